@@ -1,0 +1,68 @@
+# The package in .venv, with uv where it is installed and with venv and pip elsewhere.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+ifdef UV
+  MAKE_VENV = uv venv --quiet --python $(PYTHON) $(VENV)
+  # uv leaves compiling to the first start, which then takes a second.
+  INSTALL = UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python
+else
+  MAKE_VENV = $(PYTHON) -m venv $(VENV)
+  INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types docs docs-check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(MAKE_VENV)
+
+$(VENV)/demo: pyproject.toml | $(BIN)/python
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/test: pyproject.toml | $(BIN)/python
+	$(INSTALL) --editable '.[test]'
+	@touch $@ $(VENV)/demo
+
+$(VENV)/dev: pyproject.toml | $(BIN)/python
+	$(INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/test $(VENV)/demo
+
+demo: $(VENV)/demo ## install the package and run the main job on a sample
+	$(BIN)/attn compute samples/love_coding.yaml
+
+test: $(VENV)/test ## install what the tests need and run them
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev ## format, lint, types, docs drift, tests: what .ci/run runs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	@$(MAKE) --no-print-directory docs-check
+	$(BIN)/python -m pytest
+
+format: $(VENV)/dev ## format the code and mend what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(VENV)/dev ## lint alone
+	$(BIN)/ruff check .
+
+types: $(VENV)/dev ## type check alone
+	$(BIN)/mypy
+
+docs: $(VENV)/dev ## write the README's shown outputs anew
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog -r -I tests README.md
+
+docs-check: $(VENV)/dev ## fail where the README's shown outputs have drifted
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog --check --diff -I tests README.md
+
+clean: ## remove the virtual environment and all caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

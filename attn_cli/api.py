@@ -1,0 +1,87 @@
+"""The Python API: the same computation as the command line's, from arrays or a problem file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attn_cli.core.problem import Problem, Request
+from attn_cli.core.run import run
+from attn_cli.read.document import from_mapping, read_document
+from attn_cli.read.files import Inputs
+from attn_cli.read.schema import read_problem
+from attn_cli.read.tokens import find_token
+from attn_cli.record import Record
+
+
+def attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    score: str | Mapping[str, Any] = "scaled",
+    *,
+    steps: Iterable[str] | None = None,
+    query_token: str | int | None = None,
+    batch: int | None = None,
+    head: int | None = None,
+    memory_limit: int | None = None,
+    **keys: Any,
+) -> Record:
+    """Return the record of attention over given Q, K and V.
+
+        context = normalize(scale * score(Q, K) + mask) V
+
+    Q (..., n_q, d_q), K (..., n_k, d_k) and V (..., n_k, d_v) are arrays or nested lists with the
+    same leading axes: none, (batch,) or (batch, heads). Every other key of a problem file is a
+    keyword: scale, causal, mask, normalize, dtype, weights={"output": W_o}, tokens, ... Arithmetic
+    is in float64 unless dtype says otherwise, whatever the arrays hold.
+
+    `steps` names the steps to compute (all), `query_token` one query by its word or position,
+    `memory_limit` the bytes that the result may take (half of the machine's).
+
+    Raises AttnError for bad input, with a message that names the key at fault.
+
+    >>> record = attention([[1, 0]], [[1, 0], [0, 1]], [[2, 3], [5, 7]], "dot", normalize="argmax")
+    >>> record["output"].tolist()
+    [[2.0, 3.0]]
+    """
+    problem = {"query": query, "key": key, "value": value, "score": score, **keys}
+    return compute(
+        problem,
+        steps=steps,
+        query_token=query_token,
+        batch=batch,
+        head=head,
+        memory_limit=memory_limit,
+    )
+
+
+def compute(
+    problem: str | os.PathLike[str] | Mapping[str, Any] | Problem,
+    *,
+    steps: Iterable[str] | None = None,
+    query_token: str | int | None = None,
+    batch: int | None = None,
+    head: int | None = None,
+    memory_limit: int | None = None,
+) -> Record:
+    """Return the record of a problem: the path of a file, a mapping of its keys, or a Problem.
+
+    The other arguments are those of `attention`. Raises AttnError for bad input, with its place.
+
+    >>> compute({"embeddings": [[1, 0], [0, 1]], "score": "dot"})["scores"].tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    if isinstance(problem, Mapping):
+        problem = read_problem(from_mapping(problem))
+    elif not isinstance(problem, Problem):
+        problem = read_problem(read_document(os.fspath(problem), Inputs()))
+    request = Request(
+        steps=None if steps is None else (steps,) if isinstance(steps, str) else tuple(steps),
+        rows=None if query_token is None else (find_token(problem.query_tokens, str(query_token)),),
+        batch=batch,
+        head=head,
+        memory=memory_limit,
+    )
+    return run(problem, request)

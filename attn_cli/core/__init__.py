@@ -1,0 +1,1 @@
+"""The mathematics: pure NumPy. No files, no printing, no command line."""

@@ -1,0 +1,25 @@
+"""The normalisers: from the scores of a row to its weights. One module each, one signature.
+
+    weights = normalize(scores, visible)     # (rows x keys), (rows x keys) -> (rows x keys)
+
+`scores` is -inf where `visible` is False, and the weights there are exactly 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attn_cli.registry import Registry
+
+if TYPE_CHECKING:
+    from attn_cli.core.normalizers.base import Normalizer
+
+NORMALIZERS: Registry[Normalizer] = Registry(
+    "normaliser",
+    "NORMALIZER",
+    {
+        "softmax": "attn_cli.core.normalizers.softmax",
+        "none": "attn_cli.core.normalizers.none",
+        "argmax": "attn_cli.core.normalizers.argmax",
+    },
+)

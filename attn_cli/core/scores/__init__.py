@@ -1,0 +1,25 @@
+"""The score functions: one module each, all with the signature of `base.ScoreFunction`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attn_cli.registry import Registry
+
+if TYPE_CHECKING:
+    from attn_cli.core.scores.base import ScoreFunction
+
+SCORES: Registry[ScoreFunction] = Registry(
+    "score function",
+    "SCORE",
+    {
+        "dot": "attn_cli.core.scores.dot",
+        "scaled": "attn_cli.core.scores.scaled",
+        "additive": "attn_cli.core.scores.additive",
+        "multiplicative": "attn_cli.core.scores.multiplicative",
+        "gated": "attn_cli.core.scores.gated",
+        "sparse": "attn_cli.core.scores.sparse",
+        "gaussian": "attn_cli.core.scores.gaussian",
+        "given": "attn_cli.core.scores.given",
+    },
+)

@@ -1,0 +1,64 @@
+"""The additive score.
+
+    score(q, k) = v . tanh(W1 q + W2 k + b)
+
+Q (n_q x d_q), W1 (h x d_q), K (n_k x d_k), W2 (h x d_k), v (h), b (h) -> (n_q x n_k).
+Bahdanau et al. 2015 (arXiv 1409.0473), without b. OpenNMT-py's `mlp` has a bias on the query's
+projection: that is b. Keras' AdditiveAttention has neither W1 nor W2; `concat` of Luong et al.
+is this function with W_a = [W1 W2].
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attn_cli.core.arrays import Array
+from attn_cli.core.scores.base import Block, Layout, Parameter, Parameters, Parts, ScoreFunction
+
+
+def prepare(Q: Array, K: Array, p: Parameters) -> Block:
+    """Return the block function; W1 q + b and W2 k are computed once.
+
+    The sum over h runs in a loop, so that no array of queries x keys x h is ever made.
+    """
+    A = Q @ p["W1"].T
+    B = K @ p["W2"].T
+    if p.get("b") is not None:
+        A = A + p["b"]
+    v = p["v"]
+
+    def block(rows: slice, keys: slice) -> Parts:
+        a, b = A[rows], B[keys]
+        score = np.zeros((len(a), len(b)), dtype=A.dtype)
+        for h in range(len(v)):
+            score += v[h] * np.tanh(a[:, h, None] + b[None, :, h])
+        return Parts(score=score)
+
+    return block
+
+
+def expression(p: Parameters, _: Layout) -> str:
+    """Write the score of one pair, with b only where it is given."""
+    return f"v . tanh(W1 q + W2 k{' + b' if p.get('b') is not None else ''})"
+
+
+SCORE = ScoreFunction(
+    name="additive",
+    formula="v . tanh(W1 q + W2 k + b)",
+    reference="Bahdanau et al. 2015, arXiv 1409.0473",
+    explanation=(
+        "A small network with one hidden layer of h units looks at query and key together. Bahdanau "
+        "et al. have no b; Keras' AdditiveAttention has neither W1 nor W2."
+    ),
+    prepare=prepare,
+    expression=expression,
+    parameters=(
+        Parameter(name="W1", kind="array", axes=("h", "d_q"), meaning="applied to the query"),
+        Parameter(name="W2", kind="array", axes=("h", "d_k"), meaning="applied to the key"),
+        Parameter(name="v", kind="array", axes=("h",), meaning="weighs the hidden units"),
+        Parameter(
+            name="b", kind="array", axes=("h",), meaning="bias of the hidden units", optional=True
+        ),
+    ),
+    equal_depth=False,
+)

@@ -1,0 +1,48 @@
+"""The multiplicative (bilinear) score.
+
+    score(q, k) = q^T W k
+
+Q (n_q x d_q), W (d_q x d_k), K (n_k x d_k) -> (n_q x n_k). Luong et al. 2015 (arXiv 1508.04025)
+call it `general`. OpenNMT-py keeps the transpose of this W: it applies a linear layer to the query.
+"""
+
+from __future__ import annotations
+
+from attn_cli.core.arrays import Array
+from attn_cli.core.scores.base import Block, Layout, Parameter, Parameters, Parts, ScoreFunction
+
+PRODUCTS = ("Q W K^T", "K^T W^T Q")
+
+
+def prepare(Q: Array, K: Array, p: Parameters) -> Block:
+    """Return the block function of q^T W k; Q W is computed once."""
+    QW = Q @ p["W"]
+
+    def block(rows: slice, keys: slice) -> Parts:
+        products = QW[rows] @ K[keys].T
+        return Parts(score=products, products=products)
+
+    return block
+
+
+def expression(_: Parameters, layout: Layout) -> str:
+    """Write the score as a product of matrices."""
+    return PRODUCTS[layout == "columns"]
+
+
+SCORE = ScoreFunction(
+    name="multiplicative",
+    formula="q^T W k",
+    reference="Luong et al. 2015, arXiv 1508.04025 (their `general`)",
+    explanation=(
+        "A matrix between query and key, so that the two may differ in length. W stands to the "
+        "right of q; a linear layer that is applied to the query stores its transpose."
+    ),
+    prepare=prepare,
+    expression=expression,
+    parameters=(
+        Parameter(name="W", kind="array", axes=("d_q", "d_k"), meaning="between query and key"),
+    ),
+    products=PRODUCTS,
+    equal_depth=False,
+)

@@ -1,0 +1,94 @@
+"""Which positions sparse attention selects: the union of what is asked for.
+
+Positions are numbers from 0; i is a query's, j a key's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from attn_cli.core.arrays import Array, Bools, Integers
+
+Reach = tuple[int, int]  # keys from .. up to, but not including
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The selections of sparse attention, united.
+
+    pairs           (i, j) stands in the list
+    window          |i - j| <= window
+    stride          (i - j) mod stride = 0
+    block           i div block = j div block
+    global_tokens   i < global_tokens or j < global_tokens
+    top_k           the top_k largest visible scores of the row; ties with the last are kept
+    """
+
+    pairs: Integers | None = None  # (number of pairs, 2)
+    window: int | None = None
+    stride: int | None = None
+    block: int | None = None
+    global_tokens: int | None = None
+    top_k: int | None = None
+
+    def __call__(self, i: Integers, j: Integers, scores: Array, visible: Bools) -> Bools:
+        """Return (len(i) x len(j)) True where a position is selected.
+
+        `scores` and `visible` belong to the same positions; only `top_k` reads them.
+        """
+        rows, columns = i[:, None], j[None, :]
+        selected = np.zeros((len(i), len(j)), dtype=np.bool_)
+        if self.pairs is not None:
+            selected |= among(self.pairs, i, j)
+        if self.window is not None:
+            selected |= np.abs(rows - columns) <= self.window
+        if self.stride is not None:
+            selected |= (rows - columns) % self.stride == 0
+        if self.block is not None:
+            selected |= rows // self.block == columns // self.block
+        if self.global_tokens is not None:
+            selected |= (rows < self.global_tokens) | (columns < self.global_tokens)
+        if self.top_k is not None:
+            selected |= largest(scores, visible, self.top_k)
+        return selected
+
+    def reach(self, i: Integers, n_k: int) -> Reach:
+        """Return the range outside which no key can be selected for the queries i."""
+        far = (self.pairs, self.stride, self.global_tokens, self.top_k)
+        if any(part is not None for part in far):
+            return 0, n_k
+        first, last = int(i.min()), int(i.max())
+        start, stop = n_k, 0
+        if self.window is not None:
+            start, stop = min(start, first - self.window), max(stop, last + self.window + 1)
+        if self.block is not None:
+            start = min(start, first // self.block * self.block)
+            stop = max(stop, (last // self.block + 1) * self.block)
+        return max(start, 0), min(stop, n_k)
+
+
+def among(pairs: Integers, i: Integers, j: Integers) -> Bools:
+    """Return (len(i) x len(j)) True where (i, j) is one of the pairs."""
+    row_of = {int(position): row for row, position in enumerate(i)}
+    found = np.zeros((len(i), len(j)), dtype=np.bool_)
+    first = int(j[0]) if len(j) else 0
+    for query, key in pairs:
+        row, column = row_of.get(int(query)), int(key) - first
+        if row is not None and 0 <= column < len(j):
+            found[row, column] = True
+    return found
+
+
+def largest(scores: Array, visible: Bools, count: int) -> Bools:
+    """Return True at the `count` largest visible scores of each row and at ties with the last.
+
+    A NaN that is visible counts as larger than all: it must show, not vanish.
+    """
+    ranked = np.where(visible, np.where(np.isnan(scores), np.inf, scores), -np.inf)
+    if count >= scores.shape[1]:
+        return visible
+    last = np.partition(ranked, -count, axis=1)[:, -count, None]
+    chosen: Bools = (ranked >= last) & visible
+    return chosen

@@ -1,0 +1,162 @@
+"""The one exception for wrong usage or bad input, and the exit statuses.
+
+Whoever finds a fault raises `AttnError` with what is wrong, the key path, and what to do about it.
+The reader of the document adds file, line and column; the command line prints it, once.
+A failure that is not an `AttnError` is a bug of ours and stays a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum, unique
+
+Path = tuple[str | int, ...]
+
+
+@unique
+class ExitStatus(IntEnum):
+    """What the process says to the shell when it ends."""
+
+    DONE = 0
+    NO = 1  # the comparison that was asked for says no
+    BAD = 2  # wrong usage or bad input
+    INTERRUPTED = 130  # 128 + SIGINT
+    PIPE_CLOSED = 141  # 128 + SIGPIPE: the reader went away
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a fault stands: a file or option, line and column (both from 1), the quoted line."""
+
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    text: str | None = None
+
+
+class AttnError(Exception):
+    """Wrong usage or bad input.
+
+    `message` says what is wrong and what was expected, `path` is the key path in the problem
+    (`at_key`: the key itself is at fault, not its value), `help` says what to do.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: Path = (),
+        at_key: bool = False,
+        where: Where | None = None,
+        help: str | None = None,  # noqa: A002
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.at_key = at_key
+        self.where = where
+        self.help = help
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.message, self._place(), self._advice()) if part)
+
+    def report(self) -> str:
+        """Return the lines that a terminal shows: error, place, quoted line with caret, help."""
+        return f"error: {self}"
+
+    def as_document(self) -> dict[str, object]:
+        """Return the value of `error` in a JSON document."""
+        where = self.where or Where()
+        return {
+            "message": self.message,
+            "file": where.file,
+            "line": where.line,
+            "column": where.column,
+            "path": dotted(self.path) or None,
+            "help": self.help,
+        }
+
+    def _place(self) -> str:
+        where = self.where
+        if where is None or where.file is None:
+            return ""
+        head = ":".join(str(p) for p in (where.file, where.line, where.column) if p is not None)
+        if where.text is None or where.line is None or where.column is None:
+            return f"  --> {head}"
+        margin = len(str(where.line)) + 1
+        text, column = _window(where.text, where.column)
+        blank = f"{'':{margin}} |"
+        return "\n".join(
+            (
+                f"{'':{margin}}--> {head}",
+                blank,
+                f"{where.line:>{margin}} | {text}",
+                f"{blank} {_indent(text, column)}^",
+            )
+        )
+
+    def _advice(self) -> str:
+        return f"help: {self.help}" if self.help else ""
+
+
+def dotted(path: Path) -> str:
+    """Return a key path as it is written in messages.
+
+    >>> dotted(("weights", "key", 2, 0))
+    'weights.key[2][0]'
+    """
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{printable(part)}" if text else part
+    return text
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is spelt most like `word`, or None where none is near."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def did_you_mean(word: str, known: Iterable[str], *, what: str) -> str:
+    """Return the advice for an unknown name: the nearest known one, then all of them."""
+    names = list(known)
+    near = nearest(word, names)
+    listed = f"{what}: {', '.join(names)}"
+    return f"did you mean '{near}'? {listed}" if near else listed
+
+
+def printable(text: str) -> str:
+    r"""Return text in which no character can move the cursor or colour a terminal.
+
+    >>> printable("a\x1b[31m\n")
+    'a\\x1b[31m\\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+_WIDTH = 76  # characters of a quoted line that are shown
+_LEAD = 30  # of those, before the fault
+
+
+def _window(line: str, column: int) -> tuple[str, int]:
+    """Cut a long line around the column; return it and the column within it."""
+    line = "".join(" " if c == "\t" else c if c.isprintable() else "?" for c in line)
+    start = 0
+    if column > _WIDTH - 8:
+        start = column - 1 - _LEAD
+        line, column = "..." + line[start:], column - start + 3
+    if len(line) > _WIDTH:
+        line = line[: _WIDTH - 3] + "..."
+    return line, column
+
+
+def _indent(text: str, column: int) -> str:
+    """Return blanks as wide as the text before the column: wide characters take two cells."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text[: column - 1])
+    none = sum(unicodedata.combining(c) > 0 for c in text[: column - 1])
+    return " " * (column - 1 + wide - none)

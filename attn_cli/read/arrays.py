@@ -1,0 +1,153 @@
+"""NPY and NPZ files -> arrays of numbers. The header is read and checked before any data.
+
+Pickled objects are refused: reading them would run code. So are structured, complex, text and time
+types, which are no numbers for this purpose.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from math import prod
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attn_cli.errors import AttnError, Path, did_you_mean, printable
+
+NPY_MAGIC = b"\x93NUMPY"
+ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+BOMB_BYTES = 64 << 20  # a smaller member is harmless however it was packed
+BOMB_RATIO = 200
+
+AnyArray = NDArray[Any]
+
+
+def read_npy(stream: BinaryIO, name: str, path: Path, *, size: int | None = None) -> AnyArray:
+    """Return the array in a stream that begins with an NPY header.
+
+    `size` is the number of bytes in the stream, found by seeking where it is not given.
+    """
+    shape, fortran, dtype = _header(stream, name, path)
+    _refuse_type(dtype, shape, name, path)
+    start = stream.tell()
+    if size is None:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(start)
+    needed = prod(shape) * dtype.itemsize
+    data = b"" if needed > size - start else stream.read(needed)
+    if len(data) < needed:
+        raise AttnError(
+            f"{name} is cut short: shape {shape} in {dtype} needs {needed} bytes of data, "
+            f"the file has {max(size - start, 0)}",
+            path=path,
+            help="write the file again; the copy or the writer was interrupted",
+        )
+    array = np.frombuffer(data, dtype=dtype)
+    return array.reshape(shape, order="F" if fortran else "C")
+
+
+def _header(stream: BinaryIO, name: str, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    magic = stream.read(len(NPY_MAGIC))
+    stream.seek(0)
+    if magic != NPY_MAGIC:
+        if not magic:
+            raise AttnError(f"{name} is empty", path=path)
+        raise AttnError(
+            f"{name} is no NPY file: it begins with {magic!r}",
+            path=path,
+            help="write it with numpy.save, or name the file after the format it has",
+        )
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        elif version == (2, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+        else:
+            raise ValueError(f"format version {version[0]}.{version[1]}")
+    except (ValueError, TypeError, EOFError, OverflowError, MemoryError, SyntaxError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise AttnError(
+            f"{name} has a broken NPY header: {printable(reason)}",
+            path=path,
+            help="write the file again with numpy.save",
+        ) from None
+    if any(not isinstance(n, int) or isinstance(n, bool) or n < 0 for n in shape):
+        raise AttnError(f"{name} has a broken NPY header: shape {shape}", path=path)
+    return tuple(shape), bool(fortran), dtype
+
+
+def _refuse_type(dtype: np.dtype[Any], shape: tuple[int, ...], name: str, path: Path) -> None:
+    if dtype.hasobject:
+        raise AttnError(
+            f"{name} holds pickled Python objects, which are never loaded: they can run code",
+            path=path,
+            help="save it as numbers: numpy.save(file, array.astype(float))",
+        )
+    text = dtype.kind in "US" and len(shape) <= 1  # tokens and names in an NPZ
+    wide = dtype.kind == "f" and dtype.itemsize > 8
+    if not text and (dtype.kind not in "biuf" or wide or dtype.names is not None):
+        raise AttnError(
+            f"{name} holds {_called(dtype)}, not real numbers",
+            path=path,
+            help="save one real number a cell: float16, float32, float64 or integers",
+        )
+
+
+def _called(dtype: np.dtype[Any]) -> str:
+    if dtype.names is not None:
+        return f"records with the fields {', '.join(dtype.names)}"
+    kinds = {"c": "complex numbers", "U": "text", "S": "bytes", "M": "dates", "m": "time spans"}
+    return kinds.get(dtype.kind, str(dtype))
+
+
+class Archive:
+    """An NPZ file: named arrays, each read when it is asked for."""
+
+    def __init__(self, stream: BinaryIO, name: str, path: Path) -> None:
+        self.name = name
+        try:
+            self._zip = zipfile.ZipFile(stream)
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise AttnError(
+                f"{name} is no NPZ archive: {error}",
+                path=path,
+                help="write it with numpy.savez; a copy that was cut short ends like this",
+            ) from None
+        self.names = tuple(
+            n.removesuffix(".npy") for n in self._zip.namelist() if n.endswith(".npy")
+        )
+
+    def read(self, member: str, path: Path) -> AnyArray:
+        """Return one array; raise AttnError where there is none of that name, or it is a bomb."""
+        shown = f"{self.name}#{printable(member)}"
+        if member not in self.names:
+            raise AttnError(
+                f"{self.name} has no array '{printable(member)}'",
+                path=path,
+                help=did_you_mean(member, map(printable, self.names), what="it has"),
+            )
+        info = self._zip.getinfo(f"{member}.npy")
+        if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * info.compress_size:
+            raise AttnError(
+                f"{shown} unpacks to {info.file_size} bytes from {info.compress_size}: "
+                f"more than {BOMB_RATIO} times as many",
+                path=path,
+                help="if it is meant so, unpack it and name the .npy file",
+            )
+        try:
+            with self._zip.open(info) as stream:
+                return read_npy(stream, shown, path, size=info.file_size)  # type: ignore[arg-type]
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            OSError,
+            RuntimeError,
+            NotImplementedError,
+        ) as error:
+            raise AttnError(
+                f"{shown} cannot be unpacked: {error}", path=path, help="write the archive again"
+            ) from None

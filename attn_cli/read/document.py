@@ -1,0 +1,164 @@
+"""What the user wrote, as one tree: the problem file, and the options that replace parts of it.
+
+Remembers where each part stood, so that whoever finds a fault need only name its key path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from attn_cli.errors import AttnError, Path, Where, dotted, printable
+from attn_cli.read.arrays import NPY_MAGIC, ZIP_MAGIC, AnyArray, Archive
+from attn_cli.read.events import Node, find, parse
+from attn_cli.read.files import Inputs, name_of
+from attn_cli.read.tables import decode
+
+# Steps that an NPZ of ours holds and that are results, not inputs.
+RESULTS = ("embeddings", "products", "gate", "scores", "masked", "weights", "context", "output")
+SHORT = {"q": "query", "k": "key", "v": "value"}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An array in an archive that has not been read yet."""
+
+    archive: Archive
+    name: str
+
+    def read(self, path: Path) -> AnyArray:
+        """Return the array."""
+        return self.archive.read(self.name, path)
+
+
+@dataclass(slots=True)
+class Document:
+    """The tree of a problem, and where each part of it comes from."""
+
+    tree: dict[str, Node]
+    name: str | None = None  # of the file, as messages show it
+    text: str | None = None  # of the file, where it is text
+    folder: str = ""  # that paths in the file are relative to
+    inputs: Inputs = field(default_factory=Inputs)
+    options: dict[Path, str] = field(default_factory=dict)  # path -> the option that wrote it
+
+    def where(self, path: Path, *, at_key: bool = False) -> Where | None:
+        """Return the place of a node, or of the nearest above it."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.options:
+                return Where(self.options[path[:length]])
+        if self.text is not None and self.name is not None and path:
+            place = find(self.text, path, at_key=at_key)
+            return Where(self.name, place.line, place.column, place.text)
+        return None if self.name is None else Where(self.name)
+
+    def located(self, error: AttnError) -> AttnError:
+        """Return the error with its place, where it does not have one yet."""
+        if error.where is None:
+            error.where = self.where(error.path, at_key=error.at_key)
+        return error
+
+    def folder_of(self, path: Path) -> str:
+        """Return the folder that a path written at a node is relative to."""
+        written_as_option = any(path[:n] in self.options for n in range(1, len(path) + 1))
+        return "" if written_as_option else self.folder
+
+    def replace(self, path: tuple[str, ...], node: Node, option: str) -> None:
+        """Put a node where an option says; a score that is a name becomes a mapping for it."""
+        place = self.tree
+        for depth, key in enumerate(path[:-1]):
+            inner = place.setdefault(key, {})
+            if isinstance(inner, str) and path[: depth + 1] == ("score",):
+                inner = place[key] = {"function": inner}
+            if not isinstance(inner, dict):
+                raise AttnError(
+                    f"{dotted(path[: depth + 1])} is no mapping, so {dotted(path)} cannot be set",
+                    where=Where(option),
+                )
+            place = inner
+        place[path[-1]] = node
+        for written in [p for p in self.options if p[: len(path)] == path]:
+            del self.options[written]
+        self.options[path] = option
+
+
+def read_document(file: str | None, inputs: Inputs) -> Document:
+    """Return the document of a problem file: YAML or JSON, or an NPZ whose members are its keys."""
+    if file is None:
+        return Document({}, inputs=inputs)
+    name = name_of(file)
+    stream = inputs.open(file, "the problem")
+    head = stream.read(len(NPY_MAGIC))
+    stream.seek(0)
+    if head.startswith(ZIP_MAGIC):
+        return Document(_tree(Archive(stream, name, ())), name, inputs=inputs)
+    with stream:
+        if head == NPY_MAGIC:
+            raise AttnError(
+                f"{name} is one matrix, not a problem",
+                where=Where(name),
+                help=f"say which: --query {name} --key k.npy --value v.npy",
+            )
+        text = decode(stream.read(), name)
+    tree = parse(text, name)
+    folder = "" if file == "-" else os.path.dirname(file)
+    document = Document({}, name, text, folder, inputs)
+    if not isinstance(tree, dict):
+        raise AttnError(
+            f"{name} is {'a list' if isinstance(tree, list) else 'one word'}, not a mapping of keys",
+            where=find_top(document),
+            help="expected a mapping of keys, such as 'embeddings: [[1, 0], [0, 1]]'",
+        )
+    document.tree = tree
+    return document
+
+
+def find_top(document: Document) -> Where:
+    """Return the place of the document's first node."""
+    place = find(document.text or "", ())
+    return Where(document.name, place.line, place.column, place.text)
+
+
+def from_mapping(problem: Mapping[str, Any]) -> Document:
+    """Return the document of a problem written in Python: the same keys, arrays and numbers."""
+    return Document(dict(problem))
+
+
+def _tree(archive: Archive) -> dict[str, Node]:
+    """Return the tree of an NPZ: a dot in a name goes one level down, q, k, v are Q, K, V.
+
+    In an archive that we wrote, the steps that follow from Q, K and V are left aside.
+    """
+    names = set(archive.names)
+    complete = all(short in names or long in names for short, long in SHORT.items())
+    tree: dict[str, Node] = {}
+    for name in archive.names:
+        if complete and name in RESULTS:
+            continue
+        if name in SHORT and SHORT[name] in names:
+            raise AttnError(
+                f"{archive.name} has both '{name}' and '{SHORT[name]}'",
+                where=Where(archive.name),
+                help="they are two names of one matrix: keep one",
+            )
+        place = tree
+        *parents, last = SHORT.get(name, name).split(".")
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise AttnError(
+                    f"{archive.name} has both '{parent}' and '{printable(name)}'",
+                    where=Where(archive.name),
+                )
+        place[last] = _member(archive, name)
+    return tree
+
+
+def _member(archive: Archive, name: str) -> Node:
+    """Return what a member stands for: a word, a list of words, or a matrix to be read later."""
+    if name.rpartition(".")[2] not in {"tokens", "score", "function", "causal", "normalize"}:
+        return Member(archive, name)
+    array = archive.read(name, ())
+    return array.tolist() if array.dtype.kind in "US" else array

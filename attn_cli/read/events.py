@@ -1,0 +1,215 @@
+"""YAML text -> a tree of dicts, lists and raw words, in one pass over the parse events.
+
+Whether `no`, `1e5` or `010` is a word or a number is not decided here: a scalar stays the text that
+it was, `Quoted` where it stood in quotes. Nothing is constructed, so nothing can be executed;
+anchors, aliases and tags are refused, and so are duplicate keys and deep nesting.
+
+Positions are not kept: `find` walks the events again when an error needs one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from attn_cli.errors import AttnError, Path, Where
+
+Node = Any  # dict[str, Node] | list[Node] | str; from Python also numbers, booleans, arrays
+
+MAX_DEPTH = 16  # the deepest legal place is mask.values with four axes
+
+
+class Quoted(str):
+    """A scalar that stood in quotes or in a block: a word, also where it looks like a number."""
+
+    __slots__ = ()
+
+
+def parse(text: str, name: str) -> Node:
+    """Return the tree of one YAML or JSON document; raise AttnError with its place if it is none."""
+    events = _Events(text, name)
+    if not text.strip():
+        raise AttnError(f"{name} is empty", where=Where(name), help=_EXPECTED)
+    return events.document()
+
+
+def find(text: str, path: Path, *, at_key: bool = False) -> Where:
+    """Return line, column and the line itself of the node at a path, or of the nearest above it."""
+    events = _Events(text, "")
+    event = events.next_content()
+    mark = event.start_mark
+    for depth, part in enumerate(path):
+        found = None
+        if _is(event, "MappingStart"):
+            found = events.seek_key(part)
+        elif _is(event, "SequenceStart") and isinstance(part, int):
+            found = events.seek_item(part)
+        if found is None:
+            break
+        key, event = found
+        mark = key.start_mark if at_key and depth == len(path) - 1 else event.start_mark
+    return events.where(mark)
+
+
+_EXPECTED = "expected a mapping of keys, such as 'embeddings: [[1, 0], [0, 1]]'"
+_SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+
+def _joined(match: re.Match[str]) -> str:
+    """Write a JSON surrogate pair as the one character that it stands for."""
+    high, low = (int(part, 16) for part in match.groups())
+    return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+
+
+def _is(event: Any, kind: str) -> bool:
+    return type(event).__name__ == f"{kind}Event"
+
+
+class _Events:
+    """The events of one text, with the checks that no reader of them should have to make."""
+
+    def __init__(self, text: str, name: str) -> None:
+        import yaml
+
+        self.text = text
+        self.name = name
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        if "\\u" in text:
+            text = _SURROGATES.sub(_joined, text)
+        self._events: Iterator[Any] = iter(yaml.parse(text, Loader=loader))
+        self._broken: type[Exception] = yaml.YAMLError
+
+    def where(self, mark: Any) -> Where:
+        """Return the place of a mark, counted from 1, with its line."""
+        lines = self.text.split("\n", mark.line + 1)
+        line = lines[mark.line].rstrip("\r") if mark.line < len(lines) else ""
+        return Where(self.name, mark.line + 1, mark.column + 1, line)
+
+    def refuse(self, message: str, mark: Any, help: str) -> AttnError:  # noqa: A002
+        """Return the error for something at a mark."""
+        return AttnError(message, where=self.where(mark), help=help)
+
+    def next(self) -> Any:
+        """Return the next event; raise AttnError where the text is not YAML or uses aliases or tags."""
+        try:
+            event = next(self._events)
+        except self._broken as error:
+            raise self._not_yaml(error) from None
+        if _is(event, "Alias") or getattr(event, "anchor", None) is not None:
+            raise self.refuse(
+                "anchors and aliases are not read",
+                event.start_mark,
+                "write the values out, or put the matrix into a file and name it twice",
+            )
+        if getattr(event, "tag", None) is not None:
+            raise self.refuse(
+                f"the tag '{event.tag}' is not read", event.start_mark, "write the plain value"
+            )
+        return event
+
+    def _not_yaml(self, error: Any) -> AttnError:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        if mark is None:  # a character that YAML does not allow, known by its offset alone
+            position = getattr(error, "position", 0)
+            before = self.text[:position]
+            line = before.count("\n")
+            column = position - (before.rfind("\n") + 1)
+            text = self.text.split("\n")[line] if line <= self.text.count("\n") else ""
+            return AttnError(
+                f"not YAML: {getattr(error, 'reason', 'a character that is not allowed')}",
+                where=Where(self.name, line + 1, column + 1, text),
+                help="remove the character, or write it as an escape in double quotes",
+            )
+        return AttnError(
+            f"not YAML: {getattr(error, 'problem', None) or error}",
+            where=self.where(mark),
+            help="check brackets, quotes, colons and indentation at and before this place",
+        )
+
+    def next_content(self) -> Any:
+        """Return the first event of the next node, skipping the heads of stream and document."""
+        event = self.next()
+        while _is(event, "StreamStart") or _is(event, "DocumentStart"):
+            event = self.next()
+        return event
+
+    def document(self) -> Node:
+        """Return the one document of the text."""
+        event = self.next_content()
+        if _is(event, "StreamEnd"):
+            raise AttnError(f"{self.name} is empty", where=Where(self.name), help=_EXPECTED)
+        node = self.node(event, 1)
+        self.next()  # the end of the document
+        event = self.next()
+        if not _is(event, "StreamEnd"):
+            raise self.refuse(
+                "there is more than one YAML document",
+                event.start_mark,
+                "keep one problem in a file; remove the '---'",
+            )
+        return node
+
+    def node(self, event: Any, depth: int) -> Node:
+        """Return the node that begins with an event."""
+        if _is(event, "Scalar"):
+            return event.value if event.implicit[0] else Quoted(event.value)
+        if depth > MAX_DEPTH:
+            raise self.refuse(
+                f"nested more than {MAX_DEPTH} levels deep",
+                event.start_mark,
+                "a matrix has two levels of brackets, and four at most",
+            )
+        return self.items(depth) if _is(event, "SequenceStart") else self.entries(depth)
+
+    def items(self, depth: int) -> list[Node]:
+        """Return the items of a sequence whose start has been read."""
+        items: list[Node] = []
+        while not _is(event := self.next(), "SequenceEnd"):
+            items.append(self.node(event, depth + 1))
+        return items
+
+    def entries(self, depth: int) -> dict[str, Node]:
+        """Return the entries of a mapping whose start has been read."""
+        entries: dict[str, Node] = {}
+        while not _is(event := self.next(), "MappingEnd"):
+            if not _is(event, "Scalar"):
+                raise self.refuse("a key must be a word", event.start_mark, "write 'key: value'")
+            if event.value in entries:
+                raise self.refuse(
+                    f"the key '{event.value}' stands twice",
+                    event.start_mark,
+                    "keep one of the two",
+                )
+            entries[event.value] = self.node(self.next(), depth + 1)
+        return entries
+
+    def skip(self, event: Any) -> None:
+        """Read to the end of the node that begins with an event."""
+        depth = 0
+        while True:
+            name = type(event).__name__
+            depth += name in {"SequenceStartEvent", "MappingStartEvent"}
+            depth -= name in {"SequenceEndEvent", "MappingEndEvent"}
+            if depth == 0:
+                return
+            event = self.next()
+
+    def seek_key(self, key: object) -> tuple[Any, Any] | None:
+        """Return the events of a key and its value in the mapping whose start has been read."""
+        while not _is(event := self.next(), "MappingEnd"):
+            value = self.next()
+            if event.value == key:
+                return event, value
+            self.skip(value)
+        return None
+
+    def seek_item(self, index: int) -> tuple[Any, Any] | None:
+        """Return the event of an item, twice, in the sequence whose start has been read."""
+        for _ in range(index):
+            event = self.next()
+            if _is(event, "SequenceEnd"):
+                return None
+            self.skip(event)
+        event = self.next()
+        return None if _is(event, "SequenceEnd") else (event, event)

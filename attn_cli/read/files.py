@@ -1,0 +1,70 @@
+"""Files and standard input, opened for reading; standard input is given out once."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+from typing import BinaryIO
+
+from attn_cli.errors import AttnError, Path, nearest, printable
+
+
+class Inputs:
+    """Opens what a problem names. `-` is standard input, which only one of them can have."""
+
+    def __init__(self) -> None:
+        self._stdin_for: str | None = None
+
+    def open(self, name: str, wanted_for: str, path: Path = ()) -> BinaryIO:
+        """Return a seekable stream; raise AttnError where the file cannot be read."""
+        if name == "-":
+            return self._stdin(wanted_for)
+        try:
+            stream = open(name, "rb")  # noqa: SIM115  (the caller closes it)
+            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                return stream
+            with stream:
+                return io.BytesIO(stream.read())
+        except (OSError, ValueError) as error:
+            raise _cannot_read(name, error, path) from None
+
+    def _stdin(self, wanted_for: str) -> BinaryIO:
+        if self._stdin_for is not None:
+            raise AttnError(
+                f"both {self._stdin_for} and {wanted_for} would be read from standard input",
+                help="standard input can be read once: put one of the two into a file",
+            )
+        self._stdin_for = wanted_for
+        return io.BytesIO(sys.stdin.buffer.read())
+
+
+def name_of(file: str) -> str:
+    """Return a file name as messages show it."""
+    return "standard input" if file == "-" else file
+
+
+def _cannot_read(name: str, error: Exception, path: Path) -> AttnError:
+    shown = printable(name)
+    if isinstance(error, FileNotFoundError):
+        near = _neighbour(name)
+        advice = f"did you mean '{near}'?" if near else "check the name and the folder"
+        return AttnError(f"{shown}: there is no such file", path=path, help=advice)
+    if isinstance(error, IsADirectoryError):
+        return AttnError(f"{shown} is a folder", path=path, help="name a file in it")
+    if isinstance(error, PermissionError):
+        advice = "you may not read it: check its permissions"
+        return AttnError(f"{shown} cannot be opened", path=path, help=advice)
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return AttnError(f"{shown} cannot be read: {reason}", path=path)
+
+
+def _neighbour(name: str) -> str | None:
+    """Return the file of the same folder that is spelt most like this one."""
+    folder, base = os.path.split(name)
+    try:
+        found = nearest(base, os.listdir(folder or "."))
+    except (OSError, ValueError):
+        return None
+    return None if found is None else printable(os.path.join(folder, found))

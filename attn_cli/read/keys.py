@@ -1,0 +1,51 @@
+"""The keys of a problem file, as data: what help, errors and docs list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.read.scalars import kind_of
+
+KEYS = {
+    "tokens": "list of words, or one string split on white space",
+    "embeddings": "X, one row a token (n x d); or a mapping word -> vector",
+    "memory": "tokens and embeddings that keys and values come from (cross-attention)",
+    "weights": "query, key, value, output: matrices d_in x d_out, applied as X W",
+    "biases": "query, key, value, output: vectors",
+    "query": "Q itself, 2 to 4 axes",
+    "key": "K itself, 2 to 4 axes",
+    "value": "V itself, 2 to 4 axes",
+    "score": "a score function, or {function: NAME, <parameters>}",
+    "scale": "replaces 1/sqrt(d_k) in scaled, multiplies every other score; none = 1",
+    "causal": "true, top-left or bottom-right",
+    "mask": "a matrix that is added; {values: or file:, true_means: attend | ignore}",
+    "normalize": "softmax, none or argmax",
+    "layout": "rows, or columns: every token is a column",
+    "dtype": "float64, float32 or float16: the arithmetic",
+    "nonfinite": "refuse, or allow NaN and infinity in inputs",
+}
+
+PROJECTED = ("query", "key", "value", "output")
+
+
+def mapping(node: Any, path: Path, allowed: Iterable[str]) -> Mapping[str, Any]:
+    """Return a mapping whose keys are all allowed; raise AttnError for the first that is not."""
+    if not isinstance(node, Mapping):
+        raise AttnError(
+            f"{dotted(path)} must be a mapping, not {kind_of(node)}",
+            path=path,
+            help=f"its keys can be: {', '.join(allowed)}",
+        )
+    names = list(allowed)
+    for key in node:
+        if key not in names:
+            inside = f" in {dotted(path)}" if path else ""
+            raise AttnError(
+                f"unknown key '{printable(str(key))}'{inside}",
+                path=(*path, str(key)),
+                at_key=True,
+                help=did_you_mean(str(key), names, what="the keys are" if path else "keys"),
+            )
+    return node

@@ -1,0 +1,199 @@
+"""A node -> an array: nested lists, a path, an archive's member, a table, or an array from Python."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from attn_cli.core.arrays import Array
+from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.read.arrays import AnyArray, Archive, read_npy
+from attn_cli.read.document import Document, Member
+from attn_cli.read.events import Quoted
+from attn_cli.read.scalars import flag, kind_of, numbers, shown, whole, word
+from attn_cli.read.shapes import form
+from attn_cli.read.tables import DELIMITERS, read_table
+
+SUFFIXES = (".npy", ".npz", *DELIMITERS)
+FILE_KEYS = ("file", "name", "transpose")
+
+
+def natural(document: Document, node: Any, path: Path) -> AnyArray:
+    """Return the array as it is written: booleans, whole numbers or floats, with any axes."""
+    if isinstance(node, Member):
+        return _real(node.read(path), path)
+    if isinstance(node, dict):
+        return _from_mapping(document, node, path)
+    if isinstance(node, str):
+        return _from_file(document, node, None, path)
+    if isinstance(node, list | tuple):
+        return _nested(list(node), path)
+    if hasattr(node, "__array__"):
+        return _real(np.asarray(node), path)
+    raise AttnError(f"{dotted(path)} must be a matrix, not {kind_of(node)}", path=path, help=_FORMS)
+
+
+_FORMS = "write nested lists, or the path of a .npy, .npz, .csv or .tsv file"
+
+
+def is_file(node: Any) -> bool:
+    """Return whether a mapping names a file rather than being a table of words."""
+    return isinstance(node, dict) and isinstance(node.get("file"), str)
+
+
+def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> Array:
+    """Return the array in the arithmetic's type; raise AttnError for what has no number in it."""
+    if array.size == 0:
+        raise AttnError(f"{dotted(path)} is empty: its shape is {form(array.shape)}", path=path)
+    if array.dtype.kind == "b":
+        raise AttnError(
+            f"{dotted(path)} holds booleans, not numbers", path=path, help="write 1 and 0"
+        )
+    with np.errstate(over="ignore"):
+        result: Array = np.ascontiguousarray(array, dtype=dtype)
+    if finite and not np.isfinite(result).all():
+        at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
+        place = (*path, *at)
+        value = array[at]
+        if np.isfinite(value):
+            raise AttnError(
+                f"{dotted(place)} = {value:g} is too large for {dtype}",
+                path=place,
+                help="compute in a wider type: dtype float64",
+            )
+        raise AttnError(
+            f"{dotted(place)} is {'NaN' if np.isnan(value) else 'infinite'}",
+            path=place,
+            help="mend the input, or let such numbers pass with nonfinite: allow",
+        )
+    return result
+
+
+def _real(array: AnyArray, path: Path) -> AnyArray:
+    if array.dtype.kind not in "biuf":
+        raise AttnError(
+            f"{dotted(path)} holds {array.dtype}, not real numbers",
+            path=path,
+            help="give one real number a cell: float16, float32, float64 or integers",
+        )
+    return array
+
+
+def _from_mapping(document: Document, node: dict[str, Any], path: Path) -> AnyArray:
+    for key in node:
+        if key not in FILE_KEYS:
+            raise AttnError(
+                f"{dotted((*path, key))} is no key of a matrix",
+                path=(*path, key),
+                at_key=True,
+                help=did_you_mean(key, FILE_KEYS, what="a matrix in a file has"),
+            )
+    if "file" not in node:
+        raise AttnError(f"{dotted(path)} names no file", path=path, help="write {file: w.npy}")
+    file = word(node["file"], (*path, "file"))
+    name = word(node["name"], (*path, "name")) if "name" in node else None
+    array = _from_file(document, file, name, (*path, "file"))
+    if "transpose" in node and flag(node["transpose"], (*path, "transpose")):
+        if array.ndim < 2:
+            raise AttnError(
+                f"{dotted(path)} has {array.ndim} axis, so it has no transpose",
+                path=(*path, "transpose"),
+            )
+        return array.swapaxes(-1, -2)
+    return array
+
+
+def _from_file(document: Document, file: str, name: str | None, path: Path) -> AnyArray:
+    """Return the array of a file; `archive.npz#name` names a member."""
+    base, mark, member = file.rpartition("#")
+    if mark and name is None and base.endswith(".npz"):
+        file, name = base, member
+    suffix = os.path.splitext(file)[1].lower()
+    if file != "-" and suffix not in SUFFIXES:
+        raise AttnError(
+            f"{dotted(path)} must be a matrix, not {shown(file)}", path=path, help=_FORMS
+        )
+    located = file if file == "-" else os.path.join(document.folder_of(path), file)
+    label = "standard input" if file == "-" else printable(located)
+    with document.inputs.open(located, dotted(path), path) as stream:
+        if suffix in DELIMITERS:
+            rows = read_table(stream, label, DELIMITERS[suffix], path)
+            return _stacked(rows, path, label)
+        if suffix == ".npz":
+            archive = Archive(stream, label, path)
+            if name is None and len(archive.names) == 1:
+                name = archive.names[0]
+            if name is None:
+                raise AttnError(
+                    f"{label} holds {len(archive.names)} arrays: say which",
+                    path=path,
+                    help=f"write {file}#NAME; it has: {', '.join(map(printable, archive.names))}",
+                )
+            return _real(archive.read(name, path), path)
+        return _real(read_npy(stream, label, path), path)
+
+
+def _stacked(rows: list[list[float]], path: Path, label: str) -> AnyArray:
+    for at, row in enumerate(rows):
+        if len(row) != len(rows[0]):
+            raise AttnError(
+                f"{label} is ragged: row {at + 1} has {len(row)} fields, row 1 has {len(rows[0])}",
+                path=path,
+                help="every row needs the same number of fields",
+            )
+    return np.array(rows, dtype=np.float64)
+
+
+def _nested(items: list[Any], path: Path) -> AnyArray:
+    """Return nested lists as an array; raise AttnError with the path of the first odd item."""
+    if not items:
+        raise AttnError(f"{dotted(path)} is empty", path=path, help="write at least one number")
+    lists = [isinstance(item, list | tuple | np.ndarray) for item in items]
+    if not any(lists):
+        return _row(items, path)
+    if not all(lists):
+        at = lists.index(not lists[0])
+        raise AttnError(
+            f"{dotted((*path, at))} is {kind_of(items[at])}, but {dotted((*path, 0))} is "
+            f"{kind_of(items[0])}",
+            path=(*path, at),
+            help="all rows of a matrix are lists of the same length",
+        )
+    rows = [
+        _real(item, (*path, at))
+        if isinstance(item, np.ndarray)
+        else _nested(list(item), (*path, at))
+        for at, item in enumerate(items)
+    ]
+    for at, row in enumerate(rows):
+        if row.shape != rows[0].shape:
+            raise AttnError(
+                f"{dotted((*path, at))} has shape {form(row.shape)}, but {dotted((*path, 0))} has "
+                f"shape {form(rows[0].shape)}",
+                path=(*path, at),
+                help="all rows of a matrix have the same length",
+            )
+        if (row.dtype.kind == "b") != (rows[0].dtype.kind == "b"):
+            raise AttnError(
+                f"{dotted(path)} mixes booleans and numbers",
+                path=(*path, at),
+                help="write all of it one way",
+            )
+    return np.stack(rows)
+
+
+def _row(items: list[Any], path: Path) -> AnyArray:
+    """Return one row: booleans where all are, whole numbers where all are, else floats."""
+    if all(map(_is_flag, items)):
+        return np.array([flag(item, path) for item in items], dtype=np.bool_)
+    values = np.array(numbers(items, path), dtype=np.float64)
+    exact = whole(items) and np.abs(values).max() < 2**53
+    return values.astype(np.int64) if exact else values
+
+
+def _is_flag(item: Any) -> bool:
+    if isinstance(item, str):
+        return item in ("true", "false") and not isinstance(item, Quoted)
+    return isinstance(item, bool | np.bool_)

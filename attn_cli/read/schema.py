@@ -1,0 +1,169 @@
+"""Document -> Problem: every key read, every name, type and shape checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from attn_cli.core.normalizers import NORMALIZERS
+from attn_cli.core.problem import Problem, Projection
+from attn_cli.core.scores.base import ScoreFunction
+from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.document import Document
+from attn_cli.read.keys import KEYS, mapping
+from attn_cli.read.mask import read_causal, read_mask
+from attn_cli.read.scalars import choice, finite, word
+from attn_cli.read.score import check_pairs, name_of_score, read_parameters
+from attn_cli.read.sources import Sources
+from attn_cli.record import Labels, Numbered
+
+DTYPES = ("float64", "float32", "float16")
+LAYOUTS = ("rows", "columns")
+
+
+def read_problem(document: Document) -> Problem:
+    """Return the validated problem; raise AttnError, with its place, for the first fault."""
+    try:
+        return _problem(document)
+    except AttnError as error:
+        raise document.located(error) from None
+
+
+def _problem(document: Document) -> Problem:
+    tree = mapping(document.tree, (), KEYS)
+    if not tree:
+        raise AttnError(
+            "there is no problem", help="give a problem file, or --query, --key, --value"
+        )
+    dtype = np.dtype(choice(_type_name(tree.get("dtype", "float64")), ("dtype",), DTYPES))
+    columns = choice(tree.get("layout", "rows"), ("layout",), LAYOUTS) == "columns"
+    allow = choice(tree.get("nonfinite", "refuse"), ("nonfinite",), ("refuse", "allow")) == "allow"
+    sources = Sources(document, dtype, columns, not allow)
+    function = name_of_score(tree.get("score", "scaled"), ("score",))
+
+    sources.read_embeddings()
+    query = sources.projection("query", needed=function.reads_q_and_k)
+    key = sources.projection("key", needed=function.reads_q_and_k)
+    value = sources.projection("value", needed=True)
+    assert value is not None  # it is always needed
+    sources.refuse_unused()
+    output = sources.linear("output", "d_v", "d_out")
+    lead = _lead(query, key, value)
+
+    score_node = tree.get("score", "scaled")
+    parameters = read_parameters(document, score_node, ("score",), function, sources.array)
+    n_q = query.count if query else sources.shapes.size("n_q") or 0
+    if "pairs" in parameters:
+        pairs = check_pairs(parameters["pairs"], ("score", "pairs"), sources.shapes, dtype)
+        parameters["pairs"] = pairs
+    scale, scale_given = _scale(tree, function, parameters, query, key)
+
+    scores_shape = (*lead, n_q, value.count)
+    mask, warnings = None, []
+    if "mask" in tree:
+        mask, warnings = read_mask(
+            document, tree["mask"], ("mask",), scores_shape, dtype, columns=columns
+        )
+    normalize = tree.get("normalize", "softmax")
+    query_tokens, key_tokens = _labels(sources, query, n_q, value.count)
+    return Problem(
+        query=query,
+        key=key,
+        value=value,
+        n_q=n_q,
+        embeddings=sources.X,
+        score=function,
+        parameters=parameters,
+        scale=scale,
+        scale_given=scale_given,
+        causal=read_causal(tree["causal"], ("causal",), n_q, value.count)
+        if "causal" in tree
+        else None,
+        mask=mask,
+        normalizer=NORMALIZERS.get(word(normalize, ("normalize",)), path=("normalize",)),
+        output=output,
+        query_tokens=query_tokens,
+        key_tokens=key_tokens,
+        layout="columns" if columns else "rows",
+        dtype=dtype,
+        nonfinite="allow" if allow else "refuse",
+        warnings=tuple(warnings),
+    )
+
+
+def _type_name(node: Any) -> Any:
+    """Return the name of a dtype; from Python it may be a type."""
+    return np.dtype(node).name if isinstance(node, type | np.dtype) else node
+
+
+def _lead(*sources: Projection | None) -> tuple[int, ...]:
+    """Return the leading axes, which Q, K and V must share."""
+    names = ("query", "key", "value")
+    found = [(name, s.inputs.shape[:-2]) for name, s in zip(names, sources, strict=True) if s]
+    first, lead = found[0]
+    for name, other in found[1:]:
+        if other != lead:
+            axes = ("batch", "heads")
+            raise AttnError(
+                f"{name} has the leading axes ({', '.join(axes[: len(other)])}) = {other}, but "
+                f"{first} has ({', '.join(axes[: len(lead)])}) = {lead}",
+                path=(name,),
+                help="query, key and value need the same leading axes",
+            )
+    return lead
+
+
+def _scale(
+    tree: Any,
+    function: ScoreFunction,
+    parameters: Any,
+    query: Projection | None,
+    key: Projection | None,
+) -> tuple[float, bool]:
+    """Return the scale and whether it was given; check that q.k can be formed where it is."""
+    innermost, _ = function.innermost(parameters)
+    if innermost.equal_depth and query and key and query.depth != key.depth:
+        raise AttnError(
+            f"{innermost.name} needs d_q = d_k, but queries have d_q = {query.depth} and keys have "
+            f"d_k = {key.depth}",
+            path=_depth_path(tree),
+            help="project both to the same length with weights.query and weights.key, or use "
+            "multiplicative or additive",
+        )
+    if "scale" not in tree:
+        return (innermost.default_scale(key.depth) if key else 1.0), False
+    return (1.0 if tree["scale"] == "none" else finite(tree["scale"], ("scale",))), True
+
+
+def _depth_path(tree: Any) -> Path:
+    """Return the key that fixes d_k."""
+    if "key" in tree:
+        return ("key",)
+    return ("weights", "key") if "key" in tree.get("weights", {}) else ("weights", "query")
+
+
+def _labels(
+    sources: Sources, query: Projection | None, n_q: int, n_k: int
+) -> tuple[Labels, Labels]:
+    """Return the labels of queries and keys: words where there are some, else numbers."""
+    tokens, memory_tokens = sources.tokens, sources.memory_tokens
+    if tokens is not None and len(tokens) != n_q:
+        rows = "embeddings have" if sources.X is not None and query else "there are"
+        raise _count("tokens", ("tokens",), len(tokens), n_q, rows)
+    if memory_tokens is not None and len(memory_tokens) != n_k:
+        raise _count("memory.tokens", ("memory", "tokens"), len(memory_tokens), n_k, "there are")
+    shared = tokens if n_q == n_k and "memory" not in sources.document.tree else None
+    return (
+        tokens if tokens is not None else Numbered(range(n_q)),
+        memory_tokens or shared or Numbered(range(n_k)),
+    )
+
+
+def _count(name: str, path: Path, words: int, rows: int, subject: str) -> AttnError:
+    return AttnError(
+        f"{name} has {words} {'word' if words == 1 else 'words'}, but {subject} {rows} "
+        f"{'row' if rows == 1 else 'rows'}",
+        path=path,
+        help=f"{dotted(path)} needs one word a row",
+    )

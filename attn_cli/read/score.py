@@ -1,0 +1,130 @@
+"""The score function of a problem, with its parameters read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from attn_cli.core.arrays import Array, Integers
+from attn_cli.core.scores import SCORES
+from attn_cli.core.scores.base import Parameter, ScoreFunction
+from attn_cli.errors import AttnError, Path, did_you_mean, dotted
+from attn_cli.read.arrays import AnyArray
+from attn_cli.read.document import Document
+from attn_cli.read.matrix import cast, natural
+from attn_cli.read.scalars import integer, kind_of, number, positive, word
+from attn_cli.read.shapes import Shapes, form
+
+ReadArray = Callable[[Any, Path, tuple[str, ...]], Array]
+
+
+def name_of_score(node: Any, path: Path) -> ScoreFunction:
+    """Return the score function that a node names."""
+    if isinstance(node, dict):
+        if "function" not in node:
+            raise AttnError(
+                f"{dotted(path)} names no function",
+                path=path,
+                help=f"write {{function: NAME, ...}}; there are: {', '.join(SCORES.names)}",
+            )
+        return SCORES.get(word(node["function"], (*path, "function")), path=(*path, "function"))
+    if not isinstance(node, str) and not isinstance(node, np.ndarray):
+        raise AttnError(
+            f"{dotted(path)} must be a name or a mapping, not {kind_of(node)}",
+            path=path,
+            help=f"there are: {', '.join(SCORES.names)}",
+        )
+    return SCORES.get(word(node, path), path=path)
+
+
+def read_parameters(
+    document: Document, node: Any, path: Path, function: ScoreFunction, read: ReadArray
+) -> dict[str, Any]:
+    """Return the parameters of a score function, each of the right kind and shape."""
+    given = {k: v for k, v in node.items() if k != "function"} if isinstance(node, dict) else {}
+    known = {p.name: p for p in function.parameters}
+    for name in given:
+        if name not in known:
+            raise AttnError(
+                f"{function.name} has no parameter '{name}'",
+                path=(*path, name),
+                at_key=True,
+                help=did_you_mean(name, known, what="it has")
+                if known
+                else f"{function.name} has no parameters",
+            )
+    values: dict[str, Any] = {}
+    for parameter in function.parameters:
+        if parameter.name in given:
+            place = (*path, parameter.name)
+            values[parameter.name] = _read(document, given[parameter.name], place, parameter, read)
+        elif not parameter.optional:
+            signature = ", ".join(p.signature for p in function.parameters)
+            raise AttnError(
+                f"{dotted((*path, parameter.name))} is missing: {function.name} needs {signature}",
+                path=path,
+                help=f"write {dotted(path)}: {{function: {function.name}, {parameter.name}: ...}}",
+            )
+    return _completed(function, values, path)
+
+
+def _completed(function: ScoreFunction, values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Add the function inside a sparse score, and ask for at least one selection."""
+    if function.selection is None:
+        return values
+    if not set(values) - {"inside"}:
+        selections = [p.name for p in function.parameters if p.name != "inside"]
+        raise AttnError(
+            f"{function.name} selects nothing: it needs one or more of {', '.join(selections)}",
+            path=path,
+            help=f"write {dotted(path)}: {{function: {function.name}, window: 2}}",
+        )
+    values.setdefault("inside", (SCORES.get("dot"), {}))
+    return values
+
+
+def _read(document: Document, node: Any, path: Path, parameter: Parameter, read: ReadArray) -> Any:
+    if parameter.kind == "positive":
+        return positive(node, path)
+    if parameter.kind == "integer":
+        return integer(node, path, parameter.minimum)
+    if parameter.kind == "pairs":
+        return natural(document, node, path)
+    if parameter.kind == "score":
+        inside = name_of_score(node, path)
+        if inside.selection is not None:
+            raise AttnError(
+                f"{dotted(path)} cannot be {inside.name} again",
+                path=path,
+                help="the selections of one score are united: write them side by side",
+            )
+        return inside, read_parameters(document, node, path, inside, read)
+    if parameter.axes == ("1",) and isinstance(node, str | int | float):
+        return read([number(node, path)], path, parameter.axes)
+    return read(node, path, parameter.axes)
+
+
+def check_pairs(pairs: AnyArray, path: Path, shapes: Shapes, dtype: np.dtype[Any]) -> Integers:
+    """Return pairs (number of pairs, 2) whose positions exist."""
+    table = cast(pairs, path, np.dtype(np.float64), finite=True)
+    if table.ndim != 2 or table.shape[1] != 2:
+        raise AttnError(
+            f"{dotted(path)} has shape {form(table.shape)}, expected (pairs, 2)",
+            path=path,
+            help="write [[query, key], ...], both from 0",
+        )
+    for column, symbol in enumerate(("n_q", "n_k")):
+        size = shapes.size(symbol) or 0
+        bad = (table[:, column] != np.floor(table[:, column])) | (table[:, column] < 0)
+        bad |= table[:, column] >= size
+        if bad.any():
+            at = int(np.flatnonzero(bad)[0])
+            side = ("query", "key")[column]
+            raise AttnError(
+                f"{dotted((*path, at, column))} is {table[at, column]:g}, but there is no such "
+                f"{side}: they are numbered from 0 to {size - 1}",
+                path=(*path, at, column),
+            )
+    return table.astype(np.intp)

@@ -1,0 +1,74 @@
+"""Symbolic shapes: each letter has one size in a problem, and remembers who said so first."""
+
+from __future__ import annotations
+
+from attn_cli.errors import AttnError, Path, dotted
+
+
+class Shapes:
+    """The sizes of d_model, d_k, n_q, ... that the arrays read so far have fixed."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, tuple[int, str]] = {"1": (1, "")}
+
+    def size(self, symbol: str) -> int | None:
+        """Return the size of a symbol, or of a sum of symbols; None where it is not fixed yet."""
+        sizes = [self._sizes.get(part) for part in symbol.split(" + ")]
+        return None if None in sizes else sum(size[0] for size in sizes if size)
+
+    def owner(self, symbol: str) -> str:
+        """Return the name of the array that fixed a symbol."""
+        return self._sizes[symbol][1]
+
+    def fix(self, symbol: str, size: int, name: str) -> None:
+        """Say that a symbol has a size, because the array called `name` has it."""
+        self._sizes.setdefault(symbol, (size, name))
+
+    def bind(
+        self,
+        path: Path,
+        shape: tuple[int, ...],
+        symbols: tuple[str, ...],
+        *,
+        help: str | None = None,  # noqa: A002
+    ) -> None:
+        """Check a shape against its symbols, and fix those that are new.
+
+        Raises AttnError: name, symbolic shape = numbers, and which array says otherwise.
+        """
+        name = dotted(path)
+        for symbol, size in zip(symbols, shape, strict=True):
+            expected = self.size(symbol)
+            if expected is None or expected == size:
+                continue
+            raise AttnError(
+                f"{name} has shape {form(symbols)} = {form(shape)}{self._but(symbol, expected)}",
+                path=path,
+                help=help or self._advice(name, symbol),
+            )
+        for symbol, size in zip(symbols, shape, strict=True):
+            if " + " not in symbol:
+                self.fix(symbol, size, name)
+
+    def _but(self, symbol: str, expected: int) -> str:
+        if symbol == "1":
+            return ""
+        if " + " in symbol:
+            return f" but {symbol} = {expected}"
+        return f" but {self.owner(symbol)} has {symbol} = {expected}"
+
+    def _advice(self, name: str, symbol: str) -> str:
+        if symbol == "1":
+            return f"{name} needs 1 there"
+        if " + " in symbol:
+            return f"{name} needs one number per dimension of query and key"
+        return f"{name} and {self.owner(symbol)} must agree in {symbol}"
+
+
+def form(parts: tuple[object, ...]) -> str:
+    """Return a shape as messages write it.
+
+    >>> form(("d_model", "d_k")), form((3,))
+    ('(d_model, d_k)', '(3)')
+    """
+    return f"({', '.join(map(str, parts))})"

@@ -1,0 +1,95 @@
+"""Words: the tokens of a problem, and a look-up table from which they pick their vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from attn_cli.errors import AttnError, Path, dotted, nearest, printable
+from attn_cli.read.arrays import AnyArray
+from attn_cli.read.document import Document
+from attn_cli.read.matrix import natural
+from attn_cli.read.scalars import kind_of, word
+from attn_cli.record import Labels
+
+
+def read_tokens(node: Any, path: Path) -> tuple[str, ...]:
+    """Return the words of a list, or of one string split on white space."""
+    if isinstance(node, np.ndarray):
+        node = node.tolist()
+    if isinstance(node, str):
+        words = word(node, path).split()
+        if not words:
+            raise AttnError(f"{dotted(path)} holds no word", path=path)
+        return tuple(words)
+    if not isinstance(node, list | tuple):
+        raise AttnError(
+            f"{dotted(path)} must be a list of words, not {kind_of(node)}",
+            path=path,
+            help="write [the, cat], or one string: the cat",
+        )
+    if not node:
+        raise AttnError(f"{dotted(path)} is empty", path=path, help="write at least one word")
+    return tuple(word(item, (*path, at)) for at, item in enumerate(node))
+
+
+def look_up(
+    document: Document, table: dict[str, Any], path: Path, words: Labels | None, tokens_path: Path
+) -> AnyArray:
+    """Return one row a word from a table word -> vector."""
+    if words is None:
+        raise AttnError(
+            f"{dotted(path)} is a table of words, but there are no {dotted(tokens_path)} to look up",
+            path=path,
+            help=f"add {dotted(tokens_path)}: [...], or write the rows as a list",
+        )
+    rows = []
+    for at, token in enumerate(words):
+        if token not in table:
+            raise AttnError(
+                f"'{printable(token)}' has no vector in {dotted(path)}",
+                path=(*tokens_path, at),
+                help=_known(token, table),
+            )
+        row = natural(document, table[token], (*path, token))
+        if row.ndim != 1 or row.shape != (rows[0].shape if rows else row.shape):
+            raise AttnError(
+                f"{dotted((*path, token))} has shape {row.shape}, but a vector "
+                + (f"of {len(rows[0])} numbers" if rows else "")
+                + " is expected",
+                path=(*path, token),
+                help="all words of a table have vectors of the same length",
+            )
+        rows.append(row)
+    return np.stack(rows)
+
+
+def find_token(tokens: Labels, asked: str, *, what: str = "query") -> int:
+    """Return the position of a query that is named by its word or else by its index."""
+    where = [at for at, token in enumerate(tokens) if token == asked]
+    if len(where) == 1:
+        return where[0]
+    if where:
+        places = ", ".join(map(str, where[:-1])) + f" and {where[-1]}"
+        raise AttnError(
+            f"'{printable(asked)}' stands {len(where)} times: at {places}",
+            help="say which by its index",
+        )
+    if asked.isascii() and asked.isdigit():
+        if int(asked) < len(tokens):
+            return int(asked)
+        raise AttnError(
+            f"there is no {what} {asked}: there are {len(tokens)}, numbered from 0 to "
+            f"{len(tokens) - 1}"
+        )
+    raise AttnError(f"there is no {what} '{printable(asked)}'", help=_known(asked, tokens))
+
+
+def _known(asked: str, words: Any) -> str:
+    """Return the advice for an unknown word: the nearest, then the first of all."""
+    near = nearest(asked, words)
+    names = [printable(str(w)) for w, _ in zip(words, range(20), strict=False)]
+    more = f" and {len(words) - 20} more" if len(words) > 20 else ""
+    listed = f"the words are: {', '.join(names)}{more}"
+    return f"did you mean '{printable(near)}'? {listed}" if near else listed

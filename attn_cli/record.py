@@ -1,0 +1,97 @@
+"""The record of a computation: named steps, each an array with its formula, axes and labels.
+
+A record holds values, never promises: whatever can warn or fail has done so before it exists.
+Views get a record and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from attn_cli.errors import AttnError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Labels = Sequence[str]
+
+
+class Numbered(Sequence[str]):
+    """The labels of rows that have no words: their numbers, from 0 or as given."""
+
+    def __init__(self, numbers: range) -> None:
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        chosen = self._numbers[index]
+        return Numbered(chosen) if isinstance(chosen, range) else str(chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One named array of the computation.
+
+    `shape` is the shape of the whole step. `kept` has, for each axis, the indices whose values are
+    held, in order, or None where all are; `values.shape` follows from it.
+    """
+
+    name: str
+    formula: str
+    axes: tuple[str, ...]
+    labels: tuple[Labels, ...]
+    values: NDArray[np.floating[Any]]
+    shape: tuple[int, ...]
+    kept: tuple[Sequence[int] | None, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every value of the step is held."""
+        return all(indices is None for indices in self.kept)
+
+    def indices(self, axis: int) -> Sequence[int]:
+        """Return the indices along an axis whose values are held."""
+        kept = self.kept[axis]
+        return range(self.shape[axis]) if kept is None else kept
+
+    def transposed(self) -> Step:
+        """Return the step with its last two axes changed places: a token a column."""
+        return replace(
+            self,
+            axes=_swapped(self.axes),
+            labels=_swapped(self.labels),
+            values=self.values.swapaxes(-1, -2),
+            shape=_swapped(self.shape),
+            kept=_swapped(self.kept),
+        )
+
+
+def _swapped(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*parts[:-2], parts[-1], parts[-2])
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The steps of one computation, in the order computed, and all that explains them."""
+
+    command: str
+    steps: Mapping[str, Step]
+    settings: Mapping[str, object]
+    query_tokens: Labels
+    key_tokens: Labels
+    answer: object = None
+    warnings: tuple[str, ...] = field(default=())
+
+    def __getitem__(self, name: str) -> NDArray[np.floating[Any]]:
+        """Return the values of a step; raise AttnError, naming those there are, if it is none."""
+        if name not in self.steps:
+            raise AttnError(
+                f"the record has no step '{name}'",
+                help=did_you_mean(name, self.steps, what="it has"),
+            )
+        return self.steps[name].values

@@ -1,0 +1,42 @@
+"""A registry: the names of one kind of thing, each loaded from its own module when it is asked for.
+
+The names are known without an import of the modules, so that a help text costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Generic, TypeVar
+
+from attn_cli.errors import AttnError, Path, did_you_mean
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Name -> the object called `attribute` in the module that is registered for it."""
+
+    def __init__(self, kind: str, attribute: str, modules: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._attribute = attribute
+        self._modules = dict(modules)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, in the order of the registry."""
+        return tuple(self._modules)
+
+    def __iter__(self) -> Iterator[T]:
+        return (self.get(name) for name in self._modules)
+
+    def get(self, name: str, *, path: Path = ()) -> T:
+        """Return the entry; raise AttnError, naming the nearest one, where there is none."""
+        if name not in self._modules:
+            raise AttnError(
+                f"unknown {self.kind} '{name}'",
+                path=path,
+                help=did_you_mean(name, self.names, what="there are"),
+            )
+        entry: T = getattr(import_module(self._modules[name]), self._attribute)
+        return entry
