@@ -38,7 +38,8 @@ class Step:
     """One named array of the computation.
 
     `shape` is the shape of the whole step. `kept` has, for each axis, the indices whose values are
-    held, in order, or None where all are; `values.shape` follows from it.
+    held, in order, or None where all are; `values.shape` follows from it. `peaks` has the largest
+    value of each query's whole row, also where that is not held; None for all steps but weights.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Step:
     values: NDArray[np.floating[Any]]
     shape: tuple[int, ...]
     kept: tuple[Sequence[int] | None, ...]
+    peaks: NDArray[np.floating[Any]] | None = None
 
     @property
     def whole(self) -> bool:

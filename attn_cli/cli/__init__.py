@@ -1,0 +1,55 @@
+"""The command line: joins reading, computing and showing, and turns failures into exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from attn_cli.errors import AttnError, ExitStatus
+
+
+def entry() -> NoReturn:
+    """Run the command line of this process and leave it with the exit status."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command line; every failure that is the user's to mend is shown here, once."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal may lack a character: show its number
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        from attn_cli.cli.app import run
+
+        return run(arguments)
+    except AttnError as error:
+        return _report(error, arguments)
+    except KeyboardInterrupt:
+        return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered has nowhere to go; without this the interpreter would say so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.PIPE_CLOSED
+
+
+def _report(error: AttnError, arguments: list[str]) -> int:
+    """Show a failure on standard error; as a document on standard output where JSON is asked for."""
+    if not _wants_json(arguments):
+        print(error.report(), file=sys.stderr)
+        return ExitStatus.BAD
+    from attn_cli.cli.deliver import write_stdout
+    from attn_cli.views.json import render_error
+
+    try:
+        write_stdout(render_error(error))
+    except AttnError as unwritable:
+        print(unwritable.report(), file=sys.stderr)
+    return ExitStatus.BAD
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    """Return whether --format json stands among the arguments, also where they are wrong."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    joined = {"--format=json", "-fjson", "-f=json"}
+    return any(a in joined or (a in {"--format", "-f"} and b == "json") for a, b in pairs)

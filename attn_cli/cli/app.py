@@ -1,0 +1,88 @@
+"""The commands, and the translation of what Typer raises."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from attn_cli import __version__
+from attn_cli.cli.compute import compute
+from attn_cli.cli.options import grouped
+from attn_cli.cli.samples import samples
+from attn_cli.cli.scores import scores
+from attn_cli.errors import AttnError, ExitStatus
+
+app = typer.Typer(
+    name="attn",
+    add_completion=False,
+    # Plain help costs half the start-up of Rich's, and is the same in a pipe.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"attn {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def attn(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Compute attention, and show every step of it.
+
+    \b
+    attn samples love_coding | attn compute -
+    attn compute problem.yaml --only output -o out.npy
+    attn scores additive
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(ExitStatus.BAD)
+
+
+app.command()(grouped(compute))
+app.command()(scores)
+app.command()(samples)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; raise AttnError for wrong usage."""
+    command = typer.main.get_command(app)
+    try:
+        status = command.main(_causal_alone(arguments), prog_name="attn", standalone_mode=False)
+    except typer.TyperException as error:
+        raise _usage(error) from None
+    except typer.Abort:
+        return ExitStatus.INTERRUPTED
+    return int(status or 0)
+
+
+def _usage(error: typer.TyperException) -> AttnError:
+    """Return Typer's complaint as ours: the same shape as every other error."""
+    message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "attn"
+    return AttnError(message[:1].lower() + message[1:], help=f"{path} --help shows how it is used")
+
+
+def _causal_alone(arguments: list[str]) -> list[str]:
+    """Return the arguments with `--causal` alone written out as `--causal true`.
+
+    Alone is at the end, before another option, or before what must be a file.
+    """
+    result = []
+    for at, argument in enumerate(arguments):
+        result.append(argument)
+        following = arguments[at + 1] if at + 1 < len(arguments) else "-"
+        if argument == "--causal" and (following.startswith("-") or set(following) & set("./")):
+            result.append("true")
+    return result

@@ -1,0 +1,270 @@
+"""The options of the command line, each defined once, in groups that commands take as a whole.
+
+`grouped` turns `def command(problem: ProblemOptions, output: OutputOptions)` into a function with
+the flat signature that Typer reads.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from attn_cli.core.normalizers import NORMALIZERS
+from attn_cli.core.scores import SCORES
+from attn_cli.errors import AttnError, did_you_mean
+from attn_cli.views import FORMATS, Format
+
+if TYPE_CHECKING:
+    from attn_cli.core.problem import Problem, Request
+
+Text = str | None
+
+
+def _option(help: str, *names: str, metavar: str = "TEXT", panel: str = "") -> Any:  # noqa: A002
+    return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel)
+
+
+def _names(names: Any) -> str:
+    return ", ".join(names)
+
+
+@dataclass(kw_only=True)
+class ProblemOptions:
+    """What is computed: a problem file, and options that replace its keys."""
+
+    file: Annotated[
+        Text,
+        typer.Argument(
+            metavar="[FILE]",
+            help="Problem file: YAML, JSON or NPZ; - is standard input.",
+            show_default=False,
+        ),
+    ] = None
+    query: Annotated[Text, _option("Q from a file.", "--query", metavar="MATRIX")] = None
+    key: Annotated[Text, _option("K from a file.", "--key", metavar="MATRIX")] = None
+    value: Annotated[Text, _option("V from a file.", "--value", metavar="MATRIX")] = None
+    tokens: Annotated[
+        Text, _option("Words, split on white space; - reads them.", "--tokens", metavar="WORDS")
+    ] = None
+    score: Annotated[
+        Text, _option(f"Score function: {_names(SCORES.names)}.", "--score", metavar="NAME")
+    ] = None
+    scale: Annotated[
+        Text,
+        _option(
+            "Replaces 1/sqrt(d_k) in scaled, multiplies other scores; none is 1.",
+            "--scale",
+            metavar="NUMBER",
+        ),
+    ] = None
+    normalize: Annotated[
+        Text, _option(f"Normaliser: {_names(NORMALIZERS.names)}.", "--normalize", metavar="NAME")
+    ] = None
+    causal: Annotated[
+        Text,
+        _option(
+            "Query i sees keys j <= i: true, top-left, bottom-right, false. Alone: true.",
+            "--causal",
+            metavar="[WHICH]",
+        ),
+    ] = None
+    dtype: Annotated[
+        Text, _option("Arithmetic: float64, float32, float16.", "--dtype", metavar="TYPE")
+    ] = None
+    set: Annotated[
+        list[str],
+        _option("Replace any key, e.g. score.window=2; repeatable.", "--set", metavar="KEY=VALUE"),
+    ] = field(default_factory=list)
+
+    def read(self) -> Problem:
+        """Return the validated problem."""
+        from attn_cli.read.document import read_document
+        from attn_cli.read.files import Inputs
+        from attn_cli.read.override import apply_options
+        from attn_cli.read.schema import read_problem
+
+        document = read_document(self.file, Inputs())
+        single = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NO_KEYS}
+        apply_options(document, {k: v for k, v in single.items() if v is not None}, self.set)
+        return read_problem(document)
+
+
+_NO_KEYS = {"file", "set"}
+
+
+@dataclass(kw_only=True)
+class StepOptions:
+    """Which steps and rows are wanted."""
+
+    show: Annotated[
+        Text, _option("Steps to show, e.g. q,k,weights.", "--show", metavar="STEPS")
+    ] = None
+    only: Annotated[Text, _option("One step alone, e.g. output.", "--only", metavar="STEP")] = None
+    query_token: Annotated[
+        Text,
+        _option("One query, by word or else index.", "--query-token", metavar="WORD|INDEX"),
+    ] = None
+    batch: Annotated[int | None, _option("One batch entry, from 0.", "--batch", metavar="N")] = None
+    head: Annotated[int | None, _option("One head, from 0.", "--head", metavar="N")] = None
+    memory: Annotated[
+        Text,
+        _option("Most that results may take, e.g. 2GB.", "--memory", metavar="SIZE"),
+    ] = None
+
+    def request(self, problem: Problem, output: OutputOptions) -> Request:
+        """Return the request for a problem."""
+        from attn_cli.core.problem import Edge, Request
+        from attn_cli.read.tokens import find_token
+
+        form = output.form(self.only)
+        rows = None
+        if self.query_token is not None:
+            rows = (find_token(problem.query_tokens, self.query_token),)
+        return Request(
+            steps=self.steps(),
+            rows=rows,
+            batch=self.batch,
+            head=self.head,
+            edge=Edge() if "full" in form.options and not output.full else None,
+            memory=None if self.memory is None else size(self.memory),
+        )
+
+    def steps(self) -> tuple[str, ...] | None:
+        """Return the names of the steps that were asked for, None for all."""
+        if self.show is not None and self.only is not None:
+            raise AttnError(
+                "--show and --only exclude each other",
+                help="--only STEP is one step alone, --show takes several",
+            )
+        if self.only is not None:
+            return (self.only,)
+        if self.show is None:
+            return None
+        names = tuple(name.strip() for name in self.show.split(",") if name.strip())
+        if not names:
+            raise AttnError("--show names no step", help="write --show q,k,weights")
+        return names
+
+
+@dataclass(kw_only=True)
+class OutputOptions:
+    """How it is shown and where it goes."""
+
+    format: Annotated[Text, _option(f"{_names(FORMATS)}.", "--format", "-f", metavar="FORMAT")] = (
+        None
+    )
+    output: Annotated[
+        Text,
+        _option("Write to a file, in the format of its suffix.", "--output", "-o", metavar="FILE"),
+    ] = None
+    digits: Annotated[
+        int | None,
+        _option("Decimals in tables (4).", "--digits", metavar="N"),
+    ] = None
+    full: Annotated[bool, typer.Option("--full", help="Show large steps whole.")] = False
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Tokens as header and first column of csv, tsv.")
+    ] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Leave warnings out.")] = False
+
+    @property
+    def name(self) -> str:
+        """The name of the format: as asked for, else by the suffix of the file, else table."""
+        if self.format is not None:
+            if self.format not in FORMATS:
+                raise AttnError(
+                    f"unknown format '{self.format}'",
+                    help=did_you_mean(self.format, FORMATS, what="there are"),
+                )
+            return self.format
+        if self.output is None or self.output == "-":
+            return "table"
+        for name, form in FORMATS.items():
+            if self.output.lower().endswith(form.suffixes):
+                return name
+        suffixes = _names(suffix for form in FORMATS.values() for suffix in form.suffixes)
+        raise AttnError(
+            f"the format of '{self.output}' cannot be told from its suffix",
+            help=f"say it with --format, or use one of {suffixes}",
+        )
+
+    def form(self, only: str | None) -> Format:
+        """Return the format; raise AttnError for an option that means nothing to it."""
+        form = FORMATS[self.name]
+        if form.one_step and only is None:
+            raise AttnError(
+                f"{self.name} holds one step, and several are asked for",
+                help="say which with --only, e.g. --only output",
+            )
+        given = {"digits": self.digits is not None, "full": self.full, "labels": self.labels}
+        for option in (name for name, asked in given.items() if asked):
+            if option not in form.options:
+                able = _names(name for name, f in FORMATS.items() if option in f.options)
+                raise AttnError(
+                    f"--{option} means nothing to the format {self.name}",
+                    help=f"it belongs to: {able}",
+                )
+        if self.digits is not None and not 0 <= self.digits <= 17:
+            raise AttnError(
+                f"--digits must be from 0 to 17, not {self.digits}",
+                help="17 digits tell any two float64 apart",
+            )
+        return form
+
+
+_UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
+
+
+def size(text: str) -> int:
+    """Return a number of bytes from what people write: 500MB, 2GiB, 1.5 G.
+
+    >>> size("2GB"), size("1KiB")
+    (2000000000, 1024)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+    if match is None or (match[3] and not match[2]) or float(match[1]) == 0:
+        raise AttnError(f"--memory cannot be '{text}'", help="write a size such as 500MB or 2GB")
+    unit = _UNITS[match[2].upper()]
+    if match[3]:
+        unit = 1024 ** list(_UNITS).index(match[2].upper())
+    return int(float(match[1]) * unit)
+
+
+def grouped(command: Callable[..., int]) -> Callable[..., int]:
+    """Return a command whose groups of options are spread out into the signature Typer reads."""
+    groups = get_type_hints(command, include_extras=True)
+    groups.pop("return", None)
+    parameters = []
+    for group in groups.values():
+        hints = get_type_hints(group, include_extras=True)
+        for option in fields(group):
+            default = option.default
+            if callable(option.default_factory):
+                default = option.default_factory()
+            parameters.append(
+                inspect.Parameter(
+                    option.name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=default,
+                    annotation=hints[option.name],
+                )
+            )
+
+    @wraps(command)
+    def flat(**given: Any) -> int:
+        made = {
+            name: group(**{option.name: given[option.name] for option in fields(group)})
+            for name, group in groups.items()
+        }
+        return command(**made)
+
+    flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    flat.__annotations__ = {p.name: p.annotation for p in parameters}
+    del flat.__wrapped__  # type: ignore[attr-defined]
+    return flat

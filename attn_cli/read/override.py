@@ -1,0 +1,56 @@
+"""Options that replace keys of the problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attn_cli.errors import AttnError, Where, did_you_mean, dotted, printable
+from attn_cli.read.document import Document
+from attn_cli.read.events import Quoted, parse
+from attn_cli.read.keys import KEYS
+from attn_cli.read.tables import decode
+
+MATRICES = ("query", "key", "value")
+
+
+def apply_options(document: Document, options: Mapping[str, str], sets: Sequence[str]) -> None:
+    """Put the values of options where they belong; raise AttnError with the option at fault.
+
+    `options` are key -> text, `sets` texts KEY.SUBKEY=VALUE whose value is YAML.
+    """
+    for key, text in options.items():
+        option = f"--{key} {printable(text)}"
+        node: object = Quoted(text) if key == "tokens" else text
+        if key == "tokens" and text == "-":
+            with document.inputs.open("-", "--tokens") as stream:
+                node = Quoted(decode(stream.read(), "standard input"))
+        elif key == "score":
+            node = _value(text, option)
+        document.replace((key,), node, option)
+    for text in sets:
+        _set(document, text)
+
+
+def _set(document: Document, text: str) -> None:
+    key, equals, value = text.partition("=")
+    option = f"--set {printable(text)}"
+    path = tuple(key.split("."))
+    if not equals or not all(path):
+        raise AttnError(
+            f"--set needs KEY=VALUE, not '{printable(text)}'",
+            help="for example --set score.window=2, or --set mask=mask.npy",
+        )
+    if path[0] not in KEYS:
+        raise AttnError(
+            f"unknown key '{printable(path[0])}'",
+            where=Where(option),
+            help=did_you_mean(path[0], KEYS, what="the keys are"),
+        )
+    if not value.strip():
+        raise AttnError(f"--set {dotted(path)} has no value", help=f"write --set {key}=VALUE")
+    document.replace(path, _value(value, option), option)
+
+
+def _value(text: str, option: str) -> object:
+    """Return the YAML value of an option."""
+    return parse(text, option)

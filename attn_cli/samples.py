@@ -1,0 +1,39 @@
+"""The sample problems: beside the package in a checkout, inside it where it is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attn_cli.errors import AttnError, did_you_mean
+
+
+def folder() -> Path:
+    """Return the folder of the samples."""
+    here = Path(__file__).parent
+    inside = here / "samples"
+    return inside if inside.is_dir() else here.parent / "samples"
+
+
+def names() -> list[str]:
+    """Return the names of the samples, in alphabetical order."""
+    return sorted(path.stem for path in folder().glob("*.yaml"))
+
+
+def text(name: str) -> str:
+    """Return a sample; raise AttnError, naming the nearest, where there is none."""
+    stem = name.removesuffix(".yaml")
+    if stem not in names():
+        raise AttnError(
+            f"there is no sample '{name}'", help=did_you_mean(stem, names(), what="there are")
+        )
+    return (folder() / f"{stem}.yaml").read_text(encoding="utf-8")
+
+
+def summary(name: str) -> str:
+    """Return the first line of a sample: what it shows."""
+    return text(name).partition("\n")[0].lstrip("# ")
+
+
+def files() -> list[Path]:
+    """Return all files of the samples, arrays included."""
+    return sorted(path for path in folder().iterdir() if path.is_file())

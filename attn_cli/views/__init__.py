@@ -1,0 +1,59 @@
+"""Views: a record -> text or bytes. One module a format, all with one signature.
+
+    render(record, style) -> str | bytes
+
+A view gets the record and nothing else: it opens nothing, prints nothing and computes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from attn_cli.record import Record
+from attn_cli.registry import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How a view shows what it shows. `width` None: as wide as it needs; `colour`: a terminal."""
+
+    digits: int = 4
+    labels: bool = False
+    width: int | None = None
+    colour: bool = False
+
+
+Render = Callable[[Record, Style], str | bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A format, as data: its module, its file suffixes, and what it can and cannot do."""
+
+    module: str
+    suffixes: tuple[str, ...]
+    options: tuple[str, ...] = ()  # of digits, full, labels: those that mean something to it
+    one_step: bool = False
+    binary: bool = False
+
+
+FORMATS = {
+    "table": Format(module="attn_cli.views.table", suffixes=(".txt",), options=("digits", "full")),
+    "json": Format(module="attn_cli.views.json", suffixes=(".json",)),
+    "csv": Format(
+        module="attn_cli.views.csv", suffixes=(".csv",), options=("labels",), one_step=True
+    ),
+    "tsv": Format(
+        module="attn_cli.views.tsv", suffixes=(".tsv",), options=("labels",), one_step=True
+    ),
+    "markdown": Format(
+        module="attn_cli.views.markdown", suffixes=(".md",), options=("digits", "full")
+    ),
+    "npy": Format(module="attn_cli.views.npy", suffixes=(".npy",), one_step=True, binary=True),
+    "npz": Format(module="attn_cli.views.npz", suffixes=(".npz",), binary=True),
+}
+
+RENDERERS: Registry[Render] = Registry(
+    "format", "render", {name: form.module for name, form in FORMATS.items()}
+)

@@ -1,0 +1,129 @@
+"""Numbers as people read them, and what all tables for people have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import isfinite, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attn_cli.errors import printable
+from attn_cli.record import Step
+
+GAP = "..."  # stands where rows or columns are left out
+LABEL_WIDTH = 32  # a longer word is shortened
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One matrix of a step, ready to be set: all text, rows and columns in their order."""
+
+    title: str
+    corner: str
+    columns: list[str]
+    rows: list[str]
+    cells: list[list[str]]
+    values: NDArray[np.floating[Any]]
+    largest: NDArray[np.bool_]
+
+
+def sheets(step: Step, digits: int, *, align: bool) -> Iterator[Sheet]:
+    """Yield a sheet for each entry of the leading axes of a step."""
+    matrices = step.values.reshape((1,) * max(0, 2 - step.values.ndim) + step.values.shape)
+    axes = ("",) * max(0, 2 - len(step.axes)) + step.axes
+    lead = tuple(len(step.indices(a)) for a in range(len(axes) - 2))
+    columns = _labels(step, -1)
+    rows = _labels(step, -2) if len(step.axes) > 1 else [""]
+    for at in product(*map(range, lead)):
+        values = matrices[at]
+        entry = ", ".join(
+            f"{axes[a]} {step.labels[a][step.indices(a)[n]]}" for a, n in enumerate(at)
+        )
+        yield Sheet(
+            title=title(step) + (f"   [{entry}]" if entry else ""),
+            corner=axes[-2],
+            columns=columns,
+            rows=rows,
+            cells=cells(values, digits, align=align),
+            values=values,
+            largest=_largest(step, at, values),
+        )
+
+
+def title(step: Step) -> str:
+    """Return the name of a step, its formula, and its shape with the names of its axes."""
+    named = (
+        step.formula
+        if step.formula.startswith(f"{step.name} =")
+        else f"{step.name}: {step.formula}"
+    )
+    return f"{named}   ({' x '.join(step.axes)}: {' x '.join(map(str, step.shape))})"
+
+
+def shortened(step: Step) -> str | None:
+    """Return the line that says that not all of a step is shown, or None where all is."""
+    if step.whole:
+        return None
+    return f"{step.name} has {prod(step.shape)} values: the middle is left out, --full shows all"
+
+
+def cells(values: NDArray[np.floating[Any]], digits: int, *, align: bool) -> list[list[str]]:
+    """Return numbers as text: whole numbers as such, others with `digits` decimals.
+
+    Where all decimals would be 0, or a number has more than eight digits before its point, the
+    matrix is set in scientific notation. `align` pads whole numbers so that the points stand in
+    one column.
+    """
+    numbers = values.tolist()
+    sizes = [abs(x) for row in numbers for x in row if isfinite(x) and x != 0]
+    scientific = bool(sizes) and (max(sizes) >= 1e8 or max(sizes) < 0.5 * 10.0**-digits)
+    fractions = any(x != int(x) for row in numbers for x in row if isfinite(x))
+    if scientific and not (not fractions and max(sizes) < 1e15):
+        return [[f"{x:.{digits}e}" if x else "0" for x in row] for row in numbers]
+    pad = " " * (digits + 1) if align and fractions and digits else ""
+
+    def text(x: float) -> str:
+        if not isfinite(x):
+            return f"{x}{pad}"
+        return f"{int(x)}{pad}" if x == int(x) else f"{x:.{digits}f}"
+
+    return [[text(x) for x in row] for row in numbers]
+
+
+def gaps(indices: Sequence[int]) -> list[int]:
+    """Return the places in front of which something is left out.
+
+    >>> gaps([0, 1, 2, 97, 98, 99])
+    [3]
+    """
+    return [at for at in range(1, len(indices)) if indices[at] != indices[at - 1] + 1]
+
+
+def with_gaps(items: list[Any], places: list[int], gap: Any) -> list[Any]:
+    """Return the items with a gap put in at each place."""
+    result = list(items)
+    for place in reversed(places):
+        result.insert(place, gap)
+    return result
+
+
+def _labels(step: Step, axis: int) -> list[str]:
+    axis %= len(step.axes)
+    names = (printable(step.labels[axis][index]) for index in step.indices(axis))
+    return [n if len(n) <= LABEL_WIDTH else n[: LABEL_WIDTH - 3] + GAP for n in names]
+
+
+def _largest(
+    step: Step, at: tuple[int, ...], values: NDArray[np.floating[Any]]
+) -> NDArray[np.bool_]:
+    """Return True at the largest weight of each query, ties included."""
+    if step.peaks is None:
+        return np.zeros(values.shape, dtype=np.bool_)
+    peaks = step.peaks[at]
+    peaks = peaks[None, :] if step.axes[-1] == "query" else peaks[:, None]
+    largest: NDArray[np.bool_] = (values == peaks) & (peaks != 0)
+    return largest

@@ -1,0 +1,78 @@
+"""The JSON document `attn/1`: strict, with every resolved setting and every step.
+
+Infinities and NaN are the strings "inf", "-inf" and "nan": JSON has no such numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from math import isfinite
+from typing import Any
+
+from attn_cli.errors import AttnError
+from attn_cli.record import Record, Step
+from attn_cli.views import Style
+
+FORMAT = "attn/1"
+
+
+def render(record: Record, _: Style) -> str:
+    """Return the document, with a line a row of each matrix."""
+    document = {
+        "format": FORMAT,
+        "command": record.command,
+        "tokens": {"query": list(record.query_tokens), "key": list(record.key_tokens)},
+        "settings": record.settings,
+        "steps": {name: _step(step) for name, step in record.steps.items()},
+        "answer": record.answer,
+        "warnings": list(record.warnings),
+    }
+    return "".join(_lines(document, 0)) + "\n"
+
+
+def render_error(error: AttnError) -> str:
+    """Return the document of a failure."""
+    return "".join(_lines({"format": FORMAT, "error": error.as_document()}, 0)) + "\n"
+
+
+def _step(step: Step) -> dict[str, object]:
+    return {
+        "formula": step.formula,
+        "axes": list(step.axes),
+        "shape": list(step.shape),
+        "values": step.values.tolist(),
+    }
+
+
+def _strict(value: Any) -> Any:
+    """Return a value in which no number is one that JSON does not have."""
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    if isinstance(value, list):
+        return [_strict(item) for item in value]
+    return value
+
+
+def _leaf(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # the rare row with an infinity; the others skip the walk
+        return json.dumps(_strict(value), ensure_ascii=False, allow_nan=False)
+
+
+def _lines(value: Any, depth: int) -> Iterator[str]:
+    """Yield the text of a value: mappings and lists of lists over several lines, all else on one."""
+    mapping = isinstance(value, dict)
+    nested = isinstance(value, list) and bool(value) and isinstance(value[0], list)
+    if not value or not (mapping or nested):
+        yield _leaf(value)
+        return
+    opening, closing = "{}" if mapping else "[]"
+    yield opening
+    for at, item in enumerate(value):
+        yield ("," if at else "") + "\n" + "  " * (depth + 1)
+        if mapping:
+            yield f"{_leaf(item)}: "
+        yield from _lines(value[item] if mapping else item, depth + 1)
+    yield "\n" + "  " * depth + closing

@@ -1,0 +1,50 @@
+"""Tables in Markdown, for notes and issues."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from attn_cli.record import Record
+from attn_cli.views import Style
+from attn_cli.views.cells import GAP, gaps, sheets, shortened, with_gaps
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&-])")
+
+
+def render(record: Record, style: Style) -> str:
+    """Return every step as a heading and a table."""
+    return "\n".join(_lines(record, style)) + "\n"
+
+
+def _lines(record: Record, style: Style) -> Iterator[str]:
+    first = True
+    for step in record.steps.values():
+        row_gaps, column_gaps = gaps(step.indices(-2)), gaps(step.indices(-1))
+        for sheet in sheets(step, style.digits, align=False):
+            if not first:
+                yield ""
+            first = False
+            yield f"**{_escape(sheet.title)}**"
+            yield ""
+            columns = with_gaps([_escape(c) for c in sheet.columns], column_gaps, GAP)
+            yield _row([_escape(sheet.corner), *columns])
+            yield _row(["---", *["---:"] * len(columns)])
+            rows = [
+                _row([_escape(name), *with_gaps(cells, column_gaps, GAP)])
+                for name, cells in zip(sheet.rows, sheet.cells, strict=True)
+            ]
+            yield from with_gaps(rows, row_gaps, _row([GAP] * (len(columns) + 1)))
+        note = shortened(step)
+        if note:
+            yield ""
+            yield _escape(note)
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escape(text: str) -> str:
+    """Return text in which Markdown sees no markup."""
+    return _SPECIAL.sub(r"\\\1", text)

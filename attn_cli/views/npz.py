@@ -1,0 +1,18 @@
+"""All steps as an NPZ archive: the members are called as the steps. It can be read again."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+
+from attn_cli.record import Record
+from attn_cli.views import Style
+
+
+def render(record: Record, _: Style) -> bytes:
+    """Return the archive, uncompressed; the same record gives the same bytes."""
+    out = BytesIO()
+    arrays = {name: np.ascontiguousarray(step.values) for name, step in record.steps.items()}
+    np.savez(out, **arrays)
+    return out.getvalue()

@@ -1,0 +1,148 @@
+"""Tables for people: Rich for what fits a screen, plain text for what --full brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from attn_cli.record import Record
+from attn_cli.views import Style
+from attn_cli.views.cells import GAP, Sheet, gaps, sheets, shortened, with_gaps
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+RICH_CELLS = 1000  # Rich sets about 8 000 cells a second
+MARK = "*"  # stands behind the largest weight of each query
+
+# Eleven stops of the viridis colour map (van der Walt and Smith, 2015): lightness grows evenly.
+_STOPS = (
+    (68, 1, 84), (72, 36, 117), (65, 68, 135), (53, 95, 141), (42, 120, 142), (33, 145, 140),
+    (34, 168, 132), (68, 191, 112), (122, 209, 81), (189, 223, 38), (253, 231, 37),
+)  # fmt: skip
+
+
+def render(record: Record, style: Style) -> str:
+    """Return all steps as tables, one below the other."""
+    out = StringIO()
+    console = _console(out, style)
+    for step in record.steps.values():
+        row_gaps, column_gaps = gaps(step.indices(-2)), gaps(step.indices(-1))
+        for sheet in sheets(step, style.digits, align=True):
+            _heading(console, sheet.title)
+            if sheet.values.size > RICH_CELLS:
+                out.writelines(_plain(sheet))
+            else:
+                _rich(console, sheet, style, row_gaps, column_gaps)
+            out.write("\n")
+        note = shortened(step)
+        if note:
+            out.write(f"({note})\n\n")
+    return out.getvalue().removesuffix("\n")
+
+
+def _console(out: StringIO, style: Style) -> Console:
+    from rich.console import Console
+
+    return Console(
+        file=out,
+        width=style.width or 1_000_000,
+        height=100,
+        force_terminal=style.colour,
+        color_system="auto" if style.colour else None,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+    )
+
+
+def _heading(console: Console, text: str) -> None:
+    console.print(text, style="bold", soft_wrap=True)
+
+
+def _rich(
+    console: Console, sheet: Sheet, style: Style, row_gaps: list[int], column_gaps: list[int]
+) -> None:
+    """Print a sheet as Rich tables: as many as the width asks for, each with some columns."""
+    from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
+
+    marked = sheet.largest.any()
+    rows = with_gaps(sheet.rows, row_gaps, GAP)
+    label_width = max(cell_len(text) for text in (*rows, sheet.corner))
+    widths = [
+        max(cell_len(name), *(len(row[at]) + marked for row in sheet.cells))
+        for at, name in enumerate(sheet.columns)
+    ]
+    for first, last in _column_blocks(label_width, widths, style.width):
+        width = label_width + sum(w + 2 for w in widths[first:last]) + 8
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="")
+        table.add_column(Text(sheet.corner), no_wrap=True)
+        inner = [gap - first for gap in column_gaps if first < gap < last]
+        for name in with_gaps(sheet.columns[first:last], inner, GAP):
+            table.add_column(Text(name), justify="right", no_wrap=True)
+        lines = [
+            with_gaps(_cells(sheet, at, slice(first, last), style, Text), inner, Text(GAP))
+            for at in range(len(sheet.rows))
+        ]
+        blank = [Text(GAP)] * (last - first + len(inner))
+        for name, line in zip(rows, with_gaps(lines, row_gaps, blank), strict=True):
+            table.add_row(Text(name), *line)
+        console.print(table, width=width, crop=False, no_wrap=True)
+
+
+def _column_blocks(
+    label_width: int, widths: list[int], width: int | None
+) -> Iterator[tuple[int, int]]:
+    """Yield ranges of columns that fit the width beside the labels; at least one column each."""
+    first, used = 0, label_width
+    for at, column in enumerate(widths):
+        if width is not None and at > first and used + column + 2 > width:
+            yield first, at
+            first, used = at, label_width
+        used += column + 2
+    yield first, len(widths)
+
+
+def _cells(sheet: Sheet, row: int, columns: slice, style: Style, text: type) -> list[object]:
+    """Return the cells of one row, shaded and marked where the step has a largest."""
+    marked = sheet.largest.any()
+    cells = []
+    for at in range(columns.start, columns.stop):
+        mark = (MARK if sheet.largest[row, at] else " ") if marked else ""
+        shade = _shade(float(sheet.values[row, at])) if marked and style.colour else ""
+        cells.append(text(sheet.cells[row][at] + mark, style=shade))
+    return cells
+
+
+def _shade(weight: float) -> str:
+    """Return the style of a weight in [0, 1]: a background, and black or white on it."""
+    place = min(max(weight, 0.0), 1.0) * (len(_STOPS) - 1) if weight == weight else 0.0
+    at = min(int(place), len(_STOPS) - 2)
+    red, green, blue = (
+        round(a + (b - a) * (place - at)) for a, b in zip(_STOPS[at], _STOPS[at + 1], strict=True)
+    )
+    # Black from the relative luminance on at which it has more contrast than white (WCAG 2).
+    light = sum(
+        w * (c / 255) ** 2.2
+        for w, c in zip((0.2126, 0.7152, 0.0722), (red, green, blue), strict=True)
+    )
+    return f"{'black' if light > 0.179 else 'white'} on rgb({red},{green},{blue})"
+
+
+def _plain(sheet: Sheet) -> Iterator[str]:
+    """Yield the lines of a sheet without Rich, each column as wide as its widest cell."""
+    marks = sheet.largest
+    marked = marks.any()
+    lines = [[sheet.corner, *sheet.columns]]
+    for at, (name, row) in enumerate(zip(sheet.rows, sheet.cells, strict=True)):
+        tail = [MARK if m else " " for m in marks[at]] if marked else [""] * len(row)
+        lines.append([name, *(cell + end for cell, end in zip(row, tail, strict=True))])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for name, *row in lines:
+        cells = (cell.rjust(width) for cell, width in zip(row, widths[1:], strict=True))
+        yield f"{name.ljust(widths[0])}  {'  '.join(cells)}".rstrip() + "\n"
