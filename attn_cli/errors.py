@@ -51,7 +51,7 @@ class AttnError(Exception):
         path: Path = (),
         at_key: bool = False,
         where: Where | None = None,
-        help: str | None = None,  # noqa: A002
+        help: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message

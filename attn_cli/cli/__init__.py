@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _report(error: AttnError, arguments: list[str]) -> int:
-    """Show a failure on standard error; as a document on standard output where JSON is asked for."""
+    """Show a failure on standard error; as a document on standard output with --format json."""
     if not _wants_json(arguments):
         print(error.report(), file=sys.stderr)
         return ExitStatus.BAD

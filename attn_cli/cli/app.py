@@ -37,7 +37,7 @@ def attn(
         typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Compute attention, and show every step of it.
+    r"""Compute attention, and show every step of it.
 
     \b
     attn samples love_coding | attn compute -
@@ -49,9 +49,9 @@ def attn(
         raise typer.Exit(ExitStatus.BAD)
 
 
-app.command()(grouped(compute))
-app.command()(scores)
-app.command()(samples)
+app.command(short_help="Compute attention, step by step.")(grouped(compute))
+app.command(short_help="List or explain the score functions.")(scores)
+app.command(short_help="List, print or copy the sample problems.")(samples)
 
 
 def run(arguments: list[str]) -> int:

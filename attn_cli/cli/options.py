@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Text = str | None
 
 
-def _option(help: str, *names: str, metavar: str = "TEXT", panel: str = "") -> Any:  # noqa: A002
+def _option(help: str, *names: str, metavar: str = "TEXT", panel: str = "") -> Any:
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel)
 
 
@@ -266,5 +266,5 @@ def grouped(command: Callable[..., int]) -> Callable[..., int]:
 
     flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     flat.__annotations__ = {p.name: p.annotation for p in parameters}
-    del flat.__wrapped__  # type: ignore[attr-defined]
+    del flat.__wrapped__
     return flat

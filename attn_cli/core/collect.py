@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 
 import numpy as np
@@ -108,11 +108,11 @@ class Collector:
                 )
 
 
-def _matching(kept: object, rows: Integers) -> tuple[slice | Integers, slice | Integers]:
+def _matching(kept: Sequence[int], rows: Integers) -> tuple[slice | Integers, slice | Integers]:
     """Return where these rows go among the kept ones, and which of them go there."""
     if isinstance(kept, range):  # all rows are kept, and blocks of them come in order
         return slice(int(rows[0]), int(rows[-1]) + 1), slice(None)
-    places = {row: at for at, row in enumerate(kept)}  # type: ignore[call-overload]
+    places = {row: at for at, row in enumerate(kept)}
     pairs = [(places[int(row)], at) for at, row in enumerate(rows) if int(row) in places]
     targets = np.array([p[0] for p in pairs], dtype=np.intp)
     return targets, np.array([p[1] for p in pairs], dtype=np.intp)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from attn_cli.core.problem import Problem, Projection
-from attn_cli.core.visible import Mask
 
 AXES: dict[str, tuple[str, str]] = {
     "embeddings": ("token", "dimension"),
@@ -69,7 +68,7 @@ def _masked(problem: Problem) -> str:
     mask = problem.mask
     formula = "scores" if mask is None or mask.added is None else "scores + mask"
     conditions = [] if problem.causal is None else [problem.causal.formula]
-    if isinstance(mask, Mask) and not mask.visible.all():
+    if mask is not None and mask.hides:
         conditions.append(mask.formula)
     return f"{formula} where {' and '.join(conditions)}, else -inf" if conditions else formula
 

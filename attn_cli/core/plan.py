@@ -62,8 +62,11 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     rows = np.arange(problem.n_q) if request.rows is None else np.array(request.rows, dtype=np.intp)
     chosen = _chosen(problem, request)
     free = tuple(axis for axis in range(len(problem.lead)) if chosen[axis] is None)
-    names = _wanted(problem, request)
-    steps = {name: _step(problem, name, free, rows, request.edge) for name in names}
+    resolved = formulas(problem)
+    steps = {
+        name: _step(problem, name, resolved[name], free, rows, request.edge)
+        for name in _wanted(list(resolved), request)
+    }
     memory = half_of_the_machine() if request.memory is None else request.memory
     _refuse_what_cannot_fit(problem, steps, memory)
 
@@ -122,9 +125,8 @@ def _chosen(problem: Problem, request: Request) -> list[int | None]:
     return list(asked[: len(problem.lead)])
 
 
-def _wanted(problem: Problem, request: Request) -> list[str]:
+def _wanted(names: list[str], request: Request) -> list[str]:
     """Return the names of the wanted steps in the order computed."""
-    names = list(formulas(problem))
     for name in request.steps or ():
         if name not in names:
             known = name in AXES
@@ -138,7 +140,12 @@ def _wanted(problem: Problem, request: Request) -> list[str]:
 
 
 def _step(
-    problem: Problem, name: str, free: tuple[int, ...], rows: Integers, edge: Edge | None
+    problem: Problem,
+    name: str,
+    formula: str,
+    free: tuple[int, ...],
+    rows: Integers,
+    edge: Edge | None,
 ) -> StepPlan:
     """Return the plan of one step."""
     axes = AXES[name]
@@ -159,7 +166,7 @@ def _step(
     shape = (*(problem.lead[axis] for axis in lead), *(sizes[axis] for axis in axes))
     return StepPlan(
         name=name,
-        formula=formulas(problem)[name],
+        formula=formula,
         axes=(*(LEADING[axis] for axis in lead), *axes),
         labels=(
             *(Numbered(range(problem.lead[axis])) for axis in lead),
@@ -180,7 +187,7 @@ def _labels_of(tokens: Labels, rows: Integers, count: int) -> Labels:
 def _depth(problem: Problem, name: str) -> int:
     """Return the length of a row of the steps that have dimensions."""
     if name == "embeddings" and problem.embeddings is not None:
-        return problem.embeddings.shape[1]
+        return int(problem.embeddings.shape[1])
     if name == "q" and problem.query is not None:
         return problem.query.depth
     if name == "k" and problem.key is not None:
@@ -214,5 +221,5 @@ def _refuse_what_cannot_fit(problem: Problem, steps: dict[str, StepPlan], memory
         f"the steps asked for would take {in_units(sum(size.values()))}, more than the "
         f"{in_units(memory)} allowed: {largest} has shape ({', '.join(step.axes)}) = "
         f"({', '.join(map(str, step.held))}) in {problem.dtype}",
-        help="ask for fewer steps (--only output) or rows (--query-token), or allow more (--memory)",
+        help="ask for fewer steps (--only output) or rows (--query-token), or allow more: --memory",
     )

@@ -55,13 +55,13 @@ class Projection:
     @property
     def count(self) -> int:
         """How many rows there are."""
-        return self.inputs.shape[-2]
+        return int(self.inputs.shape[-2])
 
     @property
     def depth(self) -> int:
         """How long each row is: d_q, d_k or d_v."""
         weight = self.linear.weight
-        return self.inputs.shape[-1] if weight is None else weight.shape[1]
+        return int(self.inputs.shape[-1] if weight is None else weight.shape[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ class Problem:
     def d_out(self) -> int:
         """The length of a row of the output."""
         weight = self.output.weight
-        return self.value.depth if weight is None else weight.shape[1]
+        return self.value.depth if weight is None else int(weight.shape[1])
 
 
 @dataclass(frozen=True, slots=True)

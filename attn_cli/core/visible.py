@@ -22,7 +22,10 @@ Part = TypeVar("Part", Array, Bools)
 class Scheme(Protocol):
     """What every scheme that hides keys can be asked."""
 
-    formula: str
+    @property
+    def formula(self) -> str:
+        """What it asks of i and j, for the title of the step."""
+        ...
 
     def sees(self, lead: Lead, i: Integers, j: Integers) -> Bools:
         """Return (len(i) x len(j)), or what broadcasts to it: True where query i sees key j."""
@@ -70,6 +73,7 @@ class Mask:
     visible: Bools
     added: Array | None
     formula: str
+    hides: bool  # whether any key is hidden at all
 
     def sees(self, lead: Lead, i: Integers, j: Integers) -> Bools:
         """Return the part of the mask that belongs to these positions."""
@@ -85,7 +89,9 @@ class Mask:
 
 
 def _part(mask: Part, lead: Lead, i: Integers, j: Integers) -> Part:
-    return mask[lead][i][:, slice(j[0], j[-1] + 1) if len(j) else slice(0, 0)]
+    columns = slice(int(j[0]), int(j[-1]) + 1) if len(j) else slice(0)
+    part: Part = mask[lead][i][:, columns]
+    return part
 
 
 def all_of(schemes: tuple[Scheme, ...], lead: Lead, i: Integers, j: Integers) -> Bools:

@@ -14,6 +14,7 @@ from attn_cli.errors import AttnError, Path, Where, dotted, printable
 from attn_cli.read.arrays import NPY_MAGIC, ZIP_MAGIC, AnyArray, Archive
 from attn_cli.read.events import Node, find, parse
 from attn_cli.read.files import Inputs, name_of
+from attn_cli.read.scalars import kind_of
 from attn_cli.read.tables import decode
 
 # Steps that an NPZ of ours holds and that are results, not inputs.
@@ -85,7 +86,7 @@ class Document:
 
 
 def read_document(file: str | None, inputs: Inputs) -> Document:
-    """Return the document of a problem file: YAML or JSON, or an NPZ whose members are its keys."""
+    """Return the document of a problem file: YAML, JSON, or an NPZ whose members are its keys."""
     if file is None:
         return Document({}, inputs=inputs)
     name = name_of(file)
@@ -107,7 +108,7 @@ def read_document(file: str | None, inputs: Inputs) -> Document:
     document = Document({}, name, text, folder, inputs)
     if not isinstance(tree, dict):
         raise AttnError(
-            f"{name} is {'a list' if isinstance(tree, list) else 'one word'}, not a mapping of keys",
+            f"{name} is {kind_of(tree)}, not a mapping of keys",
             where=find_top(document),
             help="expected a mapping of keys, such as 'embeddings: [[1, 0], [0, 1]]'",
         )

@@ -27,7 +27,7 @@ class Quoted(str):
 
 
 def parse(text: str, name: str) -> Node:
-    """Return the tree of one YAML or JSON document; raise AttnError with its place if it is none."""
+    """Return the tree of one YAML or JSON document; raise AttnError, placed, if it is none."""
     events = _Events(text, name)
     if not text.strip():
         raise AttnError(f"{name} is empty", where=Where(name), help=_EXPECTED)
@@ -86,12 +86,12 @@ class _Events:
         line = lines[mark.line].rstrip("\r") if mark.line < len(lines) else ""
         return Where(self.name, mark.line + 1, mark.column + 1, line)
 
-    def refuse(self, message: str, mark: Any, help: str) -> AttnError:  # noqa: A002
+    def refuse(self, message: str, mark: Any, help: str) -> AttnError:
         """Return the error for something at a mark."""
         return AttnError(message, where=self.where(mark), help=help)
 
     def next(self) -> Any:
-        """Return the next event; raise AttnError where the text is not YAML or uses aliases or tags."""
+        """Return the next event; raise AttnError where it is broken, an alias or a tag."""
         try:
             event = next(self._events)
         except self._broken as error:

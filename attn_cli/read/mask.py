@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from attn_cli.core.arrays import Bools
+from attn_cli.core.arrays import Array, Bools
 from attn_cli.core.visible import Causal, Mask
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.arrays import AnyArray
@@ -66,7 +66,7 @@ def read_mask(
     warnings: list[str] = []
     if true_means is not None:
         visible = _booleans(array, path) == (true_means == "attend")
-        return Mask(np.broadcast_to(visible, scores_shape), None, "the mask attends"), warnings
+        return _mask(visible, None, "the mask attends", scores_shape), warnings
     if array.dtype.kind == "b" or (array.dtype.kind in "iu" and _zero_or_one(array)):
         what = "booleans" if array.dtype.kind == "b" else "whole numbers 0 and 1"
         raise AttnError(
@@ -91,8 +91,17 @@ def read_mask(
         )
     visible = ~np.isneginf(mask)
     added = np.where(visible, mask, mask.dtype.type(0))
-    whole = np.broadcast_to(added, scores_shape) if added.any() else None
-    return Mask(np.broadcast_to(visible, scores_shape), whole, "mask > -inf"), warnings
+    return _mask(visible, added if added.any() else None, "mask > -inf", scores_shape), warnings
+
+
+def _mask(visible: Bools, added: Array | None, formula: str, shape: tuple[int, ...]) -> Mask:
+    """Return the mask spread over the scores, without a copy."""
+    return Mask(
+        visible=np.broadcast_to(visible, shape),
+        added=None if added is None else np.broadcast_to(added, shape),
+        formula=formula,
+        hides=not visible.all(),
+    )
 
 
 def _read(document: Document, node: Any, path: Path) -> tuple[AnyArray, str | None]:

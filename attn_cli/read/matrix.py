@@ -1,4 +1,4 @@
-"""A node -> an array: nested lists, a path, an archive's member, a table, or an array from Python."""
+"""A node -> an array: nested lists, a path, an archive's member, a table, a Python array."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def word(value: Any, path: Path) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise AttnError(f"{dotted(path)} is not UTF-8: {ascii(str(value))}", path=path) from None
+        raise AttnError(f"{dotted(path)} is not UTF-8: {str(value)!a}", path=path) from None
     return str(value)
 
 

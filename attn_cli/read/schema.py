@@ -55,12 +55,12 @@ def _problem(document: Document) -> Problem:
     parameters = read_parameters(document, score_node, ("score",), function, sources.array)
     n_q = query.count if query else sources.shapes.size("n_q") or 0
     if "pairs" in parameters:
-        pairs = check_pairs(parameters["pairs"], ("score", "pairs"), sources.shapes, dtype)
+        pairs = check_pairs(parameters["pairs"], ("score", "pairs"), sources.shapes)
         parameters["pairs"] = pairs
     scale, scale_given = _scale(tree, function, parameters, query, key)
 
     scores_shape = (*lead, n_q, value.count)
-    mask, warnings = None, []
+    mask, warnings = None, list[str]()
     if "mask" in tree:
         mask, warnings = read_mask(
             document, tree["mask"], ("mask",), scores_shape, dtype, columns=columns

@@ -106,7 +106,7 @@ def _read(document: Document, node: Any, path: Path, parameter: Parameter, read:
     return read(node, path, parameter.axes)
 
 
-def check_pairs(pairs: AnyArray, path: Path, shapes: Shapes, dtype: np.dtype[Any]) -> Integers:
+def check_pairs(pairs: AnyArray, path: Path, shapes: Shapes) -> Integers:
     """Return pairs (number of pairs, 2) whose positions exist."""
     table = cast(pairs, path, np.dtype(np.float64), finite=True)
     if table.ndim != 2 or table.shape[1] != 2:

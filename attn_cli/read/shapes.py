@@ -30,7 +30,7 @@ class Shapes:
         shape: tuple[int, ...],
         symbols: tuple[str, ...],
         *,
-        help: str | None = None,  # noqa: A002
+        help: str | None = None,
     ) -> None:
         """Check a shape against its symbols, and fix those that are new.
 

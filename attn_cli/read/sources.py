@@ -47,7 +47,7 @@ class Sources:
 
     def array(
         self, node: Any, path: Path, symbols: tuple[str, ...], help: str | None = None
-    ) -> Array:  # noqa: A002
+    ) -> Array:
         """Return an array of numbers with these axes, as written."""
         array = cast(natural(self.document, node, path), path, self.dtype, finite=self.finite)
         if array.ndim != len(symbols):
@@ -61,7 +61,7 @@ class Sources:
 
     def matrix(
         self, node: Any, path: Path, symbols: tuple[str, str], help: str | None = None
-    ) -> Array:  # noqa: A002
+    ) -> Array:
         """Return a matrix whose axes change places in layout columns."""
         if not self.columns:
             return self.array(node, path, symbols, help)
@@ -80,9 +80,12 @@ class Sources:
                 self.shapes.fix("n_k", len(self.X), "embeddings")
         table, path = self.memory.get("embeddings"), ("memory", "embeddings")
         if table is None and self.memory_tokens is not None and _is_table(tree.get("embeddings")):
-            table, path = tree["embeddings"], ("embeddings",)
             self.M = self._embedded(
-                table, path, ("n_k", "d_model"), self.memory_tokens, ("memory", "tokens")
+                tree["embeddings"],
+                ("embeddings",),
+                ("n_k", "d_model"),
+                self.memory_tokens,
+                ("memory", "tokens"),
             )
         elif table is not None:
             self.M = self._embedded(

@@ -61,7 +61,7 @@ def _line(text: str, number: int) -> str:
 
 
 def decode(data: bytes, name: str) -> str:
-    """Return UTF-8 text, without a byte order mark; raise AttnError with the place of a bad byte."""
+    """Return UTF-8 text without a byte order mark; raise AttnError, placed, for a bad byte."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

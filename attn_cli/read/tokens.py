@@ -40,11 +40,11 @@ def look_up(
     """Return one row a word from a table word -> vector."""
     if words is None:
         raise AttnError(
-            f"{dotted(path)} is a table of words, but there are no {dotted(tokens_path)} to look up",
+            f"{dotted(path)} is a table of words, but {dotted(tokens_path)} names none to look up",
             path=path,
             help=f"add {dotted(tokens_path)}: [...], or write the rows as a list",
         )
-    rows = []
+    rows: list[AnyArray] = []
     for at, token in enumerate(words):
         if token not in table:
             raise AttnError(

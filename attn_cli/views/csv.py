@@ -20,7 +20,7 @@ def render(record: Record, style: Style) -> str:
 
 
 def separated(record: Record, style: Style, delimiter: str) -> str:
-    """Return the only step of the record with a delimiter; raise AttnError for more than two axes."""
+    """Return the only step with a delimiter; raise AttnError where it has more than two axes."""
     (step,) = record.steps.values()
     if step.values.ndim > 2:
         raise AttnError(

@@ -62,7 +62,7 @@ def _leaf(value: Any) -> str:
 
 
 def _lines(value: Any, depth: int) -> Iterator[str]:
-    """Yield the text of a value: mappings and lists of lists over several lines, all else on one."""
+    """Yield the text of a value: mappings and lists of lists a line an item, all else on one."""
     mapping = isinstance(value, dict)
     nested = isinstance(value, list) and bool(value) and isinstance(value[0], list)
     if not value or not (mapping or nested):

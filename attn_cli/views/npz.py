@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from attn_cli.views import Style
 def render(record: Record, _: Style) -> bytes:
     """Return the archive, uncompressed; the same record gives the same bytes."""
     out = BytesIO()
-    arrays = {name: np.ascontiguousarray(step.values) for name, step in record.steps.items()}
+    arrays: dict[str, Any] = {
+        name: np.ascontiguousarray(step.values) for name, step in record.steps.items()
+    }
     np.savez(out, **arrays)
     return out.getvalue()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 RICH_CELLS = 1000  # Rich sets about 8 000 cells a second
+COLUMN_GAP = 3  # between two columns of a Rich table: padding, divider, padding
 MARK = "*"  # stands behind the largest weight of each query
 
 # Eleven stops of the viridis colour map (van der Walt and Smith, 2015): lightness grows evenly.
@@ -71,15 +72,19 @@ def _rich(
     from rich.table import Table
     from rich.text import Text
 
-    marked = sheet.largest.any()
-    rows = with_gaps(sheet.rows, row_gaps, GAP)
+    marked = bool(sheet.largest.any())
+    rows: list[str] = with_gaps(sheet.rows, row_gaps, GAP)
     label_width = max(cell_len(text) for text in (*rows, sheet.corner))
-    widths = [
+    widths: list[int] = [
         max(cell_len(name), *(len(row[at]) + marked for row in sheet.cells))
         for at, name in enumerate(sheet.columns)
     ]
     for first, last in _column_blocks(label_width, widths, style.width):
-        width = label_width + sum(w + 2 for w in widths[first:last]) + 8
+        width = (
+            label_width
+            + sum(w + COLUMN_GAP for w in widths[first:last])
+            + 2 * (len(GAP) + COLUMN_GAP)
+        )
         table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="")
         table.add_column(Text(sheet.corner), no_wrap=True)
         inner = [gap - first for gap in column_gaps if first < gap < last]
@@ -101,10 +106,10 @@ def _column_blocks(
     """Yield ranges of columns that fit the width beside the labels; at least one column each."""
     first, used = 0, label_width
     for at, column in enumerate(widths):
-        if width is not None and at > first and used + column + 2 > width:
+        if width is not None and at > first and used + column + COLUMN_GAP > width:
             yield first, at
             first, used = at, label_width
-        used += column + 2
+        used += column + COLUMN_GAP
     yield first, len(widths)
 
 

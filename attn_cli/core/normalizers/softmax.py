@@ -16,7 +16,7 @@ from attn_cli.core.normalizers.base import Normalizer
 
 
 def normalize(scores: Array, visible: Bools) -> Array:
-    """Return the softmax of each row of (rows x keys); each sums to 1, or to 0 where it is empty."""
+    """Return the softmax of each row of (rows x keys): it sums to 1, or to 0 where it is empty."""
     highest = scores.max(axis=1, keepdims=True, where=visible, initial=-np.inf)
     highest[~visible.any(axis=1)] = 0  # -inf - (-inf) is NaN
     e = np.exp(scores - highest, out=np.zeros_like(scores), where=visible)

@@ -47,8 +47,8 @@ SCORE = ScoreFunction(
     formula="v . tanh(W1 q + W2 k + b)",
     reference="Bahdanau et al. 2015, arXiv 1409.0473",
     explanation=(
-        "A small network with one hidden layer of h units looks at query and key together. Bahdanau "
-        "et al. have no b; Keras' AdditiveAttention has neither W1 nor W2."
+        "A small network with one hidden layer of h units looks at query and key together. "
+        "Bahdanau et al. have no b; Keras' AdditiveAttention has neither W1 nor W2."
     ),
     prepare=prepare,
     expression=expression,

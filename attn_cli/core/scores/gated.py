@@ -40,7 +40,7 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     return block
 
 
-def expression(_: Parameters, layout: Layout) -> str:
+def expression(_: Parameters, __: Layout) -> str:
     """Write the score in terms of its two intermediates."""
     return "gate * products"
 

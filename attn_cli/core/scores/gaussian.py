@@ -2,8 +2,8 @@
 
     score(q, k) = -|q - k|^2 / (2 sigma^2)
 
-Q (n_q x d), K (n_k x d) -> (n_q x n_k), all <= 0. Softmax of it is the kernel regression of Nadaraya
-and Watson (1964) with a Gaussian kernel of width sigma > 0, in the units of q and k.
+Q (n_q x d), K (n_k x d) -> (n_q x n_k), all <= 0. Softmax of it is the kernel regression of
+Nadaraya and Watson (1964) with a Gaussian kernel of width sigma > 0, in the units of q and k.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ SCORE = ScoreFunction(
     formula="-|q - k|^2 / (2 sigma^2)",
     reference="Nadaraya 1964, Watson 1964: kernel regression with a Gaussian kernel",
     explanation=(
-        "The nearer the key, the larger its weight; sigma is the distance, in the units of q and k, "
-        "that counts as near."
+        "The nearer the key, the larger its weight; sigma is the distance, in the units of q and "
+        "k, that counts as near."
     ),
     prepare=prepare,
     expression=expression,

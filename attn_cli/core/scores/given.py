@@ -20,7 +20,7 @@ def prepare(_q: Array, _k: Array, p: Parameters) -> Block:
     return block
 
 
-def expression(_: Parameters, layout: Layout) -> str:
+def expression(_: Parameters, __: Layout) -> str:
     """Say that there is no formula."""
     return "as given"
 
@@ -29,7 +29,7 @@ SCORE = ScoreFunction(
     name="given",
     formula="as written",
     reference="Attention(q, D) = sum_i similarity(q, k_i) v_i, with any similarity",
-    explanation="A table of scores, one row a query and one column a key, from wherever you have it.",
+    explanation="A table of scores, one row a query, one column a key, from wherever you have it.",
     prepare=prepare,
     expression=expression,
     parameters=(Parameter(name="scores", kind="array", axes=("n_q", "n_k"), meaning="the scores"),),
