@@ -37,7 +37,7 @@ def attn(
         typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    r"""Compute attention, and show every step of it.
+    """Compute attention, and show every step of it.
 
     \b
     attn samples love_coding | attn compute -

@@ -7,7 +7,7 @@ from attn_cli.cli.options import OutputOptions, ProblemOptions, StepOptions
 
 
 def compute(problem: ProblemOptions, steps: StepOptions, output: OutputOptions) -> int:
-    r"""Compute attention and show every step, or any step as data.
+    """Compute attention and show every step, or any step as data.
 
     \b
     attn compute samples/love_coding.yaml

@@ -21,7 +21,7 @@ def samples(
         typer.Option("--copy", metavar="FOLDER", help="Copy all of them, arrays included."),
     ] = None,
 ) -> int:
-    r"""List the sample problems, print one, or copy them all into a folder.
+    """List the sample problems, print one, or copy them all into a folder.
 
     \b
     attn samples

@@ -20,7 +20,7 @@ def scores(
         str | None, typer.Argument(metavar="[NAME]", help="Explain this one.", show_default=False)
     ] = None,
 ) -> int:
-    r"""List the score functions with formula, parameters and reference, or explain one.
+    """List the score functions with formula, parameters and reference, or explain one.
 
     \b
     attn scores

@@ -64,7 +64,7 @@ def _neighbour(name: str) -> str | None:
     """Return the file of the same folder that is spelt most like this one."""
     folder, base = os.path.split(name)
     try:
-        found = nearest(base, os.listdir(folder or "."))
+        found = nearest(base, os.listdir(folder or "."), cutoff=0.75)
     except (OSError, ValueError):
         return None
     return None if found is None else printable(os.path.join(folder, found))

@@ -46,6 +46,6 @@ def mapping(node: Any, path: Path, allowed: Iterable[str]) -> Mapping[str, Any]:
                 f"unknown key '{printable(str(key))}'{inside}",
                 path=(*path, str(key)),
                 at_key=True,
-                help=did_you_mean(str(key), names, what="the keys are" if path else "keys"),
+                help=did_you_mean(str(key), names, what="the keys are"),
             )
     return node

@@ -12,7 +12,7 @@ from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.arrays import AnyArray
 from attn_cli.read.document import Document
 from attn_cli.read.keys import mapping
-from attn_cli.read.matrix import FILE_KEYS, natural
+from attn_cli.read.matrix import FILE_KEYS, cast, natural
 from attn_cli.read.scalars import choice, shown
 from attn_cli.read.shapes import form
 
@@ -76,7 +76,6 @@ def read_mask(
             help="write mask: {values: ..., true_means: attend}, as torch's "
             "scaled_dot_product_attention, or true_means: ignore, as torch's MultiheadAttention",
         )
-    mask = array.astype(dtype)
     if np.isnan(array).any() or np.isposinf(array).any():
         at = tuple(int(n) for n in np.argwhere(np.isnan(array) | np.isposinf(array))[0])
         raise AttnError(
@@ -89,8 +88,9 @@ def read_mask(
             f"{dotted(path)} holds only 0 and 1, and numbers are added to the scores: it hides "
             "nothing. For a mask of booleans write {values: ..., true_means: attend | ignore}"
         )
-    visible = ~np.isneginf(mask)
-    added = np.where(visible, mask, mask.dtype.type(0))
+    visible = ~np.isneginf(array)
+    # What hides is decided on the mask as written: -1e9 is no -inf, also in float16.
+    added = cast(np.where(visible, array, 0), path, dtype, finite=True)
     return _mask(visible, added if added.any() else None, "mask > -inf", scores_shape), warnings
 
 

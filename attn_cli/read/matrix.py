@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> 
             f"{dotted(path)} holds booleans, not numbers", path=path, help="write 1 and 0"
         )
     with np.errstate(over="ignore"):
-        result: Array = np.ascontiguousarray(array, dtype=dtype)
+        result: Array = np.asarray(array, dtype=dtype, order="C")
     if finite and not np.isfinite(result).all():
         at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
         place = (*path, *at)
@@ -111,11 +112,11 @@ def _from_file(document: Document, file: str, name: str | None, path: Path) -> A
     if mark and name is None and base.endswith(".npz"):
         file, name = base, member
     suffix = os.path.splitext(file)[1].lower()
-    if file != "-" and suffix not in SUFFIXES:
+    located = file if file == "-" else os.path.join(document.folder_of(path), file)
+    if file != "-" and suffix not in SUFFIXES and not os.path.isdir(located):
         raise AttnError(
             f"{dotted(path)} must be a matrix, not {shown(file)}", path=path, help=_FORMS
         )
-    located = file if file == "-" else os.path.join(document.folder_of(path), file)
     label = "standard input" if file == "-" else printable(located)
     with document.inputs.open(located, dotted(path), path) as stream:
         if suffix in DELIMITERS:
@@ -139,7 +140,7 @@ def _stacked(rows: list[list[float]], path: Path, label: str) -> AnyArray:
     for at, row in enumerate(rows):
         if len(row) != len(rows[0]):
             raise AttnError(
-                f"{label} is ragged: row {at + 1} has {len(row)} fields, row 1 has {len(rows[0])}",
+                f"{label} is ragged: row {at + 1} has {_count(row)}, row 1 has {_count(rows[0])}",
                 path=path,
                 help="every row needs the same number of fields",
             )
@@ -170,8 +171,8 @@ def _nested(items: list[Any], path: Path) -> AnyArray:
     for at, row in enumerate(rows):
         if row.shape != rows[0].shape:
             raise AttnError(
-                f"{dotted((*path, at))} has shape {form(row.shape)}, but {dotted((*path, 0))} has "
-                f"shape {form(rows[0].shape)}",
+                f"{dotted((*path, at))} has {_size(row)}, but {dotted((*path, 0))} has "
+                f"{_size(rows[0])}",
                 path=(*path, at),
                 help="all rows of a matrix have the same length",
             )
@@ -182,6 +183,14 @@ def _nested(items: list[Any], path: Path) -> AnyArray:
                 help="write all of it one way",
             )
     return np.stack(rows)
+
+
+def _count(cells: Sequence[object]) -> str:
+    return f"{len(cells)} {'number' if len(cells) == 1 else 'numbers'}"
+
+
+def _size(row: AnyArray) -> str:
+    return _count(row) if row.ndim == 1 else f"shape {form(row.shape)}"
 
 
 def _row(items: list[Any], path: Path) -> AnyArray:

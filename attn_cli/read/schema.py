@@ -48,6 +48,11 @@ def _problem(document: Document) -> Problem:
     value = sources.projection("value", needed=True)
     assert value is not None  # it is always needed
     sources.refuse_unused()
+    if key is not None and key.count != value.count:
+        raise AttnError(
+            f"there are {key.count} keys but {value.count} values",
+            help="every key needs one value: take both from the same place",
+        )
     output = sources.linear("output", "d_v", "d_out")
     lead = _lead(query, key, value)
 

@@ -68,28 +68,27 @@ class Sources:
         return self.array(node, path, (symbols[1], symbols[0]), help).T
 
     def read_embeddings(self) -> None:
-        """Read embeddings and memory.embeddings, where they are written."""
+        """Read embeddings and memory.embeddings, where they are written.
+
+        A look-up table in embeddings serves the tokens of memory too.
+        """
         tree = self.document.tree
-        self_attention = "memory" not in tree and "query" not in tree
-        rows = "n_k" if "query" in tree else "n_q"
         if "embeddings" in tree:
+            rows = "n_k" if "query" in tree else "n_q"
             self.X = self._embedded(
                 tree["embeddings"], ("embeddings",), (rows, "d_model"), self.tokens, ("tokens",)
             )
-            if self_attention:
-                self.shapes.fix("n_k", len(self.X), "embeddings")
-        table, path = self.memory.get("embeddings"), ("memory", "embeddings")
-        if table is None and self.memory_tokens is not None and _is_table(tree.get("embeddings")):
+            if "memory" not in tree and not {"key", "value"} <= tree.keys():
+                self.shapes.fix("n_k", len(self.X), "embeddings")  # self-attention
+        place: tuple[Any, Path, str] | None = None
+        if "embeddings" in self.memory:
+            place = self.memory["embeddings"], ("memory", "embeddings"), "d_memory"
+        elif self.memory_tokens is not None and _is_table(tree.get("embeddings")):
+            place = tree["embeddings"], ("embeddings",), "d_model"
+        if place is not None:
+            node, path, depth = place
             self.M = self._embedded(
-                tree["embeddings"],
-                ("embeddings",),
-                ("n_k", "d_model"),
-                self.memory_tokens,
-                ("memory", "tokens"),
-            )
-        elif table is not None:
-            self.M = self._embedded(
-                table, path, ("n_k", "d_memory"), self.memory_tokens, ("memory", "tokens")
+                node, path, ("n_k", depth), self.memory_tokens, ("memory", "tokens")
             )
 
     def _embedded(
@@ -120,14 +119,16 @@ class Sources:
                         help=f"leave out {group}.{side}, or give embeddings instead of {side}",
                     )
             return Projection(self._given(side))
-        from_memory = side != "query" and self.M is not None
+        from_memory = side != "query" and "memory" in tree
         inputs, letter = (self.M, "M") if from_memory else (self.X, "X")
         if inputs is None:
             if not needed:
                 return None
+            source = "memory.embeddings" if from_memory else "embeddings"
             raise AttnError(
-                f"there is no {side}: neither {side} nor embeddings to make it from",
-                help="give embeddings, or query, key and value",
+                f"there is no {side}: neither {side} nor {source} to make it from",
+                path=("memory",) if from_memory else (),
+                help=f"give {source}, or query, key and value as they are",
             )
         model = "d_memory" if from_memory and self.shapes.size("d_memory") else "d_model"
         return Projection(inputs, self.linear(side, model, f"d_{LETTERS[side]}"), letter)

@@ -28,6 +28,7 @@ class Sheet:
     rows: list[str]
     cells: list[list[str]]
     values: NDArray[np.floating[Any]]
+    weighs: bool  # whether these are weights, to be shaded and marked
     largest: NDArray[np.bool_]
 
 
@@ -50,6 +51,7 @@ def sheets(step: Step, digits: int, *, align: bool) -> Iterator[Sheet]:
             rows=rows,
             cells=cells(values, digits, align=align),
             values=values,
+            weighs=step.peaks is not None,
             largest=_largest(step, at, values),
         )
 

@@ -9,7 +9,7 @@ from attn_cli.record import Record
 from attn_cli.views import Style
 from attn_cli.views.cells import GAP, gaps, sheets, shortened, with_gaps
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&-])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
 
 
 def render(record: Record, style: Style) -> str:

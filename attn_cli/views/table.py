@@ -119,7 +119,7 @@ def _cells(sheet: Sheet, row: int, columns: slice, style: Style, text: type) -> 
     cells = []
     for at in range(columns.start, columns.stop):
         mark = (MARK if sheet.largest[row, at] else " ") if marked else ""
-        shade = _shade(float(sheet.values[row, at])) if marked and style.colour else ""
+        shade = _shade(float(sheet.values[row, at])) if sheet.weighs and style.colour else ""
         cells.append(text(sheet.cells[row][at] + mark, style=shade))
     return cells
 
