@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Sized
 from typing import Any
 
 import numpy as np
@@ -185,7 +185,7 @@ def _nested(items: list[Any], path: Path) -> AnyArray:
     return np.stack(rows)
 
 
-def _count(cells: Sequence[object]) -> str:
+def _count(cells: Sized) -> str:
     return f"{len(cells)} {'number' if len(cells) == 1 else 'numbers'}"
 
 

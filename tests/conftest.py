@@ -1,0 +1,103 @@
+"""The environment that every test runs in: no colour, no terminal size, no threads of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from attn_cli.cli import main
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "samples"
+# Numbers that no test may take from the shell that runs it.
+SCRUBBED = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM", "PYTHONUNBUFFERED")
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SCRUBBED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one run of the command line gave."""
+
+    status: int
+    out: str
+    err: str
+
+
+Attn = Callable[..., Ran]
+
+
+@pytest.fixture
+def attn(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Attn]:
+    """Run a command line in this process, as in a pipe."""
+
+    def run(*arguments: object, stdin: bytes | str | None = None) -> Ran:
+        data = stdin.encode() if isinstance(stdin, str) else stdin or b""
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+        capfd.readouterr()
+        status = main([str(a) for a in arguments])
+        captured = capfd.readouterr()
+        return Ran(status, captured.out, captured.err)
+
+    yield run
+
+
+def in_process(
+    *arguments: str, stdin: bytes = b"", **env: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command line as a process of its own, in a pipe."""
+    return subprocess.run(
+        [sys.executable, "-m", "attn_cli", *arguments],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **env},
+    )
+
+
+def on_terminal(*arguments: str, columns: int = 100, **env: str) -> Ran:
+    """Run the command line on a terminal of a fixed width; stderr stays apart."""
+    leader, follower = pty.openpty()
+    import fcntl
+    import struct
+    import termios
+
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "attn_cli", *arguments],
+        stdin=follower,
+        stdout=follower,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, **env},
+    )
+    os.close(follower)
+    chunks = []
+    while True:
+        try:
+            chunk = os.read(leader, 65536)
+        except OSError:  # the other end is closed: Linux says so with EIO
+            break
+        if not chunk:
+            break
+        chunks.append(chunk)
+    assert process.stderr is not None
+    err = process.stderr.read().decode()
+    process.stderr.close()
+    os.close(leader)
+    return Ran(process.wait(), b"".join(chunks).decode().replace("\r\n", "\n"), err)

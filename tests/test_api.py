@@ -1,0 +1,147 @@
+"""The Python API: the same keys, the same record, nothing else loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import attn_cli
+from attn_cli import AttnError, attention, compute
+from tests.conftest import SAMPLES
+
+Q, K, V = [[1.0, 2.0]], [[3.0, 5.0], [7.0, 11.0]], [[13.0], [17.0]]
+
+
+def test_arrays_lists_and_tuples_are_the_same() -> None:
+    expected = attention(Q, K, V)["output"]
+    for make in (np.array, lambda x: tuple(map(tuple, x)), lambda x: [np.array(r) for r in x]):
+        np.testing.assert_array_equal(attention(make(Q), make(K), make(V))["output"], expected)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "i2", "u1", "f2"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_any_real_type_is_read_and_computed_in_float64(dtype: str, order: str) -> None:
+    q, k, v = (np.asarray(x, dtype=dtype, order=order) for x in (Q, K, V))  # type: ignore[call-overload]
+    record = attention(q, k, v)
+    assert record["output"].dtype == np.float64
+    np.testing.assert_array_equal(record["output"], attention(Q, K, V)["output"])
+
+
+def test_only_the_steps_that_are_asked_for() -> None:
+    assert list(attention(Q, K, V, steps=["output", "q"]).steps) == ["q", "output"]
+    assert list(attention(Q, K, V, steps="weights").steps) == ["weights"]
+    with pytest.raises(AttnError, match="the record has no step 'weights'"):
+        attention(Q, K, V, steps=["q"])["weights"]
+
+
+def test_output_projection_and_biases() -> None:
+    X = [[1.0, 2.0], [3.0, 5.0], [7.0, 11.0]]
+    weights = {
+        "query": [[1.0], [2.0]],
+        "key": [[3.0], [5.0]],
+        "value": [[1.0, 0, 2], [0, 1, 3]],
+        "output": [[1.0], [2.0], [3.0]],
+    }
+    biases = {"query": [0.5], "key": [0.25], "value": [1.0, 2.0, 3.0], "output": [-7.0]}
+    record = compute({"embeddings": X, "weights": weights, "biases": biases, "scale": 0.01})
+    x = np.array(X)
+    q, k, v = (x @ weights[n] + biases[n] for n in ("query", "key", "value"))
+    e = np.exp(0.01 * q @ k.T)
+    w = e / e.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(record["q"], q, rtol=1e-15)
+    np.testing.assert_allclose(record["context"], w @ v, rtol=1e-13)
+    np.testing.assert_allclose(record["output"], w @ v @ weights["output"] - 7, rtol=1e-13)
+    assert record.steps["q"].formula == "Q = X W_q + b_q"
+    assert record.steps["output"].formula == "output = context W_o + b_o"
+
+
+def test_layout_columns_turns_matrices_but_not_the_parameters_of_scores() -> None:
+    rng = np.random.default_rng(5)
+    q, k, v = rng.normal(size=(5, 3)), rng.normal(size=(7, 2)), rng.normal(size=(7, 11))
+    W = rng.normal(size=(3, 2))
+    mask = rng.normal(size=(5, 7))
+    W_o, b_o = rng.normal(size=(11, 13)), rng.normal(size=13)
+    score = {"function": "multiplicative", "W": W}
+    rows = attention(q, k, v, score, mask=mask, weights={"output": W_o}, biases={"output": b_o})
+    columns = attention(
+        q.T, k.T, v.T, score, mask=mask.T, weights={"output": W_o.T}, biases={"output": b_o},
+        layout="columns",
+    )  # fmt: skip
+    for name, step in columns.steps.items():
+        np.testing.assert_allclose(step.values.T, rows[name], rtol=1e-13)
+    assert columns.steps["products"].formula == "products = K^T W^T Q"
+    assert columns.steps["output"].formula == "output = W_o context + b_o 1^T"
+
+
+def test_layout_columns_of_batches() -> None:
+    rng = np.random.default_rng(6)
+    q, k, v = (rng.normal(size=(2, 3, n, d)) for n, d in ((5, 11), (7, 11), (7, 13)))
+    turned = [x.swapaxes(-1, -2) for x in (q, k, v)]
+    record = attention(*turned, layout="columns")
+    assert record["output"].shape == (2, 3, 13, 5)
+    np.testing.assert_allclose(
+        record["output"].swapaxes(-1, -2), attention(q, k, v)["output"], rtol=1e-13
+    )
+
+
+def test_cross_attention_with_given_keys_and_embedded_queries() -> None:
+    X = [[1.0, 2.0], [3.0, 5.0], [0.0, 1.0]]
+    record = compute({"embeddings": X, "key": K, "value": V})
+    np.testing.assert_array_equal(record["output"], attention(X, K, V)["output"])
+
+
+def test_given_queries_over_embeddings() -> None:
+    X = [[1.0, 2.0], [3.0, 5.0], [0.0, 1.0]]
+    record = compute({"query": Q, "embeddings": X})
+    np.testing.assert_array_equal(record["output"], attention(Q, X, X)["output"])
+
+
+def test_a_table_of_words_serves_the_memory_too() -> None:
+    table = {"le": [1.0, 0.0], "chat": [0.0, 1.0], "noir": [1.0, 1.0]}
+    record = compute(
+        {"tokens": "le chat", "embeddings": table, "memory": {"tokens": ["noir", "le", "chat"]}}
+    )
+    np.testing.assert_array_equal(record["k"], [[1, 1], [1, 0], [0, 1]])
+    assert list(record.key_tokens) == ["noir", "le", "chat"]
+
+
+def test_a_path_a_string_and_a_mapping() -> None:
+    path = SAMPLES / "scaled.yaml"
+    assert compute(path)["output"].tolist() == compute(str(path))["output"].tolist()
+
+
+def test_the_error_names_key_and_place(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("query: [[1]]\nkey: [[1]]\nvalue: [[x]]\n")
+    with pytest.raises(AttnError) as caught:
+        compute(path)
+    error = caught.value
+    assert error.path == ("value", 0, 0)
+    assert error.where is not None
+    assert (error.where.line, error.where.column) == (3, 10)
+    assert str(error).startswith("value[0][0] must be a number, not 'x'\n")
+    with pytest.raises(AttnError, match=r"^value\[0\]\[0\] must be a number, not 'x'$"):
+        attention(Q, K[:1], [["x"]])
+
+
+def test_unknown_names_are_errors() -> None:
+    with pytest.raises(AttnError, match="unknown key 'causl'"):
+        attention(Q, K, V, causl=True)
+    with pytest.raises(AttnError, match="unknown step 'wieghts'"):
+        attention(Q, K, V, steps=["wieghts"])
+    with pytest.raises(AttributeError, match="no attribute 'attend'"):
+        attn_cli.attend  # noqa: B018
+
+
+def test_memory_limit_refuses_before_it_computes() -> None:
+    n = 3000
+    x = np.ones((n, 1))
+    with pytest.raises(AttnError, match=r"would take 68.7 MiB, more than the 1.0 MiB allowed"):
+        attention(x, x, x, steps=["weights"], memory_limit=1 << 20)
+    assert attention(x, x, x, steps=["output"], memory_limit=1 << 20)["output"].shape == (n, 1)
+
+
+def test_dtype_may_be_a_type() -> None:
+    assert attention(Q, K, V, dtype=np.float32)["output"].dtype == np.float32
