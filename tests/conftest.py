@@ -7,7 +7,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -42,7 +42,7 @@ Attn = Callable[..., Ran]
 
 
 @pytest.fixture
-def attn(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Attn]:
+def attn(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Attn:
     """Run a command line in this process, as in a pipe."""
 
     def run(*arguments: object, stdin: bytes | str | None = None) -> Ran:
@@ -53,7 +53,7 @@ def attn(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         captured = capfd.readouterr()
         return Ran(status, captured.out, captured.err)
 
-    yield run
+    return run
 
 
 def in_process(

@@ -83,9 +83,8 @@ def test_sample(path: Path, attn: Attn) -> None:
     assert (ran.status, ran.err) == (0, "")
     document = json.loads(ran.out)
     for name, values in steps.items():
-        if problem.get("layout") == "columns":
-            values = [list(column) for column in zip(*values, strict=True)]
-        np.testing.assert_allclose(record[name], values, rtol=1e-12, atol=1e-14)
+        turned = np.array(values).T if problem.get("layout") == "columns" else values
+        np.testing.assert_allclose(record[name], turned, rtol=1e-12, atol=1e-14)
         np.testing.assert_array_equal(document["steps"][name]["values"], record[name])
 
 

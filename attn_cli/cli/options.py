@@ -86,16 +86,15 @@ class ProblemOptions:
         """Return the validated problem."""
         from attn_cli.read.document import read_document
         from attn_cli.read.files import Inputs
-        from attn_cli.read.override import apply_options
+        from attn_cli.read.override import apply_options, refuse_two_readers
         from attn_cli.read.schema import read_problem
 
+        every = {f.name: getattr(self, f.name) for f in fields(self)}
+        keys = {k: v for k, v in every.items() if k not in {"file", "set"} and v is not None}
+        refuse_two_readers(self.file, keys)
         document = read_document(self.file, Inputs())
-        single = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NO_KEYS}
-        apply_options(document, {k: v for k, v in single.items() if v is not None}, self.set)
+        apply_options(document, keys, self.set)
         return read_problem(document)
-
-
-_NO_KEYS = {"file", "set"}
 
 
 @dataclass(kw_only=True)

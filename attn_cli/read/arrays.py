@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any, BinaryIO
 
@@ -105,21 +107,39 @@ def _called(dtype: np.dtype[Any]) -> str:
 
 
 class Archive:
-    """An NPZ file: named arrays, each read when it is asked for."""
+    """An NPZ file: named arrays, each read when it is asked for.
 
-    def __init__(self, stream: BinaryIO, name: str, path: Path) -> None:
+    `reopen` gives the file anew each time, so that none stays open between two reads.
+    """
+
+    def __init__(self, reopen: Callable[[], BinaryIO], name: str, path: Path) -> None:
         self.name = name
-        try:
-            self._zip = zipfile.ZipFile(stream)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise AttnError(
-                f"{name} is no NPZ archive: {error}",
-                path=path,
-                help="write it with numpy.savez; a copy that was cut short ends like this",
-            ) from None
-        self.names = tuple(
-            n.removesuffix(".npy") for n in self._zip.namelist() if n.endswith(".npy")
-        )
+        self._reopen = reopen
+        with self._opened(name, path) as archive:
+            self.names = tuple(
+                n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")
+            )
+
+    @contextmanager
+    def _opened(self, shown: str, path: Path) -> Iterator[zipfile.ZipFile]:
+        with self._reopen() as stream:
+            try:
+                archive = zipfile.ZipFile(stream)
+            except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+                raise AttnError(
+                    f"{self.name} is no NPZ archive: {error}",
+                    path=path,
+                    help="write it with numpy.savez; a copy that was cut short ends like this",
+                ) from None
+            try:
+                with archive:
+                    yield archive
+            except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError) as error:
+                raise AttnError(
+                    f"{shown} cannot be unpacked: {error}",
+                    path=path,
+                    help="write the archive again",
+                ) from None
 
     def read(self, member: str, path: Path) -> AnyArray:
         """Return one array; raise AttnError where there is none of that name, or it is a bomb."""
@@ -130,24 +150,16 @@ class Archive:
                 path=path,
                 help=did_you_mean(member, map(printable, self.names), what="it has"),
             )
-        info = self._zip.getinfo(f"{member}.npy")
-        if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * info.compress_size:
-            raise AttnError(
-                f"{shown} unpacks to {info.file_size} bytes from {info.compress_size}: "
-                f"more than {BOMB_RATIO} times as many",
-                path=path,
-                help="if it is meant so, unpack it and name the .npy file",
-            )
-        try:
-            with self._zip.open(info) as stream:
+        with self._opened(shown, path) as archive:
+            info = archive.getinfo(f"{member}.npy")
+            if info.flag_bits & 1:
+                raise AttnError(f"{shown} is encrypted", path=path, help="write it without")
+            if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * info.compress_size:
+                raise AttnError(
+                    f"{shown} unpacks to {info.file_size} bytes from {info.compress_size}: "
+                    f"more than {BOMB_RATIO} times as many",
+                    path=path,
+                    help="if it is meant so, unpack it and name the .npy file",
+                )
+            with archive.open(info) as stream:
                 return read_npy(stream, shown, path, size=info.file_size)  # type: ignore[arg-type]
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            OSError,
-            RuntimeError,
-            NotImplementedError,
-        ) as error:
-            raise AttnError(
-                f"{shown} cannot be unpacked: {error}", path=path, help="write the archive again"
-            ) from None

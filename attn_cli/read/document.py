@@ -94,7 +94,8 @@ def read_document(file: str | None, inputs: Inputs) -> Document:
     head = stream.read(len(NPY_MAGIC))
     stream.seek(0)
     if head.startswith(ZIP_MAGIC):
-        return Document(_tree(Archive(stream, name, ())), name, inputs=inputs)
+        archive = Archive(inputs.reopener(stream, file, "the problem"), name, ())
+        return Document(_tree(archive), name, inputs=inputs)
     with stream:
         if head == NPY_MAGIC:
             raise AttnError(

@@ -83,8 +83,11 @@ class _Events:
     def where(self, mark: Any) -> Where:
         """Return the place of a mark, counted from 1, with its line."""
         lines = self.text.split("\n", mark.line + 1)
-        line = lines[mark.line].rstrip("\r") if mark.line < len(lines) else ""
-        return Where(self.name, mark.line + 1, mark.column + 1, line)
+        if mark.line < len(lines) - 1 or (mark.line < len(lines) and lines[mark.line]):
+            line = lines[mark.line].rstrip("\r")
+            return Where(self.name, mark.line + 1, mark.column + 1, line)
+        lines = self.text.rstrip().split("\n")  # at the end: behind the last thing written
+        return Where(self.name, len(lines), len(lines[-1]) + 1, lines[-1])
 
     def refuse(self, message: str, mark: Any, help: str) -> AttnError:
         """Return the error for something at a mark."""

@@ -6,8 +6,10 @@ import io
 import os
 import stat
 import sys
+from collections.abc import Callable
 from typing import BinaryIO
 
+from attn_cli import samples
 from attn_cli.errors import AttnError, Path, nearest, printable
 
 
@@ -30,14 +32,29 @@ class Inputs:
         except (OSError, ValueError) as error:
             raise _cannot_read(name, error, path) from None
 
+    def reopener(
+        self, stream: BinaryIO, name: str, wanted_for: str, path: Path = ()
+    ) -> Callable[[], BinaryIO]:
+        """Close a stream that `open` gave, and return what opens it anew, standard input too."""
+        if isinstance(stream, io.BytesIO):
+            data = stream.getvalue()
+            return lambda: io.BytesIO(data)
+        stream.close()
+        return lambda: self.open(name, wanted_for, path)
+
     def _stdin(self, wanted_for: str) -> BinaryIO:
         if self._stdin_for is not None:
-            raise AttnError(
-                f"both {self._stdin_for} and {wanted_for} would be read from standard input",
-                help="standard input can be read once: put one of the two into a file",
-            )
+            raise twice_from_stdin(self._stdin_for, wanted_for)
         self._stdin_for = wanted_for
         return io.BytesIO(sys.stdin.buffer.read())
+
+
+def twice_from_stdin(first: str, second: str) -> AttnError:
+    """Return the error for two that would read standard input."""
+    return AttnError(
+        f"both {first} and {second} would be read from standard input",
+        help="standard input can be read once: put one of the two into a file",
+    )
 
 
 def name_of(file: str) -> str:
@@ -48,7 +65,11 @@ def name_of(file: str) -> str:
 def _cannot_read(name: str, error: Exception, path: Path) -> AttnError:
     shown = printable(name)
     if isinstance(error, FileNotFoundError):
+        stem = os.path.splitext(os.path.basename(name))[0]
         near = _neighbour(name)
+        if stem in samples.names():
+            advice = f"it is a sample that is shipped: attn samples {stem} | attn compute -"
+            return AttnError(f"{shown}: there is no such file", path=path, help=advice)
         advice = f"did you mean '{near}'?" if near else "check the name and the folder"
         return AttnError(f"{shown}: there is no such file", path=path, help=advice)
     if isinstance(error, IsADirectoryError):

@@ -61,11 +61,13 @@ def read_mask(
     columns: bool,
 ) -> tuple[Mask, list[str]]:
     """Return the mask, broadcast to the scores, and what there is to warn of."""
-    array, true_means = _read(document, node, path)
+    array, true_means, path = _read(document, node, path)
+    written = array
     array = _oriented(array, path, scores_shape, columns=columns)
     warnings: list[str] = []
     if true_means is not None:
-        visible = _booleans(array, path) == (true_means == "attend")
+        _refuse_numbers(written, path)
+        visible = array.astype(np.bool_) == (true_means == "attend")
         return _mask(visible, None, "the mask attends", scores_shape), warnings
     if array.dtype.kind == "b" or (array.dtype.kind in "iu" and _zero_or_one(array)):
         what = "booleans" if array.dtype.kind == "b" else "whole numbers 0 and 1"
@@ -77,10 +79,10 @@ def read_mask(
             "scaled_dot_product_attention, or true_means: ignore, as torch's MultiheadAttention",
         )
     if np.isnan(array).any() or np.isposinf(array).any():
-        at = tuple(int(n) for n in np.argwhere(np.isnan(array) | np.isposinf(array))[0])
+        at = _first(np.isnan(written) | np.isposinf(written))
         raise AttnError(
-            f"{dotted(path)} is {'NaN' if np.isnan(array[at]) else 'inf'} at {list(at)}",
-            path=path,
+            f"{dotted((*path, *at))} is {'NaN' if np.isnan(written[at]) else 'inf'}",
+            path=(*path, *at),
             help="a mask holds numbers that are added, and -inf where a key is hidden",
         )
     if _zero_or_one(array) and (array == 1).any():
@@ -104,10 +106,10 @@ def _mask(visible: Bools, added: Array | None, formula: str, shape: tuple[int, .
     )
 
 
-def _read(document: Document, node: Any, path: Path) -> tuple[AnyArray, str | None]:
-    """Return the array as written, and what true means where that is said."""
+def _read(document: Document, node: Any, path: Path) -> tuple[AnyArray, str | None, Path]:
+    """Return the array as written, what true means where that is said, and the array's path."""
     if not isinstance(node, dict):
-        return natural(document, node, path), None
+        return natural(document, node, path), None, path
     mapping(node, path, MASK_KEYS)
     true_means = None
     if "true_means" in node:
@@ -127,9 +129,10 @@ def _read(document: Document, node: Any, path: Path) -> tuple[AnyArray, str | No
                 path=(*path, extra[0]),
                 at_key=True,
             )
-        return natural(document, node["values"], (*path, "values")), true_means
+        values = (*path, "values")
+        return natural(document, node["values"], values), true_means, values
     file = {key: value for key, value in node.items() if key != "true_means"}
-    return natural(document, file, path), true_means
+    return natural(document, file, path), true_means, path
 
 
 def _oriented(
@@ -147,7 +150,9 @@ def _oriented(
             f"{dotted(path)} has shape {form(array.shape)}, which does not broadcast to the scores "
             f"{form(symbols)} = {form(shape)}",
             path=path,
-            help="each of its axes, from the last, must have that size or 1",
+            help="in layout columns a mask has at least the two axes (n_k, n_q)"
+            if columns and array.ndim == 1
+            else "each of its axes, from the last, must have that size or 1",
         )
     return array.swapaxes(-1, -2) if columns else array
 
@@ -160,12 +165,16 @@ def _one(array: AnyArray) -> str:
     return "true" if array.dtype.kind == "b" else "1"
 
 
-def _booleans(array: AnyArray, path: Path) -> Bools:
+def _refuse_numbers(array: AnyArray, path: Path) -> None:
     if array.dtype.kind != "b" and not _zero_or_one(array):
-        bad = array[(array != 0) & (array != 1)].flat[0]
+        at = _first((array != 0) & (array != 1))
         raise AttnError(
-            f"{dotted(path)} says what true means, but holds {bad:g}",
-            path=path,
+            f"{dotted((*path, *at))} is {array[at]:g}, but the mask says what true means",
+            path=(*path, *at),
             help="write true and false, or 0 and 1; leave true_means out where numbers are added",
         )
-    return array.astype(np.bool_)
+
+
+def _first(where: Bools) -> tuple[int, ...]:
+    """Return the position of the first True."""
+    return tuple(int(n) for n in np.argwhere(where)[0])

@@ -118,22 +118,27 @@ def _from_file(document: Document, file: str, name: str | None, path: Path) -> A
             f"{dotted(path)} must be a matrix, not {shown(file)}", path=path, help=_FORMS
         )
     label = "standard input" if file == "-" else printable(located)
-    with document.inputs.open(located, dotted(path), path) as stream:
+    stream = document.inputs.open(located, dotted(path), path)
+    if suffix == ".npz":
+        archive = Archive(
+            document.inputs.reopener(stream, located, dotted(path), path), label, path
+        )
+        return _real(archive.read(name or _only_name(archive, file, path), path), path)
+    with stream:
         if suffix in DELIMITERS:
-            rows = read_table(stream, label, DELIMITERS[suffix], path)
-            return _stacked(rows, path, label)
-        if suffix == ".npz":
-            archive = Archive(stream, label, path)
-            if name is None and len(archive.names) == 1:
-                name = archive.names[0]
-            if name is None:
-                raise AttnError(
-                    f"{label} holds {len(archive.names)} arrays: say which",
-                    path=path,
-                    help=f"write {file}#NAME; it has: {', '.join(map(printable, archive.names))}",
-                )
-            return _real(archive.read(name, path), path)
+            return _stacked(read_table(stream, label, DELIMITERS[suffix], path), path, label)
         return _real(read_npy(stream, label, path), path)
+
+
+def _only_name(archive: Archive, file: str, path: Path) -> str:
+    """Return the name of an archive's only array; raise AttnError where there are several."""
+    if len(archive.names) != 1:
+        raise AttnError(
+            f"{archive.name} holds {len(archive.names)} arrays: say which",
+            path=path,
+            help=f"write {file}#NAME; it has: {', '.join(map(printable, archive.names))}",
+        )
+    return archive.names[0]
 
 
 def _stacked(rows: list[list[float]], path: Path, label: str) -> AnyArray:

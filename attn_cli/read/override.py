@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from attn_cli.errors import AttnError, Where, did_you_mean, dotted, printable
 from attn_cli.read.document import Document
 from attn_cli.read.events import Quoted, parse
+from attn_cli.read.files import twice_from_stdin
 from attn_cli.read.keys import KEYS
 from attn_cli.read.tables import decode
 
@@ -25,10 +26,18 @@ def apply_options(document: Document, options: Mapping[str, str], sets: Sequence
             with document.inputs.open("-", "--tokens") as stream:
                 node = Quoted(decode(stream.read(), "standard input"))
         elif key == "score":
-            node = _value(text, option)
+            node = _value(text, "--score")
         document.replace((key,), node, option)
     for text in sets:
         _set(document, text)
+
+
+def refuse_two_readers(file: str | None, options: Mapping[str, str]) -> None:
+    """Raise AttnError, before anything is read, where two would read standard input."""
+    readers = ["the problem"] if file == "-" else []
+    readers += [f"--{key}" for key, text in options.items() if text == "-"]
+    if len(readers) > 1:
+        raise twice_from_stdin(readers[0], readers[1])
 
 
 def _set(document: Document, text: str) -> None:
@@ -48,7 +57,7 @@ def _set(document: Document, text: str) -> None:
         )
     if not value.strip():
         raise AttnError(f"--set {dotted(path)} has no value", help=f"write --set {key}=VALUE")
-    document.replace(path, _value(value, option), option)
+    document.replace(path, _value(value, f"--set {printable(key)}"), option)
 
 
 def _value(text: str, option: str) -> object:

@@ -15,7 +15,8 @@ from attn_cli.read.keys import KEYS, mapping
 from attn_cli.read.mask import read_causal, read_mask
 from attn_cli.read.scalars import choice, finite, word
 from attn_cli.read.score import check_pairs, name_of_score, read_parameters
-from attn_cli.read.sources import Sources
+from attn_cli.read.shapes import form
+from attn_cli.read.sources import AXES, Sources
 from attn_cli.record import Labels, Numbered
 
 DTYPES = ("float64", "float32", "float16")
@@ -109,14 +110,19 @@ def _lead(*sources: Projection | None) -> tuple[int, ...]:
     first, lead = found[0]
     for name, other in found[1:]:
         if other != lead:
-            axes = ("batch", "heads")
             raise AttnError(
-                f"{name} has the leading axes ({', '.join(axes[: len(other)])}) = {other}, but "
-                f"{first} has ({', '.join(axes[: len(lead)])}) = {lead}",
+                f"{name} has {_axes(other)}, but {first} has {_axes(lead)}",
                 path=(name,),
                 help="query, key and value need the same leading axes",
             )
     return lead
+
+
+def _axes(lead: tuple[int, ...]) -> str:
+    """Return leading axes as a message names them."""
+    if not lead:
+        return "no leading axes"
+    return f"the leading axes {form(AXES[: len(lead)])} = {form(lead)}"
 
 
 def _scale(

@@ -52,14 +52,14 @@ class Shapes:
 
     def _but(self, symbol: str, expected: int) -> str:
         if symbol == "1":
-            return ""
+            return ", where 1 is expected"
         if " + " in symbol:
             return f" but {symbol} = {expected}"
         return f" but {self.owner(symbol)} has {symbol} = {expected}"
 
     def _advice(self, name: str, symbol: str) -> str:
         if symbol == "1":
-            return f"{name} needs 1 there"
+            return f"{name} has one row: write [[...]]"
         if " + " in symbol:
             return f"{name} needs one number per dimension of query and key"
         return f"{name} and {self.owner(symbol)} must agree in {symbol}"

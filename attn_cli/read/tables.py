@@ -10,7 +10,7 @@ import csv
 import io
 from typing import BinaryIO
 
-from attn_cli.errors import AttnError, Path, Where
+from attn_cli.errors import AttnError, Path, Where, dotted, printable
 from attn_cli.read.scalars import numbers
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -31,11 +31,11 @@ def read_table(stream: BinaryIO, name: str, delimiter: str, path: Path) -> list[
     labelled = not rows[0][1][0].strip() and len(rows[0][1]) > 1
     if labelled:
         rows = [(line, cells[1:]) for line, cells in rows[1:]]
-    return [_numbers(cells, line, text, name, delimiter, labelled) for line, cells in rows]
+    return [_numbers(cells, line, text, name, delimiter, labelled, path) for line, cells in rows]
 
 
 def _numbers(
-    cells: list[str], line: int, text: str, name: str, delimiter: str, labelled: bool
+    cells: list[str], line: int, text: str, name: str, delimiter: str, labelled: bool, path: Path
 ) -> list[float]:
     """Return one row; place its first bad cell."""
     try:
@@ -47,7 +47,9 @@ def _numbers(
         column = sum(len(field) + 1 for field in fields) + 1
         column += len(source[column - 1 :]) - len(source[column - 1 :].lstrip())
         raise AttnError(
-            f"field {bad + labelled + 1} of this line must be a number, not '{cells[bad].strip()}'",
+            f"{dotted(path)}: field {bad + labelled + 1} of this line must be a number, "
+            f"not '{printable(cells[bad].strip())}'",
+            path=path,
             where=Where(name, line, column, source),
             help=error.help
             or "a table holds bare numbers; leave its very first cell empty where the first row "
