@@ -43,10 +43,11 @@ def raw_score(name: str, q: Vector, k: Vector, p: dict[str, Any]) -> float:
     if name == "multiplicative":
         return dot(q, matvec(p["W"], k))
     if name == "gated":
-        g = dot(p["W_g"][0], [*q, *k]) + p.get("b_g", [0.0])[0]
+        g: float = dot(p["W_g"][0], [*q, *k]) + p.get("b_g", [0.0])[0]
         return dot(q, k) / (1 + math.exp(-g))
     if name == "gaussian":
-        return -math.fsum((a - b) ** 2 for a, b in zip(q, k, strict=True)) / (2 * p["sigma"] ** 2)
+        square = math.fsum((a - b) ** 2 for a, b in zip(q, k, strict=True))
+        return -square / (2 * float(p["sigma"]) ** 2)
     raise AssertionError(name)
 
 

@@ -78,8 +78,8 @@ def test_layout_columns_turns_matrices_but_not_the_parameters_of_scores() -> Non
 def test_layout_columns_of_batches() -> None:
     rng = np.random.default_rng(6)
     q, k, v = (rng.normal(size=(2, 3, n, d)) for n, d in ((5, 11), (7, 11), (7, 13)))
-    turned = [x.swapaxes(-1, -2) for x in (q, k, v)]
-    record = attention(*turned, layout="columns")
+    turned = (x.swapaxes(-1, -2) for x in (q, k, v))
+    record = compute(dict(zip(("query", "key", "value"), turned, strict=True), layout="columns"))
     assert record["output"].shape == (2, 3, 13, 5)
     np.testing.assert_allclose(
         record["output"].swapaxes(-1, -2), attention(q, k, v)["output"], rtol=1e-13

@@ -192,7 +192,9 @@ def test_arithmetic_is_in_the_type_that_is_asked_for(dtype: str) -> None:
     record = attention(q, q, q, dtype=dtype)
     assert {record[name].dtype for name in record.steps} == {np.dtype(dtype)}
     expected = np.array(1 / 3, dtype) * np.array(1 / 3, dtype) + np.array(2 / 3, dtype) ** 2
-    np.testing.assert_allclose(record["products"], [[expected]], rtol=2 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(
+        record["products"], [[expected]], rtol=float(2 * np.finfo(dtype).eps)
+    )
 
 
 def test_overflow_is_said() -> None:

@@ -71,7 +71,7 @@ def test_every_score_function_is_tried() -> None:
 def test_scores_weights_and_context(case: str, scale: float | None) -> None:
     name, keys, parameters = CASES[case]
     expected = oracle.attention(Q, keys, V, name, parameters, scale=scale)
-    given = {} if scale is None else {"scale": scale}
+    given: dict[str, Any] = {} if scale is None else {"scale": scale}
     record = attention(Q, keys, V, written(name, parameters), **given)
     for step in ("scores", "weights", "context"):
         np.testing.assert_allclose(record[step], expected[step], rtol=1e-13, atol=1e-14)
@@ -163,9 +163,10 @@ def test_top_k_keeps_ties_and_looks_only_at_what_is_visible() -> None:
 
 @pytest.mark.parametrize("name", ["dot", "scaled", "gated", "gaussian"])
 def test_depths_must_agree_where_q_k_is_formed(name: str) -> None:
-    parameters: dict[str, Any] = {
+    every: dict[str, dict[str, Any]] = {
         "gated": {"W_g": normal(1, D + 13)},
         "gaussian": {"sigma": 1},
-    }.get(name, {})
+    }
+    parameters = every.get(name, {})
     with pytest.raises(AttnError, match="needs d_q = d_k"):
         attention(Q, K_OTHER, V, {"function": name, **parameters})

@@ -89,7 +89,7 @@ def _refuse_type(dtype: np.dtype[Any], shape: tuple[int, ...], name: str, path: 
             path=path,
             help="save it as numbers: numpy.save(file, array.astype(float))",
         )
-    text = dtype.kind in "US" and len(shape) <= 1  # tokens and names in an NPZ
+    text = dtype.kind == "U" and len(shape) <= 1  # tokens and names in an NPZ
     wide = dtype.kind == "f" and dtype.itemsize > 8
     if not text and (dtype.kind not in "biuf" or wide or dtype.names is not None):
         raise AttnError(
@@ -140,6 +140,11 @@ class Archive:
                     path=path,
                     help="write the archive again",
                 ) from None
+
+    def size(self, member: str) -> int:
+        """Return the bytes of a member, unpacked."""
+        with self._opened(self.name, ()) as archive:
+            return archive.getinfo(f"{member}.npy").file_size
 
     def read(self, member: str, path: Path) -> AnyArray:
         """Return one array; raise AttnError where there is none of that name, or it is a bomb."""

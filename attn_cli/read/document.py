@@ -19,6 +19,7 @@ from attn_cli.read.tables import decode
 
 # Steps that an NPZ of ours holds and that are results, not inputs.
 RESULTS = ("embeddings", "products", "gate", "scores", "masked", "weights", "context", "output")
+SMALL = 4096  # bytes of a member that is read at once: it may be a number or a word
 SHORT = {"q": "query", "k": "key", "v": "value"}
 
 
@@ -159,8 +160,8 @@ def _tree(archive: Archive) -> dict[str, Node]:
 
 
 def _member(archive: Archive, name: str) -> Node:
-    """Return what a member stands for: a word, a list of words, or a matrix to be read later."""
-    if name.rpartition(".")[2] not in {"tokens", "score", "function", "causal", "normalize"}:
+    """Return what a member stands for: a number, a word, a list of words, or a matrix for later."""
+    if archive.size(name) > SMALL and not name.endswith("tokens"):
         return Member(archive, name)
-    array = archive.read(name, ())
-    return array.tolist() if array.dtype.kind in "US" else array
+    array = archive.read(name, (name,))
+    return array.tolist() if array.ndim == 0 or array.dtype.kind == "U" else array

@@ -118,7 +118,8 @@ def numbers(texts: list[Any], path: Path) -> list[float]:
         joined = "\n".join(texts)
     except TypeError:
         return [number(text, (*path, at)) for at, text in enumerate(texts)]
-    if not _SUSPECT.search(joined) and Quoted not in set(map(type, texts)):
+    plain = Quoted not in set(map(type, texts)) and joined.count("\n") == len(texts) - 1
+    if plain and not _SUSPECT.search(joined):
         try:
             return list(map(float, texts))
         except ValueError:
