@@ -37,6 +37,10 @@ class Where:
     text: str | None = None
 
 
+class PipeClosed(Exception):  # noqa: N818
+    """The reader of standard output went away: no failure, and nothing to be said."""
+
+
 class AttnError(Exception):
     """Wrong usage or bad input.
 

@@ -70,7 +70,7 @@ def in_process(
     )
 
 
-def on_terminal(*arguments: str, columns: int = 100, **env: str) -> Ran:
+def on_terminal(*arguments: str, columns: int = 100, env: dict[str, str] | None = None) -> Ran:
     """Run the command line on a terminal of a fixed width; stderr stays apart."""
     leader, follower = pty.openpty()
     import fcntl
@@ -84,7 +84,7 @@ def on_terminal(*arguments: str, columns: int = 100, **env: str) -> Ran:
         stdout=follower,
         stderr=subprocess.PIPE,
         cwd=ROOT,
-        env={**os.environ, **env},
+        env={**os.environ, **(env or {})},
     )
     os.close(follower)
     chunks = []

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import NoReturn
 
-from attn_cli.errors import AttnError, ExitStatus
+from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 
 
 def entry() -> NoReturn:
@@ -27,9 +26,7 @@ def main(arguments: list[str]) -> int:
         return _report(error, arguments)
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
-    except BrokenPipeError:
-        # What is still buffered has nowhere to go; without this the interpreter would say so.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except PipeClosed:
         return ExitStatus.PIPE_CLOSED
 
 

@@ -8,10 +8,11 @@ import typer
 
 from attn_cli import __version__
 from attn_cli.cli.compute import compute
+from attn_cli.cli.deliver import abandon_stdout, write_stdout
 from attn_cli.cli.options import grouped
 from attn_cli.cli.samples import samples
 from attn_cli.cli.scores import scores
-from attn_cli.errors import AttnError, ExitStatus
+from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 
 app = typer.Typer(
     name="attn",
@@ -25,7 +26,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"attn {__version__}")
+        write_stdout(f"attn {__version__}\n")
         raise typer.Exit
 
 
@@ -61,6 +62,9 @@ def run(arguments: list[str]) -> int:
         status = command.main(_causal_alone(arguments), prog_name="attn", standalone_mode=False)
     except typer.TyperException as error:
         raise _usage(error) from None
+    except SystemExit:  # how Typer ends where the reader of its help went away
+        abandon_stdout()
+        raise PipeClosed from None
     except typer.Abort:
         return ExitStatus.INTERRUPTED
     return int(status or 0)

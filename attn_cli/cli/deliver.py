@@ -10,7 +10,7 @@ import tempfile
 from typing import TextIO
 
 from attn_cli.cli.options import OutputOptions
-from attn_cli.errors import AttnError, ExitStatus, printable
+from attn_cli.errors import AttnError, ExitStatus, PipeClosed, printable
 from attn_cli.record import Record
 from attn_cli.views import FORMATS, RENDERERS, Style
 
@@ -57,9 +57,16 @@ def write_stdout(data: str | bytes) -> None:
             sys.stdout.write(data)
         sys.stdout.flush()
     except BrokenPipeError:
-        raise
+        abandon_stdout()
+        raise PipeClosed from None
     except OSError as error:
+        abandon_stdout()
         raise AttnError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def abandon_stdout() -> None:
+    """Send what is still buffered nowhere: the interpreter would try again, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_file(name: str, data: str | bytes) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 RICH_CELLS = 1000  # Rich sets about 8 000 cells a second
+UNCUT = 1_000_000  # a width that no table reaches
 COLUMN_GAP = 3  # between two columns of a Rich table: padding, divider, padding
 MARK = "*"  # stands behind the largest weight of each query
 
@@ -27,7 +28,7 @@ _STOPS = (
 def render(record: Record, style: Style) -> str:
     """Return all steps as tables, one below the other."""
     out = StringIO()
-    console = _console(out, style)
+    console = _console(out, colour=style.colour)
     for step in record.steps.values():
         row_gaps, column_gaps = gaps(step.indices(-2)), gaps(step.indices(-1))
         for sheet in sheets(step, style.digits, align=True):
@@ -43,15 +44,16 @@ def render(record: Record, style: Style) -> str:
     return out.getvalue().removesuffix("\n")
 
 
-def _console(out: StringIO, style: Style) -> Console:
+def _console(out: StringIO, *, colour: bool) -> Console:
+    """Return a console that cuts nothing: the width is shared out in `_column_blocks`."""
     from rich.console import Console
 
     return Console(
         file=out,
-        width=style.width or 1_000_000,
+        width=UNCUT,
         height=100,
-        force_terminal=style.colour,
-        color_system="auto" if style.colour else None,
+        force_terminal=colour,
+        color_system="auto" if colour else None,
         markup=False,
         emoji=False,
         highlight=False,
@@ -77,14 +79,10 @@ def _rich(
     label_width = max(cell_len(text) for text in (*rows, sheet.corner))
     widths: list[int] = [
         max(cell_len(name), *(len(row[at]) + marked for row in sheet.cells))
+        + (len(GAP) + COLUMN_GAP) * (at in column_gaps)
         for at, name in enumerate(sheet.columns)
     ]
     for first, last in _column_blocks(label_width, widths, style.width):
-        width = (
-            label_width
-            + sum(w + COLUMN_GAP for w in widths[first:last])
-            + 2 * (len(GAP) + COLUMN_GAP)
-        )
         table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="")
         table.add_column(Text(sheet.corner), no_wrap=True)
         inner = [gap - first for gap in column_gaps if first < gap < last]
@@ -97,7 +95,7 @@ def _rich(
         blank = [Text(GAP)] * (last - first + len(inner))
         for name, line in zip(rows, with_gaps(lines, row_gaps, blank), strict=True):
             table.add_row(Text(name), *line)
-        console.print(table, width=width, crop=False, no_wrap=True)
+        console.print(table, crop=False, no_wrap=True)
 
 
 def _column_blocks(

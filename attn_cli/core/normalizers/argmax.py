@@ -17,7 +17,8 @@ def normalize(scores: Array, visible: Bools) -> Array:
     # Where all visible scores are -inf the first visible key wins, not the first key.
     hidden_last = np.where(visible, np.maximum(scores, np.finfo(scores.dtype).min), -np.inf)
     rows = np.flatnonzero(visible.any(axis=1))
-    weights[rows, hidden_last[rows].argmax(axis=1)] = 1
+    if rows.size:  # a block may have no key at all
+        weights[rows, hidden_last[rows].argmax(axis=1)] = 1
     return weights
 
 

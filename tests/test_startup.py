@@ -1,0 +1,56 @@
+"""Start-up is part of the product: what a command does not need is not imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+SAMPLE = "samples/love_coding.yaml"
+
+
+def imported_by(code: str) -> set[str]:
+    """The modules that a fresh interpreter holds after the code."""
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    return set(ran.stderr.split())
+
+
+def by_command(*arguments: str) -> set[str]:
+    return imported_by(f"from attn_cli.cli import main\nassert main({list(arguments)!r}) == 0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (["--version"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["--help"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["compute", "--help"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["samples"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["scores"], {"rich", "yaml", "pydantic"}),
+        (["compute", SAMPLE, "--format", "json"], {"rich", "pydantic"}),
+        (["compute", SAMPLE, "--only", "q", "--format", "csv"], {"rich", "pydantic"}),
+        (["compute", SAMPLE], {"rich.markdown", "pydantic"}),
+    ],
+)
+def test_commands(arguments: list[str], absent: set[str]) -> None:
+    loaded = by_command(*arguments)
+    assert "attn_cli.cli.app" in loaded
+    assert not loaded & absent
+
+
+def test_the_python_api_loads_no_command_line_and_no_yaml() -> None:
+    loaded = imported_by(
+        "import attn_cli\n"
+        "assert 'numpy' not in sys.modules\n"
+        "from attn_cli import attention, compute\n"
+        "attention([[1]], [[1]], [[1]])\n"
+        "compute({'embeddings': [[1]]})"
+    )
+    assert "numpy" in loaded
+    assert not loaded & {"typer", "rich", "yaml"}
