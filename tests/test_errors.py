@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,10 +48,24 @@ def cases() -> list[Case]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with one file for each way of being wrong."""
+def folder(wrong_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own for each case, with one file for each way of being wrong."""
+    shutil.copytree(wrong_files, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "folder").mkdir()
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def wrong_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files, written once."""
+    path = tmp_path_factory.mktemp("wrong")
+    with contextlib.chdir(path):
+        write_wrong_files()
+    return path
+
+
+def write_wrong_files() -> None:
+    Path("folder").mkdir()
     ok = np.arange(6.0).reshape(3, 2)
     np.save("ok.npy", ok)
     data = Path("ok.npy").read_bytes()
@@ -82,7 +98,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("ok.yaml").write_text(
         "tokens: [the, love, the]\nembeddings: [[1, 0], [0, 1], [1, 1]]\nscore: dot\n"
     )
-    return tmp_path
 
 
 ALL = cases()
