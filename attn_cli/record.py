@@ -78,6 +78,20 @@ def _swapped(parts: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """Whether a step agrees with expected values, and the value that is furthest off."""
+
+    step: str
+    agrees: bool
+    values: int  # how many were compared
+    off: int  # how many of them differ by more than the tolerance
+    tolerance: float
+    place: tuple[str, ...]  # the labels of the value that is furthest off
+    here: float
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """The steps of one computation, in the order computed, and all that explains them."""
 
@@ -88,6 +102,12 @@ class Record:
     key_tokens: Labels
     answer: object = None
     warnings: tuple[str, ...] = field(default=())
+    comparisons: tuple[Comparison, ...] = field(default=())
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every comparison that was asked for says yes."""
+        return all(comparison.agrees for comparison in self.comparisons)
 
     def __getitem__(self, name: str) -> NDArray[np.floating[Any]]:
         """Return the values of a step; raise AttnError, naming those there are, if it is none."""

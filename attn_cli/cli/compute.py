@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from attn_cli.cli.deliver import check_target, deliver
 from attn_cli.cli.options import OutputOptions, ProblemOptions, StepOptions
 
@@ -14,10 +16,19 @@ def compute(problem: ProblemOptions, steps: StepOptions, output: OutputOptions) 
     attn compute samples/love_coding.yaml --query-token love --show scores,weights
     attn compute --query q.npy --key k.npy --value v.npy --only output -o out.npy
     attn samples additive | attn compute - --format json
+    attn compute samples/scaled.yaml --check 'q=[[1, 2, 0, 1], [0, 1, 3, 1]]'
     """
     output.form(steps.only)
     check_target(output)
+    expected = steps.expected()
     from attn_cli.core.run import run
 
     loaded = problem.read()
-    return deliver(run(loaded, steps.request(loaded, output)), output)
+    request = steps.request(loaded, output)
+    record = run(loaded, request)
+    if expected is not None:
+        from attn_cli.core.compare import compare
+
+        whole = replace(request, steps=tuple(expected.values), edge=None)
+        record = compare(record, run(loaded, whole), expected)
+    return deliver(record, output)

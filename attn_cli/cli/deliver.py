@@ -43,7 +43,12 @@ def deliver(record: Record, output: OutputOptions) -> ExitStatus:
     if not output.quiet:
         for warning in record.warnings:
             print(f"warning: {printable(warning)}", file=sys.stderr)
-    return ExitStatus.DONE
+    if record.comparisons and not FORMATS[output.name].verdicts:
+        from attn_cli.views.cells import verdict
+
+        for comparison in record.comparisons:
+            print(verdict(comparison), file=sys.stderr)
+    return ExitStatus.DONE if record.agrees else ExitStatus.NO
 
 
 def write_stdout(data: str | bytes) -> None:

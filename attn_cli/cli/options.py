@@ -21,6 +21,7 @@ from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.views import FORMATS, Format
 
 if TYPE_CHECKING:
+    from attn_cli.core.compare import Expected
     from attn_cli.core.problem import Problem, Request
 
 Text = str | None
@@ -111,6 +112,18 @@ class StepOptions:
     ] = None
     batch: Annotated[int | None, _option("One batch entry, from 0.", "--batch", metavar="N")] = None
     head: Annotated[int | None, _option("One head, from 0.", "--head", metavar="N")] = None
+    check: Annotated[
+        list[str],
+        _option(
+            "Compare a step with expected values; repeatable. Exit status 1 where they differ.",
+            "--check",
+            metavar="STEP=MATRIX",
+        ),
+    ] = field(default_factory=list)
+    tolerance: Annotated[
+        float | None,
+        _option("How far off --check lets a value be (0.00005).", "--tolerance", metavar="T"),
+    ] = None
     memory: Annotated[
         Text,
         _option("Most that results may take, e.g. 2GB.", "--memory", metavar="SIZE"),
@@ -133,6 +146,21 @@ class StepOptions:
             edge=Edge() if "full" in form.options and not output.full else None,
             memory=None if self.memory is None else size(self.memory),
         )
+
+    def expected(self) -> Expected | None:
+        """Return the values that steps are compared with, None where none are given."""
+        if not self.check:
+            if self.tolerance is not None:
+                raise AttnError("--tolerance belongs to --check", help="add --check STEP=MATRIX")
+            return None
+        from attn_cli.core.compare import TOLERANCE, Expected
+        from attn_cli.read.files import Inputs
+        from attn_cli.read.override import read_checks
+
+        tolerance = TOLERANCE if self.tolerance is None else self.tolerance
+        if not 0 <= tolerance < float("inf"):
+            raise AttnError(f"--tolerance must be 0 or more, not {tolerance}")
+        return Expected(read_checks(self.check, Inputs()), tolerance)
 
     def steps(self) -> tuple[str, ...] | None:
         """Return the names of the steps that were asked for, None for all."""

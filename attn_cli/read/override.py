@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from attn_cli.errors import AttnError, Where, did_you_mean, dotted, printable
+from attn_cli.read.arrays import AnyArray
 from attn_cli.read.document import Document
 from attn_cli.read.events import Quoted, parse
-from attn_cli.read.files import twice_from_stdin
+from attn_cli.read.files import Inputs, twice_from_stdin
 from attn_cli.read.keys import KEYS
+from attn_cli.read.matrix import natural
 from attn_cli.read.tables import decode
 
 MATRICES = ("query", "key", "value")
@@ -30,6 +32,26 @@ def apply_options(document: Document, options: Mapping[str, str], sets: Sequence
         document.replace((key,), node, option)
     for text in sets:
         _set(document, text)
+
+
+def read_checks(texts: Sequence[str], inputs: Inputs) -> dict[str, AnyArray]:
+    """Return step -> expected values, from texts STEP=MATRIX whose matrix is YAML or a path."""
+    expected = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        option = f"--check {printable(text)}"
+        if not equals or not name or not value.strip():
+            raise AttnError(
+                f"--check needs STEP=MATRIX, not '{printable(text)}'",
+                help="for example --check output=hand.csv, or --check 'q=[[1, 0], [0, 1]]'",
+            )
+        node = _value(value, f"--check {printable(name)}")
+        document = Document({name: node}, inputs=inputs, options={(name,): option})
+        try:
+            expected[name] = natural(document, node, (name,))
+        except AttnError as error:
+            raise document.located(error) from None
+    return expected
 
 
 def refuse_two_readers(file: str | None, options: Mapping[str, str]) -> None:

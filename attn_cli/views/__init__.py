@@ -36,11 +36,14 @@ class Format:
     options: tuple[str, ...] = ()  # of digits, full, labels: those that mean something to it
     one_step: bool = False
     binary: bool = False
+    verdicts: bool = False  # whether it has a place for what comparisons say
 
 
 FORMATS = {
-    "table": Format(module="attn_cli.views.table", suffixes=(".txt",), options=("digits", "full")),
-    "json": Format(module="attn_cli.views.json", suffixes=(".json",)),
+    "table": Format(
+        module="attn_cli.views.table", suffixes=(".txt",), options=("digits", "full"), verdicts=True
+    ),
+    "json": Format(module="attn_cli.views.json", suffixes=(".json",), verdicts=True),
     "csv": Format(
         module="attn_cli.views.csv", suffixes=(".csv",), options=("labels",), one_step=True
     ),
@@ -48,7 +51,10 @@ FORMATS = {
         module="attn_cli.views.tsv", suffixes=(".tsv",), options=("labels",), one_step=True
     ),
     "markdown": Format(
-        module="attn_cli.views.markdown", suffixes=(".md",), options=("digits", "full")
+        module="attn_cli.views.markdown",
+        suffixes=(".md",),
+        options=("digits", "full"),
+        verdicts=True,
     ),
     "npy": Format(module="attn_cli.views.npy", suffixes=(".npy",), one_step=True, binary=True),
     "npz": Format(module="attn_cli.views.npz", suffixes=(".npz",), binary=True),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attn_cli.errors import printable
-from attn_cli.record import Step
+from attn_cli.record import Comparison, Step
 
 GAP = "..."  # stands where rows or columns are left out
 LABEL_WIDTH = 32  # a longer word is shortened
@@ -94,6 +94,19 @@ def cells(values: NDArray[np.floating[Any]], digits: int, *, align: bool) -> lis
         return f"{int(x)}{pad}" if x == int(x) else f"{x:.{digits}f}"
 
     return [[text(x) for x in row] for row in numbers]
+
+
+def verdict(comparison: Comparison) -> str:
+    """Return what a comparison says."""
+    c = comparison
+    within = f"within {c.tolerance:g}"
+    if c.agrees:
+        return f"check {c.step}: yes, {c.values} of {c.values} values agree {within}"
+    place = ", ".join(printable(label) for label in c.place)
+    return (
+        f"check {c.step}: no, {c.off} of {c.values} values differ by more than {c.tolerance:g}, "
+        f"most at ({place}): {c.here:.10g} here, {c.expected:.10g} expected"
+    )
 
 
 def gaps(indices: Sequence[int]) -> list[int]:

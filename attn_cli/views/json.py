@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
 from attn_cli.errors import AttnError
-from attn_cli.record import Record, Step
+from attn_cli.record import Comparison, Record, Step
 from attn_cli.views import Style
 
 FORMAT = "attn/1"
@@ -19,7 +20,7 @@ FORMAT = "attn/1"
 
 def render(record: Record, _: Style) -> str:
     """Return the document, with a line a row of each matrix."""
-    document = {
+    document: dict[str, object] = {
         "format": FORMAT,
         "command": record.command,
         "tokens": {"query": list(record.query_tokens), "key": list(record.key_tokens)},
@@ -28,6 +29,8 @@ def render(record: Record, _: Style) -> str:
         "answer": record.answer,
         "warnings": list(record.warnings),
     }
+    if record.comparisons:
+        document["checks"] = [_check(comparison) for comparison in record.comparisons]
     return "".join(_lines(document, 0)) + "\n"
 
 
@@ -45,12 +48,18 @@ def _step(step: Step) -> dict[str, object]:
     }
 
 
+def _check(comparison: Comparison) -> dict[str, object]:
+    return {**asdict(comparison), "place": list(comparison.place)}
+
+
 def _strict(value: Any) -> Any:
     """Return a value in which no number is one that JSON does not have."""
     if isinstance(value, float) and not isfinite(value):
         return str(value)
     if isinstance(value, list):
         return [_strict(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _strict(item) for key, item in value.items()}
     return value
 
 

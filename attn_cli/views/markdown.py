@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from attn_cli.record import Record
 from attn_cli.views import Style
-from attn_cli.views.cells import GAP, gaps, sheets, shortened, with_gaps
+from attn_cli.views.cells import GAP, gaps, sheets, shortened, verdict, with_gaps
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
 
@@ -39,6 +39,9 @@ def _lines(record: Record, style: Style) -> Iterator[str]:
         if note:
             yield ""
             yield _escape(note)
+    for comparison in record.comparisons:
+        yield ""
+        yield _escape(verdict(comparison))
 
 
 def _row(cells: list[str]) -> str:

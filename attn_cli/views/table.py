@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attn_cli.record import Record
 from attn_cli.views import Style
-from attn_cli.views.cells import GAP, Sheet, gaps, sheets, shortened, with_gaps
+from attn_cli.views.cells import GAP, Sheet, gaps, sheets, shortened, verdict, with_gaps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,6 +41,7 @@ def render(record: Record, style: Style) -> str:
         note = shortened(step)
         if note:
             out.write(f"({note})\n\n")
+    out.writelines(f"{verdict(comparison)}\n\n" for comparison in record.comparisons)
     return out.getvalue().removesuffix("\n")
 
 

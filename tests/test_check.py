@@ -1,0 +1,110 @@
+"""--check: an answer is compared, and the exit status says yes or no."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attn_cli import compute
+from tests.conftest import SAMPLES, Attn
+
+LOVE = str(SAMPLES / "love_coding.yaml")
+ONE = ["compute", LOVE, "--query-token", "love", "--only", "weights"]
+
+
+def test_an_answer_by_hand_that_is_right(attn: Attn) -> None:
+    ran = attn(*ONE, "--check", "weights=[[0.4223, 0.1554, 0.4223]]")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.endswith("\ncheck weights: yes, 3 of 3 values agree within 5e-05\n")
+
+
+def test_an_answer_by_hand_that_is_wrong(attn: Attn) -> None:
+    ran = attn(*ONE, "--check", "weights=[[0.4223, 0.1544, 0.4222]]")
+    assert (ran.status, ran.err) == (1, "")
+    e = np.e
+    assert ran.out.endswith(
+        "\ncheck weights: no, 2 of 3 values differ by more than 5e-05, most at (love, love): "
+        f"{1 / (2 * e + 1):.10g} here, 0.1544 expected\n"
+    )
+
+
+def test_the_tolerance_is_relative_above_one_and_absolute_below(attn: Attn, tmp_path: Path) -> None:
+    path = tmp_path / "p.npz"
+    np.savez(path, embeddings=np.array([[1000.0, 0.001]]))
+    check = ["compute", path, "--only", "embeddings", "--tolerance", "0.01", "--check"]
+    assert attn(*check, "embeddings=[[1009.9, 0.0109]]").status == 0
+    assert attn(*check, "embeddings=[[1010.2, 0.001]]").status == 1
+    assert attn(*check, "embeddings=[[1000, 0.0111]]").status == 1
+
+
+def test_steps_that_are_not_shown_and_files(attn: Attn, tmp_path: Path) -> None:
+    record = compute(LOVE)
+    np.save(tmp_path / "v.npy", record["v"])
+    np.savetxt(tmp_path / "w.csv", record["weights"], delimiter=",")
+    checks = ["--check", f"v={tmp_path}/v.npy", "--check", f"weights={tmp_path}/w.csv"]
+    ran = attn("compute", LOVE, "--only", "q", "--tolerance", "1e-15", *checks)
+    assert ran.status == 0
+    assert ran.out.count("yes, 9 of 9 values agree within 1e-15") == 2
+    assert "weights =" not in ran.out
+
+
+def test_a_shortened_step_is_compared_whole(attn: Attn, tmp_path: Path) -> None:
+    x = np.random.default_rng(1).normal(size=(53, 2))
+    np.savez(tmp_path / "p.npz", q=x, k=x, v=x)
+    weights = compute(tmp_path / "p.npz")["weights"]
+    weights[26, 27] += 0.5
+    np.save(tmp_path / "w.npy", weights)
+    ran = attn("compute", tmp_path / "p.npz", "--check", f"weights={tmp_path}/w.npy")
+    assert ran.status == 1
+    assert "no, 1 of 2809 values differ by more than 5e-05, most at (26, 27)" in ran.out
+
+
+def test_infinities_and_nan(attn: Attn) -> None:
+    sample = [
+        "compute",
+        SAMPLES / "sparse.yaml",
+        "--set",
+        "tokens=[a, b, c, d, e]",
+        "--only",
+        "scores",
+    ]
+    scores = compute(SAMPLES / "sparse.yaml")["scores"]
+    assert attn(*sample, "--check", f"scores={scores.tolist()}").status == 0
+    scores[1, 3] = -1e300
+    assert attn(*sample, "--check", f"scores={scores.tolist()}").status == 1
+    scores[1, 3] = np.nan
+    ran = attn(*sample, "--check", f"scores={scores.tolist()}")
+    assert ran.status == 1
+    assert (
+        "1 of 25 values differ by more than 5e-05, most at (b, d): -inf here, nan expected"
+        in ran.out
+    )
+
+
+def test_json_has_the_comparison(attn: Attn) -> None:
+    ran = attn(*ONE, "--check", "weights=[[0.5, 0.2, 0.5]]", "--format", "json")
+    assert ran.status == 1
+    (check,) = json.loads(ran.out)["checks"]
+    assert check == {
+        "step": "weights", "agrees": False, "values": 3, "off": 3, "tolerance": 5e-05,
+        "place": ["love", "I"], "here": compute(LOVE)["weights"][1, 0], "expected": 0.5,
+    }  # fmt: skip
+    assert "checks" not in json.loads(attn(*ONE, "--format", "json").out)
+
+
+def test_other_formats_leave_the_verdict_to_standard_error(attn: Attn) -> None:
+    ran = attn(*ONE, "--check", "weights=[[0.5, 0.2, 0.5]]", "--format", "csv")
+    assert ran.status == 1
+    assert ran.err.startswith("check weights: no, 3 of 3 values differ")
+    assert ran.out == attn(*ONE, "--format", "csv").out
+
+
+@pytest.mark.parametrize("name", ["table", "markdown"])
+def test_comparisons_stand_in_tables(name: str, attn: Attn) -> None:
+    assert (
+        "check weights: yes"
+        in attn(*ONE, "--check", "weights=[[0.42232, 0.15536, 0.42232]]", "-f", name).out
+    )
