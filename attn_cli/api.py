@@ -79,7 +79,7 @@ def compute(
         problem = read_problem(read_document(os.fspath(problem), Inputs()))
     request = Request(
         steps=None if steps is None else (steps,) if isinstance(steps, str) else tuple(steps),
-        rows=None if query_token is None else (find_token(problem.query_tokens, str(query_token)),),
+        rows=None if query_token is None else (find_token(problem.query_tokens, query_token),),
         batch=batch,
         head=head,
         memory=memory_limit,

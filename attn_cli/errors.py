@@ -65,7 +65,8 @@ class AttnError(Exception):
         self.help = help
 
     def __str__(self) -> str:
-        return "\n".join(part for part in (self.message, self._place(), self._advice()) if part)
+        parts = (printable(self.message), self._place(), self._advice())
+        return "\n".join(part for part in parts if part)
 
     def report(self) -> str:
         """Return the lines that a terminal shows: error, place, quoted line with caret, help."""
@@ -87,7 +88,8 @@ class AttnError(Exception):
         where = self.where
         if where is None or where.file is None:
             return ""
-        head = ":".join(str(p) for p in (where.file, where.line, where.column) if p is not None)
+        place = (printable(where.file), where.line, where.column)
+        head = ":".join(str(part) for part in place if part is not None)
         if where.text is None or where.line is None or where.column is None:
             return f"  --> {head}"
         margin = len(str(where.line)) + 1
@@ -103,7 +105,9 @@ class AttnError(Exception):
         )
 
     def _advice(self) -> str:
-        return f"help: {self.help}" if self.help else ""
+        if not self.help:
+            return ""
+        return "help: " + "\n".join(printable(line) for line in self.help.split("\n"))
 
 
 def dotted(path: Path) -> str:

@@ -89,7 +89,7 @@ TREES = st.recursive(
 def test_json_is_read_as_json_reads_it(tree: Any) -> None:
     """Strings in quotes, whatever they hold: surrogate pairs of JSON included."""
     for ascii_only in (True, False):
-        text = json.dumps(tree, ensure_ascii=ascii_only)
+        text = json.dumps([tree], ensure_ascii=ascii_only)
         assert parse(text, "x") == json.loads(text)
 
 
@@ -98,6 +98,7 @@ def test_positions_agree_with_pyyaml() -> None:
 
     def walk(node: yaml.Node, path: tuple[str | int, ...]) -> None:
         place = find(text, path)
+        assert place is not None
         assert (place.line, place.column) == (
             node.start_mark.line + 1,
             node.start_mark.column + 1,
@@ -105,6 +106,7 @@ def test_positions_agree_with_pyyaml() -> None:
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 at_key = find(text, (*path, key.value), at_key=True)
+                assert at_key is not None
                 assert (at_key.line, at_key.column) == (
                     key.start_mark.line + 1,
                     key.start_mark.column + 1,

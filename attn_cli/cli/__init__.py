@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import NoReturn
 
+from attn_cli.cli.talk import say
 from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 
 
@@ -33,7 +35,7 @@ def main(arguments: list[str]) -> int:
 def _report(error: AttnError, arguments: list[str]) -> int:
     """Show a failure on standard error; as a document on standard output with --format json."""
     if not _wants_json(arguments):
-        print(error.report(), file=sys.stderr)
+        say(error.report())
         return ExitStatus.BAD
     from attn_cli.cli.deliver import write_stdout
     from attn_cli.views.json import render_error
@@ -41,12 +43,16 @@ def _report(error: AttnError, arguments: list[str]) -> int:
     try:
         write_stdout(render_error(error))
     except AttnError as unwritable:
-        print(unwritable.report(), file=sys.stderr)
+        say(unwritable.report())
     return ExitStatus.BAD
 
 
 def _wants_json(arguments: list[str]) -> bool:
-    """Return whether --format json stands among the arguments, also where they are wrong."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    joined = {"--format=json", "-fjson", "-f=json"}
-    return any(a in joined or (a in {"--format", "-f"} and b == "json") for a, b in pairs)
+    """Return whether --format json is in force, also where the arguments are wrong: last wins."""
+    wanted = None
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        match = re.fullmatch(r"--format(=.*)?|-q*f(.*)", argument, re.DOTALL)
+        if match is not None:
+            attached = (match[1] or match[2] or "").removeprefix("=")
+            wanted = attached or following
+    return wanted == "json"

@@ -65,6 +65,9 @@ def run(arguments: list[str]) -> int:
     except SystemExit:  # how Typer ends where the reader of its help went away
         abandon_stdout()
         raise PipeClosed from None
+    except OSError as error:  # Typer's own help, where it cannot be written
+        abandon_stdout()
+        raise AttnError(f"standard output cannot be written: {error.strerror}") from None
     except typer.Abort:
         return ExitStatus.INTERRUPTED
     return int(status or 0)

@@ -7,12 +7,14 @@ import shutil
 import stat
 import sys
 import tempfile
+from dataclasses import replace
 from typing import TextIO
 
 from attn_cli.cli.options import OutputOptions
+from attn_cli.cli.talk import say
 from attn_cli.errors import AttnError, ExitStatus, PipeClosed, printable
 from attn_cli.record import Record
-from attn_cli.views import FORMATS, RENDERERS, Style
+from attn_cli.views import BOX, FORMATS, RENDERERS, Style
 
 
 def check_target(output: OutputOptions) -> None:
@@ -34,20 +36,24 @@ def deliver(record: Record, output: OutputOptions) -> ExitStatus:
         labels=output.labels,
         width=shutil.get_terminal_size().columns if terminal else None,
         colour=terminal and _wants_colour(),
+        ascii=not to_file and not _can_show(BOX),
     )
+    if output.quiet:
+        record = replace(record, warnings=())
     rendered = RENDERERS.get(output.name)(record, style)
     if to_file:
         write_file(str(output.output), rendered)
+    elif isinstance(rendered, str) and output.name != "table":
+        write_stdout(rendered.encode())  # data is UTF-8, whatever the terminal is
     else:
         write_stdout(rendered)
-    if not output.quiet:
-        for warning in record.warnings:
-            print(f"warning: {printable(warning)}", file=sys.stderr)
+    for warning in record.warnings:
+        say(f"warning: {printable(warning)}")
     if record.comparisons and not FORMATS[output.name].verdicts:
         from attn_cli.views.cells import verdict
 
         for comparison in record.comparisons:
-            print(verdict(comparison), file=sys.stderr)
+            say(verdict(comparison))
     return ExitStatus.DONE if record.agrees else ExitStatus.NO
 
 
@@ -114,6 +120,14 @@ def _mode_for(target: str) -> int:
 
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
+
+
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def _wants_colour() -> bool:

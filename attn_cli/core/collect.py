@@ -42,10 +42,19 @@ class Collector:
             rows = np.arange(step.shape[-2])
         targets, sources = _matching(step.indices(-2), rows)
         part = values[sources]
-        if name in self._peaks:
-            self._peaks[name][place][targets] = part.max(axis=1)
         columns = step.kept[-1]
         self._values[name][place][targets] = part if columns is None else part[:, list(columns)]
+
+    def keep_weights(self, lead: Lead, weights: Array, visible: Bools, rows: Integers) -> None:
+        """Keep weights, and the largest that each query gives to a key it sees."""
+        self.keep("weights", lead, weights, rows)
+        step = self._plan.steps.get("weights")
+        place = None if step is None else self._place(step, lead)
+        if step is None or place is None:
+            return
+        targets, sources = _matching(step.indices(-2), rows)
+        largest = np.max(weights, axis=1, where=visible, initial=-np.inf)
+        self._peaks["weights"][place][targets] = largest[sources]
 
     def note_visible(self, lead: Lead, visible: Bools, rows: Integers) -> None:
         """Remember the queries, by their positions, that see no key."""

@@ -149,7 +149,7 @@ def _step(
 ) -> StepPlan:
     """Return the plan of one step."""
     axes = AXES[name]
-    query_labels = _labels_of(problem.query_tokens, rows, problem.n_q)
+    query_labels = labels_of(problem.query_tokens, rows, problem.n_q)
     sizes = {
         "token": (0 if problem.embeddings is None else len(problem.embeddings)),
         "query": len(rows),
@@ -157,7 +157,7 @@ def _step(
         "dimension": _depth(problem, name),
     }
     labels = {
-        "token": problem.query_tokens,
+        "token": problem.token_labels,
         "query": query_labels,
         "key": problem.key_tokens,
         "dimension": Numbered(range(sizes["dimension"])),
@@ -177,7 +177,7 @@ def _step(
     )
 
 
-def _labels_of(tokens: Labels, rows: Integers, count: int) -> Labels:
+def labels_of(tokens: Labels, rows: Integers, count: int) -> Labels:
     """Return the labels of the queries that were asked for."""
     if len(rows) == count and (rows == np.arange(count)).all():
         return tokens

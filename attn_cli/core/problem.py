@@ -81,6 +81,7 @@ class Problem:
     mask: Mask | None
     normalizer: Normalizer
     output: Linear
+    token_labels: Labels  # of the rows of embeddings
     query_tokens: Labels
     key_tokens: Labels
     layout: Layout

@@ -9,11 +9,11 @@ import numpy as np
 from attn_cli.core.arrays import Array, Integers
 from attn_cli.core.block import Entry, steps
 from attn_cli.core.collect import Collector
-from attn_cli.core.plan import Plan, make_plan
+from attn_cli.core.plan import Plan, labels_of, make_plan
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.settings import settings
 from attn_cli.core.visible import Lead, common_reach
-from attn_cli.record import Labels, Record
+from attn_cli.record import Record
 
 WHOLE_ROWS = {"products", "gate", "scores", "masked", "weights"}  # steps that show all keys
 WEIGHED = {"context", "output"}  # steps that need V
@@ -40,7 +40,7 @@ def run(problem: Problem, request: Request | None = None, *, command: str = "com
         command=command,
         steps=made,
         settings=settings(problem, request),
-        query_tokens=_query_tokens(problem, plan),
+        query_tokens=labels_of(problem.query_tokens, plan.rows, problem.n_q),
         key_tokens=problem.key_tokens,
         warnings=(*problem.warnings, *collector.warnings()),
     )
@@ -117,16 +117,11 @@ def _fill_block(collector: Collector, plan: Plan, entry: Entry, rows: slice, key
     last = [name for name in plan.steps if name in WHOLE_ROWS | WEIGHED][-1]
     for name, values in steps(entry, rows, keys):
         if name == "visible":
-            collector.note_visible(entry.lead, values.astype(np.bool_), entry.positions[rows])
+            visible = values.astype(np.bool_)
+            collector.note_visible(entry.lead, visible, entry.positions[rows])
+        elif name == "weights":
+            collector.keep_weights(entry.lead, values, visible, plan.computed[rows])  # type: ignore[arg-type]
         else:
             collector.keep(name, entry.lead, values, plan.computed[rows])  # type: ignore[arg-type]
         if name == last:
             return
-
-
-def _query_tokens(problem: Problem, plan: Plan) -> Labels:
-    """Return the labels of the queries that were asked for."""
-    for step in plan.steps.values():
-        if "query" in step.axes:
-            return step.labels[step.axes.index("query")]
-    return problem.query_tokens

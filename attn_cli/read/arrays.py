@@ -7,6 +7,8 @@ types, which are no numbers for this purpose.
 from __future__ import annotations
 
 import os
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,6 +23,8 @@ from attn_cli.errors import AttnError, Path, did_you_mean, printable
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+MAX_AXES = 32  # what every NumPy can hold
+MAX_CELLS = 1 << 48
 BOMB_BYTES = 64 << 20  # a smaller member is harmless however it was packed
 BOMB_RATIO = 200
 
@@ -64,21 +68,36 @@ def _header(stream: BinaryIO, name: str, path: Path) -> tuple[tuple[int, ...], b
         )
     try:
         version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-        elif version == (2, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-        else:
-            raise ValueError(f"format version {version[0]}.{version[1]}")
-    except (ValueError, TypeError, EOFError, OverflowError, MemoryError, SyntaxError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
+        with warnings.catch_warnings():  # a header of Python 2 is read, and needs no talk
+            warnings.simplefilter("ignore")
+            return _header_of(stream, version)
+    except _BROKEN as error:
+        reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise AttnError(
             f"{name} has a broken NPY header: {printable(reason)}",
             path=path,
             help="write the file again with numpy.save",
         ) from None
+
+
+_BROKEN = (
+    ValueError, TypeError, EOFError, OverflowError, MemoryError, SyntaxError, RecursionError,
+    tokenize.TokenError,
+)  # fmt: skip
+
+
+def _header_of(stream: BinaryIO, version: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, order and type; raise ValueError for what no array can have."""
+    if version == (1, 0):
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    elif version == (2, 0):
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+    else:
+        raise ValueError(f"format version {version[0]}.{version[1]}")
     if any(not isinstance(n, int) or isinstance(n, bool) or n < 0 for n in shape):
-        raise AttnError(f"{name} has a broken NPY header: shape {shape}", path=path)
+        raise ValueError(f"shape {shape}")
+    if len(shape) > MAX_AXES or prod(max(n, 1) for n in shape) > MAX_CELLS or dtype.itemsize == 0:
+        raise ValueError(f"{len(shape)} axes of {prod(shape):.3g} cells of {dtype.itemsize} bytes")
     return tuple(shape), bool(fortran), dtype
 
 
@@ -93,7 +112,7 @@ def _refuse_type(dtype: np.dtype[Any], shape: tuple[int, ...], name: str, path: 
     wide = dtype.kind == "f" and dtype.itemsize > 8
     if not text and (dtype.kind not in "biuf" or wide or dtype.names is not None):
         raise AttnError(
-            f"{name} holds {_called(dtype)}, not real numbers",
+            f"{name} holds {_called(dtype)}",
             path=path,
             help="save one real number a cell: float16, float32, float64 or integers",
         )
@@ -101,9 +120,11 @@ def _refuse_type(dtype: np.dtype[Any], shape: tuple[int, ...], name: str, path: 
 
 def _called(dtype: np.dtype[Any]) -> str:
     if dtype.names is not None:
-        return f"records with the fields {', '.join(dtype.names)}"
+        return f"records with the fields {', '.join(dtype.names)}, not real numbers"
+    if dtype.kind == "f":
+        return f"{dtype}, a type that differs from machine to machine"
     kinds = {"c": "complex numbers", "U": "text", "S": "bytes", "M": "dates", "m": "time spans"}
-    return kinds.get(dtype.kind, str(dtype))
+    return f"{kinds.get(dtype.kind, str(dtype))}, not real numbers"
 
 
 class Archive:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from attn_cli.errors import AttnError, Path, Where, dotted, printable
@@ -51,9 +51,12 @@ class Document:
         for length in range(len(path), 0, -1):
             if path[:length] in self.options:
                 return Where(self.options[path[:length]])
-        if self.text is not None and self.name is not None and path:
-            place = find(self.text, path, at_key=at_key)
-            return Where(self.name, place.line, place.column, place.text)
+        below = [o for p, o in self.options.items() if path and p[: len(path)] == path]
+        if below:  # what is wrong with the whole came with the part that an option wrote
+            return Where(below[-1])
+        place = find(self.text, path, at_key=at_key) if self.text and path else None
+        if place is not None:
+            return replace(place, file=self.name)
         return None if self.name is None else Where(self.name)
 
     def located(self, error: AttnError) -> AttnError:
@@ -96,7 +99,13 @@ def read_document(file: str | None, inputs: Inputs) -> Document:
     stream.seek(0)
     if head.startswith(ZIP_MAGIC):
         archive = Archive(inputs.reopener(stream, file, "the problem"), name, ())
-        return Document(_tree(archive), name, inputs=inputs)
+        folder = "" if file == "-" else os.path.dirname(file)
+        document = Document({}, name, folder=folder, inputs=inputs)
+        try:
+            document.tree = _tree(archive)
+        except AttnError as error:
+            raise document.located(error) from None
+        return document
     with stream:
         if head == NPY_MAGIC:
             raise AttnError(
@@ -121,7 +130,7 @@ def read_document(file: str | None, inputs: Inputs) -> Document:
 def find_top(document: Document) -> Where:
     """Return the place of the document's first node."""
     place = find(document.text or "", ())
-    return Where(document.name, place.line, place.column, place.text)
+    return Where(document.name) if place is None else replace(place, file=document.name)
 
 
 def from_mapping(problem: Mapping[str, Any]) -> Document:
@@ -135,10 +144,13 @@ def _tree(archive: Archive) -> dict[str, Node]:
     In an archive that we wrote, the steps that follow from Q, K and V are left aside.
     """
     names = set(archive.names)
-    complete = all(short in names or long in names for short, long in SHORT.items())
+    given = {long for short, long in SHORT.items() if short in names or long in names}
     tree: dict[str, Node] = {}
+    if given == {"value"} and "scores" in names:  # of a problem whose scores were given
+        tree["score"] = {"function": "given", "scores": Member(archive, "scores")}
+    results = given == set(SHORT.values()) or "score" in tree
     for name in archive.names:
-        if complete and name in RESULTS:
+        if results and name in RESULTS:
             continue
         if name in SHORT and SHORT[name] in names:
             raise AttnError(
@@ -164,4 +176,7 @@ def _member(archive: Archive, name: str) -> Node:
     if archive.size(name) > SMALL and not name.endswith("tokens"):
         return Member(archive, name)
     array = archive.read(name, (name,))
-    return array.tolist() if array.ndim == 0 or array.dtype.kind == "U" else array
+    try:
+        return array.tolist() if array.ndim == 0 or array.dtype.kind == "U" else array
+    except (SystemError, ValueError):  # characters beyond Unicode
+        raise AttnError(f"{archive.name}#{printable(name)} is no text", path=(name,)) from None

@@ -34,8 +34,11 @@ def parse(text: str, name: str) -> Node:
     return events.document()
 
 
-def find(text: str, path: Path, *, at_key: bool = False) -> Where:
-    """Return line, column and the line itself of the node at a path, or of the nearest above it."""
+def find(text: str, path: Path, *, at_key: bool = False) -> Where | None:
+    """Return line, column and the line itself of the node at a path, or of the nearest above it.
+
+    None where the path is of a key that the text does not have at all.
+    """
     events = _Events(text, "")
     event = events.next_content()
     mark = event.start_mark
@@ -45,6 +48,8 @@ def find(text: str, path: Path, *, at_key: bool = False) -> Where:
             found = events.seek_key(part)
         elif _is(event, "SequenceStart") and isinstance(part, int):
             found = events.seek_item(part)
+        if found is None and depth == 0:
+            return None
         if found is None:
             break
         key, event = found
@@ -53,6 +58,7 @@ def find(text: str, path: Path, *, at_key: bool = False) -> Where:
 
 
 _EXPECTED = "expected a mapping of keys, such as 'embeddings: [[1, 0], [0, 1]]'"
+_LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those of YAML 1.1
 _SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -75,23 +81,30 @@ class _Events:
         self.text = text
         self.name = name
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        if "\\u" in text:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise AttnError(f"{name} is not UTF-8: {text!a}", where=Where(name)) from None
+        self._json = text.lstrip()[:1] in {"{", "["} and "\\u" in text
+        if self._json:
             text = _SURROGATES.sub(_joined, text)
         self._events: Iterator[Any] = iter(yaml.parse(text, Loader=loader))
         self._broken: type[Exception] = yaml.YAMLError
 
     def where(self, mark: Any) -> Where:
         """Return the place of a mark, counted from 1, with its line."""
-        lines = self.text.split("\n", mark.line + 1)
+        lines = _LINE_ENDS.split(self.text)
         if mark.line < len(lines) - 1 or (mark.line < len(lines) and lines[mark.line]):
-            line = lines[mark.line].rstrip("\r")
-            return Where(self.name, mark.line + 1, mark.column + 1, line)
-        lines = self.text.rstrip().split("\n")  # at the end: behind the last thing written
+            line, column = lines[mark.line], mark.column
+            for pair in _SURROGATES.finditer(line) if self._json else ():
+                column += 2 * (pair.start() < column)  # it was read as two characters fewer
+            return Where(self.name, mark.line + 1, column + 1, line)
+        lines = _LINE_ENDS.split(self.text.rstrip())  # at the end: behind the last thing written
         return Where(self.name, len(lines), len(lines[-1]) + 1, lines[-1])
 
-    def refuse(self, message: str, mark: Any, help: str) -> AttnError:
+    def refuse(self, message: str, mark: Any, help: str, path: Path = ()) -> AttnError:
         """Return the error for something at a mark."""
-        return AttnError(message, where=self.where(mark), help=help)
+        return AttnError(message, path=path, where=self.where(mark), help=help)
 
     def next(self) -> Any:
         """Return the next event; raise AttnError where it is broken, an alias or a tag."""
@@ -115,13 +128,11 @@ class _Events:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         if mark is None:  # a character that YAML does not allow, known by its offset alone
             position = getattr(error, "position", 0)
-            before = self.text[:position]
-            line = before.count("\n")
-            column = position - (before.rfind("\n") + 1)
-            text = self.text.split("\n")[line] if line <= self.text.count("\n") else ""
+            before = _LINE_ENDS.split(self.text[:position])
+            text = _LINE_ENDS.split(self.text)[len(before) - 1]
             return AttnError(
                 f"not YAML: {getattr(error, 'reason', 'a character that is not allowed')}",
-                where=Where(self.name, line + 1, column + 1, text),
+                where=Where(self.name, len(before), len(before[-1]) + 1, text),
                 help="remove the character, or write it as an escape in double quotes",
             )
         return AttnError(
@@ -142,7 +153,7 @@ class _Events:
         event = self.next_content()
         if _is(event, "StreamEnd"):
             raise AttnError(f"{self.name} is empty", where=Where(self.name), help=_EXPECTED)
-        node = self.node(event, 1)
+        node = self.node(event, ())
         self.next()  # the end of the document
         event = self.next()
         if not _is(event, "StreamEnd"):
@@ -153,38 +164,42 @@ class _Events:
             )
         return node
 
-    def node(self, event: Any, depth: int) -> Node:
-        """Return the node that begins with an event."""
+    def node(self, event: Any, path: Path) -> Node:
+        """Return the node at a path, which begins with an event."""
         if _is(event, "Scalar"):
             return event.value if event.implicit[0] else Quoted(event.value)
-        if depth > MAX_DEPTH:
+        if len(path) >= MAX_DEPTH:
             raise self.refuse(
                 f"nested more than {MAX_DEPTH} levels deep",
                 event.start_mark,
                 "a matrix has two levels of brackets, and four at most",
+                path,
             )
-        return self.items(depth) if _is(event, "SequenceStart") else self.entries(depth)
+        return self.items(path) if _is(event, "SequenceStart") else self.entries(path)
 
-    def items(self, depth: int) -> list[Node]:
+    def items(self, path: Path) -> list[Node]:
         """Return the items of a sequence whose start has been read."""
         items: list[Node] = []
         while not _is(event := self.next(), "SequenceEnd"):
-            items.append(self.node(event, depth + 1))
+            items.append(self.node(event, (*path, len(items))))
         return items
 
-    def entries(self, depth: int) -> dict[str, Node]:
+    def entries(self, path: Path) -> dict[str, Node]:
         """Return the entries of a mapping whose start has been read."""
         entries: dict[str, Node] = {}
         while not _is(event := self.next(), "MappingEnd"):
             if not _is(event, "Scalar"):
-                raise self.refuse("a key must be a word", event.start_mark, "write 'key: value'")
+                raise self.refuse(
+                    "a key must be a word", event.start_mark, "write 'key: value'", path
+                )
             if event.value in entries:
                 raise self.refuse(
                     f"the key '{event.value}' stands twice",
                     event.start_mark,
                     "keep one of the two",
+                    (*path, event.value),
                 )
-            entries[event.value] = self.node(self.next(), depth + 1)
+            entries[event.value] = self.node(self.next(), (*path, event.value))
         return entries
 
     def skip(self, event: Any) -> None:

@@ -46,7 +46,13 @@ class Inputs:
         if self._stdin_for is not None:
             raise twice_from_stdin(self._stdin_for, wanted_for)
         self._stdin_for = wanted_for
-        return io.BytesIO(sys.stdin.buffer.read())
+        try:
+            return io.BytesIO(sys.stdin.buffer.read())
+        except (AttributeError, OSError):  # it was closed, or opened for writing
+            raise AttnError(
+                f"standard input cannot be read, and {wanted_for} is to come from it",
+                help="pipe or redirect something into it, or name a file",
+            ) from None
 
 
 def twice_from_stdin(first: str, second: str) -> AttnError:
@@ -63,7 +69,7 @@ def name_of(file: str) -> str:
 
 
 def _cannot_read(name: str, error: Exception, path: Path) -> AttnError:
-    shown = printable(name)
+    shown = printable(name) or "''"
     if isinstance(error, FileNotFoundError):
         stem = os.path.splitext(os.path.basename(name))[0]
         near = _neighbour(name)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sized
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from attn_cli.core.arrays import Array
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
-from attn_cli.read.arrays import AnyArray, Archive, read_npy
+from attn_cli.read.arrays import NPY_MAGIC, ZIP_MAGIC, AnyArray, Archive, read_npy
 from attn_cli.read.document import Document, Member
 from attn_cli.read.events import Quoted
 from attn_cli.read.scalars import flag, kind_of, numbers, shown, whole, word
@@ -72,8 +72,14 @@ def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> 
     return result
 
 
+def is_table_file(node: Any) -> bool:
+    """Return whether a node names a CSV or TSV file, which has no other form for a vector."""
+    name = node.get("file") if isinstance(node, dict) else node
+    return isinstance(name, str) and os.path.splitext(name)[1].lower() in DELIMITERS
+
+
 def _real(array: AnyArray, path: Path) -> AnyArray:
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
         raise AttnError(
             f"{dotted(path)} holds {array.dtype}, not real numbers",
             path=path,
@@ -107,27 +113,51 @@ def _from_mapping(document: Document, node: dict[str, Any], path: Path) -> AnyAr
 
 
 def _from_file(document: Document, file: str, name: str | None, path: Path) -> AnyArray:
-    """Return the array of a file; `archive.npz#name` names a member."""
+    """Return the array of a file; `archive.npz#name` names a member.
+
+    The suffix says what the file is; where there is none to go by (standard input, the pipe of a
+    process) its first bytes do.
+    """
     base, mark, member = file.rpartition("#")
-    if mark and name is None and base.endswith(".npz"):
+    if mark and name is None and base.lower().endswith(".npz"):
         file, name = base, member
-    suffix = os.path.splitext(file)[1].lower()
     located = file if file == "-" else os.path.join(document.folder_of(path), file)
-    if file != "-" and suffix not in SUFFIXES and not os.path.isdir(located):
+    label = "standard input" if file == "-" else printable(located)
+    suffix = os.path.splitext(file)[1].lower()
+    if file != "-" and suffix not in SUFFIXES and not os.path.exists(located):
         raise AttnError(
             f"{dotted(path)} must be a matrix, not {shown(file)}", path=path, help=_FORMS
         )
-    label = "standard input" if file == "-" else printable(located)
     stream = document.inputs.open(located, dotted(path), path)
+    if suffix not in SUFFIXES:
+        suffix = _sniffed(stream)
     if suffix == ".npz":
         archive = Archive(
             document.inputs.reopener(stream, located, dotted(path), path), label, path
         )
         return _real(archive.read(name or _only_name(archive, file, path), path), path)
     with stream:
+        if name is not None:
+            raise AttnError(
+                f"{label} holds one array, so '{printable(name)}' names nothing in it",
+                path=path,
+                help="leave out the name; only an NPZ archive holds several arrays",
+            )
         if suffix in DELIMITERS:
-            return _stacked(read_table(stream, label, DELIMITERS[suffix], path), path, label)
+            rows = read_table(stream, label, DELIMITERS[suffix], path, lambda row: _row(row, ()))
+            return _stacked(rows, path)
         return _real(read_npy(stream, label, path), path)
+
+
+def _sniffed(stream: BinaryIO) -> str:
+    """Return the suffix that belongs to the first bytes of a stream."""
+    head = stream.read(4096)
+    stream.seek(0)
+    if head.startswith(ZIP_MAGIC):
+        return ".npz"
+    if head.startswith(NPY_MAGIC) or b"\0" in head:
+        return ".npy"
+    return ".tsv" if b"\t" in head.partition(b"\n")[0] else ".csv"
 
 
 def _only_name(archive: Archive, file: str, path: Path) -> str:
@@ -139,17 +169,6 @@ def _only_name(archive: Archive, file: str, path: Path) -> str:
             help=f"write {file}#NAME; it has: {', '.join(map(printable, archive.names))}",
         )
     return archive.names[0]
-
-
-def _stacked(rows: list[list[float]], path: Path, label: str) -> AnyArray:
-    for at, row in enumerate(rows):
-        if len(row) != len(rows[0]):
-            raise AttnError(
-                f"{label} is ragged: row {at + 1} has {_count(row)}, row 1 has {_count(rows[0])}",
-                path=path,
-                help="every row needs the same number of fields",
-            )
-    return np.array(rows, dtype=np.float64)
 
 
 def _nested(items: list[Any], path: Path) -> AnyArray:
@@ -173,6 +192,11 @@ def _nested(items: list[Any], path: Path) -> AnyArray:
         else _nested(list(item), (*path, at))
         for at, item in enumerate(items)
     ]
+    return _stacked(rows, path)
+
+
+def _stacked(rows: list[AnyArray], path: Path) -> AnyArray:
+    """Return rows of the same shape and kind as one array."""
     for at, row in enumerate(rows):
         if row.shape != rows[0].shape:
             raise AttnError(

@@ -29,7 +29,10 @@ def number(value: Any, path: Path) -> float:
     if isinstance(value, bool | np.bool_):
         raise _no_number(str(value).lower(), path)
     if isinstance(value, int | float | np.integer | np.floating):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise AttnError(f"{dotted(path)} is too large for float64", path=path) from None
     if isinstance(value, np.ndarray) and value.ndim == 0:
         return number(value.item(), path)
     if not isinstance(value, str):
@@ -143,8 +146,8 @@ def kind_of(value: Any) -> str:
         return "a mapping"
     if isinstance(value, list | tuple):
         return "a list"
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}"
+    if isinstance(value, np.ndarray) or not isinstance(value, str | int | float | np.generic):
+        return f"an array of shape {value.shape}" if hasattr(value, "shape") else "an array"
     return f"{type(value).__name__} {value!r}" if not isinstance(value, str) else shown(value)
 
 

@@ -72,7 +72,7 @@ def _problem(document: Document) -> Problem:
             document, tree["mask"], ("mask",), scores_shape, dtype, columns=columns
         )
     normalize = tree.get("normalize", "softmax")
-    query_tokens, key_tokens = _labels(sources, query, n_q, value.count)
+    query_tokens, key_tokens = _labels(sources, n_q, value.count)
     return Problem(
         query=query,
         key=key,
@@ -89,6 +89,7 @@ def _problem(document: Document) -> Problem:
         mask=mask,
         normalizer=NORMALIZERS.get(word(normalize, ("normalize",)), path=("normalize",)),
         output=output,
+        token_labels=key_tokens if sources.X is not None and "query" in tree else query_tokens,
         query_tokens=query_tokens,
         key_tokens=key_tokens,
         layout="columns" if columns else "rows",
@@ -144,7 +145,9 @@ def _scale(
         )
     if "scale" not in tree:
         return (innermost.default_scale(key.depth) if key else 1.0), False
-    return (1.0 if tree["scale"] == "none" else finite(tree["scale"], ("scale",))), True
+    if isinstance(tree["scale"], str) and tree["scale"] == "none":
+        return 1.0, True
+    return finite(tree["scale"], ("scale",)), True
 
 
 def _depth_path(tree: Any) -> Path:
@@ -154,27 +157,37 @@ def _depth_path(tree: Any) -> Path:
     return ("weights", "key") if "key" in tree.get("weights", {}) else ("weights", "query")
 
 
-def _labels(
-    sources: Sources, query: Projection | None, n_q: int, n_k: int
-) -> tuple[Labels, Labels]:
-    """Return the labels of queries and keys: words where there are some, else numbers."""
+def _labels(sources: Sources, n_q: int, n_k: int) -> tuple[Labels, Labels]:
+    """Return the labels of queries and keys: words where there are some, else numbers.
+
+    `tokens` are the rows of embeddings where there are some, else the queries; in self-attention,
+    and where queries and keys are as many, they are both.
+    """
+    tree = sources.document.tree
     tokens, memory_tokens = sources.tokens, sources.memory_tokens
-    if tokens is not None and len(tokens) != n_q:
-        rows = "embeddings have" if sources.X is not None and query else "there are"
-        raise _count("tokens", ("tokens",), len(tokens), n_q, rows)
+    of_keys = sources.X is not None and "query" in tree  # embeddings became keys and values
+    rows = n_k if of_keys else n_q
+    if tokens is not None and len(tokens) != rows:
+        if sources.X is not None:
+            raise _count("tokens", ("tokens",), len(tokens), f"embeddings have {_rows(rows)}")
+        raise _count("tokens", ("tokens",), len(tokens), f"there are {_rows(rows)} of queries")
     if memory_tokens is not None and len(memory_tokens) != n_k:
-        raise _count("memory.tokens", ("memory", "tokens"), len(memory_tokens), n_k, "there are")
-    shared = tokens if n_q == n_k and "memory" not in sources.document.tree else None
+        path = ("memory", "tokens")
+        raise _count("memory.tokens", path, len(memory_tokens), f"memory has {_rows(n_k)}")
+    shared = tokens if of_keys or (n_q == n_k and "memory" not in tree) else None
     return (
-        tokens if tokens is not None else Numbered(range(n_q)),
+        tokens if tokens is not None and not of_keys else Numbered(range(n_q)),
         memory_tokens or shared or Numbered(range(n_k)),
     )
 
 
-def _count(name: str, path: Path, words: int, rows: int, subject: str) -> AttnError:
+def _rows(count: int) -> str:
+    return f"{count} {'row' if count == 1 else 'rows'}"
+
+
+def _count(name: str, path: Path, words: int, has: str) -> AttnError:
     return AttnError(
-        f"{name} has {words} {'word' if words == 1 else 'words'}, but {subject} {rows} "
-        f"{'row' if rows == 1 else 'rows'}",
+        f"{name} has {words} {'word' if words == 1 else 'words'}, but {has}",
         path=path,
         help=f"{dotted(path)} needs one word a row",
     )

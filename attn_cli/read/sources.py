@@ -12,9 +12,9 @@ from attn_cli.core.problem import Linear, Projection
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.document import Document
 from attn_cli.read.keys import PROJECTED, mapping
-from attn_cli.read.matrix import cast, is_file, natural
+from attn_cli.read.matrix import cast, is_file, is_table_file, natural
 from attn_cli.read.shapes import Shapes, form
-from attn_cli.read.tokens import look_up, read_tokens
+from attn_cli.read.tokens import look_up, read_table_of_words, read_tokens
 
 Side = Literal["query", "key", "value"]
 LETTERS = {"query": "q", "key": "k", "value": "v"}
@@ -50,6 +50,8 @@ class Sources:
     ) -> Array:
         """Return an array of numbers with these axes, as written."""
         array = cast(natural(self.document, node, path), path, self.dtype, finite=self.finite)
+        if len(symbols) == 1 and array.ndim == 2 and 1 in array.shape and is_table_file(node):
+            array = array.ravel()  # one line, or one column, of a table is a vector
         if array.ndim != len(symbols):
             raise AttnError(
                 f"{dotted(path)} has shape {form(array.shape)}, expected {form(symbols)}",
@@ -68,61 +70,67 @@ class Sources:
         return self.array(node, path, (symbols[1], symbols[0]), help).T
 
     def read_embeddings(self) -> None:
-        """Read embeddings and memory.embeddings, where they are written.
+        """Read X from embeddings, and M from memory, where something is made from them.
 
         A look-up table in embeddings serves the tokens of memory too.
         """
         tree = self.document.tree
-        if "embeddings" in tree:
-            rows = "n_k" if "query" in tree else "n_q"
-            self.X = self._embedded(
-                tree["embeddings"], ("embeddings",), (rows, "d_model"), self.tokens, ("tokens",)
+        node = tree.get("embeddings")
+        table = None
+        if isinstance(node, dict) and _is_table(node):
+            table = read_table_of_words(
+                self.document, node, ("embeddings",), self.dtype, finite=self.finite
             )
-            if "memory" not in tree and not {"key", "value"} <= tree.keys():
+        keys_given = {"key", "value"} <= tree.keys()
+        if node is not None and (table is None or self._reads_x):
+            symbols = ("n_k" if "query" in tree else "n_q", "d_model")
+            if table is None:
+                self.X = self.matrix(node, ("embeddings",), symbols)
+            else:
+                self.X = self._looked_up(table, ("embeddings",), symbols, self.tokens, ("tokens",))
+            if "memory" not in tree and not keys_given:
                 self.shapes.fix("n_k", len(self.X), "embeddings")  # self-attention
-        place: tuple[Any, Path, str] | None = None
-        if "embeddings" in self.memory:
-            place = self.memory["embeddings"], ("memory", "embeddings"), "d_memory"
-        elif self.memory_tokens is not None and _is_table(tree.get("embeddings")):
-            place = tree["embeddings"], ("embeddings",), "d_model"
-        if place is not None:
-            node, path, depth = place
-            self.M = self._embedded(
-                node, path, ("n_k", depth), self.memory_tokens, ("memory", "tokens")
+        place = ("memory", "embeddings")
+        words, of_words = self.memory_tokens, ("memory", "tokens")
+        if _is_table(self.memory.get("embeddings")):
+            own = read_table_of_words(
+                self.document, self.memory["embeddings"], place, self.dtype, finite=self.finite
             )
+            self.M = self._looked_up(own, place, ("n_k", "d_memory"), words, of_words)
+        elif "embeddings" in self.memory:
+            self.M = self.matrix(self.memory["embeddings"], place, ("n_k", "d_memory"))
+        elif table is not None and words is not None and not keys_given:
+            self.M = self._looked_up(table, ("embeddings",), ("n_k", "d_model"), words, of_words)
 
-    def _embedded(
+    @property
+    def _reads_x(self) -> bool:
+        """Whether rows of embeddings become queries, or keys and values."""
+        tree = self.document.tree
+        return "query" not in tree or ("memory" not in tree and not {"key", "value"} <= tree.keys())
+
+    def _looked_up(
         self,
-        node: Any,
+        table: dict[str, Array],
         path: Path,
         symbols: tuple[str, str],
         words: tuple[str, ...] | None,
         tokens_path: Path,
     ) -> Array:
-        if not _is_table(node):
-            return self.matrix(node, path, symbols)
-        rows = look_up(self.document, node, path, words, tokens_path)
-        array = cast(rows, path, self.dtype, finite=self.finite)
-        self.shapes.bind(path, array.shape, symbols)
-        return array
+        rows = look_up(table, path, words, tokens_path)
+        self.shapes.bind(path, rows.shape, symbols)
+        return rows
 
     def projection(self, side: Side, *, needed: bool) -> Projection | None:
         """Return where Q, K or V comes from; None where it is neither given nor needed."""
         tree = self.document.tree
         if side in tree:
-            for group in ("weights", "biases"):
-                if side in getattr(self, group):
-                    raise AttnError(
-                        f"{group}.{side} has nothing to apply to: {side} is given as it is",
-                        path=(group, side),
-                        at_key=True,
-                        help=f"leave out {group}.{side}, or give embeddings instead of {side}",
-                    )
+            self._refuse_projection(side, "is given as it is")
             return Projection(self._given(side))
         from_memory = side != "query" and "memory" in tree
         inputs, letter = (self.M, "M") if from_memory else (self.X, "X")
         if inputs is None:
             if not needed:
+                self._refuse_projection(side, "is not read by this score function")
                 return None
             source = "memory.embeddings" if from_memory else "embeddings"
             raise AttnError(
@@ -132,6 +140,17 @@ class Sources:
             )
         model = "d_memory" if from_memory and self.shapes.size("d_memory") else "d_model"
         return Projection(inputs, self.linear(side, model, f"d_{LETTERS[side]}"), letter)
+
+    def _refuse_projection(self, side: Side, because: str) -> None:
+        """Raise AttnError for a weight or bias that nothing is multiplied by."""
+        for group in ("weights", "biases"):
+            if side in getattr(self, group):
+                raise AttnError(
+                    f"{group}.{side} has nothing to apply to: {side} {because}",
+                    path=(group, side),
+                    at_key=True,
+                    help=f"leave out {group}.{side}, or give embeddings to make {side} from",
+                )
 
     def linear(self, side: str, d_in: str, d_out: str) -> Linear:
         """Return the weight and bias of a projection."""
@@ -179,20 +198,18 @@ class Sources:
     def refuse_unused(self) -> None:
         """Raise AttnError for embeddings that nothing is made from."""
         tree = self.document.tree
-        if self.M is not None and "key" in tree and "value" in tree:
+        if "embeddings" in self.memory and {"key", "value"} <= tree.keys():
             raise AttnError(
                 "memory.embeddings are not used: key and value are given as they are",
                 path=("memory", "embeddings"),
                 at_key=True,
                 help="leave out memory.embeddings, or key and value",
             )
-        used = [side for side in ("query", "key", "value") if side not in tree]
-        if self.X is not None and (
-            not used or (used != ["query"] and "query" in tree and self.M is not None)
-        ):
+        from_table = self.X is None and self.M is not None and "embeddings" not in self.memory
+        if "embeddings" in tree and not self._reads_x and not from_table:
+            given = "query and memory" if "memory" in tree else "query, key and value"
             raise AttnError(
-                "embeddings are not used: "
-                + ("query, key and value are given" if not used else "query and memory are given"),
+                f"embeddings are not used: {given} are given",
                 path=("embeddings",),
                 at_key=True,
                 help="leave out embeddings, or what is given instead of them",

@@ -8,49 +8,88 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import BinaryIO
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, TypeVar
 
 from attn_cli.errors import AttnError, Path, Where, dotted, printable
-from attn_cli.read.scalars import numbers
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
-def read_table(stream: BinaryIO, name: str, delimiter: str, path: Path) -> list[list[float]]:
-    """Return the rows of numbers; raise AttnError with line and column for a cell that is none."""
+Cells = list[str]
+Row = TypeVar("Row")
+
+
+def read_table(
+    stream: BinaryIO, name: str, delimiter: str, path: Path, convert: Callable[[Cells], Row]
+) -> list[Row]:
+    """Return the converted rows; raise AttnError with line and column for a cell that is wrong."""
     text = decode(stream.read(), name)
-    rows: list[tuple[int, list[str]]] = []
+    lines: list[tuple[int, Cells]] = []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        rows += [(reader.line_num, cells) for cells in reader if cells]
+        lines += [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:
         where = Where(name, reader.line_num, 1, _line(text, reader.line_num))
         raise AttnError(f"{name} is no table: {error}", where=where) from None
-    if not rows:
+    if not lines:
         raise AttnError(f"{name} is empty", path=path)
-    labelled = not rows[0][1][0].strip() and len(rows[0][1]) > 1
-    if labelled:
-        rows = [(line, cells[1:]) for line, cells in rows[1:]]
-    return [_numbers(cells, line, text, name, delimiter, labelled, path) for line, cells in rows]
+    labels = 1 if not lines[0][1][0].strip() and len(lines[0][1]) > 1 else 0
+    width = len(lines[0][1])
+    rows = []
+    for number, cells in lines[labels:]:
+        place = _Place(name, number, _line(text, number), delimiter)
+        if len(cells) != width:
+            raise AttnError(
+                f"{name} is ragged: line {number} has {_fields(len(cells))}, line {lines[0][0]} "
+                f"has {_fields(width)}",
+                path=path,
+                where=place.where(0),
+                help="every line needs the same number of fields",
+            )
+        rows.append(_converted(cells[labels:], labels, place, path, convert))
+    return rows
 
 
-def _numbers(
-    cells: list[str], line: int, text: str, name: str, delimiter: str, labelled: bool, path: Path
-) -> list[float]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A line of a table, in which the fields can be found again."""
+
+    name: str
+    number: int
+    text: str
+    delimiter: str
+
+    def where(self, field: int) -> Where:
+        """Return the place of a field, counted from 0; delimiters in quotes part nothing."""
+        quoted, seen, column = False, 0, 0
+        while seen < field and column < len(self.text):
+            quoted ^= self.text[column] == '"'
+            seen += self.text[column] == self.delimiter and not quoted
+            column += 1
+        rest = self.text[column:]
+        column += len(rest) - len(rest.lstrip(" "))
+        return Where(self.name, self.number, column + 1, self.text)
+
+
+def _fields(count: int) -> str:
+    return f"{count} {'field' if count == 1 else 'fields'}"
+
+
+def _converted(
+    cells: Cells, labels: int, place: _Place, path: Path, convert: Callable[[Cells], Row]
+) -> Row:
     """Return one row; place its first bad cell."""
     try:
-        return numbers([cell.strip() for cell in cells], ())
+        return convert([cell.strip() for cell in cells])
     except AttnError as error:
-        bad = next(part for part in error.path if isinstance(part, int))
-        source = _line(text, line)
-        fields = source.split(delimiter)[: bad + labelled]
-        column = sum(len(field) + 1 for field in fields) + 1
-        column += len(source[column - 1 :]) - len(source[column - 1 :].lstrip())
+        bad = next((part for part in error.path if isinstance(part, int)), 0)
         raise AttnError(
-            f"{dotted(path)}: field {bad + labelled + 1} of this line must be a number, "
+            f"{dotted(path)}: field {bad + labels + 1} of this line must be a number, "
             f"not '{printable(cells[bad].strip())}'",
             path=path,
-            where=Where(name, line, column, source),
+            where=place.where(bad + labels),
             help=error.help
             or "a table holds bare numbers; leave its very first cell empty where the first row "
             "and the first column are labels",
@@ -58,7 +97,7 @@ def _numbers(
 
 
 def _line(text: str, number: int) -> str:
-    lines = text.splitlines()
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return lines[number - 1] if 0 < number <= len(lines) else ""
 
 

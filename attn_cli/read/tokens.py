@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from attn_cli.core.arrays import Array
 from attn_cli.errors import AttnError, Path, dotted, nearest, printable
-from attn_cli.read.arrays import AnyArray
 from attn_cli.read.document import Document
-from attn_cli.read.matrix import natural
+from attn_cli.read.matrix import cast, natural
 from attn_cli.read.scalars import kind_of, word
+from attn_cli.read.shapes import form
 from attn_cli.record import Labels
 
 
@@ -34,9 +35,35 @@ def read_tokens(node: Any, path: Path) -> tuple[str, ...]:
     return tuple(word(item, (*path, at)) for at, item in enumerate(node))
 
 
+def read_table_of_words(
+    document: Document, table: dict[str, Any], path: Path, dtype: np.dtype[Any], *, finite: bool
+) -> dict[str, Array]:
+    """Return word -> vector; raise AttnError where a vector is none, or of another length."""
+    vectors: dict[str, Array] = {}
+    for key, node in table.items():
+        place = (*path, str(key))
+        vector = cast(natural(document, node, place), place, dtype, finite=finite)
+        if vector.ndim != 1:
+            raise AttnError(
+                f"{dotted(place)} has shape {form(vector.shape)}, but a word has one vector",
+                path=place,
+                help="write word: [1, 0, ...]",
+            )
+        first = next(iter(vectors.values()), vector)
+        if len(vector) != len(first):
+            raise AttnError(
+                f"{dotted(place)} has length {len(vector)}, but "
+                f"{dotted((*path, next(iter(vectors))))} has {len(first)}",
+                path=place,
+                help="all words of a table have vectors of the same length",
+            )
+        vectors[str(key)] = vector
+    return vectors
+
+
 def look_up(
-    document: Document, table: dict[str, Any], path: Path, words: Labels | None, tokens_path: Path
-) -> AnyArray:
+    vectors: dict[str, Array], path: Path, words: Labels | None, tokens_path: Path
+) -> Array:
     """Return one row a word from a table word -> vector."""
     if words is None:
         raise AttnError(
@@ -44,29 +71,25 @@ def look_up(
             path=path,
             help=f"add {dotted(tokens_path)}: [...], or write the rows as a list",
         )
-    rows: list[AnyArray] = []
     for at, token in enumerate(words):
-        if token not in table:
+        if token not in vectors:
             raise AttnError(
                 f"'{printable(token)}' has no vector in {dotted(path)}",
                 path=(*tokens_path, at),
-                help=_known(token, table),
+                help=_known(token, vectors),
             )
-        row = natural(document, table[token], (*path, token))
-        if row.ndim != 1 or row.shape != (rows[0].shape if rows else row.shape):
-            raise AttnError(
-                f"{dotted((*path, token))} has shape {row.shape}, but a vector "
-                + (f"of {len(rows[0])} numbers" if rows else "")
-                + " is expected",
-                path=(*path, token),
-                help="all words of a table have vectors of the same length",
-            )
-        rows.append(row)
-    return np.stack(rows)
+    return np.stack([vectors[token] for token in words])
 
 
-def find_token(tokens: Labels, asked: str, *, what: str = "query") -> int:
-    """Return the position of a query that is named by its word or else by its index."""
+def find_token(tokens: Labels, asked: str | int, *, what: str = "query") -> int:
+    """Return the position of a query that is named by its word or else by its index.
+
+    A number, as Python may give it, is an index and no word.
+    """
+    if not isinstance(asked, str):
+        if 0 <= asked < len(tokens):
+            return int(asked)
+        raise _no_index(str(asked), tokens, what)
     where = [at for at, token in enumerate(tokens) if token == asked]
     if len(where) == 1:
         return where[0]
@@ -76,14 +99,17 @@ def find_token(tokens: Labels, asked: str, *, what: str = "query") -> int:
             f"'{printable(asked)}' stands {len(where)} times: at {places}",
             help="say which by its index",
         )
-    if asked.isascii() and asked.isdigit():
+    if asked.isascii() and asked.isdigit() and len(asked) < 19:
         if int(asked) < len(tokens):
             return int(asked)
-        raise AttnError(
-            f"there is no {what} {asked}: there are {len(tokens)}, numbered from 0 to "
-            f"{len(tokens) - 1}"
-        )
+        raise _no_index(asked, tokens, what)
     raise AttnError(f"there is no {what} '{printable(asked)}'", help=_known(asked, tokens))
+
+
+def _no_index(asked: str, tokens: Labels, what: str) -> AttnError:
+    return AttnError(
+        f"there is no {what} {asked}: there are {len(tokens)}, numbered from 0 to {len(tokens) - 1}"
+    )
 
 
 def _known(asked: str, words: Any) -> str:

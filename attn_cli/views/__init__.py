@@ -16,13 +16,19 @@ from attn_cli.registry import Registry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How a view shows what it shows. `width` None: as wide as it needs; `colour`: a terminal."""
+    """How a view shows what it shows.
+
+    `width` None: as wide as it needs; `colour`: a terminal; `ascii`: lines of that alone.
+    """
 
     digits: int = 4
     labels: bool = False
     width: int | None = None
     colour: bool = False
+    ascii: bool = False
 
+
+BOX = "─"  # the one character beyond ASCII that tables are drawn with
 
 Render = Callable[[Record, Style], str | bytes]
 

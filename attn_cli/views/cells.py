@@ -140,5 +140,5 @@ def _largest(
         return np.zeros(values.shape, dtype=np.bool_)
     peaks = step.peaks[at]
     peaks = peaks[None, :] if step.axes[-1] == "query" else peaks[:, None]
-    largest: NDArray[np.bool_] = (values == peaks) & (peaks != 0)
+    largest: NDArray[np.bool_] = values == peaks  # -inf, and so no mark, where no key is seen
     return largest

@@ -7,7 +7,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from attn_cli.record import Record
-from attn_cli.views import Style
+from attn_cli.views import BOX, Style
 from attn_cli.views.cells import GAP, Sheet, gaps, sheets, shortened, verdict, with_gaps
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def render(record: Record, style: Style) -> str:
         for sheet in sheets(step, style.digits, align=True):
             _heading(console, sheet.title)
             if sheet.values.size > RICH_CELLS:
-                out.writelines(_plain(sheet))
+                out.writelines(_plain(sheet, style.width))
             else:
                 _rich(console, sheet, style, row_gaps, column_gaps)
             out.write("\n")
@@ -42,7 +42,8 @@ def render(record: Record, style: Style) -> str:
         if note:
             out.write(f"({note})\n\n")
     out.writelines(f"{verdict(comparison)}\n\n" for comparison in record.comparisons)
-    return out.getvalue().removesuffix("\n")
+    text = out.getvalue().removesuffix("\n")
+    return text.replace(BOX, "-") if style.ascii else text
 
 
 def _console(out: StringIO, *, colour: bool) -> Console:
@@ -138,15 +139,27 @@ def _shade(weight: float) -> str:
     return f"{'black' if light > 0.179 else 'white'} on rgb({red},{green},{blue})"
 
 
-def _plain(sheet: Sheet) -> Iterator[str]:
-    """Yield the lines of a sheet without Rich, each column as wide as its widest cell."""
-    marks = sheet.largest
-    marked = marks.any()
-    lines = [[sheet.corner, *sheet.columns]]
-    for at, (name, row) in enumerate(zip(sheet.rows, sheet.cells, strict=True)):
-        tail = [MARK if m else " " for m in marks[at]] if marked else [""] * len(row)
-        lines.append([name, *(cell + end for cell, end in zip(row, tail, strict=True))])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for name, *row in lines:
-        cells = (cell.rjust(width) for cell, width in zip(row, widths[1:], strict=True))
-        yield f"{name.ljust(widths[0])}  {'  '.join(cells)}".rstrip() + "\n"
+def _plain(sheet: Sheet, width: int | None) -> Iterator[str]:
+    """Yield the lines of a sheet without Rich, in blocks of columns where the width asks for it."""
+    from rich.cells import cell_len
+
+    def padded(text: str, size: int) -> str:
+        return text + " " * (size - cell_len(text))
+
+    marked = bool(sheet.largest.any())
+    rows = [
+        [cell + (MARK if mark else " ") for cell, mark in zip(cells, marks, strict=True)]
+        if marked
+        else cells
+        for cells, marks in zip(sheet.cells, sheet.largest, strict=True)
+    ]
+    label_width = max(cell_len(text) for text in (*sheet.rows, sheet.corner))
+    columns = zip(sheet.columns, *rows, strict=True)
+    widths = [max(cell_len(name), *map(len, cells)) for name, *cells in columns]
+    for first, last in _column_blocks(label_width, widths, width):
+        names = sheet.columns[first:last]
+        head = (" " * (w - cell_len(n)) + n for n, w in zip(names, widths[first:last], strict=True))
+        yield f"{padded(sheet.corner, label_width)}   {'   '.join(head)}".rstrip() + "\n"
+        for name, row in zip(sheet.rows, rows, strict=True):
+            cells = map(str.rjust, row[first:last], widths[first:last])
+            yield f"{padded(name, label_width)}   {'   '.join(cells)}".rstrip() + "\n"
