@@ -457,3 +457,65 @@ def test_memory_is_a_size_that_people_write(attn: Attn) -> None:
     for text in ("0", "-1", "1XB", "1iB", "", "MB"):
         ran = attn("compute", LOVE, f"--memory={text}")
         assert ran.err.startswith(f"error: --memory cannot be '{text}'\n")
+
+
+# Each option of `attn compute`, with a value that must change what comes out of the command.
+EFFECTS: dict[str, list[str]] = {
+    "query": ["--query", "q.npy"],
+    "key": ["--key", "k.npy"],
+    "value": ["--value", "v.npy"],
+    "tokens": ["--tokens", "a b c"],
+    "score": ["--score", "scaled"],
+    "scale": ["--scale", "2"],
+    "normalize": ["--normalize", "argmax"],
+    "causal": ["--causal", "true"],
+    "dtype": ["--dtype", "float16"],
+    "set": ["--set", "scale=3"],
+    "show": ["--show", "q"],
+    "only": ["--only", "q"],
+    "query_token": ["--query-token", "I"],
+    "batch": ["--batch", "1"],
+    "head": ["--head", "1"],
+    "memory": ["--memory", "1B"],
+    "check": ["--check", "q=[[1, 0, 0], [0, 1, 0], [0, 0, 1]]"],
+    "tolerance": ["--tolerance", "9", "--check", "q=[[9, 9, 9], [9, 9, 9], [9, 9, 9]]"],
+    "format": ["--format", "json"],
+    "output": ["--output", "out.txt"],
+    "digits": ["--digits", "7"],
+    "full": ["--full"],
+    "labels": ["--labels", "--only", "q", "--format", "csv"],
+    "quiet": ["--quiet", "--set", "mask=[[-inf, -inf, -inf]]"],
+    "help": ["--help"],
+}
+# What an option needs beside it to have an effect stands in the run without it too.
+BASES: dict[str, list[str]] = {
+    "tolerance": EFFECTS["tolerance"][2:],
+    "labels": EFFECTS["labels"][1:],
+    "quiet": EFFECTS["quiet"][1:],
+}
+
+
+def test_every_option_changes_something(
+    attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import typer
+
+    monkeypatch.chdir(tmp_path)
+    compute_command = typer.main.get_command(app).commands["compute"]  # type: ignore[attr-defined]
+    options = {p.name for p in compute_command.params} - {"file"}
+    assert options | {"help"} == set(EFFECTS)
+    rng = np.random.default_rng(1)
+    heads = {n: rng.normal(size=(2, 3, 4, 5)) for n in "qkv"}
+    np.savez("heads.npz", **heads)  # type: ignore[arg-type]
+    np.savez("large.npz", embeddings=rng.normal(size=(40, 40)))
+    for side, shape in {"q": (2, 4), "k": (3, 4), "v": (3, 2)}.items():
+        np.save(f"{side}.npy", rng.normal(size=shape))
+    files = {"batch": "heads.npz", "head": "heads.npz", "full": "large.npz"}
+    files |= dict.fromkeys(("query", "key", "value"), str(SAMPLES / "scaled.yaml"))
+    refused = {"memory"}
+    for name, arguments in EFFECTS.items():
+        file = files.get(name, LOVE)
+        without = attn("compute", file, *BASES.get(name, []))
+        ran = attn("compute", file, *arguments)
+        assert ran != without, name
+        assert ran.status == (2 if name in refused else 0 if name != "check" else 1), name
