@@ -78,6 +78,16 @@ def _swapped(parts: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """What the parts of a step add up to, where it comes in parts."""
+
+    name: str
+    axes: tuple[str, ...]
+    labels: tuple[Labels, ...]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Whether a step agrees with expected values, and the value that is furthest off."""
 

@@ -37,7 +37,7 @@ def _report(error: AttnError, arguments: list[str]) -> int:
     if not _wants_json(arguments):
         say(error.report())
         return ExitStatus.BAD
-    from attn_cli.cli.deliver import write_stdout
+    from attn_cli.cli.write import write_stdout
     from attn_cli.views.json import render_error
 
     try:

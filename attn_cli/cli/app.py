@@ -8,10 +8,10 @@ import typer
 
 from attn_cli import __version__
 from attn_cli.cli.compute import compute
-from attn_cli.cli.deliver import abandon_stdout, write_stdout
 from attn_cli.cli.options import grouped
 from attn_cli.cli.samples import samples
 from attn_cli.cli.scores import scores
+from attn_cli.cli.write import abandon_stdout, write_stdout
 from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 
 app = typer.Typer(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from attn_cli.cli.deliver import check_target, deliver
+from attn_cli.cli.deliver import check_target, deliver, deliver_parts
 from attn_cli.cli.options import OutputOptions, ProblemOptions, StepOptions
+from attn_cli.views import FORMATS
 
 
 def compute(problem: ProblemOptions, steps: StepOptions, output: OutputOptions) -> int:
@@ -25,6 +26,11 @@ def compute(problem: ProblemOptions, steps: StepOptions, output: OutputOptions) 
 
     loaded = problem.read()
     request = steps.request(loaded, output)
+    if expected is None and FORMATS[output.name].parts:
+        from attn_cli.core.parts import can_be_parted, in_parts, whole_of
+
+        if can_be_parted(loaded, request):
+            return deliver_parts(whole_of(loaded, request), in_parts(loaded, request), output)
     record = run(loaded, request)
     if expected is not None:
         from attn_cli.core.compare import compare

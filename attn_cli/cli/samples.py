@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from attn_cli import samples as shipped
-from attn_cli.cli.deliver import write_file, write_stdout
+from attn_cli.cli.write import write_file, write_stdout
 from attn_cli.errors import AttnError, ExitStatus
 
 

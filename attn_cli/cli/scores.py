@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attn_cli.cli.deliver import write_stdout
+from attn_cli.cli.write import write_stdout
 from attn_cli.core.scores import SCORES
 from attn_cli.errors import ExitStatus
 

@@ -7,10 +7,10 @@ A view gets the record and nothing else: it opens nothing, prints nothing and co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from attn_cli.record import Record
+from attn_cli.record import Record, Whole
 from attn_cli.registry import Registry
 
 
@@ -31,6 +31,8 @@ class Style:
 BOX = "─"  # the one character beyond ASCII that tables are drawn with
 
 Render = Callable[[Record, Style], str | bytes]
+# For formats that can be written part by part: the shape and labels of the whole, then its parts.
+RenderParts = Callable[[Whole, Iterable[Record], Style], Iterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Format:
     options: tuple[str, ...] = ()  # of digits, full, labels: those that mean something to it
     one_step: bool = False
     binary: bool = False
+    parts: bool = False  # whether it can be written part by part: its module has render_parts
     verdicts: bool = False  # whether it has a place for what comparisons say
 
 
@@ -51,10 +54,18 @@ FORMATS = {
     ),
     "json": Format(module="attn_cli.views.json", suffixes=(".json",), verdicts=True),
     "csv": Format(
-        module="attn_cli.views.csv", suffixes=(".csv",), options=("labels",), one_step=True
+        module="attn_cli.views.csv",
+        suffixes=(".csv",),
+        options=("labels",),
+        one_step=True,
+        parts=True,
     ),
     "tsv": Format(
-        module="attn_cli.views.tsv", suffixes=(".tsv",), options=("labels",), one_step=True
+        module="attn_cli.views.tsv",
+        suffixes=(".tsv",),
+        options=("labels",),
+        one_step=True,
+        parts=True,
     ),
     "markdown": Format(
         module="attn_cli.views.markdown",
@@ -62,10 +73,15 @@ FORMATS = {
         options=("digits", "full"),
         verdicts=True,
     ),
-    "npy": Format(module="attn_cli.views.npy", suffixes=(".npy",), one_step=True, binary=True),
+    "npy": Format(
+        module="attn_cli.views.npy", suffixes=(".npy",), one_step=True, binary=True, parts=True
+    ),
     "npz": Format(module="attn_cli.views.npz", suffixes=(".npz",), binary=True),
 }
 
 RENDERERS: Registry[Render] = Registry(
     "format", "render", {name: form.module for name, form in FORMATS.items()}
+)
+PART_RENDERERS: Registry[RenderParts] = Registry(
+    "format", "render_parts", {name: form.module for name, form in FORMATS.items() if form.parts}
 )

@@ -7,10 +7,11 @@ that the file can be read again.
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Iterator
 from io import StringIO
 
 from attn_cli.errors import AttnError
-from attn_cli.record import Record
+from attn_cli.record import Record, Whole
 from attn_cli.views import Style
 
 
@@ -19,21 +20,40 @@ def render(record: Record, style: Style) -> str:
     return separated(record, style, ",")
 
 
+def render_parts(whole: Whole, parts: Iterable[Record], style: Style) -> Iterator[bytes]:
+    """Yield the lines of each part."""
+    return separated_parts(whole, parts, style, ",")
+
+
 def separated(record: Record, style: Style, delimiter: str) -> str:
     """Return the only step with a delimiter; raise AttnError where it has more than two axes."""
     (step,) = record.steps.values()
-    if step.values.ndim > 2:
+    whole = Whole(step.name, step.axes, step.labels, step.shape)
+    return b"".join(separated_parts(whole, (record,), style, delimiter)).decode()
+
+
+def separated_parts(
+    whole: Whole, parts: Iterable[Record], style: Style, delimiter: str
+) -> Iterator[bytes]:
+    """Yield the lines of each part; raise AttnError where the step has more than two axes."""
+    if len(whole.axes) > 2:
         raise AttnError(
-            f"{step.name} has {step.values.ndim} axes ({', '.join(step.axes)}), a table has two",
+            f"{whole.name} has {len(whole.axes)} axes ({', '.join(whole.axes)}), a table has two",
             help="choose one entry with --batch and --head, or write it as npy",
         )
-    out = StringIO()
-    writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
-    columns, rows = step.labels[-1], step.labels[-2]
     if style.labels:
-        writer.writerow(["", *columns])
-    for at, row in enumerate(step.values):
-        # str of a NumPy number is the shortest text that reads back as the same number.
-        numbers = [str(x) for x in (row.tolist() if row.dtype.itemsize == 8 else row)]
-        writer.writerow([rows[at], *numbers] if style.labels else numbers)
-    return out.getvalue()
+        yield _lines([["", *whole.labels[-1]]], delimiter)
+    for record in parts:
+        step = record.steps[whole.name]
+        rows = []
+        for label, row in zip(step.labels[-2], step.values, strict=True):
+            # str of a NumPy number is the shortest text that reads back as the same number.
+            numbers = [str(x) for x in (row.tolist() if row.dtype.itemsize == 8 else row)]
+            rows.append([label, *numbers] if style.labels else numbers)
+        yield _lines(rows, delimiter)
+
+
+def _lines(rows: list[list[str]], delimiter: str) -> bytes:
+    out = StringIO()
+    csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return out.getvalue().encode()
