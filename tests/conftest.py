@@ -13,8 +13,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
 
 from attn_cli.cli import main
+
+# A slow machine is no failure.
+settings.register_profile("attn", deadline=None)
+settings.load_profile("attn")
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"

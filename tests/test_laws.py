@@ -200,11 +200,11 @@ def test_arithmetic_is_in_the_type_that_is_asked_for(dtype: str) -> None:
 def test_overflow_is_said() -> None:
     record = attention([[60000.0]], [[60000.0]], [[1.0]], dtype="float16")
     assert record.warnings == (
-        "products is not finite at [0, 0] (1 of 1 values): float16 overflows there",
-        "scores is not finite at [0, 0] (1 of 1 values): float16 overflows there",
-        "weights is not finite at [0, 0] (1 of 1 values): float16 overflows there",
-        "context is not finite at [0, 0] (1 of 1 values): float16 overflows there",
-        "output is not finite at [0, 0] (1 of 1 values): float16 overflows there",
+        "products is not finite at [0, 0] (1 value): float16 overflows there",
+        "scores is not finite at [0, 0] (1 value): float16 overflows there",
+        "weights is not finite at [0, 0] (1 value): float16 overflows there",
+        "context is not finite at [0, 0] (1 value): float16 overflows there",
+        "output is not finite at [0, 0] (1 value): float16 overflows there",
     )
 
 

@@ -44,11 +44,11 @@ def test_parts_are_the_whole(
     assert attn("compute", path, "--only", only, "-o", out, *extra).status == 0
     expected = compute({**_long(path), "causal": "bottom-right"})[only]
     if suffix == "npy":
-        np.testing.assert_allclose(np.load(out), expected, rtol=1e-13)
+        np.testing.assert_allclose(np.load(out), expected, rtol=1e-12, atol=1e-14)
         assert np.load(out).flags.c_contiguous
         return
     read = np.loadtxt(out, delimiter="," if suffix == "csv" else "\t", ndmin=2)
-    np.testing.assert_allclose(read, expected[(1, 2)[: len(lead)]], rtol=1e-13)
+    np.testing.assert_allclose(read, expected[(1, 2)[: len(lead)]], rtol=1e-12, atol=1e-14)
 
 
 def _long(path: Path) -> dict[str, object]:
@@ -61,7 +61,7 @@ def test_more_than_the_memory_allowed_goes_into_a_file(attn: Attn, tmp_path: Pat
     refused = attn("compute", path, "--only", "weights", "--memory", "300B", "--format", "json")
     assert refused.status == 2
     assert attn("compute", path, "--only", "weights", "--memory", "300B", "-o", out).status == 0
-    np.testing.assert_allclose(np.load(out), compute(path)["weights"], rtol=1e-13)
+    np.testing.assert_allclose(np.load(out), compute(path)["weights"], rtol=1e-12, atol=1e-14)
 
 
 def test_a_part_holds_no_more_than_it_may(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attn_cli.core.arrays import Array, Bools, Integers
+from attn_cli.core.arrays import AnyArray, Array, Bools, Integers
 from attn_cli.core.normalizers.base import Normalizer
 from attn_cli.core.problem import Linear
 from attn_cli.core.scores.base import Block
@@ -42,7 +42,7 @@ class Entry:
     output: Linear
 
 
-def steps(entry: Entry, rows: slice, keys: slice) -> Iterator[tuple[str, Array | Bools]]:
+def steps(entry: Entry, rows: slice, keys: slice) -> Iterator[tuple[str, AnyArray]]:
     """Yield the name and values of each step, in the order computed; stop early to skip the rest.
 
     `rows` are rows of entry.positions, `keys` a range of keys. `visible` is among the steps: True
@@ -63,8 +63,8 @@ def steps(entry: Entry, rows: slice, keys: slice) -> Iterator[tuple[str, Array |
         selected = entry.selection(i, j, scores, visible)
         scores = np.where(selected, scores, -np.inf)
         visible &= selected
-    yield "scores", scores
     yield "visible", visible
+    yield "scores", scores
 
     added = entry.mask.addend(entry.lead, i, j) if entry.mask is not None else None
     masked = np.where(visible, scores if added is None else scores + added, -np.inf)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import prod
 
 import numpy as np
 
 from attn_cli.core.arrays import Array, Bools, Integers
+from attn_cli.core.formulas import AXES
 from attn_cli.core.plan import LEADING, Plan, StepPlan
 from attn_cli.core.problem import Problem
 from attn_cli.core.visible import Lead
@@ -29,6 +29,7 @@ class Collector:
             if name == "weights"
         }
         self._empty: list[tuple[Lead, int]] = []  # queries that see no key
+        self._wild: dict[str, tuple[int, list[int]]] = {}  # step -> how many not finite, the first
 
     def keep(self, name: str, lead: Lead, values: Array, rows: Integers | None = None) -> None:
         """Copy the kept part of a step; `rows` says which rows of it these are (None: all)."""
@@ -60,6 +61,30 @@ class Collector:
         """Remember the queries, by their positions, that see no key."""
         self._empty += [(lead, int(row)) for row in rows[~visible.any(axis=1)]]
 
+    def note_wild(
+        self,
+        name: str,
+        lead: Lead,
+        wild: Bools,
+        rows: Integers | None = None,
+        keys: slice = slice(0, 0),
+    ) -> None:
+        """Remember how many values of a step are not finite, and where the first of them stands.
+
+        Scores are watched also where they are not shown: normalisers can hide what overflowed.
+        """
+        watched = name == "scores" or name in self._plan.steps
+        if self._problem.nonfinite == "allow" or not watched or not wild.any():
+            return
+        row, column = (int(n) for n in np.unravel_index(int(wild.argmax()), wild.shape))
+        row = row if rows is None else int(rows[row])
+        place = [row, column + keys.start if AXES[name][1] == "key" else column]
+        count, first = self._wild.get(name, (0, [*lead, *self._turned(place)]))
+        self._wild[name] = count + int(wild.sum()), first
+
+    def _turned(self, place: list[int]) -> list[int]:
+        return place[::-1] if self._problem.layout == "columns" else place
+
     def steps(self) -> dict[str, Step]:
         """Return the finished steps."""
         return {
@@ -80,8 +105,10 @@ class Collector:
         """Say which queries see no key, and which steps are not finite."""
         if self._empty:
             yield self._empty_rows()
-        if self._problem.nonfinite == "refuse":
-            yield from self._overflows()
+        for name, (count, first) in self._wild.items():
+            values = "1 value" if count == 1 else f"{count} values"
+            dtype = self._problem.dtype
+            yield f"{name} is not finite at {first} ({values}): {dtype} overflows there"
 
     def _place(self, step: StepPlan, lead: Lead) -> tuple[int, ...] | None:
         """Return where a batch entry and head stands in a step; None where it is not kept."""
@@ -103,18 +130,6 @@ class Collector:
         rest = f" and {more} more" if more else ""
         verb = "has" if len(self._empty) == 1 else "have"
         return f"{'; '.join(names)}{rest} {verb} no key to attend to: the weights there are 0"
-
-    def _overflows(self) -> Iterator[str]:
-        for name, values in self._values.items():
-            wild = ~np.isfinite(values)
-            if name in {"scores", "masked"}:
-                wild &= ~np.isneginf(values)
-            if wild.any():
-                first = [int(n) for n in np.argwhere(wild)[0]]
-                yield (
-                    f"{name} is not finite at {first} ({int(wild.sum())} of {prod(wild.shape)} "
-                    f"values): {self._problem.dtype} overflows there"
-                )
 
 
 def _matching(kept: Sequence[int], rows: Integers) -> tuple[slice | Integers, slice | Integers]:

@@ -117,7 +117,7 @@ def _chosen(problem: Problem, request: Request) -> list[int | None]:
                 f"{option} {index}: Q, K and V have no {LEADING[axis]} axis",
                 help=f"{option} chooses along axis {axis + 1} of {axis + 3} or more axes",
             )
-        if not 0 <= index < problem.lead[axis]:
+        if not isinstance(index, int) or not 0 <= index < problem.lead[axis]:
             raise AttnError(
                 f"{option} {index} is out of range: there are {problem.lead[axis]}, "
                 f"numbered from 0 to {problem.lead[axis] - 1}"

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from attn_cli.core.arrays import Array, Integers
+from attn_cli.core.arrays import Array, Bools, Integers
 from attn_cli.core.block import Entry, steps
 from attn_cli.core.collect import Collector
 from attn_cli.core.plan import Plan, labels_of, make_plan
 from attn_cli.core.problem import Problem, Request
+from attn_cli.core.scores.base import Parameters, ScoreFunction
 from attn_cli.core.settings import settings
 from attn_cli.core.visible import Lead, common_reach
 from attn_cli.record import Record
@@ -58,12 +59,15 @@ def _fill(collector: Collector, problem: Problem, plan: Plan, lead: Lead) -> Non
     if problem.query is not None and (in_blocks or "q" in wanted):
         Q = problem.query.rows(lead, rows)
         collector.keep("q", lead, Q, plan.computed)
+        collector.note_wild("q", lead, ~np.isfinite(Q), rows)
     if problem.key is not None and (in_blocks or "k" in wanted):
         K = problem.key.rows(lead)
         collector.keep("k", lead, K)
+        collector.note_wild("k", lead, ~np.isfinite(K))
     if wanted & (WEIGHED | {"v"}):
         V = problem.value.rows(lead)
         collector.keep("v", lead, V)
+        collector.note_wild("v", lead, ~np.isfinite(V))
     if in_blocks:
         entry = _entry(problem, lead, rows, Q, K, V if wanted & WEIGHED else None)
         for block in _blocks(len(rows), problem, plan):
@@ -75,10 +79,7 @@ def _entry(
 ) -> Entry:
     """Prepare one batch entry and head; parameters with an axis of queries are cut to the rows."""
     score = problem.score
-    parameters = dict(problem.parameters)
-    for parameter in score.parameters:
-        if parameter.axes[:1] == ("n_q",):
-            parameters[parameter.name] = parameters[parameter.name][rows]
+    parameters = _cut_to(rows, score, problem.parameters)
     return Entry(
         lead=lead,
         positions=rows,
@@ -91,6 +92,18 @@ def _entry(
         V=V,
         output=problem.output,
     )
+
+
+def _cut_to(rows: Integers, score: ScoreFunction, parameters: Parameters) -> Parameters:
+    """Return the parameters, those with an axis of queries cut to the rows; inside a score too."""
+    cut = dict(parameters)
+    for parameter in score.parameters:
+        if parameter.axes[:1] == ("n_q",):
+            cut[parameter.name] = cut[parameter.name][rows]
+        elif parameter.kind == "score":
+            inside, inner = cut[parameter.name]
+            cut[parameter.name] = inside, _cut_to(rows, inside, inner)
+    return cut
 
 
 def _blocks(count: int, problem: Problem, plan: Plan) -> Iterator[slice]:
@@ -115,13 +128,20 @@ def _keys(problem: Problem, entry: Entry, rows: slice, wanted: set[str]) -> slic
 def _fill_block(collector: Collector, plan: Plan, entry: Entry, rows: slice, keys: slice) -> None:
     """Run through the steps of one block up to the last that is wanted."""
     last = [name for name in plan.steps if name in WHOLE_ROWS | WEIGHED][-1]
+    positions, local = entry.positions[rows], plan.computed[rows]
+    visible: Bools = np.zeros((0, 0), dtype=np.bool_)
     for name, values in steps(entry, rows, keys):
         if name == "visible":
             visible = values.astype(np.bool_)
-            collector.note_visible(entry.lead, visible, entry.positions[rows])
-        elif name == "weights":
-            collector.keep_weights(entry.lead, values, visible, plan.computed[rows])  # type: ignore[arg-type]
+            collector.note_visible(entry.lead, visible, positions)
+            continue
+        wild = ~np.isfinite(values)
+        if name in {"scores", "masked"}:  # there -inf says that a key is hidden
+            wild &= visible
+        collector.note_wild(name, entry.lead, wild, positions, keys)
+        if name == "weights":
+            collector.keep_weights(entry.lead, values, visible, local)
         else:
-            collector.keep(name, entry.lead, values, plan.computed[rows])  # type: ignore[arg-type]
+            collector.keep(name, entry.lead, values, local)
         if name == last:
             return

@@ -26,7 +26,7 @@ class Selection:
     top_k           the top_k largest visible scores of the row; ties with the last are kept
     """
 
-    pairs: Integers | None = None  # (number of pairs, 2)
+    pairs: Integers | None = None  # (number of pairs, 2), sorted by query
     window: int | None = None
     stride: int | None = None
     block: int | None = None
@@ -56,7 +56,7 @@ class Selection:
 
     def reach(self, i: Integers, n_k: int) -> Reach:
         """Return the range outside which no key can be selected for the queries i."""
-        far = (self.pairs, self.stride, self.global_tokens, self.top_k)
+        far = (self.stride, self.global_tokens, self.top_k)
         if any(part is not None for part in far):
             return 0, n_k
         first, last = int(i.min()), int(i.max())
@@ -66,18 +66,22 @@ class Selection:
         if self.block is not None:
             start = min(start, first // self.block * self.block)
             stop = max(stop, (last // self.block + 1) * self.block)
+        if self.pairs is not None:
+            keys = self.pairs[slice(*np.searchsorted(self.pairs[:, 0], (first, last + 1))), 1]
+            if len(keys):
+                start, stop = min(start, int(keys.min())), max(stop, int(keys.max()) + 1)
         return max(start, 0), min(stop, n_k)
 
 
 def among(pairs: Integers, i: Integers, j: Integers) -> Bools:
-    """Return (len(i) x len(j)) True where (i, j) is one of the pairs."""
-    row_of = {int(position): row for row, position in enumerate(i)}
+    """Return (len(i) x len(j)) True where (i, j) is one of the pairs, which are sorted by query."""
     found = np.zeros((len(i), len(j)), dtype=np.bool_)
     first = int(j[0]) if len(j) else 0
-    for query, key in pairs:
-        row, column = row_of.get(int(query)), int(key) - first
-        if row is not None and 0 <= column < len(j):
-            found[row, column] = True
+    starts = np.searchsorted(pairs[:, 0], i, side="left")
+    stops = np.searchsorted(pairs[:, 0], i, side="right")
+    for row in np.flatnonzero(stops > starts):
+        columns = pairs[starts[row] : stops[row], 1] - first
+        found[row, columns[(columns >= 0) & (columns < len(j))]] = True
     return found
 
 

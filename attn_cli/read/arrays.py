@@ -17,8 +17,8 @@ from math import prod
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from attn_cli.core.arrays import AnyArray
 from attn_cli.errors import AttnError, Path, did_you_mean, printable
 
 NPY_MAGIC = b"\x93NUMPY"
@@ -27,8 +27,6 @@ MAX_AXES = 32  # what every NumPy can hold
 MAX_CELLS = 1 << 48
 BOMB_BYTES = 64 << 20  # a smaller member is harmless however it was packed
 BOMB_RATIO = 200
-
-AnyArray = NDArray[Any]
 
 
 def read_npy(stream: BinaryIO, name: str, path: Path, *, size: int | None = None) -> AnyArray:

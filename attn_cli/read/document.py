@@ -135,7 +135,14 @@ def find_top(document: Document) -> Where:
 
 def from_mapping(problem: Mapping[str, Any]) -> Document:
     """Return the document of a problem written in Python: the same keys, arrays and numbers."""
-    return Document(dict(problem))
+    return Document({key: _plain(value) for key, value in problem.items() if value is not None})
+
+
+def _plain(node: Any) -> Node:
+    """Return any mapping as a dict, with all that is in it."""
+    if isinstance(node, Mapping):
+        return {key: _plain(value) for key, value in node.items()}
+    return node
 
 
 def _tree(archive: Archive) -> dict[str, Node]:

@@ -22,7 +22,9 @@ MASK_KEYS = ("values", *FILE_KEYS, "true_means")
 
 def read_causal(node: Any, path: Path, n_q: int, n_k: int) -> Causal | None:
     """Return the causal scheme; raise AttnError where `true` could mean two."""
-    alignment = shown(node) if isinstance(node, bool) else choice(node, path, ALIGNMENTS)
+    alignment = (
+        shown(bool(node)) if isinstance(node, bool | np.bool_) else choice(node, path, ALIGNMENTS)
+    )
     if alignment == "false":
         return None
     if alignment == "true" and n_q != n_k:

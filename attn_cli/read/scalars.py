@@ -74,6 +74,20 @@ def finite(value: Any, path: Path) -> float:
     return result
 
 
+def narrowed(value: float, path: Path, dtype: np.dtype[Any]) -> float:
+    """Return a number that the arithmetic's type can hold; raise AttnError for one it cannot."""
+    with np.errstate(over="ignore", under="ignore"):
+        held = dtype.type(value)
+    if not np.isfinite(held) or (held == 0) != (value == 0):
+        size = "large" if abs(value) > 1 else "small"
+        raise AttnError(
+            f"{dotted(path)} = {value:g} is too {size} for {dtype}",
+            path=path,
+            help="compute in a wider type: dtype float64",
+        )
+    return value
+
+
 def flag(value: Any, path: Path) -> bool:
     """Return true or false."""
     if isinstance(value, bool | np.bool_):

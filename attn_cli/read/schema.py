@@ -13,8 +13,8 @@ from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.document import Document
 from attn_cli.read.keys import KEYS, mapping
 from attn_cli.read.mask import read_causal, read_mask
-from attn_cli.read.scalars import choice, finite, word
-from attn_cli.read.score import check_pairs, name_of_score, read_parameters
+from attn_cli.read.scalars import choice, finite, narrowed, word
+from attn_cli.read.score import check_pairs, name_of_score, read_parameters, reads_q_and_k
 from attn_cli.read.shapes import form
 from attn_cli.read.sources import AXES, Sources
 from attn_cli.record import Labels, Numbered
@@ -44,8 +44,9 @@ def _problem(document: Document) -> Problem:
     function = name_of_score(tree.get("score", "scaled"), ("score",))
 
     sources.read_embeddings()
-    query = sources.projection("query", needed=function.reads_q_and_k)
-    key = sources.projection("key", needed=function.reads_q_and_k)
+    reads = reads_q_and_k(tree.get("score", "scaled"), function)
+    query = sources.projection("query", needed=reads)
+    key = sources.projection("key", needed=reads)
     value = sources.projection("value", needed=True)
     assert value is not None  # it is always needed
     sources.refuse_unused()
@@ -58,12 +59,12 @@ def _problem(document: Document) -> Problem:
     lead = _lead(query, key, value)
 
     score_node = tree.get("score", "scaled")
-    parameters = read_parameters(document, score_node, ("score",), function, sources.array)
+    parameters = read_parameters(sources, score_node, ("score",), function)
     n_q = query.count if query else sources.shapes.size("n_q") or 0
     if "pairs" in parameters:
         pairs = check_pairs(parameters["pairs"], ("score", "pairs"), sources.shapes)
         parameters["pairs"] = pairs
-    scale, scale_given = _scale(tree, function, parameters, query, key)
+    scale, scale_given = _scale(tree, function, parameters, query, key, dtype)
 
     scores_shape = (*lead, n_q, value.count)
     mask, warnings = None, list[str]()
@@ -132,6 +133,7 @@ def _scale(
     parameters: Any,
     query: Projection | None,
     key: Projection | None,
+    dtype: np.dtype[Any],
 ) -> tuple[float, bool]:
     """Return the scale and whether it was given; check that q.k can be formed where it is."""
     innermost, _ = function.innermost(parameters)
@@ -147,7 +149,7 @@ def _scale(
         return (innermost.default_scale(key.depth) if key else 1.0), False
     if isinstance(tree["scale"], str) and tree["scale"] == "none":
         return 1.0, True
-    return finite(tree["scale"], ("scale",)), True
+    return narrowed(finite(tree["scale"], ("scale",)), ("scale",), dtype), True
 
 
 def _depth_path(tree: Any) -> Path:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from attn_cli.core.arrays import Array, Integers
+from attn_cli.core.arrays import Integers
 from attn_cli.core.scores import SCORES
 from attn_cli.core.scores.base import Parameter, ScoreFunction
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted
 from attn_cli.read.arrays import AnyArray
-from attn_cli.read.document import Document
 from attn_cli.read.matrix import cast, natural
-from attn_cli.read.scalars import integer, kind_of, number, positive, word
+from attn_cli.read.scalars import (
+    NUMBER,
+    integer,
+    kind_of,
+    narrowed,
+    number,
+    positive,
+    word,
+)
 from attn_cli.read.shapes import Shapes, form
-
-ReadArray = Callable[[Any, Path, tuple[str, ...]], Array]
+from attn_cli.read.sources import Sources
 
 
 def name_of_score(node: Any, path: Path) -> ScoreFunction:
@@ -39,8 +44,15 @@ def name_of_score(node: Any, path: Path) -> ScoreFunction:
     return SCORES.get(word(node, path), path=path)
 
 
+def reads_q_and_k(node: Any, function: ScoreFunction) -> bool:
+    """Return whether the function, or the one inside it, reads Q and K at all."""
+    if function.selection is not None and isinstance(node, dict) and "inside" in node:
+        return name_of_score(node["inside"], ("score", "inside")).reads_q_and_k
+    return function.reads_q_and_k
+
+
 def read_parameters(
-    document: Document, node: Any, path: Path, function: ScoreFunction, read: ReadArray
+    sources: Sources, node: Any, path: Path, function: ScoreFunction
 ) -> dict[str, Any]:
     """Return the parameters of a score function, each of the right kind and shape."""
     given = {k: v for k, v in node.items() if k != "function"} if isinstance(node, dict) else {}
@@ -59,7 +71,7 @@ def read_parameters(
     for parameter in function.parameters:
         if parameter.name in given:
             place = (*path, parameter.name)
-            values[parameter.name] = _read(document, given[parameter.name], place, parameter, read)
+            values[parameter.name] = _read(sources, given[parameter.name], place, parameter)
         elif not parameter.optional:
             signature = ", ".join(p.signature for p in function.parameters)
             raise AttnError(
@@ -85,13 +97,13 @@ def _completed(function: ScoreFunction, values: dict[str, Any], path: Path) -> d
     return values
 
 
-def _read(document: Document, node: Any, path: Path, parameter: Parameter, read: ReadArray) -> Any:
+def _read(sources: Sources, node: Any, path: Path, parameter: Parameter) -> Any:
     if parameter.kind == "positive":
-        return positive(node, path)
+        return narrowed(positive(node, path), path, sources.dtype)
     if parameter.kind == "integer":
         return integer(node, path, parameter.minimum)
     if parameter.kind == "pairs":
-        return natural(document, node, path)
+        return natural(sources.document, node, path)
     if parameter.kind == "score":
         inside = name_of_score(node, path)
         if inside.selection is not None:
@@ -100,10 +112,13 @@ def _read(document: Document, node: Any, path: Path, parameter: Parameter, read:
                 path=path,
                 help="the selections of one score are united: write them side by side",
             )
-        return inside, read_parameters(document, node, path, inside, read)
-    if parameter.axes == ("1",) and isinstance(node, str | int | float):
-        return read([number(node, path)], path, parameter.axes)
-    return read(node, path, parameter.axes)
+        return inside, read_parameters(sources, node, path, inside)
+    bare = isinstance(node, int | float | np.number) or (
+        isinstance(node, str) and NUMBER.fullmatch(node)
+    )
+    if parameter.axes == ("1",) and bare:
+        node = [number(node, path)]
+    return sources.array(node, path, parameter.axes)
 
 
 def check_pairs(pairs: AnyArray, path: Path, shapes: Shapes) -> Integers:

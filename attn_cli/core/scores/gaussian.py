@@ -8,6 +8,8 @@ Nadaraya and Watson (1964) with a Gaussian kernel of width sigma > 0, in the uni
 
 from __future__ import annotations
 
+from math import frexp
+
 import numpy as np
 
 from attn_cli.core.arrays import Array
@@ -20,15 +22,19 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     The squares are summed dimension by dimension: |q|^2 + |k|^2 - 2 q.k would be faster, and would
     lose all digits where q and k are close together and far from 0.
     """
-    # Differences are divided by sigma before they are squared: the squares of both may overflow.
-    sigma = p["sigma"]
+    # The squares of distances and of sigma may overflow though their ratio does not. Both are
+    # made smaller by a power of two, which is exact, so that equal distances stay equal.
+    _, exponent = frexp(p["sigma"])
+    largest = np.finfo(Q.dtype).maxexp - 2
+    unit = Q.dtype.type(2.0 ** -min(max(exponent, -largest), largest))
+    sigma = p["sigma"] * float(unit)
 
     def block(rows: slice, keys: slice) -> Parts:
         q, k = Q[rows], K[keys]
         distance = np.zeros((len(q), len(k)), dtype=Q.dtype)
         for d in range(q.shape[1]):
-            distance += ((q[:, d, None] - k[None, :, d]) / sigma) ** 2
-        return Parts(score=-distance / 2)
+            distance += ((q[:, d, None] - k[None, :, d]) * unit) ** 2
+        return Parts(score=-distance / (2 * sigma**2))
 
     return block
 

@@ -32,7 +32,10 @@ def expression(p: Parameters, layout: Layout) -> str:
 
 def selection(p: Parameters) -> Selection:
     """Return which positions are selected."""
-    return Selection(**{name: p[name] for name in SELECTIONS if p.get(name) is not None})
+    given = {name: p[name] for name in SELECTIONS if p.get(name) is not None}
+    if "pairs" in given:
+        given["pairs"] = given["pairs"][given["pairs"][:, 0].argsort(kind="stable")]
+    return Selection(**given)
 
 
 _PARAMETERS = (
