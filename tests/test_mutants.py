@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -218,7 +217,7 @@ class TestMemory:
         limit = 100 * 100 * 8 + 1000
         for steps in (["scores"], ["weights"]):
             attention(self.X, self.X, self.X, steps=steps, memory_limit=limit)
-        with pytest.raises(AttnError, match="would take 156.2 KiB"):
+        with pytest.raises(AttnError, match=r"would take 156\.2 KiB"):
             attention(self.X, self.X, self.X, steps=["scores", "weights"], memory_limit=limit)
 
     def test_a_shortened_step_takes_what_is_shown(self) -> None:
@@ -238,10 +237,9 @@ def test_an_axis_of_just_both_ends_is_whole() -> None:
 @pytest.mark.parametrize("index", [-1, 2, "0", 0.5])
 def test_batch_is_an_index(index: Any) -> None:
     x = np.ones((2, 3, 5))
-    with pytest.raises(
-        AttnError, match=rf"--batch {re.escape(str(index))} is out of range: there are 2"
-    ):
+    with pytest.raises(AttnError) as caught:
         attention(x, x, x, batch=index)
+    assert caught.value.message.startswith(f"--batch {index} is out of range: there are 2")
 
 
 def test_memory_without_tokens_has_numbers() -> None:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from attn_cli.core.arrays import AnyArray
 from attn_cli.errors import AttnError, Path, Where, dotted, printable
-from attn_cli.read.arrays import NPY_MAGIC, ZIP_MAGIC, AnyArray, Archive
+from attn_cli.read.arrays import NPY_MAGIC, ZIP_MAGIC, Archive
 from attn_cli.read.events import Node, find, parse
 from attn_cli.read.files import Inputs, name_of
 from attn_cli.read.scalars import kind_of

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from attn_cli.core.arrays import Array, Bools
+from attn_cli.core.arrays import AnyArray, Array, Bools
 from attn_cli.core.visible import Causal, Mask
 from attn_cli.errors import AttnError, Path, dotted
-from attn_cli.read.arrays import AnyArray
 from attn_cli.read.document import Document
 from attn_cli.read.keys import mapping
 from attn_cli.read.matrix import FILE_KEYS, cast, natural

@@ -8,9 +8,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from attn_cli.core.arrays import Array
+from attn_cli.core.arrays import AnyArray, Array
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
-from attn_cli.read.arrays import NPY_MAGIC, ZIP_MAGIC, AnyArray, Archive, read_npy
+from attn_cli.read.arrays import NPY_MAGIC, ZIP_MAGIC, Archive, read_npy
 from attn_cli.read.document import Document, Member
 from attn_cli.read.events import Quoted
 from attn_cli.read.scalars import flag, kind_of, numbers, shown, whole, word

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from attn_cli.core.arrays import AnyArray
 from attn_cli.errors import AttnError, Where, did_you_mean, dotted, printable
-from attn_cli.read.arrays import AnyArray
 from attn_cli.read.document import Document
 from attn_cli.read.events import Quoted, parse
 from attn_cli.read.files import Inputs, twice_from_stdin
