@@ -40,40 +40,22 @@ def _problem(document: Document) -> Problem:
     dtype = np.dtype(choice(_type_name(tree.get("dtype", "float64")), ("dtype",), DTYPES))
     columns = choice(tree.get("layout", "rows"), ("layout",), LAYOUTS) == "columns"
     allow = choice(tree.get("nonfinite", "refuse"), ("nonfinite",), ("refuse", "allow")) == "allow"
-    sources = Sources(document, dtype, columns, not allow)
-    function = name_of_score(tree.get("score", "scaled"), ("score",))
+    score = tree.get("score", "scaled")
+    function = name_of_score(score, ("score",))
+    normalize = word(tree.get("normalize", "softmax"), ("normalize",))
 
-    sources.read_embeddings()
-    reads = reads_q_and_k(tree.get("score", "scaled"), function)
-    query = sources.projection("query", needed=reads)
-    key = sources.projection("key", needed=reads)
-    value = sources.projection("value", needed=True)
-    assert value is not None  # it is always needed
-    sources.refuse_unused()
-    if key is not None and key.count != value.count:
-        raise AttnError(
-            f"there are {key.count} keys but {value.count} values",
-            help="every key needs one value: take both from the same place",
-        )
+    sources = Sources(document, dtype, columns, not allow)
+    query, key, value = _projections(sources, needed=reads_q_and_k(score, function))
     output = sources.linear("output", "d_v", "d_out")
     lead = _lead(query, key, value)
-
-    score_node = tree.get("score", "scaled")
-    parameters = read_parameters(sources, score_node, ("score",), function)
-    n_q = query.count if query else sources.shapes.size("n_q") or 0
-    if "pairs" in parameters:
-        pairs = check_pairs(parameters["pairs"], ("score", "pairs"), sources.shapes)
-        parameters["pairs"] = pairs
+    parameters = _parameters(sources, score, function)
     scale, scale_given = _scale(tree, function, parameters, query, key, dtype)
-
-    scores_shape = (*lead, n_q, value.count)
+    n_q, n_k = query.count if query else sources.shapes.size("n_q") or 0, value.count
     mask, warnings = None, list[str]()
     if "mask" in tree:
-        mask, warnings = read_mask(
-            document, tree["mask"], ("mask",), scores_shape, dtype, columns=columns
-        )
-    normalize = tree.get("normalize", "softmax")
-    query_tokens, key_tokens = _labels(sources, n_q, value.count)
+        shape = (*lead, n_q, n_k)
+        mask, warnings = read_mask(document, tree["mask"], ("mask",), shape, dtype, columns=columns)
+    query_tokens, key_tokens = _labels(sources, n_q, n_k)
     return Problem(
         query=query,
         key=key,
@@ -84,11 +66,9 @@ def _problem(document: Document) -> Problem:
         parameters=parameters,
         scale=scale,
         scale_given=scale_given,
-        causal=read_causal(tree["causal"], ("causal",), n_q, value.count)
-        if "causal" in tree
-        else None,
+        causal=read_causal(tree.get("causal", False), ("causal",), n_q, n_k),
         mask=mask,
-        normalizer=NORMALIZERS.get(word(normalize, ("normalize",)), path=("normalize",)),
+        normalizer=NORMALIZERS.get(normalize, path=("normalize",)),
         output=output,
         token_labels=key_tokens if sources.X is not None and "query" in tree else query_tokens,
         query_tokens=query_tokens,
@@ -98,6 +78,33 @@ def _problem(document: Document) -> Problem:
         nonfinite="allow" if allow else "refuse",
         warnings=tuple(warnings),
     )
+
+
+def _projections(
+    sources: Sources, *, needed: bool
+) -> tuple[Projection | None, Projection | None, Projection]:
+    """Return where Q, K and V come from; Q and K may be missing where they are not needed."""
+    sources.read_embeddings()
+    query = sources.projection("query", needed=needed)
+    key = sources.projection("key", needed=needed)
+    value = sources.projection("value", needed=True)
+    assert value is not None  # it is always needed
+    sources.refuse_unused()
+    if key is not None and key.count != value.count:
+        raise AttnError(
+            f"there are {key.count} keys but {value.count} values",
+            help="every key needs one value: take both from the same place",
+        )
+    return query, key, value
+
+
+def _parameters(sources: Sources, score: Any, function: ScoreFunction) -> dict[str, Any]:
+    """Return the parameters of the score; positions in them exist."""
+    parameters = read_parameters(sources, score, ("score",), function)
+    if "pairs" in parameters:
+        path = ("score", "pairs")
+        parameters["pairs"] = check_pairs(parameters["pairs"], path, sources.shapes)
+    return parameters
 
 
 def _type_name(node: Any) -> Any:

@@ -1,0 +1,129 @@
+"""Data: CSV, TSV, NPY and JSON, one query, one entry, and what goes to which stream."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attn_cli import compute
+from tests.conftest import SAMPLES, Attn, in_process, on_terminal
+
+LOVE = str(SAMPLES / "love_coding.yaml")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_separated_numbers_read_back_exactly(dtype: str, attn: Attn, tmp_path: Path) -> None:
+    expected = compute({**_love(), "dtype": dtype})["output"]
+    for name, delimiter in (("csv", ","), ("tsv", "\t")):
+        ran = attn("compute", LOVE, "--dtype", dtype, "--only", "output", "--format", name)
+        read = np.array([line.split(delimiter) for line in ran.out.splitlines()], dtype=dtype)
+        np.testing.assert_array_equal(read, expected)
+
+
+def _love() -> dict[str, object]:
+    import yaml
+
+    problem: dict[str, object] = yaml.safe_load(Path(LOVE).read_text())
+    return problem
+
+
+def test_labels(attn: Attn) -> None:
+    ran = attn("compute", LOVE, "--only", "q", "--format", "tsv", "--labels")
+    assert ran.out == "\t0\t1\t2\nI\t2.0\t1.0\t2.0\nlove\t0.0\t1.0\t0.0\ncoding\t2.0\t2.0\t2.0\n"
+
+
+def test_npy_holds_one_step(attn: Attn, tmp_path: Path) -> None:
+    out = tmp_path / "w.npy"
+    ran = attn("compute", LOVE, "--only", "weights", "-o", out, "--dtype", "float32")
+    assert (ran.status, ran.out, ran.err) == (0, "", "")
+    loaded = np.load(out)
+    assert loaded.dtype == np.float32
+    np.testing.assert_array_equal(loaded, compute({**_love(), "dtype": "float32"})["weights"])
+
+
+def test_binary_goes_through_a_pipe_but_not_to_a_terminal() -> None:
+    piped = in_process("compute", LOVE, "--only", "q", "--format", "npy").stdout
+    assert piped.startswith(b"\x93NUMPY")
+    ran = on_terminal("compute", LOVE, "--only", "q", "--format", "npy")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == (
+        "error: npy is binary and standard output is a terminal\n"
+        "help: write it to a file: -o out.npy\n"
+    )
+
+
+def test_the_json_document(attn: Attn) -> None:
+    ran = attn("compute", SAMPLES / "bank.yaml", "--query-token", "money", "--format", "json")
+    document = json.loads(ran.out, parse_constant=pytest.fail)
+    assert list(document) == [
+        "format",
+        "command",
+        "tokens",
+        "settings",
+        "steps",
+        "answer",
+        "warnings",
+    ]
+    assert document["format"] == "attn/1"
+    assert document["command"] == "compute"
+    assert document["tokens"] == {"query": ["money"], "key": ["river", "bank", "money", "bank"]}
+    assert document["answer"] is None
+    assert document["warnings"] == []
+    assert document["settings"] == {
+        "score": {"function": "scaled"}, "scale": 1 / math.sqrt(3), "causal": None,
+        "mask": "the mask attends", "normalize": "softmax", "layout": "rows", "dtype": "float64",
+        "nonfinite": "refuse", "rows": [2], "batch": None, "head": None,
+    }  # fmt: skip
+    masked = document["steps"]["masked"]
+    assert list(masked) == ["formula", "axes", "shape", "values"]
+    assert masked["axes"] == ["query", "key"]
+    assert masked["shape"] == [1, 4]
+    assert masked["values"][0][:2] == ["-inf", "-inf"]
+
+
+def test_nan_and_infinity_are_words_in_json(attn: Attn, tmp_path: Path) -> None:
+    path = tmp_path / "p.npz"
+    np.savez(path, embeddings=np.array([[np.nan, np.inf, -np.inf]]))
+    ran = attn("compute", path, "--set", "nonfinite=allow", "--only", "embeddings", "-f", "json")
+    document = json.loads(ran.out, parse_constant=pytest.fail)
+    assert document["steps"]["embeddings"]["values"] == [["nan", "inf", "-inf"]]
+
+
+def test_batch_and_head(attn: Attn, tmp_path: Path) -> None:
+    path = tmp_path / "p.npz"
+    rng = np.random.default_rng(8)
+    np.savez(path, **{n: rng.normal(size=(2, 3, 5, 7)) for n in "qkv"})  # type: ignore[arg-type]
+    every = attn("compute", path, "--only", "output").out
+    titles = [line for line in every.splitlines() if line.startswith("output")]
+    shape = "(batch x head x query x dimension: 2 x 3 x 5 x 7)"
+    assert titles == [
+        f"output = context   {shape}   [batch {b}, head {h}]" for b in range(2) for h in range(3)
+    ]
+    ran = attn("compute", path, "--only", "output", "--batch", 1, "--head", 2, "--format", "csv")
+    read = np.array([line.split(",") for line in ran.out.splitlines()], dtype=float)
+    np.testing.assert_array_equal(read, compute(path)["output"][1, 2])
+    ran = attn("compute", path, "--only", "output", "--head", 2, "--format", "json")
+    output = json.loads(ran.out)["steps"]["output"]
+    assert output["axes"] == ["batch", "query", "dimension"]
+    np.testing.assert_array_equal(output["values"], compute(path)["output"][:, 2])
+
+
+def test_a_word_goes_before_an_index(attn: Attn) -> None:
+    ran = attn(
+        "compute", LOVE, "--tokens", "2 1 0", "--query-token", "2", "--only", "q", "-f", "csv"
+    )
+    assert ran.out == "2.0,1.0,2.0\n"
+    ran = attn("compute", LOVE, "--query-token", "2", "--only", "q", "-f", "csv")
+    assert ran.out == "2.0,2.0,2.0\n"
+
+
+def test_warnings_go_to_standard_error_unless_quiet(attn: Attn, tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("embeddings: [[1], [2]]\nmask: [[-inf, -inf], [0, 0]]\n")
+    loud, quiet = attn("compute", path), attn("compute", path, "--quiet")
+    assert loud.err == "warning: query 0 has no key to attend to: the weights there are 0\n"
+    assert (quiet.status, quiet.out, quiet.err) == (0, loud.out, "")

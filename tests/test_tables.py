@@ -1,0 +1,154 @@
+"""Tables as people read them: on a terminal, in a pipe, narrow, shortened, with any words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attn_cli import compute
+from tests.conftest import SAMPLES, Attn, in_process, on_terminal
+
+LOVE = str(SAMPLES / "love_coding.yaml")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+WEIGHTS = """\
+weights = softmax(scores)   (query x key: 1 x 3)
+query         I      love    coding
+───────────────────────────────────
+love    0.4223*    0.1554   0.4223*
+"""
+
+
+def test_a_pipe_gets_plain_tables(attn: Attn) -> None:
+    ran = attn("compute", LOVE, "--query-token", "love", "--show", "weights")
+    assert (ran.status, ran.out, ran.err) == (0, WEIGHTS, "")
+
+
+def test_a_terminal_gets_the_same_with_colours() -> None:
+    ran = on_terminal("compute", LOVE, "--query-token", "love", "--show", "weights")
+    assert ran.status == 0
+    plain = ANSI.sub("", ran.out)
+    assert [line.rstrip() for line in plain.splitlines()] == WEIGHTS.splitlines()
+    shaded = re.findall(r"\x1b\[[0-9;]*48;[0-9;]*m *(0\.[0-9]+)", ran.out)
+    assert shaded == ["0.4223", "0.1554", "0.4223"]
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_no_colour_where_none_is_wanted(env: dict[str, str]) -> None:
+    assert "\x1b" not in on_terminal("compute", LOVE, env=env).out
+    assert "\x1b" in on_terminal("compute", LOVE, env={"NO_COLOR": ""}).out
+
+
+@pytest.mark.parametrize("columns", [30, 50, 80])
+def test_a_narrow_terminal_gets_blocks_of_columns(columns: int, tmp_path: Path) -> None:
+    path = tmp_path / "wide.npz"
+    q, k = (
+        np.random.default_rng(1).normal(size=(2, 3)),
+        np.random.default_rng(2).normal(size=(23, 3)),
+    )
+    np.savez(path, q=q, k=k, v=k)
+    wide = compute(path)
+    ran = on_terminal(
+        "compute", str(path), "--only", "scores", columns=columns, env={"NO_COLOR": "1"}
+    )
+    title, *lines = ran.out.splitlines()
+    assert title == "scores = Q K^T / sqrt(3)   (query x key: 2 x 23)"
+    assert max(map(len, lines)) <= columns
+    shown = [text for line in lines for text in re.findall(r"-?\d+\.\d{4}", line)]
+    expected = {f"{x:.4f}" for x in wide["scores"].ravel()}
+    assert set(shown) == expected
+    assert len(shown) == 2 * 23
+    in_pipe = in_process("compute", str(path), "--only", "scores").stdout.decode()
+    assert len(in_pipe.splitlines()) == 5
+
+
+def test_a_terminal_narrower_than_one_column_cuts_no_number(tmp_path: Path) -> None:
+    ran = on_terminal("compute", LOVE, "--only", "output", columns=10, env={"NO_COLOR": "1"})
+    for number in ("1.9882", "3.8638", "0.9941"):
+        assert number in ran.out
+
+
+def test_words_are_never_markup(attn: Attn, tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        'tokens: ["[unk]", "[/s]", ":smile:", "[bold]x", "a\\e[31mb", "two\\nlines", "|"]\n'
+        "embeddings: [[1], [2], [3], [4], [5], [6], [7]]\n"
+    )
+    rows = attn("compute", path, "--only", "embeddings").out.splitlines()[3:]
+    assert [row.rpartition(" ")[0].strip() for row in rows] == [
+        "[unk]", "[/s]", ":smile:", "[bold]x", r"a\x1b[31mb", r"two\nlines", "|",
+    ]  # fmt: skip
+    rows = attn("compute", path, "--only", "embeddings", "--format", "markdown").out.splitlines()[
+        4:
+    ]
+    assert rows[0] == r"| \[unk\] | 1 |"
+    assert rows[6] == r"| \| | 7 |"
+
+
+def test_large_steps_are_shortened_and_full_shows_all(attn: Attn, tmp_path: Path) -> None:
+    path = tmp_path / "big.npz"
+    rng = np.random.default_rng(4)
+    np.savez(
+        path, q=rng.normal(size=(37, 5)), k=rng.normal(size=(41, 5)), v=rng.normal(size=(41, 2))
+    )
+    record = compute(path)
+    ran = attn("compute", path, "--only", "scores")
+    lines = ran.out.splitlines()
+    kept_rows, kept_columns = [0, 1, 2, 34, 35, 36], [0, 1, 2, 38, 39, 40]
+    assert lines[1].split() == ["query", "0", "1", "2", "...", "38", "39", "40"]
+    assert lines[6].split() == ["..."] * 8
+    rows = [line.split() for line in (*lines[3:6], *lines[7:10])]
+    for row, index in zip(rows, kept_rows, strict=True):
+        numbers = [f"{record['scores'][index, j]:.4f}" for j in kept_columns]
+        assert row == [str(index), *numbers[:3], "...", *numbers[3:]]
+    assert lines[-1] == "(scores has 1517 values: the middle is left out, --full shows all)"
+    full = attn("compute", path, "--only", "scores", "--full").out.splitlines()
+    assert len(full) == 2 + 37
+    for at, line in enumerate(full[2:]):
+        assert line.split() == [str(at), *(f"{x:.4f}" for x in record["scores"][at])]
+    markdown = attn("compute", path, "--only", "scores", "--format", "markdown").out
+    assert "| ... | ... | ... | ... | ... | ... | ... | ... |" in markdown
+    assert "--full shows all" in markdown
+
+
+def test_the_largest_weight_of_a_shortened_row_is_marked_only_where_it_stands(
+    attn: Attn, tmp_path: Path
+) -> None:
+    path = tmp_path / "big.npz"
+    k = np.zeros((1000, 1))
+    k[500], k[999] = 5.0, 3.0
+    np.savez(path, q=np.ones((2, 1)), k=k, v=k)
+    assert "*" not in attn("compute", path, "--only", "weights").out
+    k[500] = 0.0
+    np.savez(path, q=np.ones((2, 1)), k=k, v=k)
+    assert attn("compute", path, "--only", "weights").out.count("*") == 2
+
+
+def test_digits(attn: Attn) -> None:
+    row = ["compute", LOVE, "--query-token", "love", "--only", "output"]
+    assert attn(*row, "--digits", "7").out.splitlines()[-1].split() == [
+        "love", "1.6892752", "3.1115940", "0.8446376",
+    ]  # fmt: skip
+    assert attn(*row, "--digits", "0").out.splitlines()[-1].split() == ["love", "2", "3", "1"]
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([1.0, 2.0, -3.0], ["1", "2", "-3"]),
+        ([1.0, 0.5, 0.0], ["1", "0.5000", "0"]),
+        ([1e-9, 2e-9, 0.0], ["1.0000e-09", "2.0000e-09", "0"]),
+        ([1e9, 0.5, 1.0], ["1.0000e+09", "5.0000e-01", "1.0000e+00"]),
+        ([123456789.0, 1.0, 2.0], ["123456789", "1", "2"]),
+        ([0.00004, 1.5, 2.0], ["0.0000", "1.5000", "2"]),
+        ([-0.0, 1.0, 2.0], ["0", "1", "2"]),
+    ],
+)
+def test_numbers_as_people_read_them(
+    values: list[float], shown: list[str], attn: Attn, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.npz"
+    np.savez(path, embeddings=np.array([values]))
+    assert attn("compute", path, "--only", "embeddings").out.splitlines()[-1].split()[1:] == shown
