@@ -90,6 +90,7 @@ class _Events:
             text = _SURROGATES.sub(_joined, text)
         self._events: Iterator[Any] = iter(yaml.parse(text, Loader=loader))
         self._broken: type[Exception] = yaml.YAMLError
+        self._scalar = yaml.ScalarEvent
 
     def where(self, mark: Any) -> Where:
         """Return the place of a mark, counted from 1, with its line."""
@@ -112,6 +113,8 @@ class _Events:
             event = next(self._events)
         except self._broken as error:
             raise self._not_yaml(error) from None
+        if type(event) is self._scalar and event.anchor is None and event.tag is None:
+            return event
         if _is(event, "Alias") or getattr(event, "anchor", None) is not None:
             raise self.refuse(
                 "anchors and aliases are not read",
@@ -180,9 +183,15 @@ class _Events:
     def items(self, path: Path) -> list[Node]:
         """Return the items of a sequence whose start has been read."""
         items: list[Node] = []
-        while not _is(event := self.next(), "SequenceEnd"):
-            items.append(self.node(event, (*path, len(items))))
-        return items
+        scalar = self._scalar
+        while True:
+            event = self.next()
+            if type(event) is scalar:  # the cells of a matrix, which are many
+                items.append(event.value if event.implicit[0] else Quoted(event.value))
+            elif _is(event, "SequenceEnd"):
+                return items
+            else:
+                items.append(self.node(event, (*path, len(items))))
 
     def entries(self, path: Path) -> dict[str, Node]:
         """Return the entries of a mapping whose start has been read."""

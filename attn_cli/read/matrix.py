@@ -175,6 +175,8 @@ def _nested(items: list[Any], path: Path) -> AnyArray:
     """Return nested lists as an array; raise AttnError with the path of the first odd item."""
     if not items:
         raise AttnError(f"{dotted(path)} is empty", path=path, help="write at least one number")
+    if set(map(type, items)) <= {str, Quoted}:
+        return _row(items, path)
     lists = [isinstance(item, list | tuple | np.ndarray) for item in items]
     if not any(lists):
         return _row(items, path)

@@ -20,8 +20,10 @@ NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?",
 WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d*)", re.ASCII)
 WILD = re.compile(r"[+-]?\.?(?:inf|Inf|INF)|\.?(?:nan|NaN|NAN)")
 
-# What `float` takes and the grammar does not: any other character, and digits behind a 0.
-_SUSPECT = re.compile(r"[^0-9+\-.eE\n]|(?:^|\n)[+-]?0[0-9]", re.ASCII)
+# What `float` takes and the grammar does not: any other character, and digits behind a 0. Two
+# patterns, because each is a plain scan; their alternation takes four times as long.
+_FOREIGN = re.compile(r"[^0-9+\-.eE\n]")
+_LEADING_ZERO = re.compile(r"\n[+-]?0[0-9]")
 
 
 def number(value: Any, path: Path) -> float:
@@ -132,11 +134,11 @@ def numbers(texts: list[Any], path: Path) -> list[float]:
     The whole row is tested at once; cell by cell only where something in it is suspect.
     """
     try:
-        joined = "\n".join(texts)
+        joined = "\n" + "\n".join(texts)
     except TypeError:
         return [number(text, (*path, at)) for at, text in enumerate(texts)]
-    plain = Quoted not in set(map(type, texts)) and joined.count("\n") == len(texts) - 1
-    if plain and not _SUSPECT.search(joined):
+    plain = Quoted not in set(map(type, texts)) and joined.count("\n") == len(texts)
+    if plain and not _FOREIGN.search(joined) and not _LEADING_ZERO.search(joined):
         try:
             return list(map(float, texts))
         except ValueError:
