@@ -284,3 +284,11 @@ def test_a_failure_is_a_document_where_json_is_in_force(
     assert ran.status == 2
     assert (ran.out != "") is as_json
     assert (ran.err == "") is as_json
+
+
+def test_the_line_end_of_a_block_is_no_part_of_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("embeddings: [[1, 2]]\nscore: |\n  dot\ntokens:\n  - >\n    one\n")
+    record = compute(path)
+    assert record.settings["score"] == {"function": "dot"}
+    assert list(record.query_tokens) == ["one"]

@@ -72,6 +72,11 @@ def _is(event: Any, kind: str) -> bool:
     return type(event).__name__ == f"{kind}Event"
 
 
+def _quoted(event: Any) -> Quoted:
+    """Return a scalar in quotes or in a block; the line end of a block is not part of the word."""
+    return Quoted(event.value.rstrip("\n") if event.style in ("|", ">") else event.value)
+
+
 class _Events:
     """The events of one text, with the checks that no reader of them should have to make."""
 
@@ -170,7 +175,7 @@ class _Events:
     def node(self, event: Any, path: Path) -> Node:
         """Return the node at a path, which begins with an event."""
         if _is(event, "Scalar"):
-            return event.value if event.implicit[0] else Quoted(event.value)
+            return event.value if event.implicit[0] else _quoted(event)
         if len(path) >= MAX_DEPTH:
             raise self.refuse(
                 f"nested more than {MAX_DEPTH} levels deep",
@@ -187,7 +192,7 @@ class _Events:
         while True:
             event = self.next()
             if type(event) is scalar:  # the cells of a matrix, which are many
-                items.append(event.value if event.implicit[0] else Quoted(event.value))
+                items.append(event.value if event.implicit[0] else _quoted(event))
             elif _is(event, "SequenceEnd"):
                 return items
             else:
