@@ -67,7 +67,9 @@ def test_more_than_the_memory_allowed_goes_into_a_file(attn: Attn, tmp_path: Pat
 def test_a_part_holds_no_more_than_it_may(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     problem = read_problem(from_mapping(_long(saved(tmp_path))))
     monkeypatch.setattr(parts_module, "PART_BYTES", 4 * 7 * 8)
-    records = list(parts_module.in_parts(problem, Request(steps=("weights",))))
+    parted = parts_module.in_parts(problem, Request(steps=("weights",)))
+    assert parted is not None
+    records = list(parted[1])
     assert [len(record["weights"]) for record in records] == [4, 4, 4, 1]
     assert [list(r.query_tokens) for r in records][3] == ["12"]
 

@@ -27,10 +27,11 @@ def compute(problem: ProblemOptions, steps: StepOptions, output: OutputOptions) 
     loaded = problem.read()
     request = steps.request(loaded, output)
     if expected is None and FORMATS[output.name].parts:
-        from attn_cli.core.parts import can_be_parted, in_parts, whole_of
+        from attn_cli.core.parts import in_parts
 
-        if can_be_parted(loaded, request):
-            return deliver_parts(whole_of(loaded, request), in_parts(loaded, request), output)
+        parted = in_parts(loaded, request)
+        if parted is not None:
+            return deliver_parts(*parted, output)
     record = run(loaded, request)
     if expected is not None:
         from attn_cli.core.compare import compare

@@ -32,8 +32,8 @@ def deliver(record: Record, output: OutputOptions) -> ExitStatus:
     if output.quiet:
         record = replace(record, warnings=())
     rendered = RENDERERS.get(output.name)(record, _style(output))
-    if isinstance(rendered, str) and output.name != "table":
-        rendered = rendered.encode()  # data is UTF-8, whatever the terminal is
+    if isinstance(rendered, str) and not FORMATS[output.name].drawn:
+        rendered = rendered.encode()
     _write(rendered, output)
     for warning in record.warnings:
         say(f"warning: {printable(warning)}")

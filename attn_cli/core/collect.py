@@ -61,6 +61,14 @@ class Collector:
         """Remember the queries, by their positions, that see no key."""
         self._empty += [(lead, int(row)) for row in rows[~visible.any(axis=1)]]
 
+    def watches(self, name: str) -> bool:
+        """Whether values of a step that are not finite are to be noted.
+
+        Scores are watched also where they are not shown: normalisers can hide what overflowed.
+        """
+        shown = name == "scores" or name in self._plan.steps
+        return shown and self._problem.nonfinite == "refuse"
+
     def note_wild(
         self,
         name: str,
@@ -69,12 +77,8 @@ class Collector:
         rows: Integers | None = None,
         keys: slice = slice(0, 0),
     ) -> None:
-        """Remember how many values of a step are not finite, and where the first of them stands.
-
-        Scores are watched also where they are not shown: normalisers can hide what overflowed.
-        """
-        watched = name == "scores" or name in self._plan.steps
-        if self._problem.nonfinite == "allow" or not watched or not wild.any():
+        """Remember how many values of a step are not finite, and where the first of them stands."""
+        if not wild.any():
             return
         row, column = (int(n) for n in np.unravel_index(int(wild.argmax()), wild.shape))
         row = row if rows is None else int(rows[row])

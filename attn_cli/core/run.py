@@ -59,15 +59,18 @@ def _fill(collector: Collector, problem: Problem, plan: Plan, lead: Lead) -> Non
     if problem.query is not None and (in_blocks or "q" in wanted):
         Q = problem.query.rows(lead, rows)
         collector.keep("q", lead, Q, plan.computed)
-        collector.note_wild("q", lead, ~np.isfinite(Q), rows)
+        if collector.watches("q"):
+            collector.note_wild("q", lead, ~np.isfinite(Q), rows)
     if problem.key is not None and (in_blocks or "k" in wanted):
         K = problem.key.rows(lead)
         collector.keep("k", lead, K)
-        collector.note_wild("k", lead, ~np.isfinite(K))
+        if collector.watches("k"):
+            collector.note_wild("k", lead, ~np.isfinite(K))
     if wanted & (WEIGHED | {"v"}):
         V = problem.value.rows(lead)
         collector.keep("v", lead, V)
-        collector.note_wild("v", lead, ~np.isfinite(V))
+        if collector.watches("v"):
+            collector.note_wild("v", lead, ~np.isfinite(V))
     if in_blocks:
         entry = _entry(problem, lead, rows, Q, K, V if wanted & WEIGHED else None)
         for block in _blocks(len(rows), problem, plan):
@@ -132,13 +135,14 @@ def _fill_block(collector: Collector, plan: Plan, entry: Entry, rows: slice, key
     visible: Bools = np.zeros((0, 0), dtype=np.bool_)
     for name, values in steps(entry, rows, keys):
         if name == "visible":
-            visible = values.astype(np.bool_)
+            visible = values
             collector.note_visible(entry.lead, visible, positions)
             continue
-        wild = ~np.isfinite(values)
-        if name in {"scores", "masked"}:  # there -inf says that a key is hidden
-            wild &= visible
-        collector.note_wild(name, entry.lead, wild, positions, keys)
+        if collector.watches(name):
+            wild = ~np.isfinite(values)
+            if name in {"scores", "masked"}:  # there -inf says that a key is hidden
+                wild &= visible
+            collector.note_wild(name, entry.lead, wild, positions, keys)
         if name == "weights":
             collector.keep_weights(entry.lead, values, visible, local)
         else:

@@ -45,12 +45,17 @@ class Format:
     one_step: bool = False
     binary: bool = False
     parts: bool = False  # whether it can be written part by part: its module has render_parts
+    drawn: bool = False  # for a terminal, in its encoding; all other text is UTF-8
     verdicts: bool = False  # whether it has a place for what comparisons say
 
 
 FORMATS = {
     "table": Format(
-        module="attn_cli.views.table", suffixes=(".txt",), options=("digits", "full"), verdicts=True
+        module="attn_cli.views.table",
+        suffixes=(".txt",),
+        options=("digits", "full"),
+        verdicts=True,
+        drawn=True,
     ),
     "json": Format(module="attn_cli.views.json", suffixes=(".json",), verdicts=True),
     "csv": Format(
