@@ -61,6 +61,19 @@ class Step:
         kept = self.kept[axis]
         return range(self.shape[axis]) if kept is None else kept
 
+    def as_matrix(self) -> Step:
+        """Return a step of one axis as one of a single row; any other as it is."""
+        if len(self.axes) > 1:
+            return self
+        return replace(
+            self,
+            axes=("", *self.axes),
+            labels=(("",), *self.labels),
+            values=self.values[None, :],
+            shape=(1, *self.shape),
+            kept=(None, *self.kept),
+        )
+
     def transposed(self) -> Step:
         """Return the step with its last two axes changed places: a token a column."""
         return replace(
@@ -102,6 +115,23 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A word that was chosen because its value is the largest, and how clearly it is.
+
+    `ranking` has the largest values in descending order, with what they are values of. `doubt` says
+    why the choice is no clear one, and is empty where it is.
+    """
+
+    asked: str  # the word, or the words, that this answers
+    answer: str
+    value: float
+    runner_up: str | None
+    margin: float | None  # value minus that of the runner-up
+    ranking: tuple[tuple[str, float], ...] = ()
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """The steps of one computation, in the order computed, and all that explains them."""
 
@@ -111,6 +141,8 @@ class Record:
     query_tokens: Labels
     key_tokens: Labels
     answer: object = None
+    choices: tuple[Choice, ...] = field(default=())
+    title: str = ""  # which of several records this is
     warnings: tuple[str, ...] = field(default=())
     comparisons: tuple[Comparison, ...] = field(default=())
 

@@ -74,7 +74,8 @@ def test_the_json_document(attn: Attn) -> None:
     assert document["answer"] is None
     assert document["warnings"] == []
     assert document["settings"] == {
-        "score": {"function": "scaled"}, "scale": 1 / math.sqrt(3), "causal": None,
+        "heads": None, "positions": None, "score": {"function": "scaled"},
+        "scale": 1 / math.sqrt(3), "causal": None,
         "mask": "the mask attends", "normalize": "softmax", "layout": "rows", "dtype": "float64",
         "nonfinite": "refuse", "rows": [2], "batch": None, "head": None,
     }  # fmt: skip

@@ -5,10 +5,9 @@
     masked   = scores + mask where a query sees a key, -inf elsewhere
     weights  = softmax(masked), or another normaliser; exactly 0 where a key is hidden
     context  = weights V
-    output   = context W_o + b_o
 
 What is hidden is selected away, never multiplied or added to: NaN or infinity in a hidden key or
-value reaches no result.
+value reaches no result. What follows the context is in `core.after`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Array, Bools, Integers
 from attn_cli.core.normalizers.base import Normalizer
-from attn_cli.core.problem import Linear
 from attn_cli.core.scores.base import Block
 from attn_cli.core.select import Selection
 from attn_cli.core.visible import Lead, Mask, Scheme, all_of
@@ -39,7 +37,6 @@ class Entry:
     mask: Mask | None
     normalizer: Normalizer
     V: Array | None
-    output: Linear
 
 
 def steps(entry: Entry, rows: slice, keys: slice) -> Iterator[tuple[str, AnyArray]]:
@@ -74,9 +71,7 @@ def steps(entry: Entry, rows: slice, keys: slice) -> Iterator[tuple[str, AnyArra
     yield "weights", weights
 
     if entry.V is not None:
-        context = weigh(weights, entry.V[keys], visible)
-        yield "context", context
-        yield "output", entry.output(context)
+        yield "context", weigh(weights, entry.V[keys], visible)
 
 
 def weigh(weights: Array, V: Array, visible: Bools) -> Array:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from attn_cli.core.arrays import Array, Bools, Integers
 from attn_cli.core.formulas import AXES
-from attn_cli.core.plan import LEADING, Plan, StepPlan
+from attn_cli.core.plan import Plan, StepPlan
 from attn_cli.core.problem import Problem
 from attn_cli.core.visible import Lead
-from attn_cli.record import Step
+from attn_cli.record import Choice, Step
 
 
 class Collector:
@@ -28,23 +28,23 @@ class Collector:
             for name, step in plan.steps.items()
             if name == "weights"
         }
+        self.choices: list[Choice] = []  # the next word of each batch entry
         self._empty: list[tuple[Lead, int]] = []  # queries that see no key
         self._wild: dict[str, tuple[int, list[int]]] = {}  # step -> how many not finite, the first
 
     def keep(self, name: str, lead: Lead, values: Array, rows: Integers | None = None) -> None:
-        """Copy the kept part of a step; `rows` says which rows of it these are (None: all)."""
+        """Copy the kept part of a step; `rows` are the positions of its queries, where it has any.
+
+        `lead` is the batch entry and head; where the step has no axis of heads, the batch entry.
+        """
         step = self._plan.steps.get(name)
-        if step is None:
+        place = None if step is None else self._place(step, lead)
+        if step is None or place is None:
             return
-        place = self._place(step, lead)
-        if place is None:
-            return
-        if rows is None:
-            rows = np.arange(step.shape[-2])
-        targets, sources = _matching(step.indices(-2), rows)
-        part = values[sources]
         columns = step.kept[-1]
-        self._values[name][place][targets] = part if columns is None else part[:, list(columns)]
+        part = values if columns is None else values[..., list(columns)]
+        targets, sources = _matching(step, rows)
+        self._values[name][place][targets] = part[sources]
 
     def keep_weights(self, lead: Lead, weights: Array, visible: Bools, rows: Integers) -> None:
         """Keep weights, and the largest that each query gives to a key it sees."""
@@ -53,13 +53,20 @@ class Collector:
         place = None if step is None else self._place(step, lead)
         if step is None or place is None:
             return
-        targets, sources = _matching(step.indices(-2), rows)
+        targets, sources = _matching(step, rows)
         largest = np.max(weights, axis=1, where=visible, initial=-np.inf)
         self._peaks["weights"][place][targets] = largest[sources]
 
     def note_visible(self, lead: Lead, visible: Bools, rows: Integers) -> None:
         """Remember the queries, by their positions, that see no key."""
         self._empty += [(lead, int(row)) for row in rows[~visible.any(axis=1)]]
+
+    @property
+    def answer(self) -> str | list[str] | None:
+        """The next word, one a batch entry where there are several; None where none is asked."""
+        words = [choice.answer for choice in self.choices]
+        several = bool(self._problem.lead) and len(self._plan.groups) > 1
+        return words if several else words[0] if words else None
 
     def watches(self, name: str) -> bool:
         """Whether values of a step that are not finite are to be noted.
@@ -80,14 +87,21 @@ class Collector:
         """Remember how many values of a step are not finite, and where the first of them stands."""
         if not wild.any():
             return
-        row, column = (int(n) for n in np.unravel_index(int(wild.argmax()), wild.shape))
-        row = row if rows is None else int(rows[row])
-        place = [row, column + keys.start if AXES[name][1] == "key" else column]
-        count, first = self._wild.get(name, (0, [*lead, *self._turned(place)]))
+        place = [int(n) for n in np.unravel_index(int(wild.argmax()), wild.shape)]
+        if rows is not None:
+            place[0] = int(rows[place[0]])
+        if AXES[name][-1] == "key":
+            place[-1] += keys.start
+        if self._problem.layout == "columns":
+            place.reverse()
+        count, first = self._wild.get(name, (0, [*lead, *place]))
         self._wild[name] = count + int(wild.sum()), first
 
-    def _turned(self, place: list[int]) -> list[int]:
-        return place[::-1] if self._problem.layout == "columns" else place
+    def check(self, name: str, lead: Lead, values: Array, rows: Integers | None = None) -> None:
+        """Note what is not finite in a step whose every value counts, and keep it."""
+        if self.watches(name):
+            self.note_wild(name, lead, ~np.isfinite(values), rows)
+        self.keep(name, lead, values, rows)
 
     def steps(self) -> dict[str, Step]:
         """Return the finished steps."""
@@ -106,9 +120,10 @@ class Collector:
         }
 
     def warnings(self) -> Iterator[str]:
-        """Say which queries see no key, and which steps are not finite."""
+        """Say which queries see no key, what is hardly an answer, and what is not finite."""
         if self._empty:
             yield self._empty_rows()
+        yield from (choice.doubt for choice in self.choices if choice.doubt)
         for name, (count, first) in self._wild.items():
             values = "1 value" if count == 1 else f"{count} values"
             dtype = self._problem.dtype
@@ -116,10 +131,8 @@ class Collector:
 
     def _place(self, step: StepPlan, lead: Lead) -> tuple[int, ...] | None:
         """Return where a batch entry and head stands in a step; None where it is not kept."""
-        if step.name == "embeddings":
-            return ()
-        held = [step.indices(axis) for axis in range(len(self._plan.free))]
-        wanted = [lead[axis] for axis in self._plan.free]
+        held = [step.indices(axis) for axis in range(len(step.free))]
+        wanted = [lead[axis] for axis in step.free]
         if any(index not in indices for index, indices in zip(wanted, held, strict=True)):
             return None
         return tuple(indices.index(i) for i, indices in zip(wanted, held, strict=True))
@@ -127,7 +140,8 @@ class Collector:
     def _empty_rows(self) -> str:
         names = []
         for lead, row in self._empty[:3]:
-            entry = "".join(f"{LEADING[axis]} {index}, " for axis, index in enumerate(lead))
+            axes = self._problem.lead_axes
+            entry = "".join(f"{name} {at}, " for name, at in zip(axes, lead, strict=True))
             word = self._problem.query_tokens[row]
             names.append(f"{entry}query {row}" + ("" if word == str(row) else f" ('{word}')"))
         more = len(self._empty) - len(names)
@@ -136,11 +150,14 @@ class Collector:
         return f"{'; '.join(names)}{rest} {verb} no key to attend to: the weights there are 0"
 
 
-def _matching(kept: Sequence[int], rows: Integers) -> tuple[slice | Integers, slice | Integers]:
-    """Return where these rows go among the kept ones, and which of them go there."""
-    if isinstance(kept, range):  # all rows are kept, and blocks of them come in order
-        return slice(int(rows[0]), int(rows[-1]) + 1), slice(None)
-    places = {row: at for at, row in enumerate(kept)}
-    pairs = [(places[int(row)], at) for at, row in enumerate(rows) if int(row) in places]
-    targets = np.array([p[0] for p in pairs], dtype=np.intp)
-    return targets, np.array([p[1] for p in pairs], dtype=np.intp)
+def _matching(step: StepPlan, rows: Integers | None) -> tuple[slice | Integers, slice | Integers]:
+    """Return where rows at these positions go among the held ones, and which of them go there."""
+    if step.rows is None or rows is None:
+        kept = step.kept[-2] if len(step.axes) - len(step.free) > 1 else None
+        return slice(None), slice(None) if kept is None else np.array(kept, dtype=np.intp)
+    targets = np.searchsorted(step.rows, rows)
+    found = targets < len(step.rows)
+    found[found] = step.rows[targets[found]] == rows[found]
+    if found.all() and len(rows) and targets[-1] - targets[0] == len(rows) - 1:
+        return slice(int(targets[0]), int(targets[-1]) + 1), slice(None)
+    return targets[found], np.flatnonzero(found)

@@ -4,27 +4,50 @@ from __future__ import annotations
 
 from attn_cli.core.problem import Problem, Projection
 
-AXES: dict[str, tuple[str, str]] = {
-    "embeddings": ("token", "dimension"),
-    "q": ("query", "dimension"),
+OF_TOKENS = ("token", "dimension")
+OF_PAIRS = ("query", "key")
+ROWS = ("query", "dimension")
+
+AXES: dict[str, tuple[str, ...]] = {
+    "embeddings": OF_TOKENS,
+    "positions": OF_TOKENS,
+    "positioned": OF_TOKENS,
+    "q": ROWS,
     "k": ("key", "dimension"),
     "v": ("key", "dimension"),
-    "products": ("query", "key"),
-    "gate": ("query", "key"),
-    "scores": ("query", "key"),
-    "masked": ("query", "key"),
-    "weights": ("query", "key"),
-    "context": ("query", "dimension"),
-    "output": ("query", "dimension"),
+    "products": OF_PAIRS,
+    "gate": OF_PAIRS,
+    "scores": OF_PAIRS,
+    "masked": OF_PAIRS,
+    "weights": OF_PAIRS,
+    "context": ROWS,
+    "concat": ROWS,
+    "output": ROWS,
+    "residual": ROWS,
+    "layer_norm": ROWS,
+    "hidden": ("query", "unit"),
+    "feed_forward": ROWS,
+    "residual_2": ROWS,
+    "layer_norm_2": ROWS,
+    "pooled": ("dimension",),
+    "logits": ("word",),
+    "probabilities": ("word",),
 }
+INPUTS = ("embeddings", "positions", "positioned")  # without batch or head
+WHOLE_ROWS = frozenset(name for name, axes in AXES.items() if axes == OF_PAIRS)
+POOLED = ("pooled", "logits", "probabilities")
+AFTER = tuple(AXES)[tuple(AXES).index("concat") : tuple(AXES).index("pooled")]
 
 
 def formulas(problem: Problem) -> dict[str, str]:
     """Return step name -> formula, for the steps that apply, in the order computed."""
     innermost, parameters = problem.score.innermost(problem.parameters)
     columns = problem.layout == "columns"
+    positions = problem.positions
     steps = {
         "embeddings": None if problem.embeddings is None else "X, one vector a token",
+        "positions": positions and positions.formula,
+        "positioned": positions and "X' = X + P",
         "q": _projected(problem, problem.query, "Q", "W_q", "b_q"),
         "k": _projected(problem, problem.key, "K", "W_k", "b_k"),
         "v": _projected(problem, problem.value, "V", "W_v", "b_v"),
@@ -34,9 +57,15 @@ def formulas(problem: Problem) -> dict[str, str]:
         "masked": f"masked = {_masked(problem)}" if problem.schemes else None,
         "weights": f"weights = {_weights(problem)}",
         "context": "context = V weights" if columns else "context = weights V",
-        "output": f"output = {problem.output.formula('context', 'W_o', 'b_o', problem.layout)}",
+        "concat": "concat = the contexts of all heads, side by side" if problem.joined else None,
     }
-    return {name: formula for name, formula in steps.items() if formula}
+    found = {name: formula for name, formula in steps.items() if formula}
+    X = "" if problem.query is None else problem.query.letter
+    context = "concat" if problem.joined else "context"
+    found |= problem.after.formulas(context, X, problem.layout)
+    if problem.next_word is not None:
+        found |= problem.next_word.formulas(list(found)[-1], problem.layout)
+    return found
 
 
 def _projected(

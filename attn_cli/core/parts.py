@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
+from typing import Any
 
-from attn_cli.core.plan import Plan, half_of_the_machine, make_plan
+from attn_cli.core.plan import Plan, StepPlan, half_of_the_machine, make_plan
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.run import run
 from attn_cli.record import Record, Whole
@@ -30,15 +32,16 @@ def in_parts(problem: Problem, request: Request) -> tuple[Whole, Iterator[Record
     if "query" not in step.axes:
         return None
     whole = Whole(step.name, step.axes, step.labels, step.shape)
-    return whole, _parts(problem, request, plan, step.shape[-1])
+    return whole, _parts(problem, request, plan, step)
 
 
-def _parts(problem: Problem, request: Request, plan: Plan, columns: int) -> Iterator[Record]:
+def _parts(problem: Problem, request: Request, plan: Plan, step: StepPlan) -> Iterator[Record]:
     memory = half_of_the_machine() if request.memory is None else request.memory
-    row = columns * problem.dtype.itemsize
+    row = step.shape[-1] * problem.dtype.itemsize
     height = max(1, min(PART_BYTES, memory // 4) // row)
-    for lead in plan.leads:
-        batch, head = (*lead, None, None)[:2]
+    axes = [problem.lead_axes[axis] for axis in step.free]
+    for lead in product(*(range(problem.lead[axis]) for axis in step.free)):
+        entry: dict[str, Any] = dict(zip(axes, lead, strict=True))
         for start in range(0, len(plan.rows), height):
             rows = tuple(int(position) for position in plan.rows[start : start + height])
-            yield run(problem, replace(request, rows=rows, batch=batch, head=head))
+            yield run(problem, replace(request, rows=rows, **entry))

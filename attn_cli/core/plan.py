@@ -14,18 +14,22 @@ from math import prod
 import numpy as np
 
 from attn_cli.core.arrays import Integers
-from attn_cli.core.formulas import AXES, formulas
+from attn_cli.core.formulas import AFTER, AXES, INPUTS, POOLED, WHOLE_ROWS, formulas
 from attn_cli.core.problem import Edge, Problem, Request
 from attn_cli.core.visible import Lead
 from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.record import Labels, Numbered
 
-LEADING = ("batch", "head")
+Chosen = list[int | None]  # for each leading axis the entry that was asked for, None for all
 
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """The shape of one step, and the indices along each axis that will be held (None: all)."""
+    """The shape of one step, and the indices along each axis that will be held (None: all).
+
+    `free` are the leading axes of the scores that the step has too; `rows` the positions of the
+    queries whose rows are held, where it has an axis of queries.
+    """
 
     name: str
     formula: str
@@ -33,6 +37,8 @@ class StepPlan:
     labels: tuple[Labels, ...]
     shape: tuple[int, ...]
     kept: tuple[Sequence[int] | None, ...]
+    free: tuple[int, ...]
+    rows: Integers | None
 
     @property
     def held(self) -> tuple[int, ...]:
@@ -50,10 +56,9 @@ class Plan:
     """All that is decided before the first multiplication."""
 
     steps: dict[str, StepPlan]
-    leads: tuple[Lead, ...]  # which batch entries and heads are computed
-    free: tuple[int, ...]  # the leading axes that the steps have
+    groups: dict[Lead, tuple[Lead, ...]]  # what has one output -> the entries that make it
     rows: Integers  # positions of the queries that were asked for
-    computed: Integers  # which of `rows` are computed
+    computed: Integers  # positions of the queries that are computed
     memory: int
 
 
@@ -61,27 +66,44 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     """Return the plan; raise AttnError for a step, entry or size that cannot be had."""
     rows = np.arange(problem.n_q) if request.rows is None else np.array(request.rows, dtype=np.intp)
     chosen = _chosen(problem, request)
-    free = tuple(axis for axis in range(len(problem.lead)) if chosen[axis] is None)
     resolved = formulas(problem)
+    sizes = _depths(problem)
     steps = {
-        name: _step(problem, name, resolved[name], free, rows, request.edge)
+        name: _step(problem, name, resolved[name], sizes[name], chosen, rows, request.edge)
         for name in _wanted(list(resolved), request)
     }
     memory = half_of_the_machine() if request.memory is None else request.memory
     _refuse_what_cannot_fit(problem, steps, memory)
+    of_queries = [step.rows for step in steps.values() if step.rows is not None]
+    if problem.next_word is not None and not steps.keys().isdisjoint(POOLED):
+        of_queries.append(problem.next_word.rows(problem.n_q))
+    computed = np.unique(np.concatenate([np.zeros(0, dtype=np.intp), *of_queries]))
+    return Plan(steps, _groups(problem, steps, chosen), rows, computed, memory)
 
-    headed = [s for s in steps.values() if s.name != "embeddings"]
+
+def _groups(
+    problem: Problem, steps: dict[str, StepPlan], chosen: Chosen
+) -> dict[Lead, tuple[Lead, ...]]:
+    """Return which batch entries and heads are computed, together where one output is theirs."""
     leads = product(
         *(
-            _union([s.indices(free.index(axis)) for s in headed], size)
+            _union([s.indices(s.free.index(axis)) for s in steps.values() if axis in s.free], size)
             if chosen[axis] is None
             else [chosen[axis]]
             for axis, size in enumerate(problem.lead)
         )
     )
-    of_queries = [s.indices(len(free)) for s in steps.values() if "query" in s.axes]
-    computed = np.array(_union(of_queries, len(rows)), dtype=np.intp)
-    return Plan(steps, tuple(leads), free, rows, computed, memory)  # type: ignore[arg-type]
+    depth = len(problem.batch) if problem.joined else len(problem.lead)
+    all_heads = problem.joined and not steps.keys().isdisjoint({*AFTER, *POOLED})
+    groups: dict[Lead, tuple[Lead, ...]] = {}
+    for lead in leads:
+        group: Lead = tuple(int(index) for index in lead[:depth] if index is not None)
+        entry: Lead = tuple(int(index) for index in lead if index is not None)
+        if all_heads:
+            groups[group] = tuple((*group, head) for head in range(problem.heads or 0))
+        else:
+            groups[group] = (*groups.get(group, ()), entry)
+    return groups
 
 
 def half_of_the_machine() -> int:
@@ -105,24 +127,29 @@ def in_units(size: float) -> str:
     return f"{size:.1f} TiB"
 
 
-def _chosen(problem: Problem, request: Request) -> list[int | None]:
+def _chosen(problem: Problem, request: Request) -> Chosen:
     """Return for each leading axis the entry that was asked for, None for all."""
-    asked = (request.batch, request.head)
-    for axis, index in enumerate(asked):
+    asked = {"batch": request.batch, "head": request.head}
+    for name, index in asked.items():
         if index is None:
             continue
-        option = f"--{LEADING[axis]}"
-        if axis >= len(problem.lead):
+        if name not in problem.lead_axes:
             raise AttnError(
-                f"{option} {index}: Q, K and V have no {LEADING[axis]} axis",
-                help=f"{option} chooses along axis {axis + 1} of {axis + 3} or more axes",
+                f"--{name} {index}: Q, K and V have no {name} axis",
+                help=_NO_AXIS[name],
             )
-        if not isinstance(index, int) or not 0 <= index < problem.lead[axis]:
+        size = problem.lead[problem.lead_axes.index(name)]
+        if not isinstance(index, int) or not 0 <= index < size:
             raise AttnError(
-                f"{option} {index} is out of range: there are {problem.lead[axis]}, "
-                f"numbered from 0 to {problem.lead[axis] - 1}"
+                f"--{name} {index} is out of range: there are {size}, numbered from 0 to {size - 1}"
             )
-    return list(asked[: len(problem.lead)])
+    return [asked[name] for name in problem.lead_axes]
+
+
+_NO_AXIS = {
+    "batch": "--batch chooses along the first of 3 or 4 axes",
+    "head": "heads: 2 splits the features among heads; of 4 axes the second is heads",
+}
 
 
 def _wanted(names: list[str], request: Request) -> list[str]:
@@ -143,38 +170,53 @@ def _step(
     problem: Problem,
     name: str,
     formula: str,
-    free: tuple[int, ...],
+    depth: int,
+    chosen: Chosen,
     rows: Integers,
     edge: Edge | None,
 ) -> StepPlan:
-    """Return the plan of one step."""
+    """Return the plan of one step; `depth` is the length of its last axis."""
     axes = AXES[name]
-    query_labels = labels_of(problem.query_tokens, rows, problem.n_q)
-    sizes = {
-        "token": (0 if problem.embeddings is None else len(problem.embeddings)),
+    free = tuple(axis for axis in _lead_of(problem, name) if chosen[axis] is None)
+    words = () if problem.next_word is None else problem.next_word.vocabulary
+    labels: dict[str, Labels] = {
+        "token": problem.token_labels,
+        "query": labels_of(problem.query_tokens, rows, problem.n_q),
+        "key": problem.key_tokens,
+        "word": words,
+    }
+    lengths = {
+        "token": 0 if problem.embeddings is None else len(problem.embeddings),
         "query": len(rows),
         "key": problem.n_k,
-        "dimension": _depth(problem, name),
     }
-    labels = {
-        "token": problem.token_labels,
-        "query": query_labels,
-        "key": problem.key_tokens,
-        "dimension": Numbered(range(sizes["dimension"])),
-    }
-    lead = () if name == "embeddings" else free
-    shape = (*(problem.lead[axis] for axis in lead), *(sizes[axis] for axis in axes))
+    shape = (*(problem.lead[axis] for axis in free), *(lengths.get(a, depth) for a in axes))
+    kept = _edges(shape, edge)
+    held = None
+    if "query" in axes:
+        indices = kept[len(free)]
+        held = rows if indices is None else rows[list(indices)]
     return StepPlan(
         name=name,
         formula=formula,
-        axes=(*(LEADING[axis] for axis in lead), *axes),
+        axes=(*(problem.lead_axes[axis] for axis in free), *axes),
         labels=(
-            *(Numbered(range(problem.lead[axis])) for axis in lead),
-            *(labels[axis] for axis in axes),
+            *(Numbered(range(problem.lead[axis])) for axis in free),
+            *(labels.get(axis) or Numbered(range(lengths.get(axis, depth))) for axis in axes),
         ),
         shape=shape,
-        kept=_edges(shape, edge),
+        kept=kept,
+        free=free,
+        rows=held,
     )
+
+
+def _lead_of(problem: Problem, name: str) -> range:
+    """Return the leading axes of the scores that a step has."""
+    if name in INPUTS:
+        return range(0)
+    after = name in AFTER or name in POOLED
+    return range(len(problem.batch) if after and problem.joined else len(problem.lead))
 
 
 def labels_of(tokens: Labels, rows: Integers, count: int) -> Labels:
@@ -184,15 +226,19 @@ def labels_of(tokens: Labels, rows: Integers, count: int) -> Labels:
     return tuple(tokens[int(row)] for row in rows)
 
 
-def _depth(problem: Problem, name: str) -> int:
-    """Return the length of a row of the steps that have dimensions."""
-    if name == "embeddings" and problem.embeddings is not None:
-        return int(problem.embeddings.shape[1])
-    if name == "q" and problem.query is not None:
-        return problem.query.depth
-    if name == "k" and problem.key is not None:
-        return problem.key.depth
-    return problem.d_out if name == "output" else problem.value.depth
+def _depths(problem: Problem) -> dict[str, int]:
+    """Return step -> the length of its last axis."""
+    X = problem.embeddings
+    found = dict.fromkeys(INPUTS, 0 if X is None else int(X.shape[1]))
+    found |= dict.fromkeys(WHOLE_ROWS, problem.n_k)
+    found["q"] = problem.query.depth if problem.query else 0
+    found["k"] = problem.key.depth if problem.key else 0
+    found["v"] = found["context"] = problem.value.depth
+    found["concat"] = problem.d_context
+    found |= problem.after.depths(problem.d_context)
+    if problem.next_word is not None:
+        found |= problem.next_word.depths(list(found.values())[-1])
+    return found
 
 
 def _edges(shape: tuple[int, ...], edge: Edge | None) -> tuple[Sequence[int] | None, ...]:

@@ -11,46 +11,39 @@ from typing import Any, Literal
 
 import numpy as np
 
+from attn_cli.core.after import After
 from attn_cli.core.arrays import Array
+from attn_cli.core.linear import IDENTITY, Linear
+from attn_cli.core.next_word import NextWord
 from attn_cli.core.normalizers.base import Normalizer
+from attn_cli.core.positions import Positions
 from attn_cli.core.scores.base import Layout, Parameters, ScoreFunction
 from attn_cli.core.visible import Causal, Lead, Mask, Scheme
 from attn_cli.record import Labels
 
 
 @dataclass(frozen=True, slots=True)
-class Linear:
-    """x W + b, the weight (d_in x d_out) and the bias (d_out) each optional."""
-
-    weight: Array | None = None
-    bias: Array | None = None
-
-    def __call__(self, x: Array) -> Array:
-        """Return x W + b for x (..., d_in)."""
-        y = x if self.weight is None else x @ self.weight
-        return y if self.bias is None else y + self.bias
-
-    def formula(self, x: str, weight: str, bias: str, layout: Layout) -> str:
-        """Write it with these letters; in layout columns the weight stands on the left."""
-        y = x
-        if self.weight is not None:
-            y = f"{weight} {x}" if layout == "columns" else f"{x} {weight}"
-        if self.bias is None:
-            return y
-        return f"{y} + {bias} 1^T" if layout == "columns" else f"{y} + {bias}"
-
-
-@dataclass(frozen=True, slots=True)
 class Projection:
-    """Where Q, K or V comes from: given as it is, or a projection of embeddings."""
+    """Where Q, K or V comes from: given as it is, or a projection of embeddings.
 
-    inputs: Array  # (..., n, d_in)
-    linear: Linear = Linear()
-    letter: str = ""  # X or M, what the inputs are called; empty where the matrix is given
+    Inputs are (*batch, n, d_in), or (*batch, heads, n, d_in) where each head has rows of its own
+    (`split`); with heads the weight is (heads, d_in, d_out) and the bias (heads, d_out).
+    """
+
+    inputs: Array
+    linear: Linear = IDENTITY
+    letter: str = ""  # X, X' or M, what the inputs are called; empty where the matrix is given
+    split: bool = False
 
     def rows(self, lead: Lead, rows: slice | Any = slice(None)) -> Array:
         """Return rows of the projected matrix, of one batch entry and head."""
-        return self.linear(self.inputs[lead][rows])
+        own = self.inputs[lead if self.split else lead[: len(self.batch)]]
+        return self.linear.of_head(lead[-1] if lead else 0)(own[rows])
+
+    @property
+    def batch(self) -> Lead:
+        """The sizes of the leading axes that are no heads."""
+        return self.inputs.shape[: -3 if self.split else -2]
 
     @property
     def count(self) -> int:
@@ -60,8 +53,7 @@ class Projection:
     @property
     def depth(self) -> int:
         """How long each row is: d_q, d_k or d_v."""
-        weight = self.linear.weight
-        return int(self.inputs.shape[-1] if weight is None else weight.shape[1])
+        return self.linear.depth(int(self.inputs.shape[-1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +64,11 @@ class Problem:
     key: Projection | None
     value: Projection
     n_q: int
+    batch: Lead  # () or (batch entries,)
+    heads: int | None
+    joined: bool  # whether the contexts of all heads are put side by side before the output
     embeddings: Array | None
+    positions: Positions | None  # added to the embeddings
     score: ScoreFunction
     parameters: Parameters
     scale: float
@@ -80,7 +76,8 @@ class Problem:
     causal: Causal | None
     mask: Mask | None
     normalizer: Normalizer
-    output: Linear
+    after: After
+    next_word: NextWord | None
     token_labels: Labels  # of the rows of embeddings
     query_tokens: Labels
     key_tokens: Labels
@@ -91,8 +88,24 @@ class Problem:
 
     @property
     def lead(self) -> Lead:
-        """The sizes of the leading axes: (), (batch,) or (batch, heads)."""
-        return self.value.inputs.shape[:-2]
+        """The sizes of the leading axes of the scores."""
+        return self.batch if self.heads is None else (*self.batch, self.heads)
+
+    @property
+    def lead_axes(self) -> tuple[str, ...]:
+        """The names of the leading axes of the scores."""
+        return ("batch",) * len(self.batch) + ("head",) * (self.heads is not None)
+
+    @property
+    def d_context(self) -> int:
+        """The length of a row that goes into the output projection."""
+        return self.value.depth * (self.heads if self.joined and self.heads else 1)
+
+    def positioned(self, rows: Any) -> Array:
+        """Return rows of the embeddings, with their positions added where there are some."""
+        assert self.embeddings is not None  # who asks has checked
+        X: Array = self.embeddings[rows]
+        return X if self.positions is None else X + self.positions.values[rows]
 
     @property
     def n_k(self) -> int:
@@ -103,12 +116,6 @@ class Problem:
     def schemes(self) -> tuple[Scheme, ...]:
         """All that hides keys."""
         return tuple(s for s in (self.causal, self.mask) if s is not None)
-
-    @property
-    def d_out(self) -> int:
-        """The length of a row of the output."""
-        weight = self.output.weight
-        return self.value.depth if weight is None else int(weight.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +131,7 @@ class Request:
     """What is wanted of a problem. Only that is computed.
 
     steps     names of steps; None: all that apply
-    rows      positions of query rows; None: all
+    rows      positions of query rows, ascending; None: all
     batch, head   one entry of a leading axis, which then is no axis of the result; None: all
     edge      keep only the ends of large steps, for a shortened table
     memory    bytes that the result and its computation may take; None: half of the machine's

@@ -13,6 +13,8 @@ from attn_cli.core.scores.base import Parameters, ScoreFunction
 def settings(problem: Problem, request: Request) -> dict[str, object]:
     """Return setting -> value; arrays are described by their shape."""
     return {
+        "heads": problem.heads,
+        "positions": None if problem.positions is None else problem.positions.formula,
         "score": score_settings(problem.score, problem.parameters),
         "scale": problem.scale,
         "causal": None if problem.causal is None else problem.causal.formula,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from attn_cli.core.arrays import AnyArray
+from attn_cli.core.formulas import AXES
 from attn_cli.errors import AttnError, Path, Where, dotted, printable
 from attn_cli.read.arrays import NPY_MAGIC, ZIP_MAGIC, Archive
 from attn_cli.read.events import Node, find, parse
@@ -18,8 +19,6 @@ from attn_cli.read.files import Inputs, name_of
 from attn_cli.read.scalars import kind_of
 from attn_cli.read.tables import decode
 
-# Steps that an NPZ of ours holds and that are results, not inputs.
-RESULTS = ("embeddings", "products", "gate", "scores", "masked", "weights", "context", "output")
 SMALL = 4096  # bytes of a member that is read at once: it may be a number or a word
 SHORT = {"q": "query", "k": "key", "v": "value"}
 
@@ -158,7 +157,8 @@ def _tree(archive: Archive) -> dict[str, Node]:
         tree["score"] = {"function": "given", "scores": Member(archive, "scores")}
     results = given == set(SHORT.values()) or "score" in tree
     for name in archive.names:
-        if results and name in RESULTS:
+        # Steps that an NPZ of ours holds and that are results, not inputs.
+        if results and name in AXES and name not in SHORT:
             continue
         if name in SHORT and SHORT[name] in names:
             raise AttnError(

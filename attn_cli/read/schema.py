@@ -10,13 +10,14 @@ from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.problem import Problem, Projection
 from attn_cli.core.scores.base import ScoreFunction
 from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.after import read_after, read_next_word
 from attn_cli.read.document import Document
 from attn_cli.read.keys import KEYS, mapping
 from attn_cli.read.mask import read_causal, read_mask
+from attn_cli.read.projections import read_projections
 from attn_cli.read.scalars import choice, finite, narrowed, word
 from attn_cli.read.score import check_pairs, name_of_score, read_parameters, reads_q_and_k
-from attn_cli.read.shapes import form
-from attn_cli.read.sources import AXES, Sources
+from attn_cli.read.sources import Sources
 from attn_cli.record import Labels, Numbered
 
 DTYPES = ("float64", "float32", "float16")
@@ -45,15 +46,15 @@ def _problem(document: Document) -> Problem:
     normalize = word(tree.get("normalize", "softmax"), ("normalize",))
 
     sources = Sources(document, dtype, columns, not allow)
-    query, key, value = _projections(sources, needed=reads_q_and_k(score, function))
-    output = sources.linear("output", "d_v", "d_out")
-    lead = _lead(query, key, value)
+    made = read_projections(sources, needed=reads_q_and_k(score, function))
+    query, key, value = made.query, made.key, made.value
+    after = read_after(sources, query, made.d_context)
     parameters = _parameters(sources, score, function)
     scale, scale_given = _scale(tree, function, parameters, query, key, dtype)
     n_q, n_k = query.count if query else sources.shapes.size("n_q") or 0, value.count
     mask, warnings = None, list[str]()
     if "mask" in tree:
-        shape = (*lead, n_q, n_k)
+        shape = (*made.lead, n_q, n_k)
         mask, warnings = read_mask(document, tree["mask"], ("mask",), shape, dtype, columns=columns)
     query_tokens, key_tokens = _labels(sources, n_q, n_k)
     return Problem(
@@ -61,7 +62,11 @@ def _problem(document: Document) -> Problem:
         key=key,
         value=value,
         n_q=n_q,
+        batch=made.batch,
+        heads=made.heads,
+        joined=made.joined,
         embeddings=sources.X,
+        positions=sources.positions,
         score=function,
         parameters=parameters,
         scale=scale,
@@ -69,7 +74,8 @@ def _problem(document: Document) -> Problem:
         causal=read_causal(tree.get("causal", False), ("causal",), n_q, n_k),
         mask=mask,
         normalizer=NORMALIZERS.get(normalize, path=("normalize",)),
-        output=output,
+        after=after,
+        next_word=read_next_word(sources, after, query_tokens),
         token_labels=key_tokens if sources.X is not None and "query" in tree else query_tokens,
         query_tokens=query_tokens,
         key_tokens=key_tokens,
@@ -78,24 +84,6 @@ def _problem(document: Document) -> Problem:
         nonfinite="allow" if allow else "refuse",
         warnings=tuple(warnings),
     )
-
-
-def _projections(
-    sources: Sources, *, needed: bool
-) -> tuple[Projection | None, Projection | None, Projection]:
-    """Return where Q, K and V come from; Q and K may be missing where they are not needed."""
-    sources.read_embeddings()
-    query = sources.projection("query", needed=needed)
-    key = sources.projection("key", needed=needed)
-    value = sources.projection("value", needed=True)
-    assert value is not None  # it is always needed
-    sources.refuse_unused()
-    if key is not None and key.count != value.count:
-        raise AttnError(
-            f"there are {key.count} keys but {value.count} values",
-            help="every key needs one value: take both from the same place",
-        )
-    return query, key, value
 
 
 def _parameters(sources: Sources, score: Any, function: ScoreFunction) -> dict[str, Any]:
@@ -110,28 +98,6 @@ def _parameters(sources: Sources, score: Any, function: ScoreFunction) -> dict[s
 def _type_name(node: Any) -> Any:
     """Return the name of a dtype; from Python it may be a type."""
     return np.dtype(node).name if isinstance(node, type | np.dtype) else node
-
-
-def _lead(*sources: Projection | None) -> tuple[int, ...]:
-    """Return the leading axes, which Q, K and V must share."""
-    names = ("query", "key", "value")
-    found = [(name, s.inputs.shape[:-2]) for name, s in zip(names, sources, strict=True) if s]
-    first, lead = found[0]
-    for name, other in found[1:]:
-        if other != lead:
-            raise AttnError(
-                f"{name} has {_axes(other)}, but {first} has {_axes(lead)}",
-                path=(name,),
-                help="query, key and value need the same leading axes",
-            )
-    return lead
-
-
-def _axes(lead: tuple[int, ...]) -> str:
-    """Return leading axes as a message names them."""
-    if not lead:
-        return "no leading axes"
-    return f"the leading axes {form(AXES[: len(lead)])} = {form(lead)}"
 
 
 def _scale(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from attn_cli.errors import AttnError, Path, dotted
 
 
@@ -12,13 +14,21 @@ class Shapes:
         self._sizes: dict[str, tuple[int, str]] = {"1": (1, "")}
 
     def size(self, symbol: str) -> int | None:
-        """Return the size of a symbol, or of a sum of symbols; None where it is not fixed yet."""
-        sizes = [self._sizes.get(part) for part in symbol.split(" + ")]
-        return None if None in sizes else sum(size[0] for size in sizes if size)
+        """Return the size of a symbol, a sum (d_q + d_k) or a product (heads d_k).
+
+        None where not all of it is fixed yet.
+        """
+        total = 0
+        for term in symbol.split(" + "):
+            factors = [self._sizes.get(factor) for factor in term.split(" ")]
+            if None in factors:
+                return None
+            total += prod(size[0] for size in factors if size)
+        return total
 
     def owner(self, symbol: str) -> str:
-        """Return the name of the array that fixed a symbol."""
-        return self._sizes[symbol][1]
+        """Return the name of the array that fixed a symbol, or the last factor of a product."""
+        return self._sizes[symbol.rsplit(" ", maxsplit=1)[-1]][1]
 
     def fix(self, symbol: str, size: int, name: str) -> None:
         """Say that a symbol has a size, because the array called `name` has it."""
@@ -47,13 +57,13 @@ class Shapes:
                 help=help or self._advice(name, symbol),
             )
         for symbol, size in zip(symbols, shape, strict=True):
-            if " + " not in symbol:
+            if " " not in symbol:
                 self.fix(symbol, size, name)
 
     def _but(self, symbol: str, expected: int) -> str:
         if symbol == "1":
             return ", where 1 is expected"
-        if " + " in symbol:
+        if " " in symbol:
             return f" but {symbol} = {expected}"
         return f" but {self.owner(symbol)} has {symbol} = {expected}"
 

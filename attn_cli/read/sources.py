@@ -1,24 +1,21 @@
-"""Where Q, K and V come from: given as they are, or projected from embeddings or memory."""
+"""The arrays of a problem, each read once, with their shapes bound: X, M, weights and biases."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from attn_cli.core.arrays import Array
-from attn_cli.core.problem import Linear, Projection
+from attn_cli.core.arrays import AnyArray, Array
+from attn_cli.core.linear import Linear
+from attn_cli.core.positions import Positions
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.document import Document
 from attn_cli.read.keys import PROJECTED, mapping
 from attn_cli.read.matrix import cast, is_file, is_table_file, natural
 from attn_cli.read.shapes import Shapes, form
 from attn_cli.read.tokens import look_up, read_table_of_words, read_tokens
-
-Side = Literal["query", "key", "value"]
-LETTERS = {"query": "q", "key": "k", "value": "v"}
-AXES = ("batch", "heads")
 
 
 @dataclass
@@ -44,12 +41,32 @@ class Sources:
         )
         self.X: Array | None = None
         self.M: Array | None = None
+        self.positions: Positions | None = None
+        self._read: dict[Path, AnyArray] = {}
+
+    @property
+    def inputs(self) -> Array | None:
+        """What queries are made from, and keys and values where there is no memory: X or X + P."""
+        if self.X is None or self.positions is None:
+            return self.X
+        return self.X + self.positions.values
+
+    @property
+    def letter(self) -> str:
+        """What the inputs are called in formulas."""
+        return "X" if self.positions is None else "X'"
+
+    def natural(self, node: Any, path: Path) -> AnyArray:
+        """Return an array as written; a file is read once."""
+        if path not in self._read:
+            self._read[path] = natural(self.document, node, path)
+        return self._read[path]
 
     def array(
         self, node: Any, path: Path, symbols: tuple[str, ...], help: str | None = None
     ) -> Array:
         """Return an array of numbers with these axes, as written."""
-        array = cast(natural(self.document, node, path), path, self.dtype, finite=self.finite)
+        array = cast(self.natural(node, path), path, self.dtype, finite=self.finite)
         if len(symbols) == 1 and array.ndim == 2 and 1 in array.shape and is_table_file(node):
             array = array.ravel()  # one line, or one column, of a table is a vector
         if array.ndim != len(symbols):
@@ -120,51 +137,11 @@ class Sources:
         self.shapes.bind(path, rows.shape, symbols)
         return rows
 
-    def projection(self, side: Side, *, needed: bool) -> Projection | None:
-        """Return where Q, K or V comes from; None where it is neither given nor needed."""
-        tree = self.document.tree
-        if side in tree:
-            self._refuse_projection(side, "is given as it is")
-            return Projection(self._given(side))
-        from_memory = side != "query" and "memory" in tree
-        inputs, letter = (self.M, "M") if from_memory else (self.X, "X")
-        if inputs is None:
-            if not needed:
-                self._refuse_projection(side, "is not read by this score function")
-                return None
-            source = "memory.embeddings" if from_memory else "embeddings"
-            raise AttnError(
-                f"there is no {side}: neither {side} nor {source} to make it from",
-                path=("memory",) if from_memory else (),
-                help=f"give {source}, or query, key and value as they are",
-            )
-        model = "d_memory" if from_memory and self.shapes.size("d_memory") else "d_model"
-        return Projection(inputs, self.linear(side, model, f"d_{LETTERS[side]}"), letter)
-
-    def _refuse_projection(self, side: Side, because: str) -> None:
-        """Raise AttnError for a weight or bias that nothing is multiplied by."""
-        for group in ("weights", "biases"):
-            if side in getattr(self, group):
-                raise AttnError(
-                    f"{group}.{side} has nothing to apply to: {side} {because}",
-                    path=(group, side),
-                    at_key=True,
-                    help=f"leave out {group}.{side}, or give embeddings to make {side} from",
-                )
-
     def linear(self, side: str, d_in: str, d_out: str) -> Linear:
-        """Return the weight and bias of a projection."""
+        """Return the weight and bias of a projection; where there is no weight, d_out is d_in."""
         weight = bias = None
         if side in self.weights:
-            what = "value" if d_in == "d_v" else "memory" if d_in == "d_memory" else "embedding"
-            row = "column" if self.columns else "row"
-            weight = self.matrix(
-                self.weights[side],
-                ("weights", side),
-                (d_in, d_out),
-                f"weights.{side} needs one {row} per {what} dimension; if it is stored transposed, "
-                "write {file: ..., transpose: true}",
-            )
+            weight = self.weight(side, d_in, d_out)
         else:
             size = self.shapes.size(d_in)
             if size is not None:
@@ -173,27 +150,17 @@ class Sources:
             bias = self.array(self.biases[side], ("biases", side), (d_out,))
         return Linear(weight, bias)
 
-    def _given(self, side: Side) -> Array:
-        """Return Q, K or V as given: (tokens, features), with batch and heads before them."""
-        path = (side,)
-        rows, depth = ("n_q" if side == "query" else "n_k"), f"d_{LETTERS[side]}"
-        array = cast(
-            natural(self.document, self.document.tree[side], path),
-            path,
-            self.dtype,
-            finite=self.finite,
+    def weight(self, side: str, d_in: str, d_out: str) -> Array:
+        """Return the weight of a projection, (d_in x d_out)."""
+        whose = {"d_v": "value", "heads d_v": "concat", "d_memory": "memory"}
+        row = "column" if self.columns else "row"
+        return self.matrix(
+            self.weights[side],
+            ("weights", side),
+            (d_in, d_out),
+            f"weights.{side} needs one {row} per {whose.get(d_in, 'embedding')} dimension; "
+            "if it is stored transposed, write {file: ..., transpose: true}",
         )
-        if not 2 <= array.ndim <= 4:
-            raise AttnError(
-                f"{side} has {array.ndim} {'axis' if array.ndim == 1 else 'axes'}, shape "
-                f"{form(array.shape)}; expected 2 to 4",
-                path=path,
-                help="(tokens, features), (batch, tokens, features) or "
-                "(batch, heads, tokens, features)",
-            )
-        last = (depth, rows) if self.columns else (rows, depth)
-        self.shapes.bind(path, array.shape, (*AXES[: array.ndim - 2], *last))
-        return array.swapaxes(-1, -2) if self.columns else array
 
     def refuse_unused(self) -> None:
         """Raise AttnError for embeddings that nothing is made from."""

@@ -33,19 +33,19 @@ class Sheet:
 
 
 def sheets(step: Step, digits: int, *, align: bool) -> Iterator[Sheet]:
-    """Yield a sheet for each entry of the leading axes of a step."""
-    matrices = step.values.reshape((1,) * max(0, 2 - step.values.ndim) + step.values.shape)
-    axes = ("",) * max(0, 2 - len(step.axes)) + step.axes
+    """Yield a sheet for each entry of the leading axes of a step; a vector is one row."""
+    whole, step = step, step.as_matrix()
+    matrices, axes = step.values, step.axes
     lead = tuple(len(step.indices(a)) for a in range(len(axes) - 2))
-    columns = _labels(step, -1)
-    rows = _labels(step, -2) if len(step.axes) > 1 else [""]
+    columns, rows = _labels(step, -1), _labels(step, -2)
+    title = title_of(whole)
     for at in product(*map(range, lead)):
         values = matrices[at]
         entry = ", ".join(
             f"{axes[a]} {step.labels[a][step.indices(a)[n]]}" for a, n in enumerate(at)
         )
         yield Sheet(
-            title=title(step) + (f"   [{entry}]" if entry else ""),
+            title=title + (f"   [{entry}]" if entry else ""),
             corner=axes[-2],
             columns=columns,
             rows=rows,
@@ -56,7 +56,7 @@ def sheets(step: Step, digits: int, *, align: bool) -> Iterator[Sheet]:
         )
 
 
-def title(step: Step) -> str:
+def title_of(step: Step) -> str:
     """Return the name of a step, its formula, and its shape with the names of its axes."""
     named = (
         step.formula
@@ -118,6 +118,12 @@ def gaps(indices: Sequence[int]) -> list[int]:
     return [at for at in range(1, len(indices)) if indices[at] != indices[at - 1] + 1]
 
 
+def axis_gaps(step: Step) -> tuple[list[int], list[int]]:
+    """Return the gaps of the rows and of the columns of a step."""
+    step = step.as_matrix()
+    return gaps(step.indices(-2)), gaps(step.indices(-1))
+
+
 def with_gaps(items: list[Any], places: list[int], gap: Any) -> list[Any]:
     """Return the items with a gap put in at each place."""
     result = list(items)
@@ -127,7 +133,6 @@ def with_gaps(items: list[Any], places: list[int], gap: Any) -> list[Any]:
 
 
 def _labels(step: Step, axis: int) -> list[str]:
-    axis %= len(step.axes)
     names = (printable(step.labels[axis][index]) for index in step.indices(axis))
     return [n if len(n) <= LABEL_WIDTH else n[: LABEL_WIDTH - 3] + GAP for n in names]
 

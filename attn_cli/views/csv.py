@@ -44,7 +44,7 @@ def separated_parts(
     if style.labels:
         yield _lines([["", *whole.labels[-1]]], delimiter)
     for record in parts:
-        step = record.steps[whole.name]
+        step = record.steps[whole.name].as_matrix()
         rows = []
         for label, row in zip(step.labels[-2], step.values, strict=True):
             # str of a NumPy number is the shortest text that reads back as the same number.

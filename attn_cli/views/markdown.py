@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from attn_cli.record import Record
 from attn_cli.views import Style
-from attn_cli.views.cells import GAP, gaps, sheets, shortened, verdict, with_gaps
+from attn_cli.views.cells import GAP, axis_gaps, sheets, shortened, verdict, with_gaps
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
 
@@ -20,7 +20,7 @@ def render(record: Record, style: Style) -> str:
 def _lines(record: Record, style: Style) -> Iterator[str]:
     first = True
     for step in record.steps.values():
-        row_gaps, column_gaps = gaps(step.indices(-2)), gaps(step.indices(-1))
+        row_gaps, column_gaps = axis_gaps(step)
         for sheet in sheets(step, style.digits, align=False):
             if not first:
                 yield ""

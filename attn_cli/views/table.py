@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attn_cli.record import Record
 from attn_cli.views import BOX, Style
-from attn_cli.views.cells import GAP, Sheet, gaps, sheets, shortened, verdict, with_gaps
+from attn_cli.views.cells import GAP, Sheet, axis_gaps, sheets, shortened, verdict, with_gaps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +30,7 @@ def render(record: Record, style: Style) -> str:
     out = StringIO()
     console = _console(out, colour=style.colour)
     for step in record.steps.values():
-        row_gaps, column_gaps = gaps(step.indices(-2)), gaps(step.indices(-1))
+        row_gaps, column_gaps = axis_gaps(step)
         for sheet in sheets(step, style.digits, align=True):
             _heading(console, sheet.title)
             if sheet.values.size > RICH_CELLS:

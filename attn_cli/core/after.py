@@ -1,0 +1,132 @@
+"""What follows the weighted sum, row by row.
+
+    output       = context W_o + b_o            (concat instead of context where there are heads)
+    residual     = X + output
+    layer_norm   = gamma (x - mean(x)) / sqrt(var(x) + eps) + beta
+    hidden       = activation(x W1 + b1)
+    feed_forward = hidden W2 + b2
+    residual_2   = x + feed_forward, x being what went into the feed-forward network
+    layer_norm_2 = as above, with the gamma and beta of the feed-forward network
+
+Each but `output` is there only where the problem asks for it. This is the post-norm order of
+Vaswani et al. 2017 (arXiv 1706.03762); pre-norm models (GPT-2) normalise before Q, K and V.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from attn_cli.core.activations import Activation
+from attn_cli.core.arrays import Array
+from attn_cli.core.linear import IDENTITY, Linear
+from attn_cli.core.scores.base import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm:
+    """Layer normalisation of each row, with the biased variance (Ba et al. 2016, 1607.06450)."""
+
+    gamma: Array | None  # (d); None: 1
+    beta: Array | None  # (d); None: 0
+    eps: float  # 1e-5 in PyTorch, 1e-12 in BERT, 1e-6 in TensorFlow's official models
+
+    def __call__(self, x: Array) -> Array:
+        """Return gamma (x - mean) / sqrt(var + eps) + beta for x (..., d)."""
+        normed, _ = self.normed(x)
+        y = normed if self.gamma is None else normed * self.gamma
+        return y if self.beta is None else y + self.beta
+
+    def normed(self, x: Array) -> tuple[Array, Array]:
+        """Return the rows before gamma and beta, and 1/sqrt(var + eps) of each."""
+        centred = x - x.mean(axis=-1, keepdims=True)
+        variance = (centred**2).mean(axis=-1, keepdims=True)
+        inverse: Array = (1 / np.sqrt(variance + self.eps)).astype(x.dtype)
+        return centred * inverse, inverse
+
+    def formula(self, x: str) -> str:
+        """Write it."""
+        scale = "" if self.gamma is None else "gamma "
+        shift = "" if self.beta is None else " + beta"
+        return f"{scale}({x} - mean) / sqrt(var + {self.eps:g}){shift}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedForward:
+    """Two projections with an activation between them, applied to each row."""
+
+    first: Linear
+    second: Linear
+    activation: Activation
+    residual: bool = False
+    layer_norm: LayerNorm | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class After:
+    """The stages after the weighted sum; those that are not wanted are not there."""
+
+    output: Linear = IDENTITY
+    residual: bool = False
+    layer_norm: LayerNorm | None = None
+    feed_forward: FeedForward | None = None
+
+    def steps(self, context: Array, X: Array | None) -> Iterator[tuple[str, Array]]:
+        """Yield name and values of each stage for rows of context (n, d) and of X (n, d_model)."""
+        x = self.output(context)
+        yield "output", x
+        if self.residual and X is not None:
+            x = X + x
+            yield "residual", x
+        if self.layer_norm is not None:
+            x = self.layer_norm(x)
+            yield "layer_norm", x
+        if self.feed_forward is not None:
+            yield from self._feed_forward(self.feed_forward, x)
+
+    def _feed_forward(self, network: FeedForward, x: Array) -> Iterator[tuple[str, Array]]:
+        hidden = network.activation.function(network.first(x))
+        yield "hidden", hidden
+        y = network.second(hidden)
+        yield "feed_forward", y
+        if network.residual:
+            y = x + y
+            yield "residual_2", y
+        if network.layer_norm is not None:
+            yield "layer_norm_2", network.layer_norm(y)
+
+    def formulas(self, context: str, X: str, layout: Layout) -> dict[str, str]:
+        """Return step -> formula of the stages that are there, in the order computed."""
+        found = {"output": self.output.formula(context, "W_o", "b_o", layout)}
+        last = "output"
+        if self.residual:
+            found["residual"] = f"{X} + output"
+            last = "residual"
+        if self.layer_norm is not None:
+            found["layer_norm"] = self.layer_norm.formula(last)
+            last = "layer_norm"
+        network = self.feed_forward
+        if network is not None:
+            inner = network.first.formula(last, "W1", "b1", layout)
+            name = network.activation.name
+            found["hidden"] = inner if name == "identity" else f"{name}({inner})"
+            found["feed_forward"] = network.second.formula("hidden", "W2", "b2", layout)
+            if network.residual:
+                found["residual_2"] = f"{last} + feed_forward"
+            if network.layer_norm is not None:
+                before = "residual_2" if network.residual else "feed_forward"
+                found["layer_norm_2"] = network.layer_norm.formula(before)
+        return {name: f"{name} = {formula}" for name, formula in found.items()}
+
+    def depths(self, d_context: int) -> dict[str, int]:
+        """Return step -> the length of its rows."""
+        d_out = self.output.depth(d_context)
+        found = dict.fromkeys(("output", "residual", "layer_norm"), d_out)
+        if self.feed_forward is not None:
+            d_hidden = self.feed_forward.first.depth(d_out)
+            d_last = self.feed_forward.second.depth(d_hidden)
+            found["hidden"] = d_hidden
+            found |= dict.fromkeys(("feed_forward", "residual_2", "layer_norm_2"), d_last)
+        return found

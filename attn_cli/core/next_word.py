@@ -1,0 +1,101 @@
+"""The next-word head: a second stage, over all rows of what the attention gave.
+
+    pooled z1      = mean of the rows, or the row of one token
+    logits z2      = z1 W + b, one number a word of the vocabulary
+    probabilities  = softmax(z2)
+
+The answer is the word of the largest probability, the first on a tie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from attn_cli.core.arrays import Array, Integers
+from attn_cli.core.linear import Linear
+from attn_cli.core.normalizers.softmax import normalize
+from attn_cli.core.scores.base import Layout
+from attn_cli.record import Choice, Labels
+
+
+@dataclass(frozen=True, slots=True)
+class NextWord:
+    """The vocabulary, the projection onto it, and which rows are pooled."""
+
+    vocabulary: Labels
+    linear: Linear  # (d x words)
+    row: int | None  # of the token whose row is taken; None: the mean of all
+    pooling: str  # as the formula names it
+
+    def rows(self, n_q: int) -> Integers:
+        """Return the positions of the query rows that are pooled."""
+        return np.arange(n_q) if self.row is None else np.array([self.row], dtype=np.intp)
+
+    def steps(self, pooled: Array) -> Iterator[tuple[str, Array]]:
+        """Yield name and values of each step for pooled (d)."""
+        yield "pooled", pooled
+        logits = self.linear(pooled)
+        yield "logits", logits
+        yield "probabilities", probabilities(logits)
+
+    def formulas(self, last: str, layout: Layout) -> dict[str, str]:
+        """Return step -> formula; `last` is the step whose rows are pooled."""
+        logits = self.linear.formula("pooled", "W", "b", layout).replace(" 1^T", "")
+        return {
+            "pooled": f"pooled = {self.pooling} of {last}",
+            "logits": f"logits = {logits}",
+            "probabilities": "probabilities = softmax(logits)",
+        }
+
+    def depths(self, d_last: int) -> dict[str, int]:
+        """Return step -> its length."""
+        words = len(self.vocabulary)
+        return {"pooled": d_last, "logits": words, "probabilities": words}
+
+
+def probabilities(logits: Array) -> Array:
+    """Return softmax(logits) of one row (words)."""
+    weights: Array = normalize(logits[None, :], np.ones((1, len(logits)), dtype=np.bool_))[0]
+    return weights
+
+
+def choice(next_word: NextWord, tokens: Labels, probabilities: Array) -> Choice:
+    """Return the likeliest word, the first on a tie, and the ranking of all."""
+    order = np.argsort(-probabilities, kind="stable")
+    ranking = tuple((next_word.vocabulary[at], float(probabilities[at])) for at in order)
+    best, value = ranking[0]
+    second = ranking[1] if len(ranking) > 1 else None
+    asked = " ".join(tokens)
+    return Choice(
+        asked=asked,
+        answer=best,
+        value=value,
+        runner_up=second and second[0],
+        margin=second and value - second[1],
+        ranking=ranking,
+        doubt=f"after '{asked}', '{best}' and '{second[0]}' are equally likely"
+        if second is not None and second[1] == value
+        else "",
+    )
+
+
+class Pooling:
+    """The mean of rows that come in blocks."""
+
+    def __init__(self, rows: Integers) -> None:
+        self._wanted = rows
+        self._sum: Array | None = None
+
+    def add(self, positions: Integers, values: Array) -> None:
+        """Add those of these rows that are pooled; positions and rows of values go together."""
+        part = values[np.isin(positions, self._wanted)].sum(axis=0, dtype=values.dtype)
+        self._sum = part if self._sum is None else self._sum + part
+
+    def pooled(self) -> Array:
+        """Return the mean."""
+        assert self._sum is not None  # there is at least one block
+        mean: Array = self._sum / self._sum.dtype.type(len(self._wanted))
+        return mean
