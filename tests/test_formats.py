@@ -99,11 +99,10 @@ def test_batch_and_head(attn: Attn, tmp_path: Path) -> None:
     rng = np.random.default_rng(8)
     np.savez(path, **{n: rng.normal(size=(2, 3, 5, 7)) for n in "qkv"})  # type: ignore[arg-type]
     every = attn("compute", path, "--only", "output").out
-    titles = [line for line in every.splitlines() if line.startswith("output")]
+    titles = [line for line in every.splitlines() if line[:1] in {"─", "o"} and " " in line]
     shape = "(batch x head x query x dimension: 2 x 3 x 5 x 7)"
-    assert titles == [
-        f"output = context   {shape}   [batch {b}, head {h}]" for b in range(2) for h in range(3)
-    ]
+    assert titles[::2] == [f"─── batch {b}, head {h} ───" for b in range(2) for h in range(3)]
+    assert titles[1::2] == [f"output = context   {shape}"] * 6
     ran = attn("compute", path, "--only", "output", "--batch", 1, "--head", 2, "--format", "csv")
     read = np.array([line.split(",") for line in ran.out.splitlines()], dtype=float)
     np.testing.assert_array_equal(read, compute(path)["output"][1, 2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
 from math import isfinite, prod
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attn_cli.errors import printable
-from attn_cli.record import Comparison, Step
+from attn_cli.record import Comparison, Record, Step
 
 GAP = "..."  # stands where rows or columns are left out
 LABEL_WIDTH = 32  # a longer word is shortened
@@ -22,6 +22,7 @@ LABEL_WIDTH = 32  # a longer word is shortened
 class Sheet:
     """One matrix of a step, ready to be set: all text, rows and columns in their order."""
 
+    heading: str  # the batch entry and head, on the first sheet of each
     title: str
     corner: str
     columns: list[str]
@@ -30,30 +31,51 @@ class Sheet:
     values: NDArray[np.floating[Any]]
     weighs: bool  # whether these are weights, to be shaded and marked
     largest: NDArray[np.bool_]
+    row_gaps: list[int]  # in front of which something is left out
+    column_gaps: list[int]
+    note: str | None  # that something is left out, on the last sheet of a step
 
 
-def sheets(step: Step, digits: int, *, align: bool) -> Iterator[Sheet]:
-    """Yield a sheet for each entry of the leading axes of a step; a vector is one row."""
-    whole, step = step, step.as_matrix()
-    matrices, axes = step.values, step.axes
-    lead = tuple(len(step.indices(a)) for a in range(len(axes) - 2))
-    columns, rows = _labels(step, -1), _labels(step, -2)
-    title = title_of(whole)
-    for at in product(*map(range, lead)):
-        values = matrices[at]
-        entry = ", ".join(
-            f"{axes[a]} {step.labels[a][step.indices(a)[n]]}" for a, n in enumerate(at)
-        )
-        yield Sheet(
-            title=title + (f"   [{entry}]" if entry else ""),
-            corner=axes[-2],
-            columns=columns,
-            rows=rows,
-            cells=cells(values, digits, align=align),
-            values=values,
-            weighs=step.peaks is not None,
-            largest=_largest(step, at, values),
-        )
+def sheets(record: Record, digits: int, *, align: bool) -> Iterator[Sheet]:
+    """Yield a sheet for each matrix of a record; a vector is one row.
+
+    Steps that follow one another and have the same leading axes come entry by entry: all of one
+    head, then all of the next.
+    """
+    for axes, group in groupby(record.steps.values(), key=lambda step: step.as_matrix().axes[:-2]):
+        steps = list(group)
+        of_step = [list(product(*map(step.indices, range(len(axes))))) for step in steps]
+        for entry in sorted({at for entries in of_step for at in entries}):
+            heading = ", ".join(f"{axis} {n}" for axis, n in zip(axes, entry, strict=True))
+            for step, entries in zip(steps, of_step, strict=True):
+                if entry in entries:
+                    note = shortened(step) if entry == entries[-1] else None
+                    yield _sheet(step, entry, digits, align, heading, note)
+                    heading = ""
+
+
+def _sheet(
+    step: Step, entry: tuple[int, ...], digits: int, align: bool, heading: str, note: str | None
+) -> Sheet:
+    """Return one matrix of a step, that of a batch entry and head."""
+    title = title_of(step)
+    step = step.as_matrix()
+    at = tuple(step.indices(axis).index(index) for axis, index in enumerate(entry))
+    values = step.values[at]
+    return Sheet(
+        heading=heading,
+        title=title,
+        corner=step.axes[-2],
+        columns=_labels(step, -1),
+        rows=_labels(step, -2),
+        cells=cells(values, digits, align=align),
+        values=values,
+        weighs=step.peaks is not None,
+        largest=_largest(step, at, values),
+        row_gaps=gaps(step.indices(-2)),
+        column_gaps=gaps(step.indices(-1)),
+        note=note,
+    )
 
 
 def title_of(step: Step) -> str:
@@ -116,12 +138,6 @@ def gaps(indices: Sequence[int]) -> list[int]:
     [3]
     """
     return [at for at in range(1, len(indices)) if indices[at] != indices[at - 1] + 1]
-
-
-def axis_gaps(step: Step) -> tuple[list[int], list[int]]:
-    """Return the gaps of the rows and of the columns of a step."""
-    step = step.as_matrix()
-    return gaps(step.indices(-2)), gaps(step.indices(-1))
 
 
 def with_gaps(items: list[Any], places: list[int], gap: Any) -> list[Any]:

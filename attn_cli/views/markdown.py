@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from attn_cli.record import Record
 from attn_cli.views import Style
-from attn_cli.views.cells import GAP, axis_gaps, sheets, shortened, verdict, with_gaps
+from attn_cli.views.cells import GAP, sheets, verdict, with_gaps
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
 
@@ -18,27 +18,22 @@ def render(record: Record, style: Style) -> str:
 
 
 def _lines(record: Record, style: Style) -> Iterator[str]:
-    first = True
-    for step in record.steps.values():
-        row_gaps, column_gaps = axis_gaps(step)
-        for sheet in sheets(step, style.digits, align=False):
-            if not first:
-                yield ""
-            first = False
-            yield f"**{_escape(sheet.title)}**"
+    for at, sheet in enumerate(sheets(record, style.digits, align=False)):
+        if at:
             yield ""
-            columns = with_gaps([_escape(c) for c in sheet.columns], column_gaps, GAP)
-            yield _row([_escape(sheet.corner), *columns])
-            yield _row(["---", *["---:"] * len(columns)])
-            rows = [
-                _row([_escape(name), *with_gaps(cells, column_gaps, GAP)])
-                for name, cells in zip(sheet.rows, sheet.cells, strict=True)
-            ]
-            yield from with_gaps(rows, row_gaps, _row([GAP] * (len(columns) + 1)))
-        note = shortened(step)
-        if note:
-            yield ""
-            yield _escape(note)
+        if sheet.heading:
+            yield from (f"### {_escape(sheet.heading)}", "")
+        yield from (f"**{_escape(sheet.title)}**", "")
+        columns = with_gaps([_escape(c) for c in sheet.columns], sheet.column_gaps, GAP)
+        yield _row([_escape(sheet.corner), *columns])
+        yield _row(["---", *["---:"] * len(columns)])
+        rows = [
+            _row([_escape(name), *with_gaps(cells, sheet.column_gaps, GAP)])
+            for name, cells in zip(sheet.rows, sheet.cells, strict=True)
+        ]
+        yield from with_gaps(rows, sheet.row_gaps, _row([GAP] * (len(columns) + 1)))
+        if sheet.note:
+            yield from ("", _escape(sheet.note))
     for comparison in record.comparisons:
         yield ""
         yield _escape(verdict(comparison))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attn_cli.record import Record
 from attn_cli.views import BOX, Style
-from attn_cli.views.cells import GAP, Sheet, axis_gaps, sheets, shortened, verdict, with_gaps
+from attn_cli.views.cells import GAP, Sheet, sheets, verdict, with_gaps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,18 +29,16 @@ def render(record: Record, style: Style) -> str:
     """Return all steps as tables, one below the other."""
     out = StringIO()
     console = _console(out, colour=style.colour)
-    for step in record.steps.values():
-        row_gaps, column_gaps = axis_gaps(step)
-        for sheet in sheets(step, style.digits, align=True):
-            _heading(console, sheet.title)
-            if sheet.values.size > RICH_CELLS:
-                out.writelines(_plain(sheet, style.width))
-            else:
-                _rich(console, sheet, style, row_gaps, column_gaps)
+    for sheet in sheets(record, style.digits, align=True):
+        if sheet.heading:
+            _heading(console, f"{BOX * 3} {sheet.heading} {BOX * 3}")
             out.write("\n")
-        note = shortened(step)
-        if note:
-            out.write(f"({note})\n\n")
+        _heading(console, sheet.title)
+        if sheet.values.size > RICH_CELLS:
+            out.writelines(_plain(sheet, style.width))
+        else:
+            _rich(console, sheet, style)
+        out.write(f"\n({sheet.note})\n\n" if sheet.note else "\n")
     out.writelines(f"{verdict(comparison)}\n\n" for comparison in record.comparisons)
     text = out.getvalue().removesuffix("\n")
     return text.replace(BOX, "-") if style.ascii else text
@@ -67,15 +65,14 @@ def _heading(console: Console, text: str) -> None:
     console.print(text, style="bold", soft_wrap=True)
 
 
-def _rich(
-    console: Console, sheet: Sheet, style: Style, row_gaps: list[int], column_gaps: list[int]
-) -> None:
+def _rich(console: Console, sheet: Sheet, style: Style) -> None:
     """Print a sheet as Rich tables: as many as the width asks for, each with some columns."""
     from rich.box import SIMPLE_HEAD
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
+    row_gaps, column_gaps = sheet.row_gaps, sheet.column_gaps
     marked = bool(sheet.largest.any())
     rows: list[str] = with_gaps(sheet.rows, row_gaps, GAP)
     label_width = max(cell_len(text) for text in (*rows, sheet.corner))
