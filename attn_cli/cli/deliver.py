@@ -19,7 +19,7 @@ from attn_cli.views import BOX, FORMATS, PART_RENDERERS, RENDERERS, Style
 
 def check_target(output: OutputOptions) -> None:
     """Raise AttnError, before anything is computed, where the output cannot go there."""
-    to_terminal = not _goes_to_file(output) and _is_terminal(sys.stdout)
+    to_terminal = not _goes_to_file(output.output) and _is_terminal(sys.stdout)
     if FORMATS[output.name].binary and to_terminal:
         raise AttnError(
             f"{output.name} is binary and standard output is a terminal",
@@ -31,18 +31,26 @@ def deliver(record: Record, output: OutputOptions) -> ExitStatus:
     """Render the record, write it to standard output or the file, and warn on standard error."""
     if output.quiet:
         record = replace(record, warnings=())
-    rendered = RENDERERS.get(output.name)(record, _style(output))
-    if isinstance(rendered, str) and not FORMATS[output.name].drawn:
-        rendered = rendered.encode()
-    _write(rendered, output)
-    for warning in record.warnings:
-        say(f"warning: {printable(warning)}")
+    style = style_for(output.output, output.digits, labels=output.labels)
+    rendered = RENDERERS.get(output.name)(record, style)
+    emit(rendered, record.warnings, output.output, drawn=FORMATS[output.name].drawn)
     if record.comparisons and not FORMATS[output.name].verdicts:
         from attn_cli.views.cells import verdict
 
         for comparison in record.comparisons:
             say(verdict(comparison))
     return ExitStatus.DONE if record.agrees else ExitStatus.NO
+
+
+def emit(
+    rendered: str | bytes, warnings: Iterable[str], target: str | None, *, drawn: bool
+) -> None:
+    """Write what a view made, then warn; only what is `drawn` is in the terminal's encoding."""
+    if isinstance(rendered, str) and not drawn:
+        rendered = rendered.encode()
+    _write(rendered, target)
+    for warning in warnings:
+        say(f"warning: {printable(warning)}")
 
 
 def deliver_parts(whole: Whole, parts: Iterable[Record], output: OutputOptions) -> ExitStatus:
@@ -54,7 +62,8 @@ def deliver_parts(whole: Whole, parts: Iterable[Record], output: OutputOptions) 
             warnings.extend(w for w in record.warnings if w not in warnings)
             yield record
 
-    _write(PART_RENDERERS.get(output.name)(whole, heard(), _style(output)), output)
+    style = style_for(output.output, output.digits, labels=output.labels)
+    _write(PART_RENDERERS.get(output.name)(whole, heard(), style), output.output)
     if not output.quiet:
         for warning in warnings[:SAID]:
             say(f"warning: {printable(warning)}")
@@ -66,28 +75,30 @@ def deliver_parts(whole: Whole, parts: Iterable[Record], output: OutputOptions) 
 SAID = 10  # warnings of parts that are said in full
 
 
-def _style(output: OutputOptions) -> Style:
-    """Return how to show it, by the options and by where it goes."""
-    to_file = _goes_to_file(output)
+def style_for(
+    target: str | None, digits: int | None, *, labels: bool = False, characters: str = BOX
+) -> Style:
+    """Return how to show it, by where it goes; `characters` are those that it is drawn with."""
+    to_file = _goes_to_file(target)
     terminal = not to_file and _is_terminal(sys.stdout)
     return Style(
-        digits=4 if output.digits is None else output.digits,
-        labels=output.labels,
+        digits=4 if digits is None else digits,
+        labels=labels,
         width=shutil.get_terminal_size().columns if terminal else None,
         colour=terminal and _wants_colour(),
-        ascii=not to_file and not _can_show(BOX),
+        ascii=not to_file and not _can_show(characters),
     )
 
 
-def _write(data: Data, output: OutputOptions) -> None:
-    if _goes_to_file(output):
-        write_file(str(output.output), data)
-    else:
+def _write(data: Data, target: str | None) -> None:
+    if target is None or target == "-":
         write_stdout(data)
+    else:
+        write_file(target, data)
 
 
-def _goes_to_file(output: OutputOptions) -> bool:
-    return output.output not in {None, "-"}
+def _goes_to_file(target: str | None) -> bool:
+    return target not in {None, "-"}
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -33,6 +33,19 @@ def _option(help: str, *names: str, metavar: str = "TEXT", panel: str = "") -> A
 
 def _names(names: Any) -> str:
     return ", ".join(names)
+
+
+# Options that several groups have.
+Batch = Annotated[int | None, _option("One batch entry, from 0.", "--batch", metavar="N")]
+Head = Annotated[int | None, _option("One head, from 0.", "--head", metavar="N")]
+Memory = Annotated[
+    Text, _option("Most that results may take, e.g. 2GB.", "--memory", metavar="SIZE")
+]
+Output = Annotated[
+    Text,
+    _option("Write to a file, in the format of its suffix.", "--output", "-o", metavar="FILE"),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Leave warnings out.")]
 
 
 @dataclass(kw_only=True)
@@ -110,8 +123,8 @@ class StepOptions:
         Text,
         _option("One query, by word or else index.", "--query-token", metavar="WORD|INDEX"),
     ] = None
-    batch: Annotated[int | None, _option("One batch entry, from 0.", "--batch", metavar="N")] = None
-    head: Annotated[int | None, _option("One head, from 0.", "--head", metavar="N")] = None
+    batch: Batch = None
+    head: Head = None
     check: Annotated[
         list[str],
         _option(
@@ -124,10 +137,7 @@ class StepOptions:
         float | None,
         _option("How far off --check lets a value be (0.00005).", "--tolerance", metavar="T"),
     ] = None
-    memory: Annotated[
-        Text,
-        _option("Most that results may take, e.g. 2GB.", "--memory", metavar="SIZE"),
-    ] = None
+    memory: Memory = None
 
     def request(self, problem: Problem, output: OutputOptions) -> Request:
         """Return the request for a problem."""
@@ -186,10 +196,7 @@ class OutputOptions:
     format: Annotated[Text, _option(f"{_names(FORMATS)}.", "--format", "-f", metavar="FORMAT")] = (
         None
     )
-    output: Annotated[
-        Text,
-        _option("Write to a file, in the format of its suffix.", "--output", "-o", metavar="FILE"),
-    ] = None
+    output: Output = None
     digits: Annotated[
         int | None,
         _option("Decimals in tables (4).", "--digits", metavar="N"),
@@ -198,28 +205,12 @@ class OutputOptions:
     labels: Annotated[
         bool, typer.Option("--labels", help="Tokens as header and first column of csv, tsv.")
     ] = False
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Leave warnings out.")] = False
+    quiet: Quiet = False
 
     @property
     def name(self) -> str:
         """The name of the format: as asked for, else by the suffix of the file, else table."""
-        if self.format is not None:
-            if self.format not in FORMATS:
-                raise AttnError(
-                    f"unknown format '{self.format}'",
-                    help=did_you_mean(self.format, FORMATS, what="there are"),
-                )
-            return self.format
-        if self.output is None or self.output == "-":
-            return "table"
-        for name, form in FORMATS.items():
-            if self.output.lower().endswith(form.suffixes):
-                return name
-        suffixes = _names(suffix for form in FORMATS.values() for suffix in form.suffixes)
-        raise AttnError(
-            f"the format of '{self.output}' cannot be told from its suffix",
-            help=f"say it with --format, or use one of {suffixes}",
-        )
+        return choose_format(FORMATS, self.format, self.output)
 
     def form(self, only: str | None) -> Format:
         """Return the format; raise AttnError for an option that means nothing to it."""
@@ -230,19 +221,48 @@ class OutputOptions:
                 help="say which with --only, e.g. --only output",
             )
         given = {"digits": self.digits is not None, "full": self.full, "labels": self.labels}
-        for option in (name for name, asked in given.items() if asked):
-            if option not in form.options:
-                able = _names(name for name, f in FORMATS.items() if option in f.options)
-                raise AttnError(
-                    f"--{option} means nothing to the format {self.name}",
-                    help=f"it belongs to: {able}",
-                )
-        if self.digits is not None and not 0 <= self.digits <= 17:
-            raise AttnError(
-                f"--digits must be from 0 to 17, not {self.digits}",
-                help="17 digits tell any two float64 apart",
-            )
+        refuse_meaningless(FORMATS, self.name, [name for name, asked in given.items() if asked])
+        check_digits(self.digits)
         return form
+
+
+def choose_format(formats: Mapping[str, Format], asked: str | None, output: str | None) -> str:
+    """Return the name of the format asked for, else that of the file's suffix, else the first."""
+    if asked is not None:
+        if asked not in formats:
+            raise AttnError(
+                f"unknown format '{asked}'", help=did_you_mean(asked, formats, what="there are")
+            )
+        return asked
+    if output is None or output == "-":
+        return next(iter(formats))
+    for name, form in formats.items():
+        if output.lower().endswith(form.suffixes):
+            return name
+    suffixes = _names(suffix for form in formats.values() for suffix in form.suffixes)
+    raise AttnError(
+        f"the format of '{output}' cannot be told from its suffix",
+        help=f"say it with --format, or use one of {suffixes}",
+    )
+
+
+def refuse_meaningless(formats: Mapping[str, Format], format: str, given: list[str]) -> None:
+    """Raise AttnError for an option that means nothing to the format."""
+    for option in given:
+        if option not in formats[format].options:
+            able = _names(name for name, form in formats.items() if option in form.options)
+            raise AttnError(
+                f"--{option} means nothing to the format {format}", help=f"it belongs to: {able}"
+            )
+
+
+def check_digits(digits: int | None) -> None:
+    """Raise AttnError for a number of decimals that makes no sense."""
+    if digits is not None and not 0 <= digits <= 17:
+        raise AttnError(
+            f"--digits must be from 0 to 17, not {digits}",
+            help="17 digits tell any two float64 apart",
+        )
 
 
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}

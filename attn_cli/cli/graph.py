@@ -1,0 +1,129 @@
+"""`attn graph`: the weights as a directed graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attn_cli.cli.deliver import emit, style_for
+from attn_cli.cli.options import (
+    Batch,
+    Head,
+    Memory,
+    Output,
+    ProblemOptions,
+    Quiet,
+    Text,
+    check_digits,
+    choose_format,
+    refuse_meaningless,
+    size,
+)
+from attn_cli.errors import AttnError, ExitStatus
+from attn_cli.views.graph import BAR, GRAPH_FORMATS, GRAPH_RENDERERS
+
+if TYPE_CHECKING:
+    from attn_cli.core.graph import Graph
+    from attn_cli.core.problem import Request
+
+
+@dataclass(kw_only=True)
+class EdgeOptions:
+    """Which weights are edges of the graph."""
+
+    threshold: Annotated[
+        float,
+        typer.Option(
+            "--threshold",
+            metavar="W",
+            help="Leave out weights nearer to 0 than this (0.01).",
+            show_default=False,
+        ),
+    ] = 0.01
+    top: Annotated[
+        int,
+        typer.Option(
+            "--top",
+            metavar="N",
+            help="Leave out all but the N strongest (50).",
+            show_default=False,
+        ),
+    ] = 50
+    batch: Batch = None
+    head: Head = None
+    memory: Memory = None
+
+    def request(self) -> Request:
+        """Return the request; raise AttnError for an option that is out of range."""
+        from attn_cli.core.problem import Request
+
+        if not 0 <= self.threshold < float("inf"):
+            raise AttnError(
+                f"--threshold must be 0 or more, not {self.threshold:.15g}",
+                help="0 leaves out no weight but those that are 0; a negative weight counts as "
+                "far as it is from 0",
+            )
+        if self.top < 1:
+            raise AttnError(
+                f"--top must be 1 or more, not {self.top}",
+                help="for every weight write --threshold 0 and a --top that is large enough",
+            )
+        return Request(
+            steps=("weights",),
+            batch=self.batch,
+            head=self.head,
+            memory=None if self.memory is None else size(self.memory),
+        )
+
+
+@dataclass(kw_only=True)
+class GraphOutputOptions:
+    """How the graph is shown and where it goes."""
+
+    format: Annotated[
+        Text,
+        typer.Option("--format", "-f", metavar="FORMAT", help=f"{', '.join(GRAPH_FORMATS)}."),
+    ] = None
+    output: Output = None
+    digits: Annotated[
+        int | None,
+        typer.Option("--digits", metavar="N", help="Decimals of weights (4), not in json."),
+    ] = None
+    quiet: Quiet = False
+
+    def name(self) -> str:
+        """Return the name of the format; raise AttnError where an option means nothing to it."""
+        name = choose_format(GRAPH_FORMATS, self.format, self.output)
+        refuse_meaningless(GRAPH_FORMATS, name, [] if self.digits is None else ["digits"])
+        check_digits(self.digits)
+        return name
+
+    def deliver(self, graph: Graph) -> ExitStatus:
+        """Render the graph, write it to standard output or the file, and warn."""
+        if self.quiet:
+            graph = replace(graph, warnings=())
+        name = self.name()
+        style = style_for(self.output, self.digits, characters=BAR)
+        rendered = GRAPH_RENDERERS.get(name)(graph, style)
+        emit(rendered, graph.warnings, self.output, drawn=GRAPH_FORMATS[name].drawn)
+        return ExitStatus.DONE
+
+
+def graph(problem: ProblemOptions, edges: EdgeOptions, output: GraphOutputOptions) -> int:
+    """Show which token attends to which, as a graph: an edge a weight, strongest first.
+
+    \b
+    attn graph samples/love_coding.yaml
+    attn graph samples/bank.yaml --format dot -o bank.dot
+    attn graph samples/cross_attention.yaml --threshold 0.2 --format mermaid
+    attn samples gaussian | attn graph - --top 3 --format json
+    """
+    output.name()
+    request = edges.request()
+    from attn_cli.core.graph import graph as graph_of
+    from attn_cli.core.run import run
+
+    record = run(problem.read(), request, command="graph")
+    return output.deliver(graph_of(record, threshold=edges.threshold, top=edges.top))

@@ -1,0 +1,50 @@
+"""A graph as a JSON document `attn/1`, a line a node and an edge."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+from attn_cli.core.graph import Edge, Graph
+from attn_cli.views import Style
+from attn_cli.views.json import FORMAT
+
+
+def render(graph: Graph, _: Style) -> str:
+    """Return the document."""
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "command": graph.command,
+        "settings": graph.settings,
+        "nodes": [asdict(node) for node in graph.nodes],
+        "edges": [_edge(edge) for edge in graph.edges],
+        "left_out": asdict(graph.left_out),
+        "warnings": list(graph.warnings),
+    }
+    items = (f"  {_text(key)}: {_block(value)}" for key, value in document.items())
+    return "{\n" + ",\n".join(items) + "\n}\n"
+
+
+def _edge(edge: Edge) -> dict[str, object]:
+    """Return an edge; an infinite weight is a string, as JSON has no such number."""
+    weight = edge.weight if isfinite(edge.weight) else str(edge.weight)
+    return {"source": edge.source, "target": edge.target, "weight": weight, **edge.entry}
+
+
+def _block(value: Any) -> str:
+    """Return a mapping or list of mappings with a line an item, all else on one line."""
+    if value and isinstance(value, dict):
+        opening, closing = "{}"
+        lines = [f"{_text(key)}: {_text(item)}" for key, item in value.items()]
+    elif value and isinstance(value, list) and isinstance(value[0], dict):
+        opening, closing = "[]"
+        lines = [_text(item) for item in value]
+    else:
+        return _text(value)
+    return opening + ",".join(f"\n    {line}" for line in lines) + f"\n  {closing}"
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,74 @@
+"""A graph as lines, one an edge: `love -> coding   0.4223  ████`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from attn_cli.core.graph import Graph, Node
+from attn_cli.errors import printable
+from attn_cli.views import Style
+from attn_cli.views.cells import GAP, LABEL_WIDTH
+from attn_cli.views.graph import BAR
+from attn_cli.views.graph.parts import entry, left_out, strengths, weights
+
+BAR_CELLS = 10  # of the strongest bar
+
+
+def render(graph: Graph, style: Style) -> str:
+    """Return a line an edge, and a last one that counts what is left out."""
+    lines = _lines(graph, style)
+    note = left_out(graph)
+    if note:
+        lines += ["", note] if lines else [note]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _lines(graph: Graph, style: Style) -> list[str]:
+    names = _names(graph.nodes)
+    sources = _padded([names[edge.source] for edge in graph.edges])
+    targets = _padded([names[edge.target] for edge in graph.edges])
+    numbers = weights(graph, style.digits, align=True)
+    width = max(map(len, numbers), default=0)
+    entries = _padded([f"{entry(edge)}   " if edge.entry else "" for edge in graph.edges])
+    heads = [
+        f"{lead}{source} -> {target}   {number:>{width}}"
+        for lead, source, target, number in zip(entries, sources, targets, numbers, strict=True)
+    ]
+    return [
+        f"{head}  {bar}".rstrip()
+        for head, bar in zip(heads, _bars(graph, heads, style), strict=True)
+    ]
+
+
+def _bars(graph: Graph, heads: list[str], style: Style) -> list[str]:
+    """Return a bar for each edge, as long as the width leaves room for."""
+    from rich.cells import cell_len
+
+    room = BAR_CELLS
+    if style.width is not None:
+        used = max(map(cell_len, heads), default=0)
+        room = max(0, min(room, style.width - used - 2))
+    return [("#" if style.ascii else BAR) * round(strength * room) for strength in strengths(graph)]
+
+
+def _names(nodes: tuple[Node, ...]) -> dict[str, str]:
+    """Return id -> the word of a node, with its position where the word stands twice."""
+    words = {}
+    for node in nodes:
+        word = printable(node.label)
+        words[node.id] = word if len(word) <= LABEL_WIDTH else word[: LABEL_WIDTH - 3] + GAP
+    count = Counter((node.kind, words[node.id]) for node in nodes)
+    return {
+        node.id: f"{words[node.id]} ({node.position})"
+        if count[node.kind, words[node.id]] > 1
+        else words[node.id]
+        for node in nodes
+    }
+
+
+def _padded(texts: list[str]) -> list[str]:
+    """Return texts as wide as the widest: wide characters take two cells."""
+    from rich.cells import cell_len
+
+    width = max(map(cell_len, texts), default=0)
+    return [text + " " * (width - cell_len(text)) for text in texts]
