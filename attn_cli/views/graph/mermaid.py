@@ -9,8 +9,9 @@ from attn_cli.core.graph import Graph
 from attn_cli.views import Style
 from attn_cli.views.graph.parts import drawable, entry, left_out, weights
 
-# Labels are read as Markdown, HTML and Mermaid: of ASCII only these stand for themselves in all.
-_SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
+# Labels are read as Mermaid, Markdown and HTML, where any ASCII punctuation may mean something;
+# ﬂ and ¶ are what Mermaid itself writes entities with.
+_SPECIAL = re.compile(r"[!-/:-@\[-`{-~ﬂ¶]")
 _NAMES = {'"': "quot", "&": "amp", "<": "lt", ">": "gt"}
 SHAPES = {"token": ("([", "])"), "query": ("[", "]"), "key": ("([", "])")}
 
