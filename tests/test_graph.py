@@ -145,6 +145,10 @@ class TestNodes:
         assert [(e.source, e.target) for e in drawn.edges] == [("q0", "k0"), ("q0", "k1")]
         assert shown(drawn, "text") == "a -> a   1       ██████████\na -> b   0.5000  █████\n"
 
+    def test_a_word_has_its_position_only_where_its_own_kind_has_it_twice(self) -> None:
+        drawn = graph_of(as_written([[1, 0, 3]], ["a"], memory={"tokens": ["a", "b", "a"]}))
+        assert shown(drawn, "text") == "a -> a (2)   3  ██████████\na -> a (0)   1  ███\n"
+
     def test_as_many_queries_as_keys_of_other_words_are_two_kinds(self) -> None:
         drawn = graph_of(as_written([[1, 2], [3, 4]], ["a", "b"], memory={"tokens": ["a", "c"]}))
         assert [node.id for node in drawn.nodes] == ["q0", "q1", "k0", "k1"]
