@@ -140,7 +140,9 @@ class Record:
     settings: Mapping[str, object]
     query_tokens: Labels
     key_tokens: Labels
+    cross: bool = False  # whether keys are other tokens than queries
     answer: object = None
+    text: str | None = None  # the answer as a line for people; None where nothing was asked
     choices: tuple[Choice, ...] = field(default=())
     title: str = ""  # which of several records this is
     warnings: tuple[str, ...] = field(default=())

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from attn_cli.cli.deliver import check_target, deliver, deliver_parts
-from attn_cli.cli.options import OutputOptions, ProblemOptions, StepOptions
+from attn_cli.cli.deliver import check_target, deliver, deliver_parts, deliver_several
+from attn_cli.cli.options import KeyOptions, OutputOptions, ProblemOptions, StepOptions
+from attn_cli.errors import AttnError
 from attn_cli.views import FORMATS
 
+ONE = "choose one: --tokens WORDS"
 
-def compute(problem: ProblemOptions, steps: StepOptions, output: OutputOptions) -> int:
+
+def compute(
+    problem: ProblemOptions, keys: KeyOptions, steps: StepOptions, output: OutputOptions
+) -> int:
     """Compute attention and show every step, or any step as data.
 
     \b
@@ -24,7 +29,13 @@ def compute(problem: ProblemOptions, steps: StepOptions, output: OutputOptions) 
     expected = steps.expected()
     from attn_cli.core.run import run
 
-    loaded = problem.read()
+    problems = problem.read_all(keys)
+    if problems[0].title:
+        if expected is not None:
+            raise AttnError("--check compares one sequence, and there are several", help=ONE)
+        records = (run(each, steps.request(each, output)) for each in problems)
+        return deliver_several(records, output)
+    (loaded,) = problems
     request = steps.request(loaded, output)
     if expected is None and FORMATS[output.name].parts:
         from attn_cli.core.parts import in_parts

@@ -31,8 +31,7 @@ def deliver(record: Record, output: OutputOptions) -> ExitStatus:
     """Render the record, write it to standard output or the file, and warn on standard error."""
     if output.quiet:
         record = replace(record, warnings=())
-    style = style_for(output.output, output.digits, labels=output.labels)
-    rendered = RENDERERS.get(output.name)(record, style)
+    rendered = RENDERERS.get(output.name)(record, _style(output))
     emit(rendered, record.warnings, output.output, drawn=FORMATS[output.name].drawn)
     if record.comparisons and not FORMATS[output.name].verdicts:
         from attn_cli.views.cells import verdict
@@ -40,6 +39,43 @@ def deliver(record: Record, output: OutputOptions) -> ExitStatus:
         for comparison in record.comparisons:
             say(verdict(comparison))
     return ExitStatus.DONE if record.agrees else ExitStatus.NO
+
+
+def deliver_several(records: Iterable[Record], output: OutputOptions) -> ExitStatus:
+    """Render records one after the other, each written as soon as it is there."""
+    form = FORMATS[output.name]
+    if not form.several:
+        able = ", ".join(name for name, other in FORMATS.items() if other.several)
+        raise AttnError(
+            f"{output.name} holds one record, and there are several sequences",
+            help=f"choose one of {able}, or compute one sequence: --tokens WORDS",
+        )
+    style = replace(_style(output), several=True)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if not form.drawn or _goes_to_file(output.output):
+        encoding = "utf-8"
+    warnings: list[str] = []
+
+    def rendered() -> Iterator[bytes]:
+        for record in records:
+            quiet = replace(record, warnings=()) if output.quiet else record
+            warnings.extend(quiet.warnings)
+            text = RENDERERS.get(output.name)(quiet, style)
+            yield text.encode(encoding, "backslashreplace") if isinstance(text, str) else text
+
+    _write(rendered(), output.output)
+    for warning in warnings:
+        say(f"warning: {printable(warning)}")
+    return ExitStatus.DONE
+
+
+def answer_in_a_pipe(output: OutputOptions, *, shown: bool) -> OutputOptions:
+    """Return the output with the answer alone as its format, where nobody asked to see more."""
+    if output.format is None and output.output in {None, "-"} and not shown:
+        options = (output.digits, output.full or None, output.labels or None)
+        if not _is_terminal(sys.stdout) and options == (None, None, None):
+            return replace(output, format="answer")
+    return output
 
 
 def emit(
@@ -62,8 +98,8 @@ def deliver_parts(whole: Whole, parts: Iterable[Record], output: OutputOptions) 
             warnings.extend(w for w in record.warnings if w not in warnings)
             yield record
 
-    style = style_for(output.output, output.digits, labels=output.labels)
-    _write(PART_RENDERERS.get(output.name)(whole, heard(), style), output.output)
+    parted = PART_RENDERERS.get(output.name)(whole, heard(), _style(output))
+    _write(parted, output.output)
     if not output.quiet:
         for warning in warnings[:SAID]:
             say(f"warning: {printable(warning)}")
@@ -73,6 +109,10 @@ def deliver_parts(whole: Whole, parts: Iterable[Record], output: OutputOptions) 
 
 
 SAID = 10  # warnings of parts that are said in full
+
+
+def _style(output: OutputOptions) -> Style:
+    return style_for(output.output, output.digits, labels=output.labels)
 
 
 def style_for(

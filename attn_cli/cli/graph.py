@@ -11,6 +11,7 @@ from attn_cli.cli.deliver import emit, style_for
 from attn_cli.cli.options import (
     Batch,
     Head,
+    KeyOptions,
     Memory,
     Output,
     ProblemOptions,
@@ -22,7 +23,8 @@ from attn_cli.cli.options import (
     size,
 )
 from attn_cli.errors import AttnError, ExitStatus
-from attn_cli.views.graph import BAR, GRAPH_FORMATS, GRAPH_RENDERERS
+from attn_cli.views.bars import BAR
+from attn_cli.views.graph import GRAPH_FORMATS, GRAPH_RENDERERS
 
 if TYPE_CHECKING:
     from attn_cli.core.graph import Graph
@@ -111,7 +113,9 @@ class GraphOutputOptions:
         return ExitStatus.DONE
 
 
-def graph(problem: ProblemOptions, edges: EdgeOptions, output: GraphOutputOptions) -> int:
+def graph(
+    problem: ProblemOptions, keys: KeyOptions, edges: EdgeOptions, output: GraphOutputOptions
+) -> int:
     """Show which token attends to which, as a graph: an edge a weight, strongest first.
 
     \b
@@ -125,5 +129,5 @@ def graph(problem: ProblemOptions, edges: EdgeOptions, output: GraphOutputOption
     from attn_cli.core.graph import graph as graph_of
     from attn_cli.core.run import run
 
-    record = run(problem.read(), request, command="graph")
+    record = run(problem.read(keys), request, command="graph")
     return output.deliver(graph_of(record, threshold=edges.threshold, top=edges.top))

@@ -22,7 +22,8 @@ from attn_cli.views import FORMATS, Format
 
 if TYPE_CHECKING:
     from attn_cli.core.compare import Expected
-    from attn_cli.core.problem import Problem, Request
+    from attn_cli.core.problem import Edge, Problem, Request
+    from attn_cli.read.document import Document
 
 Text = str | None
 
@@ -48,24 +49,13 @@ Output = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Leave warnings out.")]
 
 
-@dataclass(kw_only=True)
-class ProblemOptions:
-    """What is computed: a problem file, and options that replace its keys."""
+Lower = Annotated[bool, typer.Option("--lower", help="Words in lower case.")]
 
-    file: Annotated[
-        Text,
-        typer.Argument(
-            metavar="[FILE]",
-            help="Problem file: YAML, JSON or NPZ; - is standard input.",
-            show_default=False,
-        ),
-    ] = None
-    query: Annotated[Text, _option("Q from a file.", "--query", metavar="MATRIX")] = None
-    key: Annotated[Text, _option("K from a file.", "--key", metavar="MATRIX")] = None
-    value: Annotated[Text, _option("V from a file.", "--value", metavar="MATRIX")] = None
-    tokens: Annotated[
-        Text, _option("Words, split on white space; - reads them.", "--tokens", metavar="WORDS")
-    ] = None
+
+@dataclass(kw_only=True)
+class KeyOptions:
+    """Options that replace keys of a problem, whichever way its words come."""
+
     score: Annotated[
         Text, _option(f"Score function: {_names(SCORES.names)}.", "--score", metavar="NAME")
     ] = None
@@ -96,29 +86,91 @@ class ProblemOptions:
         _option("Replace any key, e.g. score.window=2; repeatable.", "--set", metavar="KEY=VALUE"),
     ] = field(default_factory=list)
 
-    def read(self) -> Problem:
-        """Return the validated problem."""
-        from attn_cli.read.document import read_document
-        from attn_cli.read.files import Inputs
-        from attn_cli.read.override import apply_options, refuse_two_readers
-        from attn_cli.read.schema import read_problem
-
-        every = {f.name: getattr(self, f.name) for f in fields(self)}
-        keys = {k: v for k, v in every.items() if k not in {"file", "set"} and v is not None}
-        refuse_two_readers(self.file, keys)
-        document = read_document(self.file, Inputs())
-        apply_options(document, keys, self.set)
-        return read_problem(document)
+    def given(self) -> dict[str, str]:
+        """Return the keys that options replace, with their texts."""
+        every = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "set"}
+        return {key: text for key, text in every.items() if text is not None}
 
 
 @dataclass(kw_only=True)
-class StepOptions:
-    """Which steps and rows are wanted."""
+class ProblemOptions:
+    """What is computed: a problem file, or Q, K and V alone, and the words."""
+
+    file: Annotated[
+        Text,
+        typer.Argument(
+            metavar="[FILE]",
+            help="Problem file: YAML, JSON or NPZ; - is standard input.",
+            show_default=False,
+        ),
+    ] = None
+    query: Annotated[Text, _option("Q from a file.", "--query", metavar="MATRIX")] = None
+    key: Annotated[Text, _option("K from a file.", "--key", metavar="MATRIX")] = None
+    value: Annotated[Text, _option("V from a file.", "--value", metavar="MATRIX")] = None
+    tokens: Annotated[
+        Text, _option("Words as one text; - reads them.", "--tokens", metavar="WORDS")
+    ] = None
+    lower: Lower = False
+
+    def read(self, keys: KeyOptions) -> Problem:
+        """Return the validated problem."""
+        from attn_cli.read.schema import read_problem
+
+        return read_problem(self.document(keys))
+
+    def read_all(self, keys: KeyOptions) -> list[Problem]:
+        """Return the problem of each of the file's sequences, or the only one."""
+        from attn_cli.read.schema import read_problems
+
+        return read_problems(self.document(keys))
+
+    def document(self, keys: KeyOptions) -> Document:
+        """Return what is written, with the options in their places."""
+        from attn_cli.read.document import read_document
+        from attn_cli.read.files import Inputs
+        from attn_cli.read.override import apply_options, refuse_two_readers
+
+        every = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "file"}
+        given = {key: text for key, text in every.items() if isinstance(text, str)}
+        if self.lower:
+            given["lower"] = "true"
+        given |= keys.given()
+        refuse_two_readers(self.file, given)
+        document = read_document(self.file, Inputs())
+        apply_options(document, given, keys.set)
+        return document
+
+
+@dataclass(kw_only=True)
+class ShownOptions:
+    """Which steps are wanted."""
 
     show: Annotated[
         Text, _option("Steps to show, e.g. q,k,weights.", "--show", metavar="STEPS")
     ] = None
     only: Annotated[Text, _option("One step alone, e.g. output.", "--only", metavar="STEP")] = None
+
+    def steps(self) -> tuple[str, ...] | None:
+        """Return the names of the steps that were asked for, None for all."""
+        if self.show is not None and self.only is not None:
+            raise AttnError(
+                "--show and --only exclude each other",
+                help="--only STEP is one step alone, --show takes several",
+            )
+        if self.only is not None:
+            return (self.only,)
+        if self.show is None:
+            return None
+        names = tuple(name.strip() for name in self.show.split(",") if name.strip())
+        if not names:
+            raise AttnError("--show names no step", help="write --show q,k,weights")
+        return names
+
+
+@dataclass(kw_only=True)
+class StepOptions(ShownOptions):
+    """Which steps and rows are wanted."""
+
     query_token: Annotated[
         Text,
         _option("One query, by word or else index.", "--query-token", metavar="WORD|INDEX"),
@@ -141,10 +193,9 @@ class StepOptions:
 
     def request(self, problem: Problem, output: OutputOptions) -> Request:
         """Return the request for a problem."""
-        from attn_cli.core.problem import Edge, Request
+        from attn_cli.core.problem import Request
         from attn_cli.read.tokens import find_token
 
-        form = output.form(self.only)
         rows = None
         if self.query_token is not None:
             rows = (find_token(problem.query_tokens, self.query_token),)
@@ -153,7 +204,7 @@ class StepOptions:
             rows=rows,
             batch=self.batch,
             head=self.head,
-            edge=Edge() if "full" in form.options and not output.full else None,
+            edge=output.edge,
             memory=None if self.memory is None else size(self.memory),
         )
 
@@ -171,22 +222,6 @@ class StepOptions:
         if not 0 <= tolerance < float("inf"):
             raise AttnError(f"--tolerance must be 0 or more, not {tolerance}")
         return Expected(read_checks(self.check, Inputs()), tolerance)
-
-    def steps(self) -> tuple[str, ...] | None:
-        """Return the names of the steps that were asked for, None for all."""
-        if self.show is not None and self.only is not None:
-            raise AttnError(
-                "--show and --only exclude each other",
-                help="--only STEP is one step alone, --show takes several",
-            )
-        if self.only is not None:
-            return (self.only,)
-        if self.show is None:
-            return None
-        names = tuple(name.strip() for name in self.show.split(",") if name.strip())
-        if not names:
-            raise AttnError("--show names no step", help="write --show q,k,weights")
-        return names
 
 
 @dataclass(kw_only=True)
@@ -211,6 +246,13 @@ class OutputOptions:
     def name(self) -> str:
         """The name of the format: as asked for, else by the suffix of the file, else table."""
         return choose_format(FORMATS, self.format, self.output)
+
+    @property
+    def edge(self) -> Edge | None:
+        """How large steps are shortened; None where they are shown whole."""
+        from attn_cli.core.problem import Edge
+
+        return Edge() if "full" in FORMATS[self.name].options and not self.full else None
 
     def form(self, only: str | None) -> Format:
         """Return the format; raise AttnError for an option that means nothing to it."""

@@ -1,9 +1,7 @@
 """The weights as a directed graph: every token points at the tokens that it attends to.
 
 In self-attention queries and keys are the same tokens, and each is one node; in cross-attention
-they are two kinds of nodes. The record tells them apart by its labels: where `query_tokens` equals
-`key_tokens`, position by position, they are the same. A node is a position, so that a word that
-stands twice is two nodes.
+they are two kinds of nodes. A node is a position, so that a word that stands twice is two nodes.
 """
 
 from __future__ import annotations
@@ -127,7 +125,7 @@ def _nodes(record: Record) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
         return tuple(Node(f"{LETTERS[kind]}{at}", w, at, kind) for at, w in enumerate(labels))
 
     queries, keys = list(record.query_tokens), list(record.key_tokens)
-    if queries == keys:
+    if not record.cross:
         tokens = nodes(queries, "token")
         return tokens, tokens
     return nodes(queries, "query"), nodes(keys, "key")

@@ -62,9 +62,9 @@ def probabilities(logits: Array) -> Array:
     return weights
 
 
-def choice(next_word: NextWord, tokens: Labels, probabilities: Array) -> Choice:
-    """Return the likeliest word, the first on a tie, and the ranking of all."""
-    order = np.argsort(-probabilities, kind="stable")
+def choice(next_word: NextWord, tokens: Labels, probabilities: Array, top: int) -> Choice:
+    """Return the likeliest word, the first on a tie, and the ranking of the `top` first."""
+    order = np.argsort(-probabilities, kind="stable")[: max(top, 2)]
     ranking = tuple((next_word.vocabulary[at], float(probabilities[at])) for at in order)
     best, value = ranking[0]
     second = ranking[1] if len(ranking) > 1 else None
@@ -75,7 +75,7 @@ def choice(next_word: NextWord, tokens: Labels, probabilities: Array) -> Choice:
         value=value,
         runner_up=second and second[0],
         margin=second and value - second[1],
-        ranking=ranking,
+        ranking=ranking[:top],
         doubt=f"after '{asked}', '{best}' and '{second[0]}' are equally likely"
         if second is not None and second[1] == value
         else "",

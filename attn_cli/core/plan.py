@@ -60,6 +60,7 @@ class Plan:
     rows: Integers  # positions of the queries that were asked for
     computed: Integers  # positions of the queries that are computed
     memory: int
+    top: int  # how many next words are ranked
 
 
 def make_plan(problem: Problem, request: Request) -> Plan:
@@ -78,7 +79,8 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     if problem.next_word is not None and not steps.keys().isdisjoint(POOLED):
         of_queries.append(problem.next_word.rows(problem.n_q))
     computed = np.unique(np.concatenate([np.zeros(0, dtype=np.intp), *of_queries]))
-    return Plan(steps, _groups(problem, steps, chosen), rows, computed, memory)
+    groups = _groups(problem, steps, chosen)
+    return Plan(steps, groups, rows, computed, memory, request.top)
 
 
 def _groups(

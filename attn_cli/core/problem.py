@@ -84,6 +84,8 @@ class Problem:
     layout: Layout
     dtype: np.dtype[Any]
     nonfinite: Literal["refuse", "allow"]
+    cross: bool  # whether keys and values are of other tokens than queries
+    title: str = ""  # which of several sequences this is
     warnings: tuple[str, ...] = ()
 
     @property
@@ -134,6 +136,7 @@ class Request:
     rows      positions of query rows, ascending; None: all
     batch, head   one entry of a leading axis, which then is no axis of the result; None: all
     edge      keep only the ends of large steps, for a shortened table
+    top       how many of the likeliest next words are named
     memory    bytes that the result and its computation may take; None: half of the machine's
     """
 
@@ -142,4 +145,5 @@ class Request:
     batch: int | None = None
     head: int | None = None
     edge: Edge | None = None
+    top: int = 5
     memory: int | None = None

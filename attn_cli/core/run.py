@@ -46,8 +46,11 @@ def run(problem: Problem, request: Request | None = None, *, command: str = "com
         settings=settings(problem, request),
         query_tokens=labels_of(problem.query_tokens, plan.rows, problem.n_q),
         key_tokens=problem.key_tokens,
+        cross=problem.cross,
         answer=collector.answer,
+        text="\n".join(c.answer for c in collector.choices) if collector.choices else None,
         choices=tuple(collector.choices),
+        title=problem.title,
         warnings=(*problem.warnings, *collector.warnings()),
     )
 
@@ -86,7 +89,7 @@ def _fill(
         for name, values in next_word.steps(values):  # noqa: B020
             collector.check(name, group, values)
         if "probabilities" in wanted:
-            collector.choices.append(choice(next_word, problem.query_tokens, values))
+            collector.choices.append(choice(next_word, problem.query_tokens, values, plan.top))
 
 
 def _entry(

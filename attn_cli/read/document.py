@@ -45,9 +45,15 @@ class Document:
     folder: str = ""  # that paths in the file are relative to
     inputs: Inputs = field(default_factory=Inputs)
     options: dict[Path, str] = field(default_factory=dict)  # path -> the option that wrote it
+    moved: dict[Path, Path] = field(default_factory=dict)  # path -> where it stands as written
 
     def where(self, path: Path, *, at_key: bool = False) -> Where | None:
         """Return the place of a node, or of the nearest above it."""
+        for length in range(1, len(path) + 1):
+            if path[:length] in self.moved:
+                return replace(self, moved={}).where(
+                    (*self.moved[path[:length]], *path[length:]), at_key=at_key
+                )
         for length in range(len(path), 0, -1):
             if path[:length] in self.options:
                 return Where(self.options[path[:length]])

@@ -9,7 +9,9 @@ from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.read.scalars import kind_of
 
 KEYS = {
-    "tokens": "list of words, or one string split on white space",
+    "tokens": "list of words, or one string: letters, digits, marks, _, and ' or - inside a word",
+    "sequences": "several tokens, computed one after the other, instead of tokens",
+    "lower": "true: tokens in lower case",
     "embeddings": "X, one row a token (n x d); or a mapping word -> vector",
     "positions": "added to embeddings: sinusoidal, {function:, layout:, base:}, {learned: matrix}",
     "memory": "tokens and embeddings that keys and values come from (cross-attention)",

@@ -22,7 +22,7 @@ def apply_options(document: Document, options: Mapping[str, str], sets: Sequence
     `options` are key -> text, `sets` texts KEY.SUBKEY=VALUE whose value is YAML.
     """
     for key, text in options.items():
-        option = f"--{key} {printable(text)}"
+        option = "--lower" if key == "lower" else f"--{key} {printable(text)}"
         node: object = Quoted(text) if key == "tokens" else text
         if key == "tokens" and text == "-":
             with document.inputs.open("-", "--tokens") as stream:
@@ -30,6 +30,8 @@ def apply_options(document: Document, options: Mapping[str, str], sets: Sequence
         elif key == "score":
             node = _value(text, "--score")
         document.replace((key,), node, option)
+        if key == "tokens":
+            document.tree.pop("sequences", None)  # one sequence takes the place of all
     for text in sets:
         _set(document, text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from attn_cli.read.document import Document
 from attn_cli.read.keys import KEYS, mapping
 from attn_cli.read.mask import read_causal, read_mask
 from attn_cli.read.projections import read_projections
-from attn_cli.read.scalars import choice, finite, narrowed, word
+from attn_cli.read.scalars import choice, finite, kind_of, narrowed, word
 from attn_cli.read.score import check_pairs, name_of_score, read_parameters, reads_q_and_k
 from attn_cli.read.sources import Sources
 from attn_cli.record import Labels, Numbered
@@ -32,8 +33,55 @@ def read_problem(document: Document) -> Problem:
         raise document.located(error) from None
 
 
+def read_problems(document: Document) -> list[Problem]:
+    """Return the problem of each of the sequences; where there are none, the one problem."""
+    tree = document.tree
+    if "sequences" not in tree:
+        return [read_problem(document)]
+    try:
+        sequences = _sequences(tree)
+    except AttnError as error:
+        raise document.located(error) from None
+    problems = []
+    for at, tokens in enumerate(sequences):
+        alone = {key: value for key, value in tree.items() if key != "sequences"}
+        moved: dict[Path, Path] = {("tokens",): ("sequences", at)}
+        of_one = replace(document, tree={**alone, "tokens": tokens}, moved=moved)
+        problem = read_problem(of_one)
+        problems.append(replace(problem, title=" ".join(problem.query_tokens)))
+    return problems
+
+
+def _sequences(tree: dict[str, Any]) -> list[Any]:
+    """Return the tokens of each sequence, unread."""
+    path, node = ("sequences",), tree["sequences"]
+    if "tokens" in tree:
+        raise AttnError(
+            "there are both tokens and sequences",
+            path=path,
+            at_key=True,
+            help="sequences: [...] takes the place of tokens: keep one of the two",
+        )
+    if not isinstance(node, list | tuple):
+        raise AttnError(
+            f"sequences must be a list of sequences of words, not {kind_of(node)}",
+            path=path,
+            help="write sequences: [not like, not hate]",
+        )
+    if not node:
+        raise AttnError("sequences is empty", path=path, help="write at least one sequence")
+    return list(node)
+
+
 def _problem(document: Document) -> Problem:
     tree = mapping(document.tree, (), KEYS)
+    if "sequences" in tree:
+        raise AttnError(
+            "this problem has several sequences, and one is wanted here",
+            path=("sequences",),
+            at_key=True,
+            help="replace sequences by the tokens of one: --tokens 'not like'",
+        )
     if not tree:
         raise AttnError(
             "there is no problem", help="give a problem file, or --query, --key, --value"
@@ -79,6 +127,7 @@ def _problem(document: Document) -> Problem:
         token_labels=key_tokens if sources.X is not None and "query" in tree else query_tokens,
         query_tokens=query_tokens,
         key_tokens=key_tokens,
+        cross="memory" in tree or n_q != n_k or ("query" in tree and sources.X is not None),
         layout="columns" if columns else "rows",
         dtype=dtype,
         nonfinite="allow" if allow else "refuse",

@@ -14,6 +14,7 @@ from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.document import Document
 from attn_cli.read.keys import PROJECTED, mapping
 from attn_cli.read.matrix import cast, is_file, is_table_file, natural
+from attn_cli.read.scalars import flag
 from attn_cli.read.shapes import Shapes, form
 from attn_cli.read.tokens import look_up, read_table_of_words, read_tokens
 
@@ -33,12 +34,13 @@ class Sources:
         self.memory = mapping(tree.get("memory", {}), ("memory",), ("tokens", "embeddings"))
         self.weights = mapping(tree.get("weights", {}), ("weights",), PROJECTED)
         self.biases = mapping(tree.get("biases", {}), ("biases",), PROJECTED)
-        self.tokens = read_tokens(tree["tokens"], ("tokens",)) if "tokens" in tree else None
-        self.memory_tokens = (
-            read_tokens(self.memory["tokens"], ("memory", "tokens"))
-            if "tokens" in self.memory
-            else None
-        )
+        lower = "lower" in tree and flag(tree["lower"], ("lower",))
+        self.tokens = self.memory_tokens = None
+        if "tokens" in tree:
+            self.tokens = read_tokens(tree["tokens"], ("tokens",), lower=lower)
+        if "tokens" in self.memory:
+            path = ("memory", "tokens")
+            self.memory_tokens = read_tokens(self.memory["tokens"], path, lower=lower)
         self.X: Array | None = None
         self.M: Array | None = None
         self.positions: Positions | None = None

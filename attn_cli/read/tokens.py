@@ -12,18 +12,25 @@ from attn_cli.read.document import Document
 from attn_cli.read.matrix import cast, natural
 from attn_cli.read.scalars import kind_of, word
 from attn_cli.read.shapes import form
+from attn_cli.read.text import nfc, words_of
 from attn_cli.record import Labels
 
 
-def read_tokens(node: Any, path: Path) -> tuple[str, ...]:
-    """Return the words of a list, or of one string split on white space."""
+def read_tokens(node: Any, path: Path, *, lower: bool = False) -> tuple[str, ...]:
+    """Return the words of a list, or of one string by the rule of `read.text`."""
     if isinstance(node, np.ndarray):
         node = node.tolist()
     if isinstance(node, str):
-        words = word(node, path).split()
+        text = word(node, path)
+        words = words_of(text, lower=lower)
         if not words:
-            raise AttnError(f"{dotted(path)} holds no word", path=path)
-        return tuple(words)
+            raise AttnError(
+                f"{dotted(path)} holds no word",
+                path=path,
+                help="a word is a run of letters, digits, marks or underscores; write a list for "
+                "anything else",
+            )
+        return words
     if not isinstance(node, list | tuple):
         raise AttnError(
             f"{dotted(path)} must be a list of words, not {kind_of(node)}",
@@ -32,7 +39,8 @@ def read_tokens(node: Any, path: Path) -> tuple[str, ...]:
         )
     if not node:
         raise AttnError(f"{dotted(path)} is empty", path=path, help="write at least one word")
-    return tuple(word(item, (*path, at)) for at, item in enumerate(node))
+    listed = [word(item, (*path, at)) for at, item in enumerate(node)]
+    return tuple(item.lower() for item in listed) if lower else tuple(listed)
 
 
 def read_table_of_words(
@@ -57,7 +65,7 @@ def read_table_of_words(
                 path=place,
                 help="all words of a table have vectors of the same length",
             )
-        vectors[str(key)] = vector
+        vectors[nfc(str(key))] = vector
     return vectors
 
 
@@ -72,13 +80,13 @@ def look_up(
             help=f"add {dotted(tokens_path)}: [...], or write the rows as a list",
         )
     for at, token in enumerate(words):
-        if token not in vectors:
+        if nfc(token) not in vectors:
             raise AttnError(
                 f"'{printable(token)}' has no vector in {dotted(path)}",
                 path=(*tokens_path, at),
-                help=_known(token, vectors),
+                help=known_words(token, vectors),
             )
-    return np.stack([vectors[token] for token in words])
+    return np.stack([vectors[nfc(token)] for token in words])
 
 
 def find_token(tokens: Labels, asked: str | int, *, what: str = "query") -> int:
@@ -103,7 +111,7 @@ def find_token(tokens: Labels, asked: str | int, *, what: str = "query") -> int:
         if int(asked) < len(tokens):
             return int(asked)
         raise _no_index(asked, tokens, what)
-    raise AttnError(f"there is no {what} '{printable(asked)}'", help=_known(asked, tokens))
+    raise AttnError(f"there is no {what} '{printable(asked)}'", help=known_words(asked, tokens))
 
 
 def _no_index(asked: str, tokens: Labels, what: str) -> AttnError:
@@ -112,7 +120,7 @@ def _no_index(asked: str, tokens: Labels, what: str) -> AttnError:
     )
 
 
-def _known(asked: str, words: Any) -> str:
+def known_words(asked: str, words: Any) -> str:
     """Return the advice for an unknown word: the nearest, then the first of all."""
     near = nearest(asked, words)
     names = [printable(str(w)) for w, _ in zip(words, range(20), strict=False)]

@@ -18,7 +18,8 @@ from attn_cli.registry import Registry
 class Style:
     """How a view shows what it shows.
 
-    `width` None: as wide as it needs; `colour`: a terminal; `ascii`: lines of that alone.
+    `width` None: as wide as it needs; `colour`: a terminal; `ascii`: lines of that alone;
+    `several`: other records come before or after it.
     """
 
     digits: int = 4
@@ -26,9 +27,10 @@ class Style:
     width: int | None = None
     colour: bool = False
     ascii: bool = False
+    several: bool = False
 
 
-BOX = "─"  # the one character beyond ASCII that tables are drawn with
+BOX = "─"  # the one character beyond ASCII that tables are drawn with; bars have their own
 
 Render = Callable[[Record, Style], str | bytes]
 # For formats that can be written part by part: the shape and labels of the whole, then its parts.
@@ -47,6 +49,7 @@ class Format:
     parts: bool = False  # whether it can be written part by part: its module has render_parts
     drawn: bool = False  # for a terminal, in its encoding; all other text is UTF-8
     verdicts: bool = False  # whether it has a place for what comparisons say
+    several: bool = False  # whether several records can follow one another in it
 
 
 FORMATS = {
@@ -56,8 +59,11 @@ FORMATS = {
         options=("digits", "full"),
         verdicts=True,
         drawn=True,
+        several=True,
     ),
-    "json": Format(module="attn_cli.views.json", suffixes=(".json",), verdicts=True),
+    "json": Format(
+        module="attn_cli.views.json", suffixes=(".json", ".jsonl"), verdicts=True, several=True
+    ),
     "csv": Format(
         module="attn_cli.views.csv",
         suffixes=(".csv",),
@@ -77,11 +83,13 @@ FORMATS = {
         suffixes=(".md",),
         options=("digits", "full"),
         verdicts=True,
+        several=True,
     ),
     "npy": Format(
         module="attn_cli.views.npy", suffixes=(".npy",), one_step=True, binary=True, parts=True
     ),
     "npz": Format(module="attn_cli.views.npz", suffixes=(".npz",), binary=True),
+    "answer": Format(module="attn_cli.views.answer", suffixes=(), several=True),
 }
 
 RENDERERS: Registry[Render] = Registry(

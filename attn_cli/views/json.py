@@ -12,25 +12,30 @@ from math import isfinite
 from typing import Any
 
 from attn_cli.errors import AttnError
-from attn_cli.record import Comparison, Record, Step
+from attn_cli.record import Choice, Comparison, Record, Step
 from attn_cli.views import Style
 
 FORMAT = "attn/1"
 
 
-def render(record: Record, _: Style) -> str:
-    """Return the document, with a line a row of each matrix."""
+def render(record: Record, style: Style) -> str:
+    """Return the document: a line a row of each matrix, or one line where there are several."""
     document: dict[str, object] = {
         "format": FORMAT,
         "command": record.command,
+        **({"title": record.title} if record.title else {}),
         "tokens": {"query": list(record.query_tokens), "key": list(record.key_tokens)},
         "settings": record.settings,
         "steps": {name: _step(step) for name, step in record.steps.items()},
         "answer": record.answer,
-        "warnings": list(record.warnings),
     }
+    if record.choices:
+        document["choices"] = [_choice(choice) for choice in record.choices]
+    document["warnings"] = list(record.warnings)
     if record.comparisons:
         document["checks"] = [_check(comparison) for comparison in record.comparisons]
+    if style.several:
+        return _leaf(document) + "\n"
     return "".join(_lines(document, 0)) + "\n"
 
 
@@ -46,6 +51,11 @@ def _step(step: Step) -> dict[str, object]:
         "shape": list(step.shape),
         "values": step.values.tolist(),
     }
+
+
+def _choice(choice: Choice) -> dict[str, object]:
+    ranking = [list(pair) for pair in choice.ranking]
+    return {**asdict(choice), "ranking": ranking, "doubt": choice.doubt or None}
 
 
 def _check(comparison: Comparison) -> dict[str, object]:
@@ -73,7 +83,7 @@ def _leaf(value: Any) -> str:
 def _lines(value: Any, depth: int) -> Iterator[str]:
     """Yield the text of a value: mappings and lists of lists a line an item, all else on one."""
     mapping = isinstance(value, dict)
-    nested = isinstance(value, list) and bool(value) and isinstance(value[0], list)
+    nested = isinstance(value, list) and bool(value) and isinstance(value[0], list | dict)
     if not value or not (mapping or nested):
         yield _leaf(value)
         return

@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from attn_cli.errors import printable
 from attn_cli.record import Record
 from attn_cli.views import Style
 from attn_cli.views.cells import GAP, sheets, verdict, with_gaps
+from attn_cli.views.choices import margin
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
 
 
 def render(record: Record, style: Style) -> str:
     """Return every step as a heading and a table."""
-    return "\n".join(_lines(record, style)) + "\n"
+    return "\n".join(_lines(record, style)) + ("\n\n" if style.several else "\n")
 
 
 def _lines(record: Record, style: Style) -> Iterator[str]:
+    if record.title:
+        yield from (f"## {_escape(printable(record.title))}", "")
     for at, sheet in enumerate(sheets(record, style.digits, align=False)):
         if at:
             yield ""
@@ -34,6 +38,10 @@ def _lines(record: Record, style: Style) -> Iterator[str]:
         yield from with_gaps(rows, sheet.row_gaps, _row([GAP] * (len(columns) + 1)))
         if sheet.note:
             yield from ("", _escape(sheet.note))
+    for choice in record.choices:
+        yield ""
+        chosen = f"{printable(choice.asked)} -> {printable(choice.answer)}"
+        yield _escape(f"{chosen}   {margin(choice, style.digits)}".rstrip())
     for comparison in record.comparisons:
         yield ""
         yield _escape(verdict(comparison))

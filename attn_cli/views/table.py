@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from attn_cli.errors import printable
 from attn_cli.record import Record
 from attn_cli.views import BOX, Style
 from attn_cli.views.cells import GAP, Sheet, sheets, verdict, with_gaps
@@ -29,6 +30,9 @@ def render(record: Record, style: Style) -> str:
     """Return all steps as tables, one below the other."""
     out = StringIO()
     console = _console(out, colour=style.colour)
+    if record.title:
+        _heading(console, f"{BOX * 3} {printable(record.title)} {BOX * 3}")
+        out.write("\n")
     for sheet in sheets(record, style.digits, align=True):
         if sheet.heading:
             _heading(console, f"{BOX * 3} {sheet.heading} {BOX * 3}")
@@ -39,8 +43,14 @@ def render(record: Record, style: Style) -> str:
         else:
             _rich(console, sheet, style)
         out.write(f"\n({sheet.note})\n\n" if sheet.note else "\n")
+    if record.choices:
+        from attn_cli.views.choices import lines
+
+        out.writelines(f"{line}\n" for line in (*lines(record, style), ""))
     out.writelines(f"{verdict(comparison)}\n\n" for comparison in record.comparisons)
-    text = out.getvalue().removesuffix("\n")
+    text = out.getvalue()
+    if not style.several:
+        text = text.removesuffix("\n")
     return text.replace(BOX, "-") if style.ascii else text
 
 

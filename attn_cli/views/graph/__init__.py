@@ -16,8 +16,6 @@ from attn_cli.views import Format, Style
 if TYPE_CHECKING:
     from attn_cli.core.graph import Graph
 
-BAR = "█"  # the one character beyond ASCII that the text is drawn with
-
 GRAPH_FORMATS = {
     "text": Format(
         module="attn_cli.views.graph.text", suffixes=(".txt",), options=("digits",), drawn=True

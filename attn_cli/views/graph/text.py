@@ -7,8 +7,8 @@ from collections import Counter
 from attn_cli.core.graph import Graph, Node
 from attn_cli.errors import printable
 from attn_cli.views import Style
+from attn_cli.views.bars import bars, padded
 from attn_cli.views.cells import GAP, LABEL_WIDTH
-from attn_cli.views.graph import BAR
 from attn_cli.views.graph.parts import entry, left_out, strengths, weights
 
 BAR_CELLS = 10  # of the strongest bar
@@ -25,11 +25,11 @@ def render(graph: Graph, style: Style) -> str:
 
 def _lines(graph: Graph, style: Style) -> list[str]:
     names = _names(graph.nodes)
-    sources = _padded([names[edge.source] for edge in graph.edges])
-    targets = _padded([names[edge.target] for edge in graph.edges])
+    sources = padded([names[edge.source] for edge in graph.edges])
+    targets = padded([names[edge.target] for edge in graph.edges])
     numbers = weights(graph, style.digits, align=True)
     width = max(map(len, numbers), default=0)
-    entries = _padded([f"{entry(edge)}   " if edge.entry else "" for edge in graph.edges])
+    entries = padded([f"{entry(edge)}   " if edge.entry else "" for edge in graph.edges])
     heads = [
         f"{lead}{source} -> {target}   {number:>{width}}"
         for lead, source, target, number in zip(entries, sources, targets, numbers, strict=True)
@@ -48,7 +48,7 @@ def _bars(graph: Graph, heads: list[str], style: Style) -> list[str]:
     if style.width is not None:
         used = max(map(cell_len, heads), default=0)
         room = max(0, min(room, style.width - used - 2))
-    return [("#" if style.ascii else BAR) * round(strength * room) for strength in strengths(graph)]
+    return bars(list(strengths(graph)), room, ascii=style.ascii)
 
 
 def _names(nodes: tuple[Node, ...]) -> dict[str, str]:
@@ -64,11 +64,3 @@ def _names(nodes: tuple[Node, ...]) -> dict[str, str]:
         else words[node.id]
         for node in nodes
     }
-
-
-def _padded(texts: list[str]) -> list[str]:
-    """Return texts as wide as the widest: wide characters take two cells."""
-    from rich.cells import cell_len
-
-    width = max(map(cell_len, texts), default=0)
-    return [text + " " * (width - cell_len(text)) for text in texts]

@@ -1,0 +1,17 @@
+"""The answer alone: the word or the words that were asked for, on one line."""
+
+from __future__ import annotations
+
+from attn_cli.errors import AttnError
+from attn_cli.record import Record
+from attn_cli.views import Style
+
+
+def render(record: Record, _: Style) -> str:
+    """Return the answer; raise AttnError where nothing was asked."""
+    if record.text is None:
+        raise AttnError(
+            "there is no answer to show: nothing was asked",
+            help="a problem with next_word has one, where probabilities are among its steps",
+        )
+    return f"{record.text}\n"

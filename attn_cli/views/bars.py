@@ -1,0 +1,18 @@
+"""Bars for tables of text: as long as a number is large."""
+
+from __future__ import annotations
+
+BAR = "█"  # the one character beyond ASCII that bars are drawn with
+
+
+def bars(shares: list[float], room: int, *, ascii: bool) -> list[str]:
+    """Return a bar for each share in [0, 1] of a room of that many cells."""
+    return [("#" if ascii else BAR) * round(share * room) for share in shares]
+
+
+def padded(texts: list[str]) -> list[str]:
+    """Return texts as wide as the widest: wide characters take two cells."""
+    from rich.cells import cell_len
+
+    width = max(map(cell_len, texts), default=0)
+    return [text + " " * (width - cell_len(text)) for text in texts]

@@ -1,0 +1,43 @@
+"""What was chosen, how clearly, and what else was near: the lines below the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attn_cli.errors import printable
+from attn_cli.record import Choice, Record
+from attn_cli.views import Style
+from attn_cli.views.bars import bars, padded
+
+BAR_CELLS = 20  # of a bar that stands for 1
+
+
+def lines(record: Record, style: Style) -> Iterator[str]:
+    """Yield a line a choice: asked, answer, by how much; below it the ranking as bars."""
+    asked = padded([printable(choice.asked) for choice in record.choices])
+    answers = padded([printable(choice.answer) for choice in record.choices])
+    for choice, question, answer in zip(record.choices, asked, answers, strict=True):
+        yield f"{question} -> {answer}   {margin(choice, style.digits)}".rstrip()
+        yield from (f"  {line}" for line in _ranking(choice, style))
+
+
+def margin(choice: Choice, digits: int) -> str:
+    """Return by how much a choice is the best.
+
+    >>> margin(Choice("a", "b", 0.75, "c", 0.5), 2)
+    "0.75, 0.50 above 'c'"
+    """
+    if choice.margin is None or choice.runner_up is None:
+        return "" if choice.value != choice.value else f"{choice.value:.{digits}f}"
+    above = f"{choice.margin:.{digits}f} above" if choice.margin else "the same as"
+    return f"{choice.value:.{digits}f}, {above} '{printable(choice.runner_up)}'"
+
+
+def _ranking(choice: Choice, style: Style) -> Iterator[str]:
+    words = padded([printable(word) for word, _ in choice.ranking])
+    numbers = [f"{value:.{style.digits}f}" for _, value in choice.ranking]
+    width = max(map(len, numbers), default=0)
+    shares = [min(max(value, 0.0), 1.0) if value == value else 0.0 for _, value in choice.ranking]
+    drawn = bars(shares, BAR_CELLS, ascii=style.ascii)
+    for word, number, bar in zip(words, numbers, drawn, strict=True):
+        yield f"{word}   {number:>{width}}  {bar}".rstrip()
