@@ -43,14 +43,64 @@ def read_npy(stream: BinaryIO, name: str, path: Path, *, size: int | None = None
     needed = prod(shape) * dtype.itemsize
     data = b"" if needed > size - start else stream.read(needed)
     if len(data) < needed:
-        raise AttnError(
-            f"{name} is cut short: shape {shape} in {dtype} needs {needed} bytes of data, "
-            f"the file has {max(size - start, 0)}",
-            path=path,
-            help="write the file again; the copy or the writer was interrupted",
-        )
+        raise _cut_short(name, path, shape, dtype, size - start)
     array = np.frombuffer(data, dtype=dtype)
     return array.reshape(shape, order="F" if fortran else "C")
+
+
+class Rows:
+    """The rows of an (N, d) NPY file, each read by seeking when it is asked for.
+
+    The file is not mapped into memory: cut short meanwhile, it gives an error and no signal.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str, path: Path) -> None:
+        self._stream, self._name, self._path = stream, name, path
+        self.shape, self._fortran, self._dtype = _header(stream, name, path)
+        _refuse_type(self._dtype, self.shape, name, path)
+        if len(self.shape) != 2 or 0 in self.shape or self._dtype.kind not in "iuf":
+            raise AttnError(
+                f"{name} must be a matrix of numbers, one row a word, not shape {self.shape} "
+                f"in {self._dtype}",
+                path=path,
+            )
+        self._start = stream.tell()
+        self._check_size()
+
+    def read(self, row: int) -> AnyArray:
+        """Return row `row`, counted from 0, of shape (d,); raise AttnError where it is cut off."""
+        n, d = self.shape
+        if self._fortran:  # a row is spread over the whole file
+            data = b"".join(self._bytes(column * n + row, 1) for column in range(d))
+        else:
+            data = self._bytes(row * d, d)
+        return np.frombuffer(data, dtype=self._dtype)
+
+    def _bytes(self, cell: int, count: int) -> bytes:
+        """Return the bytes of `count` cells from the one at `cell`."""
+        self._stream.seek(self._start + cell * self._dtype.itemsize)
+        data = self._stream.read(count * self._dtype.itemsize)
+        if len(data) < count * self._dtype.itemsize:
+            self._check_size()
+        return data
+
+    def _check_size(self) -> None:
+        size = self._stream.seek(0, os.SEEK_END) - self._start
+        if size < prod(self.shape) * self._dtype.itemsize:
+            raise _cut_short(self._name, self._path, self.shape, self._dtype, size)
+
+
+def _cut_short(
+    name: str, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], size: int
+) -> AttnError:
+    """Return the error for `size` bytes of data that are fewer than the header promises."""
+    needed = prod(shape) * dtype.itemsize
+    return AttnError(
+        f"{name} is cut short: shape {shape} in {dtype} needs {needed} bytes of data, "
+        f"the file has {max(size, 0)}",
+        path=path,
+        help="write the file again; the copy or the writer was interrupted",
+    )
 
 
 def _header(stream: BinaryIO, name: str, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

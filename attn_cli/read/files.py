@@ -32,6 +32,22 @@ class Inputs:
         except (OSError, ValueError) as error:
             raise _cannot_read(name, error, path) from None
 
+    def open_again(self, name: str, path: Path = ()) -> io.BufferedReader:
+        """Return a stream of a regular file, which later calls can give once more.
+
+        Raise AttnError for standard input and for pipes: what was read from them is gone.
+        """
+        if name == "-" or _runs_dry(name):
+            raise AttnError(
+                f"{printable(name_of(name))} cannot be read twice, and that may be needed here",
+                path=path,
+                help="put it into a file, and name the file",
+            )
+        try:
+            return open(name, "rb")
+        except (OSError, ValueError) as error:
+            raise _cannot_read(name, error, path) from None
+
     def reopener(
         self, stream: BinaryIO, name: str, wanted_for: str, path: Path = ()
     ) -> Callable[[], BinaryIO]:
@@ -66,6 +82,15 @@ def twice_from_stdin(first: str, second: str) -> AttnError:
 def name_of(file: str) -> str:
     """Return a file name as messages show it."""
     return "standard input" if file == "-" else file
+
+
+def _runs_dry(name: str) -> bool:
+    """Return whether a name stands for a pipe, a socket or a device."""
+    try:
+        mode = os.stat(name).st_mode
+    except (OSError, ValueError):
+        return False  # opening it says why
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _cannot_read(name: str, error: Exception, path: Path) -> AttnError:
