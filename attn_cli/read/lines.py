@@ -19,7 +19,7 @@ from attn_cli.read.files import Inputs
 
 Progress = Callable[[int, int], None]  # bytes of the file read so far, and all of them
 
-BLOCK = 1 << 20  # bytes read at once
+BLOCK = 1 << 18  # bytes read at once
 STEP = 4 << 20  # bytes between two calls of a Progress
 LONGEST = 4 << 20  # bytes of a line: more than 400 000 numbers
 GZIP_MAGIC = b"\x1f\x8b"

@@ -55,13 +55,14 @@ def find_layout(head: list[bytes], name: str, path: Path) -> Layout:
     """
     lines = [line for line in head if line.strip()]
     match = _HEADER.fullmatch(lines[0]) if lines else None
-    body = _voted(lines[1:]) if match else None
-    if match and (len(lines) == 1 or (body and body.d == int(match[2]))):
-        if body:
-            return Layout(body.d, body.tabs, int(match[1]))
-    elif layout := _voted(lines):
-        return layout
-    raise _no_vectors(lines, name, path)
+    if match is None:
+        layout = _voted(lines)
+    elif (layout := _voted(lines[1:])) is not None:
+        fits = layout.d == int(match[2])
+        layout = Layout(layout.d, layout.tabs, int(match[1])) if fits else _voted(lines)
+    if layout is None:
+        raise _no_vectors(lines, name, path)
+    return layout
 
 
 def _voted(lines: list[bytes]) -> Layout | None:
@@ -93,11 +94,11 @@ def _fields(line: bytes) -> list[bytes]:
 def _no_vectors(lines: list[bytes], name: str, path: Path) -> AttnError:
     if not lines:
         return AttnError(f"{name} is empty", path=path)
-    if any(b"\0" in line for line in lines):
+    if any(b"\0" in line or _text(line).encode() != line for line in lines):
         return AttnError(
-            f"{name} is binary, not word vectors as text",
+            f"{name} is binary, or at least no text in UTF-8",
             path=path,
-            help="save it as text in UTF-8, the binary format of word2vec with: gensim's "
+            help="save it as text, the binary format of word2vec with: gensim's "
             "save_word2vec_format(..., binary=False)",
         )
     return AttnError(
