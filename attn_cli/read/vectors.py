@@ -39,6 +39,7 @@ from attn_cli.read.vector_lines import (
 
 FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 
+_Numbered = tuple[int, tuple[bytes, int]]  # a line's number, the line, how many blanks it has
 _NAME = re.compile(r".+\.(vec|txt|glove)(\.gz)?", re.IGNORECASE | re.DOTALL)
 
 
@@ -105,10 +106,10 @@ def nearest_words(
     asked = unicodedata.normalize("NFC", word)
     if words is not None:
         with open_lines(inputs, words, path, progress) as lines:
-            return most_alike(asked, map(_readable, lines), n)
+            return most_alike(asked, (_readable(line) for line, _ in lines), n)
     with _opened(inputs, file, path, progress) as (layout, lines):
-        cleaned = (layout.cleaned(line) for _, line in lines)
-        found = (layout.word_of(line) for line in cleaned if line)
+        cleaned = (layout.cleaned(*line) for _, line in lines)
+        found = (layout.word_of(*line) for line in cleaned if line[0])
         return most_alike(asked, (_readable(raw) for raw in found if raw is not None), n)
 
 
@@ -137,14 +138,14 @@ def _spellings(asked: Iterable[str]) -> dict[bytes, str]:
 @contextmanager
 def _opened(
     inputs: Inputs, file: str, path: Path, progress: Progress | None
-) -> Iterator[tuple[Layout, Iterator[tuple[int, bytes]]]]:
+) -> Iterator[tuple[Layout, Iterator[_Numbered]]]:
     """Give the layout of a text file, and its lines, numbered from 1, from behind its header on."""
     with open_lines(inputs, file, path, progress) as lines:
         head = list(islice(lines, SAMPLE))
-        layout = find_layout(head, printable(file), path)
+        layout = find_layout([line for line, _ in head], printable(file), path)
         numbered = enumerate(chain(head, lines), 1)
         if layout.promised is not None:
-            next(line for _, line in numbered if line.strip())
+            next(line for _, (line, _) in numbered if line.strip())
         yield layout, numbered
 
 
@@ -191,17 +192,17 @@ class _Scan:
     spoilt: dict[str, str] = field(default_factory=dict)  # wanted word -> its malformed line
     seen: int = 0
 
-    def run(self, lines: Iterator[tuple[int, bytes]], count: int) -> bool:
+    def run(self, lines: Iterator[_Numbered], count: int) -> bool:
         """Read until `count` words are found; return whether they were before the file's end."""
         if count == 0:
             return True
         cleaned, word_of, wanted = self.layout.cleaned, self.layout.word_of, self.wanted.get
         for number, raw in lines:
-            line = cleaned(raw)
+            line, blanks = cleaned(*raw)
             if not line:
                 continue
             self.seen += 1
-            word = word_of(line)
+            word = word_of(line, blanks)
             if word is not None and (asked := wanted(word)) is not None:
                 if asked not in self.rows and self._take(number, line, word, asked) == count:
                     return True
@@ -259,7 +260,7 @@ def _places(
     places: dict[str, tuple[int, bytes]] = {}
     count = 0  # up to the last line that is not blank
     with open_lines(order.inputs, words, order.path, order.progress) as lines:
-        for at, line in enumerate(lines):
+        for at, (line, _) in enumerate(lines):
             raw = line.strip()
             if raw:
                 count = at + 1
