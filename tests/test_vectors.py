@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import tracemalloc
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from attn_cli.errors import AttnError
 from attn_cli.read import lines as lines_module
@@ -402,6 +405,39 @@ def test_progress_is_told_now_and_then() -> None:
     assert told == sorted(told)
     assert {total for _, total in told} == {size}
     assert len(told) == size // lines_module.STEP + 1
+
+
+@pytest.mark.parametrize("block", [5, 6, 7, 16, 17, 18, 1000])
+@pytest.mark.parametrize("packed", [False, True])
+def test_lines_do_not_depend_on_the_blocks_they_come_in(
+    block: int, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines_module, "BLOCK", block)
+    data = "\ufeff4 3\n\n\n" + GLOVE.replace("dog", "dog 1 \nx 7\ndog").rstrip("\n")
+    content = gzip.compress(data.encode()) if packed else data
+    vectors = read(content, ["dog", "cat", ". . .", "x"])
+    assert plain(vectors) == {"cat": [1, 2, 3], ". . .": [4, 5, 6], "dog": [7, 8, 9]}
+    assert vectors.warnings == (
+        "v.txt: 2 malformed lines were skipped: 7, 8; line 7: 1 number where 3 belong",
+        "v.txt: 'x' has a malformed line only, line 8: 1 number where 3 belong",
+        "v.txt: the header promises 4 words, the file has 6",
+    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from([*"ab10.-e \t\n\r", "\n1 ", "\na 1", "é", "nan"]), max_size=40))
+def test_no_bytes_end_in_a_traceback(parts: list[str]) -> None:
+    for encoding in ("utf-8", "latin-1"):
+        with contextlib.suppress(AttnError):
+            data = "".join(parts).encode(encoding)
+            vectors = read(data, ["a", "1", "é", "a 1", "b"])
+            assert {row.shape for row in vectors.rows.values()} <= {(vectors.d,)}
+            assert set(vectors.rows) | set(vectors.missing) == {"a", "1", "é", "a 1", "b"}
+            assert all(np.isfinite(row).all() for row in vectors.rows.values())
+        with contextlib.suppress(AttnError):
+            read(data, ["a", "é", "zz"], strict=True)
+        with contextlib.suppress(AttnError):
+            nearest_words(Inputs(), "v.txt", "ab")
 
 
 # An NPY and its words

@@ -92,14 +92,19 @@ def _lines(blocks: Iterator[bytes], name: str, path: Path) -> Iterator[tuple[byt
     rest = b""
     for block in blocks:
         data = rest + block
-        # a file of gigabytes is waiting: line.count, at a byte a step, would take a third more time
-        is_blank = np.frombuffer(data, np.uint8) == ord(" ")
-        start, end = 0, data.find(b"\n", len(rest))
-        while end >= 0:
-            yield data[start:end], int(np.count_nonzero(is_blank[start:end]))
-            start = end + 1
-            end = data.find(b"\n", start)
-        rest = data[start:]
+        codes = np.frombuffer(data, np.uint8)
+        ends = np.flatnonzero(codes == ord("\n"))
+        if len(ends):
+            # at once for all lines: with find and count for each, short ones take twice the time
+            starts = np.append(0, ends[:-1] + 1)
+            is_blank = (codes[: ends[-1] + 1] == ord(" ")).view(np.uint8)
+            blanks = np.add.reduceat(is_blank, starts, dtype=np.intp)
+            spans = zip(starts.tolist(), ends.tolist(), blanks.tolist(), strict=True)
+            for start, end, count in spans:
+                yield data[start:end], count
+            rest = data[end + 1 :]
+        else:
+            rest = data
         if len(rest) > LONGEST:
             raise AttnError(
                 f"{name} has a line of more than {LONGEST} bytes, so it is no list of words",

@@ -29,20 +29,22 @@ class Layout:
     tabs: bool = False
     promised: int | None = None
 
-    def cleaned(self, line: bytes, blanks: int) -> tuple[bytes, int]:
-        """Return a line without blanks at its end, its tabs made blanks, and how many are left."""
-        clean = line.rstrip(_BLANKS)
-        if self.tabs:
-            clean = clean.replace(b"\t", b" ")
-            return clean, clean.count(b" ")
-        return clean, blanks - line.count(b" ", len(clean))
+    def parted(self, raw: bytes, blanks: int) -> tuple[bytes, bytes | None]:
+        """Return a line that has so many blanks, and its word: all before its last d fields.
 
-    def word_of(self, line: bytes, blanks: int) -> bytes | None:
-        """Return the word of a cleaned line: all before its last d fields; None without one."""
+        The line comes back without blanks at its end, its tabs made blanks. The word is None where
+        the line has d fields or fewer.
+        """
+        line = raw.rstrip(_BLANKS)
+        if self.tabs:
+            line = _untabbed(line)
+            blanks = line.count(b" ")
+        elif len(line) < len(raw):
+            blanks -= raw.count(b" ", len(line))
         if blanks == self.d and line[0] != _BLANK:
-            return line[: line.index(b" ")]
+            return line, line[: line.index(b" ")]
         fields = _fields(line)
-        return b" ".join(fields[: -self.d]) if len(fields) > self.d else None
+        return line, b" ".join(fields[: -self.d]) if len(fields) > self.d else None
 
 
 _BLANK = 32
@@ -69,15 +71,19 @@ def find_layout(head: list[bytes], name: str, path: Path) -> Layout:
 
 def _voted(lines: list[bytes]) -> Layout | None:
     tabs = 2 * sum(b"\t" in line.strip() for line in lines) > len(lines)
-    counts = Counter(_numbers_at_end(Layout(0, tabs).cleaned(line, 0)[0]) for line in lines)
+    counts = Counter(map(_numbers_at_end, lines if not tabs else map(_untabbed, lines)))
     del counts[0]
     return Layout(counts.most_common(1)[0][0], tabs) if counts else None
+
+
+def _untabbed(line: bytes) -> bytes:
+    return line.replace(b"\t", b" ")
 
 
 def _numbers_at_end(line: bytes) -> int:
     """Return how many fields at the end of a line are numbers; its first is its word."""
     count = 0
-    for part in reversed(_fields(line)[1:]):
+    for part in reversed(_fields(line.rstrip(_BLANKS))[1:]):
         if not _is_number(part):
             break
         count += 1

@@ -108,13 +108,13 @@ def nearest_words(
         with open_lines(inputs, words, path, progress) as lines:
             return most_alike(asked, (_readable(line) for line, _ in lines), n)
     with _opened(inputs, file, path, progress) as (layout, lines):
-        cleaned = (layout.cleaned(*line) for _, line in lines)
-        found = (layout.word_of(*line) for line in cleaned if line[0])
+        found = (layout.parted(*line)[1] for _, line in lines)
         return most_alike(asked, (_readable(raw) for raw in found if raw is not None), n)
 
 
 def _readable(raw: bytes) -> str:
-    return unicodedata.normalize("NFC", raw.strip().decode("utf-8", "replace"))
+    text = raw.strip().decode("utf-8", "replace")
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _spellings(asked: Iterable[str]) -> dict[bytes, str]:
@@ -196,13 +196,12 @@ class _Scan:
         """Read until `count` words are found; return whether they were before the file's end."""
         if count == 0:
             return True
-        cleaned, word_of, wanted = self.layout.cleaned, self.layout.word_of, self.wanted.get
-        for number, raw in lines:
-            line, blanks = cleaned(*raw)
+        parted, wanted = self.layout.parted, self.wanted.get
+        for number, (raw, blanks) in lines:
+            line, word = parted(raw, blanks)
             if not line:
                 continue
             self.seen += 1
-            word = word_of(line, blanks)
             if word is not None and (asked := wanted(word)) is not None:
                 if asked not in self.rows and self._take(number, line, word, asked) == count:
                     return True
