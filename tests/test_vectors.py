@@ -189,6 +189,12 @@ def test_of_other_lines_the_fields_are_counted() -> None:
     )
 
 
+def test_a_line_whose_word_is_lost() -> None:
+    assert read("a 1 2\n 3 4\nb 5 6\n", ["z"]).warnings == (
+        "v.txt: line 2 is malformed and was skipped: 1 number where 2 belong",
+    )
+
+
 def test_one_malformed_line() -> None:
     vectors = read("4 2\na 1 2\nb 1\nb 3 4\nc 5 6\n", ["b", "z"])
     assert plain(vectors) == {"b": [3, 4]}

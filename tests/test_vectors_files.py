@@ -45,6 +45,11 @@ def test_reading_ends_with_the_last_wanted_word() -> None:
         read_vectors(Inputs(), "v.txt", ["word30", "word"], strict=True)
 
 
+def test_a_small_packed_file_that_is_cut_short() -> None:
+    Path("v.gz").write_bytes(gzip.compress(GLOVE.encode() * 10)[:-8])
+    assert list(read_vectors(Inputs(), "v.gz", ["dog"]).rows) == ["dog"]
+
+
 def test_a_packed_file_that_is_cut_short_behind_the_last_wanted_word() -> None:
     rng = np.random.default_rng(0)
     text = "\n".join(f"w{at} " + " ".join(map(str, rng.random(50))) for at in range(1_000))

@@ -166,7 +166,7 @@ def vector_of(line: bytes, word: bytes, d: int, dtype: np.dtype[Any]) -> Array |
     starts = [match.start() for match in re.finditer(rb"[^ ]+", line)][-d:]
     texts = [_text(part) for part in _fields(line)[-d:]]
     before = len(_fields(line)) - d + 1
-    if len(texts) < d or before < 2:  # blanks that stand together were taken for a field
+    if before < 2:  # blanks that stand together were taken for a field
         return Fault(f"{_count(len(_fields(line)) - 1)} where {d} belong")
     try:
         values = np.array(numbers(texts, ()), dtype=np.float64)
