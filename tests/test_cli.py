@@ -83,6 +83,7 @@ EFFECTS: dict[str, list[str]] = {
     "key": ["--key", "k.npy"],
     "value": ["--value", "v.npy"],
     "tokens": ["--tokens", "a b c"],
+    "lower": ["--lower", "--tokens", "A B c"],
     "score": ["--score", "scaled"],
     "scale": ["--scale", "2"],
     "normalize": ["--normalize", "argmax"],
@@ -108,6 +109,7 @@ EFFECTS: dict[str, list[str]] = {
 # What an option needs beside it to have an effect stands in the run without it too.
 BASES: dict[str, list[str]] = {
     "tolerance": EFFECTS["tolerance"][2:],
+    "lower": EFFECTS["lower"][1:],
     "labels": EFFECTS["labels"][1:],
     "quiet": EFFECTS["quiet"][1:],
 }

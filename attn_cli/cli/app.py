@@ -9,6 +9,7 @@ import typer
 from attn_cli import __version__
 from attn_cli.cli.compute import compute
 from attn_cli.cli.graph import graph
+from attn_cli.cli.next import next_word
 from attn_cli.cli.options import grouped
 from attn_cli.cli.samples import samples
 from attn_cli.cli.scores import scores
@@ -53,6 +54,7 @@ def attn(
 
 app.command(short_help="Compute attention, step by step.")(grouped(compute))
 app.command(short_help="Show which token attends to which.")(grouped(graph))
+app.command("next", short_help="Say which word comes next.")(grouped(next_word))
 app.command(short_help="List or explain the score functions.")(scores)
 app.command(short_help="List, print or copy the sample problems.")(samples)
 

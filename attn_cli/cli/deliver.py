@@ -69,6 +69,15 @@ def deliver_several(records: Iterable[Record], output: OutputOptions) -> ExitSta
     return ExitStatus.DONE
 
 
+def deliver_beside(records: list[Record], output: OutputOptions) -> ExitStatus:
+    """Render records side by side in one table, then say what there was to warn of."""
+    from attn_cli.views.beside import render
+
+    warnings = [] if output.quiet else [w for record in records for w in record.warnings]
+    emit(render(records, _style(output)), warnings, output.output, drawn=True)
+    return ExitStatus.DONE
+
+
 def answer_in_a_pipe(output: OutputOptions, *, shown: bool) -> OutputOptions:
     """Return the output with the answer alone as its format, where nobody asked to see more."""
     if output.format is None and output.output in {None, "-"} and not shown:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attn_cli.core.arrays import AnyArray
 from attn_cli.core.formulas import AXES
@@ -18,6 +18,9 @@ from attn_cli.read.events import Node, find, parse
 from attn_cli.read.files import Inputs, name_of
 from attn_cli.read.scalars import kind_of
 from attn_cli.read.tables import decode
+
+if TYPE_CHECKING:
+    from attn_cli.read.vectors import Vectors
 
 SMALL = 4096  # bytes of a member that is read at once: it may be a number or a word
 SHORT = {"q": "query", "k": "key", "v": "value"}
@@ -45,6 +48,8 @@ class Document:
     folder: str = ""  # that paths in the file are relative to
     inputs: Inputs = field(default_factory=Inputs)
     options: dict[Path, str] = field(default_factory=dict)  # path -> the option that wrote it
+    words: frozenset[str] = frozenset()  # looked up at the same reading of a file of vectors
+    vectors: dict[str, Vectors] = field(default_factory=dict)  # file -> what was read of it
     moved: dict[Path, Path] = field(default_factory=dict)  # path -> where it stands as written
 
     def where(self, path: Path, *, at_key: bool = False) -> Where | None:
@@ -75,6 +80,10 @@ class Document:
         """Return the folder that a path written at a node is relative to."""
         written_as_option = any(path[:n] in self.options for n in range(1, len(path) + 1))
         return "" if written_as_option else self.folder
+
+    def beside(self, file: str, path: Path) -> str:
+        """Return a file that a node names, as it is found from the folder we are in."""
+        return os.path.join(self.folder_of(path), file)
 
     def replace(self, path: tuple[str, ...], node: Node, option: str) -> None:
         """Put a node where an option says; a score that is a name becomes a mapping for it."""

@@ -12,12 +12,15 @@ from typing import BinaryIO
 from attn_cli import samples
 from attn_cli.errors import AttnError, Path, nearest, printable
 
+Progress = Callable[[int, int], None]  # bytes read so far, bytes of the whole file
+
 
 class Inputs:
     """Opens what a problem names. `-` is standard input, which only one of them can have."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Progress | None = None) -> None:
         self._stdin_for: str | None = None
+        self.progress = progress  # told how much of a large file has been read
 
     def open(self, name: str, wanted_for: str, path: Path = ()) -> BinaryIO:
         """Return a seekable stream; raise AttnError where the file cannot be read."""

@@ -10,16 +10,14 @@ import gzip
 import io
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
 from attn_cli.errors import AttnError, Path, printable
 from attn_cli.read.arrays import NPY_MAGIC, ZIP_MAGIC
-from attn_cli.read.files import Inputs
-
-Progress = Callable[[int, int], None]  # bytes of the file read so far, and all of them
+from attn_cli.read.files import Inputs, Progress
 
 BLOCK = 1 << 16  # bytes read at once; with larger ones the processor's caches are missed
 STEP = 4 << 20  # bytes between two calls of a Progress

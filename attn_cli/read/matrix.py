@@ -39,11 +39,6 @@ def natural(document: Document, node: Any, path: Path) -> AnyArray:
 _FORMS = "write nested lists, or the path of a .npy, .npz, .csv or .tsv file"
 
 
-def is_file(node: Any) -> bool:
-    """Return whether a mapping names a file rather than being a table of words."""
-    return isinstance(node, dict) and isinstance(node.get("file"), str)
-
-
 def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> Array:
     """Return the array in the arithmetic's type; raise AttnError for what has no number in it."""
     if array.size == 0:

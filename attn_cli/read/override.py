@@ -36,6 +36,28 @@ def apply_options(document: Document, options: Mapping[str, str], sets: Sequence
         _set(document, text)
 
 
+def put_sequences(document: Document, texts: Sequence[str]) -> None:
+    """Put texts in the place of the words of a problem, one a sequence; `-` is a line each."""
+    named = [(text, f"'{printable(text)}'") for text in texts]
+    if list(texts) == ["-"]:
+        named = lines_of(document.inputs, "the sequences")
+    document.tree.pop("tokens", None)
+    document.tree["sequences"] = [Quoted(text) for text, _ in named]
+    for at, (_, name) in enumerate(named):
+        document.options["sequences", at] = name
+
+
+def lines_of(inputs: Inputs, wanted_for: str) -> list[tuple[str, str]]:
+    """Return the lines of standard input that are not blank, each with its place."""
+    with inputs.open("-", wanted_for) as stream:
+        text = decode(stream.read(), "standard input")
+    lines = enumerate(text.splitlines(), 1)
+    found = [(line, f"standard input:{at}") for at, line in lines if line.strip()]
+    if not found:
+        raise AttnError("standard input holds no word", help="write one sequence a line")
+    return found
+
+
 def read_checks(texts: Sequence[str], inputs: Inputs) -> dict[str, AnyArray]:
     """Return step -> expected values, from texts STEP=MATRIX whose matrix is YAML or a path."""
     expected = {}

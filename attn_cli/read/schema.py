@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from attn_cli.read.projections import read_projections
 from attn_cli.read.scalars import choice, finite, kind_of, narrowed, word
 from attn_cli.read.score import check_pairs, name_of_score, read_parameters, reads_q_and_k
 from attn_cli.read.sources import Sources
+from attn_cli.read.tokens import read_tokens
 from attn_cli.record import Labels, Numbered
 
 DTYPES = ("float64", "float32", "float16")
@@ -42,7 +44,8 @@ def read_problems(document: Document) -> list[Problem]:
         sequences = _sequences(tree)
     except AttnError as error:
         raise document.located(error) from None
-    problems = []
+    lower = tree.get("lower") in ("true", True)
+    problems, document = [], replace(document, words=frozenset(_words(sequences, lower=lower)))
     for at, tokens in enumerate(sequences):
         alone = {key: value for key, value in tree.items() if key != "sequences"}
         moved: dict[Path, Path] = {("tokens",): ("sequences", at)}
@@ -73,7 +76,23 @@ def _sequences(tree: dict[str, Any]) -> list[Any]:
     return list(node)
 
 
+def _words(sequences: list[Any], *, lower: bool) -> Iterator[str]:
+    """Yield what may be words of sequences that have not been read yet."""
+    for at, node in enumerate(sequences):
+        try:
+            yield from read_tokens(node, ("sequences", at), lower=lower)
+        except AttnError:  # said where its turn comes
+            continue
+
+
 def _problem(document: Document) -> Problem:
+    if "pairs" in document.tree:
+        raise AttnError(
+            "this is a dictionary, not a problem",
+            path=("pairs",),
+            at_key=True,
+            help="attn translate --dictionary FILE WORDS translates with it",
+        )
     tree = mapping(document.tree, (), KEYS)
     if "sequences" in tree:
         raise AttnError(
@@ -131,7 +150,7 @@ def _problem(document: Document) -> Problem:
         layout="columns" if columns else "rows",
         dtype=dtype,
         nonfinite="allow" if allow else "refuse",
-        warnings=tuple(warnings),
+        warnings=(*sources.warnings, *warnings),
     )
 
 

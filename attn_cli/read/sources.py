@@ -13,10 +13,11 @@ from attn_cli.core.positions import Positions
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.document import Document
 from attn_cli.read.keys import PROJECTED, mapping
-from attn_cli.read.matrix import cast, is_file, is_table_file, natural
+from attn_cli.read.lookup import WordTable, read_word_table
+from attn_cli.read.matrix import cast, is_table_file, natural
 from attn_cli.read.scalars import flag
 from attn_cli.read.shapes import Shapes, form
-from attn_cli.read.tokens import look_up, read_table_of_words, read_tokens
+from attn_cli.read.tokens import read_tokens
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Sources:
         self.X: Array | None = None
         self.M: Array | None = None
         self.positions: Positions | None = None
+        self.warnings: tuple[str, ...] = ()
         self._read: dict[Path, AnyArray] = {}
 
     @property
@@ -95,31 +97,34 @@ class Sources:
         """
         tree = self.document.tree
         node = tree.get("embeddings")
-        table = None
-        if isinstance(node, dict) and _is_table(node):
-            table = read_table_of_words(
-                self.document, node, ("embeddings",), self.dtype, finite=self.finite
-            )
         keys_given = {"key", "value"} <= tree.keys()
+        words, of_words = self.memory_tokens, ("memory", "tokens")
+        table = None
+        if node is not None:
+            table = self._table(node, ("embeddings",), (*(self.tokens or ()), *(words or ())))
         if node is not None and (table is None or self._reads_x):
             symbols = ("n_k" if "query" in tree else "n_q", "d_model")
             if table is None:
                 self.X = self.matrix(node, ("embeddings",), symbols)
             else:
-                self.X = self._looked_up(table, ("embeddings",), symbols, self.tokens, ("tokens",))
+                self.X = self._looked_up(table, symbols, self.tokens, ("tokens",))
             if "memory" not in tree and not keys_given:
                 self.shapes.fix("n_k", len(self.X), "embeddings")  # self-attention
-        place = ("memory", "embeddings")
-        words, of_words = self.memory_tokens, ("memory", "tokens")
-        if _is_table(self.memory.get("embeddings")):
-            own = read_table_of_words(
-                self.document, self.memory["embeddings"], place, self.dtype, finite=self.finite
-            )
-            self.M = self._looked_up(own, place, ("n_k", "d_memory"), words, of_words)
-        elif "embeddings" in self.memory:
-            self.M = self.matrix(self.memory["embeddings"], place, ("n_k", "d_memory"))
+        if "embeddings" in self.memory:
+            place, symbols = ("memory", "embeddings"), ("n_k", "d_memory")
+            own = self._table(self.memory["embeddings"], place, words or ())
+            if own is None:
+                self.M = self.matrix(self.memory["embeddings"], place, symbols)
+            else:
+                self.M = self._looked_up(own, symbols, words, of_words)
         elif table is not None and words is not None and not keys_given:
-            self.M = self._looked_up(table, ("embeddings",), ("n_k", "d_model"), words, of_words)
+            self.M = self._looked_up(table, ("n_k", "d_model"), words, of_words)
+
+    def _table(self, node: Any, path: Path, wanted: tuple[str, ...]) -> WordTable | None:
+        """Return a table of words, None where the node is a matrix; keep its warnings."""
+        table = read_word_table(self.document, node, path, wanted, self.dtype, finite=self.finite)
+        self.warnings += table.warnings if table else ()
+        return table
 
     @property
     def _reads_x(self) -> bool:
@@ -129,14 +134,13 @@ class Sources:
 
     def _looked_up(
         self,
-        table: dict[str, Array],
-        path: Path,
+        table: WordTable,
         symbols: tuple[str, str],
         words: tuple[str, ...] | None,
-        tokens_path: Path,
+        words_path: Path,
     ) -> Array:
-        rows = look_up(table, path, words, tokens_path)
-        self.shapes.bind(path, rows.shape, symbols)
+        rows = table.rows(words, words_path)
+        self.shapes.bind(table.path, rows.shape, symbols)
         return rows
 
     def linear(self, side: str, d_in: str, d_out: str) -> Linear:
@@ -183,8 +187,3 @@ class Sources:
                 at_key=True,
                 help="leave out embeddings, or what is given instead of them",
             )
-
-
-def _is_table(node: Any) -> bool:
-    """Return whether embeddings are a mapping word -> vector."""
-    return isinstance(node, dict) and not is_file(node)

@@ -1,4 +1,4 @@
-"""Words: the tokens of a problem, and a look-up table from which they pick their vectors."""
+"""Words: the tokens of a problem, and which of them is meant."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from attn_cli.core.arrays import Array
 from attn_cli.errors import AttnError, Path, dotted, nearest, printable
-from attn_cli.read.document import Document
-from attn_cli.read.matrix import cast, natural
 from attn_cli.read.scalars import kind_of, word
-from attn_cli.read.shapes import form
-from attn_cli.read.text import nfc, words_of
+from attn_cli.read.text import words_of
 from attn_cli.record import Labels
 
 
@@ -41,52 +37,6 @@ def read_tokens(node: Any, path: Path, *, lower: bool = False) -> tuple[str, ...
         raise AttnError(f"{dotted(path)} is empty", path=path, help="write at least one word")
     listed = [word(item, (*path, at)) for at, item in enumerate(node)]
     return tuple(item.lower() for item in listed) if lower else tuple(listed)
-
-
-def read_table_of_words(
-    document: Document, table: dict[str, Any], path: Path, dtype: np.dtype[Any], *, finite: bool
-) -> dict[str, Array]:
-    """Return word -> vector; raise AttnError where a vector is none, or of another length."""
-    vectors: dict[str, Array] = {}
-    for key, node in table.items():
-        place = (*path, str(key))
-        vector = cast(natural(document, node, place), place, dtype, finite=finite)
-        if vector.ndim != 1:
-            raise AttnError(
-                f"{dotted(place)} has shape {form(vector.shape)}, but a word has one vector",
-                path=place,
-                help="write word: [1, 0, ...]",
-            )
-        first = next(iter(vectors.values()), vector)
-        if len(vector) != len(first):
-            raise AttnError(
-                f"{dotted(place)} has length {len(vector)}, but "
-                f"{dotted((*path, next(iter(vectors))))} has {len(first)}",
-                path=place,
-                help="all words of a table have vectors of the same length",
-            )
-        vectors[nfc(str(key))] = vector
-    return vectors
-
-
-def look_up(
-    vectors: dict[str, Array], path: Path, words: Labels | None, tokens_path: Path
-) -> Array:
-    """Return one row a word from a table word -> vector."""
-    if words is None:
-        raise AttnError(
-            f"{dotted(path)} is a table of words, but {dotted(tokens_path)} names none to look up",
-            path=path,
-            help=f"add {dotted(tokens_path)}: [...], or write the rows as a list",
-        )
-    for at, token in enumerate(words):
-        if nfc(token) not in vectors:
-            raise AttnError(
-                f"'{printable(token)}' has no vector in {dotted(path)}",
-                path=(*tokens_path, at),
-                help=known_words(token, vectors),
-            )
-    return np.stack([vectors[nfc(token)] for token in words])
 
 
 def find_token(tokens: Labels, asked: str | int, *, what: str = "query") -> int:

@@ -9,7 +9,6 @@ Lines are streamed. Only those of wanted words are parsed; of others the separat
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,8 +21,8 @@ import numpy as np
 from attn_cli.core.arrays import Array
 from attn_cli.errors import AttnError, Path, Where, printable
 from attn_cli.read.arrays import Rows
-from attn_cli.read.files import Inputs
-from attn_cli.read.lines import Progress, open_lines
+from attn_cli.read.files import Inputs, Progress
+from attn_cli.read.lines import open_lines
 from attn_cli.read.spelling import most_alike
 from attn_cli.read.vector_lines import (
     SAMPLE,
@@ -40,7 +39,6 @@ from attn_cli.read.vector_lines import (
 FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 
 _Numbered = tuple[int, tuple[bytes, int]]  # a line's number, the line, how many blanks it has
-_NAME = re.compile(r".+\.(vec|txt|glove)(\.gz)?", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +50,6 @@ class Vectors:
     d: int
     missing: tuple[str, ...]  # wanted words in NFC that have no usable line
     warnings: tuple[str, ...]  # sentences, ready to be said
-
-
-def is_vectors_file(name: str) -> bool:
-    """Return whether a file's name says that it holds word vectors as text.
-
-    >>> [is_vectors_file(name) for name in ("wiki.vec", "glove.6B.50d.TXT.gz", "w.npy", "a.txt.md")]
-    [True, True, False, False]
-    """
-    return _NAME.fullmatch(name) is not None
 
 
 def read_vectors(

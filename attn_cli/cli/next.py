@@ -1,0 +1,110 @@
+"""`attn next`: which word comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attn_cli.cli.deliver import answer_in_a_pipe, check_target, deliver, deliver_several
+from attn_cli.cli.options import KeyOptions, Lower, OutputOptions, ProblemOptions, ShownOptions
+from attn_cli.errors import AttnError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from attn_cli.core.problem import Problem
+    from attn_cli.record import Record
+
+
+@dataclass(kw_only=True)
+class NextOptions:
+    """The words that the next one follows, and how many candidates are shown."""
+
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="Problem file with next_word.", show_default=False),
+    ]
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORDS]...",
+            help="The words so far; - reads a sequence a line; none: those of the file.",
+            show_default=False,
+        ),
+    ] = None
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Each argument a sequence: their attention side by side."),
+    ] = False
+    top: Annotated[
+        int,
+        typer.Option("--top", metavar="N", help="Show the N likeliest (5).", show_default=False),
+    ] = 5
+    lower: Lower = False
+
+    def problems(self, keys: KeyOptions) -> list[Problem]:
+        """Return one problem a sequence; raise AttnError where one has no next word."""
+        from attn_cli.read.override import put_sequences
+        from attn_cli.read.schema import read_problems
+
+        if self.top < 1:
+            raise AttnError(f"--top must be 1 or more, not {self.top}")
+        document = ProblemOptions(file=self.file, lower=self.lower).document(keys)
+        if "next_word" not in document.tree:
+            raise AttnError(
+                f"{self.file} has no next_word, so no word can come next",
+                help="add next_word: {vocabulary: [...], weights: [[...], ...]}",
+            )
+        words = self.words or []
+        if words:
+            put_sequences(document, words if self.compare else [" ".join(words)])
+        elif self.compare:
+            raise AttnError(
+                "--compare needs several sequences",
+                help="write each as one argument: --compare 'not like' 'not hate'",
+            )
+        return read_problems(document)
+
+
+def next_word(
+    asked: NextOptions, keys: KeyOptions, shown: ShownOptions, output: OutputOptions
+) -> int:
+    """Show which word comes next: the word alone in a pipe, every step on a terminal.
+
+    \b
+    attn next samples/not_like.yaml not like
+    attn next samples/not_like.yaml --compare "not like" "not hate" "do like"
+    printf 'not like\\ndo hate\\n' | attn next samples/not_like.yaml -
+    attn next samples/dog_sentence.yaml --show probabilities
+    """
+    wanted = shown.steps()
+    if not asked.compare:
+        output = answer_in_a_pipe(output, shown=wanted is not None)
+    output.form(shown.only)
+    check_target(output)
+    from attn_cli.core.problem import Request
+    from attn_cli.core.run import run
+
+    problems = asked.problems(keys)
+    beside = asked.compare and output.name == "table"
+    edge = None if beside else output.edge
+    request = Request(steps=_with_answer(wanted, output), edge=edge, top=asked.top)
+
+    def records() -> Iterator[Record]:
+        for problem in problems:
+            yield run(problem, request, command="next")
+
+    if beside:
+        from attn_cli.cli.deliver import deliver_beside
+
+        return deliver_beside(list(records()), output)
+    if len(problems) == 1:
+        return deliver(next(records()), output)
+    return deliver_several(records(), output)
+
+
+def _with_answer(wanted: tuple[str, ...] | None, output: OutputOptions) -> tuple[str, ...] | None:
+    """Return the steps to compute: the answer alone needs no other than the last."""
+    return ("probabilities",) if output.name == "answer" else wanted

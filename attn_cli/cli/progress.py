@@ -1,0 +1,74 @@
+"""Progress bars: on standard error, where that is a terminal, and only for what takes long."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SMALL = 16 << 20  # bytes of a file that is read before a bar could be seen
+
+
+@contextmanager
+def reading() -> Iterator[Callable[[int, int], None]]:
+    """Give a function that is told how many bytes of how many have been read."""
+    with _bar("reading") as tell:
+        yield lambda done, total: tell(done, total, "") if total > SMALL else None
+
+
+@contextmanager
+def training() -> Iterator[Callable[[int, int, str], None]]:
+    """Give a function that is told the step, the number of steps, and what to write beside it."""
+    with _bar("training") as tell:
+        yield tell
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Give a function that draws done of total and a text; it draws nothing where nobody looks."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda _done, _total, _text: None
+        return
+    bar = _Bar(what)
+    try:
+        yield bar
+    finally:
+        bar.stop()
+
+
+class _Bar:
+    """A bar of Rich's, which is imported and drawn when there is something to tell."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._stop: Callable[[], None] | None = None
+        self._update: Callable[..., None] = print
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        if self._stop is None:
+            self._start()
+        self._update(completed=done, total=total, description=f"{self._what} {text}".strip())
+
+    def _start(self) -> None:
+        from functools import partial
+
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = ("{task.description}", "{task.percentage:>3.0f} %")
+        progress = Progress(
+            TextColumn(columns[0]),
+            BarColumn(),
+            TextColumn(columns[1]),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._update = partial(progress.update, progress.add_task(self._what, total=None))
+        self._stop = progress.stop
+        progress.start()
+
+    def stop(self) -> None:
+        """Take the bar off the screen."""
+        if self._stop is not None:
+            self._stop()
