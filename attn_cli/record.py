@@ -61,6 +61,16 @@ class Step:
         kept = self.kept[axis]
         return range(self.shape[axis]) if kept is None else kept
 
+    def cut(self, kept: tuple[Sequence[int] | None, ...]) -> Step:
+        """Return the step with some indices of each axis alone (None: all), of a whole step."""
+        values, peaks = self.values, self.peaks
+        for axis, indices in enumerate(kept):
+            if indices is not None:
+                values = values.take(list(indices), axis=axis)
+                if peaks is not None and axis < len(kept) - 1:
+                    peaks = peaks.take(list(indices), axis=axis)
+        return replace(self, values=values, kept=kept, peaks=peaks)
+
     def as_matrix(self) -> Step:
         """Return a step of one axis as one of a single row; any other as it is."""
         if len(self.axes) > 1:
@@ -124,11 +134,13 @@ class Choice:
 
     asked: str  # the word, or the words, that this answers
     answer: str
-    value: float
+    value: float | None  # None: the word was not looked up, but kept
     runner_up: str | None
     margin: float | None  # value minus that of the runner-up
     ranking: tuple[tuple[str, float], ...] = ()
     doubt: str = ""
+    alone: str | None = None  # the answer without its context, where there are both
+    attention: tuple[tuple[str, float], ...] = ()  # what the word pays to each of its sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +164,20 @@ class Record:
     def agrees(self) -> bool:
         """Whether every comparison that was asked for says yes."""
         return all(comparison.agrees for comparison in self.comparisons)
+
+    def chosen(self, names: Sequence[str] | None) -> Record:
+        """Return the record with these steps alone, in the order computed; None: all.
+
+        Raises AttnError for a name that is none of a step.
+        """
+        if names is None:
+            return self
+        for name in names:
+            if name not in self.steps:
+                raise AttnError(
+                    f"unknown step '{name}'", help=did_you_mean(name, self.steps, what="there are")
+                )
+        return replace(self, steps={n: s for n, s in self.steps.items() if n in names})
 
     def __getitem__(self, name: str) -> NDArray[np.floating[Any]]:
         """Return the values of a step; raise AttnError, naming those there are, if it is none."""

@@ -49,6 +49,17 @@ Output = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Leave warnings out.")]
 
 
+Score = Annotated[
+    Text, _option(f"Score function: {_names(SCORES.names)}.", "--score", metavar="NAME")
+]
+Scale = Annotated[
+    Text,
+    _option(
+        "Replaces 1/sqrt(d_k) in scaled, multiplies other scores; none is 1.",
+        "--scale",
+        metavar="NUMBER",
+    ),
+]
 Lower = Annotated[bool, typer.Option("--lower", help="Words in lower case.")]
 
 
@@ -56,17 +67,8 @@ Lower = Annotated[bool, typer.Option("--lower", help="Words in lower case.")]
 class KeyOptions:
     """Options that replace keys of a problem, whichever way its words come."""
 
-    score: Annotated[
-        Text, _option(f"Score function: {_names(SCORES.names)}.", "--score", metavar="NAME")
-    ] = None
-    scale: Annotated[
-        Text,
-        _option(
-            "Replaces 1/sqrt(d_k) in scaled, multiplies other scores; none is 1.",
-            "--scale",
-            metavar="NUMBER",
-        ),
-    ] = None
+    score: Score = None
+    scale: Scale = None
     normalize: Annotated[
         Text, _option(f"Normaliser: {_names(NORMALIZERS.names)}.", "--normalize", metavar="NAME")
     ] = None

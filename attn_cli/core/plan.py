@@ -193,7 +193,7 @@ def _step(
         "key": problem.n_k,
     }
     shape = (*(problem.lead[axis] for axis in free), *(lengths.get(a, depth) for a in axes))
-    kept = _edges(shape, edge)
+    kept = edges(shape, edge)
     held = None
     if "query" in axes:
         indices = kept[len(free)]
@@ -243,7 +243,7 @@ def _depths(problem: Problem) -> dict[str, int]:
     return found
 
 
-def _edges(shape: tuple[int, ...], edge: Edge | None) -> tuple[Sequence[int] | None, ...]:
+def edges(shape: tuple[int, ...], edge: Edge | None) -> tuple[Sequence[int] | None, ...]:
     """Return the indices that stay of each axis when a step is shortened; None: all."""
     if edge is None or prod(shape) <= edge.threshold:
         return (None,) * len(shape)

@@ -21,6 +21,13 @@ def apply_options(document: Document, options: Mapping[str, str], sets: Sequence
 
     `options` are key -> text, `sets` texts KEY.SUBKEY=VALUE whose value is YAML.
     """
+    put_keys(document, options)
+    for text in sets:
+        _set(document, text)
+
+
+def put_keys(document: Document, options: Mapping[str, str]) -> None:
+    """Put the values of options, key -> text, where they belong."""
     for key, text in options.items():
         option = "--lower" if key == "lower" else f"--{key} {printable(text)}"
         node: object = Quoted(text) if key == "tokens" else text
@@ -32,8 +39,16 @@ def apply_options(document: Document, options: Mapping[str, str], sets: Sequence
         document.replace((key,), node, option)
         if key == "tokens":
             document.tree.pop("sequences", None)  # one sequence takes the place of all
-    for text in sets:
-        _set(document, text)
+
+
+def put_embeddings(document: Document, file: str, words: str | None, *, strict: bool) -> None:
+    """Put a file of word vectors in the place of embeddings; `words` lists those of an NPY."""
+    node: dict[str, object] = {"file": Quoted(file)}
+    if words is not None:
+        node["words"] = Quoted(words)
+    if strict:
+        node["strict"] = "true"
+    document.replace(("embeddings",), node, f"--embeddings {printable(file)}")
 
 
 def put_sequences(document: Document, texts: Sequence[str]) -> None:

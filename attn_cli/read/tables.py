@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
@@ -25,21 +25,30 @@ def read_table(
     stream: BinaryIO, name: str, delimiter: str, path: Path, convert: Callable[[Cells], Row]
 ) -> list[Row]:
     """Return the converted rows; raise AttnError with line and column for a cell that is wrong."""
+    rows = list(lines_of_table(stream, name, delimiter, path))
+    first = rows[0][1]
+    labels = 1 if not first[0].strip() and len(first) > 1 else 0
+    return [
+        _converted(cells[labels:], labels, place, path, convert) for place, cells in rows[labels:]
+    ]
+
+
+def lines_of_table(
+    stream: BinaryIO, name: str, delimiter: str, path: Path
+) -> Iterator[tuple[Place, Cells]]:
+    """Yield place and cells of each line that is not empty; all have as many cells as the first."""
     text = decode(stream.read(), name)
-    lines: list[tuple[int, Cells]] = []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        lines += [(reader.line_num, cells) for cells in reader if cells]
+        lines = [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:
         where = Where(name, reader.line_num, 1, _line(text, reader.line_num))
         raise AttnError(f"{name} is no table: {error}", where=where) from None
     if not lines:
         raise AttnError(f"{name} is empty", path=path)
-    labels = 1 if not lines[0][1][0].strip() and len(lines[0][1]) > 1 else 0
     width = len(lines[0][1])
-    rows = []
-    for number, cells in lines[labels:]:
-        place = _Place(name, number, _line(text, number), delimiter)
+    for number, cells in lines:
+        place = Place(name, number, _line(text, number), delimiter)
         if len(cells) != width:
             raise AttnError(
                 f"{name} is ragged: line {number} has {_fields(len(cells))}, line {lines[0][0]} "
@@ -48,12 +57,11 @@ def read_table(
                 where=place.where(0),
                 help="every line needs the same number of fields",
             )
-        rows.append(_converted(cells[labels:], labels, place, path, convert))
-    return rows
+        yield place, cells
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """A line of a table, in which the fields can be found again."""
 
     name: str
@@ -78,7 +86,7 @@ def _fields(count: int) -> str:
 
 
 def _converted(
-    cells: Cells, labels: int, place: _Place, path: Path, convert: Callable[[Cells], Row]
+    cells: Cells, labels: int, place: Place, path: Path, convert: Callable[[Cells], Row]
 ) -> Row:
     """Return one row; place its first bad cell."""
     try:

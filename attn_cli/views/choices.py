@@ -9,16 +9,21 @@ from attn_cli.record import Choice, Record
 from attn_cli.views import Style
 from attn_cli.views.bars import bars, padded
 
-BAR_CELLS = 20  # of a bar that stands for 1
+BAR_CELLS = 20  # of a bar that stands for 1, or for the largest where that is more
 
 
 def lines(record: Record, style: Style) -> Iterator[str]:
     """Yield a line a choice: asked, answer, by how much; below it the ranking as bars."""
+    in_context = any(choice.alone is not None for choice in record.choices)
+    if in_context:
+        yield from (*_beside(record, style), "")
     asked = padded([printable(choice.asked) for choice in record.choices])
     answers = padded([printable(choice.answer) for choice in record.choices])
     for choice, question, answer in zip(record.choices, asked, answers, strict=True):
         yield f"{question} -> {answer}   {margin(choice, style.digits)}".rstrip()
         yield from (f"  {line}" for line in _ranking(choice, style))
+    if record.text is not None and len(record.choices) > 1:
+        yield from ("", printable(record.text))
 
 
 def margin(choice: Choice, digits: int) -> str:
@@ -27,17 +32,36 @@ def margin(choice: Choice, digits: int) -> str:
     >>> margin(Choice("a", "b", 0.75, "c", 0.5), 2)
     "0.75, 0.50 above 'c'"
     """
+    if choice.value is None:
+        return "unknown, kept as it is"
     if choice.margin is None or choice.runner_up is None:
-        return "" if choice.value != choice.value else f"{choice.value:.{digits}f}"
+        return f"{choice.value:.{digits}f}"
     above = f"{choice.margin:.{digits}f} above" if choice.margin else "the same as"
     return f"{choice.value:.{digits}f}, {above} '{printable(choice.runner_up)}'"
+
+
+def _beside(record: Record, style: Style) -> Iterator[str]:
+    """Yield a line a word: its answer alone, its answer in context, the attention it paid."""
+    paid = [
+        ", ".join(f"{printable(word)} {weight:.{style.digits}f}" for word, weight in each.attention)
+        for each in record.choices
+    ]
+    columns = [
+        padded(["word", *(printable(each.asked) for each in record.choices)]),
+        padded(["alone", *(printable(each.alone or each.answer) for each in record.choices)]),
+        padded(["in context", *(printable(each.answer) for each in record.choices)]),
+        ["attention paid", *paid],
+    ]
+    for row in zip(*columns, strict=True):
+        yield "   ".join(row).rstrip()
 
 
 def _ranking(choice: Choice, style: Style) -> Iterator[str]:
     words = padded([printable(word) for word, _ in choice.ranking])
     numbers = [f"{value:.{style.digits}f}" for _, value in choice.ranking]
     width = max(map(len, numbers), default=0)
-    shares = [min(max(value, 0.0), 1.0) if value == value else 0.0 for _, value in choice.ranking]
-    drawn = bars(shares, BAR_CELLS, ascii=style.ascii)
+    values = [max(value, 0.0) if value == value else 0.0 for _, value in choice.ranking]
+    whole = max([1.0, *values])
+    drawn = bars([value / whole for value in values], BAR_CELLS, ascii=style.ascii)
     for word, number, bar in zip(words, numbers, drawn, strict=True):
         yield f"{word}   {number:>{width}}  {bar}".rstrip()

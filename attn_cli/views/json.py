@@ -30,6 +30,7 @@ def render(record: Record, style: Style) -> str:
         "answer": record.answer,
     }
     if record.choices:
+        document["text"] = record.text
         document["choices"] = [_choice(choice) for choice in record.choices]
     document["warnings"] = list(record.warnings)
     if record.comparisons:

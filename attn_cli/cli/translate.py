@@ -1,0 +1,176 @@
+"""`attn translate`: a dictionary as keys and values, words as queries."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from attn_cli.cli.deliver import answer_in_a_pipe, check_target, deliver, deliver_several
+from attn_cli.cli.options import Lower, OutputOptions, Scale, Score, ShownOptions, Text
+from attn_cli.errors import AttnError, did_you_mean
+
+if TYPE_CHECKING:
+    from attn_cli.language.translation import Translation
+    from attn_cli.read.dictionary import Dictionary
+    from attn_cli.read.files import Inputs
+
+METHODS = ("one-hot", "embeddings", "softmax")
+UNKNOWN = ("error", "skip", "keep")
+
+
+@dataclass(kw_only=True)
+class DictionaryOptions:
+    """The words, the dictionary, and how words are looked up in it."""
+
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORDS]...",
+            help="A sentence; - or none in a pipe: a sentence a line of standard input.",
+            show_default=False,
+        ),
+    ] = None
+    dictionary: Annotated[
+        Text,
+        typer.Option(
+            "--dictionary",
+            "-d",
+            metavar="FILE",
+            help="YAML with pairs, or CSV or TSV of two columns (French-English).",
+        ),
+    ] = None
+    method: Annotated[
+        Text, typer.Option("--method", metavar="NAME", help=f"{', '.join(METHODS)}.")
+    ] = None
+    context: Annotated[
+        bool,
+        typer.Option("--context", help="Let the words attend to each other first."),
+    ] = False
+    embeddings: Annotated[
+        Text,
+        typer.Option(
+            "--embeddings", metavar="FILE", help="Word vectors: .txt, .vec, or .npy with --words."
+        ),
+    ] = None
+    word_list: Annotated[
+        Text, typer.Option("--words", metavar="FILE", help="The words of an NPY, one a line.")
+    ] = None
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A malformed line of --embeddings is an error.")
+    ] = False
+    score: Score = None
+    scale: Scale = None
+    lower: Lower = False
+    unknown: Annotated[
+        str,
+        typer.Option(
+            "--unknown", metavar="WHAT", help=f"{', '.join(UNKNOWN)} (error).", show_default=False
+        ),
+    ] = "error"
+    top: Annotated[
+        int, typer.Option("--top", metavar="N", help="Show the N nearest keys.", show_default=False)
+    ] = 0
+
+    def check(self) -> None:
+        """Raise AttnError for a value that an option does not have."""
+        known = {"--method": (self.method, METHODS), "--unknown": (self.unknown, UNKNOWN)}
+        for option, (given, names) in known.items():
+            if given is not None and given not in names:
+                raise AttnError(
+                    f"{option} cannot be '{given}'",
+                    help=did_you_mean(given, names, what="it can be"),
+                )
+        if self.top < 0:
+            raise AttnError(f"--top must be 0 or more, not {self.top}")
+        if self.embeddings is None and (self.strict or self.word_list is not None):
+            option = "--strict" if self.strict else "--words"
+            raise AttnError(f"{option} belongs to --embeddings", help="add --embeddings FILE")
+        if self.embeddings is not None and self.method == "one-hot":
+            raise AttnError(
+                "--embeddings mean nothing to the method one-hot",
+                help="leave out one of the two, or use --method embeddings",
+            )
+
+    def read(self) -> list[Translation]:
+        """Return the translations that are asked for, validated."""
+        from attn_cli.cli.progress import reading
+        from attn_cli.read.dictionary import read_dictionary
+        from attn_cli.read.files import Inputs
+
+        with reading() as progress:
+            inputs = Inputs(progress)
+            dictionary = read_dictionary(self.dictionary or _bundled(), inputs)
+            self._put_options(dictionary)
+            unknown: Any = self.unknown
+            return dictionary.translations(
+                self._sentences(dictionary, inputs),
+                self.method,
+                context=self.context,
+                unknown=unknown,
+            )
+
+    def _put_options(self, dictionary: Dictionary) -> None:
+        """Put what options say into the dictionary's keys."""
+        from attn_cli.read.override import put_embeddings, put_keys
+
+        given = {"score": self.score, "scale": self.scale}
+        put_keys(dictionary.document, {k: v for k, v in given.items() if v is not None})
+        if self.embeddings is not None:
+            put_embeddings(dictionary.document, self.embeddings, self.word_list, strict=self.strict)
+        dictionary.lower = dictionary.lower or self.lower
+
+    def _sentences(
+        self, dictionary: Dictionary, inputs: Inputs
+    ) -> list[tuple[str, tuple[str, ...]]]:
+        """Return each sentence: its text, and its words."""
+        words = self.words or []
+        if words and words != ["-"]:
+            found = [(" ".join(words), dictionary.words(words))]
+        elif words or not getattr(sys.stdin, "isatty", lambda: False)():
+            from attn_cli.read.override import lines_of
+
+            lines = lines_of(inputs, "the words")
+            found = [(line.strip(), dictionary.words([line.strip()])) for line, _ in lines]
+        else:
+            raise AttnError(
+                "there is nothing to translate",
+                help="attn translate le chat, or a sentence a line on standard input",
+            )
+        for text, parts in found:
+            if not parts:
+                raise AttnError(f"there is no word in '{text}'", help="a word has letters")
+        return found
+
+
+def _bundled() -> str:
+    from attn_cli import samples
+
+    return str(samples.folder() / "french_english.yaml")
+
+
+def translate(asked: DictionaryOptions, shown: ShownOptions, output: OutputOptions) -> int:
+    """Translate words by attention: a dictionary is K and V, the words are Q.
+
+    \b
+    attn translate ci-dessous
+    attn translate le chat est sous la table
+    attn translate --dictionary samples/tennis.yaml --context "I love tennis"
+    attn translate chats --top 3 --show q,weights
+    """
+    asked.check()
+    wanted = shown.steps()
+    output = answer_in_a_pipe(output, shown=wanted is not None or asked.top > 0)
+    output.form(shown.only)
+    check_target(output)
+    translations = asked.read()
+    from attn_cli.language.translation import translate as translated
+
+    records = (
+        translated(each, top=asked.top, edge=output.edge).chosen(wanted) for each in translations
+    )
+    if len(translations) == 1:
+        return deliver(next(records), output)
+    return deliver_several(records, output)

@@ -1,0 +1,211 @@
+"""Translation as attention: a dictionary is K and V, the words that are asked for are Q.
+
+    z = score(Q, K)        one row a word, one column a pair of the dictionary
+    alpha = normalize(z)   none on one-hot vectors, argmax or softmax on embeddings
+    h = alpha V
+    h V^T                  how well each pair's target word fits; the largest is the answer
+
+With a context, self-attention over the sentence comes first, and its output takes the place of Q.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from attn_cli.core.arrays import Array
+from attn_cli.core.plan import edges
+from attn_cli.core.problem import Edge, Problem, Request
+from attn_cli.core.run import run
+from attn_cli.record import Choice, Labels, Record, Step
+
+METHODS = {"one-hot": "none", "embeddings": "argmax", "softmax": "softmax"}  # with its normaliser
+HARDLY = 0.05  # a best that is ahead by less than this part of itself is not clearly best
+LOOK_UP = ("q", "k", "v", "scores", "weights", "context")
+IN_CONTEXT = ("embeddings", "positioned", "q", "k", "v", "scores", "masked", "weights")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    """A sentence to be translated, validated."""
+
+    sentence: str
+    words: tuple[str, ...]  # all that are translated or kept, in order
+    known: tuple[bool, ...]  # which of them are looked up; the others are kept as they are
+    problem: Problem | None  # Q, K and V of the known words; None where there are none
+    context: Problem | None  # self-attention over the known words
+    sources: Labels  # of each pair
+    targets: Labels
+    method: str
+    q_labels: Labels  # of the dimensions of Q and K
+    v_labels: Labels  # of the dimensions of V
+    warnings: tuple[str, ...] = ()
+
+
+def translate(translation: Translation, *, top: int = 0, edge: Edge | None = None) -> Record:
+    """Return the record of a translation: all steps, the words under `answer`.
+
+    `top` is how many of the nearest keys are named for each word.
+    """
+    t = translation
+    if t.problem is None:
+        return _nothing(t)
+    steps: dict[str, Step] = {}
+    warnings = list(t.warnings)
+    alone, chosen = _looked_up(t, t.problem, top, warnings if t.context is None else [])
+    if t.context is not None:
+        sentence = run(t.context)
+        last = list(sentence.steps.values())[-1]
+        paid = {n: s for n, s in sentence.steps.items() if n in IN_CONTEXT or s is last}
+        steps |= {f"alone.{name}": step for name, step in alone.items()}
+        steps |= {f"sentence.{name}": step for name, step in paid.items()}
+        warnings += sentence.warnings
+        without = chosen
+        query = replace(_query(t.problem), inputs=last.values)
+        alone, chosen = _looked_up(t, replace(t.problem, query=query), top, warnings)
+        chosen = [
+            replace(choice, alone=before.answer, attention=heed)
+            for choice, before, heed in zip(chosen, without, _heed(sentence), strict=True)
+        ]
+    steps |= alone
+    choices = _with_kept(t, chosen)
+    answer = [choice.answer for choice in choices]
+    return Record(
+        command="translate",
+        steps={name: step.cut(edges(step.shape, edge)) for name, step in steps.items()},
+        settings=_settings(t, t.problem),
+        query_tokens=t.problem.query_tokens,
+        key_tokens=t.sources,
+        cross=True,
+        answer=answer,
+        text=joined(answer),
+        choices=choices,
+        title=t.sentence,
+        warnings=(*warnings, *(choice.doubt for choice in choices if choice.doubt)),
+    )
+
+
+def joined(words: list[str]) -> str:
+    """Return words as a line: no blank follows an apostrophe.
+
+    >>> joined(["J'", "aime", "le tennis"])
+    "J'aime le tennis"
+    """
+    line = ""
+    for word in words:
+        line += word if not line or line.endswith(("'", "’")) else f" {word}"
+    return line
+
+
+def _nothing(t: Translation) -> Record:
+    choices = _with_kept(t, [])
+    answer = [choice.answer for choice in choices]
+    settings = {"method": t.method}
+    return Record(
+        "translate", {}, settings, (), t.sources, answer=answer, text=joined(answer),
+        choices=choices, title=t.sentence, warnings=t.warnings,
+    )  # fmt: skip
+
+
+def _settings(t: Translation, problem: Problem) -> Mapping[str, object]:
+    made = run(problem, Request(steps=("q",))).settings
+    return {"method": t.method, "context": t.context is not None, **made}
+
+
+def _query(problem: Problem) -> Any:
+    assert problem.query is not None  # a translation always has one
+    return problem.query
+
+
+def _looked_up(
+    t: Translation, problem: Problem, top: int, warnings: list[str]
+) -> tuple[dict[str, Step], list[Choice]]:
+    """Return the steps of the look-up, and what is chosen for each word."""
+    record = run(problem, Request(steps=LOOK_UP))
+    warnings += record.warnings
+    q, k, v, z, alpha, h = (record.steps[name] for name in LOOK_UP)
+    h_v = replace(
+        h,
+        name="target_scores",
+        formula="target_scores = h V^T",
+        axes=("query", "key"),
+        labels=(h.labels[0], t.targets),
+        values=h.values @ v.values.T,
+        shape=(len(h.values), len(t.targets)),
+    )
+    q, k = _named(q, t.q_labels), _named(k, t.q_labels)
+    k_t = replace(k.transposed(), name="k_transposed", formula="K^T")
+    v = _named(replace(v, labels=(t.targets, v.labels[1])), t.v_labels)
+    h = replace(_named(h, t.v_labels), formula="h = alpha V")
+    z = replace(z, formula=z.formula.replace("scores =", "z ="))
+    alpha = replace(alpha, formula=alpha.formula.replace("weights =", "alpha ="))
+    alpha = replace(alpha, formula=alpha.formula.replace("scores", "z"))
+    steps = {step.name: step for step in (q, k, k_t, v, z, alpha, h, h_v)}
+    chosen = [
+        _choice(t, at, Q, h_v.values[at], (z if t.method != "softmax" else alpha).values[at], top)
+        for at, Q in enumerate(q.values)
+    ]
+    return steps, chosen
+
+
+def _named(step: Step, labels: Labels) -> Step:
+    """Return a step whose dimensions have names."""
+    return replace(step, labels=(*step.labels[:-1], labels)) if labels else step
+
+
+def _choice(t: Translation, at: int, Q: Array, fits: Array, near: Array, top: int) -> Choice:
+    """Return the target word that fits best, the first on a tie; the same word is no rival."""
+    asked = [word for word, known in zip(t.words, t.known, strict=True) if known][at]
+    order = np.argsort(-fits, kind="stable")
+    best = int(order[0])
+    rival = next((int(i) for i in order if t.targets[int(i)] != t.targets[best]), None)
+    value = float(fits[best])
+    margin = None if rival is None else value - float(fits[rival])
+    nearest = np.argsort(-near, kind="stable")[:top]
+    runner_up = None if rival is None else t.targets[rival]
+    return Choice(
+        asked=asked,
+        answer=t.targets[best],
+        value=value,
+        runner_up=runner_up,
+        margin=margin,
+        ranking=tuple((t.sources[int(i)], float(near[i])) for i in nearest),
+        doubt=_doubt(asked, t.targets[best], runner_up, value, margin, zero=not Q.any()),
+    )
+
+
+def _doubt(
+    asked: str, best: str, rival: str | None, value: float, margin: float | None, *, zero: bool
+) -> str:
+    """Return why a choice is no clear one, nothing where it is."""
+    if zero:
+        return f"'{asked}' has a zero vector, which says nothing of its meaning"
+    if rival is None or margin is None:
+        return ""
+    if margin <= 1e-12 * abs(value):
+        return f"'{best}' and '{rival}' fit '{asked}' equally well: the first was taken"
+    if margin < HARDLY * abs(value):
+        return f"'{best}' fits '{asked}' hardly better than '{rival}': {value:.4g} to " + (
+            f"{value - margin:.4g}"
+        )
+    return ""
+
+
+def _heed(sentence: Record) -> list[tuple[tuple[str, float], ...]]:
+    """Return for each word what it pays to each; the mean over heads where there are several."""
+    weights = sentence.steps["weights"].values
+    if weights.ndim == 3:
+        weights = weights.mean(axis=0)
+    return [tuple(zip(sentence.key_tokens, map(float, row), strict=True)) for row in weights]
+
+
+def _with_kept(t: Translation, chosen: list[Choice]) -> tuple[Choice, ...]:
+    """Return the choices with the unknown words that are kept between them."""
+    left = iter(chosen)
+    return tuple(
+        next(left) if known else Choice(word, word, None, None, None)
+        for word, known in zip(t.words, t.known, strict=True)
+    )
