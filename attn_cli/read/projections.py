@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from attn_cli.core.arrays import Array
 from attn_cli.core.linear import Linear
 from attn_cli.core.problem import Projection
@@ -32,7 +34,7 @@ def read_heads(sources: Sources) -> int | None:
         if side not in sources.weights:
             continue
         path, node = ("weights", side), sources.weights[side]
-        if isinstance(node, list) and not isinstance(_first(_first(node)), list):
+        if isinstance(node, list | tuple) and _depth(node) < 3:
             continue  # one matrix, written out: what is in it is read when it is used
         array = sources.natural(node, path)
         if array.ndim != 3:
@@ -51,8 +53,12 @@ def read_heads(sources: Sources) -> int | None:
     return heads
 
 
-def _first(node: Any) -> Any:
-    return node[0] if isinstance(node, list) and node else 0
+def _depth(node: Any) -> int:
+    """Return how many axes nested lists have, by their first items alone."""
+    depth = 0
+    while isinstance(node, list | tuple) and node:
+        node, depth = node[0], depth + 1
+    return depth + np.ndim(node)
 
 
 class Projections(NamedTuple):

@@ -1,0 +1,1 @@
+"""Comparisons with other implementations, which only `make test-peers` runs."""

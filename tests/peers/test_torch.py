@@ -1,0 +1,124 @@
+"""Multi-head attention against torch.nn.MultiheadAttention, in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import attn_cli
+
+TOLERANCE = 1e-12
+
+
+def as_arrays(layer: torch.nn.MultiheadAttention, d: int) -> dict[str, dict[str, np.ndarray]]:
+    """The layer's parameters as keys of a problem; torch keeps the transposes, q, k, v stacked."""
+    packed = layer.in_proj_weight.detach().numpy().reshape(3, d, d)
+    bias = layer.in_proj_bias.detach().numpy().reshape(3, d)
+    names = ("query", "key", "value")
+    weights = {name: packed[at].T for at, name in enumerate(names)}
+    biases = {name: bias[at] for at, name in enumerate(names)}
+    weights["output"] = layer.out_proj.weight.detach().numpy().T
+    biases["output"] = layer.out_proj.bias.detach().numpy()
+    return {"weights": weights, "biases": biases}
+
+
+def layer_of(d: int, heads: int, seed: int) -> torch.nn.MultiheadAttention:
+    torch.manual_seed(seed)
+    layer = torch.nn.MultiheadAttention(d, heads, bias=True, batch_first=True, dtype=torch.float64)
+    with torch.no_grad():  # its biases start at 0, which would hide one that is left out
+        layer.in_proj_bias.normal_()
+        layer.out_proj.bias.normal_()
+    return layer
+
+
+@pytest.mark.parametrize("heads", [1, 3, 5])
+@pytest.mark.parametrize("causal", [False, True])
+def test_self_attention(heads: int, causal: bool) -> None:
+    n, d = 7, 15
+    layer = layer_of(d, heads, seed=heads)
+    x = np.random.default_rng(heads).normal(size=(n, d))
+    hidden = torch.triu(torch.ones(n, n, dtype=torch.bool), 1) if causal else None
+    tensor = torch.from_numpy(x)
+    output, weights = layer(tensor, tensor, tensor, attn_mask=hidden, average_attn_weights=False)
+    record = attn_cli.compute(
+        {"embeddings": x, "heads": heads, "causal": causal, **as_arrays(layer, d)}
+    )
+    np.testing.assert_allclose(record["output"], output.detach().numpy(), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(record["weights"], weights.detach().numpy(), rtol=0, atol=TOLERANCE)
+
+
+def test_cross_attention_with_a_mask_that_says_ignore() -> None:
+    n_q, n_k, d, heads = 5, 11, 14, 7
+    layer = layer_of(d, heads, seed=4)
+    rng = np.random.default_rng(4)
+    x, memory = rng.normal(size=(n_q, d)), rng.normal(size=(n_k, d))
+    ignored = rng.random((n_q, n_k)) < 0.3
+    output, _ = layer(
+        torch.from_numpy(x),
+        torch.from_numpy(memory),
+        torch.from_numpy(memory),
+        attn_mask=torch.from_numpy(ignored),
+    )
+    record = attn_cli.compute(
+        {
+            "embeddings": x,
+            "memory": {"embeddings": memory},
+            "heads": heads,
+            "mask": {"values": ignored, "true_means": "ignore"},
+            **as_arrays(layer, d),
+        }
+    )
+    np.testing.assert_allclose(record["output"], output.detach().numpy(), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_encoder_layer_is_post_norm(activation: str) -> None:
+    n, d, heads, d_ff = 7, 6, 2, 13
+    torch.manual_seed(3)
+    layer = torch.nn.TransformerEncoderLayer(
+        d, heads, d_ff, dropout=0.0, activation=activation, batch_first=True, dtype=torch.float64
+    )
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.normal_()
+    attention = layer.self_attn
+
+    def array(parameter: torch.Tensor) -> np.ndarray:
+        values: np.ndarray = parameter.detach().numpy()
+        return values
+
+    def norm(each: torch.nn.LayerNorm) -> dict[str, object]:
+        return {"gamma": array(each.weight), "beta": array(each.bias), "eps": each.eps}
+
+    x = np.random.default_rng(3).normal(size=(n, d))
+    record = attn_cli.compute(
+        {
+            "embeddings": x,
+            "heads": heads,
+            "residual": True,
+            "layer_norm": norm(layer.norm1),
+            "feed_forward": {
+                "W1": array(layer.linear1.weight).T,
+                "b1": array(layer.linear1.bias),
+                "W2": array(layer.linear2.weight).T,
+                "b2": array(layer.linear2.bias),
+                "activation": activation,
+                "residual": True,
+                "layer_norm": norm(layer.norm2),
+            },
+            **as_arrays(attention, d),
+        }
+    )
+    expected = layer(torch.from_numpy(x)[None])[0].detach().numpy()
+    np.testing.assert_allclose(record["layer_norm_2"], expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu(approximate: str) -> None:
+    from attn_cli.core.activations import ACTIVATIONS
+
+    x = np.concatenate([np.linspace(-40, 40, 997), [-1e6, 0.0, 1e6]])
+    expected = torch.nn.functional.gelu(torch.from_numpy(x), approximate=approximate).numpy()
+    here = ACTIVATIONS["gelu" if approximate == "none" else "gelu_tanh"].function(x)
+    np.testing.assert_allclose(here, expected, rtol=1e-12, atol=1e-14)

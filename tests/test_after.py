@@ -1,0 +1,282 @@
+"""What follows the attention: each stage against plain Python."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attn_cli import AttnError, compute
+from attn_cli.core.activations import ACTIVATIONS
+from attn_cli.core.positions import sinusoidal
+from tests import oracle
+
+N, D, D_FF, D_LAST, WORDS = 5, 3, 7, 11, 13
+
+
+def base(rng: np.random.Generator) -> dict[str, Any]:
+    return {"embeddings": rng.normal(size=(N, D)), "score": "dot"}
+
+
+def normed(row: Any, gamma: Any, beta: Any, eps: float) -> list[float]:
+    mean = math.fsum(row) / len(row)
+    variance = math.fsum((x - mean) ** 2 for x in row) / len(row)
+    scaled = [(x - mean) / math.sqrt(variance + eps) for x in row]
+    return [x * g + b for x, g, b in zip(scaled, gamma, beta, strict=True)]
+
+
+def close(here: Any, expected: Any) -> None:
+    np.testing.assert_allclose(here, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_residual_and_layer_norm() -> None:
+    rng = np.random.default_rng(1)
+    gamma, beta = rng.normal(size=D), rng.normal(size=D)
+    p = base(rng)
+    record = compute(
+        {**p, "residual": True, "layer_norm": {"gamma": gamma, "beta": beta, "eps": 0.25}}
+    )
+    close(record["residual"], p["embeddings"] + record["output"])
+    expected = [normed(row, gamma, beta, 0.25) for row in record["residual"].tolist()]
+    close(record["layer_norm"], expected)
+    assert list(record.steps)[-3:] == ["output", "residual", "layer_norm"]
+
+
+def test_a_layer_norm_without_parameters_has_mean_0_and_variance_1() -> None:
+    record = compute({**base(np.random.default_rng(2)), "layer_norm": True})
+    rows = record["layer_norm"]
+    np.testing.assert_allclose(rows.mean(axis=1), 0, atol=1e-15)
+    variance = record["output"].var(axis=1)
+    close(rows.var(axis=1), variance / (variance + 1e-5))
+
+
+REFERENCE: dict[str, Callable[[float], float]] = {
+    "relu": lambda x: max(x, 0.0),
+    "gelu": lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2,
+    "gelu_tanh": lambda x: x / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    "tanh": math.tanh,
+    "identity": lambda x: x,
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_feed_forward(name: str) -> None:
+    rng = np.random.default_rng(3)
+    network = {
+        "W1": rng.normal(size=(D, D_FF)), "b1": rng.normal(size=D_FF),
+        "W2": rng.normal(size=(D_FF, D_LAST)), "b2": rng.normal(size=D_LAST),
+    }  # fmt: skip
+    record = compute({**base(rng), "feed_forward": {**network, "activation": name}})
+    inner = oracle.project(
+        record["output"].tolist(), network["W1"].tolist(), network["b1"].tolist()
+    )
+    hidden = [[REFERENCE[name](x) for x in row] for row in inner]
+    close(record["hidden"], hidden)
+    close(
+        record["feed_forward"],
+        oracle.project(hidden, network["W2"].tolist(), network["b2"].tolist()),
+    )
+
+
+def test_the_second_residual_and_layer_norm_are_the_networks_own() -> None:
+    rng = np.random.default_rng(4)
+    network: dict[str, Any] = {
+        "W1": rng.normal(size=(D, D_FF)), "W2": rng.normal(size=(D_FF, D)),
+        "residual": True, "layer_norm": {"gamma": rng.normal(size=D), "eps": 0.5},
+    }  # fmt: skip
+    record = compute({**base(rng), "layer_norm": True, "feed_forward": network})
+    close(record["residual_2"], record["layer_norm"] + record["feed_forward"])
+    expected = [
+        normed(row, network["layer_norm"]["gamma"], [0.0] * D, 0.5)
+        for row in record["residual_2"].tolist()
+    ]
+    close(record["layer_norm_2"], expected)
+
+
+def head(rng: np.random.Generator, pool: Any) -> dict[str, Any]:
+    words = [f"w{at}" for at in range(WORDS)]
+    return {
+        "vocabulary": words,
+        "weights": rng.normal(size=(D, WORDS)),
+        "bias": rng.normal(size=WORDS),
+        "pool": pool,
+    }
+
+
+@pytest.mark.parametrize(
+    ("pool", "rows"), [("mean", range(N)), ("last", [N - 1]), ({"token": "c"}, [2])]
+)
+def test_next_word(pool: Any, rows: Any) -> None:
+    rng = np.random.default_rng(5)
+    next_word = head(rng, pool)
+    p = {**base(rng), "tokens": list("abcde"), "next_word": next_word}
+    record = compute(p)
+    chosen = record["output"][list(rows)].tolist()
+    pooled = [math.fsum(column) / len(chosen) for column in zip(*chosen, strict=True)]
+    close(record["pooled"], pooled)
+    (logits,) = oracle.project([pooled], next_word["weights"].tolist(), next_word["bias"].tolist())
+    close(record["logits"], logits)
+    close(record["probabilities"], oracle.softmax(logits))
+    assert record.answer == record.text == f"w{logits.index(max(logits))}"
+    (choice,) = record.choices
+    ranked = sorted(range(WORDS), key=lambda at: -logits[at])
+    assert [word for word, _ in choice.ranking] == [f"w{at}" for at in ranked[:5]]
+    assert choice.margin == pytest.approx(
+        record["probabilities"][ranked[0]] - record["probabilities"][ranked[1]]
+    )
+    # One query shows its own row, and pools the same rows as before.
+    one = compute(p, query_token="b")
+    np.testing.assert_allclose(one["probabilities"], record["probabilities"], rtol=1e-13)
+    np.testing.assert_allclose(one["output"], record["output"][1:2], rtol=1e-13)
+    alone = compute(p, steps=["probabilities"])
+    assert list(alone.steps) == ["probabilities"]
+    np.testing.assert_allclose(alone["probabilities"], record["probabilities"], rtol=1e-13)
+
+
+def test_the_answer_is_of_the_whole_vocabulary_also_where_it_is_shown_shortened() -> None:
+    from attn_cli.core.problem import Edge, Request
+    from attn_cli.core.run import run
+    from attn_cli.read.document import from_mapping
+    from attn_cli.read.schema import read_problem
+
+    weights = np.zeros((D, WORDS))
+    bias = np.zeros(WORDS)
+    bias[6] = 3
+    words = [f"w{at}" for at in range(WORDS)]
+    p = {
+        **base(np.random.default_rng(6)),
+        "next_word": {"vocabulary": words, "weights": weights, "bias": bias},
+    }
+    record = run(read_problem(from_mapping(p)), Request(edge=Edge(threshold=4, items=2)))
+    assert record["probabilities"].shape == (4,)
+    assert record.answer == "w6"
+
+
+def test_a_tie_is_said() -> None:
+    p = {
+        **base(np.random.default_rng(7)),
+        "next_word": {"vocabulary": ["x", "y"], "weights": np.zeros((D, 2))},
+    }
+    record = compute(p)
+    assert record.answer == "x"
+    assert record.warnings == ("after '0 1 2 3 4', 'x' and 'y' are equally likely",)
+
+
+def test_a_batch_has_an_answer_each() -> None:
+    rng = np.random.default_rng(8)
+    p = {name: rng.normal(size=(2, 5, 3)) for name in ("query", "key", "value")}
+    record = compute({**p, "next_word": head(rng, "mean")})
+    assert record.steps["logits"].axes == ("batch", "word")
+    best = record["logits"].argmax(axis=1)
+    assert record.answer == [f"w{at}" for at in best]
+    for at in range(2):
+        close(record["pooled"][at], record["output"][at].mean(axis=0))
+
+
+@pytest.mark.parametrize("d", [4, 5, 7])
+def test_sinusoidal_positions_of_the_paper(d: int) -> None:
+    table = sinusoidal(11, d, 10000.0, "interleaved", np.dtype(np.float64)).values
+    for p in range(11):
+        for i in range(d):
+            angle = p / 10000 ** (2 * (i // 2) / d)
+            assert table[p, i] == pytest.approx(
+                math.cos(angle) if i % 2 else math.sin(angle), abs=1e-15
+            )
+
+
+def test_sinusoidal_positions_of_tensor2tensor() -> None:
+    """Position 1 of d = 4: the separating numbers between the two forms."""
+    paper = sinusoidal(2, 4, 10000.0, "interleaved", np.dtype(np.float64)).values[1]
+    t2t = sinusoidal(2, 4, 10000.0, "concatenated", np.dtype(np.float64)).values[1]
+    np.testing.assert_allclose(paper, [0.8415, 0.5403, 0.0100, 1.0], atol=5e-5)
+    np.testing.assert_allclose(t2t, [0.8415, 0.0001, 0.5403, 1.0], atol=5e-5)
+    odd = sinusoidal(3, 5, 10000.0, "concatenated", np.dtype(np.float64)).values
+    np.testing.assert_array_equal(odd[:, 4], 0)
+
+
+def test_positions_are_added_before_the_projections_and_the_residual() -> None:
+    rng = np.random.default_rng(9)
+    X, P = rng.normal(size=(N, D)), rng.normal(size=(N + 2, D))
+    W = rng.normal(size=(D, D))
+    record = compute(
+        {
+            "embeddings": X,
+            "positions": {"learned": P},
+            "weights": {"query": W},
+            "residual": True,
+        }
+    )
+    close(record["positioned"], X + P[:N])
+    close(record["q"], (X + P[:N]) @ W)
+    close(record["k"], X + P[:N])
+    close(record["residual"], X + P[:N] + record["output"])
+    np.testing.assert_array_equal(record["embeddings"], X)
+    assert record.steps["q"].formula == "Q = X' W_q"
+
+
+def test_one_word_in_two_places() -> None:
+    record = compute("samples/positions.yaml")
+    np.testing.assert_array_equal(record["embeddings"][0], record["embeddings"][3])
+    expected = [math.sin(3), math.cos(3), math.sin(0.03), math.cos(0.03)]
+    close(record["positioned"][3], expected)
+    np.testing.assert_array_equal(record["positioned"][0], [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"residual": True, "weights": {"output": np.ones((3, 2))}},
+            "residual needs d_out = d_model, but the output has d_out = 2 and embeddings have "
+            "d_model = 3",
+        ),
+        ({"positions": "rotary"}, "positions cannot be 'rotary'"),
+        (
+            {"positions": {"learned": np.ones((4, 3))}},
+            "positions.learned has 4 rows, but there are 5 tokens",
+        ),
+        ({"layer_norm": {"eps": 0}}, "layer_norm.eps must be more than 0, not 0"),
+        ({"feed_forward": {"W1": np.ones((3, 2))}}, "feed_forward.W2 is missing"),
+        (
+            {"feed_forward": {"W1": np.ones((2, 3)), "W2": np.ones((3, 3))}},
+            "feed_forward.W1 has shape (d_out, d_ff) = (2, 3) but embeddings has d_out = 3",
+        ),
+        (
+            {"feed_forward": {"W1": np.ones((3, 2)), "W2": np.ones((2, 2)), "residual": True}},
+            "feed_forward.W2 has shape (d_ff, d_out) = (2, 2) but embeddings has d_out = 3",
+        ),
+        ({"next_word": {"vocabulary": ["a"]}}, "next_word.weights is missing"),
+        (
+            {"next_word": {"vocabulary": ["a", "a"], "weights": np.ones((3, 2))}},
+            "'a' stands twice in next_word.vocabulary",
+        ),
+        (
+            {"next_word": {"vocabulary": ["a", "b"], "weights": np.ones((3, 3))}},
+            "next_word.weights has shape (d_out, words) = (3, 3) but next_word.vocabulary has "
+            "words = 2",
+        ),
+        (
+            {
+                "next_word": {
+                    "vocabulary": ["a"],
+                    "weights": np.ones((3, 1)),
+                    "pool": {"token": "z"},
+                }
+            },
+            "there is no token 'z'",
+        ),
+    ],
+)
+def test_what_does_not_fit(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(AttnError) as raised:
+        compute({**base(np.random.default_rng(1)), **keys})
+    assert raised.value.message == message
+
+
+def test_residual_needs_embeddings() -> None:
+    given = {name: np.ones((2, 3)) for name in ("query", "key", "value")}
+    with pytest.raises(AttnError, match="residual adds the embeddings to the output"):
+        compute({**given, "residual": True})

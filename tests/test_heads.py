@@ -1,0 +1,255 @@
+"""Several heads: against a loop over heads, in every way that they can be written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attn_cli import AttnError, attention, compute
+from attn_cli.core import run as run_module
+from attn_cli.core.problem import Edge, Request
+from attn_cli.core.run import run
+from attn_cli.read.document import from_mapping
+from attn_cli.read.schema import read_problem
+from tests import oracle
+from tests.conftest import Attn
+
+N, D_MODEL, HEADS, D_K, D_V, D_OUT = 5, 7, 3, 2, 11, 13
+
+
+def problem(rng: np.random.Generator, *, heads: int = HEADS) -> dict[str, Any]:
+    """Packed weights and biases: head after head."""
+    return {
+        "embeddings": rng.normal(size=(N, D_MODEL)),
+        "heads": heads,
+        "weights": {
+            "query": rng.normal(size=(D_MODEL, heads * D_K)),
+            "key": rng.normal(size=(D_MODEL, heads * D_K)),
+            "value": rng.normal(size=(D_MODEL, heads * D_V)),
+            "output": rng.normal(size=(heads * D_V, D_OUT)),
+        },
+        "biases": {
+            "query": rng.normal(size=heads * D_K),
+            "key": rng.normal(size=heads * D_K),
+            "value": rng.normal(size=heads * D_V),
+            "output": rng.normal(size=D_OUT),
+        },
+    }
+
+
+def by_loop(p: dict[str, Any], **more: Any) -> dict[str, np.ndarray]:
+    """Each head by itself in plain Python, then the contexts side by side, then the projection."""
+    X, W, b = p["embeddings"].tolist(), p["weights"], p["biases"]
+    heads, rows = [], []
+    for head in range(p["heads"]):
+        made = {}
+        for name, d in (("query", D_K), ("key", D_K), ("value", D_V)):
+            part = slice(head * d, (head + 1) * d)
+            made[name] = oracle.project(X, W[name][:, part].tolist(), b[name][part].tolist())
+        heads.append(oracle.attention(made["query"], made["key"], made["value"], "scaled", **more))
+    for at in range(len(X)):
+        rows.append([number for head in heads for number in head["context"][at]])
+    return {
+        "weights": np.array([head["weights"] for head in heads]),
+        "context": np.array([head["context"] for head in heads]),
+        "concat": np.array(rows),
+        "output": np.array(oracle.project(rows, W["output"].tolist(), b["output"].tolist())),
+    }
+
+
+def close(here: np.ndarray, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(here, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_packed_heads_are_a_loop_over_heads() -> None:
+    p = problem(np.random.default_rng(1))
+    record = compute(p)
+    for name, expected in by_loop(p).items():
+        close(record[name], expected)
+    assert record.steps["weights"].axes == ("head", "query", "key")
+    assert record.steps["concat"].axes == record.steps["output"].axes == ("query", "dimension")
+    assert record.steps["output"].formula == "output = concat W_o + b_o"
+    assert record.settings["heads"] == HEADS
+
+
+def test_causal_heads_and_a_mask_of_their_own() -> None:
+    p = problem(np.random.default_rng(2))
+    hidden = np.random.default_rng(3).random((HEADS, N, N)) < 0.4
+    expected = [
+        by_loop(p, sees=lambda i, j, h=head: j <= i and not hidden[h, i, j])["weights"][head]
+        for head in range(HEADS)
+    ]
+    record = compute({**p, "causal": True, "mask": {"values": hidden, "true_means": "ignore"}})
+    close(record["weights"], np.array(expected))
+
+
+def test_a_matrix_a_head_is_the_same_as_packed() -> None:
+    p = problem(np.random.default_rng(4))
+    whole = compute(p)
+
+    def each(matrix: np.ndarray) -> list[np.ndarray]:
+        return np.split(matrix, HEADS, axis=-1)
+
+    listed = {
+        **p,
+        "weights": {n: W if n == "output" else each(W) for n, W in p["weights"].items()},
+        "biases": {n: b if n == "output" else each(b) for n, b in p["biases"].items()},
+    }
+    del listed["heads"]
+    record = compute(listed)
+    assert list(record.steps) == list(whole.steps)
+    for name in whole.steps:
+        np.testing.assert_array_equal(record[name], whole[name])
+
+
+def test_columns_are_the_transposes() -> None:
+    p = problem(np.random.default_rng(5))
+    turned = {
+        **p,
+        "layout": "columns",
+        "embeddings": p["embeddings"].T,
+        "weights": {name: W.T for name, W in p["weights"].items()},
+    }
+    rows, columns = compute(p), compute(turned)
+    for name in rows.steps:
+        close(columns[name], rows[name].swapaxes(-1, -2))
+    one_a_head = {
+        **turned,
+        "weights": {
+            **turned["weights"],
+            "query": np.split(turned["weights"]["query"], HEADS, axis=0),
+        },
+    }
+    np.testing.assert_array_equal(compute(one_a_head)["weights"], columns["weights"])
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+def test_given_q_k_v_are_split(batch: int | None) -> None:
+    rng = np.random.default_rng(6)
+    lead = () if batch is None else (batch,)
+    Q, K = rng.normal(size=(*lead, 5, 6)), rng.normal(size=(*lead, 7, 6))
+    V = rng.normal(size=(*lead, 7, 33))
+    record = attention(Q, K, V, heads=3)
+    parts = [
+        attention(
+            Q[..., 2 * h : 2 * h + 2], K[..., 2 * h : 2 * h + 2], V[..., 11 * h : 11 * h + 11]
+        )
+        for h in range(3)
+    ]
+    close(record["weights"], np.stack([p["weights"] for p in parts], axis=-3))
+    close(record["output"], np.concatenate([p["output"] for p in parts], axis=-1))
+    assert record["output"].shape == (*lead, 5, 33)
+    axes = ("head", "query", "key") if batch is None else ("batch", "head", "query", "key")
+    assert record.steps["weights"].axes == axes
+
+
+def test_four_axes_keep_their_heads_apart() -> None:
+    rng = np.random.default_rng(7)
+    Q, K, V = (rng.normal(size=(2, 3, n, 5)) for n in (7, 11, 11))
+    assert attention(Q, K, V)["output"].shape == (2, 3, 7, 5)
+    np.testing.assert_array_equal(
+        attention(Q, K, V, heads=3)["output"], attention(Q, K, V)["output"]
+    )
+
+
+def test_without_weights_each_head_has_its_part_of_the_embeddings() -> None:
+    X = np.random.default_rng(8).normal(size=(5, 6))
+    record = compute({"embeddings": X, "heads": 2, "residual": True})
+    close(record["q"], np.stack([X[:, :3], X[:, 3:]]))
+    close(record["residual"], X + record["output"])
+
+
+def test_one_head_and_what_follows_all() -> None:
+    p = problem(np.random.default_rng(9))
+    whole = compute(p)
+    one = compute(p, head=2)
+    np.testing.assert_array_equal(one["weights"], whole["weights"][2])
+    np.testing.assert_array_equal(one["output"], whole["output"])
+    only = compute(p, head=1, steps=["weights"])
+    np.testing.assert_array_equal(only["weights"], whole["weights"][1])
+    query = compute(p, query_token=3)
+    close(query["weights"], whole["weights"][:, 3:4])
+    close(query["output"], whole["output"][3:4])
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 30))
+def test_any_blocking_equals_all_at_once(seed: int, heads: int, block: int) -> None:
+    loaded = read_problem(from_mapping(problem(np.random.default_rng(seed), heads=heads)))
+    whole = run(loaded)
+    before = run_module.BLOCK_BYTES
+    try:
+        run_module.BLOCK_BYTES = block * 64
+        parts = run(loaded)
+        output = run(loaded, Request(steps=("output",)))
+    finally:
+        run_module.BLOCK_BYTES = before
+    for name in whole.steps:
+        np.testing.assert_allclose(parts[name], whole[name], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(output["output"], whole["output"], rtol=1e-9, atol=1e-9)
+
+
+def test_a_shortened_record_of_many_heads() -> None:
+    rng = np.random.default_rng(10)
+    loaded = read_problem(
+        from_mapping(
+            {n: rng.normal(size=(8, 17 * 2)) for n in ("query", "key", "value")} | {"heads": 17}
+        )
+    )
+    whole, short = run(loaded), run(loaded, Request(edge=Edge(threshold=100, items=2)))
+    kept = [0, 1, 15, 16]
+    np.testing.assert_array_equal(
+        short["weights"], whole["weights"][np.ix_(kept, [0, 1, 6, 7], [0, 1, 6, 7])]
+    )
+    np.testing.assert_array_equal(
+        short["output"], whole["output"][np.ix_([0, 1, 6, 7], [0, 1, 32, 33])]
+    )
+
+
+def test_tables_go_head_by_head(attn: Attn) -> None:
+    out = attn("compute", "samples/two_heads.yaml", "--show", "scores,weights,concat,output").out
+    marks = [
+        line.split("   ")[0] for line in out.splitlines() if line[:1] in "─swco" and " " in line
+    ]
+    assert [mark for mark in marks if "=" in mark or "head" in mark] == [
+        "─── head 0 ───",
+        "scores = Q K^T / sqrt(2)",
+        "weights = softmax(scores)",
+        "─── head 1 ───",
+        "scores = Q K^T / sqrt(2)",
+        "weights = softmax(scores)",
+        "concat = the contexts of all heads, side by side",
+        "output = concat W_o",
+    ]
+
+
+def test_an_npz_of_heads_is_read_again(attn: Attn, tmp_path: Any) -> None:
+    path = tmp_path / "h.npz"
+    assert attn("compute", "samples/two_heads.yaml", "-o", path).status == 0
+    whole = compute("samples/two_heads.yaml")
+    ran = attn("compute", path, "--only", "weights", "--format", "json")
+    again = json.loads(ran.out)["steps"]["weights"]["values"]
+    np.testing.assert_allclose(again, whole["weights"], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"heads": 0}, "heads must be at least 1, not 0"),
+        ({"heads": 4}, "weights.query has 6 features, which 4 heads cannot share evenly"),
+        (
+            {"heads": 2, "weights": {"query": np.ones((3, 7, 2))}},
+            "weights.query has 3 matrices, one a head, but heads is 2",
+        ),
+    ],
+)
+def test_heads_that_do_not_fit(change: dict[str, Any], message: str) -> None:
+    p = problem(np.random.default_rng(11))
+    p["weights"] = {**p["weights"], **change.pop("weights", {})}
+    with pytest.raises(AttnError) as raised:
+        compute({**p, **change})
+    assert raised.value.message == message
