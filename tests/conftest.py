@@ -8,9 +8,9 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -34,8 +34,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
 
 
-@dataclass(frozen=True)
-class Ran:
+class Ran(NamedTuple):
     """What one run of the command line gave."""
 
     status: int

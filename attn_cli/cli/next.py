@@ -46,11 +46,14 @@ class NextOptions:
 
     def problems(self, keys: KeyOptions) -> list[Problem]:
         """Return one problem a sequence; raise AttnError where one has no next word."""
+        from attn_cli.read.files import twice_from_stdin
         from attn_cli.read.override import put_sequences
         from attn_cli.read.schema import read_problems
 
         if self.top < 1:
             raise AttnError(f"--top must be 1 or more, not {self.top}")
+        if self.file == "-" and self.words == ["-"]:
+            raise twice_from_stdin("the problem", "the words")
         document = ProblemOptions(file=self.file, lower=self.lower).document(keys)
         if "next_word" not in document.tree:
             raise AttnError(

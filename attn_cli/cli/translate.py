@@ -103,6 +103,8 @@ class DictionaryOptions:
         with reading() as progress:
             inputs = Inputs(progress)
             dictionary = read_dictionary(self.dictionary or _bundled(), inputs)
+            if self.dictionary is None:
+                dictionary.document.name = "the bundled dictionary"
             self._put_options(dictionary)
             unknown: Any = self.unknown
             return dictionary.translations(

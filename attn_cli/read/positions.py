@@ -56,7 +56,8 @@ def _learned(sources: Sources, keys: Any, n: int) -> Positions:
     table = sources.matrix(keys["learned"], path, ("positions", "d_model"))
     if len(table) < n:
         raise AttnError(
-            f"positions.learned has {len(table)} rows, but there are {n} tokens",
+            f"positions.learned has {len(table)} {'row' if len(table) == 1 else 'rows'}, but there "
+            f"are {n} tokens",
             path=path,
             help="a learned table needs one row for each position of a token",
         )

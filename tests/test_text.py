@@ -1,0 +1,137 @@
+"""Text -> words, tokens as text, several sequences."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attn_cli import compute
+from attn_cli.read.text import words_of
+from tests.conftest import Attn
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("the cat", ["the", "cat"]),
+        ("  the\tcat\n", ["the", "cat"]),
+        ("Look: ci-dessous, l'eau!", ["Look", "ci-dessous", "l'eau"]),
+        ("aujourd’hui", ["aujourd’hui"]),
+        ("the dog was ___, so he", ["the", "dog", "was", "___", "so", "he"]),
+        ("'quoted' -dashed- rock-'n'-roll", ["quoted", "dashed", "rock", "n", "roll"]),
+        ("don't - stop", ["don't", "stop"]),
+        ("a--b", ["a", "b"]),
+        ("x1 3.5 1e5", ["x1", "3", "5", "1e5"]),
+        ("cafe\u0301", ["café"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("می\u200cخواهم", ["می\u200cخواهم"]),
+        ("你好，世界", ["你好", "世界"]),
+        ("...", []),
+        ("", []),
+    ],
+)
+def test_the_rule(text: str, words: list[str]) -> None:
+    assert list(words_of(text)) == words
+
+
+def test_lower() -> None:
+    assert words_of("Le CHAT", lower=True) == ("le", "chat")
+    assert words_of("ÉTÉ", lower=True) == ("été",)
+
+
+@given(st.text())
+def test_laws_of_words(text: str) -> None:
+    words = words_of(text)
+    normal = unicodedata.normalize("NFC", text)
+    assert all(word and not word.isspace() and word in normal for word in words)
+    assert words_of(" ".join(words)) == words
+    assert words_of(unicodedata.normalize("NFD", text)) == words
+    letters = [c for c in normal if c.isalnum()]
+    assert [c for word in words for c in word if c.isalnum()] == letters
+
+
+TABLE = "embeddings: {le: [1, 0], chat: [0, 2], café: [3, 1]}\nscore: dot\n"
+
+
+def test_tokens_as_text(tmp_path: Path, attn: Attn) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(TABLE + "tokens: 'le chat, le cafe\u0301.'\n", encoding="utf-8")
+    record = compute(path)
+    assert list(record.query_tokens) == ["le", "chat", "le", "café"]
+    np.testing.assert_array_equal(record["embeddings"], [[1, 0], [0, 2], [1, 0], [3, 1]])
+    ran = attn(
+        "compute", path, "--tokens", "-", "--lower", "--only", "q", "-f", "csv", stdin="CHAT"
+    )
+    assert (ran.status, ran.out) == (0, "0.0,2.0\n")
+
+
+def test_a_table_and_a_list_in_another_normal_form(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    nfd = unicodedata.normalize("NFD", TABLE)
+    path.write_text(nfd + "tokens: [café, chat]\n", encoding="utf-8")
+    np.testing.assert_array_equal(compute(path)["embeddings"], [[3, 1], [0, 2]])
+
+
+def test_lower_is_a_key_too(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(TABLE + "tokens: [LE, Chat]\nlower: true\n", encoding="utf-8")
+    assert list(compute(path).query_tokens) == ["le", "chat"]
+
+
+SEQUENCES = TABLE + "sequences: [le chat, [chat, le, chat]]\n"
+
+
+def test_sequences_are_computed_in_turn(tmp_path: Path, attn: Attn) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(SEQUENCES, encoding="utf-8")
+    ran = attn("compute", path, "--format", "json")
+    documents = [json.loads(line) for line in ran.out.splitlines()]
+    assert [document["title"] for document in documents] == ["le chat", "chat le chat"]
+    for document, tokens in zip(documents, (["le", "chat"], ["chat", "le", "chat"]), strict=True):
+        alone = compute(
+            {"embeddings": {"le": [1, 0], "chat": [0, 2]}, "tokens": tokens, "score": "dot"}
+        )
+        assert document["tokens"]["query"] == tokens
+        np.testing.assert_array_equal(document["steps"]["output"]["values"], alone["output"])
+    tables = attn("compute", path, "--only", "weights").out.splitlines()
+    assert [line for line in tables if line.startswith("─── ")] == [
+        "─── le chat ───",
+        "─── chat le chat ───",
+    ]
+    marked = attn("compute", path, "--only", "weights", "-f", "markdown").out.splitlines()
+    assert [line for line in marked if line.startswith("## ")] == ["## le chat", "## chat le chat"]
+
+
+def test_sequences_into_a_file(tmp_path: Path, attn: Attn) -> None:
+    path, out = tmp_path / "p.yaml", tmp_path / "out.jsonl"
+    path.write_text(SEQUENCES, encoding="utf-8")
+    assert attn("compute", path, "-o", out).status == 0
+    assert out.read_text(encoding="utf-8") == attn("compute", path, "--format", "json").out
+
+
+def test_tokens_take_the_place_of_sequences(tmp_path: Path, attn: Attn) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(SEQUENCES, encoding="utf-8")
+    ran = attn("compute", path, "--tokens", "café", "--only", "q", "-f", "csv")
+    assert (ran.status, ran.out) == (0, "3.0,1.0\n")
+
+
+def test_word_vectors_from_a_file_in_a_problem(tmp_path: Path, attn: Attn) -> None:
+    (tmp_path / "v.vec").write_text("4 2\nle 1 0\nchat 0 2\nbad x y\ncafé 3 1\n", encoding="utf-8")
+    path = tmp_path / "p.yaml"
+    path.write_text("embeddings: v.vec\nsequences: [le chat, café]\nscore: dot\n", encoding="utf-8")
+    ran = attn("compute", path, "--only", "embeddings", "-f", "json")
+    values = [json.loads(line)["steps"]["embeddings"]["values"] for line in ran.out.splitlines()]
+    assert values == [[[1, 0], [0, 2]], [[3, 1]]]
+    strict = attn("compute", path, "--set", "embeddings={file: v.vec, strict: true}")
+    assert strict.status == 2
+    np.save(tmp_path / "v.npy", np.array([[5.0, 7.0], [11.0, 13.0]]))
+    (tmp_path / "w.txt").write_text("chat\nle\n")
+    path.write_text("embeddings: {file: v.npy, words: w.txt}\ntokens: le chat\n", encoding="utf-8")
+    np.testing.assert_array_equal(compute(path)["embeddings"], [[11, 13], [5, 7]])
