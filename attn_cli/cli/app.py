@@ -14,6 +14,7 @@ from attn_cli.cli.options import grouped
 from attn_cli.cli.samples import samples
 from attn_cli.cli.scores import scores
 from attn_cli.cli.translate import translate
+from attn_cli.cli.train import train
 from attn_cli.cli.write import abandon_stdout, write_stdout
 from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 
@@ -57,6 +58,7 @@ app.command(short_help="Compute attention, step by step.")(grouped(compute))
 app.command(short_help="Show which token attends to which.")(grouped(graph))
 app.command(short_help="Translate words by attention.")(grouped(translate))
 app.command("next", short_help="Say which word comes next.")(grouped(next_word))
+app.command(short_help="Learn the numbers of a problem file.")(grouped(train))
 app.command(short_help="List or explain the score functions.")(scores)
 app.command(short_help="List, print or copy the sample problems.")(samples)
 

@@ -10,14 +10,24 @@ Positions are not kept: `find` walks the events again when an error needs one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
 from attn_cli.errors import AttnError, Path, Where
 
 Node = Any  # dict[str, Node] | list[Node] | str; from Python also numbers, booleans, arrays
 
 MAX_DEPTH = 16  # the deepest legal place is mask.values with four axes
+
+
+class Span(NamedTuple):
+    """Where a node stands in its text: from `start` up to, but not including `end`."""
+
+    start: int
+    end: int
+    column: int  # of the start, from 0
+    listed: bool  # whether it is a sequence written item by item, in a block
+    scalars: tuple[tuple[int, int], ...]  # start and end of each scalar in it, in order
 
 
 class Quoted(str):
@@ -55,6 +65,14 @@ def find(text: str, path: Path, *, at_key: bool = False) -> Where | None:
         key, event = found
         mark = key.start_mark if at_key and depth == len(path) - 1 else event.start_mark
     return events.where(mark)
+
+
+def spans(text: str, paths: Collection[Path]) -> dict[Path, Span]:
+    """Return where the nodes at these paths stand, of those that the text has."""
+    events = _Events(text, "")
+    found: dict[Path, Span] = {}
+    events.measure(events.next_content(), (), paths, found)
+    return found
 
 
 _EXPECTED = "expected a mapping of keys, such as 'embeddings: [[1, 0], [0, 1]]'"
@@ -245,3 +263,37 @@ class _Events:
             self.skip(event)
         event = self.next()
         return None if _is(event, "SequenceEnd") else (event, event)
+
+    def offset(self, mark: Any) -> int:
+        """Return the offset of a mark in the text as it was given."""
+        offset: int = mark.index
+        for pair in _SURROGATES.finditer(self.text) if self._json else ():
+            offset += 2 * (pair.start() < offset)  # it was read as two characters fewer
+        return offset
+
+    def measure(
+        self, event: Any, path: Path, paths: Collection[Path], found: dict[Path, Span]
+    ) -> Span:
+        """Return the span of the node that begins with an event, and note those asked for.
+
+        A sequence or mapping in a block ends with the last thing that is written in it: its own
+        end comes behind the comments and blank lines that follow.
+        """
+        start, end = self.offset(event.start_mark), self.offset(event.end_mark)
+        inner: list[Span] = []
+        listed = False
+        if not _is(event, "Scalar"):
+            sequence = _is(event, "SequenceStart")
+            listed = sequence and not event.flow_style
+            key: str | int = 0
+            while not (_is(item := self.next(), "SequenceEnd") or _is(item, "MappingEnd")):
+                if not sequence:
+                    key, item = item.value, self.next()
+                inner.append(self.measure(item, (*path, key), paths, found))
+                key = key + 1 if isinstance(key, int) else key
+            end = self.offset(item.end_mark) if event.flow_style else max(s.end for s in inner)
+        scalars = tuple(s for part in inner for s in part.scalars) or ((start, end),)
+        span = Span(start, end, event.start_mark.column, listed, scalars)
+        if path in paths:
+            found[path] = span
+        return span

@@ -30,11 +30,13 @@ KEYS = {
     "layer_norm": "{gamma:, beta:, eps:} after that, or true",
     "feed_forward": "W1, b1, W2, b2, activation, residual, layer_norm: after that",
     "next_word": "vocabulary, weights, bias, pool: mean, last or {token: WORD}",
+    "train": "examples, parameters, steps, learning_rate, seed, start, digits: read by attn train",
     "layout": "rows, or columns: every token is a column",
     "dtype": "float64, float32 or float16: the arithmetic",
     "nonfinite": "refuse, or allow NaN and infinity in inputs",
 }
 
+TRAIN_KEYS = ("examples", "parameters", "steps", "learning_rate", "seed", "start", "digits")
 PROJECTED = ("query", "key", "value", "output")
 
 

@@ -14,7 +14,7 @@ from attn_cli.core.scores.base import ScoreFunction
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.after import read_after, read_next_word
 from attn_cli.read.document import Document
-from attn_cli.read.keys import KEYS, mapping
+from attn_cli.read.keys import KEYS, TRAIN_KEYS, mapping
 from attn_cli.read.mask import read_causal, read_mask
 from attn_cli.read.projections import read_projections
 from attn_cli.read.scalars import choice, finite, kind_of, narrowed, word
@@ -105,6 +105,7 @@ def _problem(document: Document) -> Problem:
         raise AttnError(
             "there is no problem", help="give a problem file, or --query, --key, --value"
         )
+    mapping(tree.get("train", {}), ("train",), TRAIN_KEYS)  # for attn train, which reads the rest
     dtype = np.dtype(choice(_type_name(tree.get("dtype", "float64")), ("dtype",), DTYPES))
     columns = choice(tree.get("layout", "rows"), ("layout",), LAYOUTS) == "columns"
     allow = choice(tree.get("nonfinite", "refuse"), ("nonfinite",), ("refuse", "allow")) == "allow"

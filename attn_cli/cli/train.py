@@ -1,0 +1,167 @@
+"""`attn train`: learn the numbers of a problem file from examples, and write it anew."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attn_cli.cli.deliver import check_target, deliver, emit
+from attn_cli.cli.options import OutputOptions, Text, choose_format
+from attn_cli.cli.talk import say
+from attn_cli.errors import AttnError, ExitStatus
+from attn_cli.views import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from attn_cli.core.train import State, Training
+    from attn_cli.read.document import Document
+
+GRADIENT_FORMATS = {name: form for name, form in FORMATS.items() if not form.one_step}
+
+
+@dataclass(kw_only=True)
+class TrainOptions:
+    """What is learnt, from what, and where it goes."""
+
+    file: Annotated[
+        Text,
+        typer.Argument(
+            metavar="FILE",
+            help="Problem file: YAML or JSON; - is standard input.",
+            show_default=False,
+        ),
+    ] = None
+    output: Annotated[
+        Text,
+        typer.Option(
+            "--output", "-o", metavar="TRAINED", help="Write the trained file; - for stdout."
+        ),
+    ] = None
+    steps: Annotated[
+        Text, typer.Option("--steps", metavar="N", help="Replaces train.steps (300).")
+    ] = None
+    learning_rate: Annotated[
+        Text,
+        typer.Option(
+            "--learning-rate", metavar="NUMBER", help="Replaces train.learning_rate (0.05)."
+        ),
+    ] = None
+    seed: Annotated[Text, typer.Option("--seed", metavar="N", help="Replaces train.seed (0).")] = (
+        None
+    )
+    show_gradients: Annotated[
+        bool,
+        typer.Option("--show-gradients", help="Show the gradients of the first step; no training."),
+    ] = False
+    format: Annotated[
+        Text,
+        typer.Option(
+            "--format", "-f", metavar="FORMAT", help=f"Of gradients: {', '.join(GRADIENT_FORMATS)}."
+        ),
+    ] = None
+
+    def gradient_output(self) -> OutputOptions:
+        """Return how the gradients are shown and where they go."""
+        name = choose_format(GRADIENT_FORMATS, self.format, self.output)
+        output = OutputOptions(format=name, output=self.output)
+        check_target(output)
+        return output
+
+    def trained_output(self) -> str:
+        """Return where the trained file goes; raise AttnError where it is not said."""
+        if self.format is not None:
+            raise AttnError(
+                "--format belongs to --show-gradients",
+                help="the trained file is the problem file with other numbers in it",
+            )
+        if self.output is None:
+            raise AttnError(
+                "-o TRAINED is missing",
+                help="say where the trained file goes: -o trained.yaml, or -o - for standard "
+                "output; --show-gradients shows gradients and trains nothing",
+            )
+        return self.output
+
+    def read(self) -> tuple[Document, Training]:
+        """Return the document, which is to be rewritten, and the training that it asks for."""
+        from attn_cli.errors import printable
+        from attn_cli.read.document import read_document
+        from attn_cli.read.files import Inputs
+        from attn_cli.read.train import read_training
+
+        if self.file is None:
+            raise AttnError(
+                "FILE is missing: a problem file with train.examples in it",
+                help="attn samples not_like shows one",
+            )
+        document = read_document(self.file, Inputs())
+        for name in ("steps", "learning_rate", "seed"):
+            text = getattr(self, name)
+            if text is not None:
+                option = f"--{name.replace('_', '-')} {printable(text)}"
+                document.replace(("train", name), text, option)
+        return document, read_training(document)
+
+
+def train(options: TrainOptions) -> int:
+    """Learn the numbers of a problem file from the examples in it, and write the file anew.
+
+    \b
+    attn train samples/not_like.yaml -o trained.yaml
+    attn train problem.yaml -o problem.yaml --steps 1000 --learning-rate 0.01
+    attn train samples/not_like.yaml --show-gradients
+    """
+    if options.show_gradients:
+        output = options.gradient_output()
+        from attn_cli.core.train import gradient_record
+
+        return deliver(gradient_record(options.read()[1]), output)
+    target = options.trained_output()
+    document, training = options.read()
+    from attn_cli.read.rewrite import rewritten
+
+    first, last = _learnt(training)
+    emit(rewritten(document, last.values), (), target, drawn=False)
+    say(
+        f"loss {first.loss:.4g} -> {last.loss:.4g} in {_count(last.step, 'step')}; "
+        f"{last.right} of {_count(len(training.examples), 'example')} right"
+    )
+    return ExitStatus.DONE
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _learnt(training: Training) -> tuple[State, State]:
+    """Train, and return the first and the last state."""
+    from attn_cli.core.train import train as states
+
+    with _bar(training.steps) as show:
+        running = states(training)
+        first = last = next(running)
+        for last in running:
+            show(last)
+    return first, last
+
+
+@contextmanager
+def _bar(steps: int) -> Iterator[Callable[[State], None]]:
+    """Give what shows a state: a progress bar on a terminal's standard error, nothing elsewhere."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn("step {task.completed} of {task.total}"), BarColumn())
+    loss = TextColumn("loss {task.fields[loss]}")
+    with Progress(*columns, loss, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=steps, loss="")
+        yield lambda s: progress.update(task, completed=s.step, loss=f"{s.loss:.4g}")
