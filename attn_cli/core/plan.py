@@ -87,16 +87,16 @@ def _groups(
     problem: Problem, steps: dict[str, StepPlan], chosen: Chosen
 ) -> dict[Lead, tuple[Lead, ...]]:
     """Return which batch entries and heads are computed, together where one output is theirs."""
+    depth = len(problem.batch) if problem.joined else len(problem.lead)
+    all_heads = problem.joined and not steps.keys().isdisjoint({*AFTER, *POOLED})
     leads = product(
         *(
             _union([s.indices(s.free.index(axis)) for s in steps.values() if axis in s.free], size)
-            if chosen[axis] is None
+            if chosen[axis] is None and not (all_heads and axis == depth)
             else [chosen[axis]]
             for axis, size in enumerate(problem.lead)
         )
     )
-    depth = len(problem.batch) if problem.joined else len(problem.lead)
-    all_heads = problem.joined and not steps.keys().isdisjoint({*AFTER, *POOLED})
     groups: dict[Lead, tuple[Lead, ...]] = {}
     for lead in leads:
         group: Lead = tuple(int(index) for index in lead[:depth] if index is not None)
