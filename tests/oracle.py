@@ -126,3 +126,12 @@ def attention(
             [math.fsum(w * v for w, v in zip(weights, c, strict=True) if w) for c in columns]
         )
     return result
+
+
+def next_word(
+    rows: Matrix, W: Matrix, b: Vector | None = None, row: int | None = None
+) -> dict[str, list[float]]:
+    """logits and probabilities of one row, or of the mean of all."""
+    pooled = [math.fsum(column) / len(rows) for column in zip(*rows, strict=True)]
+    logits = project([pooled if row is None else rows[row]], W, b)[0]
+    return {"logits": logits, "probabilities": softmax(logits)}

@@ -30,7 +30,7 @@ def loaded(node: Any) -> Any:
     return node
 
 
-def expected(problem: dict[str, Any]) -> dict[str, list[list[float]]]:
+def expected(problem: dict[str, Any]) -> dict[str, Any]:
     """The steps of a sample by the brute-force loop, in layout rows."""
     turned = problem.get("layout") == "columns"
 
@@ -71,7 +71,14 @@ def expected(problem: dict[str, Any]) -> dict[str, list[list[float]]]:
         sees=lambda i, j: mask is None or bool(mask[i][j]),
         normalize=problem.get("normalize", "softmax"),
     )
-    return {"weights": result["weights"], "output": result["context"]}
+    found: dict[str, Any] = {"weights": result["weights"], "output": result["context"]}
+    if "next_word" in problem:
+        head = problem["next_word"]
+        pool = head.get("pool", "mean")
+        row = problem["tokens"].index(pool["token"]) if isinstance(pool, dict) else None
+        W = matrix(head["weights"])
+        found |= oracle.next_word(result["context"], W, head.get("bias"), row)
+    return found
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
