@@ -36,6 +36,8 @@ def by_command(*arguments: str) -> set[str]:
         (["compute", SAMPLE, "--format", "json"], {"rich", "pydantic"}),
         (["compute", SAMPLE, "--only", "q", "--format", "csv"], {"rich", "pydantic"}),
         (["compute", SAMPLE], {"rich.markdown", "pydantic"}),
+        (["train", "--help"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["train", "samples/not_like.yaml", "-o", "-", "--steps", "1"], {"rich", "pydantic"}),
     ],
 )
 def test_commands(arguments: list[str], absent: set[str]) -> None:

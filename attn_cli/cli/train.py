@@ -121,18 +121,31 @@ def train(options: TrainOptions) -> int:
         output = options.gradient_output()
         from attn_cli.core.train import gradient_record
 
-        return deliver(gradient_record(options.read()[1]), output)
+        document, training = options.read()
+        with _placed(document):
+            record = gradient_record(training)
+        return deliver(record, output)
     target = options.trained_output()
     document, training = options.read()
     from attn_cli.read.rewrite import rewritten
 
-    first, last = _learnt(training)
+    with _placed(document):
+        first, last = _learnt(training)
     emit(rewritten(document, last.values), (), target, drawn=False)
     say(
         f"loss {first.loss:.4g} -> {last.loss:.4g} in {_count(last.step, 'step')}; "
         f"{last.right} of {_count(len(training.examples), 'example')} right"
     )
     return ExitStatus.DONE
+
+
+@contextmanager
+def _placed(document: Document) -> Iterator[None]:
+    """Give an error that comes up in computing its place in the file."""
+    try:
+        yield
+    except AttnError as error:
+        raise document.located(error) from None
 
 
 def _count(number: int, what: str) -> str:

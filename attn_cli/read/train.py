@@ -153,14 +153,17 @@ _FORM = (
 def _base(document: Document, pairs: list[Pair]) -> Problem:
     """Return the problem of the file itself; raise AttnError where it cannot be learnt from."""
     tree = document.tree
-    if "tokens" not in tree:  # they are the examples'
-        document = replace(document, tree={**tree, "tokens": list(pairs[0].tokens)})
     if not isinstance(tree.get("embeddings"), dict) or is_file(tree["embeddings"]):
         raise AttnError(
             "train needs embeddings that are a table of words: every example has words of its own",
             path=("embeddings",) if "embeddings" in tree else (),
             help="write embeddings: {not: [1, 0], like: [0, 1], ...}",
         )
+    known = dict.fromkeys(tree["embeddings"], np.zeros(1))
+    for at, pair in enumerate(pairs):
+        look_up(known, ("embeddings",), pair.tokens, (*EXAMPLES, at, 0))
+    if "tokens" not in tree:  # they are the examples'
+        document = replace(document, tree={**tree, "tokens": list(pairs[0].tokens)})
     base = read_problem(document)
     if base.next_word is None:
         raise AttnError(
@@ -241,7 +244,6 @@ def _put(tree: dict[str, Any], path: list[str], node: Any) -> None:
 def _problem_of(numbered: Document, document: Document, at: int, pair: Pair) -> Problem:
     """Return the problem of one example; raise AttnError that names the example."""
     path = (*EXAMPLES, at)
-    look_up(numbered.tree["embeddings"], ("embeddings",), pair.tokens, (*path, 0))
     try:
         return read_problem(replace(numbered, tree={**numbered.tree, "tokens": [*pair.tokens]}))
     except AttnError as error:
