@@ -114,7 +114,7 @@ def train(options: TrainOptions) -> int:
 
     \b
     attn train samples/not_like.yaml -o trained.yaml
-    attn train problem.yaml -o problem.yaml --steps 1000 --learning-rate 0.01
+    attn train samples/dog_sentence.yaml -o trained.yaml --seed 3 --steps 50
     attn train samples/not_like.yaml --show-gradients
     """
     if options.show_gradients:

@@ -159,7 +159,7 @@ def _base(document: Document, pairs: list[Pair]) -> Problem:
             path=("embeddings",) if "embeddings" in tree else (),
             help="write embeddings: {not: [1, 0], like: [0, 1], ...}",
         )
-    known = dict.fromkeys(tree["embeddings"], np.zeros(1))
+    known: dict[str, Array] = {word: np.zeros(1) for word in tree["embeddings"]}
     for at, pair in enumerate(pairs):
         look_up(known, ("embeddings",), pair.tokens, (*EXAMPLES, at, 0))
     if "tokens" not in tree:  # they are the examples'
