@@ -352,3 +352,11 @@ def test_what_is_hidden_gets_no_gradient() -> None:
 def test_saturated_gelu_tanh_has_the_slope_of_a_line() -> None:
     x = np.array([-40.0, 40.0])
     np.testing.assert_array_equal(ACTIVATIONS["gelu_tanh"].derivative(x), [0.0, 1.0])
+
+
+def test_what_is_not_finite_behind_a_mask_has_no_part() -> None:
+    weights, d = np.array([[0.25, 0.75, 0.0]]), np.array([[1.0, 3.0, np.inf]])
+    seen = np.array([[True, True, False]])
+    expected = [[0.25 * (1 - 2.5), 0.75 * (3 - 2.5), 0]]
+    np.testing.assert_array_equal(NORMALIZER_GRADIENTS["softmax"](weights, seen, d), expected)
+    np.testing.assert_array_equal(NORMALIZER_GRADIENTS["none"](weights, seen, d), [[1, 3, 0]])

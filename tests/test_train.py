@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from attn_cli import AttnError, compute
-from attn_cli.core.train import Training, gradient_record, train
+from attn_cli.core.train import Training, gradient_record, rounded, train
 from attn_cli.read.document import from_mapping, read_document
 from attn_cli.read.files import Inputs
 from attn_cli.read.rewrite import rewritten
@@ -181,14 +181,25 @@ def test_arithmetic_is_in_float64_whatever_the_file_says() -> None:
 
 
 def test_sigma_stays_above_0() -> None:
+    """Adam's first step is as long as the rate: from 1 to -1 or to 3, by what is asked for."""
     score = {"function": "gaussian", "sigma": 3.0}
-    made = training(
-        {**SMALL, "score": score}, learning_rate=2, steps=30, parameters=["score.sigma"]
-    )
-    assert made.start["score.sigma"] == 1
-    states = list(train(made))
-    assert all(state.values["score.sigma"] > 0 for state in states)
-    assert len({float(state.values["score.sigma"]) for state in states}) == 31
+    ends = set()
+    for follows in ("x", "y", "z"):
+        made = training(
+            {**SMALL, "score": score}, learning_rate=2, steps=30,
+            examples=[["a b", follows]], parameters=["score.sigma"],
+        )  # fmt: skip
+        assert made.start["score.sigma"] == 1
+        states = list(train(made))
+        assert all(state.values["score.sigma"] > 0 for state in states)
+        ends.add(round(float(states[1].values["score.sigma"]), 3))
+    assert ends == {1, 3}
+
+
+def test_a_rounded_number_is_no_zero_with_a_sign() -> None:
+    made = rounded(np.array([-0.04, 0.26, -0.26]), 1)
+    assert made.tolist() == [0, 0.3, -0.3]
+    assert not np.signbit(made[0])
 
 
 def test_learnt_positions_have_all_their_rows() -> None:
