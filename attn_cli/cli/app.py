@@ -13,8 +13,8 @@ from attn_cli.cli.next import next_word
 from attn_cli.cli.options import grouped
 from attn_cli.cli.samples import samples
 from attn_cli.cli.scores import scores
-from attn_cli.cli.translate import translate
 from attn_cli.cli.train import train
+from attn_cli.cli.translate import translate
 from attn_cli.cli.write import abandon_stdout, write_stdout
 from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 

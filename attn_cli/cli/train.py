@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +16,10 @@ from attn_cli.errors import AttnError, ExitStatus
 from attn_cli.views import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from attn_cli.core.train import State, Training
     from attn_cli.read.document import Document
 
-GRADIENT_FORMATS = {name: form for name, form in FORMATS.items() if not form.one_step}
+GRADIENT_FORMATS = {n: f for n, f in FORMATS.items() if not f.one_step and n != "answer"}
 
 
 @dataclass(kw_only=True)
@@ -154,27 +151,12 @@ def _count(number: int, what: str) -> str:
 
 def _learnt(training: Training) -> tuple[State, State]:
     """Train, and return the first and the last state."""
+    from attn_cli.cli.progress import training as shown
     from attn_cli.core.train import train as states
 
-    with _bar(training.steps) as show:
+    with shown() as tell:
         running = states(training)
         first = last = next(running)
         for last in running:
-            show(last)
+            tell(last.step, training.steps, f"loss {last.loss:.4g}")
     return first, last
-
-
-@contextmanager
-def _bar(steps: int) -> Iterator[Callable[[State], None]]:
-    """Give what shows a state: a progress bar on a terminal's standard error, nothing elsewhere."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = (TextColumn("step {task.completed} of {task.total}"), BarColumn())
-    loss = TextColumn("loss {task.fields[loss]}")
-    with Progress(*columns, loss, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=steps, loss="")
-        yield lambda s: progress.update(task, completed=s.step, loss=f"{s.loss:.4g}")

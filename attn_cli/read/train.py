@@ -31,10 +31,12 @@ from attn_cli.core.train import Example, Parameter, Source, Training
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.read.document import Document
 from attn_cli.read.keys import TRAIN_KEYS, mapping
-from attn_cli.read.matrix import cast, is_file, is_table_file, natural
-from attn_cli.read.scalars import NUMBER, choice, integer, kind_of, number, positive, word
+from attn_cli.read.lookup import WordTable, read_word_table
+from attn_cli.read.matrix import cast, is_table_file, natural
+from attn_cli.read.scalars import NUMBER, choice, flag, integer, kind_of, number, positive, word
 from attn_cli.read.schema import read_problem
-from attn_cli.read.tokens import look_up, read_table_of_words, read_tokens
+from attn_cli.read.text import nfc
+from attn_cli.read.tokens import known_words, read_tokens
 
 STEPS = 300
 LEARNING_RATE = 0.05
@@ -74,8 +76,11 @@ def _training(document: Document) -> Training:
             f"{document.name} is an NPZ archive, and training rewrites the text of a problem file",
             help="write the problem as YAML or JSON; its matrices may stay in the archive",
         )
-    keys = mapping(document.tree.get("train", {}), ("train",), TRAIN_KEYS)
-    pairs = _pairs(keys)
+    # Examples have words of their own.
+    tree = {key: node for key, node in document.tree.items() if key != "sequences"}
+    document = replace(document, tree=tree)
+    keys = mapping(tree.get("train", {}), ("train",), TRAIN_KEYS)
+    pairs = _pairs(keys, lower="lower" in tree and flag(tree["lower"], ("lower",)))
     base = _base(document, pairs)
     written = _written(document, base)
     numbered = _numbered(document, written)
@@ -115,7 +120,7 @@ def _digits(keys: Mapping[str, Any]) -> int | None:
     return digits
 
 
-def _pairs(keys: Mapping[str, Any]) -> list[Pair]:
+def _pairs(keys: Mapping[str, Any], *, lower: bool) -> list[Pair]:
     """Return the examples as written."""
     if "examples" not in keys:
         raise AttnError("train.examples is missing", path=EXAMPLES, help=_FORM)
@@ -140,7 +145,8 @@ def _pairs(keys: Mapping[str, Any]) -> list[Pair]:
                 path=path,
                 help=_FORM,
             )
-        pairs.append(Pair(read_tokens(item[0], (*path, 0)), word(item[1], (*path, 1))))
+        tokens = read_tokens(item[0], (*path, 0), lower=lower)
+        pairs.append(Pair(tokens, word(item[1], (*path, 1))))
     return pairs
 
 
@@ -153,15 +159,17 @@ _FORM = (
 def _base(document: Document, pairs: list[Pair]) -> Problem:
     """Return the problem of the file itself; raise AttnError where it cannot be learnt from."""
     tree = document.tree
-    if not isinstance(tree.get("embeddings"), dict) or is_file(tree["embeddings"]):
+    table = tree.get("embeddings")
+    if not isinstance(table, dict) or isinstance(table.get("file"), str):
         raise AttnError(
             "train needs embeddings that are a table of words: every example has words of its own",
             path=("embeddings",) if "embeddings" in tree else (),
             help="write embeddings: {not: [1, 0], like: [0, 1], ...}",
         )
-    known: dict[str, Array] = {word: np.zeros(1) for word in tree["embeddings"]}
+    vectors: dict[str, Array] = {nfc(word): np.zeros(1) for word in table}
+    known = WordTable(("embeddings",), vectors, lambda asked: known_words(asked, vectors))
     for at, pair in enumerate(pairs):
-        look_up(known, ("embeddings",), pair.tokens, (*EXAMPLES, at, 0))
+        known.rows(pair.tokens, (*EXAMPLES, at, 0))
     if "tokens" not in tree:  # they are the examples'
         document = replace(document, tree={**tree, "tokens": list(pairs[0].tokens)})
     base = read_problem(document)
@@ -205,8 +213,9 @@ def _written(document: Document, base: Problem) -> dict[str, Written]:
         if node is None or name == MEMORY:
             continue
         if name == "embeddings":
-            vectors = read_table_of_words(document, node, path, FLOAT, finite=False)
-            found[name] = Written(np.stack(list(vectors.values())), tuple(vectors))
+            table = read_word_table(document, node, path, (), FLOAT, finite=False)
+            assert table is not None  # it was checked
+            found[name] = Written(np.stack(list(table.vectors.values())), tuple(table.vectors))
         elif isinstance(node, int | float) or (isinstance(node, str) and NUMBER.fullmatch(node)):
             found[name] = Written(np.asarray(number(node, path)))
         else:

@@ -17,7 +17,7 @@ def render(record: Record, _: Style) -> bytes:
     arrays: dict[str, Any] = {
         name: np.ascontiguousarray(step.values) for name, step in record.steps.items()
     }
-    if record.settings["layout"] == "columns":  # or it would be read again the wrong way round
+    if record.settings.get("layout") == "columns":  # or it would be read again the wrong way round
         arrays["layout"] = np.array("columns")
     np.savez(out, **arrays)
     return out.getvalue()
