@@ -117,6 +117,129 @@ BASES: dict[str, list[str]] = {
 }
 
 
+# Each option of the commands on words: a command line, and the same with the option.
+LOVE_TENNIS = "I love tennis --dictionary samples/tennis.yaml --format table"
+NOT_LIKE = "samples/not_like.yaml not like --format table"
+LOOKED_UP = "le --embeddings w.npy --words list.txt --format table"
+PAIRS: dict[str, dict[str, tuple[str, str]]] = {
+    "translate": {
+        "dictionary": ("table", "table --dictionary samples/tennis.yaml --unknown keep"),
+        "method": ("le", "le --method embeddings --format table"),
+        "context": (LOVE_TENNIS, f"{LOVE_TENNIS} --context"),
+        "embeddings": ("le --format table", "le --embeddings w.txt --format table"),
+        "word_list": (LOOKED_UP, LOOKED_UP.replace("list.txt", "tsil.txt")),
+        "strict": ("le --embeddings w.txt", "le --embeddings w.txt --strict"),
+        "score": ("le --format table", "le --format table --score scaled"),
+        "scale": ("le --format table", "le --format table --scale 2"),
+        "lower": ("LE", "LE --lower"),
+        "unknown": ("LE le", "LE le --unknown keep"),
+        "top": ("le --format table", "le --format table --top 2"),
+        "show": ("le", "le --show weights"),
+        "only": ("le", "le --only v"),
+        "format": ("le", "le --format json"),
+        "output": ("le", "le --output out.txt"),
+        "digits": ("le", "le --digits 7"),
+        "full": ("w0 --dictionary big.yaml --show k", "w0 -d big.yaml --show k --full"),
+        "labels": ("le --only v -f csv", "le --only v -f csv --labels"),
+        "quiet": ("zzz le --unknown skip", "zzz le --unknown skip --quiet"),
+    },
+    "next": {
+        "compare": (NOT_LIKE, f"{NOT_LIKE} --compare"),
+        "top": (NOT_LIKE, f"{NOT_LIKE} --top 2"),
+        "lower": ("samples/not_like.yaml NOT", "samples/not_like.yaml NOT --lower"),
+        "score": (NOT_LIKE, f"{NOT_LIKE} --score dot"),
+        "scale": (NOT_LIKE, f"{NOT_LIKE} --scale 3"),
+        "normalize": (NOT_LIKE, f"{NOT_LIKE} --normalize argmax"),
+        "causal": (NOT_LIKE, f"{NOT_LIKE} --causal true"),
+        "dtype": (NOT_LIKE, f"{NOT_LIKE} --dtype float16"),
+        "set": (NOT_LIKE, f"{NOT_LIKE} --set next_word.pool=last"),
+        "show": (NOT_LIKE, f"{NOT_LIKE} --show weights"),
+        "only": (NOT_LIKE, f"{NOT_LIKE} --only v"),
+        "format": (NOT_LIKE, "samples/not_like.yaml not like --format json"),
+        "output": (NOT_LIKE, f"{NOT_LIKE} --output out.txt"),
+        "digits": (NOT_LIKE, f"{NOT_LIKE} --digits 7"),
+        "full": ("big_words.yaml not --show logits", "big_words.yaml not --show logits --full"),
+        "labels": (
+            "samples/not_like.yaml not --only v -f csv",
+            "samples/not_like.yaml not --only v -f csv --labels",
+        ),
+        "quiet": ("big_words.yaml not", "big_words.yaml not --quiet"),
+    },
+    "graph": {
+        "threshold": (LOVE, f"{LOVE} --threshold 0.5"),
+        "top": (LOVE, f"{LOVE} --top 2"),
+        "batch": ("heads.npz", "heads.npz --batch 1"),
+        "head": ("heads.npz", "heads.npz --head 1"),
+        "memory": (LOVE, f"{LOVE} --memory 1B"),
+        "format": (LOVE, f"{LOVE} --format dot"),
+        "output": (LOVE, f"{LOVE} --output out.dot"),
+        "digits": (LOVE, f"{LOVE} --digits 7"),
+        "quiet": (f"{LOVE} --set mask=[[-inf]]", f"{LOVE} --set mask=[[-inf]] --quiet"),
+        "query": (LOVE, f"{LOVE} --query q.npy"),
+        "key": (LOVE, f"{LOVE} --key q.npy"),
+        "value": (LOVE, f"{LOVE} --value short.npy"),
+        "tokens": (LOVE, f"{LOVE} --tokens 'a b c'"),
+        "lower": (LOVE, f"{LOVE} --lower"),
+        "score": (LOVE, f"{LOVE} --score scaled"),
+        "scale": (LOVE, f"{LOVE} --scale 2"),
+        "normalize": (LOVE, f"{LOVE} --normalize argmax"),
+        "causal": (LOVE, f"{LOVE} --causal true"),
+        "dtype": (f"{LOVE} --digits 7", f"{LOVE} --digits 7 --dtype float16"),
+        "set": (LOVE, f"{LOVE} --set scale=3"),
+    },
+    "train": {
+        "output": ("samples/not_like.yaml", "samples/not_like.yaml -o -"),
+        "steps": ("samples/not_like.yaml -o -", "samples/not_like.yaml -o - --steps 1"),
+        "learning_rate": (
+            "samples/not_like.yaml -o - --steps 1",
+            "samples/not_like.yaml -o - --steps 1 --learning-rate 0.5",
+        ),
+        "seed": (
+            "samples/not_like.yaml -o - --steps 1",
+            "samples/not_like.yaml -o - --steps 1 --seed 3",
+        ),
+        "show_gradients": ("samples/not_like.yaml", "samples/not_like.yaml --show-gradients"),
+        "format": (
+            "samples/not_like.yaml --show-gradients",
+            "samples/not_like.yaml --show-gradients --format json",
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("command", PAIRS)
+def test_every_option_of_the_other_commands_changes_something(
+    command: str, attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shlex
+
+    import typer
+
+    monkeypatch.chdir(tmp_path)
+    attn("samples", "--copy", "samples")
+    given = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
+    assert {p.name for p in given} - {"words", "file"} == set(PAIRS[command])
+    Path("w.txt").write_text("sous 1 0\nle 2 1\nbad x\nla 2 0\nLE 0 1\nI 1 1\n")
+    Path("list.txt").write_text("le\nla\nsous\nLE\nI\n")
+    Path("tsil.txt").write_text("I\nLE\nsous\nla\nle\n")
+    np.save("w.npy", np.arange(10.0).reshape(5, 2))
+    np.save("q.npy", np.arange(9.0).reshape(3, 3))
+    np.save("short.npy", np.ones((2, 3)))
+    rng = np.random.default_rng(1)
+    np.savez("heads.npz", **{n: rng.normal(size=(2, 2, 3, 3)) for n in "qkv"})  # type: ignore[arg-type]
+    Path("big.yaml").write_text(f"pairs: {{{', '.join(f'w{n}: v{n}' for n in range(40))}}}\n")
+    many = range(2000)
+    Path("big_words.yaml").write_text(
+        "embeddings: {not: [1]}\nnext_word:\n"
+        f"  vocabulary: [{', '.join(f'w{n}' for n in many)}]\n"
+        f"  weights: [[{', '.join('0' for _ in many)}]]\n"
+    )
+    for name, (plain, changed) in PAIRS[command].items():
+        before = attn(command, *shlex.split(plain))
+        after = attn(command, *shlex.split(changed))
+        assert before != after, name
+
+
 def test_every_option_changes_something(
     attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

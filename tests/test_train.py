@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -252,19 +254,23 @@ def test_the_final_line_is_all_that_is_said_in_a_pipe() -> None:
     assert lines[0].startswith("loss 1.435 -> 1.")
 
 
-def test_a_bar_on_a_terminal_and_only_there(monkeypatch: pytest.MonkeyPatch, attn: Attn) -> None:
-    import sys
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
-    monkeypatch.setattr(type(sys.stderr), "isatty", lambda _: True, raising=False)
-    from attn_cli.cli import train as command
 
-    shown: list[float] = []
-    made = training()
-    with command._bar(made.steps) as show:
-        for state in train(made):
-            show(state)
-            shown.append(state.loss)
-    assert len(shown) == 4
+@pytest.mark.parametrize(("stream", "drawn"), [(Terminal(), True), (io.StringIO(), False)])
+def test_a_bar_on_a_terminal_and_only_there(
+    stream: io.StringIO, drawn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from attn_cli.cli.progress import training as bar
+
+    monkeypatch.setattr(sys, "stderr", stream)
+    with bar() as tell:
+        for state in train(training()):
+            tell(state.step, 3, f"loss {state.loss:.4g}")
+    assert ("training loss" in stream.getvalue()) is drawn
+    assert ("100 %" in stream.getvalue()) is drawn
 
 
 def test_gradients_as_tables_and_as_data(attn: Attn) -> None:
