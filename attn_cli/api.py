@@ -1,4 +1,4 @@
-"""The Python API: the same computation as the command line's, from arrays or a problem file."""
+"""The Python API: the same computations as the command line's, from arrays, mappings or files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.run import run
+from attn_cli.language.translation import translate as translation_of
+from attn_cli.read.dictionary import Dictionary, read_dictionary
 from attn_cli.read.document import from_mapping, read_document
 from attn_cli.read.files import Inputs
 from attn_cli.read.schema import read_problem
@@ -85,3 +87,33 @@ def compute(
         memory=memory_limit,
     )
     return run(problem, request)
+
+
+def translate(
+    words: str | Iterable[str],
+    dictionary: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    *,
+    method: str | None = None,
+    context: bool = False,
+    unknown: str = "error",
+    top: int = 0,
+) -> Record:
+    """Return the record of a translation: every step of the look-up, the words under `answer`.
+
+    `words` is a text or a list of words, `dictionary` the path of a file, a mapping of its keys, or
+    None for the bundled French-English one; the other arguments are the options of
+    `attn translate`. Raises AttnError for an unknown word, and for bad input.
+
+    >>> translate("le chat est sous la table").text
+    'the cat is under the table'
+    """
+    if isinstance(dictionary, Mapping):
+        loaded = Dictionary(from_mapping(dictionary))
+    else:
+        loaded = read_dictionary(None if dictionary is None else os.fspath(dictionary), Inputs())
+    parts = loaded.words([words] if isinstance(words, str) else words)
+    sentence = words if isinstance(words, str) else " ".join(parts)
+    (translation,) = loaded.translations(
+        [(sentence, parts)], method, context=context, unknown=unknown
+    )
+    return translation_of(translation, top=top)

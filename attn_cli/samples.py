@@ -37,3 +37,8 @@ def summary(name: str) -> str:
 def files() -> list[Path]:
     """Return all files of the samples, arrays included."""
     return sorted(path for path in folder().iterdir() if path.is_file())
+
+
+def dictionary() -> str:
+    """Return the path of the dictionary that is used where none is named: French to English."""
+    return str(folder() / "french_english.yaml")

@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attn_cli import AttnError, translate
 from attn_cli.language.translation import joined
 from tests import oracle
 from tests.conftest import SAMPLES, Attn, in_process, on_terminal
@@ -144,6 +145,20 @@ def test_with_and_without_context(sentence: str, attn: Attn) -> None:
     )
     assert made["answer"] == expected["answer"]
     assert joined([choice["alone"] for choice in made["choices"]]) == alone
+
+
+def test_the_library_and_the_command_line_agree(attn: Attn) -> None:
+    record = translate("I love tennis", SAMPLES / "tennis.yaml", context=True)
+    made = document(attn, "-d", SAMPLES / "tennis.yaml", "--context", "I love tennis")
+    assert record.answer == made["answer"] == ["J'", "aime", "le tennis"]
+    assert record.text == "J'aime le tennis"
+    assert list(record.steps) == list(made["steps"])
+    for name, step in record.steps.items():
+        np.testing.assert_array_equal(made["steps"][name]["values"], step.values)
+    assert translate(["ci-dessous"]).text == "under"
+    assert translate("a b", {"pairs": {"a": "x", "b": "y"}}).answer == ["x", "y"]
+    with pytest.raises(AttnError, match="unknown cannot be 'drop'"):
+        translate("a", {"pairs": {"a": "x"}}, unknown="drop")
 
 
 def test_each_word_heeds_itself_most(attn: Attn) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from attn_cli.core.problem import Problem
+    from attn_cli.read.document import Document
+    from attn_cli.read.files import Progress
     from attn_cli.record import Record
 
 
@@ -46,15 +48,21 @@ class NextOptions:
 
     def problems(self, keys: KeyOptions) -> list[Problem]:
         """Return one problem a sequence; raise AttnError where one has no next word."""
+        from attn_cli.cli.progress import reading
         from attn_cli.read.files import twice_from_stdin
-        from attn_cli.read.override import put_sequences
         from attn_cli.read.schema import read_problems
 
         if self.top < 1:
             raise AttnError(f"--top must be 1 or more, not {self.top}")
         if self.file == "-" and self.words == ["-"]:
             raise twice_from_stdin("the problem", "the words")
-        document = ProblemOptions(file=self.file, lower=self.lower).document(keys)
+        with reading() as progress:
+            return read_problems(self._document(keys, progress))
+
+    def _document(self, keys: KeyOptions, progress: Progress) -> Document:
+        from attn_cli.read.override import put_sequences
+
+        document = ProblemOptions(file=self.file, lower=self.lower).document(keys, progress)
         if "next_word" not in document.tree:
             raise AttnError(
                 f"{self.file} has no next_word, so no word can come next",
@@ -68,7 +76,7 @@ class NextOptions:
                 "--compare needs several sequences",
                 help="write each as one argument: --compare 'not like' 'not hate'",
             )
-        return read_problems(document)
+        return document
 
 
 def next_word(

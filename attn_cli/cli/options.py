@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from attn_cli.core.compare import Expected
     from attn_cli.core.problem import Edge, Problem, Request
     from attn_cli.read.document import Document
+    from attn_cli.read.files import Progress
 
 Text = str | None
 
@@ -116,18 +117,22 @@ class ProblemOptions:
 
     def read(self, keys: KeyOptions) -> Problem:
         """Return the validated problem."""
+        from attn_cli.cli.progress import reading
         from attn_cli.read.schema import read_problem
 
-        return read_problem(self.document(keys))
+        with reading() as progress:
+            return read_problem(self.document(keys, progress))
 
     def read_all(self, keys: KeyOptions) -> list[Problem]:
         """Return the problem of each of the file's sequences, or the only one."""
+        from attn_cli.cli.progress import reading
         from attn_cli.read.schema import read_problems
 
-        return read_problems(self.document(keys))
+        with reading() as progress:
+            return read_problems(self.document(keys, progress))
 
-    def document(self, keys: KeyOptions) -> Document:
-        """Return what is written, with the options in their places."""
+    def document(self, keys: KeyOptions, progress: Progress) -> Document:
+        """Return what is written, with the options in their places; `progress` hears of reading."""
         from attn_cli.read.document import read_document
         from attn_cli.read.files import Inputs
         from attn_cli.read.override import apply_options, refuse_two_readers
@@ -138,7 +143,7 @@ class ProblemOptions:
             given["lower"] = "true"
         given |= keys.given()
         refuse_two_readers(self.file, given)
-        document = read_document(self.file, Inputs())
+        document = read_document(self.file, Inputs(progress))
         apply_options(document, given, keys.set)
         return document
 

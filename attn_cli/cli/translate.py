@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -102,16 +102,13 @@ class DictionaryOptions:
 
         with reading() as progress:
             inputs = Inputs(progress)
-            dictionary = read_dictionary(self.dictionary or _bundled(), inputs)
-            if self.dictionary is None:
-                dictionary.document.name = "the bundled dictionary"
+            dictionary = read_dictionary(self.dictionary, inputs)
             self._put_options(dictionary)
-            unknown: Any = self.unknown
             return dictionary.translations(
                 self._sentences(dictionary, inputs),
                 self.method,
                 context=self.context,
-                unknown=unknown,
+                unknown=self.unknown,
             )
 
     def _put_options(self, dictionary: Dictionary) -> None:
@@ -145,12 +142,6 @@ class DictionaryOptions:
             if not parts:
                 raise AttnError(f"there is no word in '{text}'", help="a word has letters")
         return found
-
-
-def _bundled() -> str:
-    from attn_cli import samples
-
-    return str(samples.folder() / "french_english.yaml")
 
 
 def translate(asked: DictionaryOptions, shown: ShownOptions, output: OutputOptions) -> int:

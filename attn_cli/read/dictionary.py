@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from attn_cli import samples
 from attn_cli.core.arrays import Array
 from attn_cli.core.plan import half_of_the_machine, in_units
 from attn_cli.core.problem import Problem
@@ -41,7 +42,7 @@ CONTEXT_KEYS = (
     "weights", "biases", "score", "scale", "causal", "mask", "normalize", "heads", "positions",
     "residual", "layer_norm", "feed_forward",
 )  # fmt: skip
-Unknown = Literal["error", "skip", "keep"]
+UNKNOWN = ("error", "skip", "keep")
 
 
 class Dictionary:
@@ -72,7 +73,7 @@ class Dictionary:
         method: str | None,
         *,
         context: bool,
-        unknown: Unknown,
+        unknown: str,
     ) -> list[Translation]:
         """Return a validated translation of each sentence, which is its text and its words.
 
@@ -83,6 +84,8 @@ class Dictionary:
         asked = frozenset(nfc(each) for _, words in sentences for each in words)
         document = replace(self.document, words=asked | frozenset(self.sources))
         try:
+            choice(chosen, ("method",), tuple(METHODS))
+            choice(unknown, ("unknown",), UNKNOWN)
             space = _Space(self, document, chosen)
             return [
                 space.translation(text, words, context=context, unknown=unknown)
@@ -92,8 +95,15 @@ class Dictionary:
             raise self.document.located(error) from None
 
 
-def read_dictionary(file: str, inputs: Inputs) -> Dictionary:
-    """Return the dictionary of a YAML, CSV or TSV file; raise AttnError if it is none."""
+def read_dictionary(file: str | None, inputs: Inputs) -> Dictionary:
+    """Return the dictionary of a YAML, CSV or TSV file; raise AttnError if it is none.
+
+    None stands for the one that is bundled.
+    """
+    if file is None:
+        document = read_document(samples.dictionary(), inputs)
+        document.name = "the bundled dictionary"
+        return Dictionary(document)
     suffix = os.path.splitext(file)[1].lower()
     if suffix not in DELIMITERS:
         return Dictionary(read_document(file, inputs))
@@ -229,7 +239,7 @@ class _Space:
         return np.stack([table[target] for target in self.targets]), ()
 
     def translation(
-        self, text: str, words: tuple[str, ...], *, context: bool, unknown: Unknown
+        self, text: str, words: tuple[str, ...], *, context: bool, unknown: str
     ) -> Translation:
         """Return the validated translation of one sentence."""
         known = tuple(self._knows(asked) for asked in words)
