@@ -50,7 +50,7 @@ class NextOptions:
         """Return one problem a sequence; raise AttnError where one has no next word."""
         from attn_cli.cli.progress import reading
         from attn_cli.read.files import twice_from_stdin
-        from attn_cli.read.schema import read_problems
+        from attn_cli.read.sequences import read_problems
 
         if self.top < 1:
             raise AttnError(f"--top must be 1 or more, not {self.top}")

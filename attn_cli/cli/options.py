@@ -126,7 +126,7 @@ class ProblemOptions:
     def read_all(self, keys: KeyOptions) -> list[Problem]:
         """Return the problem of each of the file's sequences, or the only one."""
         from attn_cli.cli.progress import reading
-        from attn_cli.read.schema import read_problems
+        from attn_cli.read.sequences import read_problems
 
         with reading() as progress:
             return read_problems(self.document(keys, progress))

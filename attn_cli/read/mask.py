@@ -53,16 +53,12 @@ def _both(n_q: int, n_k: int) -> str:
 
 
 def read_mask(
-    document: Document,
-    node: Any,
-    path: Path,
-    scores_shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    *,
-    columns: bool,
-) -> tuple[Mask, list[str]]:
-    """Return the mask, broadcast to the scores, and what there is to warn of."""
-    array, true_means, path = _read(document, node, path)
+    document: Document, scores_shape: tuple[int, ...], dtype: np.dtype[Any], *, columns: bool
+) -> tuple[Mask | None, list[str]]:
+    """Return the mask, broadcast to the scores, None where there is none, and what to warn of."""
+    if "mask" not in document.tree:
+        return None, []
+    array, true_means, path = _read(document, document.tree["mask"], ("mask",))
     written = array
     array = _oriented(array, path, scores_shape, columns=columns)
     warnings: list[str] = []

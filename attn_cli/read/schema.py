@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,9 @@ from attn_cli.read.document import Document
 from attn_cli.read.keys import KEYS, TRAIN_KEYS, mapping
 from attn_cli.read.mask import read_causal, read_mask
 from attn_cli.read.projections import read_projections
-from attn_cli.read.scalars import choice, finite, kind_of, narrowed, word
+from attn_cli.read.scalars import choice, finite, narrowed, word
 from attn_cli.read.score import check_pairs, name_of_score, read_parameters, reads_q_and_k
 from attn_cli.read.sources import Sources
-from attn_cli.read.tokens import read_tokens
 from attn_cli.record import Labels, Numbered
 
 DTYPES = ("float64", "float32", "float16")
@@ -35,77 +33,8 @@ def read_problem(document: Document) -> Problem:
         raise document.located(error) from None
 
 
-def read_problems(document: Document) -> list[Problem]:
-    """Return the problem of each of the sequences; where there are none, the one problem."""
-    tree = document.tree
-    if "sequences" not in tree:
-        return [read_problem(document)]
-    try:
-        sequences = _sequences(tree)
-    except AttnError as error:
-        raise document.located(error) from None
-    lower = tree.get("lower") in ("true", True)
-    problems, document = [], replace(document, words=frozenset(_words(sequences, lower=lower)))
-    for at, tokens in enumerate(sequences):
-        alone = {key: value for key, value in tree.items() if key != "sequences"}
-        moved: dict[Path, Path] = {("tokens",): ("sequences", at)}
-        of_one = replace(document, tree={**alone, "tokens": tokens}, moved=moved)
-        problem = read_problem(of_one)
-        problems.append(replace(problem, title=" ".join(problem.query_tokens)))
-    return problems
-
-
-def _sequences(tree: dict[str, Any]) -> list[Any]:
-    """Return the tokens of each sequence, unread."""
-    path, node = ("sequences",), tree["sequences"]
-    if "tokens" in tree:
-        raise AttnError(
-            "there are both tokens and sequences",
-            path=path,
-            at_key=True,
-            help="sequences: [...] takes the place of tokens: keep one of the two",
-        )
-    if not isinstance(node, list | tuple):
-        raise AttnError(
-            f"sequences must be a list of sequences of words, not {kind_of(node)}",
-            path=path,
-            help="write sequences: [not like, not hate]",
-        )
-    if not node:
-        raise AttnError("sequences is empty", path=path, help="write at least one sequence")
-    return list(node)
-
-
-def _words(sequences: list[Any], *, lower: bool) -> Iterator[str]:
-    """Yield what may be words of sequences that have not been read yet."""
-    for at, node in enumerate(sequences):
-        try:
-            yield from read_tokens(node, ("sequences", at), lower=lower)
-        except AttnError:  # said where its turn comes
-            continue
-
-
 def _problem(document: Document) -> Problem:
-    if "pairs" in document.tree:
-        raise AttnError(
-            "this is a dictionary, not a problem",
-            path=("pairs",),
-            at_key=True,
-            help="attn translate --dictionary FILE WORDS translates with it",
-        )
-    tree = mapping(document.tree, (), KEYS)
-    if "sequences" in tree:
-        raise AttnError(
-            "this problem has several sequences, and one is wanted here",
-            path=("sequences",),
-            at_key=True,
-            help="replace sequences by the tokens of one: --tokens 'not like'",
-        )
-    if not tree:
-        raise AttnError(
-            "there is no problem", help="give a problem file, or --query, --key, --value"
-        )
-    mapping(tree.get("train", {}), ("train",), TRAIN_KEYS)  # for attn train, which reads the rest
+    tree = _keys(document)
     dtype = np.dtype(choice(_type_name(tree.get("dtype", "float64")), ("dtype",), DTYPES))
     columns = choice(tree.get("layout", "rows"), ("layout",), LAYOUTS) == "columns"
     allow = choice(tree.get("nonfinite", "refuse"), ("nonfinite",), ("refuse", "allow")) == "allow"
@@ -120,10 +49,7 @@ def _problem(document: Document) -> Problem:
     parameters = _parameters(sources, score, function)
     scale, scale_given = _scale(tree, function, parameters, query, key, dtype)
     n_q, n_k = query.count if query else sources.shapes.size("n_q") or 0, value.count
-    mask, warnings = None, list[str]()
-    if "mask" in tree:
-        shape = (*made.lead, n_q, n_k)
-        mask, warnings = read_mask(document, tree["mask"], ("mask",), shape, dtype, columns=columns)
+    mask, warnings = read_mask(document, (*made.lead, n_q, n_k), dtype, columns=columns)
     query_tokens, key_tokens = _labels(sources, n_q, n_k)
     return Problem(
         query=query,
@@ -153,6 +79,31 @@ def _problem(document: Document) -> Problem:
         nonfinite="allow" if allow else "refuse",
         warnings=(*sources.warnings, *warnings),
     )
+
+
+def _keys(document: Document) -> Mapping[str, Any]:
+    """Return the tree; raise AttnError where it is none of one problem."""
+    if "pairs" in document.tree:
+        raise AttnError(
+            "this is a dictionary, not a problem",
+            path=("pairs",),
+            at_key=True,
+            help="attn translate --dictionary FILE WORDS translates with it",
+        )
+    tree = mapping(document.tree, (), KEYS)
+    if "sequences" in tree:
+        raise AttnError(
+            "this problem has several sequences, and one is wanted here",
+            path=("sequences",),
+            at_key=True,
+            help="replace sequences by the tokens of one: --tokens 'not like'",
+        )
+    if not tree:
+        raise AttnError(
+            "there is no problem", help="give a problem file, or --query, --key, --value"
+        )
+    mapping(tree.get("train", {}), ("train",), TRAIN_KEYS)  # for attn train, which reads the rest
+    return tree
 
 
 def _parameters(sources: Sources, score: Any, function: ScoreFunction) -> dict[str, Any]:
