@@ -1,0 +1,126 @@
+"""`attn next`: the word in a pipe, steps and rivals on a terminal, phrases side by side."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from attn_cli import compute
+from tests import oracle
+from tests.conftest import SAMPLES, Attn, in_process, on_terminal
+
+FILE = SAMPLES / "not_like.yaml"
+MODEL = yaml.safe_load(FILE.read_text())
+ANSWERS = {"not like": "hate", "not hate": "like", "do like": "like", "do hate": "hate"}
+
+
+def by_loop(phrase: str) -> dict[str, Any]:
+    """The model of the sample in plain Python."""
+    X = [MODEL["embeddings"][word] for word in phrase.split()]
+    Q, K, V = (oracle.project(X, MODEL["weights"][name]) for name in ("query", "key", "value"))
+    made: dict[str, Any] = oracle.attention(Q, K, V, "scaled")
+    return {**made, "v": V, **oracle.next_word(made["context"], MODEL["next_word"]["weights"])}
+
+
+@pytest.mark.parametrize("phrase", ANSWERS)
+def test_a_pipe_gets_the_word(phrase: str, attn: Attn) -> None:
+    assert attn("next", FILE, *phrase.split()) == (0, f"{ANSWERS[phrase]}\n", "")
+    assert attn("next", FILE, phrase) == (0, f"{ANSWERS[phrase]}\n", "")
+    columns = SAMPLES / "not_like_columns.yaml"
+    assert attn("next", columns, phrase).out == f"{ANSWERS[phrase]}\n"
+    likely = by_loop(phrase)["probabilities"]
+    assert MODEL["next_word"]["vocabulary"][likely.index(max(likely))] == ANSWERS[phrase]
+
+
+def test_the_document(attn: Attn) -> None:
+    ran = attn("next", FILE, "not like", "--format", "json")
+    document, expected = json.loads(ran.out), by_loop("not like")
+    assert document["answer"] == document["text"] == "hate"
+    for name in ("weights", "probabilities"):
+        np.testing.assert_allclose(document["steps"][name]["values"], expected[name], rtol=1e-11)
+    words = MODEL["next_word"]["vocabulary"]
+    likely = dict(zip(words, expected["probabilities"], strict=True))
+    (choice,) = document["choices"]
+    assert [word for word, _ in choice["ranking"]] == sorted(words, key=lambda w: -likely[w])
+    assert choice["value"] == pytest.approx(likely["hate"], rel=1e-11)
+
+
+def test_words_of_the_file_itself(attn: Attn) -> None:
+    assert attn("next", SAMPLES / "dog_sentence.yaml").out == "happy\n"
+    assert attn("next", FILE).out == "hate\n"
+
+
+def test_a_sequence_a_line() -> None:
+    ran = in_process("next", str(FILE), "-", stdin=b"not like\n\n do  hate \n")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"hate\nhate\n", b"")
+    ran = in_process("next", str(FILE), "-", "--format", "json", stdin=b"not like\nnot hate\n")
+    made = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [(each["title"], each["answer"]) for each in made] == [
+        ("not like", "hate"),
+        ("not hate", "like"),
+    ]
+
+
+def test_a_terminal_shows_steps_and_a_bar_list() -> None:
+    out = on_terminal("next", str(FILE), "not", "like", "--top", "2", env={"NO_COLOR": "1"}).out
+    lines = out.splitlines()
+    likely = dict(
+        zip(MODEL["next_word"]["vocabulary"], by_loop("not like")["probabilities"], strict=True)
+    )
+    second = max(p for word, p in likely.items() if word != "hate")
+    best = likely["hate"]
+    assert lines[-3:] == [
+        f"not like -> hate   {best:.4f}, {best - second:.4f} above 'like'",
+        f"  hate   {best:.4f}  {'█' * round(20 * best)}",
+        f"  like   {second:.4f}",
+    ]
+    assert any(line.startswith("embeddings: X") for line in lines)
+
+
+def test_phrases_side_by_side(attn: Attn) -> None:
+    phrases = ["not like", "not hate"]
+    ran = attn("next", FILE, "--compare", *phrases)
+    lines = ran.out.splitlines()
+    loops = [by_loop(phrase) for phrase in phrases]
+    assert [part.strip() for part in lines[0].split("   ") if part.strip()] == phrases
+    assert lines[2].split() == ["not", "like", "not", "hate"]
+    assert lines[3].split() == ["weights", "weights"]
+    for at, row in enumerate(lines[4:6]):
+        expected = [f"{w:.4f}" for loop in loops for w in loop["weights"][at]]
+        assert [part for part in row.split() if part[0].isdigit()] == expected
+    assert lines[6].split() == ["values", "values"]
+    for d, row in enumerate(lines[7:10]):
+        expected = [
+            part for loop in loops for part in (str(d), *(f"{v[d]:.4f}" for v in loop["v"]))
+        ]
+        assert row.split() == expected
+    # The value column of `not` is the same in both, its weights are not.
+    assert [row.split()[1] for row in lines[7:10]] == [row.split()[4] for row in lines[7:10]]
+    assert lines[4].split()[1] != lines[4].split()[4]
+
+
+def test_phrases_are_documents_in_json(attn: Attn) -> None:
+    ran = attn("next", FILE, "--compare", "not like", "do like", "--format", "json")
+    assert [json.loads(line)["answer"] for line in ran.out.splitlines()] == ["hate", "like"]
+
+
+def test_phrases_of_several_heads_are_refused(attn: Attn) -> None:
+    ran = attn("next", FILE, "--compare", "not like", "--set", "heads=1")
+    assert ran.status == 2
+    assert ran.err.startswith("error: phrases are compared by their weights and values")
+
+
+def test_a_word_to_pool_moves_with_the_sentence() -> None:
+    model = yaml.safe_load((SAMPLES / "dog_sentence.yaml").read_text())
+    examples = model.pop("train")["examples"]
+    for text, follows in examples:
+        record = compute({**model, "tokens": text})
+        assert record.answer == follows
+        row = list(record.query_tokens).index("___")
+        np.testing.assert_array_equal(record["pooled"], record["output"][row])
+        assert math.isclose(record["probabilities"].sum(), 1.0)
