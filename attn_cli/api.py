@@ -9,7 +9,7 @@ from typing import Any
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.run import run
 from attn_cli.language.translation import translate as translation_of
-from attn_cli.read.dictionary import Dictionary, read_dictionary
+from attn_cli.read.dictionary import Dictionary, Sentence, read_dictionary
 from attn_cli.read.document import from_mapping, read_document
 from attn_cli.read.files import Inputs
 from attn_cli.read.schema import read_problem
@@ -114,6 +114,6 @@ def translate(
     parts = loaded.words([words] if isinstance(words, str) else words)
     sentence = words if isinstance(words, str) else " ".join(parts)
     (translation,) = loaded.translations(
-        [(sentence, parts)], method, context=context, unknown=unknown
+        [Sentence(sentence, parts)], method, context=context, unknown=unknown
     )
     return translation_of(translation, top=top)

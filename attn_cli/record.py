@@ -170,7 +170,7 @@ class Record:
 
         Raises AttnError for a name that is none of a step.
         """
-        if names is None:
+        if names is None or not self.steps:
             return self
         for name in names:
             if name not in self.steps:

@@ -280,3 +280,131 @@ def test_residual_needs_embeddings() -> None:
     given = {name: np.ones((2, 3)) for name in ("query", "key", "value")}
     with pytest.raises(AttnError, match="residual adds the embeddings to the output"):
         compute({**given, "residual": True})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "large"), [("float16", 600.0), ("float32", 1e20), ("float64", 1e200)]
+)
+def test_layer_norm_of_large_rows(dtype: str, large: float) -> None:
+    x = [[0.0, large]]
+    record = compute(
+        {
+            "query": x, "key": x, "value": x, "dtype": dtype, "layer_norm": True,
+            "score": {"function": "given", "scores": [[0]]},
+        }
+    )  # fmt: skip
+    np.testing.assert_allclose(record["layer_norm"], [[-1, 1]], rtol=1e-3)
+    assert record.warnings == ()
+
+
+def test_layer_norm_of_a_constant_row_in_float16_with_the_eps_of_bert() -> None:
+    x = [[1.0, 1.0]]
+    record = compute(
+        {"query": x, "key": x, "value": x, "dtype": "float16", "layer_norm": {"eps": 1e-12}}
+    )
+    np.testing.assert_array_equal(record["layer_norm"], [[0, 0]])
+    assert record.warnings == ()
+
+
+def test_a_mean_of_narrow_numbers_does_not_overflow_on_its_way() -> None:
+    record = compute(
+        {
+            "query": [[1.0]] * 400, "key": [[1.0]], "value": [[300.0]], "dtype": "float16",
+            "next_word": {"vocabulary": ["a"], "weights": [[0.001]]},
+        }
+    )  # fmt: skip
+    np.testing.assert_array_equal(record["pooled"], [300])
+    assert record.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("steps", "named"),
+    [(None, ["output", "pooled", "logits"]), (["probabilities"], ["logits"])],
+)
+def test_overflow_is_named_in_every_stage(steps: list[str] | None, named: list[str]) -> None:
+    record = compute(
+        {
+            "query": [[1.0]], "key": [[1.0]], "value": [[300.0]], "dtype": "float16",
+            "weights": {"output": [[300.0]]},
+            "next_word": {"vocabulary": ["a", "b"], "weights": [[1.0, 2.0]]},
+        },
+        steps=steps,
+    )  # fmt: skip
+    said = [
+        warning.split(" is not finite")[0] for warning in record.warnings if "finite" in warning
+    ]
+    assert [name for name in said if name in named] == named
+
+
+def test_a_batch_without_a_next_word_has_no_answer() -> None:
+    x = np.ones((2, 3, 2))
+    p: dict[str, Any] = {"query": x, "key": x, "value": x}
+    assert compute(p).answer is None
+    p["next_word"] = {"vocabulary": ["x", "y"], "weights": [[1.0, 0], [1, 0]]}
+    assert compute(p).answer == ["x", "x"]
+    assert compute(p, batch=1).answer == "x"
+    assert compute({**p, **dict.fromkeys(("query", "key", "value"), x[:1])}).answer == ["x"]
+
+
+def test_top_one_has_a_runner_up() -> None:
+    from attn_cli.core.problem import Request
+    from attn_cli.core.run import run
+    from attn_cli.read.document import from_mapping
+    from attn_cli.read.schema import read_problem
+
+    rng = np.random.default_rng(10)
+    p = {**base(rng), "next_word": head(rng, "mean")}
+    (choice,) = run(read_problem(from_mapping(p)), Request(top=1)).choices
+    assert len(choice.ranking) == 1
+    assert choice.runner_up is not None
+    assert choice.margin is not None
+
+
+def test_the_networks_own_layer_norm_without_its_residual() -> None:
+    rng = np.random.default_rng(11)
+    network: dict[str, Any] = {
+        "W1": rng.normal(size=(D, D_FF)), "W2": rng.normal(size=(D_FF, D)), "layer_norm": True,
+    }  # fmt: skip
+    record = compute({**base(rng), "layer_norm": True, "feed_forward": network})
+    expected = [normed(row, [1.0] * D, [0.0] * D, 1e-5) for row in record["feed_forward"].tolist()]
+    close(record["layer_norm_2"], expected)
+    assert record.steps["hidden"].formula == "hidden = relu(layer_norm W1)"
+    turned = compute(
+        {
+            "embeddings": np.ones((D, N)), "layout": "columns", "score": "dot",
+            "feed_forward": {"W1": np.ones((D_FF, D)), "W2": np.ones((2, D_FF))},
+        }
+    )  # fmt: skip
+    assert turned.steps["hidden"].formula == "hidden = relu(W1 output)"
+
+
+def test_a_next_word_after_a_network_of_another_depth() -> None:
+    rng = np.random.default_rng(12)
+    network = {"W1": rng.normal(size=(D, D_FF)), "W2": rng.normal(size=(D_FF, D_LAST))}
+    weights = rng.normal(size=(D_LAST, 2))
+    record = compute(
+        {
+            **base(rng),
+            "feed_forward": network,
+            "next_word": {"vocabulary": ["x", "y"], "weights": weights},
+        }
+    )
+    close(record["logits"], record["feed_forward"].mean(axis=0) @ weights)
+
+
+def test_positions_that_overflow_are_said() -> None:
+    p = {
+        "embeddings": [[6e4]],
+        "positions": {"learned": [[6e4]]},
+        "dtype": "float16",
+        "score": "dot",
+    }
+    assert (
+        compute(p).warnings[0]
+        == "positioned is not finite at [0, 0] (1 value): float16 overflows there"
+    )
+    tiny = {"function": "sinusoidal", "layout": "concatenated", "base": 5e-324}
+    with pytest.raises(
+        AttnError, match=r"positions\.base is 4\.94066e-324, of which the powers overflow"
+    ):
+        compute({"embeddings": np.ones((3, 4)), "positions": tiny})

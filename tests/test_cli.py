@@ -146,6 +146,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
     "next": {
         "compare": (NOT_LIKE, f"{NOT_LIKE} --compare"),
         "top": (NOT_LIKE, f"{NOT_LIKE} --top 2"),
+        "head": ("one_head.yaml not --only v", "one_head.yaml not --only v --head 0"),
         "lower": ("samples/not_like.yaml NOT", "samples/not_like.yaml NOT --lower"),
         "score": (NOT_LIKE, f"{NOT_LIKE} --score dot"),
         "scale": (NOT_LIKE, f"{NOT_LIKE} --scale 3"),
@@ -228,6 +229,9 @@ def test_every_option_of_the_other_commands_changes_something(
     rng = np.random.default_rng(1)
     np.savez("heads.npz", **{n: rng.normal(size=(2, 2, 3, 3)) for n in "qkv"})  # type: ignore[arg-type]
     Path("big.yaml").write_text(f"pairs: {{{', '.join(f'w{n}: v{n}' for n in range(40))}}}\n")
+    Path("one_head.yaml").write_text(
+        "embeddings: {not: [1]}\nheads: 1\nnext_word: {vocabulary: [a], weights: [[1]]}\n"
+    )
     many = range(2000)
     Path("big_words.yaml").write_text(
         "embeddings: {not: [1]}\nnext_word:\n"

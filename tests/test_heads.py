@@ -253,3 +253,69 @@ def test_heads_that_do_not_fit(change: dict[str, Any], message: str) -> None:
     with pytest.raises(AttnError) as raised:
         compute({**p, **change})
     assert raised.value.message == message
+
+
+@pytest.mark.parametrize("head", range(HEADS))
+@pytest.mark.parametrize("steps", [None, ["q", "k", "v", "weights", "context", "output"]])
+def test_any_one_head_beside_what_follows_all(head: int, steps: list[str] | None) -> None:
+    p = problem(np.random.default_rng(12))
+    whole, one = compute(p, steps=steps), compute(p, head=head, steps=steps)
+    for name, step in whole.steps.items():
+        expected = step.values[head] if "head" in step.axes else step.values
+        np.testing.assert_array_equal(one[name], expected)
+    peaks = whole.steps["weights"].peaks
+    assert peaks is not None
+    np.testing.assert_array_equal(one.steps["weights"].peaks, peaks[head])
+
+
+@pytest.mark.parametrize("name", ["output", "pooled", "probabilities"])
+def test_only_what_follows_the_heads(name: str) -> None:
+    p = problem(np.random.default_rng(13))
+    rng = np.random.default_rng(14)
+    p["next_word"] = {"vocabulary": ["x", "y"], "weights": rng.normal(size=(D_OUT, 2))}
+    whole, alone = compute(p), compute(p, steps=[name])
+    np.testing.assert_array_equal(alone[name], whole[name])
+    assert whole.steps["logits"].axes == ("word",)
+    assert whole.steps["logits"].shape == (2,)
+
+
+def test_labels_and_formulas_of_heads() -> None:
+    p = problem(np.random.default_rng(15))
+    record = compute({**p, "positions": "sinusoidal", "residual": False})
+    step = record.steps["weights"]
+    assert list(step.labels[0]) == ["0", "1", "2"]
+    assert record.steps["scores"].formula == f"scores = Q K^T / sqrt({D_K})"
+    square = {
+        "embeddings": np.ones((3, 4)),
+        "heads": 2,
+        "residual": True,
+        "positions": "sinusoidal",
+    }
+    assert compute(square).steps["residual"].formula == "residual = X' + output"
+
+
+def test_residual_of_one_query_is_its_own_row() -> None:
+    X = np.random.default_rng(16).normal(size=(5, 6))
+    p = {"embeddings": X, "heads": 2, "residual": True}
+    whole, one = compute(p), compute(p, query_token=3)
+    np.testing.assert_allclose(one["residual"], whole["residual"][3:4], rtol=1e-13)
+    loaded = read_problem(from_mapping(p))
+    before = run_module.BLOCK_BYTES
+    try:
+        run_module.BLOCK_BYTES = 1
+        blocks = run(loaded)
+    finally:
+        run_module.BLOCK_BYTES = before
+    np.testing.assert_allclose(blocks["residual"], whole["residual"], rtol=1e-13)
+
+
+def test_empty_rows_are_named_in_order_of_heads() -> None:
+    x = np.ones((2, 4))
+    hidden = np.array([[[True, True], [True, True]]] * 2)
+    record = compute(
+        {"embeddings": x, "heads": 2, "mask": {"values": hidden, "true_means": "ignore"}}
+    )
+    assert record.warnings == (
+        "head 0, query 0; head 0, query 1; head 1, query 0 and 1 more have no key to attend to: "
+        "the weights there are 0",
+    )

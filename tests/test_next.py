@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,10 +110,39 @@ def test_phrases_are_documents_in_json(attn: Attn) -> None:
     assert [json.loads(line)["answer"] for line in ran.out.splitlines()] == ["hate", "like"]
 
 
-def test_phrases_of_several_heads_are_refused(attn: Attn) -> None:
-    ran = attn("next", FILE, "--compare", "not like", "--set", "heads=1")
+def test_phrases_of_several_heads_need_one(attn: Attn) -> None:
+    heads = ("--set", "heads=1")
+    ran = attn("next", FILE, "--compare", "not like", *heads)
     assert ran.status == 2
     assert ran.err.startswith("error: phrases are compared by their weights and values")
+    one = attn("next", FILE, "--compare", "not like", *heads, "--head", 0)
+    assert one.out == attn("next", FILE, "--compare", "not like").out
+
+
+def test_a_wide_phrase_comes_in_parts() -> None:
+    sentence = "When he saw his owner, the dog was ___, so he wagged his tail"
+    ran = on_terminal(
+        "next", "samples/dog_sentence.yaml", "--compare", sentence, "the ___", columns=70
+    )
+    assert ran.status == 0
+    assert max(map(len, ran.out.splitlines())) <= 70
+    # A label of 7 and columns of 10 cells: six tokens beside each other, 14 in three parts.
+    assert sum(line.startswith("weights") for line in ran.out.splitlines()) == 3 + 1
+
+
+def test_an_answer_of_nothing_finite_is_doubted(attn: Attn) -> None:
+    ran = attn("next", FILE, "not like", "--scale", "1e308")
+    assert "warning: what follows 'not like' cannot be told" in ran.err
+
+
+def test_sequences_of_the_file_are_compared(tmp_path: Path, attn: Attn) -> None:
+    path = tmp_path / "s.yaml"
+    text = FILE.read_text().replace("tokens: [not, like]", "sequences: [not like, do like]")
+    path.write_text(text)
+    assert (
+        attn("next", path, "--compare").out
+        == attn("next", FILE, "--compare", "not like", "do like").out
+    )
 
 
 def test_a_word_to_pool_moves_with_the_sentence() -> None:

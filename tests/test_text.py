@@ -135,3 +135,22 @@ def test_word_vectors_from_a_file_in_a_problem(tmp_path: Path, attn: Attn) -> No
     (tmp_path / "w.txt").write_text("chat\nle\n")
     path.write_text("embeddings: {file: v.npy, words: w.txt}\ntokens: le chat\n", encoding="utf-8")
     np.testing.assert_array_equal(compute(path)["embeddings"], [[11, 13], [5, 7]])
+
+
+def test_a_word_is_found_in_another_normal_form(tmp_path: Path) -> None:
+    p = {
+        "embeddings": {"caf\u00e9": [1, 0], "b": [0, 1]},
+        "tokens": "cafe\u0301 b",
+        "next_word": {
+            "vocabulary": ["x"], "weights": [[1], [1]], "pool": {"token": "cafe\u0301"}
+        },
+    }  # fmt: skip
+    record = compute(p, query_token="cafe\u0301", steps=["q", "pooled"])
+    np.testing.assert_array_equal(record["q"], [[1, 0]])
+
+
+def test_a_column_of_a_table_is_a_vector(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("1\n2\n")
+    path = tmp_path / "p.yaml"
+    path.write_text("embeddings: [[0, 0]]\nbiases: {query: b.csv}\n")
+    np.testing.assert_array_equal(compute(path)["q"], [[1, 2]])

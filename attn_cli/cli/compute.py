@@ -33,7 +33,8 @@ def compute(
     if problems[0].title:
         if expected is not None:
             raise AttnError("--check compares one sequence, and there are several", help=ONE)
-        records = (run(each, steps.request(each, output)) for each in problems)
+        requests = [steps.request(each, output) for each in problems]  # may fail: before output
+        records = (run(each, wanted) for each, wanted in zip(problems, requests, strict=True))
         return deliver_several(records, output)
     (loaded,) = problems
     request = steps.request(loaded, output)

@@ -48,7 +48,7 @@ def deliver_several(records: Iterable[Record], output: OutputOptions) -> ExitSta
         able = ", ".join(name for name, other in FORMATS.items() if other.several)
         raise AttnError(
             f"{output.name} holds one record, and there are several sequences",
-            help=f"choose one of {able}, or compute one sequence: --tokens WORDS",
+            help=f"choose one of {able}, or ask for one of them",
         )
     style = replace(_style(output), several=True)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn_cli.cli.deliver import answer_in_a_pipe, check_target, deliver, deliver_several
-from attn_cli.cli.options import KeyOptions, Lower, OutputOptions, ProblemOptions, ShownOptions
+from attn_cli.cli.options import (
+    Head,
+    KeyOptions,
+    Lower,
+    OutputOptions,
+    ProblemOptions,
+    ShownOptions,
+    Text,
+)
 from attn_cli.errors import AttnError
 
 if TYPE_CHECKING:
@@ -20,14 +28,17 @@ if TYPE_CHECKING:
     from attn_cli.record import Record
 
 
+TOP = 5
+
+
 @dataclass(kw_only=True)
 class NextOptions:
     """The words that the next one follows, and how many candidates are shown."""
 
     file: Annotated[
-        str,
+        Text,
         typer.Argument(metavar="FILE", help="Problem file with next_word.", show_default=False),
-    ]
+    ] = None
     words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -41,9 +52,9 @@ class NextOptions:
         typer.Option("--compare", help="Each argument a sequence: their attention side by side."),
     ] = False
     top: Annotated[
-        int,
-        typer.Option("--top", metavar="N", help="Show the N likeliest (5).", show_default=False),
-    ] = 5
+        int | None, typer.Option("--top", metavar="N", help="Show the N likeliest (5).")
+    ] = None
+    head: Head = None
     lower: Lower = False
 
     def problems(self, keys: KeyOptions) -> list[Problem]:
@@ -52,26 +63,32 @@ class NextOptions:
         from attn_cli.read.files import twice_from_stdin
         from attn_cli.read.sequences import read_problems
 
-        if self.top < 1:
+        if self.top is not None and self.top < 1:
             raise AttnError(f"--top must be 1 or more, not {self.top}")
+        if self.file is None:
+            raise AttnError(
+                "FILE is missing: a problem file with next_word in it",
+                help="attn samples not_like shows one",
+            )
         if self.file == "-" and self.words == ["-"]:
             raise twice_from_stdin("the problem", "the words")
         with reading() as progress:
             return read_problems(self._document(keys, progress))
 
     def _document(self, keys: KeyOptions, progress: Progress) -> Document:
-        from attn_cli.read.override import put_sequences
+        from attn_cli.read.override import put_sequences, refuse_dash_among
 
         document = ProblemOptions(file=self.file, lower=self.lower).document(keys, progress)
-        if "next_word" not in document.tree:
+        if "next_word" not in document.tree and "pairs" not in document.tree:
             raise AttnError(
                 f"{self.file} has no next_word, so no word can come next",
                 help="add next_word: {vocabulary: [...], weights: [[...], ...]}",
             )
         words = self.words or []
+        refuse_dash_among(words)
         if words:
             put_sequences(document, words if self.compare else [" ".join(words)])
-        elif self.compare:
+        elif self.compare and "sequences" not in document.tree:
             raise AttnError(
                 "--compare needs several sequences",
                 help="write each as one argument: --compare 'not like' 'not hate'",
@@ -91,8 +108,13 @@ def next_word(
     attn next samples/dog_sentence.yaml --show probabilities
     """
     wanted = shown.steps()
+    if asked.compare and wanted is not None:
+        raise AttnError(
+            "--compare shows weights and values, so it goes with neither --show nor --only",
+            help="leave out one of the two",
+        )
     if not asked.compare:
-        output = answer_in_a_pipe(output, shown=wanted is not None)
+        output = answer_in_a_pipe(output, shown=wanted is not None or asked.top is not None)
     output.form(shown.only)
     check_target(output)
     from attn_cli.core.problem import Request
@@ -101,11 +123,13 @@ def next_word(
     problems = asked.problems(keys)
     beside = asked.compare and output.name == "table"
     edge = None if beside else output.edge
-    request = Request(steps=_with_answer(wanted, output), edge=edge, top=asked.top)
+    request = Request(
+        steps=_with_answer(wanted, output), edge=edge, head=asked.head, top=asked.top or TOP
+    )
 
     def records() -> Iterator[Record]:
         for problem in problems:
-            yield run(problem, request, command="next")
+            yield run(problem, request, command="next").chosen(wanted)
 
     if beside:
         from attn_cli.cli.deliver import deliver_beside
@@ -117,5 +141,7 @@ def next_word(
 
 
 def _with_answer(wanted: tuple[str, ...] | None, output: OutputOptions) -> tuple[str, ...] | None:
-    """Return the steps to compute: the answer alone needs no other than the last."""
-    return ("probabilities",) if output.name == "answer" else wanted
+    """Return the steps to compute, of which the last gives the answer."""
+    if output.name == "answer":
+        return ("probabilities",)
+    return None if wanted is None else (*wanted, "probabilities")

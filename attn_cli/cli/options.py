@@ -201,11 +201,10 @@ class StepOptions(ShownOptions):
     def request(self, problem: Problem, output: OutputOptions) -> Request:
         """Return the request for a problem."""
         from attn_cli.core.problem import Request
-        from attn_cli.read.tokens import find_token
 
         rows = None
         if self.query_token is not None:
-            rows = (find_token(problem.query_tokens, self.query_token),)
+            rows = (_query(problem, self.query_token),)
         return Request(
             steps=self.steps(),
             rows=rows,
@@ -229,6 +228,18 @@ class StepOptions(ShownOptions):
         if not 0 <= tolerance < float("inf"):
             raise AttnError(f"--tolerance must be 0 or more, not {tolerance}")
         return Expected(read_checks(self.check, Inputs()), tolerance)
+
+
+def _query(problem: Problem, asked: str) -> int:
+    """Return the position of the query asked for; an error names the sequence, if it has a name."""
+    from attn_cli.read.tokens import find_token
+
+    try:
+        return find_token(problem.query_tokens, asked)
+    except AttnError as error:
+        if problem.title:
+            error.message += f" in '{problem.title}'"
+        raise
 
 
 @dataclass(kw_only=True)
@@ -267,7 +278,7 @@ class OutputOptions:
         if form.one_step and only is None:
             raise AttnError(
                 f"{self.name} holds one step, and several are asked for",
-                help="say which with --only, e.g. --only output",
+                help="say which with --only STEP",
             )
         given = {"digits": self.digits is not None, "full": self.full, "labels": self.labels}
         refuse_meaningless(FORMATS, self.name, [name for name, asked in given.items() if asked])

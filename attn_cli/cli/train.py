@@ -83,6 +83,12 @@ class TrainOptions:
                 help="say where the trained file goes: -o trained.yaml, or -o - for standard "
                 "output; --show-gradients shows gradients and trains nothing",
             )
+        other = self.output.lower().endswith((".npy", ".npz", ".csv", ".tsv", ".md"))
+        if other:
+            raise AttnError(
+                f"{self.output} cannot hold a problem file: that is YAML, or JSON as the file was",
+                help="write -o trained.yaml",
+            )
         return self.output
 
     def read(self) -> tuple[Document, Training]:

@@ -11,10 +11,11 @@ import typer
 from attn_cli.cli.deliver import answer_in_a_pipe, check_target, deliver, deliver_several
 from attn_cli.cli.options import Lower, OutputOptions, Scale, Score, ShownOptions, Text
 from attn_cli.errors import AttnError, did_you_mean
+from attn_cli.views import FORMATS
 
 if TYPE_CHECKING:
     from attn_cli.language.translation import Translation
-    from attn_cli.read.dictionary import Dictionary
+    from attn_cli.read.dictionary import Dictionary, Sentence
     from attn_cli.read.files import Inputs
 
 METHODS = ("one-hot", "embeddings", "softmax")
@@ -59,7 +60,7 @@ class DictionaryOptions:
         Text, typer.Option("--words", metavar="FILE", help="The words of an NPY, one a line.")
     ] = None
     strict: Annotated[
-        bool, typer.Option("--strict", help="A malformed line of --embeddings is an error.")
+        bool, typer.Option("--strict", help="Stop at a malformed line of --embeddings.")
     ] = False
     score: Score = None
     scale: Scale = None
@@ -121,26 +122,29 @@ class DictionaryOptions:
             put_embeddings(dictionary.document, self.embeddings, self.word_list, strict=self.strict)
         dictionary.lower = dictionary.lower or self.lower
 
-    def _sentences(
-        self, dictionary: Dictionary, inputs: Inputs
-    ) -> list[tuple[str, tuple[str, ...]]]:
-        """Return each sentence: its text, and its words."""
-        words = self.words or []
-        if words and words != ["-"]:
-            found = [(" ".join(words), dictionary.words(words))]
-        elif words or not getattr(sys.stdin, "isatty", lambda: False)():
-            from attn_cli.read.override import lines_of
+    def _sentences(self, dictionary: Dictionary, inputs: Inputs) -> list[Sentence]:
+        """Return each sentence: its text, its words, its place."""
+        from attn_cli.errors import Where
+        from attn_cli.read.dictionary import Sentence
+        from attn_cli.read.override import lines_of, refuse_dash_among
 
-            lines = lines_of(inputs, "the words")
-            found = [(line.strip(), dictionary.words([line.strip()])) for line, _ in lines]
+        words = self.words or []
+        refuse_dash_among(words)
+        if words and words != ["-"]:
+            found = [Sentence(" ".join(words), dictionary.words(words))]
+        elif words or not getattr(sys.stdin, "isatty", lambda: False)():
+            lines = [(t.strip(), at) for t, at in lines_of(inputs, "the words", "sentence")]
+            found = [Sentence(line, dictionary.words([line]), at) for line, at in lines]
         else:
             raise AttnError(
                 "there is nothing to translate",
                 help="attn translate le chat, or a sentence a line on standard input",
             )
-        for text, parts in found:
+        for text, parts, place in found:
             if not parts:
-                raise AttnError(f"there is no word in '{text}'", help="a word has letters")
+                raise AttnError(
+                    f"there is no word in '{text}'", where=Where(place), help="a word has letters"
+                )
         return found
 
 
@@ -164,6 +168,11 @@ def translate(asked: DictionaryOptions, shown: ShownOptions, output: OutputOptio
     records = (
         translated(each, top=asked.top, edge=output.edge).chosen(wanted) for each in translations
     )
+    if not FORMATS[output.name].several and all(each.problem is None for each in translations):
+        raise AttnError(
+            f"there is nothing to write as {output.name}: no word is known",
+            help="choose another format, or other words",
+        )
     if len(translations) == 1:
         return deliver(next(records), output)
     return deliver_several(records, output)

@@ -1,7 +1,7 @@
 """The activations of the feed-forward network: elementwise, each with its derivative.
 
     relu(x) = max(x, 0)
-    gelu(x) = x Phi(x),  Phi(x) = (1 + erf(x / sqrt(2))) / 2
+    gelu(x) = x Phi(x),  Phi(x) = (1 + erf(x / sqrt(2))) / 2 = erfc(-x / sqrt(2)) / 2
     gelu_tanh(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
 
 `gelu` is the exact form (Hendrycks and Gimpel 2016, arXiv 1606.08415; PyTorch's default, BERT);
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import erf, pi, sqrt
+from math import erfc, pi, sqrt
 
 import numpy as np
 
@@ -29,9 +29,9 @@ class Activation:
 
 
 def _normal_cdf(x: Array) -> Array:
-    """Return Phi(x); NumPy has no erf."""
-    values = [erf(value / sqrt(2)) for value in x.ravel().tolist()]
-    return ((1 + np.array(values).reshape(x.shape)) / 2).astype(x.dtype)
+    """Return Phi(x); NumPy has no erfc."""
+    values = [erfc(-value / sqrt(2)) / 2 for value in x.ravel().tolist()]
+    return np.array(values).reshape(x.shape).astype(x.dtype)
 
 
 def _normal_pdf(x: Array) -> Array:

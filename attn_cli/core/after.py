@@ -41,10 +41,15 @@ class LayerNorm:
 
     def normed(self, x: Array) -> tuple[Array, Array]:
         """Return the rows before gamma and beta, and 1/sqrt(var + eps) of each."""
-        centred = x - x.mean(axis=-1, keepdims=True)
-        variance = (centred**2).mean(axis=-1, keepdims=True)
-        inverse: Array = (1 / np.sqrt(variance + self.eps)).astype(x.dtype)
-        return centred * inverse, inverse
+        # Narrow types hold neither the squares of large rows nor eps; in float64 large rows are
+        # made small first, which the ratio does not see.
+        centred = x.astype(np.float64)
+        centred = centred - centred.mean(axis=-1, keepdims=True)
+        size = np.maximum(np.abs(centred).max(axis=-1, keepdims=True), 1)
+        variance = ((centred / size) ** 2).mean(axis=-1, keepdims=True)
+        spread = np.sqrt(variance + self.eps / size / size)
+        inverse: Array = (1 / size / spread).astype(x.dtype)
+        return (centred / size / spread).astype(x.dtype), inverse
 
     def formula(self, x: str) -> str:
         """Write it."""

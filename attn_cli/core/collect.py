@@ -65,15 +65,17 @@ class Collector:
     def answer(self) -> str | list[str] | None:
         """The next word, one a batch entry where there are several; None where none is asked."""
         words = [choice.answer for choice in self.choices]
-        several = bool(self._problem.lead) and len(self._plan.groups) > 1
-        return words if several else words[0] if words else None
+        if not words:
+            return None
+        return words if self._plan.steps["probabilities"].free else words[0]
 
     def watches(self, name: str) -> bool:
         """Whether values of a step that are not finite are to be noted.
 
-        Scores are watched also where they are not shown: normalisers can hide what overflowed.
+        Scores and logits are watched also where they are not shown: normalisers can hide what
+        overflowed.
         """
-        shown = name == "scores" or name in self._plan.steps
+        shown = name in {"scores", "logits"} or name in self._plan.steps
         return shown and self._problem.nonfinite == "refuse"
 
     def note_wild(
@@ -94,8 +96,9 @@ class Collector:
             place[-1] += keys.start
         if self._problem.layout == "columns":
             place.reverse()
-        count, first = self._wild.get(name, (0, [*lead, *place]))
-        self._wild[name] = count + int(wild.sum()), first
+        place = [*lead, *place]
+        count, first = self._wild.get(name, (0, place))
+        self._wild[name] = count + int(wild.sum()), min(first, place)
 
     def check(self, name: str, lead: Lead, values: Array, rows: Integers | None = None) -> None:
         """Note what is not finite in a step whose every value counts, and keep it."""
@@ -131,6 +134,8 @@ class Collector:
 
     def _place(self, step: StepPlan, lead: Lead) -> tuple[int, ...] | None:
         """Return where a batch entry and head stands in a step; None where it is not kept."""
+        if any(lead[axis] != index for axis, index in step.fixed.items()):
+            return None
         held = [step.indices(axis) for axis in range(len(step.free))]
         wanted = [lead[axis] for axis in step.free]
         if any(index not in indices for index, indices in zip(wanted, held, strict=True)):
@@ -139,7 +144,7 @@ class Collector:
 
     def _empty_rows(self) -> str:
         names = []
-        for lead, row in self._empty[:3]:
+        for lead, row in sorted(self._empty)[:3]:
             axes = self._problem.lead_axes
             entry = "".join(f"{name} {at}, " for name, at in zip(axes, lead, strict=True))
             word = self._problem.query_tokens[row]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,11 @@ def choice(next_word: NextWord, tokens: Labels, probabilities: Array, top: int) 
     best, value = ranking[0]
     second = ranking[1] if len(ranking) > 1 else None
     asked = " ".join(tokens)
+    doubt = ""
+    if not np.isfinite(value):
+        doubt = f"what follows '{asked}' cannot be told: its probabilities are not finite"
+    elif second is not None and second[1] == value:
+        doubt = f"after '{asked}', '{best}' and '{second[0]}' are equally likely"
     return Choice(
         asked=asked,
         answer=best,
@@ -76,9 +82,7 @@ def choice(next_word: NextWord, tokens: Labels, probabilities: Array, top: int) 
         runner_up=second and second[0],
         margin=second and value - second[1],
         ranking=ranking[:top],
-        doubt=f"after '{asked}', '{best}' and '{second[0]}' are equally likely"
-        if second is not None and second[1] == value
-        else "",
+        doubt=doubt,
     )
 
 
@@ -88,14 +92,17 @@ class Pooling:
     def __init__(self, rows: Integers) -> None:
         self._wanted = rows
         self._sum: Array | None = None
+        self._dtype: np.dtype[Any] = np.dtype(np.float64)
 
     def add(self, positions: Integers, values: Array) -> None:
         """Add those of these rows that are pooled; positions and rows of values go together."""
-        part = values[np.isin(positions, self._wanted)].sum(axis=0, dtype=values.dtype)
+        # In float64, so that a mean of many narrow numbers does not overflow on its way.
+        part = values[np.isin(positions, self._wanted)].sum(axis=0, dtype=np.float64)
         self._sum = part if self._sum is None else self._sum + part
+        self._dtype = values.dtype
 
     def pooled(self) -> Array:
         """Return the mean."""
         assert self._sum is not None  # there is at least one block
-        mean: Array = self._sum / self._sum.dtype.type(len(self._wanted))
+        mean: Array = (self._sum / len(self._wanted)).astype(self._dtype)
         return mean

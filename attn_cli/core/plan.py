@@ -20,15 +20,17 @@ from attn_cli.core.visible import Lead
 from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.record import Labels, Numbered
 
-Chosen = list[int | None]  # for each leading axis the entry that was asked for, None for all
+# For each leading axis the entry that was asked for, None for all.
+Chosen = list[int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
     """The shape of one step, and the indices along each axis that will be held (None: all).
 
-    `free` are the leading axes of the scores that the step has too; `rows` the positions of the
-    queries whose rows are held, where it has an axis of queries.
+    `free` are the leading axes of the scores that the step has too, `fixed` those of which one
+    entry was asked for, with it; `rows` the positions of the queries whose rows are held, where it
+    has an axis of queries.
     """
 
     name: str
@@ -38,6 +40,7 @@ class StepPlan:
     shape: tuple[int, ...]
     kept: tuple[Sequence[int] | None, ...]
     free: tuple[int, ...]
+    fixed: dict[int, int]
     rows: Integers | None
 
     @property
@@ -141,7 +144,8 @@ def _chosen(problem: Problem, request: Request) -> Chosen:
                 help=_NO_AXIS[name],
             )
         size = problem.lead[problem.lead_axes.index(name)]
-        if not isinstance(index, int) or not 0 <= index < size:
+        whole = hasattr(index, "__index__") and not isinstance(index, bool)
+        if not whole or not 0 <= index < size:
             raise AttnError(
                 f"--{name} {index} is out of range: there are {size}, numbered from 0 to {size - 1}"
             )
@@ -179,7 +183,8 @@ def _step(
 ) -> StepPlan:
     """Return the plan of one step; `depth` is the length of its last axis."""
     axes = AXES[name]
-    free = tuple(axis for axis in _lead_of(problem, name) if chosen[axis] is None)
+    lead = _lead_of(problem, name)
+    free = tuple(axis for axis in lead if chosen[axis] is None)
     words = () if problem.next_word is None else problem.next_word.vocabulary
     labels: dict[str, Labels] = {
         "token": problem.token_labels,
@@ -209,6 +214,7 @@ def _step(
         shape=shape,
         kept=kept,
         free=free,
+        fixed={axis: index for axis in lead if (index := chosen[axis]) is not None},
         rows=held,
     )
 

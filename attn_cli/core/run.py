@@ -34,7 +34,7 @@ def run(problem: Problem, request: Request | None = None, *, command: str = "com
     collector = Collector(problem, plan)
     with np.errstate(all="ignore"):  # what overflows is reported by name instead
         for name, values in _inputs(problem):
-            collector.keep(name, (), values)
+            collector.check(name, (), values)
         for group, leads in plan.groups.items():
             _fill(collector, problem, plan, group, leads)
     made = collector.steps()

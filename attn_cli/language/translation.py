@@ -25,7 +25,6 @@ from attn_cli.record import Choice, Labels, Record, Step
 METHODS = {"one-hot": "none", "embeddings": "argmax", "softmax": "softmax"}  # with its normaliser
 HARDLY = 0.05  # a best that is ahead by less than this part of itself is not clearly best
 LOOK_UP = ("q", "k", "v", "scores", "weights", "context")
-IN_CONTEXT = ("embeddings", "positioned", "q", "k", "v", "scores", "masked", "weights")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +58,8 @@ def translate(translation: Translation, *, top: int = 0, edge: Edge | None = Non
     if t.context is not None:
         sentence = run(t.context)
         last = list(sentence.steps.values())[-1]
-        paid = {n: s for n, s in sentence.steps.items() if n in IN_CONTEXT or s is last}
         steps |= {f"alone.{name}": step for name, step in alone.items()}
-        steps |= {f"sentence.{name}": step for name, step in paid.items()}
+        steps |= {f"sentence.{name}": step for name, step in sentence.steps.items()}
         warnings += sentence.warnings
         without = chosen
         query = replace(_query(t.problem), inputs=last.values)
@@ -124,7 +122,7 @@ def _looked_up(
     t: Translation, problem: Problem, top: int, warnings: list[str]
 ) -> tuple[dict[str, Step], list[Choice]]:
     """Return the steps of the look-up, and what is chosen for each word."""
-    record = run(problem, Request(steps=LOOK_UP))
+    record = run(problem)
     warnings += record.warnings
     q, k, v, z, alpha, h = (record.steps[name] for name in LOOK_UP)
     h_v = replace(
@@ -133,7 +131,7 @@ def _looked_up(
         formula="target_scores = h V^T",
         axes=("query", "key"),
         labels=(h.labels[0], t.targets),
-        values=h.values @ v.values.T,
+        values=_product(h.values, v.values, warnings),
         shape=(len(h.values), len(t.targets)),
     )
     q, k = _named(q, t.q_labels), _named(k, t.q_labels)
@@ -143,12 +141,23 @@ def _looked_up(
     z = replace(z, formula=z.formula.replace("scores =", "z ="))
     alpha = replace(alpha, formula=alpha.formula.replace("weights =", "alpha ="))
     alpha = replace(alpha, formula=alpha.formula.replace("scores", "z"))
-    steps = {step.name: step for step in (q, k, k_t, v, z, alpha, h, h_v)}
+    made = record.steps
+    gated = (made["products"], made["gate"]) if "gate" in made else ()
+    steps = {step.name: step for step in (q, k, k_t, v, *gated, z, alpha, h, h_v)}
     chosen = [
         _choice(t, at, Q, h_v.values[at], (z if t.method != "softmax" else alpha).values[at], top)
         for at, Q in enumerate(q.values)
     ]
     return steps, chosen
+
+
+def _product(h: Array, V: Array, warnings: list[str]) -> Array:
+    """Return h V^T; warn where it overflows."""
+    with np.errstate(all="ignore"):
+        product: Array = h @ V.T
+    if not np.isfinite(product).all():
+        warnings.append(f"target_scores is not finite: {product.dtype} overflows there")
+    return product
 
 
 def _named(step: Step, labels: Labels) -> Step:
@@ -185,6 +194,8 @@ def _doubt(
         return f"'{asked}' has a zero vector, which says nothing of its meaning"
     if rival is None or margin is None:
         return ""
+    if not np.isfinite(margin):
+        return f"what fits '{asked}' cannot be told: its scores are not finite"
     if margin <= 1e-12 * abs(value):
         return f"'{best}' and '{rival}' fit '{asked}' equally well: the first was taken"
     if margin < HARDLY * abs(value):

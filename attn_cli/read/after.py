@@ -76,13 +76,9 @@ def _feed_forward(sources: Sources, node: Any) -> FeedForward | None:
     if node is None:
         return None
     keys = mapping(node, path, NETWORK_KEYS)
-    for name in ("W1", "W2"):
-        if name not in keys:
-            raise AttnError(
-                f"{dotted((*path, name))} is missing",
-                path=path,
-                help="feed_forward needs W1 (d_out x d_ff) and W2 (d_ff x d_last)",
-            )
+    _require(
+        keys, path, ("W1", "W2"), "feed_forward needs W1 (d_out x d_ff) and W2 (d_ff x d_last)"
+    )
     residual = "residual" in keys and flag(keys["residual"], (*path, "residual"))
     last = "d_out" if residual else "d_last"
     first = sources.matrix(keys["W1"], (*path, "W1"), ("d_out", "d_ff"))
@@ -98,6 +94,13 @@ def _feed_forward(sources: Sources, node: Any) -> FeedForward | None:
     )
 
 
+def _require(keys: Any, path: Path, names: tuple[str, ...], help: str) -> None:
+    """Raise AttnError for the first of the names that is missing."""
+    for name in names:
+        if name not in keys:
+            raise AttnError(f"{dotted((*path, name))} is missing", path=path, help=help)
+
+
 def _vector(sources: Sources, keys: Any, path: Path, name: str, d: str) -> Array | None:
     return sources.array(keys[name], (*path, name), (d,)) if name in keys else None
 
@@ -108,13 +111,8 @@ def read_next_word(sources: Sources, after: After, tokens: Labels) -> NextWord |
     if node is None:
         return None
     keys = mapping(node, path, NEXT_WORD_KEYS)
-    for name in ("vocabulary", "weights"):
-        if name not in keys:
-            raise AttnError(
-                f"{dotted((*path, name))} is missing",
-                path=path,
-                help="next_word needs vocabulary: [...] and weights (d x words)",
-            )
+    needed = ("vocabulary", "weights")
+    _require(keys, path, needed, "next_word needs vocabulary: [...] and weights (d x words)")
     vocabulary = _vocabulary(keys["vocabulary"], (*path, "vocabulary"))
     sources.shapes.fix("words", len(vocabulary), "next_word.vocabulary")
     network = after.feed_forward

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,12 +45,21 @@ CONTEXT_KEYS = (
 UNKNOWN = ("error", "skip", "keep")
 
 
+class Sentence(NamedTuple):
+    """What is to be translated: its text, its words, and where it stands in standard input."""
+
+    text: str
+    words: tuple[str, ...]
+    place: str | None = None
+
+
 class Dictionary:
     """A dictionary whose pairs have been read; `translation` reads the rest for a sentence."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
         try:
+            _refuse_no_pairs(document.tree)
             self.tree = mapping(document.tree, (), DICTIONARY_KEYS)
             self.sources, self.targets = _pairs(self.tree)
             name = choice(self.tree.get("dtype", "float64"), ("dtype",), DTYPES)
@@ -61,35 +70,37 @@ class Dictionary:
 
     def words(self, texts: Iterable[str]) -> tuple[str, ...]:
         """Return the words of texts; one that stands in the dictionary as it is stays whole."""
+        table = self.tree.get("embeddings")
+        known = {*self.sources, *(map(nfc, table) if isinstance(table, dict) else ())}
         found: list[str] = []
         for text in texts:
-            whole = nfc(text) in self.sources
-            found += [nfc(text)] if whole else words_of(text, lower=self.lower)
+            whole = nfc(text.lower() if self.lower else text)
+            found += [whole] if whole in known else words_of(text, lower=self.lower)
         return tuple(found)
 
     def translations(
         self,
-        sentences: list[tuple[str, tuple[str, ...]]],
+        sentences: list[Sentence],
         method: str | None,
         *,
         context: bool,
         unknown: str,
     ) -> list[Translation]:
-        """Return a validated translation of each sentence, which is its text and its words.
+        """Return a validated translation of each sentence.
 
         Raises AttnError for an unknown word (unless it may be skipped or kept), and for whatever is
         wrong with vectors and parameters.
         """
         chosen = method or ("softmax" if "embeddings" in self.tree else "one-hot")
-        asked = frozenset(nfc(each) for _, words in sentences for each in words)
+        asked = frozenset(nfc(each) for sentence in sentences for each in sentence.words)
         document = replace(self.document, words=asked | frozenset(self.sources))
         try:
             choice(chosen, ("method",), tuple(METHODS))
             choice(unknown, ("unknown",), UNKNOWN)
             space = _Space(self, document, chosen)
             return [
-                space.translation(text, words, context=context, unknown=unknown)
-                for text, words in sentences
+                space.translation(sentence, context=context, unknown=unknown)
+                for sentence in sentences
             ]
         except AttnError as error:
             raise self.document.located(error) from None
@@ -139,17 +150,31 @@ def _pair(place: Place, cells: list[str]) -> tuple[str, str]:
     return nfc(cells[0].strip()), nfc(cells[1].strip())
 
 
-def _pairs(tree: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _refuse_no_pairs(tree: Any) -> None:
     if "pairs" not in tree:
         raise AttnError(
-            "the dictionary has no pairs", help="write pairs: {chat: cat, table: table}"
+            "this is no dictionary: it has no pairs", help="write pairs: {chat: cat, table: table}"
         )
+
+
+def _pairs(tree: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     node = tree["pairs"]
     if not isinstance(node, dict) or not node:
         kind = "is empty" if isinstance(node, dict) else f"must be a mapping, not {kind_of(node)}"
         raise AttnError(f"pairs {kind}", path=("pairs",), help="write pairs: {chat: cat}")
     targets = tuple(nfc(word(node[key], ("pairs", str(key)))) for key in node)
-    return tuple(nfc(str(key)) for key in node), targets
+    sources = tuple(nfc(str(key)) for key in node)
+    seen: set[str] = set()
+    for source, key in zip(sources, node, strict=True):
+        if source in seen:
+            raise AttnError(
+                f"'{printable(source)}' stands twice, in two Unicode forms",
+                path=("pairs", str(key)),
+                at_key=True,
+                help="keep one of the two",
+            )
+        seen.add(source)
+    return sources, targets
 
 
 class _Space:
@@ -238,15 +263,14 @@ class _Space:
                 )
         return np.stack([table[target] for target in self.targets]), ()
 
-    def translation(
-        self, text: str, words: tuple[str, ...], *, context: bool, unknown: str
-    ) -> Translation:
+    def translation(self, sentence: Sentence, *, context: bool, unknown: str) -> Translation:
         """Return the validated translation of one sentence."""
+        words = sentence.words
         known = tuple(self._knows(asked) for asked in words)
         warnings = list(self.warnings)
         for asked, here in zip(words, known, strict=True):
             if not here and unknown == "error":
-                raise self._unknown(asked)
+                raise self._unknown(asked, sentence.place)
             if not here:
                 verb = "left out" if unknown == "skip" else "kept as it is"
                 warnings.append(f"'{asked}' is unknown, and {verb}")
@@ -254,7 +278,7 @@ class _Space:
         kept = words if unknown == "keep" else looked_up
         problem = self._problem(looked_up) if looked_up else None
         return Translation(
-            sentence=text,
+            sentence=sentence.text,
             words=kept,
             known=known if unknown == "keep" else (True,) * len(kept),
             problem=problem,
@@ -270,7 +294,7 @@ class _Space:
     def _knows(self, word: str) -> bool:
         return word in (self.sources if self.table is None else self.table)
 
-    def _unknown(self, word: str) -> AttnError:
+    def _unknown(self, word: str, place: str | None) -> AttnError:
         if self.table is None:
             known: Any = self.sources
             advice = known_words(word, known)
@@ -279,7 +303,7 @@ class _Space:
             advice, where = self.table.advice(word), "the dictionary's embeddings"
         return AttnError(
             f"'{printable(word)}' is not in {where}",
-            where=Where(None),
+            where=Where(place),
             help=f"{advice}\nor let it pass: --unknown skip, --unknown keep",
         )
 

@@ -109,6 +109,13 @@ def _written_out(
                 path=place,
                 help="write word: [1, 0, ...]",
             )
+        if nfc(str(key)) in vectors:
+            raise AttnError(
+                f"'{printable(str(key))}' stands twice in {dotted(path)}, in two Unicode forms",
+                path=place,
+                at_key=True,
+                help="keep one of the two",
+            )
         first = next(iter(vectors.values()), vector)
         if len(vector) != len(first):
             raise AttnError(
@@ -152,7 +159,10 @@ def _of_file(
         near = nearest_words(
             document.inputs, file, asked, words=words, path=place, progress=document.inputs.progress
         )
-        listed = ", ".join(printable(name) for name in near)
-        return f"{found.name} has no such word; spelt most like it: {listed}"
+        known = nfc(asked)
+        listed = ", ".join(printable(name) for name in near if name != known)
+        none = f"{found.name} has no vector for it"
+        lines = [f"{none}; spelt most like it: {listed}" if listed else none, *found.warnings]
+        return "\n".join(lines)
 
     return WordTable(path, found.rows, advice, found.warnings)

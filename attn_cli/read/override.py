@@ -10,6 +10,7 @@ from attn_cli.read.document import Document
 from attn_cli.read.events import Quoted, parse
 from attn_cli.read.files import Inputs, twice_from_stdin
 from attn_cli.read.keys import KEYS
+from attn_cli.read.lookup import is_vectors_file
 from attn_cli.read.matrix import natural
 from attn_cli.read.tables import decode
 
@@ -42,7 +43,25 @@ def put_keys(document: Document, options: Mapping[str, str]) -> None:
 
 
 def put_embeddings(document: Document, file: str, words: str | None, *, strict: bool) -> None:
-    """Put a file of word vectors in the place of embeddings; `words` lists those of an NPY."""
+    """Put a file of word vectors in the place of embeddings; `words` lists those of an NPY.
+
+    Raises AttnError for a file that cannot be one.
+    """
+    if file == "-":
+        raise AttnError(
+            "--embeddings cannot come from standard input: they may be read twice",
+            help="put them into a file",
+        )
+    if words is None and not is_vectors_file(file):
+        npy = file.lower().endswith(".npy")
+        raise AttnError(
+            f"--embeddings {printable(file)} needs its list of words"
+            if npy
+            else f"--embeddings {printable(file)} is no file of word vectors by its suffix",
+            help="add --words FILE, one word a line"
+            if npy
+            else "use .txt, .vec or .glove, also gzipped, or an NPY with --words",
+        )
     node: dict[str, object] = {"file": Quoted(file)}
     if words is not None:
         node["words"] = Quoted(words)
@@ -55,21 +74,29 @@ def put_sequences(document: Document, texts: Sequence[str]) -> None:
     """Put texts in the place of the words of a problem, one a sequence; `-` is a line each."""
     named = [(text, f"'{printable(text)}'") for text in texts]
     if list(texts) == ["-"]:
-        named = lines_of(document.inputs, "the sequences")
+        named = lines_of(document.inputs, "the sequences", "sequence")
     document.tree.pop("tokens", None)
     document.tree["sequences"] = [Quoted(text) for text, _ in named]
     for at, (_, name) in enumerate(named):
         document.options["sequences", at] = name
 
 
-def lines_of(inputs: Inputs, wanted_for: str) -> list[tuple[str, str]]:
+def refuse_dash_among(words: Sequence[str]) -> None:
+    """Raise AttnError where standard input is named beside words."""
+    if "-" in words and len(words) > 1:
+        raise AttnError(
+            "- stands for standard input, and goes alone", help="give the words, or - for a pipe"
+        )
+
+
+def lines_of(inputs: Inputs, wanted_for: str, what: str) -> list[tuple[str, str]]:
     """Return the lines of standard input that are not blank, each with its place."""
     with inputs.open("-", wanted_for) as stream:
         text = decode(stream.read(), "standard input")
     lines = enumerate(text.splitlines(), 1)
     found = [(line, f"standard input:{at}") for at, line in lines if line.strip()]
     if not found:
-        raise AttnError("standard input holds no word", help="write one sequence a line")
+        raise AttnError("standard input holds no word", help=f"write one {what} a line")
     return found
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from attn_cli.core.positions import LAYOUTS, Positions, learned, sinusoidal
 from attn_cli.errors import AttnError, Path
 from attn_cli.read.keys import mapping
@@ -37,7 +39,15 @@ def read_positions(sources: Sources) -> Positions | None:
     choice(keys["function"], (*path, "function") if isinstance(node, dict) else path, NAMES)
     layout = choice(keys.get("layout", LAYOUTS[0]), (*path, "layout"), LAYOUTS)
     base = positive(keys["base"], (*path, "base")) if "base" in keys else BASE
-    return sinusoidal(len(X), X.shape[1], base, layout, sources.dtype)
+    with np.errstate(all="ignore"):
+        made = sinusoidal(len(X), X.shape[1], base, layout, sources.dtype)
+    if not np.isfinite(made.values).all():
+        raise AttnError(
+            f"positions.base is {base:g}, of which the powers overflow",
+            path=(*path, "base"),
+            help=f"leave it out for {BASE:g}, or choose one nearer to 1",
+        )
+    return made
 
 
 NAMES = ("sinusoidal",)

@@ -53,7 +53,8 @@ class Sources:
         """What queries are made from, and keys and values where there is no memory: X or X + P."""
         if self.X is None or self.positions is None:
             return self.X
-        return self.X + self.positions.values
+        with np.errstate(over="ignore"):  # the step `positioned` says so
+            return self.X + self.positions.values
 
     @property
     def letter(self) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from attn_cli.errors import AttnError, Path, dotted, nearest, printable
 from attn_cli.read.scalars import kind_of, word
-from attn_cli.read.text import words_of
+from attn_cli.read.text import nfc, words_of
 from attn_cli.record import Labels
 
 
@@ -45,10 +45,14 @@ def find_token(tokens: Labels, asked: str | int, *, what: str = "query") -> int:
     A number, as Python may give it, is an index and no word.
     """
     if not isinstance(asked, str):
+        if isinstance(asked, bool) or not hasattr(asked, "__index__"):
+            raise AttnError(f"{asked} names no {what}", help="give its word or its index")
         if 0 <= asked < len(tokens):
             return int(asked)
         raise _no_index(str(asked), tokens, what)
     where = [at for at, token in enumerate(tokens) if token == asked]
+    if not where and not asked.isascii():  # one letter may have been written in two ways
+        where = [at for at, token in enumerate(tokens) if nfc(token) == nfc(asked)]
     if len(where) == 1:
         return where[0]
     if where:

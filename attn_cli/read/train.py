@@ -272,14 +272,14 @@ def _of_example(document: Document, path: Path, error: AttnError) -> AttnError:
 def _target(base: Problem, at: int, pair: Pair) -> int:
     """Return the place of the word that follows in the vocabulary."""
     assert base.next_word is not None  # it was checked
-    vocabulary = base.next_word.vocabulary
-    if pair.follows not in vocabulary:
+    vocabulary = [nfc(each) for each in base.next_word.vocabulary]
+    if nfc(pair.follows) not in vocabulary:
         raise AttnError(
             f"{dotted((*EXAMPLES, at, 1))}: '{printable(pair.follows)}' is not in the vocabulary",
             path=(*EXAMPLES, at, 1),
             help=did_you_mean(pair.follows, vocabulary, what="next_word.vocabulary has"),
         )
-    return list(vocabulary).index(pair.follows)
+    return vocabulary.index(nfc(pair.follows))
 
 
 def _sources(

@@ -14,7 +14,7 @@ import numpy as np
 from attn_cli.errors import AttnError, printable
 from attn_cli.record import Record, Step
 from attn_cli.views import Style
-from attn_cli.views.cells import cells
+from attn_cli.views.cells import cells, column_blocks
 from attn_cli.views.choices import margin
 
 GUTTER = "    "  # between two phrases
@@ -32,7 +32,7 @@ class _Panel:
 
 def render(records: Sequence[Record], style: Style) -> str:
     """Return the phrases side by side, as many beside each other as the width allows."""
-    blocks = [_lines(_panel(record, style)) for record in records]
+    blocks = [_lines(_panel(record, style), style.width) for record in records]
     out: list[str] = []
     for row in _rows(blocks, style.width):
         height = max(len(block) for block in row)
@@ -71,8 +71,8 @@ def _named(values: np.ndarray, names: list[str], style: Style) -> list[tuple[str
     return list(zip(names, cells(values, style.digits, align=True), strict=True))
 
 
-def _lines(panel: _Panel) -> list[str]:
-    """Return the lines of one phrase, all of the same width."""
+def _lines(panel: _Panel, width: int | None) -> list[str]:
+    """Return the lines of one phrase, all of the same width; too many tokens come in parts."""
     from rich.cells import cell_len
 
     rows = [row for _, group in panel.groups for row in group]
@@ -80,16 +80,20 @@ def _lines(panel: _Panel) -> list[str]:
     columns = list(zip(panel.head, *(line for _, line in rows), strict=True))
     widths = [max(cell_len(text) for text in column) for column in columns]
 
-    def line(name: str, texts: list[str]) -> str:
-        padded = (" " * (w - cell_len(t)) + t for t, w in zip(texts, widths, strict=True))
+    def line(name: str, texts: list[str], part: slice) -> str:
+        pairs = zip(texts[part], widths[part], strict=True)
+        padded = (" " * (size - cell_len(text)) + text for text, size in pairs)
         return name + " " * (label - cell_len(name)) + "".join(f"   {text}" for text in padded)
 
-    lines = [panel.title, "", line("", panel.head)]
-    for name, group in panel.groups:
-        lines += [name, *(line(each, texts) for each, texts in group)]
+    lines = [panel.title]
+    for first, last in column_blocks(label, widths, width):
+        part = slice(first, last)
+        lines += ["", line("", panel.head, part)]
+        for name, group in panel.groups:
+            lines += [name, *(line(each, texts, part) for each, texts in group)]
     lines += ["", panel.foot]
-    width = max(cell_len(text) for text in lines)
-    return [text + " " * (width - cell_len(text)) for text in lines]
+    widest = max(cell_len(text) for text in lines)
+    return [text + " " * (widest - cell_len(text)) for text in lines]
 
 
 def _width(block: list[str]) -> int:

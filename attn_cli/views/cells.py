@@ -15,6 +15,7 @@ from attn_cli.errors import printable
 from attn_cli.record import Comparison, Record, Step
 
 GAP = "..."  # stands where rows or columns are left out
+COLUMN_GAP = 3  # between two columns of a table
 LABEL_WIDTH = 32  # a longer word is shortened
 
 
@@ -58,7 +59,7 @@ def _sheet(
     step: Step, entry: tuple[int, ...], digits: int, align: bool, heading: str, note: str | None
 ) -> Sheet:
     """Return one matrix of a step, that of a batch entry and head."""
-    title = title_of(step)
+    title = title_of(step, beyond=len(entry))
     step = step.as_matrix()
     at = tuple(step.indices(axis).index(index) for axis, index in enumerate(entry))
     values = step.values[at]
@@ -78,14 +79,18 @@ def _sheet(
     )
 
 
-def title_of(step: Step) -> str:
-    """Return the name of a step, its formula, and its shape with the names of its axes."""
+def title_of(step: Step, *, beyond: int = 0) -> str:
+    """Return the name of a step, its formula, and its shape with the names of its axes.
+
+    `beyond` is how many leading axes a heading above it speaks of.
+    """
+    axes, shape = step.axes[beyond:], step.shape[beyond:]
     named = (
         step.formula
         if step.formula.startswith(f"{step.name} =")
         else f"{step.name}: {step.formula}"
     )
-    return f"{named}   ({' x '.join(step.axes)}: {' x '.join(map(str, step.shape))})"
+    return f"{named}   ({' x '.join(axes)}: {' x '.join(map(str, shape))})"
 
 
 def shortened(step: Step) -> str | None:
@@ -138,6 +143,19 @@ def gaps(indices: Sequence[int]) -> list[int]:
     [3]
     """
     return [at for at in range(1, len(indices)) if indices[at] != indices[at - 1] + 1]
+
+
+def column_blocks(
+    label_width: int, widths: list[int], width: int | None
+) -> Iterator[tuple[int, int]]:
+    """Yield ranges of columns that fit the width beside the labels; at least one column each."""
+    first, used = 0, label_width
+    for at, column in enumerate(widths):
+        if width is not None and at > first and used + column + COLUMN_GAP > width:
+            yield first, at
+            first, used = at, label_width
+        used += column + COLUMN_GAP
+    yield first, len(widths)
 
 
 def with_gaps(items: list[Any], places: list[int], gap: Any) -> list[Any]:

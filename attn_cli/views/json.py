@@ -29,7 +29,7 @@ def render(record: Record, style: Style) -> str:
         "steps": {name: _step(step) for name, step in record.steps.items()},
         "answer": record.answer,
     }
-    if record.choices:
+    if record.text is not None:
         document["text"] = record.text
         document["choices"] = [_choice(choice) for choice in record.choices]
     document["warnings"] = list(record.warnings)

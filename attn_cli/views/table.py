@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from attn_cli.errors import printable
 from attn_cli.record import Record
 from attn_cli.views import BOX, Style
-from attn_cli.views.cells import GAP, Sheet, sheets, verdict, with_gaps
+from attn_cli.views.cells import COLUMN_GAP, GAP, Sheet, column_blocks, sheets, verdict, with_gaps
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 RICH_CELLS = 1000  # Rich sets about 8 000 cells a second
 UNCUT = 1_000_000  # a width that no table reaches
-COLUMN_GAP = 3  # between two columns of a Rich table: padding, divider, padding
 MARK = "*"  # stands behind the largest weight of each query
 
 # Eleven stops of the viridis colour map (van der Walt and Smith, 2015): lightness grows evenly.
@@ -55,7 +54,7 @@ def render(record: Record, style: Style) -> str:
 
 
 def _console(out: StringIO, *, colour: bool) -> Console:
-    """Return a console that cuts nothing: the width is shared out in `_column_blocks`."""
+    """Return a console that cuts nothing: the width is shared out in `column_blocks`."""
     from rich.console import Console
 
     return Console(
@@ -91,7 +90,7 @@ def _rich(console: Console, sheet: Sheet, style: Style) -> None:
         + (len(GAP) + COLUMN_GAP) * (at in column_gaps)
         for at, name in enumerate(sheet.columns)
     ]
-    for first, last in _column_blocks(label_width, widths, style.width):
+    for first, last in column_blocks(label_width, widths, style.width):
         table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="")
         table.add_column(Text(sheet.corner), no_wrap=True)
         inner = [gap - first for gap in column_gaps if first < gap < last]
@@ -105,19 +104,6 @@ def _rich(console: Console, sheet: Sheet, style: Style) -> None:
         for name, line in zip(rows, with_gaps(lines, row_gaps, blank), strict=True):
             table.add_row(Text(name), *line)
         console.print(table, crop=False, no_wrap=True)
-
-
-def _column_blocks(
-    label_width: int, widths: list[int], width: int | None
-) -> Iterator[tuple[int, int]]:
-    """Yield ranges of columns that fit the width beside the labels; at least one column each."""
-    first, used = 0, label_width
-    for at, column in enumerate(widths):
-        if width is not None and at > first and used + column + COLUMN_GAP > width:
-            yield first, at
-            first, used = at, label_width
-        used += column + COLUMN_GAP
-    yield first, len(widths)
 
 
 def _cells(sheet: Sheet, row: int, columns: slice, style: Style, text: type) -> list[object]:
@@ -163,7 +149,7 @@ def _plain(sheet: Sheet, width: int | None) -> Iterator[str]:
     label_width = max(cell_len(text) for text in (*sheet.rows, sheet.corner))
     columns = zip(sheet.columns, *rows, strict=True)
     widths = [max(cell_len(name), *map(len, cells)) for name, *cells in columns]
-    for first, last in _column_blocks(label_width, widths, width):
+    for first, last in column_blocks(label_width, widths, width):
         names = sheet.columns[first:last]
         head = (" " * (w - cell_len(n)) + n for n, w in zip(names, widths[first:last], strict=True))
         yield f"{padded(sheet.corner, label_width)}   {'   '.join(head)}".rstrip() + "\n"
