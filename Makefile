@@ -73,10 +73,7 @@ types: $(VENV)/dev ## type check alone
 docs: $(VENV)/dev ## write the README's shown outputs anew
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog -r -P -I tests README.md
 
-docs-test-peers: $(PEERS)/ready ## compare with other implementations, in a virtual environment of their own
-	$(PEERS)/bin/python -m pytest tests/peers
-
-check: $(VENV)/dev ## fail where the README's shown outputs have drifted
+docs-check: $(VENV)/dev ## fail where the README's shown outputs have drifted
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog --check --diff -P -I tests README.md
 
 clean: ## remove the virtual environment and all caches
