@@ -33,7 +33,7 @@ def by_command(*arguments: str) -> set[str]:
         (["compute", "--help"], {"numpy", "rich", "yaml", "pydantic"}),
         (["samples"], {"numpy", "rich", "yaml", "pydantic"}),
         (["scores"], {"rich", "yaml", "pydantic"}),
-        (["compute", SAMPLE, "--format", "json"], {"rich", "pydantic"}),
+        (["compute", SAMPLE, "--format", "json"], {"rich", "pydantic", "numpy.ma", "gzip"}),
         (["compute", SAMPLE, "--only", "q", "--format", "csv"], {"rich", "pydantic"}),
         (["compute", SAMPLE], {"rich.markdown", "pydantic"}),
         (["train", "--help"], {"numpy", "rich", "yaml", "pydantic"}),
