@@ -20,6 +20,7 @@ from attn_cli.core.arrays import Array
 from attn_cli.core.plan import edges
 from attn_cli.core.problem import Edge, Problem, Request
 from attn_cli.core.run import run
+from attn_cli.core.settings import settings
 from attn_cli.record import Choice, Labels, Record, Step
 
 METHODS = {"one-hot": "none", "embeddings": "argmax", "softmax": "softmax"}  # with its normaliser
@@ -109,7 +110,7 @@ def _nothing(t: Translation) -> Record:
 
 
 def _settings(t: Translation, problem: Problem) -> Mapping[str, object]:
-    made = run(problem, Request(steps=("q",))).settings
+    made = settings(problem, Request())
     return {"method": t.method, "context": t.context is not None, **made}
 
 

@@ -45,6 +45,7 @@ class Sources:
         self.X: Array | None = None
         self.M: Array | None = None
         self.positions: Positions | None = None
+        self._positioned: Array | None = None
         self.warnings: tuple[str, ...] = ()
         self._read: dict[Path, AnyArray] = {}
 
@@ -53,8 +54,10 @@ class Sources:
         """What queries are made from, and keys and values where there is no memory: X or X + P."""
         if self.X is None or self.positions is None:
             return self.X
-        with np.errstate(over="ignore"):  # the step `positioned` says so
-            return self.X + self.positions.values
+        if self._positioned is None:  # one array for Q, K and V
+            with np.errstate(over="ignore"):  # the step `positioned` says so
+                self._positioned = self.X + self.positions.values
+        return self._positioned
 
     @property
     def letter(self) -> str:
