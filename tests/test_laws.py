@@ -154,7 +154,7 @@ def test_softmax_ignores_a_shift(scores: Any, shift: float) -> None:
     softmax = NORMALIZERS.get("softmax").normalize
     visible = np.ones(scores.shape, dtype=bool)
     np.testing.assert_allclose(
-        softmax(scores + shift, visible), softmax(scores, visible), rtol=1e-9, atol=1e-12
+        softmax(scores + shift, visible, {}), softmax(scores, visible, {}), rtol=1e-9, atol=1e-12
     )
 
 

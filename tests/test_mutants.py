@@ -195,7 +195,7 @@ def test_a_visible_nan_is_among_the_largest() -> None:
 
 def test_argmax_takes_a_visible_key_where_all_scores_are_minus_infinity() -> None:
     argmax = NORMALIZERS.get("argmax").normalize
-    weights = argmax(np.array([[-INF, -INF, -INF]]), np.array([[False, True, True]]))
+    weights = argmax(np.array([[-INF, -INF, -INF]]), np.array([[False, True, True]]), {})
     np.testing.assert_array_equal(weights, [[0, 1, 0]])
 
 
@@ -203,7 +203,7 @@ def test_softmax_of_an_empty_row_needs_no_invalid_arithmetic() -> None:
     softmax = NORMALIZERS.get("softmax").normalize
     with np.errstate(all="raise"):
         weights = softmax(
-            np.array([[-INF, -INF], [1.0, -INF]]), np.array([[False, False], [True, False]])
+            np.array([[-INF, -INF], [1.0, -INF]]), np.array([[False, False], [True, False]]), {}
         )
     np.testing.assert_array_equal(weights, [[0, 0], [1, 0]])
 

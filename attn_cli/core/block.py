@@ -67,7 +67,7 @@ def steps(entry: Entry, rows: slice, keys: slice) -> Iterator[tuple[str, AnyArra
     masked = np.where(visible, scores if added is None else scores + added, -np.inf)
     yield "masked", masked
 
-    weights = entry.normalizer.normalize(masked, visible)
+    weights = entry.normalizer.normalize(masked, visible, {})
     yield "weights", weights
 
     if entry.V is not None:

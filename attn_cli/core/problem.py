@@ -16,8 +16,9 @@ from attn_cli.core.arrays import Array
 from attn_cli.core.linear import IDENTITY, Linear
 from attn_cli.core.next_word import NextWord
 from attn_cli.core.normalizers.base import Normalizer
+from attn_cli.core.parameter import Parameters
 from attn_cli.core.positions import Positions
-from attn_cli.core.scores.base import Layout, Parameters, ScoreFunction
+from attn_cli.core.scores.base import Layout, ScoreFunction
 from attn_cli.core.visible import Causal, Lead, Mask, Scheme
 from attn_cli.record import Labels
 

@@ -11,9 +11,10 @@ from attn_cli.core.block import Entry, steps
 from attn_cli.core.collect import Collector
 from attn_cli.core.formulas import AFTER, AXES, POOLED, WHOLE_ROWS
 from attn_cli.core.next_word import Pooling, choice
+from attn_cli.core.parameter import Parameters
 from attn_cli.core.plan import Plan, labels_of, make_plan
 from attn_cli.core.problem import Problem, Request
-from attn_cli.core.scores.base import Parameters, Parts, ScoreFunction
+from attn_cli.core.scores.base import Parts, ScoreFunction
 from attn_cli.core.settings import settings
 from attn_cli.core.visible import Lead, common_reach
 from attn_cli.record import Record

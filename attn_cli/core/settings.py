@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from attn_cli.core.parameter import Parameters
 from attn_cli.core.problem import Problem, Request
-from attn_cli.core.scores.base import Parameters, ScoreFunction
+from attn_cli.core.scores.base import ScoreFunction
 
 
 def settings(problem: Problem, request: Request) -> dict[str, object]:

@@ -22,7 +22,7 @@ import numpy as np
 
 from attn_cli.core.arrays import Array, Integers
 from attn_cli.core.gradients.loss import loss_and_gradients
-from attn_cli.core.parameters import with_arrays
+from attn_cli.core.learnt import with_arrays
 from attn_cli.core.problem import Problem
 from attn_cli.errors import AttnError
 from attn_cli.record import Labels, Record, Step

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Integers
+from attn_cli.core.parameter import Parameter
 from attn_cli.core.scores import SCORES
-from attn_cli.core.scores.base import Parameter, ScoreFunction
+from attn_cli.core.scores.base import ScoreFunction
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted
 from attn_cli.read.matrix import cast, natural
 from attn_cli.read.scalars import (

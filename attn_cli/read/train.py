@@ -25,7 +25,7 @@ from attn_cli.core.arrays import Array
 from attn_cli.core.gradients.normalizers import NORMALIZER_GRADIENTS
 from attn_cli.core.gradients.scores import SCORE_GRADIENTS
 from attn_cli.core.initial import constant, drawn, gradient_of
-from attn_cli.core.parameters import arrays_of
+from attn_cli.core.learnt import arrays_of
 from attn_cli.core.problem import Problem
 from attn_cli.core.train import Example, Parameter, Source, Training
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable

@@ -2,7 +2,7 @@
 
     loss = -log softmax(logits)_target,   d logits = softmax(logits) - e_target
 
-Gradients are by the names of `core.parameters`, in the shapes of the problem's arrays.
+Gradients are by the names of `core.learnt`, in the shapes of the problem's arrays.
 """
 
 from __future__ import annotations

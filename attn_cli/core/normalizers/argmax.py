@@ -9,9 +9,10 @@ import numpy as np
 
 from attn_cli.core.arrays import Array, Bools
 from attn_cli.core.normalizers.base import Normalizer
+from attn_cli.core.parameter import Parameters
 
 
-def normalize(scores: Array, visible: Bools) -> Array:
+def normalize(scores: Array, visible: Bools, _: Parameters) -> Array:
     """Return one-hot rows; a row without a visible key is all 0."""
     weights = np.zeros_like(scores)
     # Where all visible scores are -inf the first visible key wins, not the first key.
@@ -22,4 +23,10 @@ def normalize(scores: Array, visible: Bools) -> Array:
     return weights
 
 
-NORMALIZER = Normalizer(name="argmax", formula="one-hot argmax({scores})", normalize=normalize)
+NORMALIZER = Normalizer(
+    name="argmax",
+    formula="one-hot argmax({scores})",
+    reference="hard attention: Xu et al. 2015, arXiv 1502.03044, section 4.1, without its sampling",
+    explanation=("All weight on the largest visible score, the first on a tie."),
+    normalize=normalize,
+)

@@ -1,4 +1,12 @@
-"""What every normaliser is."""
+"""What every normaliser is: one signature for all of them.
+
+    weights = normalize(scores, visible, parameters)   # (rows x keys) -> (rows x keys)
+    lse     = log_sum(scores, visible, parameters)     # (rows x keys) -> (rows), where it has one
+
+`scores` are those of one batch entry and head, in float64 or float32, -inf where `visible` is
+False; the weights there are exactly 0, and all 0 in a row without a visible key. What such a row
+gives in the end (`empty_rows`) is not the normaliser's business, nor are `temperature` and `top_k`.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +14,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from attn_cli.core.arrays import Array, Bools
+from attn_cli.core.parameter import Parameter, Parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normalizer:
-    """A normaliser: its name, the formula of the weights for a step's title, and the function."""
+    """A normaliser: its name, the formula of the weights for a step's title, and the function.
+
+    An array among the parameters has the axis "heads": one number a query head. `normalize` gets
+    the number of its head.
+    """
 
     name: str
-    formula: str  # with {scores} for the name of the step that it reads
-    normalize: Callable[[Array, Bools], Array]
+    formula: str  # with {scores} for the step that it reads, and its parameters, as in {alpha:g}
+    reference: str
+    explanation: str
+    normalize: Callable[[Array, Bools, Parameters], Array]
+    parameters: tuple[Parameter, ...] = ()
+    log_sum: Callable[[Array, Bools, Parameters], Array] | None = None

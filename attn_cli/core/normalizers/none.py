@@ -11,12 +11,19 @@ import numpy as np
 
 from attn_cli.core.arrays import Array, Bools
 from attn_cli.core.normalizers.base import Normalizer
+from attn_cli.core.parameter import Parameters
 
 
-def normalize(scores: Array, visible: Bools) -> Array:
+def normalize(scores: Array, visible: Bools, _: Parameters) -> Array:
     """Return the visible scores, and 0 where a key is hidden."""
     weights: Array = np.where(visible, scores, scores.dtype.type(0))
     return weights
 
 
-NORMALIZER = Normalizer(name="none", formula="{scores}, as they are", normalize=normalize)
+NORMALIZER = Normalizer(
+    name="none",
+    formula="{scores}, as they are",
+    reference="linear attention without a kernel",
+    explanation=("The visible scores themselves are the weights."),
+    normalize=normalize,
+)

@@ -1,6 +1,6 @@
 """Softmax over the visible keys of a row.
 
-    weights_j = exp(s_j) / sum_l exp(s_l)
+    weights_j = exp(s_j) / sum_l exp(s_l),   lse = log(sum_l exp(s_l))
 
 The largest visible score is taken off first, so that exp cannot overflow. A row without a visible
 key gives zeros: PyTorch from 2.5, ONNX and flash-attention do so too; older ones gave NaN, and
@@ -13,9 +13,12 @@ import numpy as np
 
 from attn_cli.core.arrays import Array, Bools
 from attn_cli.core.normalizers.base import Normalizer
+from attn_cli.core.parameter import Parameters
+
+NONE: Parameters = {}
 
 
-def normalize(scores: Array, visible: Bools) -> Array:
+def normalize(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
     """Return the softmax of each row of (rows x keys): it sums to 1, or to 0 where it is empty."""
     highest = scores.max(axis=1, keepdims=True, where=visible, initial=-np.inf)
     highest[~visible.any(axis=1)] = 0  # -inf - (-inf) is NaN
@@ -26,4 +29,23 @@ def normalize(scores: Array, visible: Bools) -> Array:
     return weights
 
 
-NORMALIZER = Normalizer(name="softmax", formula="softmax({scores})", normalize=normalize)
+def log_sum(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
+    """Return log(sum_l exp(s_l)) of each row, -inf where no key is visible."""
+    highest = scores.max(axis=1, where=visible, initial=-np.inf)
+    finite = np.where(np.isfinite(highest), highest, 0)
+    e = np.exp(scores - finite[:, None], out=np.zeros_like(scores), where=visible)
+    total: Array = finite + np.log(e.sum(axis=1))
+    return total
+
+
+NORMALIZER = Normalizer(
+    name="softmax",
+    formula="softmax({scores})",
+    reference="Bridle 1990; Vaswani et al. 2017, arXiv 1706.03762",
+    explanation=(
+        "Positive weights that sum to 1; a difference of two scores is the logarithm of "
+        "the ratio of their weights."
+    ),
+    normalize=normalize,
+    log_sum=log_sum,
+)

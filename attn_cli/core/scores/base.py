@@ -9,14 +9,14 @@ Batch entries and heads are prepared one by one, so that Q and K are plain matri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from attn_cli.core.arrays import Array
+from attn_cli.core.parameter import Parameter, Parameters
 from attn_cli.core.select import Selection
 
-Parameters = Mapping[str, Any]
 Layout = Literal["rows", "columns"]
 
 
@@ -30,34 +30,6 @@ class Parts(NamedTuple):
 
 Block = Callable[[slice, slice], Parts]
 Prepare = Callable[[Array, Array, Parameters], Block]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """A parameter of a score function, as data: whoever reads, checks or explains it needs no more.
-
-    `array` has the symbolic shape `axes`; `positive` is a number above 0; `integer` is a whole
-    number from `minimum`; `pairs` is a list of [query, key]; `score` is another score function.
-    """
-
-    name: str
-    kind: Literal["array", "positive", "integer", "pairs", "score"]
-    meaning: str
-    axes: tuple[str, ...] = ()
-    minimum: int = 0
-    optional: bool = False
-
-    @property
-    def signature(self) -> str:
-        """The parameter as a list shows it: its name, its shape or kind, whether it may miss."""
-        shape = {
-            "array": f"({' x '.join(self.axes)})",
-            "positive": "> 0",
-            "integer": f"whole number >= {self.minimum}",
-            "pairs": "[[query, key], ...]",
-            "score": "score function",
-        }[self.kind]
-        return f"{self.name} {shape}{' optional' if self.optional else ''}"
 
 
 def no_scale(_d_k: int) -> float:

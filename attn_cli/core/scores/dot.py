@@ -9,7 +9,8 @@ Q (n_q x d), K (n_k x d) -> (n_q x n_k). Luong et al. 2015 (arXiv 1508.04025) ca
 from __future__ import annotations
 
 from attn_cli.core.arrays import Array
-from attn_cli.core.scores.base import Block, Layout, Parameters, Parts, ScoreFunction
+from attn_cli.core.parameter import Parameters
+from attn_cli.core.scores.base import Block, Layout, Parts, ScoreFunction
 
 PRODUCTS = ("Q K^T", "K^T Q")
 

@@ -13,7 +13,8 @@ from math import frexp
 import numpy as np
 
 from attn_cli.core.arrays import Array
-from attn_cli.core.scores.base import Block, Layout, Parameter, Parameters, Parts, ScoreFunction
+from attn_cli.core.parameter import Parameter, Parameters
+from attn_cli.core.scores.base import Block, Layout, Parts, ScoreFunction
 
 
 def prepare(Q: Array, K: Array, p: Parameters) -> Block:

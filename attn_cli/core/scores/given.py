@@ -8,7 +8,8 @@ scores (n_q x n_k). For any similarity that is computed elsewhere: q and k need 
 from __future__ import annotations
 
 from attn_cli.core.arrays import Array
-from attn_cli.core.scores.base import Block, Layout, Parameter, Parameters, Parts, ScoreFunction
+from attn_cli.core.parameter import Parameter, Parameters
+from attn_cli.core.scores.base import Block, Layout, Parts, ScoreFunction
 
 
 def prepare(_q: Array, _k: Array, p: Parameters) -> Block:

@@ -9,7 +9,8 @@ call it `general`. OpenNMT-py keeps the transpose of this W: it applies a linear
 from __future__ import annotations
 
 from attn_cli.core.arrays import Array
-from attn_cli.core.scores.base import Block, Layout, Parameter, Parameters, Parts, ScoreFunction
+from attn_cli.core.parameter import Parameter, Parameters
+from attn_cli.core.scores.base import Block, Layout, Parts, ScoreFunction
 
 PRODUCTS = ("Q W K^T", "K^T W^T Q")
 

@@ -12,7 +12,8 @@ over the selected keys.
 from __future__ import annotations
 
 from attn_cli.core.arrays import Array
-from attn_cli.core.scores.base import Block, Layout, Parameter, Parameters, ScoreFunction
+from attn_cli.core.parameter import Parameter, Parameters
+from attn_cli.core.scores.base import Block, Layout, ScoreFunction
 from attn_cli.core.select import Selection
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from attn_cli.core.arrays import Array
-from attn_cli.core.scores.base import Parameters
+from attn_cli.core.parameter import Parameters
 
 Steps = Mapping[str, Array]
 

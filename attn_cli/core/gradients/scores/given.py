@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attn_cli.core.arrays import Array
 from attn_cli.core.gradients.scores.base import Gradients, ScoreGradient, Steps
-from attn_cli.core.scores.base import Parameters
+from attn_cli.core.parameter import Parameters
 
 
 def backward(_q: Array, _k: Array, _: Parameters, __: Steps, dS: Array) -> Gradients:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from attn_cli.core.arrays import Array
 from attn_cli.core.gradients.scores import SCORE_GRADIENTS
 from attn_cli.core.gradients.scores.base import Gradients, ScoreGradient, Steps
-from attn_cli.core.scores.base import Parameters
+from attn_cli.core.parameter import Parameters
 
 
 def backward(Q: Array, K: Array, p: Parameters, steps: Steps, dS: Array) -> Gradients:

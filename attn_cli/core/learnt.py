@@ -15,8 +15,9 @@ import numpy as np
 from attn_cli.core.after import After, FeedForward, LayerNorm
 from attn_cli.core.arrays import Array
 from attn_cli.core.linear import Linear
+from attn_cli.core.parameter import Parameters
 from attn_cli.core.problem import Problem, Projection
-from attn_cli.core.scores.base import Parameters, ScoreFunction
+from attn_cli.core.scores.base import ScoreFunction
 
 Values = Mapping[str, Array]
 LEARNT_KINDS = ("array", "positive")  # of the parameters of a score function

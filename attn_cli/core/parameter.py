@@ -1,0 +1,44 @@
+"""The parameters of score functions and normalisers, as data.
+
+Whoever reads, checks or explains a parameter needs no more than what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter: its name, what kind of value it has, and what it means.
+
+    `array` has the symbolic shape `axes`; `number` is finite and at least `least`, where that is
+    given; `positive` is a number above 0; `integer` is a whole number from `minimum`; `pairs` is a
+    list of [query, key]; `score` is another score function.
+    """
+
+    name: str
+    kind: Literal["array", "number", "positive", "integer", "pairs", "score"]
+    meaning: str
+    axes: tuple[str, ...] = ()
+    minimum: int = 0
+    least: float | None = None
+    default: float | None = None  # of an optional number
+    optional: bool = False
+
+    @property
+    def signature(self) -> str:
+        """The parameter as a list shows it: its name, its shape or kind, whether it may miss."""
+        shape = {
+            "array": f"({' x '.join(self.axes)})",
+            "number": "number" if self.least is None else f">= {self.least:g}",
+            "positive": "> 0",
+            "integer": f"whole number >= {self.minimum}",
+            "pairs": "[[query, key], ...]",
+            "score": "score function",
+        }[self.kind]
+        return f"{self.name} {shape}{' optional' if self.optional else ''}"
