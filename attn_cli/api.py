@@ -84,6 +84,7 @@ def compute(
         rows=None if query_token is None else (find_token(problem.query_tokens, query_token),),
         batch=batch,
         head=head,
+        asides=True,
         memory=memory_limit,
     )
     return run(problem, request)

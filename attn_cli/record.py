@@ -40,6 +40,8 @@ class Step:
     `shape` is the shape of the whole step. `kept` has, for each axis, the indices whose values are
     held, in order, or None where all are; `values.shape` follows from it. `peaks` has the largest
     value of each query's whole row, also where that is not held; None for all steps but weights.
+    `hidden` has for each value the code of why its key is hidden, 0 where it is not; None where
+    that was not asked for. `legend` has what the codes mean, by number.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Step:
     shape: tuple[int, ...]
     kept: tuple[Sequence[int] | None, ...]
     peaks: NDArray[np.floating[Any]] | None = None
+    hidden: NDArray[np.uint8] | None = None
+    legend: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -63,13 +67,14 @@ class Step:
 
     def cut(self, kept: tuple[Sequence[int] | None, ...]) -> Step:
         """Return the step with some indices of each axis alone (None: all), of a whole step."""
-        values, peaks = self.values, self.peaks
+        values, peaks, hidden = self.values, self.peaks, self.hidden
         for axis, indices in enumerate(kept):
             if indices is not None:
                 values = values.take(list(indices), axis=axis)
+                hidden = None if hidden is None else hidden.take(list(indices), axis=axis)
                 if peaks is not None and axis < len(kept) - 1:
                     peaks = peaks.take(list(indices), axis=axis)
-        return replace(self, values=values, kept=kept, peaks=peaks)
+        return replace(self, values=values, kept=kept, peaks=peaks, hidden=hidden)
 
     def as_matrix(self) -> Step:
         """Return a step of one axis as one of a single row; any other as it is."""
@@ -91,8 +96,21 @@ class Step:
             axes=_swapped(self.axes),
             labels=_swapped(self.labels),
             values=self.values.swapaxes(-1, -2),
+            hidden=None if self.hidden is None else self.hidden.swapaxes(-1, -2),
             shape=_swapped(self.shape),
             kept=_swapped(self.kept),
+        )
+
+    def heads_behind(self) -> Step:
+        """Return the step with its heads behind its rows: (batch, query, head, dimension)."""
+        order = (*range(len(self.axes) - 3), -2, -3, -1)
+        return replace(
+            self,
+            axes=tuple(self.axes[at] for at in order),
+            labels=tuple(self.labels[at] for at in order),
+            values=self.values.swapaxes(-2, -3),
+            shape=tuple(self.shape[at] for at in order),
+            kept=tuple(self.kept[at] for at in order),
         )
 
 

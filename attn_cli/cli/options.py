@@ -211,6 +211,8 @@ class StepOptions(ShownOptions):
             batch=self.batch,
             head=self.head,
             edge=output.edge,
+            asides=not output.drawn,
+            marks=output.drawn,
             memory=None if self.memory is None else size(self.memory),
         )
 
@@ -266,11 +268,16 @@ class OutputOptions:
         return choose_format(FORMATS, self.format, self.output)
 
     @property
+    def drawn(self) -> bool:
+        """Whether it is tables for people, with marks in place of hidden numbers."""
+        return "full" in FORMATS[self.name].options
+
+    @property
     def edge(self) -> Edge | None:
         """How large steps are shortened; None where they are shown whole."""
         from attn_cli.core.problem import Edge
 
-        return Edge() if "full" in FORMATS[self.name].options and not self.full else None
+        return Edge() if self.drawn and not self.full else None
 
     def form(self, only: str | None) -> Format:
         """Return the format; raise AttnError for an option that means nothing to it."""

@@ -28,6 +28,13 @@ class Activation:
     derivative: Callable[[Array], Array]
 
 
+def sigmoid(x: Array) -> Array:
+    """Return 1 / (1 + exp(-x)), in a form that overflows for no x."""
+    e = np.exp(-np.abs(x))
+    result: Array = np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+    return result
+
+
 def _normal_cdf(x: Array) -> Array:
     """Return Phi(x); NumPy has no erfc."""
     values = [erfc(-value / sqrt(2)) / 2 for value in x.ravel().tolist()]

@@ -22,6 +22,7 @@ import numpy as np
 from attn_cli.core.activations import Activation
 from attn_cli.core.arrays import Array
 from attn_cli.core.linear import IDENTITY, Linear
+from attn_cli.core.precision import Precision
 from attn_cli.core.scores.base import Layout
 
 
@@ -78,29 +79,35 @@ class After:
     layer_norm: LayerNorm | None = None
     feed_forward: FeedForward | None = None
 
-    def steps(self, context: Array, X: Array | None) -> Iterator[tuple[str, Array]]:
+    def steps(
+        self, context: Array, X: Array | None, precision: Precision
+    ) -> Iterator[tuple[str, Array]]:
         """Yield name and values of each stage for rows of context (n, d) and of X (n, d_model)."""
-        x = self.output(context)
+        wide = precision.wide
+        x = precision.output.round(self.output(wide(context)))
         yield "output", x
         if self.residual and X is not None:
-            x = X + x
+            x = precision.dtype.round(wide(X) + wide(x))
             yield "residual", x
         if self.layer_norm is not None:
-            x = self.layer_norm(x)
+            x = precision.dtype.round(self.layer_norm(wide(x)))
             yield "layer_norm", x
         if self.feed_forward is not None:
-            yield from self._feed_forward(self.feed_forward, x)
+            yield from self._feed_forward(self.feed_forward, x, precision)
 
-    def _feed_forward(self, network: FeedForward, x: Array) -> Iterator[tuple[str, Array]]:
-        hidden = network.activation.function(network.first(x))
+    def _feed_forward(
+        self, network: FeedForward, x: Array, precision: Precision
+    ) -> Iterator[tuple[str, Array]]:
+        wide, rounded = precision.wide, precision.dtype.round
+        hidden = rounded(network.activation.function(network.first(wide(x))))
         yield "hidden", hidden
-        y = network.second(hidden)
+        y = rounded(network.second(wide(hidden)))
         yield "feed_forward", y
         if network.residual:
-            y = x + y
+            y = rounded(wide(x) + wide(y))
             yield "residual_2", y
         if network.layer_norm is not None:
-            yield "layer_norm_2", network.layer_norm(y)
+            yield "layer_norm_2", rounded(network.layer_norm(wide(y)))
 
     def formulas(self, context: str, X: str, layout: Layout) -> dict[str, str]:
         """Return step -> formula of the stages that are there, in the order computed."""

@@ -2,26 +2,35 @@
 
     products = Q K^T, or Q W K^T; none where the score is no product
     scores   = scale * score(q, k), -inf where sparse attention does not select
-    masked   = scores + mask where a query sees a key, -inf elsewhere
-    weights  = softmax(masked), or another normaliser; exactly 0 where a key is hidden
-    context  = weights V
+    capped, biased, masked: the stages, in the problem's order (core.stages)
+    visible  = 0 where a query sees a key, else the code of why not
+    weights  = softmax(masked), or another normaliser; exactly 0 where a key takes no part
+    lse      = log(sum(exp(masked))),  row_sums = the sum of a row of weights
+    dropped  = weights keep / (1 - p)
+    context  = dropped V
 
 What is hidden is selected away, never multiplied or added to: NaN or infinity in a hidden key or
-value reaches no result. What follows the context is in `core.after`.
+value reaches no result. Every step is computed in the type in which sums run, and rounded once.
+What follows the context is in `core.after`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Array, Bools, Integers
-from attn_cli.core.normalizers.base import Normalizer
+from attn_cli.core.parameter import Parameters
+from attn_cli.core.place import Place
+from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import Block
-from attn_cli.core.select import Selection
-from attn_cli.core.visible import Lead, Mask, Scheme, all_of
+from attn_cli.core.select import Selection, largest
+from attn_cli.core.visible.base import REASONS, Lead, all_of, codes
+
+SPARSE, TOP_K = REASONS.index("sparse"), REASONS.index("top_k")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,53 +38,121 @@ class Entry:
     """One batch entry and head, prepared for any block of its queries and range of its keys."""
 
     lead: Lead
-    positions: Integers  # where each query row stands: i
+    batch: int
+    head: int
+    i: Integers  # the numbers of the query rows
+    p: Integers  # where each stands among the keys
     score: Block
-    scale: float
+    scale: float  # 1 where Q and K were scaled before their product
+    shows_products: bool  # not there, because these products are scores already
     selection: Selection | None
-    schemes: tuple[Scheme, ...]
-    mask: Mask | None
-    normalizer: Normalizer
+    rules: Rules
+    parameters: Parameters  # of the normaliser, of this head
     V: Array | None
 
+    def place(self, rows: slice, keys: slice) -> Place:
+        """Return the place of a block."""
+        j = np.arange(keys.start, keys.stop)
+        return Place(self.batch, self.head, self.i[rows], self.p[rows], j)
 
-def steps(entry: Entry, rows: slice, keys: slice) -> Iterator[tuple[str, AnyArray]]:
-    """Yield the name and values of each step, in the order computed; stop early to skip the rest.
 
-    `rows` are rows of entry.positions, `keys` a range of keys. `visible` is among the steps: True
-    where a query attends to a key.
+class Made(NamedTuple):
+    """One step of a block, which of its keys take part at that point, and why the others do not."""
+
+    name: str
+    values: AnyArray
+    seen: Bools | None = None
+    why: AnyArray | None = None  # codes; only where `visible` is among the asides
+    matters: Bools | None = None  # of scores: what is not hidden for good in the end
+
+
+def steps(
+    entry: Entry, rows: slice, keys: slice, asides: frozenset[str] = frozenset()
+) -> Iterator[Made]:
+    """Yield each step in the order computed; stop early to skip the rest.
+
+    `rows` are rows of entry.i, `keys` a range of keys. `empty` is among the steps: True for the
+    queries that see no key. `visible`, `lse` and `row_sums` are made only where `asides` has them.
     """
-    i = entry.positions[rows]
-    j = np.arange(keys.start, keys.stop)
+    rules, precision = entry.rules, entry.rules.precision
+    at = entry.place(rows, keys)
+    rounded = precision.scores.round
 
     parts = entry.score(rows, keys)
+    score = parts.score
     if parts.products is not None:
-        yield "products", parts.products
+        score = parts.products
+        if entry.shows_products:
+            products = rounded(score)
+            score = precision.wide(products)
+            yield Made("products", products)
+    assert score is not None  # a score function gives one of the two
     if parts.gate is not None:
-        yield "gate", parts.gate
-
-    scores = entry.scale * parts.score
-    visible = all_of(entry.schemes, entry.lead, i, j)
+        gate = rounded(parts.gate)
+        score = precision.wide(gate) * score
+        yield Made("gate", gate)
+    scores = rounded(entry.scale * score)
+    visible = all_of(rules.schemes, at)
+    seen = np.ones_like(visible)
     if entry.selection is not None:
-        selected = entry.selection(i, j, scores, visible)
-        scores = np.where(selected, scores, -np.inf)
-        visible &= selected
-    yield "visible", visible
-    yield "scores", scores
+        seen = entry.selection(at.i, at.j, scores, visible)
+        scores = np.where(seen, scores, scores.dtype.type(-np.inf))
+    selected = seen
+    why = why_hidden(entry, at, selected) if "visible" in asides else None
+    matters = selected & visible if rules.for_good else selected
+    yield Made("scores", scores, seen, why, matters)
 
-    added = entry.mask.addend(entry.lead, i, j) if entry.mask is not None else None
-    masked = np.where(visible, scores if added is None else scores + added, -np.inf)
-    yield "masked", masked
+    for stage in rules.stages:
+        scores, seen = stage(precision.wide(scores), seen, visible, at)
+        if entry.selection is not None:  # what is not selected stays so
+            scores, seen = np.where(selected, scores, -np.inf), seen & selected
+        scores = rounded(scores)
+        yield Made(stage.step, scores, seen, why, matters)
 
-    weights = entry.normalizer.normalize(masked, visible, {})
-    yield "weights", weights
+    if rules.top_k is not None:
+        kept = largest(scores, seen, rules.top_k)
+        if why is not None:
+            why = np.where(seen & ~kept & (why == 0), TOP_K, why).astype(why.dtype)
+        seen = kept
+    empty: Bools = np.logical_not((visible & selected & seen).any(axis=1))
+    yield Made("empty", empty)
+    if why is not None:
+        yield Made("visible", why)
+    yield from _weighed(entry, at, Made("masked", scores, seen, why), empty, asides)
 
+
+def _weighed(
+    entry: Entry, at: Place, last: Made, empty: Bools, asides: frozenset[str]
+) -> Iterator[Made]:
+    """Yield what follows from the last of the scores; `empty` are the rows without a key."""
+    rules, precision, why = entry.rules, entry.rules.precision, last.why
+    scores, seen = last.values, last.seen
+    assert seen is not None  # the scores say who takes part
+    weights = rules.weights(scores, seen, empty, entry.parameters)
+    weighing = seen | empty[:, None] if rules.empty_rows == "uniform" else seen
+    yield Made("weights", weights, weighing, why)
+    if "lse" in asides and rules.normalizer.log_sum is not None:
+        lse = rules.normalizer.log_sum(rules.warmed(scores), seen, entry.parameters)
+        yield Made("lse", precision.softmax.round(lse))
+    if "row_sums" in asides:
+        yield Made("row_sums", precision.wide(weights).sum(axis=1))
+    if rules.dropout is not None:
+        weights = precision.dtype.round(rules.dropout(precision.wide(weights), at))
+        yield Made("dropped", weights, weighing, why)
     if entry.V is not None:
-        yield "context", weigh(weights, entry.V[keys], visible)
+        context = weigh(precision.wide(weights), entry.V[at.keys], weighing)
+        yield Made("context", precision.dtype.round(context))
 
 
-def weigh(weights: Array, V: Array, visible: Bools) -> Array:
-    """Return weights V, to which a value contributes only where its key is visible.
+def why_hidden(entry: Entry, at: Place, selected: Bools) -> AnyArray:
+    """Return the code of the first reason that hides a key from a query, 0 where none does."""
+    found = codes(entry.rules.schemes, at)
+    found[~selected & ((found == 0) | (found > SPARSE))] = SPARSE
+    return found
+
+
+def weigh(weights: Array, V: Array, seen: Bools) -> Array:
+    """Return weights V, to which a value contributes only where its key takes part.
 
     Where all values are finite that is the plain product. NaN and infinity are added key by key:
     0 * NaN is NaN, and must not be where the 0 stands for "hidden".
@@ -85,8 +162,8 @@ def weigh(weights: Array, V: Array, visible: Bools) -> Array:
         return weights @ V
     context = weights @ np.where(finite, V, V.dtype.type(0))
     for key in np.flatnonzero(~finite.all(axis=1)):
-        seen = visible[:, key]
+        rows = seen[:, key]
         wild = np.where(finite[key], V.dtype.type(0), V[key])
-        wild_part = weights[seen, key, None] * wild[None, :]
-        context[seen] += np.where(finite[key], V.dtype.type(0), wild_part)
+        wild_part = weights[rows, key, None] * wild[None, :]
+        context[rows] += np.where(finite[key], V.dtype.type(0), wild_part)
     return context

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from attn_cli.core.arrays import Array, Bools, Integers
-from attn_cli.core.formulas import AXES
+from attn_cli.core.arrays import AnyArray, Array, Bools, Integers
+from attn_cli.core.axes import AXES, OF_SCORES, WHOLE_ROWS
+from attn_cli.core.block import Made
 from attn_cli.core.plan import Plan, StepPlan
 from attn_cli.core.problem import Problem
-from attn_cli.core.visible import Lead
+from attn_cli.core.visible.base import REASONS, Lead
 from attn_cli.record import Choice, Step
+
+MARKED = WHOLE_ROWS - {"products", "gate", "visible"}  # steps in which a key can be hidden
 
 
 class Collector:
@@ -20,8 +23,13 @@ class Collector:
     def __init__(self, problem: Problem, plan: Plan) -> None:
         self._problem = problem
         self._plan = plan
-        self._values: dict[str, Array] = {
-            name: np.zeros(step.held, dtype=problem.dtype) for name, step in plan.steps.items()
+        self._values: dict[str, AnyArray] = {
+            name: np.zeros(step.held, dtype=step.dtype) for name, step in plan.steps.items()
+        }
+        self._hidden: dict[str, AnyArray] = {
+            name: np.zeros(step.held, dtype=np.uint8)
+            for name, step in plan.steps.items()
+            if plan.marks and name in MARKED
         }
         self._peaks: dict[str, Array] = {
             name: np.zeros(step.held[:-1], dtype=problem.dtype)
@@ -30,21 +38,27 @@ class Collector:
         }
         self.choices: list[Choice] = []  # the next word of each batch entry
         self._empty: list[tuple[Lead, int]] = []  # queries that see no key
+        self._forgiven: Bools | None = None  # rows of the block at hand that see no key
         self._wild: dict[str, tuple[int, list[int]]] = {}  # step -> how many not finite, the first
 
-    def keep(self, name: str, lead: Lead, values: Array, rows: Integers | None = None) -> None:
+    def keep(self, name: str, lead: Lead, values: AnyArray, rows: Integers | None = None) -> None:
         """Copy the kept part of a step; `rows` are the positions of its queries, where it has any.
 
         `lead` is the batch entry and head; where the step has no axis of heads, the batch entry.
         """
-        step = self._plan.steps.get(name)
-        place = None if step is None else self._place(step, lead)
-        if step is None or place is None:
+        if name in self._values:
+            self._copy(self._values[name], self._plan.steps[name], lead, values, rows)
+
+    def _copy(
+        self, held: AnyArray, step: StepPlan, lead: Lead, values: AnyArray, rows: Integers | None
+    ) -> None:
+        place = self._place(step, lead)
+        if place is None:
             return
-        columns = step.kept[-1]
+        columns = None if step.axes[-1] == "query" else step.kept[-1]
         part = values if columns is None else values[..., list(columns)]
         targets, sources = _matching(step, rows)
-        self._values[name][place][targets] = part[sources]
+        held[place][targets] = part[sources]
 
     def keep_weights(self, lead: Lead, weights: Array, visible: Bools, rows: Integers) -> None:
         """Keep weights, and the largest that each query gives to a key it sees."""
@@ -57,9 +71,40 @@ class Collector:
         largest = np.max(weights, axis=1, where=visible, initial=-np.inf)
         self._peaks["weights"][place][targets] = largest[sources]
 
-    def note_visible(self, lead: Lead, visible: Bools, rows: Integers) -> None:
-        """Remember the queries, by their positions, that see no key."""
-        self._empty += [(lead, int(row)) for row in rows[~visible.any(axis=1)]]
+    def take(self, lead: Lead, made: Made, rows: Integers, keys: slice) -> None:
+        """Keep a step of one block, and note what there is to warn of."""
+        name, values = made.name, made.values
+        if name == "empty":
+            self._empty += [(lead, int(row)) for row in rows[values]]
+            self._forgiven = values if self._forgiven is None else self._forgiven | values
+            return
+        if name != "visible" and self.watches(name):
+            wild = ~np.isfinite(values)
+            if made.matters is not None:  # elsewhere -inf says that a key is hidden
+                wild &= made.matters
+            self.note_wild(name, lead, self._forgive(name, wild), rows, keys)
+        if made.why is not None and made.seen is not None:
+            self.mark(name, lead, np.where(made.seen, 0, made.why), rows)
+        if name == "weights" and made.seen is not None:
+            self.keep_weights(lead, values, made.seen, rows)
+        else:
+            self.keep(name, lead, values, rows)
+
+    def forget_empty(self) -> None:
+        """Begin a block of rows: which of them see no key is to be told anew."""
+        self._forgiven = None
+
+    def _forgive(self, name: str, wild: Bools) -> Bools:
+        """Return what is not finite, but for what a row without a key is meant to give."""
+        meant = name not in OF_SCORES and self._problem.rules.empty_rows is not None
+        if self._forgiven is not None and meant and len(self._forgiven) == len(wild):
+            wild[self._forgiven] = False
+        return wild
+
+    def mark(self, name: str, lead: Lead, hidden: AnyArray, rows: Integers) -> None:
+        """Keep why keys take no part in a step of pairs: the code of it, 0 where they do."""
+        if name in self._hidden:
+            self._copy(self._hidden[name], self._plan.steps[name], lead, hidden, rows)
 
     @property
     def answer(self) -> str | list[str] | None:
@@ -103,7 +148,8 @@ class Collector:
     def check(self, name: str, lead: Lead, values: Array, rows: Integers | None = None) -> None:
         """Note what is not finite in a step whose every value counts, and keep it."""
         if self.watches(name):
-            self.note_wild(name, lead, ~np.isfinite(values), rows)
+            wild = ~np.isfinite(values)
+            self.note_wild(name, lead, wild if rows is None else self._forgive(name, wild), rows)
         self.keep(name, lead, values, rows)
 
     def steps(self) -> dict[str, Step]:
@@ -118,6 +164,8 @@ class Collector:
                 shape=step.shape,
                 kept=step.kept,
                 peaks=self._peaks.get(name),
+                hidden=self._hidden.get(name),
+                legend=REASONS if name in self._hidden or name == "visible" else (),
             )
             for name, step in self._plan.steps.items()
         }
@@ -129,7 +177,7 @@ class Collector:
         yield from (choice.doubt for choice in self.choices if choice.doubt)
         for name, (count, first) in self._wild.items():
             values = "1 value" if count == 1 else f"{count} values"
-            dtype = self._problem.dtype
+            dtype = self._problem.precision.of(name).name
             yield f"{name} is not finite at {first} ({values}): {dtype} overflows there"
 
     def _place(self, step: StepPlan, lead: Lead) -> tuple[int, ...] | None:
@@ -152,7 +200,16 @@ class Collector:
         more = len(self._empty) - len(names)
         rest = f" and {more} more" if more else ""
         verb = "has" if len(self._empty) == 1 else "have"
-        return f"{'; '.join(names)}{rest} {verb} no key to attend to: the weights there are 0"
+        what = _GIVEN[self._problem.rules.empty_rows]
+        return f"{'; '.join(names)}{rest} {verb} no key to attend to: the weights there are {what}"
+
+
+_GIVEN = {
+    "zero": "0",
+    "nan": "NaN",
+    "uniform": "equal, one part for every key",
+    None: "what hidden keys give here",
+}
 
 
 def _matching(step: StepPlan, rows: Integers | None) -> tuple[slice | Integers, slice | Integers]:

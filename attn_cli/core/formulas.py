@@ -2,70 +2,43 @@
 
 from __future__ import annotations
 
+from attn_cli.core.axes import OF_SCORES
+from attn_cli.core.place import standing
 from attn_cli.core.problem import Problem, Projection
-
-OF_TOKENS = ("token", "dimension")
-OF_PAIRS = ("query", "key")
-ROWS = ("query", "dimension")
-
-AXES: dict[str, tuple[str, ...]] = {
-    "embeddings": OF_TOKENS,
-    "positions": OF_TOKENS,
-    "positioned": OF_TOKENS,
-    "q": ROWS,
-    "k": ("key", "dimension"),
-    "v": ("key", "dimension"),
-    "products": OF_PAIRS,
-    "gate": OF_PAIRS,
-    "scores": OF_PAIRS,
-    "masked": OF_PAIRS,
-    "weights": OF_PAIRS,
-    "context": ROWS,
-    "concat": ROWS,
-    "output": ROWS,
-    "residual": ROWS,
-    "layer_norm": ROWS,
-    "hidden": ("query", "unit"),
-    "feed_forward": ROWS,
-    "residual_2": ROWS,
-    "layer_norm_2": ROWS,
-    "pooled": ("dimension",),
-    "logits": ("word",),
-    "probabilities": ("word",),
-}
-INPUTS = ("embeddings", "positions", "positioned")  # without batch or head
-WHOLE_ROWS = frozenset(name for name, axes in AXES.items() if axes == OF_PAIRS)
-POOLED = ("pooled", "logits", "probabilities")
-AFTER = tuple(AXES)[tuple(AXES).index("concat") : tuple(AXES).index("pooled")]
 
 
 def formulas(problem: Problem) -> dict[str, str]:
     """Return step name -> formula, for the steps that apply, in the order computed."""
-    innermost, parameters = problem.score.innermost(problem.parameters)
-    columns = problem.layout == "columns"
+    found = _inputs(problem) | _turned(problem) | _scored(problem)
+    last = [name for name in found if name in OF_SCORES][-1]
+    found |= _weighed(problem, last)
+    weights = "dropped" if problem.rules.dropout else "weights"
+    context = f"V {weights}" if problem.layout == "columns" else f"{weights} V"
+    found["context"], last = f"context = {context}", "context"
+    X = "" if problem.query is None else problem.query.letter
+    if problem.gate is not None:
+        found["gated"], last = f"gated = {problem.gate.formula(X, problem.layout)}", "gated"
+    if problem.joined:
+        what = "contexts" if last == "context" else "gated contexts"
+        found["concat"], last = f"concat = the {what} of all heads, side by side", "concat"
+    found |= problem.after.formulas(last, X, problem.layout)
+    if problem.next_word is not None:
+        found |= problem.next_word.formulas(list(found)[-1], problem.layout)
+    return found
+
+
+def _inputs(problem: Problem) -> dict[str, str]:
+    """Return the steps up to Q, K and V."""
     positions = problem.positions
-    steps = {
+    found = {
         "embeddings": None if problem.embeddings is None else "X, one vector a token",
         "positions": positions and positions.formula,
         "positioned": positions and "X' = X + P",
         "q": _projected(problem, problem.query, "Q", "W_q", "b_q"),
         "k": _projected(problem, problem.key, "K", "W_k", "b_k"),
         "v": _projected(problem, problem.value, "V", "W_v", "b_v"),
-        "products": innermost.products and f"products = {innermost.products[columns]}",
-        "gate": innermost.gate and f"gate = {innermost.gate(parameters)}",
-        "scores": f"scores = {_scores(problem)}",
-        "masked": f"masked = {_masked(problem)}" if problem.schemes else None,
-        "weights": f"weights = {_weights(problem)}",
-        "context": "context = V weights" if columns else "context = weights V",
-        "concat": "concat = the contexts of all heads, side by side" if problem.joined else None,
     }
-    found = {name: formula for name, formula in steps.items() if formula}
-    X = "" if problem.query is None else problem.query.letter
-    context = "concat" if problem.joined else "context"
-    found |= problem.after.formulas(context, X, problem.layout)
-    if problem.next_word is not None:
-        found |= problem.next_word.formulas(list(found)[-1], problem.layout)
-    return found
+    return {name: formula for name, formula in found.items() if formula}
 
 
 def _projected(
@@ -79,10 +52,51 @@ def _projected(
     return f"{letter} = {formula}"
 
 
+def _turned(problem: Problem) -> dict[str, str]:
+    """Return what is done to q and k before they meet."""
+    treatment, past = problem.treatment, problem.past
+    found, key = {}, "k"
+    if treatment.query_norm is not None and problem.query is not None:
+        found["q_normed"] = f"q_normed = {treatment.query_norm.formula('q')}"
+    if treatment.key_norm is not None and problem.key is not None:
+        found["k_normed"] = f"k_normed = {treatment.key_norm.formula('k')}"
+        key = "k_normed"
+    if past is not None:
+        if problem.key is not None:
+            found["present_key"] = f"present_key = the past, then {key}"
+            key = "present_key"
+        found["present_value"] = "present_value = the past, then v"
+    if treatment.rope is not None:
+        query = "q" if treatment.query_norm is None else "q_normed"
+        stands = standing(problem.offsets)
+        found["q_rotated"] = f"q_rotated = {treatment.rope.formula(query, stands)}"
+        found["k_rotated"] = f"k_rotated = {treatment.rope.formula(key, 'j')}"
+    return found
+
+
+def _scored(problem: Problem) -> dict[str, str]:
+    """Return the steps from the products to the last of the scores, in the problem's order."""
+    innermost, parameters = problem.score.innermost(problem.parameters)
+    columns = problem.layout == "columns"
+    found = {}
+    if innermost.products and problem.placement == "scores":
+        found["products"] = f"products = {innermost.products[columns]}"
+    if innermost.gate:
+        found["gate"] = f"gate = {innermost.gate(parameters)}"
+    found["scores"] = f"scores = {_scores(problem)}"
+    last = "scores"
+    for stage in problem.rules.stages:
+        found[stage.step] = f"{stage.step} = {stage.formula(last)}"
+        last = stage.step
+    return found
+
+
 def _scores(problem: Problem) -> str:
     innermost, parameters = problem.score.innermost(problem.parameters)
     formula = innermost.expression(parameters, problem.layout)
-    if not problem.scale_given:
+    if problem.placement != "scores":
+        formula = _placed(problem, formula)
+    elif not problem.scale_given:
         depth = problem.key.depth if problem.key else 0
         formula += innermost.scale_formula.format(d_k=depth)
     elif problem.scale != 1:
@@ -93,16 +107,41 @@ def _scores(problem: Problem) -> str:
     return f"{formula}, where selected" if problem.score.selection else formula
 
 
-def _masked(problem: Problem) -> str:
-    mask = problem.mask
-    formula = "scores" if mask is None or mask.added is None else "scores + mask"
-    conditions = [] if problem.causal is None else [problem.causal.formula]
-    if mask is not None and mask.hides:
-        conditions.append(mask.formula)
-    return f"{formula} where {' and '.join(conditions)}, else -inf" if conditions else formula
+def _placed(problem: Problem, formula: str) -> str:
+    """Write a product whose scale is on Q, or half of it on either side."""
+    scale = f"{problem.scale:g}"
+    if problem.placement == "query":
+        return formula.replace("Q", f"({scale} Q)")
+    return formula.replace("Q", f"(sqrt({scale}) Q)").replace("K", f"(sqrt({scale}) K)")
 
 
-def _weights(problem: Problem) -> str:
-    scores = "masked" if problem.schemes else "scores"
-    formula = problem.normalizer.formula.format(scores=scores)
-    return f"{formula}, column by column" if problem.layout == "columns" else formula
+def hides(problem: Problem) -> bool:
+    """Whether anything can hide a key."""
+    return bool(problem.rules.schemes or problem.score.selection or problem.rules.top_k)
+
+
+def _weighed(problem: Problem, scores: str) -> dict[str, str]:
+    """Return the weights and what tells about them; `scores` is the step before."""
+    rules, column = problem.rules, problem.layout == "columns"
+    by = ", column by column" if column else ""
+    source = f"the {rules.top_k} largest of {scores}" if rules.top_k else scores
+    source = f"{source} / {rules.temperature:g}" if rules.temperature is not None else source
+    found = {}
+    if hides(problem):
+        found["visible"] = "visible = 0 where a query sees a key, else the code of why not"
+    weights = rules.normalizer.formula.format(scores=source, **_numbers(problem))
+    found["weights"] = f"weights = {weights}{by}"
+    if rules.normalizer.log_sum is not None:
+        found["lse"] = f"lse = {rules.normalizer.lse.format(scores=source)}"
+    found["row_sums"] = f"row_sums = the sum of the weights of a {'column' if column else 'row'}"
+    if rules.dropout is not None:
+        rest = "" if rules.dropout.p == 0 else f" / (1 - {rules.dropout.p:g})"
+        found["dropped"] = f"dropped = weights * keep{rest}"
+    return found
+
+
+def _numbers(problem: Problem) -> dict[str, object]:
+    """Return the normaliser's parameters that are numbers, and names for its arrays."""
+    rules = problem.rules
+    arrays = {p.name for p in rules.normalizer.parameters if p.kind == "array"}
+    return {n: n if n in arrays else v for n, v in rules.parameters.items()}

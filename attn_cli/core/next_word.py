@@ -18,6 +18,7 @@ import numpy as np
 from attn_cli.core.arrays import Array, Integers
 from attn_cli.core.linear import Linear
 from attn_cli.core.normalizers.softmax import normalize
+from attn_cli.core.precision import Precision
 from attn_cli.core.scores.base import Layout
 from attn_cli.record import Choice, Labels
 
@@ -35,12 +36,13 @@ class NextWord:
         """Return the positions of the query rows that are pooled."""
         return np.arange(n_q) if self.row is None else np.array([self.row], dtype=np.intp)
 
-    def steps(self, pooled: Array) -> Iterator[tuple[str, Array]]:
+    def steps(self, pooled: Array, precision: Precision) -> Iterator[tuple[str, Array]]:
         """Yield name and values of each step for pooled (d)."""
+        wide, rounded = precision.wide, precision.dtype.round
         yield "pooled", pooled
-        logits = self.linear(pooled)
+        logits = rounded(self.linear(wide(pooled)))
         yield "logits", logits
-        yield "probabilities", probabilities(logits)
+        yield "probabilities", rounded(probabilities(wide(logits)))
 
     def formulas(self, last: str, layout: Layout) -> dict[str, str]:
         """Return step -> formula; `last` is the step whose rows are pooled."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from attn_cli.core.arrays import Integers
+
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 class Place(NamedTuple):
@@ -19,3 +24,32 @@ class Place(NamedTuple):
     i: Integers
     p: Integers
     j: Integers
+
+    @property
+    def keys(self) -> slice:
+        """The range of keys: they are always neighbours."""
+        return slice(int(self.j[0]), int(self.j[-1]) + 1) if len(self.j) else slice(0)
+
+
+def cells(whole: NDArray[Kind], at: Place) -> NDArray[Kind]:
+    """Return the part of a (batch, heads, n_q, n_k) array that belongs to a range of keys j."""
+    # Keys first: only what is wanted of each row is copied.
+    part: NDArray[Any] = whole[at.batch, at.head, :, at.keys][at.i]
+    return part
+
+
+def standing(offsets: tuple[int, ...], shift: int = 0) -> str:
+    """Write p + shift in terms of i: "i + 3", or "i + offset[batch]" where batch entries differ."""
+    if len(set(offsets)) == 1:
+        return "i" + _signed(offsets[0] + shift)
+    return "i + offset[batch]" + _signed(shift)
+
+
+def bracketed(offsets: tuple[int, ...]) -> str:
+    """Write p in terms of i as it stands behind a minus: "i" or "(i + 3)"."""
+    p = standing(offsets)
+    return p if p == "i" else f"({p})"
+
+
+def _signed(number: int) -> str:
+    return f" {'-' if number < 0 else '+'} {abs(number)}" if number else ""

@@ -10,13 +10,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from attn_cli.core.arrays import Integers
-from attn_cli.core.formulas import AFTER, AXES, INPUTS, POOLED, WHOLE_ROWS, formulas
+from attn_cli.core.axes import (
+    AFTER,
+    ASIDES,
+    AXES,
+    INPUTS,
+    KEY_SIDE,
+    NEW_KEYS,
+    POOLED,
+    WHOLE_ROWS,
+)
+from attn_cli.core.formulas import formulas, hides
 from attn_cli.core.problem import Edge, Problem, Request
-from attn_cli.core.visible import Lead
+from attn_cli.core.visible.base import Lead
 from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.record import Labels, Numbered
 
@@ -28,9 +39,9 @@ Chosen = list[int | None]
 class StepPlan:
     """The shape of one step, and the indices along each axis that will be held (None: all).
 
-    `free` are the leading axes of the scores that the step has too, `fixed` those of which one
-    entry was asked for, with it; `rows` the positions of the queries whose rows are held, where it
-    has an axis of queries.
+    `free` are the leading axes of the scores that the step has too, as query heads or as key heads,
+    `fixed` those of which one entry was asked for, with it; `rows` the positions of the queries
+    whose rows are held, where it has an axis of queries.
     """
 
     name: str
@@ -42,6 +53,7 @@ class StepPlan:
     free: tuple[int, ...]
     fixed: dict[int, int]
     rows: Integers | None
+    dtype: np.dtype[Any]
 
     @property
     def held(self) -> tuple[int, ...]:
@@ -64,6 +76,7 @@ class Plan:
     computed: Integers  # positions of the queries that are computed
     memory: int
     top: int  # how many next words are ranked
+    marks: bool  # whether hidden cells of tables are marked
 
 
 def make_plan(problem: Problem, request: Request) -> Plan:
@@ -73,11 +86,11 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     resolved = formulas(problem)
     sizes = _depths(problem)
     steps = {
-        name: _step(problem, name, resolved[name], sizes[name], chosen, rows, request.edge)
+        name: _step(problem, name, resolved[name], sizes.get(name, 0), chosen, rows, request.edge)
         for name in _wanted(list(resolved), request)
     }
     memory = half_of_the_machine() if request.memory is None else request.memory
-    _refuse_what_cannot_fit(problem, steps, memory)
+    _refuse_what_cannot_fit(steps, memory)
     of_queries = [step.rows for step in steps.values() if step.rows is not None]
     if problem.next_word is not None and not steps.keys().isdisjoint(POOLED):
         of_queries.append(problem.next_word.rows(problem.n_q))
@@ -86,7 +99,8 @@ def make_plan(problem: Problem, request: Request) -> Plan:
         wanted[positions] = True
     computed = np.flatnonzero(wanted)
     groups = _groups(problem, steps, chosen)
-    return Plan(steps, groups, rows, computed, memory, request.top)
+    marks = request.marks and hides(problem)
+    return Plan(steps, groups, rows, computed, memory, request.top, marks)
 
 
 def _groups(
@@ -97,7 +111,7 @@ def _groups(
     all_heads = problem.joined and not steps.keys().isdisjoint({*AFTER, *POOLED})
     leads = product(
         *(
-            _union([s.indices(s.free.index(axis)) for s in steps.values() if axis in s.free], size)
+            _union([_entries(problem, s, axis) for s in steps.values() if axis in s.free], size)
             if chosen[axis] is None and not (all_heads and axis == depth)
             else [chosen[axis]]
             for axis, size in enumerate(problem.lead)
@@ -112,6 +126,14 @@ def _groups(
         else:
             groups[group] = (*groups.get(group, ()), entry)
     return groups
+
+
+def _entries(problem: Problem, step: StepPlan, axis: int) -> Sequence[int]:
+    """Return the batch entries or query heads that a step holds; a key head's are all it serves."""
+    held = step.indices(step.free.index(axis))
+    if step.name not in KEY_SIDE or axis < len(problem.batch):
+        return held
+    return [head for head, key_head in enumerate(problem.key_heads) if key_head in held]
 
 
 def half_of_the_machine() -> int:
@@ -172,7 +194,9 @@ def _wanted(names: list[str], request: Request) -> list[str]:
                 if known
                 else did_you_mean(name, names, what="there are"),
             )
-    return names if request.steps is None else [n for n in names if n in request.steps]
+    if request.steps is None:
+        return [n for n in names if request.asides or n not in ASIDES]
+    return [n for n in names if n in request.steps]
 
 
 def _step(
@@ -186,21 +210,22 @@ def _step(
 ) -> StepPlan:
     """Return the plan of one step; `depth` is the length of its last axis."""
     axes = AXES[name]
-    lead = _lead_of(problem, name)
+    lead, sizes, lead_axes = _lead_of(problem, name)
     free = tuple(axis for axis in lead if chosen[axis] is None)
     words = () if problem.next_word is None else problem.next_word.vocabulary
+    past = problem.n_k - problem.value.count if name in NEW_KEYS else 0
     labels: dict[str, Labels] = {
         "token": problem.token_labels,
         "query": labels_of(problem.query_tokens, rows, problem.n_q),
-        "key": problem.key_tokens,
+        "key": problem.key_tokens[past:],
         "word": words,
     }
     lengths = {
         "token": 0 if problem.embeddings is None else len(problem.embeddings),
         "query": len(rows),
-        "key": problem.n_k,
+        "key": problem.n_k - past,
     }
-    shape = (*(problem.lead[axis] for axis in free), *(lengths.get(a, depth) for a in axes))
+    shape = (*(sizes[axis] for axis in free), *(lengths.get(a, depth) for a in axes))
     kept = edges(shape, edge)
     held = None
     if "query" in axes:
@@ -209,25 +234,38 @@ def _step(
     return StepPlan(
         name=name,
         formula=formula,
-        axes=(*(problem.lead_axes[axis] for axis in free), *axes),
+        axes=(*(lead_axes[axis] for axis in free), *axes),
         labels=(
-            *(Numbered(range(problem.lead[axis])) for axis in free),
+            *(Numbered(range(sizes[axis])) for axis in free),
             *(labels.get(axis) or Numbered(range(lengths.get(axis, depth))) for axis in axes),
         ),
         shape=shape,
         kept=kept,
         free=free,
-        fixed={axis: index for axis in lead if (index := chosen[axis]) is not None},
+        fixed=_fixed(problem, name, lead, chosen),
         rows=held,
+        dtype=np.dtype(np.uint8) if name == "visible" else problem.precision.of(name).carrier,
     )
 
 
-def _lead_of(problem: Problem, name: str) -> range:
-    """Return the leading axes of the scores that a step has."""
+def _lead_of(problem: Problem, name: str) -> tuple[range, Lead, tuple[str, ...]]:
+    """Return the leading axes of the scores that a step has, with their sizes and names there."""
     if name in INPUTS:
-        return range(0)
+        return range(0), (), ()
     after = name in AFTER or name in POOLED
-    return range(len(problem.batch) if after and problem.joined else len(problem.lead))
+    lead = range(len(problem.batch) if after and problem.joined else len(problem.lead))
+    if name in KEY_SIDE and problem.kv_heads != problem.heads and problem.kv_heads is not None:
+        return lead, (*problem.batch, problem.kv_heads), (*problem.lead_axes[:-1], "key head")
+    return lead, problem.lead, problem.lead_axes
+
+
+def _fixed(problem: Problem, name: str, lead: range, chosen: Chosen) -> dict[int, int]:
+    """Return the entry that was asked for along each of these axes; of a query head, its key's."""
+    fixed = {axis: index for axis in lead if (index := chosen[axis]) is not None}
+    heads = len(problem.batch)
+    if name in KEY_SIDE and heads in fixed:
+        fixed[heads] = problem.key_heads[fixed[heads]]
+    return fixed
 
 
 def labels_of(tokens: Labels, rows: Integers, count: int) -> Labels:
@@ -242,9 +280,13 @@ def _depths(problem: Problem) -> dict[str, int]:
     X = problem.embeddings
     found = dict.fromkeys(INPUTS, 0 if X is None else int(X.shape[1]))
     found |= dict.fromkeys(WHOLE_ROWS, problem.n_k)
-    found["q"] = problem.query.depth if problem.query else 0
-    found["k"] = problem.key.depth if problem.key else 0
-    found["v"] = found["context"] = problem.value.depth
+    of_queries, of_keys = (
+        ("q", "q_normed", "q_rotated"),
+        ("k", "k_normed", "present_key", "k_rotated"),
+    )
+    found |= dict.fromkeys(of_queries, problem.query.depth if problem.query else 0)
+    found |= dict.fromkeys(of_keys, problem.key.depth if problem.key else 0)
+    found |= dict.fromkeys(("v", "present_value", "context", "gated"), problem.value.depth)
     found["concat"] = problem.d_context
     found |= problem.after.depths(problem.d_context)
     if problem.next_word is not None:
@@ -267,9 +309,9 @@ def _union(kept: list[Sequence[int]], size: int) -> Sequence[int]:
     return sorted({index for indices in kept for index in indices})
 
 
-def _refuse_what_cannot_fit(problem: Problem, steps: dict[str, StepPlan], memory: int) -> None:
+def _refuse_what_cannot_fit(steps: dict[str, StepPlan], memory: int) -> None:
     """Raise AttnError where the steps that are wanted exceed the memory that is allowed."""
-    size = {name: prod(step.held) * problem.dtype.itemsize for name, step in steps.items()}
+    size = {name: prod(step.held) * step.dtype.itemsize for name, step in steps.items()}
     if sum(size.values()) <= memory:
         return
     largest = max(size, key=lambda name: size[name])
@@ -277,6 +319,6 @@ def _refuse_what_cannot_fit(problem: Problem, steps: dict[str, StepPlan], memory
     raise AttnError(
         f"the steps asked for would take {in_units(sum(size.values()))}, more than the "
         f"{in_units(memory)} allowed: {largest} has shape ({', '.join(step.axes)}) = "
-        f"({', '.join(map(str, step.held))}) in {problem.dtype}",
+        f"({', '.join(map(str, step.held))}) in {step.dtype}",
         help="ask for fewer steps (--only output) or rows (--query-token), or allow more: --memory",
     )

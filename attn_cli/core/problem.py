@@ -6,6 +6,7 @@ behind it raises for bad input again, but for what only a request can ask wrongl
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,14 +14,20 @@ import numpy as np
 
 from attn_cli.core.after import After
 from attn_cli.core.arrays import Array
+from attn_cli.core.gate import OutputGate
 from attn_cli.core.linear import IDENTITY, Linear
 from attn_cli.core.next_word import NextWord
-from attn_cli.core.normalizers.base import Normalizer
+from attn_cli.core.norm import HeadNorm
 from attn_cli.core.parameter import Parameters
 from attn_cli.core.positions import Positions
+from attn_cli.core.precision import Precision
+from attn_cli.core.rope import Rope
+from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import Layout, ScoreFunction
-from attn_cli.core.visible import Causal, Lead, Mask, Scheme
+from attn_cli.core.visible.base import Lead
 from attn_cli.record import Labels
+
+Placement = Literal["scores", "query", "split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,8 @@ class Projection:
     """Where Q, K or V comes from: given as it is, or a projection of embeddings.
 
     Inputs are (*batch, n, d_in), or (*batch, heads, n, d_in) where each head has rows of its own
-    (`split`); with heads the weight is (heads, d_in, d_out) and the bias (heads, d_out).
+    (`split`); with heads the weight is (heads, d_in, d_out) and the bias (heads, d_out). Heads are
+    those of this side: key heads for K and V.
     """
 
     inputs: Array
@@ -36,10 +44,13 @@ class Projection:
     letter: str = ""  # X, X' or M, what the inputs are called; empty where the matrix is given
     split: bool = False
 
-    def rows(self, lead: Lead, rows: slice | Any = slice(None)) -> Array:
-        """Return rows of the projected matrix, of one batch entry and head."""
+    def rows(self, lead: Lead, rows: slice | Any, wide: Callable[[Array], Array]) -> Array:
+        """Return rows of the projected matrix, of one batch entry and head of this side.
+
+        `wide` brings the inputs into the type in which sums run.
+        """
         own = self.inputs[lead if self.split else lead[: len(self.batch)]]
-        return self.linear.of_head(lead[-1] if lead else 0)(own[rows])
+        return self.linear.of_head(lead[-1] if lead else 0)(wide(own[rows]))
 
     @property
     def batch(self) -> Lead:
@@ -57,6 +68,28 @@ class Projection:
         return self.linear.depth(int(self.inputs.shape[-1]))
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The keys and values of a cache, (batch, key heads, tokens, features), before the new ones."""
+
+    key: Array
+    value: Array
+
+    @property
+    def length(self) -> int:
+        """How many keys there are in the cache."""
+        return int(self.key.shape[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What is done to q and k before they meet: a norm of each head's rows, and rotation."""
+
+    query_norm: HeadNorm | None = None
+    key_norm: HeadNorm | None = None
+    rope: Rope | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One attention computation, validated. Arrays are in layout rows and of one dtype."""
@@ -67,25 +100,30 @@ class Problem:
     n_q: int
     batch: Lead  # () or (batch entries,)
     heads: int | None
+    key_heads: tuple[int, ...]  # of each query head, the head of K and V that it reads
     joined: bool  # whether the contexts of all heads are put side by side before the output
+    heads_last: bool  # whether the heads of the output stand behind its rows, as Q's did
     embeddings: Array | None
     positions: Positions | None  # added to the embeddings
+    past: Past | None
+    treatment: Treatment
+    offsets: tuple[int, ...]  # of each batch entry: query i stands at key i + offset
     score: ScoreFunction
     parameters: Parameters
     scale: float
     scale_given: bool
-    causal: Causal | None
-    mask: Mask | None
-    normalizer: Normalizer
+    placement: Placement
+    rules: Rules
+    gate: OutputGate | None
     after: After
     next_word: NextWord | None
     token_labels: Labels  # of the rows of embeddings
     query_tokens: Labels
     key_tokens: Labels
     layout: Layout
-    dtype: np.dtype[Any]
     nonfinite: Literal["refuse", "allow"]
     cross: bool  # whether keys and values are of other tokens than queries
+    conventions: Mapping[str, object]  # knob -> value as resolved, with the name of the preset
     title: str = ""  # which of several sequences this is
     warnings: tuple[str, ...] = ()
 
@@ -100,6 +138,21 @@ class Problem:
         return ("batch",) * len(self.batch) + ("head",) * (self.heads is not None)
 
     @property
+    def kv_heads(self) -> int | None:
+        """How many heads K and V have; None where there are no heads."""
+        return None if self.heads is None else max(self.key_heads) + 1
+
+    @property
+    def precision(self) -> Precision:
+        """The types of the arithmetic."""
+        return self.rules.precision
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What holds the values of most steps."""
+        return self.precision.dtype.carrier
+
+    @property
     def d_context(self) -> int:
         """The length of a row that goes into the output projection."""
         return self.value.depth * (self.heads if self.joined and self.heads else 1)
@@ -108,17 +161,23 @@ class Problem:
         """Return rows of the embeddings, with their positions added where there are some."""
         assert self.embeddings is not None  # who asks has checked
         X: Array = self.embeddings[rows]
-        return X if self.positions is None else X + self.positions.values[rows]
+        if self.positions is None:
+            return X
+        return self.precision.dtype.round(X + self.positions.values[rows])
 
     @property
     def n_k(self) -> int:
-        """How many keys there are."""
-        return self.value.count
+        """How many keys there are, the past included."""
+        return self.value.count + (self.past.length if self.past else 0)
 
-    @property
-    def schemes(self) -> tuple[Scheme, ...]:
-        """All that hides keys."""
-        return tuple(s for s in (self.causal, self.mask) if s is not None)
+    def offset(self, batch: int) -> int:
+        """Return where query 0 of a batch entry stands among the keys."""
+        return self.offsets[batch if len(self.offsets) > 1 else 0]
+
+    def entry(self, lead: Lead) -> tuple[int, int]:
+        """Return the batch entry and the query head of a lead, 0 for an axis that is not there."""
+        batch = lead[0] if self.batch else 0
+        return batch, lead[len(self.batch)] if self.heads is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +196,8 @@ class Request:
     rows      positions of query rows, ascending; None: all
     batch, head   one entry of a leading axis, which then is no axis of the result; None: all
     edge      keep only the ends of large steps, for a shortened table
+    asides    whether "all that apply" has visible, lse and row_sums too
+    marks     whether it is kept which cells are hidden, and why, for tables
     top       how many of the likeliest next words are named
     memory    bytes that the result and its computation may take; None: half of the machine's
     """
@@ -146,5 +207,7 @@ class Request:
     batch: int | None = None
     head: int | None = None
     edge: Edge | None = None
+    asides: bool = False
+    marks: bool = False
     top: int = 5
     memory: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,63 @@ from attn_cli.core.scores.base import ScoreFunction
 def settings(problem: Problem, request: Request) -> dict[str, object]:
     """Return setting -> value; arrays are described by their shape."""
     return {
-        "heads": problem.heads,
-        "positions": None if problem.positions is None else problem.positions.formula,
+        **_inputs(problem),
         "score": score_settings(problem.score, problem.parameters),
         "scale": problem.scale,
-        "causal": None if problem.causal is None else problem.causal.formula,
-        "mask": None if problem.mask is None else problem.mask.formula,
-        "normalize": problem.normalizer.name,
+        "scale_placement": problem.placement,
+        **_rules(problem),
+        "conventions": {knob: _plain(value) for knob, value in problem.conventions.items()},
         "layout": problem.layout,
-        "dtype": str(problem.dtype),
+        "dtype": problem.precision.dtype.name,
+        "precision": {
+            name: getattr(problem.precision, name).name
+            for name in ("accumulate", "scores", "softmax", "output")
+        },
         "nonfinite": problem.nonfinite,
         "rows": None if request.rows is None else list(request.rows),
         "batch": request.batch,
         "head": request.head,
+    }
+
+
+def _inputs(problem: Problem) -> dict[str, object]:
+    """Return what is said of Q, K and V."""
+    treatment = problem.treatment
+    return {
+        "heads": problem.heads,
+        "kv_heads": problem.kv_heads,
+        "key_heads": list(problem.key_heads) if problem.heads is not None else None,
+        "axes": "bshd" if problem.heads_last else "bhsd",
+        "positions": problem.positions and problem.positions.formula,
+        "past": problem.past and problem.past.length,
+        "offset": list(problem.offsets) if problem.batch else problem.offsets[0],
+        "qk_norm": treatment.query_norm and treatment.query_norm.formula("q"),
+        "rope": treatment.rope and treatment.rope.formula("q", "p"),
+    }
+
+
+def _rules(problem: Problem) -> dict[str, object]:
+    """Return what is said of the way from scores to weights."""
+    rules = problem.rules
+    by_reason = {scheme.reason: scheme.formula for scheme in rules.schemes}
+    normalize: object = rules.normalizer.name
+    if rules.parameters:
+        described = {name: _described(value) for name, value in rules.parameters.items()}
+        normalize = {"function": rules.normalizer.name, **described}
+    return {
+        "causal": by_reason.get("causal"),
+        "window": by_reason.get("window"),
+        "key_lengths": by_reason.get("length"),
+        "documents": by_reason.get("document"),
+        "mask": by_reason.get("user"),
+        "order": [stage.step for stage in rules.stages],
+        "stages": {stage.step: stage.formula("s") for stage in rules.stages},
+        "top_k": rules.top_k,
+        "temperature": rules.temperature,
+        "normalize": normalize,
+        "empty_rows": rules.empty_rows,
+        "dropout": rules.dropout and rules.dropout.p,
+        "output_gate": problem.gate is not None,
     }
 
 
@@ -37,6 +82,13 @@ def score_settings(function: ScoreFunction, parameters: Parameters) -> dict[str,
         if value is not None:
             described[name] = _described(value)
     return described
+
+
+def _plain(value: Any) -> object:
+    """Return a knob's value without infinities, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return f"{value:g}" if isinstance(value, float) and not isfinite(value) else value
 
 
 def _described(value: Any) -> object:

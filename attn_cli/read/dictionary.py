@@ -23,7 +23,7 @@ from attn_cli.read.files import Inputs
 from attn_cli.read.keys import mapping
 from attn_cli.read.lookup import WordTable, read_word_table
 from attn_cli.read.scalars import choice, flag, kind_of, word
-from attn_cli.read.schema import DTYPES, read_problem
+from attn_cli.read.schema import read_problem
 from attn_cli.read.tables import DELIMITERS, Place, lines_of_table
 from attn_cli.read.text import nfc, words_of
 from attn_cli.read.tokens import known_words
@@ -42,6 +42,7 @@ CONTEXT_KEYS = (
     "weights", "biases", "score", "scale", "causal", "mask", "normalize", "heads", "positions",
     "residual", "layer_norm", "feed_forward",
 )  # fmt: skip
+DTYPES = ("float64", "float32", "float16")
 UNKNOWN = ("error", "skip", "keep")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from attn_cli.core.arrays import AnyArray
-from attn_cli.core.formulas import AXES
+from attn_cli.core.axes import AXES
 from attn_cli.errors import AttnError, Path, Where, dotted, printable
 from attn_cli.read.arrays import NPY_MAGIC, ZIP_MAGIC, Archive
 from attn_cli.read.events import Node, find, parse

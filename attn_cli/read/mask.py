@@ -1,84 +1,49 @@
-"""Causal order and the user's mask, read without guessing which way round they are meant."""
+"""The user's mask, read without guessing which way round it is meant, and its fill."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from attn_cli.core.arrays import AnyArray, Array, Bools
-from attn_cli.core.visible import Causal, Mask
-from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.conventions.resolve import Conventions
+from attn_cli.core.arrays import AnyArray
+from attn_cli.core.precision import Precision
+from attn_cli.core.visible import Mask
+from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.read.document import Document
 from attn_cli.read.keys import mapping
 from attn_cli.read.matrix import FILE_KEYS, cast, natural
-from attn_cli.read.scalars import choice, shown
-from attn_cli.read.shapes import form
+from attn_cli.read.scalars import choice, number, positive
+from attn_cli.read.spread import ScoresShape, first
 
-ALIGNMENTS = ("true", "false", "top-left", "bottom-right")
 MASK_KEYS = ("values", *FILE_KEYS, "true_means")
 
 
-def read_causal(node: Any, path: Path, n_q: int, n_k: int) -> Causal | None:
-    """Return the causal scheme; raise AttnError where `true` could mean two."""
-    alignment = (
-        shown(bool(node)) if isinstance(node, bool | np.bool_) else choice(node, path, ALIGNMENTS)
-    )
-    if alignment == "false":
-        return None
-    if alignment == "true" and n_q != n_k:
-        raise AttnError(
-            f"{dotted(path)}: true can mean two things where queries and keys differ in number: "
-            f"(n_q, n_k) = ({n_q}, {n_k})",
-            path=path,
-            help=_both(n_q, n_k),
-        )
-    return Causal(n_k - n_q if alignment == "bottom-right" else 0)
-
-
-def _both(n_q: int, n_k: int) -> str:
-    """Draw both alignments: at their size where that is small, else 2 against 4."""
-    note = ""
-    if max(n_q, n_k) > 8:
-        n_q, n_k = (2, 4) if n_q < n_k else (4, 2)
-        note = f", drawn for {n_q} queries and {n_k} keys"
-    width = max(2 * n_k - 1, len("top-left"))
-    lines = [f"write causal: top-left or causal: bottom-right (x: seen){note}"]
-    lines.append(f"        {'top-left':{width}}    bottom-right")
-    for i in range(n_q):
-        left = " ".join("x" if j <= i else "." for j in range(n_k))
-        right = " ".join("x" if j <= i + n_k - n_q else "." for j in range(n_k))
-        lines.append(f"        {left:{width}}    {right}")
-    return "\n".join(lines)
-
-
 def read_mask(
-    document: Document, scores_shape: tuple[int, ...], dtype: np.dtype[Any], *, columns: bool
+    document: Document, shape: ScoresShape, precision: Precision, conventions: Conventions
 ) -> tuple[Mask | None, list[str]]:
-    """Return the mask, broadcast to the scores, None where there is none, and what to warn of."""
+    """Return the mask, spread over the scores, None where there is none, and what to warn of."""
     if "mask" not in document.tree:
         return None, []
     array, true_means, path = _read(document, document.tree["mask"], ("mask",))
-    written = array
-    array = _oriented(array, path, scores_shape, columns=columns)
-    warnings: list[str] = []
+    flags = array.dtype.kind == "b" or (array.dtype.kind in "iu" and _zero_or_one(array))
     if true_means is not None:
-        _refuse_numbers(written, path)
-        visible = array.astype(np.bool_) == (true_means == "attend")
-        return _mask(visible, None, "the mask attends", scores_shape), warnings
-    if array.dtype.kind == "b" or (array.dtype.kind in "iu" and _zero_or_one(array)):
-        what = "booleans" if array.dtype.kind == "b" else "whole numbers 0 and 1"
-        raise AttnError(
-            f"{dotted(path)} holds {what}, and does not say whether {_one(array)} means attend or "
-            "ignore",
-            path=path,
-            help="write mask: {values: ..., true_means: attend}, as torch's "
-            "scaled_dot_product_attention, or true_means: ignore, as torch's MultiheadAttention",
-        )
+        _refuse_numbers(array, path)
+        conventions.override("mask.true_means", true_means)
+    elif flags and conventions.decides("mask.true_means"):
+        true_means = str(conventions.get("mask.true_means"))
+    elif flags:
+        raise _undecided(array, path)
+    array, warnings = _filled_up(array, path, shape, true_means)
+    if true_means is not None:
+        visible = shape.spread(array.astype(np.bool_) == (true_means == "attend"), path)
+        return Mask(visible, None, "the mask attends", not visible.all()), warnings
     if np.isnan(array).any() or np.isposinf(array).any():
-        at = _first(np.isnan(written) | np.isposinf(written))
+        at = first(np.isnan(array) | np.isposinf(array))
         raise AttnError(
-            f"{dotted((*path, *at))} is {'NaN' if np.isnan(written[at]) else 'inf'}",
+            f"{dotted((*path, *at))} is {'NaN' if np.isnan(array[at]) else 'inf'}",
             path=(*path, *at),
             help="a mask holds numbers that are added, and -inf where a key is hidden",
         )
@@ -89,18 +54,81 @@ def read_mask(
         )
     visible = ~np.isneginf(array)
     # What hides is decided on the mask as written: -1e9 is no -inf, also in float16.
-    added = cast(np.where(visible, array, 0), path, dtype, finite=True)
-    return _mask(visible, added if added.any() else None, "mask > -inf", scores_shape), warnings
+    added = cast(np.where(visible, array, 0), path, precision.scores.carrier, finite=True)
+    numbers = shape.spread(precision.scores.round(added), path) if added.any() else None
+    return Mask(shape.spread(visible, path), numbers, "mask > -inf", not visible.all()), warnings
 
 
-def _mask(visible: Bools, added: Array | None, formula: str, shape: tuple[int, ...]) -> Mask:
-    """Return the mask spread over the scores, without a copy."""
-    return Mask(
-        visible=np.broadcast_to(visible, shape),
-        added=None if added is None else np.broadcast_to(added, shape),
-        formula=formula,
-        hides=not visible.all(),
+def _undecided(array: AnyArray, path: Path) -> AttnError:
+    """Return the error for a mask of booleans that does not say which way round it is meant."""
+    what = "booleans" if array.dtype.kind == "b" else "whole numbers 0 and 1"
+    return AttnError(
+        f"{dotted(path)} holds {what}, and does not say whether {_one(array)} means attend or "
+        "ignore",
+        path=path,
+        help="write mask: {values: ..., true_means: attend}, as torch's "
+        "scaled_dot_product_attention, or true_means: ignore, as torch's MultiheadAttention",
     )
+
+
+def _filled_up(
+    array: AnyArray, path: Path, shape: ScoresShape, true_means: str | None
+) -> tuple[AnyArray, list[str]]:
+    """Return a mask that has fewer keys than there are with "ignore" behind it, as ONNX has it."""
+    axis = -2 if shape.columns else -1
+    if array.ndim < -axis or not 1 < array.shape[axis] < shape.n_k:
+        return array, []
+    count = array.shape[axis]
+    missing = list(array.shape)
+    missing[axis] = shape.n_k - count
+    ignored: object = -np.inf if true_means is None else true_means == "ignore"
+    dtype = np.float64 if true_means is None else np.bool_
+    filled = np.concatenate([array.astype(dtype), np.full(missing, ignored, dtype)], axis=axis)
+    shape.spread(filled, path)  # what does not fit otherwise is said first
+    rest = f"key {count} is" if count + 1 == shape.n_k else f"keys {count} to {shape.n_k - 1} are"
+    return filled, [f"{dotted(path)} has {count} of {shape.n_k} keys: {rest} ignored"]
+
+
+def read_fill(
+    tree: Mapping[str, Any], precision: Precision, conventions: Conventions
+) -> tuple[float, bool, str]:
+    """Return the number that hidden scores get, whether it is added, and how it is written."""
+    node, path = tree.get("mask_fill"), ("mask_fill",)
+    if node is None:
+        if not conventions.decides("mask_fill"):
+            return -np.inf, False, "-inf"
+        node = conventions.get("mask_fill")
+    keys = mapping(node, path, ("value", "how")) if isinstance(node, Mapping) else {"value": node}
+    if "value" not in keys:
+        raise AttnError(
+            "mask_fill has no value", path=path, help="write {value: -1e9, how: select}"
+        )
+    adds = choice(keys.get("how", "select"), (*path, "how"), ("select", "add")) == "add"
+    value, named = _fill(keys["value"], (*path, "value"), precision)
+    if "mask_fill" in tree:
+        written = keys["value"] if named.endswith(")") else value
+        conventions.override("mask_fill", {"value": written, "how": "add" if adds else "select"})
+    return value, adds, named
+
+
+def _fill(node: Any, path: Path, precision: Precision) -> tuple[float, str]:
+    """Return a number to fill with: written out, or a part of the type's smallest."""
+    type_ = precision.scores
+    text = str(node)
+    if text.endswith("lowest"):
+        factor = text.removesuffix("lowest").strip()
+        part = positive(factor, path) if factor else 1.0
+        if part <= 1:
+            named = f"{text} ({type_.name})"
+            return part * type_.lowest, named
+    value = number(node, path)
+    if not value < 0:
+        raise AttnError(
+            f"{dotted(path)} must be below 0, not {printable(text)}",
+            path=path,
+            help="write a number such as -1e9, -inf, lowest (the type's smallest) or 0.7 lowest",
+        )
+    return value, f"{value:g}"
 
 
 def _read(document: Document, node: Any, path: Path) -> tuple[AnyArray, str | None, Path]:
@@ -132,28 +160,6 @@ def _read(document: Document, node: Any, path: Path) -> tuple[AnyArray, str | No
     return natural(document, file, path), true_means, path
 
 
-def _oriented(
-    array: AnyArray, path: Path, scores_shape: tuple[int, ...], *, columns: bool
-) -> AnyArray:
-    """Return the mask with its keys last; raise AttnError where it does not broadcast."""
-    symbols = ("batch", "heads")[: len(scores_shape) - 2] + (
-        ("n_k", "n_q") if columns else ("n_q", "n_k")
-    )
-    shape = (*scores_shape[:-2], *scores_shape[:-3:-1]) if columns else scores_shape
-    offset = len(shape) - array.ndim
-    fits = array.ndim > 0 and offset >= 0 and (array.ndim > 1 or not columns)
-    if not fits or any(a not in (1, b) for a, b in zip(array.shape, shape[offset:], strict=True)):
-        raise AttnError(
-            f"{dotted(path)} has shape {form(array.shape)}, which does not broadcast to the scores "
-            f"{form(symbols)} = {form(shape)}",
-            path=path,
-            help="in layout columns a mask has at least the two axes (n_k, n_q)"
-            if columns and array.ndim == 1
-            else "each of its axes, from the last, must have that size or 1",
-        )
-    return array.swapaxes(-1, -2) if columns else array
-
-
 def _zero_or_one(array: AnyArray) -> bool:
     return bool(((array == 0) | (array == 1)).all())
 
@@ -164,14 +170,9 @@ def _one(array: AnyArray) -> str:
 
 def _refuse_numbers(array: AnyArray, path: Path) -> None:
     if array.dtype.kind != "b" and not _zero_or_one(array):
-        at = _first((array != 0) & (array != 1))
+        at = first((array != 0) & (array != 1))
         raise AttnError(
             f"{dotted((*path, *at))} is {array[at]:g}, but the mask says what true means",
             path=(*path, *at),
             help="write true and false, or 0 and 1; leave true_means out where numbers are added",
         )
-
-
-def _first(where: Bools) -> tuple[int, ...]:
-    """Return the position of the first True."""
-    return tuple(int(n) for n in np.argwhere(where)[0])

@@ -5,23 +5,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from attn_cli.core.normalizers import NORMALIZERS
-from attn_cli.core.problem import Problem, Projection
+from attn_cli.conventions.resolve import Conventions
+from attn_cli.core.precision import Precision
+from attn_cli.core.problem import Problem
+from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import ScoreFunction
+from attn_cli.core.stages import Softcap, Stage, hides_for_good
+from attn_cli.core.visible import Scheme
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.after import read_after, read_next_word
 from attn_cli.read.document import Document
+from attn_cli.read.gate import read_gate
+from attn_cli.read.hiding import read_key_lengths, read_schemes
 from attn_cli.read.keys import KEYS, TRAIN_KEYS, mapping
-from attn_cli.read.mask import read_causal, read_mask
-from attn_cli.read.projections import read_projections
+from attn_cli.read.mask import read_mask
+from attn_cli.read.normalize import (
+    read_dropout,
+    read_empty_rows,
+    read_normalizer,
+    read_temperature,
+    read_top_k,
+)
+from attn_cli.read.precision import read_precision
+from attn_cli.read.projections import Projections, read_projections
 from attn_cli.read.scalars import choice, finite, narrowed, word
-from attn_cli.read.score import check_pairs, name_of_score, read_parameters, reads_q_and_k
+from attn_cli.read.score import (
+    check_pairs,
+    name_of_score,
+    read_parameters,
+    read_placement,
+    reads_q_and_k,
+)
 from attn_cli.read.sources import Sources
+from attn_cli.read.spread import ScoresShape
+from attn_cli.read.stages import read_stages
+from attn_cli.read.standing import Extent, read_standing
+from attn_cli.read.treatment import read_treatment
 from attn_cli.record import Labels, Numbered
 
-DTYPES = ("float64", "float32", "float16")
 LAYOUTS = ("rows", "columns")
 
 
@@ -35,50 +56,96 @@ def read_problem(document: Document) -> Problem:
 
 def _problem(document: Document) -> Problem:
     tree = _keys(document)
-    dtype = np.dtype(choice(_type_name(tree.get("dtype", "float64")), ("dtype",), DTYPES))
+    like = word(tree["like"], ("like",)) if "like" in tree else None
+    conventions = Conventions.of(like, path=("like",))
+    precision = read_precision(tree, conventions)
     columns = choice(tree.get("layout", "rows"), ("layout",), LAYOUTS) == "columns"
     allow = choice(tree.get("nonfinite", "refuse"), ("nonfinite",), ("refuse", "allow")) == "allow"
     score = tree.get("score", "scaled")
     function = name_of_score(score, ("score",))
-    normalize = word(tree.get("normalize", "softmax"), ("normalize",))
 
-    sources = Sources(document, dtype, columns, not allow)
+    sources = Sources(document, precision, conventions, columns, not allow)
     made = read_projections(sources, needed=reads_q_and_k(score, function))
-    query, key, value = made.query, made.key, made.value
-    after = read_after(sources, query, made.d_context)
+    after = read_after(sources, made.query, made.d_context)
     parameters = _parameters(sources, score, function)
-    scale, scale_given = _scale(tree, function, parameters, query, key, dtype)
-    n_q, n_k = query.count if query else sources.shapes.size("n_q") or 0, value.count
-    mask, warnings = read_mask(document, (*made.lead, n_q, n_k), dtype, columns=columns)
-    query_tokens, key_tokens = _labels(sources, n_q, n_k)
+    scale, scale_given = _scale(tree, function, parameters, made, precision)
+    n_q = made.query.count if made.query else sources.shapes.size("n_q") or 0
+    batch = made.batch[0] if made.batch else None
+    shape = ScoresShape(batch, made.heads, n_q, made.n_k, columns)
+    lengths = read_key_lengths(document, made.n_k, batch)
+    extent = Extent(n_q, made.n_k, batch, None if made.past is None else made.past.length, lengths)
+    offsets, causal, standing = read_standing(tree, extent, conventions)
+    schemes = read_schemes(document, extent, offsets, causal=causal, conventions=conventions)
+    rules, mask_warnings = _rules(sources, shape, offsets, schemes)
+    query_tokens, key_tokens = _labels(sources, n_q, made)
     return Problem(
-        query=query,
-        key=key,
-        value=value,
+        query=made.query,
+        key=made.key,
+        value=made.value,
         n_q=n_q,
         batch=made.batch,
         heads=made.heads,
+        key_heads=made.key_heads,
         joined=made.joined,
+        heads_last=made.heads_last,
         embeddings=sources.X,
         positions=sources.positions,
+        past=made.past,
+        treatment=read_treatment(sources, made.query, made.key),
+        offsets=offsets,
         score=function,
         parameters=parameters,
         scale=scale,
         scale_given=scale_given,
-        causal=read_causal(tree.get("causal", False), ("causal",), n_q, n_k),
-        mask=mask,
-        normalizer=NORMALIZERS.get(normalize, path=("normalize",)),
+        placement=read_placement(tree, function, parameters, scale, conventions),
+        rules=rules,
+        gate=read_gate(sources, made.query, shape, made.value.depth),
         after=after,
         next_word=read_next_word(sources, after, query_tokens),
         token_labels=key_tokens if sources.X is not None and "query" in tree else query_tokens,
         query_tokens=query_tokens,
         key_tokens=key_tokens,
-        cross="memory" in tree or n_q != n_k or ("query" in tree and sources.X is not None),
+        cross="memory" in tree or n_q != made.n_k or ("query" in tree and sources.X is not None),
         layout="columns" if columns else "rows",
-        dtype=dtype,
         nonfinite="allow" if allow else "refuse",
-        warnings=(*sources.warnings, *warnings),
+        conventions={"like": like, **conventions.resolved()},
+        warnings=(*sources.warnings, *mask_warnings, *standing, *conventions.notes()),
     )
+
+
+def _rules(
+    sources: Sources, shape: ScoresShape, offsets: tuple[int, ...], schemes: tuple[Scheme, ...]
+) -> tuple[Rules, list[str]]:
+    """Return all that turns scores into weights, and what the mask warns of."""
+    document, tree = sources.document, sources.document.tree
+    mask, warnings = read_mask(document, shape, sources.precision, sources.conventions)
+    stages = read_stages(sources, shape, offsets, schemes, mask)
+    if mask is not None and mask.hides:
+        schemes = (*schemes, mask)
+    normalizer, parameters = read_normalizer(sources, shape.heads)
+    for_good = hides_for_good(stages)
+    if schemes and not for_good and any(isinstance(s, Softcap) for s in stages):
+        warnings += _leak(stages)
+    rules = Rules(
+        schemes=schemes,
+        stages=stages,
+        normalizer=normalizer,
+        parameters=parameters,
+        precision=sources.precision,
+        top_k=read_top_k(tree),
+        temperature=read_temperature(tree),
+        empty_rows=read_empty_rows(sources, for_good=for_good),
+        dropout=read_dropout(sources, shape),
+    )
+    return rules, warnings
+
+
+def _leak(stages: tuple[Stage, ...]) -> list[str]:
+    """Warn where a cap brings hidden keys back."""
+    steps = [stage.step for stage in stages]
+    if steps.index("capped") < steps.index("masked"):
+        return []
+    return ["softcap comes after the mask: hidden keys are at -softcap then, and get some weight"]
 
 
 def _keys(document: Document) -> Mapping[str, Any]:
@@ -115,21 +182,16 @@ def _parameters(sources: Sources, score: Any, function: ScoreFunction) -> dict[s
     return parameters
 
 
-def _type_name(node: Any) -> Any:
-    """Return the name of a dtype; from Python it may be a type."""
-    return np.dtype(node).name if isinstance(node, type | np.dtype) else node
-
-
 def _scale(
     tree: Any,
     function: ScoreFunction,
     parameters: Any,
-    query: Projection | None,
-    key: Projection | None,
-    dtype: np.dtype[Any],
+    made: Projections,
+    precision: Precision,
 ) -> tuple[float, bool]:
     """Return the scale and whether it was given; check that q.k can be formed where it is."""
     innermost, _ = function.innermost(parameters)
+    query, key = made.query, made.key
     if innermost.equal_depth and query and key and query.depth != key.depth:
         raise AttnError(
             f"{innermost.name} needs d_q = d_k, but queries have d_q = {query.depth} and keys have "
@@ -142,7 +204,8 @@ def _scale(
         return (innermost.default_scale(key.depth) if key else 1.0), False
     if isinstance(tree["scale"], str) and tree["scale"] == "none":
         return 1.0, True
-    return narrowed(finite(tree["scale"], ("scale",)), ("scale",), dtype), True
+    carrier = precision.dtype.carrier
+    return narrowed(finite(tree["scale"], ("scale",)), ("scale",), carrier), True
 
 
 def _depth_path(tree: Any) -> Path:
@@ -152,13 +215,13 @@ def _depth_path(tree: Any) -> Path:
     return ("weights", "key") if "key" in tree.get("weights", {}) else ("weights", "query")
 
 
-def _labels(sources: Sources, n_q: int, n_k: int) -> tuple[Labels, Labels]:
+def _labels(sources: Sources, n_q: int, made: Projections) -> tuple[Labels, Labels]:
     """Return the labels of queries and keys: words where there are some, else numbers.
 
     `tokens` are the rows of embeddings where there are some, else the queries; in self-attention,
-    and where queries and keys are as many, they are both.
+    and where queries and keys are as many, they are both. Keys of the past have no words.
     """
-    tree = sources.document.tree
+    tree, n_k = sources.document.tree, made.value.count
     tokens, memory_tokens = sources.tokens, sources.memory_tokens
     of_keys = sources.X is not None and "query" in tree  # embeddings became keys and values
     rows = n_k if of_keys else n_q
@@ -170,10 +233,11 @@ def _labels(sources: Sources, n_q: int, n_k: int) -> tuple[Labels, Labels]:
         path = ("memory", "tokens")
         raise _count("memory.tokens", path, len(memory_tokens), f"memory has {_rows(n_k)}")
     shared = tokens if of_keys or (n_q == n_k and "memory" not in tree) else None
-    return (
-        tokens if tokens is not None and not of_keys else Numbered(range(n_q)),
-        memory_tokens or shared or Numbered(range(n_k)),
-    )
+    of_queries = tokens if tokens is not None and not of_keys else Numbered(range(n_q))
+    words = memory_tokens or shared
+    if words is not None and made.past is not None:
+        words = (*(f"past {at}" for at in range(made.past.length)), *words)
+    return of_queries, words or Numbered(range(made.n_k))
 
 
 def _rows(count: int) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
+from typing import cast as cast_type
 
 import numpy as np
 
+from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.arrays import AnyArray, Integers
 from attn_cli.core.parameter import Parameter
+from attn_cli.core.problem import Placement
 from attn_cli.core.scores import SCORES
 from attn_cli.core.scores.base import ScoreFunction
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted
 from attn_cli.read.matrix import cast, natural
 from attn_cli.read.scalars import (
     NUMBER,
+    choice,
     integer,
     kind_of,
     narrowed,
@@ -23,6 +27,8 @@ from attn_cli.read.scalars import (
 )
 from attn_cli.read.shapes import Shapes, form
 from attn_cli.read.sources import Sources
+
+PLACEMENTS = ("scores", "query", "split")
 
 
 def name_of_score(node: Any, path: Path) -> ScoreFunction:
@@ -95,6 +101,40 @@ def _completed(function: ScoreFunction, values: dict[str, Any], path: Path) -> d
         )
     values.setdefault("inside", (SCORES.get("dot"), {}))
     return values
+
+
+def read_placement(
+    tree: Any,
+    function: ScoreFunction,
+    parameters: dict[str, Any],
+    scale: float,
+    conventions: Conventions,
+) -> Placement:
+    """Return where the scale is applied: to the scores, to q, or the root of it to q and k."""
+    innermost, _ = function.innermost(parameters)
+    path: Path = ("scale_placement",)
+    if "scale_placement" not in tree:
+        placement = str(conventions.get("scale_placement"))
+        if not innermost.bilinear or (scale < 0 and placement == "split"):
+            placement = "scores"
+        return cast_type(Placement, placement)
+    placement = choice(tree["scale_placement"], path, PLACEMENTS)
+    conventions.override("scale_placement", placement)
+    if placement != "scores" and not innermost.bilinear:
+        raise AttnError(
+            f"scale_placement: {placement} scales q, and the score {innermost.name} is no product "
+            "of q with something",
+            path=path,
+            help="leave it out, or use one of "
+            + ", ".join(each.name for each in SCORES if each.bilinear),
+        )
+    if placement == "split" and scale < 0:
+        raise AttnError(
+            f"scale_placement: split takes the root of the scale, which is {scale:g}",
+            path=path,
+            help="write scale_placement: query",
+        )
+    return cast_type(Placement, placement)
 
 
 def _read(sources: Sources, node: Any, path: Path, parameter: Parameter) -> Any:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.arrays import AnyArray, Array
 from attn_cli.core.linear import Linear
 from attn_cli.core.positions import Positions
+from attn_cli.core.precision import Precision
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.document import Document
 from attn_cli.read.keys import PROJECTED, mapping
@@ -25,7 +27,8 @@ class Sources:
     """Reads the arrays of a problem, each once, and binds their shapes."""
 
     document: Document
-    dtype: np.dtype[Any]
+    precision: Precision
+    conventions: Conventions
     columns: bool
     finite: bool
     shapes: Shapes = field(default_factory=Shapes)
@@ -50,13 +53,37 @@ class Sources:
         self._read: dict[Path, AnyArray] = {}
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type in which arrays are read; bfloat16 is rounded to from float64, once."""
+        type_ = self.precision.dtype
+        return np.dtype(np.float64) if type_.name == "bfloat16" else type_.carrier
+
+    def rounded(self, array: Array, path: Path) -> Array:
+        """Return an array that was read in the type of the problem."""
+        result = self.precision.dtype.round(array)
+        if self.finite and result is not array and not np.isfinite(result).all():
+            at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
+            raise AttnError(
+                f"{dotted((*path, *at))} = {array[at]:g} is too large for "
+                f"{self.precision.dtype.name}",
+                path=(*path, *at),
+                help="compute in a wider type: dtype float64",
+            )
+        return result
+
+    def numbers(self, node: Any, path: Path) -> Array:
+        """Return an array of numbers with any axes, in the type of the problem."""
+        array = cast(self.natural(node, path), path, self.dtype, finite=self.finite)
+        return self.rounded(array, path)
+
+    @property
     def inputs(self) -> Array | None:
         """What queries are made from, and keys and values where there is no memory: X or X + P."""
         if self.X is None or self.positions is None:
             return self.X
         if self._positioned is None:  # one array for Q, K and V
             with np.errstate(over="ignore"):  # the step `positioned` says so
-                self._positioned = self.X + self.positions.values
+                self._positioned = self.precision.dtype.round(self.X + self.positions.values)
         return self._positioned
 
     @property
@@ -74,7 +101,7 @@ class Sources:
         self, node: Any, path: Path, symbols: tuple[str, ...], help: str | None = None
     ) -> Array:
         """Return an array of numbers with these axes, as written."""
-        array = cast(self.natural(node, path), path, self.dtype, finite=self.finite)
+        array = self.numbers(node, path)
         if len(symbols) == 1 and array.ndim == 2 and 1 in array.shape and is_table_file(node):
             array = array.ravel()  # one line, or one column, of a table is a vector
         if array.ndim != len(symbols):
@@ -143,7 +170,7 @@ class Sources:
         words: tuple[str, ...] | None,
         words_path: Path,
     ) -> Array:
-        rows = table.rows(words, words_path)
+        rows = self.rounded(table.rows(words, words_path), table.path)
         self.shapes.bind(table.path, rows.shape, symbols)
         return rows
 

@@ -43,6 +43,11 @@ LEARNING_RATE = 0.05
 EXAMPLES: Path = ("train", "examples")
 MEMORY = "memory.embeddings"
 FLOAT = np.dtype(np.float64)
+NO_GRADIENT = (
+    "like", "past", "kv_heads", "qk_norm", "rope", "scale_placement", "softcap", "score_bias",
+    "alibi", "relative_bias", "mask_fill", "top_k", "temperature", "empty_rows", "dropout",
+    "output_gate", "precision",
+)  # fmt: skip
 
 
 class Written(NamedTuple):
@@ -172,15 +177,16 @@ def _base(document: Document, pairs: list[Pair]) -> Problem:
         known.rows(pair.tokens, (*EXAMPLES, at, 0))
     if "tokens" not in tree:  # they are the examples'
         document = replace(document, tree={**tree, "tokens": list(pairs[0].tokens)})
+    _refuse_without_gradient(tree)
     base = read_problem(document)
     if base.next_word is None:
         raise AttnError(
             "train needs next_word: its logits are what is learnt",
             help="add next_word: {vocabulary: [...], weights: [[...], ...]}",
         )
-    if base.normalizer.name not in NORMALIZER_GRADIENTS:
+    if base.rules.normalizer.name not in NORMALIZER_GRADIENTS:
         raise AttnError(
-            f"the normaliser {base.normalizer.name} has no gradient",
+            f"the normaliser {base.rules.normalizer.name} has no gradient",
             path=("normalize",),
             help=f"those that have one: {', '.join(NORMALIZER_GRADIENTS)}",
         )
@@ -193,6 +199,18 @@ def _base(document: Document, pairs: list[Pair]) -> Problem:
                 help=f"those that have one: {', '.join(SCORE_GRADIENTS.names)}",
             )
     return base
+
+
+def _refuse_without_gradient(tree: Mapping[str, Any]) -> None:
+    """Raise AttnError for a key whose part of the computation has no gradient."""
+    for key in NO_GRADIENT:
+        if key in tree:
+            raise AttnError(
+                f"train has no gradient for {key}",
+                path=(key,),
+                at_key=True,
+                help="leave it out; what hides keys (causal, window, mask, ...) can stay",
+            )
 
 
 def _node(tree: Any, name: str) -> Any:

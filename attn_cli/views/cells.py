@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from attn_cli.errors import printable
 from attn_cli.record import Comparison, Record, Step
 
+HIDDEN = "."  # stands where a key is hidden from a query
 GAP = "..."  # stands where rows or columns are left out
 COLUMN_GAP = 3  # between two columns of a table
 LABEL_WIDTH = 32  # a longer word is shortened
@@ -34,7 +35,7 @@ class Sheet:
     largest: NDArray[np.bool_]
     row_gaps: list[int]  # in front of which something is left out
     column_gaps: list[int]
-    note: str | None  # that something is left out, on the last sheet of a step
+    notes: list[str]  # what the marks mean; that something is left out, on a step's last sheet
 
 
 def sheets(record: Record, digits: int, *, align: bool) -> Iterator[Sheet]:
@@ -51,32 +52,50 @@ def sheets(record: Record, digits: int, *, align: bool) -> Iterator[Sheet]:
             for step, entries in zip(steps, of_step, strict=True):
                 if entry in entries:
                     note = shortened(step) if entry == entries[-1] else None
-                    yield _sheet(step, entry, digits, align, heading, note)
+                    sheet = _sheet(step, entry, digits, align, heading)
+                    sheet.notes.extend([note] if note else [])
+                    yield sheet
                     heading = ""
 
 
-def _sheet(
-    step: Step, entry: tuple[int, ...], digits: int, align: bool, heading: str, note: str | None
-) -> Sheet:
+def _sheet(step: Step, entry: tuple[int, ...], digits: int, align: bool, heading: str) -> Sheet:
     """Return one matrix of a step, that of a batch entry and head."""
     title = title_of(step, beyond=len(entry))
     step = step.as_matrix()
     at = tuple(step.indices(axis).index(index) for axis, index in enumerate(entry))
     values = step.values[at]
+    hidden = None if step.hidden is None else step.hidden[at]
+    shown = cells(values, digits, align=align)
+    if hidden is not None:
+        shown = [
+            [HIDDEN if code else text for text, code in zip(texts, codes, strict=True)]
+            for texts, codes in zip(shown, hidden.tolist(), strict=True)
+        ]
     return Sheet(
         heading=heading,
         title=title,
         corner=step.axes[-2],
         columns=_labels(step, -1),
         rows=_labels(step, -2),
-        cells=cells(values, digits, align=align),
+        cells=shown,
         values=values,
         weighs=step.peaks is not None,
         largest=_largest(step, at, values),
         row_gaps=gaps(step.indices(-2)),
         column_gaps=gaps(step.indices(-1)),
-        note=note,
+        notes=_legend(step, values, hidden),
     )
+
+
+def _legend(step: Step, values: NDArray[Any], hidden: NDArray[np.uint8] | None) -> list[str]:
+    """Return the line that says what codes mean, or why cells are hidden; none where none are."""
+    if not step.legend:
+        return []
+    codes = sorted(set((values if hidden is None else hidden).ravel().tolist()))
+    if hidden is None:
+        return [", ".join(f"{code} {step.legend[code]}" for code in codes)]
+    reasons = [step.legend[code] for code in codes if code]
+    return [f"{HIDDEN} hidden by: {', '.join(reasons)}"] if reasons else []
 
 
 def title_of(step: Step, *, beyond: int = 0) -> str:

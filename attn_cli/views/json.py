@@ -50,6 +50,7 @@ def _step(step: Step) -> dict[str, object]:
         "formula": step.formula,
         "axes": list(step.axes),
         "shape": list(step.shape),
+        **({"legend": dict(enumerate(step.legend))} if step.legend else {}),
         "values": step.values.tolist(),
     }
 

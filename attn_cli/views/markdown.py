@@ -36,8 +36,8 @@ def _lines(record: Record, style: Style) -> Iterator[str]:
             for name, cells in zip(sheet.rows, sheet.cells, strict=True)
         ]
         yield from with_gaps(rows, sheet.row_gaps, _row([GAP] * (len(columns) + 1)))
-        if sheet.note:
-            yield from ("", _escape(sheet.note))
+        for note in sheet.notes:
+            yield from ("", _escape(note))
     for choice in record.choices:
         yield ""
         chosen = f"{printable(choice.asked)} -> {printable(choice.answer)}"

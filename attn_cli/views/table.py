@@ -41,7 +41,8 @@ def render(record: Record, style: Style) -> str:
             out.writelines(_plain(sheet, style.width))
         else:
             _rich(console, sheet, style)
-        out.write(f"\n({sheet.note})\n\n" if sheet.note else "\n")
+        out.writelines(f"\n({note})\n" for note in sheet.notes)
+        out.write("\n")
     if record.choices:
         from attn_cli.views.choices import lines
 

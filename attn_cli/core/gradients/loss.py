@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attn_cli.core.arrays import Array, Bools
-from attn_cli.core.block import Entry, steps
+from attn_cli.core.arrays import AnyArray, Array, Bools, Integers
+from attn_cli.core.block import steps
+from attn_cli.core.entry import Preparation
 from attn_cli.core.gradients.after import of_after, of_next_word
 from attn_cli.core.gradients.normalizers import NORMALIZER_GRADIENTS
 from attn_cli.core.gradients.scores import SCORE_GRADIENTS
@@ -20,7 +21,7 @@ from attn_cli.core.gradients.sums import Sums
 from attn_cli.core.linear import Linear
 from attn_cli.core.next_word import NextWord, Pooling
 from attn_cli.core.problem import Problem, Projection
-from attn_cli.core.visible import Lead
+from attn_cli.core.visible.base import Lead
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,10 @@ def forward(problem: Problem) -> Forward:
     heads = tuple(_head(problem, lead) for lead in leads)
     context = np.concatenate([h.steps["context"] for h in heads], axis=1)
     X = problem.positioned(slice(None)) if problem.after.residual else None
-    after = dict(problem.after.steps(context, X))
+    after = dict(problem.after.steps(context, X, problem.precision))
     pooling = Pooling(head.rows(problem.n_q))
     pooling.add(np.arange(problem.n_q), list(after.values())[-1])
-    last = dict(head.steps(pooling.pooled()))
+    last = dict(head.steps(pooling.pooled(), problem.precision))
     return Forward(heads, context, after, **last)
 
 
@@ -72,24 +73,17 @@ def _next_word(problem: Problem) -> NextWord:
 
 
 def _head(problem: Problem, lead: Lead) -> Head:
-    none = np.zeros((problem.n_q, 0), dtype=problem.dtype)
-    Q = none if problem.query is None else problem.query.rows(lead)
-    K = none if problem.key is None else problem.key.rows(lead)
-    V = problem.value.rows(lead)
-    score = problem.score
-    entry = Entry(
-        lead=lead,
-        positions=np.arange(problem.n_q),
-        score=score.prepare(Q, K, problem.parameters),
-        scale=problem.scale,
-        selection=score.selection(problem.parameters) if score.selection else None,
-        schemes=problem.schemes,
-        mask=problem.mask,
-        normalizer=problem.normalizer,
-        V=V,
-    )
-    made = dict(steps(entry, slice(0, problem.n_q), slice(0, problem.n_k)))
-    return Head(lead, Q, K, V, made.pop("visible"), made)
+    kept: dict[str, Array] = {"q": np.zeros((problem.n_q, 0)), "k": np.zeros((problem.n_k, 0))}
+
+    def keep(name: str, _lead: Lead, values: AnyArray, _rows: Integers | None) -> None:
+        kept[name] = values
+
+    prepare = Preparation(problem, np.arange(problem.n_q), frozenset({"context"}), keep)
+    made = list(steps(prepare.entry(lead), slice(0, problem.n_q), slice(0, problem.n_k)))
+    visible = next(step.seen for step in made if step.name == "weights")
+    assert visible is not None  # weights always say which keys take part
+    values = {step.name: step.values for step in made}
+    return Head(lead, kept["q"], kept["k"], kept["v"], visible, values)
 
 
 def loss_and_gradients(problem: Problem, target: int) -> tuple[Forward, Sums]:
@@ -110,7 +104,7 @@ def _of_head(problem: Problem, head: Head, dC: Array, sums: Sums) -> None:
     """Add those of one head: context = weights V, weights = normalize(scale * score + mask)."""
     weights = head.steps["weights"]
     _of_projection(problem, problem.value, "value", head.lead, weights.T @ dC, sums)
-    of_scores = NORMALIZER_GRADIENTS[problem.normalizer.name]
+    of_scores = NORMALIZER_GRADIENTS[problem.rules.normalizer.name]
     dS = problem.scale * of_scores(weights, head.visible, dC @ head.V.T)
     gradient = SCORE_GRADIENTS.get(problem.score.name)
     dQ, dK, parameters = gradient.backward(head.Q, head.K, problem.parameters, head.steps, dS)

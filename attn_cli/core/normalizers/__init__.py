@@ -1,6 +1,6 @@
 """The normalisers: from the scores of a row to its weights. One module each, one signature.
 
-    weights = normalize(scores, visible)     # (rows x keys), (rows x keys) -> (rows x keys)
+    weights = normalize(scores, visible, parameters)   # (rows x keys) -> (rows x keys)
 
 `scores` is -inf where `visible` is False, and the weights there are exactly 0.
 """
@@ -19,6 +19,13 @@ NORMALIZERS: Registry[Normalizer] = Registry(
     "NORMALIZER",
     {
         "softmax": "attn_cli.core.normalizers.softmax",
+        "softmax1": "attn_cli.core.normalizers.softmax1",
+        "sink_logits": "attn_cli.core.normalizers.sink_logits",
+        "sparsemax": "attn_cli.core.normalizers.sparsemax",
+        "entmax15": "attn_cli.core.normalizers.entmax15",
+        "entmax": "attn_cli.core.normalizers.entmax",
+        "sigmoid": "attn_cli.core.normalizers.sigmoid",
+        "relu": "attn_cli.core.normalizers.relu",
         "none": "attn_cli.core.normalizers.none",
         "argmax": "attn_cli.core.normalizers.argmax",
     },

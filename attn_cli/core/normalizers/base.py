@@ -32,3 +32,4 @@ class Normalizer:
     normalize: Callable[[Array, Bools, Parameters], Array]
     parameters: tuple[Parameter, ...] = ()
     log_sum: Callable[[Array, Bools, Parameters], Array] | None = None
+    lse: str = ""  # the formula of log_sum, with {scores}

@@ -48,4 +48,5 @@ NORMALIZER = Normalizer(
     ),
     normalize=normalize,
     log_sum=log_sum,
+    lse="log(sum(exp({scores})))",
 )

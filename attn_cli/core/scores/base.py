@@ -21,9 +21,9 @@ Layout = Literal["rows", "columns"]
 
 
 class Parts(NamedTuple):
-    """The score of one block, unscaled, and the intermediates that a reader wants to see."""
+    """The score of one block, unscaled: itself, or the intermediates of which it is the product."""
 
-    score: Array
+    score: Array | None = None
     products: Array | None = None
     gate: Array | None = None
 
@@ -55,6 +55,7 @@ class ScoreFunction:
     products: tuple[str, str] | None = None
     gate: Callable[[Parameters], str] | None = None
     equal_depth: bool = True  # q.k needs d_q = d_k
+    bilinear: bool = False  # whether Q or K may be scaled instead of the score
     reads_q_and_k: bool = True
     default_scale: Callable[[int], float] = no_scale
     scale_formula: str = ""  # what the default scale adds to the expression, with {d_k}

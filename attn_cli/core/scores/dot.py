@@ -19,8 +19,7 @@ def prepare(Q: Array, K: Array, _: Parameters) -> Block:
     """Return the block function of q.k."""
 
     def block(rows: slice, keys: slice) -> Parts:
-        products = Q[rows] @ K[keys].T
-        return Parts(score=products, products=products)
+        return Parts(products=Q[rows] @ K[keys].T)
 
     return block
 
@@ -36,6 +35,7 @@ SCORE = ScoreFunction(
     reference="Luong et al. 2015, arXiv 1508.04025 (their `dot`)",
     explanation="The products of every query with every key, as they are.",
     prepare=prepare,
+    bilinear=True,
     expression=expression,
     products=PRODUCTS,
 )

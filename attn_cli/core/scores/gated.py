@@ -10,18 +10,10 @@ on values or heads. This is none of those: it gates each score.
 
 from __future__ import annotations
 
-import numpy as np
-
+from attn_cli.core.activations import sigmoid
 from attn_cli.core.arrays import Array
 from attn_cli.core.parameter import Parameter, Parameters
 from attn_cli.core.scores.base import Block, Layout, Parts, ScoreFunction
-
-
-def sigmoid(x: Array) -> Array:
-    """Return 1 / (1 + exp(-x)), in a form that overflows for no x."""
-    e = np.exp(-np.abs(x))
-    result: Array = np.where(x >= 0, 1 / (1 + e), e / (1 + e))
-    return result
 
 
 def prepare(Q: Array, K: Array, p: Parameters) -> Block:
@@ -36,7 +28,7 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     def block(rows: slice, keys: slice) -> Parts:
         products = Q[rows] @ K[keys].T
         gate = sigmoid(of_query[rows, None] + of_key[None, keys])
-        return Parts(score=gate * products, products=products, gate=gate)
+        return Parts(products=products, gate=gate)
 
     return block
 

@@ -20,8 +20,7 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     QW = Q @ p["W"]
 
     def block(rows: slice, keys: slice) -> Parts:
-        products = QW[rows] @ K[keys].T
-        return Parts(score=products, products=products)
+        return Parts(products=QW[rows] @ K[keys].T)
 
     return block
 
@@ -40,6 +39,7 @@ SCORE = ScoreFunction(
         "right of q; a linear layer that is applied to the query stores its transpose."
     ),
     prepare=prepare,
+    bilinear=True,
     expression=expression,
     parameters=(
         Parameter(name="W", kind="array", axes=("d_q", "d_k"), meaning="between query and key"),

@@ -1,0 +1,94 @@
+"""Presets beside each other: where they differ, shown by examples, and what only some decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from attn_cli.conventions.examples import EXAMPLES, Example
+from attn_cli.conventions.knobs import KNOBS, Knob, Plain, text
+from attn_cli.conventions.preset import Preset
+
+# (problem, steps) -> the values of each step as nested lists
+Compute = Callable[[Mapping[str, Plain], tuple[str, ...]], dict[str, Plain]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An example with what it gives like each of the presets: name -> step -> values."""
+
+    example: Example
+    results: dict[str, dict[str, Plain]]
+
+    def written(self, name: str, step: str) -> str:
+        """Return the values of a step in one line, with the digits that the example asks for."""
+        return text(self.results[name][step], self.example.digits)
+
+    def tells_apart(self, one: str, other: str) -> bool:
+        """Return whether two presets give different results, as they are written."""
+        return any(
+            self.written(one, step) != self.written(other, step) for step in self.results[one]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A knob with its value for each preset that decides it, and examples where they differ."""
+
+    knob: Knob
+    values: dict[str, Plain]
+    examples: tuple[Shown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Presets, the knobs in which they differ, and those that only some of them decide."""
+
+    presets: tuple[Preset, ...]
+    differences: tuple[Row, ...]
+    partial: tuple[Row, ...]
+
+
+def compare(presets: Sequence[Preset], compute: Compute) -> Comparison:
+    """Return the comparison of two or more presets; `compute` runs the examples."""
+    rows = [
+        Row(knob, {p.name: p.settings[knob.name] for p in presets if knob.name in p.settings})
+        for knob in KNOBS.values()
+    ]
+    return Comparison(
+        tuple(presets),
+        tuple(
+            Row(row.knob, row.values, tuple(_examples(row, compute)))
+            for row in rows
+            if len(set(map(text, row.values.values()))) > 1
+        ),
+        tuple(
+            row
+            for row in rows
+            if len(row.values) < len(presets) and len(set(map(text, row.values.values()))) == 1
+        ),
+    )
+
+
+def _examples(row: Row, compute: Compute) -> Iterator[Shown]:
+    """Yield examples until every two presets with different values have been told apart."""
+    together = [
+        pair
+        for pair in combinations(row.values, 2)
+        if text(row.values[pair[0]]) != text(row.values[pair[1]])
+    ]
+    for example in EXAMPLES[row.knob.name]:
+        shown = Shown(
+            example,
+            {
+                name: compute({**example.problem, "like": name}, example.steps)
+                for name in row.values
+            },
+        )
+        told = [pair for pair in together if shown.tells_apart(*pair)]
+        if told:
+            yield shown
+        together = [pair for pair in together if pair not in told]
+        if not together:
+            return

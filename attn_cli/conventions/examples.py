@@ -1,0 +1,151 @@
+"""For each knob problems of two tokens in which its values give different results.
+
+The numbers are small enough to be followed by hand. Most knobs need one problem; where two values
+are the same in one, a second tells them apart. A problem leaves its knob open, so that a preset, or
+the key itself, decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from attn_cli.conventions.knobs import INF, Plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A problem, the steps to look at, and so many digits as tell them apart."""
+
+    problem: Mapping[str, Plain]
+    steps: tuple[str, ...] = ("weights",)
+    digits: int = 4
+
+
+_ALIKE = {"query": [[1], [1]], "key": [[1], [1]], "value": [[1], [3]], "score": "dot"}
+_NOTHING_SEEN = [[-INF, -INF], [0, -INF]]
+_ONE_QUERY = {"query": [[1]], "key": [[0], [1]], "value": [[1], [3]], "score": "dot"}
+
+EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "mask.true_means": (
+        Example(problem={**_ALIKE, "mask": {"values": [[True, False], [False, True]]}}),
+    ),
+    "causal": (
+        Example(problem={**_ONE_QUERY, "key": [[1], [1]], "causal": True}),
+        Example(problem={**_ONE_QUERY, "key": [[1], [1]], "causal": True, "key_lengths": 2}),
+    ),
+    "window": (
+        Example(problem={**_ALIKE, "window": 1}),
+        Example(problem={**_ALIKE, "window": 2}),
+    ),
+    "order": (
+        Example(
+            problem={
+                "query": [[1], [2]],
+                "key": [[1], [2]],
+                "value": [[1], [3]],
+                "score": "dot",
+                "softcap": 2,
+                "score_bias": [[0, -1], [0, -1]],
+                "mask": [[0, -INF], [0, 0]],
+            }
+        ),
+    ),
+    "mask_fill": (
+        Example(
+            problem={**_ALIKE, "key": [[1], [2]], "mask": _NOTHING_SEEN, "dtype": "float32"},
+            steps=("masked", "weights"),
+        ),
+        # What is added is lost in the fill, unless the scores are large beside it.
+        Example(
+            problem={
+                **_ONE_QUERY,
+                "key": [[1e32], [2e32]],
+                "mask": [[-INF, -INF]],
+                "dtype": "float32",
+            },
+            steps=("masked", "weights"),
+        ),
+    ),
+    "empty_rows": (Example(problem={**_ALIKE, "key": [[1], [2]], "mask": [[-INF, -INF], [0, 0]]}),),
+    "scale_placement": (
+        Example(
+            problem={
+                "query": [[3]],
+                "key": [[3], [9]],
+                "value": [[1], [3]],
+                "score": "dot",
+                "scale": 0.2,
+                "dtype": "float16",
+            },
+            steps=("scores",),
+            digits=5,
+        ),
+    ),
+    "precision.softmax": (
+        Example(problem={**_ONE_QUERY, "dtype": "float16"}),
+        Example(problem=_ONE_QUERY, digits=12),
+    ),
+    "grouping": (
+        Example(
+            problem={
+                "query": [[1, 1, 1, 1]],
+                "key": [[2, 0], [0, 2]],
+                "value": [[1, 1], [3, 3]],
+                "score": "dot",
+                "heads": 4,
+                "kv_heads": 2,
+            }
+        ),
+    ),
+    "axes": (
+        Example(
+            problem={
+                "query": [[[[1], [1]], [[2], [2]]]],
+                "key": [[[[0], [1]], [[2], [3]]]],
+                "value": [[[[1], [3]], [[1], [3]]]],
+                "score": "dot",
+            }
+        ),
+    ),
+    "positions.layout": (
+        Example(
+            problem={
+                "embeddings": [[0, 0, 0, 0], [0, 0, 0, 0]],
+                "positions": {"function": "sinusoidal"},
+                "score": "dot",
+            },
+            steps=("positions",),
+        ),
+    ),
+    "rope.interleaved": (
+        Example(
+            problem={
+                "query": [[1, 2, 3, 4], [1, 2, 3, 4]],
+                "key": [[1, 2, 3, 4], [1, 2, 3, 4]],
+                "value": [[1], [3]],
+                "score": "dot",
+                "rope": {"base": 10000},
+            },
+            steps=("q_rotated",),
+        ),
+    ),
+    "alibi.slopes": (
+        Example(
+            problem={
+                "query": [[0, 0, 0], [0, 0, 0]],
+                "key": [[0, 0, 0], [0, 0, 0]],
+                "value": [[1, 1, 1], [3, 3, 3]],
+                "score": "dot",
+                "heads": 3,
+                "alibi": True,
+            },
+            steps=("biased",),
+        ),
+    ),
+    "alibi.form": (
+        Example(
+            problem={**_ALIKE, "query": [[0], [0]], "alibi": {"slopes": [1]}}, steps=("biased",)
+        ),
+    ),
+}

@@ -1,0 +1,197 @@
+"""The presets of libraries that offer attention to their callers."""
+
+from __future__ import annotations
+
+from attn_cli.conventions.preset import CAP_FIRST, MINUS_INF, Preset
+
+TORCH = Preset(
+    name="torch",
+    title="torch.nn.functional.scaled_dot_product_attention",
+    version="2.5 and later",
+    settings={
+        "mask.true_means": "attend",
+        "causal": "top-left",
+        "mask_fill": MINUS_INF,
+        "empty_rows": "zero",
+        "scale_placement": "scores",
+        "grouping": "interleave",
+        "axes": "bhsd",
+    },
+    sources=(
+        "documentation of scaled_dot_product_attention",
+        "pytorch PRs #131060, #133882 (_safe_softmax)",
+        "pytorch #108108 (alignment of is_causal)",
+    ),
+    notes=(
+        "rows that see no key were NaN up to 2.4",
+        "torch.nn.attention.bias.causal_lower_right is causal: bottom-right",
+        "scale_placement is that of the documentation; the math kernel scales q and k by its root",
+        "it returns no weights, and has neither soft cap nor window: flex_attention does",
+    ),
+)
+
+TORCH_MHA = Preset(
+    name="torch-mha",
+    title="torch.nn.MultiheadAttention with need_weights=True, its default",
+    version="2.13",
+    settings={
+        "mask.true_means": "ignore",
+        "mask_fill": MINUS_INF,
+        "empty_rows": "nan",
+        "scale_placement": "query",
+    },
+    sources=(
+        "documentation of MultiheadAttention",
+        "torch/nn/functional.py: multi_head_attention_forward",
+        "pytorch PR #190486 (rows that see no key)",
+    ),
+    notes=(
+        "the weights that it returns are the mean over heads: average_attn_weights=False for each",
+        "they are after dropout, so that a row may sum to more than 1",
+        "need_weights=False is scaled_dot_product_attention: rows that see no key are 0",
+        "is_causal is a hint beside attn_mask, which says itself where the queries stand",
+        "add_zero_attn is normalize: softmax1, off by one",
+    ),
+)
+
+FLASH_ATTN = Preset(
+    name="flash-attn",
+    title="flash_attn_func, and attention_ref of its tests",
+    version="2.1 and later",
+    settings={
+        "mask.true_means": "attend",
+        "causal": "bottom-right",
+        "window": "previous",
+        "order": CAP_FIRST,
+        "mask_fill": MINUS_INF,
+        "empty_rows": "zero",
+        "scale_placement": "query",
+        "grouping": "interleave",
+        "axes": "bshd",
+        "rope.interleaved": False,
+        "alibi.slopes": "paper",
+        "alibi.form": "distance",
+    },
+    sources=(
+        "README of flash-attention: 2.1, window_size, alibi_slopes",
+        "tests/test_util.py: attention_ref",
+        "flash_attn/modules/mha.py: get_alibi_slopes",
+        "flash-attention #1778 (more queries than keys)",
+    ),
+    notes=(
+        "causal was top-left before 2.1",
+        "window_size is a pair: W stands for (W, 0); both bounds are inclusive",
+        "padding masks alone are boolean: True is a token",
+        "the LSE of a row that sees no key is +inf in version 2; here, and in 3 and 4, it is -inf",
+        "with learnable_sink the LSE includes the sink",
+        "attention_ref with reorder_ops=True scales the keys instead of the queries",
+    ),
+)
+
+JAX = Preset(
+    name="jax",
+    title="jax.nn.dot_product_attention, implementation='xla'",
+    version="0.8 and later",
+    settings={
+        "mask.true_means": "attend",
+        "causal": "top-left",
+        "window": "both",
+        "mask_fill": {"value": "0.7 lowest", "how": "select"},
+        "scale_placement": "scores",
+        "precision.softmax": "float32",
+        "grouping": "interleave",
+        "axes": "bshd",
+    },
+    sources=(
+        "documentation of jax.nn.dot_product_attention",
+        "jax/_src/nn/functions.py: _dot_product_attention_core, _apply_masks",
+        "jax PR #32357 (local_window_size without a mask)",
+    ),
+    notes=(
+        "a row that sees no key is uniform: all its scores are the same number",
+        "local_window_size W is (W, W), bounds inclusive; with is_causal it is W before and itself",
+        "scores of 16-bit inputs are kept in float32: precision: {scores: float32}",
+    ),
+)
+
+KERAS = Preset(
+    name="keras",
+    title="keras.layers.MultiHeadAttention and GroupedQueryAttention, returning their scores",
+    version="3, of 2026",
+    settings={
+        "mask.true_means": "attend",
+        "causal": "top-left",
+        "window": "band",
+        "mask_fill": {"value": -1e9, "how": "select"},
+        "empty_rows": "zero",
+        "scale_placement": "query",
+        "grouping": "interleave",
+        "axes": "bshd",
+    },
+    sources=(
+        "keras/src/layers/attention/multi_head_attention.py, grouped_query_attention.py",
+        "keras/src/layers/activations/softmax.py",
+        "keras PR #21149 (rows that see no key), PR #22814 (sliding_window)",
+    ),
+    notes=(
+        "in float16 the fill is -3e4",
+        "keras.layers.Attention is another: it subtracts 1e9 (65504 in float16) where keys are "
+        "hidden, and scales by a learnt number or not at all",
+        "return_attention_scores=False may go to the backend's own fused attention",
+    ),
+)
+
+XFORMERS = Preset(
+    name="xformers",
+    title="xformers.ops.memory_efficient_attention",
+    version="0.0.2x and 0.0.3x",
+    settings={
+        "causal": "top-left",
+        "window": "keys",
+        "mask_fill": MINUS_INF,
+        "scale_placement": "query",
+        "grouping": "interleave",
+        "axes": "bshd",
+    },
+    sources=(
+        "documentation of memory_efficient_attention: its equivalent code, [B, M, G, H, K]",
+        "xformers/ops/fmha/attn_bias.py: LowerTriangularMask, ...LocalAttentionMask",
+    ),
+    notes=(
+        "LowerTriangularMask is top-left, LowerTriangularFromBottomRightMask bottom-right",
+        "...LocalAttentionMask(W) sees W keys, LocalAttentionFromBottomRightMask(W, 0) sees W + 1",
+        "masks are numbers that are added: there are no boolean ones",
+        "what a row that sees no key gives is not stated",
+    ),
+)
+
+X_TRANSFORMERS = Preset(
+    name="x-transformers",
+    title="x-transformers: Attend without flash, AlibiPositionalBias, RotaryEmbedding",
+    version="2",
+    settings={
+        "mask.true_means": "attend",
+        "causal": "bottom-right",
+        "window": "previous",
+        "order": ["bias", "softcap", "mask"],
+        "mask_fill": {"value": "lowest", "how": "select"},
+        "empty_rows": "zero",
+        "scale_placement": "scores",
+        "precision.softmax": "float32",
+        "grouping": "tile",
+        "axes": "bhsd",
+        "rope.interleaved": True,
+        "alibi.slopes": "paper",
+        "alibi.form": "distance",
+    },
+    sources=(
+        "x_transformers/attend.py",
+        "x_transformers/x_transformers.py: max_attend_past, AlibiPositionalBias",
+    ),
+    notes=(
+        "a row that sees no key has output 0, but the weights that it returns are uniform",
+        "causal is bottom-right by the number of keys, padding or not",
+        "with qk_norm the softmax runs in the type of the scores",
+        "its sparse_topk keeps ties with the k-th, as top_k does",
+    ),
+)

@@ -1,0 +1,228 @@
+"""The knobs: what systems disagree about, each with its possible values and attn's own.
+
+A knob has the name of the key of a problem that sets it: `alibi.form` is `form` in `alibi`. Its
+values are written as they stand in a problem. Three questions have no default, because the systems
+are split and a wrong guess goes unseen: there attn asks.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Plain = Any  # a text, number, truth value, list or mapping, as a problem file holds it
+
+INF = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One value of a knob, and what it means."""
+
+    value: Plain
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """A question that systems answer differently. `default` None: attn refuses to guess."""
+
+    name: str
+    question: str
+    answers: tuple[Answer, ...]
+    default: Plain | None = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The key path in a problem that answers it."""
+        return tuple(self.name.split("."))
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Each value as it is written -> what it means."""
+        return {text(answer.value): answer.meaning for answer in self.answers}
+
+    def meaning(self, value: Plain) -> str:
+        """Return what a value means, nothing for one that is no usual one."""
+        return self.values.get(text(value), "")
+
+
+def text(value: Plain, digits: int = 15) -> str:
+    """Return a value as a problem file has it in one line, with so many digits of its numbers.
+
+    >>> text({"value": -INF, "how": "select"}), text([-1e9, 0.25, True]), text(2 / 3, 4)
+    ('{value: -inf, how: select}', '[-1e9, 0.25, true]', '0.6667')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {text(item, digits)}' for key, item in value.items())}}}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(text(item, digits) for item in value)}]"
+    if isinstance(value, float):
+        return _number(value, digits)
+    return str(value)
+
+
+def _number(value: float, digits: int) -> str:
+    """Return the shorter of 1000000 and 1e6."""
+    value += 0.0  # a 0 has no sign
+    plain = f"{value:.{digits}g}"
+    power = re.sub(r"\.?0*e", "e", f"{value:.{digits - 1}e}")
+    plain, power = (re.sub(r"e\+?(-?)0*(?=\d)", r"e\1", number) for number in (plain, power))
+    return power if len(power) + 2 < len(plain) else plain
+
+
+def _fill(value: float | str, how: str) -> dict[str, Plain]:
+    return {"value": value, "how": how}
+
+
+_KNOBS = (
+    Knob(
+        "mask.true_means",
+        "what does true say in a mask of booleans?",
+        (
+            Answer("attend", "the query sees the key"),
+            Answer("ignore", "the key is hidden from the query"),
+        ),
+    ),
+    Knob(
+        "causal",
+        "where do queries stand where there are more keys than queries, or fewer?",
+        (
+            Answer("top-left", "query i stands at key i"),
+            Answer("bottom-right", "the last query stands at the last key that key_lengths count"),
+            Answer("cache", "bottom-right with key_lengths, else after the past, if there is one"),
+        ),
+    ),
+    Knob(
+        "window",
+        "which keys does a window of W let a query see?",
+        (
+            Answer("keys", "W: itself and the W - 1 before it"),
+            Answer("previous", "W + 1: itself and the W before it"),
+            Answer("band", "2W - 1: itself and W - 1 on either side"),
+            Answer("both", "2W + 1: itself and W on either side"),
+        ),
+    ),
+    Knob(
+        "order",
+        "when is the soft cap applied: before or after bias and mask?",
+        (
+            Answer(["softcap", "bias", "mask"], "the cap bounds the scores alone"),
+            Answer(["bias", "softcap", "mask"], "the cap bounds the sum of score and bias"),
+            Answer(
+                ["bias", "mask", "softcap"],
+                "the cap makes -c of the -inf of a hidden key, which then gets some weight",
+            ),
+        ),
+        default=["softcap", "bias", "mask"],
+    ),
+    Knob(
+        "mask_fill",
+        "what becomes of the score of a hidden key?",
+        (
+            Answer(_fill(-INF, "select"), "-inf replaces it: its weight is 0 whatever it was"),
+            Answer(_fill("lowest", "select"), "the lowest finite number replaces it"),
+            Answer(_fill("lowest", "add"), "the lowest finite number is added to it"),
+            Answer(_fill("0.7 lowest", "select"), "0.7 times the lowest number replaces it"),
+            Answer(_fill(-1e18, "select"), "-1e18 replaces it"),
+            Answer(_fill(-1e9, "select"), "-1e9 replaces it"),
+            Answer(_fill(-1e9, "add"), "-1e9 is added to it: in float64 its digits survive that"),
+            Answer(_fill(-1e6, "select"), "-1e6 replaces it"),
+        ),
+        default=_fill(-INF, "select"),
+    ),
+    Knob(
+        "empty_rows",
+        "what are the weights of a query that sees no key?",
+        (
+            Answer("zero", "0, and so is its output"),
+            Answer("nan", "NaN: 0/0"),
+            Answer("uniform", "1/n for each of the n keys: its output is the mean of V"),
+        ),
+        default="zero",
+    ),
+    Knob(
+        "scale_placement",
+        "what is scaled: the scores, the queries, or half of it each?",
+        (
+            Answer("scores", "scale * (q k^T)"),
+            Answer("query", "(scale q) k^T"),
+            Answer("split", "(sqrt(scale) q) (sqrt(scale) k)^T"),
+        ),
+        default="scores",
+    ),
+    Knob(
+        "precision.softmax",
+        "in which type does the softmax run?",
+        (
+            Answer("accumulate", "in that of the sums: float32 for 16-bit types, else dtype"),
+            Answer("dtype", "in that of the scores, also where it has 16 bits"),
+            Answer("float32", "in float32, also where the scores are float64"),
+        ),
+        default="accumulate",
+    ),
+    Knob(
+        "grouping",
+        "which of G key heads does query head h of H read?",
+        (
+            Answer("interleave", "h // (H/G): neighbours share one, 0 0 1 1"),
+            Answer("tile", "h mod G: they take turns, 0 1 0 1"),
+        ),
+        default="interleave",
+    ),
+    Knob(
+        "axes",
+        "in which order do four axes stand?",
+        (
+            Answer("bhsd", "batch, heads, tokens, features"),
+            Answer("bshd", "batch, tokens, heads, features"),
+        ),
+        default="bhsd",
+    ),
+    Knob(
+        "positions.layout",
+        "where do the sines and cosines of positions stand?",
+        (
+            Answer("interleaved", "in turn: sin, cos, sin, cos; exponents 2i/d (the paper)"),
+            Answer("concatenated", "all sines, then all cosines; exponents i/(d/2 - 1)"),
+        ),
+        default="interleaved",
+    ),
+    Knob(
+        "rope.interleaved",
+        "which two features of d does a rotary embedding turn together?",
+        (
+            Answer(False, "m and m + d/2: the two halves"),
+            Answer(True, "2m and 2m + 1: neighbours"),
+        ),
+        default=False,
+    ),
+    Knob(
+        "alibi.slopes",
+        "which ALiBi slopes do H heads have where H is no power of two?",
+        (
+            Answer("paper", "those of the power of two below, then every other one of the next"),
+            Answer("plain", "2^(-8h/H), as if it were one"),
+        ),
+        default="paper",
+    ),
+    Knob(
+        "alibi.form",
+        "what does ALiBi with slope m add, for a query at p and key j of n?",
+        (
+            Answer("distance", "-m |p - j|"),
+            Answer("signed", "m (j - p): more than 0 for keys after the query"),
+            Answer("key", "m j: the same in every row"),
+            Answer("last_key", "m (j - n + 1): the same in every row, 0 at the last key"),
+            Answer("clamped", "-m max(p - j, 0): 0 for keys after the query"),
+        ),
+        default="distance",
+    ),
+)
+
+KNOBS: dict[str, Knob] = {knob.name: knob for knob in _KNOBS}

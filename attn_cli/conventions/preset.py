@@ -1,0 +1,30 @@
+"""What a preset is: the conventions of one system, as data, with the version that they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from attn_cli.conventions.knobs import INF, Plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """What one system does. `settings`: name of a knob -> its value; `notes`: what is no knob.
+
+    A preset sets conventions and no numbers: no cap, no sink, no scale. A knob that it does not
+    name is one on which the system has no say, because it lacks the feature or leaves it to its
+    caller; attn's own default stands there.
+    """
+
+    name: str
+    title: str
+    version: str  # of the system that is described
+    settings: Mapping[str, Plain]
+    sources: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+# Values that several systems share.
+MINUS_INF = {"value": -INF, "how": "select"}
+CAP_FIRST = ["softcap", "bias", "mask"]

@@ -1,0 +1,13 @@
+"""What is added to the scores, by where query and key stand. One module each, one signature.
+
+    biased = scores + (score_bias + alibi + relative_bias)
+
+Each is asked about a `Place` and answers with (len(i) x len(j)) numbers, or what broadcasts to it.
+"""
+
+from attn_cli.core.bias.alibi import Alibi
+from attn_cli.core.bias.base import Bias
+from attn_cli.core.bias.given import ScoreBias
+from attn_cli.core.bias.relative import RelativeBias
+
+__all__ = ["Alibi", "Bias", "RelativeBias", "ScoreBias"]

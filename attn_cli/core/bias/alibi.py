@@ -1,0 +1,98 @@
+"""ALiBi: a penalty that grows with the distance, one slope m a head.
+
+    distance:  -m |p - j|            flash-attention's formula
+    signed:     m (j - p)            attention-gym: rewards keys that come later
+    key:        m j                  the authors' code
+    last_key:   m (j - n_k + 1)      MPT
+    clamped:   -m max(p - j, 0)      TransformerLens: keys that come later cost nothing
+
+p = i + offset is where the query stands, j = 0 .. n_k - 1 the key's number. Press, Smith and Lewis
+2021 (arXiv 2108.12409) define it for keys up to the query, j <= p. There the forms differ by a
+constant within a row, which softmax does not see: scores differ, weights and output agree. Where
+later keys are seen, that holds of signed, key and last_key only.
+
+The slopes of H heads, h = 0 .. H - 1:
+
+    paper:  2^(-8(h+1)/H) where H is a power of two; else those of the next lower power of two, then
+            every second of the next higher one: 2^(-8/2P), 2^(-24/2P), ...
+    plain:  2^(-8(h+1)/H) for any H
+
+The authors' code, x-transformers, OpenNMT and MPT have the slopes `paper`; TransformerLens and
+attention-gym have `plain`. Slopes that are powers of two are exact, and so are their biases.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from attn_cli.core.arrays import Array, Integers
+from attn_cli.core.place import Place, bracketed, standing
+
+
+class Form(NamedTuple):
+    """One form: (p as a column, j as a row, n_k) -> what m is multiplied by, and its text."""
+
+    function: Callable[[Integers, Integers, int], Integers]
+    text: str  # with {p}, {bracketed} for p in brackets, {last} for n_k - 1
+
+
+FORMS: dict[str, Form] = {
+    "distance": Form(lambda p, j, _: -np.abs(p - j), "-m |{p} - j|"),
+    "signed": Form(lambda p, j, _: j - p, "m (j - {bracketed})"),
+    "key": Form(lambda _p, j, _n: j, "m j"),
+    "last_key": Form(lambda _p, j, n_k: j - (n_k - 1), "m (j - {last})"),
+    "clamped": Form(lambda p, j, _: -np.maximum(p - j, 0), "-m max({p} - j, 0)"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alibi:
+    """The bias of all heads; `offsets`, one for all or one a batch entry, are for the formula."""
+
+    slopes: Array  # (heads)
+    form: str
+    n_k: int
+    offsets: tuple[int, ...] = (0,)
+
+    @property
+    def formula(self) -> str:
+        """The form, with the offset as a number."""
+        text = FORMS[self.form].text.format(
+            p=standing(self.offsets), bracketed=bracketed(self.offsets), last=self.n_k - 1
+        )
+        return f"alibi ({text})"
+
+    def values(self, at: Place) -> Array:
+        """Return (len(i) x len(j)), or one row where all queries have the same."""
+        # Whole numbers until here: the product is the only rounding.
+        multiple = FORMS[self.form].function(at.p[:, None], at.j[None, :], self.n_k)
+        bias: Array = self.slopes[at.head] * multiple
+        return bias
+
+
+def slopes(heads: int, kind: str) -> Array:
+    """Return the slopes of that many heads, (heads) in float64."""
+    return np.array(SLOPES[kind](heads))
+
+
+def _plain(heads: int) -> list[float]:
+    return [_power(8 * (h + 1), heads) for h in range(heads)]
+
+
+def _paper(heads: int) -> list[float]:
+    lower = 2 ** (heads.bit_length() - 1)
+    return _plain(lower) + _plain(2 * lower)[::2][: heads - lower]
+
+
+def _power(numerator: int, denominator: int) -> float:
+    """Return 2^(-numerator/denominator); the whole part of the exponent costs no rounding."""
+    whole, rest = divmod(numerator, denominator)
+    return math.ldexp(2.0 ** (-rest / denominator), -whole)
+
+
+SLOPES: dict[str, Callable[[int], list[float]]] = {"paper": _paper, "plain": _plain}

@@ -1,0 +1,83 @@
+"""T5's relative bias: a learned number for each bucket of distances and each head.
+
+    bias(i, j) = T[bucket(j - p), head]
+
+p = i + offset is where the query stands. Raffel et al. 2020 (arXiv 1910.10683), section 2.1. Of
+`count` buckets on one side the first e = count div 2 hold one distance each, d = 0 .. e - 1; the
+others grow in a geometric progression up to max_distance M, and the last holds all beyond:
+
+    bucket(d) = d                                                             where d < e
+    bucket(d) = min(e + floor((count - e) ln(d/e) / ln(M/e)), count - 1)      elsewhere
+
+`bidirectional` gives half of the buckets to keys up to the query, d = p - j, and the other half to
+keys after it, d = j - p, whose numbers come last. Otherwise all are for keys up to the query, and
+what comes after it counts as distance 0.
+
+Where the quotient of logarithms is a whole number, it is decided here in whole numbers: d reaches
+e (M/e)^(t/n), n = count - e, where d^n e^t >= M^t e^n. Implementations take logarithms in float32,
+whose rounding may put a distance that lies on such a boundary into the bucket below. With T5's own
+32 buckets and max_distance 128, NumPy's float32 puts all where they belong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from attn_cli.core.arrays import Array, Integers
+from attn_cli.core.place import Place, bracketed
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeBias:
+    """The table, (buckets x heads); `offsets`, one or one a batch entry, are for the formula."""
+
+    table: Array
+    bidirectional: bool = True
+    max_distance: int = 128
+    offsets: tuple[int, ...] = (0,)
+
+    @property
+    def formula(self) -> str:
+        """The look-up, with the offset as a number."""
+        return f"relative_bias[bucket(j - {bracketed(self.offsets)}), head]"
+
+    def values(self, at: Place) -> Array:
+        """Return (len(i) x len(j)): what the table says of each distance."""
+        distance = at.j[None, :] - at.p[:, None]
+        found = bucket(distance, len(self.table), self.bidirectional, self.max_distance)
+        numbers: Array = self.table[found, at.head]
+        return numbers
+
+
+def bucket(distance: Integers, buckets: int, bidirectional: bool, max_distance: int) -> Integers:
+    """Return the bucket of each distance j - p, 0 .. buckets - 1.
+
+    max_distance is to be above half of the buckets of one side, else the last one holds all that
+    is not near.
+    """
+    count = buckets // 2 if bidirectional else buckets
+    near = count // 2
+    d = np.abs(distance) if bidirectional else np.maximum(-distance, 0)
+    far = near + np.searchsorted(_boundaries(count, max_distance), d, side="right")
+    found = np.where(d < near, d, far)
+    return np.where(distance > 0, found + count, found) if bidirectional else found
+
+
+@lru_cache(maxsize=16)
+def _boundaries(count: int, max_distance: int) -> Integers:
+    """Return the least distance of each bucket that grows, but for the first and nearest of them.
+
+    Python's whole numbers have no largest, so that the comparison is exact.
+    """
+    near = count // 2
+    steps = count - near
+    found = []
+    for t in range(1, steps):
+        d = int(near * (max_distance / near) ** (t / steps))  # it, or less by one
+        while d**steps * near**t < max_distance**t * near**steps:
+            d += 1
+        found.append(d)
+    return np.array(found, dtype=np.intp)

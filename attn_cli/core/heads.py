@@ -1,0 +1,42 @@
+"""Which key head a query head reads, where fewer heads have keys and values than have queries.
+
+    interleave:  g = h div (H / G)      each key head serves H / G query heads in a row
+    tile:        g = h mod G            the key heads in turn, again and again
+
+h = 0 .. H - 1 is the query head, g = 0 .. G - 1 the key head; G divides H. G = H is multi-head
+attention, G = 1 multi-query attention (Shazeer 2019, arXiv 1911.02150), what lies between
+grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245). PyTorch, transformers,
+flash-attention, JAX, Keras and ONNX from 1.20 interleave; x-transformers and the reference of ONNX
+1.18 and 1.19 tile. With 6 query heads and 2 key heads that is 0 0 0 1 1 1 against 0 1 0 1 0 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Grouping(NamedTuple):
+    """How query heads share key heads: (h, H, G) -> g, and the same as text."""
+
+    function: Callable[[int, int, int], int]
+    text: str
+
+
+def _interleave(head: int, heads: int, kv_heads: int) -> int:
+    return head // (heads // kv_heads)
+
+
+def _tile(head: int, heads: int, kv_heads: int) -> int:  # noqa: ARG001
+    return head % kv_heads
+
+
+GROUPINGS: dict[str, Grouping] = {
+    "interleave": Grouping(_interleave, "query head h reads key head h div (heads / kv_heads)"),
+    "tile": Grouping(_tile, "query head h reads key head h mod kv_heads"),
+}
+
+
+def key_head(head: int, heads: int, kv_heads: int, grouping: str) -> int:
+    """Return the key head that a query head reads; kv_heads divides heads."""
+    return GROUPINGS[grouping].function(head, heads, kv_heads)

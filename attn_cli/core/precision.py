@@ -1,0 +1,89 @@
+"""The types that numbers are rounded to, and in which type which part of attention runs.
+
+    float64    53 bits, to 1.8e308       float16     11 bits, to 65504
+    float32    24 bits, to 3.4e38        bfloat16     8 bits, to 3.39e38: float32 cut in half
+
+Each rounding is to the nearest, to even on a tie, as IEEE 754 and the frameworks have it; what is
+too large becomes infinite. NumPy has no bfloat16: its numbers are carried in float32 arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attn_cli.core.arrays import Array
+from attn_cli.core.axes import OF_SCORES
+
+BFLOAT16_BITS = 8  # of a significand, the leading 1 included
+BFLOAT16_QUANTUM = -133  # the exponent of the smallest number above 0
+
+
+@dataclass(frozen=True, slots=True)
+class FloatType:
+    """A type of floating-point numbers: its name, and the type of the arrays that carry it."""
+
+    name: str  # float64, float32, float16 or bfloat16
+    carrier: np.dtype[Any]
+
+    @property
+    def lowest(self) -> float:
+        """The smallest finite number."""
+        if self.name == "bfloat16":
+            return -float(2 - 2.0 ** (1 - BFLOAT16_BITS)) * 2.0**127
+        return float(np.finfo(self.carrier).min)
+
+    def round(self, x: Array) -> Array:
+        """Return `x` in this type: rounded once, from whichever type it has, to the nearest even.
+
+        Where nothing changes, the type of the array included, that is `x` itself.
+        """
+        # Infinities made here are found, and named, in the step that they stand in.
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            if self.name == "bfloat16":
+                x = _to_bfloat16(x)
+            return x.astype(self.carrier, copy=False)
+
+
+def _to_bfloat16(x: Array) -> Array:
+    """Return `x` rounded to the numbers of bfloat16, in its own type.
+
+    Rounding to float32 on the way would be a second rounding: 1 + 2^-8 + 2^-40 lies above a tie,
+    and float32 puts it there.
+    """
+    if x.dtype == np.float32 and not (x.view(np.uint32) & 0xFFFF).any():
+        return x
+    _, exponent = np.frexp(x)
+    # Below the smallest normal number the steps stay as they are.
+    quantum = np.maximum(exponent - BFLOAT16_BITS, BFLOAT16_QUANTUM)
+    return np.ldexp(np.rint(np.ldexp(x, -quantum)), quantum)
+
+
+FLOAT_TYPES = {
+    name: FloatType(name, np.dtype("float32" if name == "bfloat16" else name))
+    for name in ("float64", "float32", "float16", "bfloat16")
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precision:
+    """Which type each part of an attention computation has."""
+
+    dtype: FloatType  # of each named step that no other line names
+    accumulate: FloatType  # in which sums run
+    scores: FloatType  # from the products to the masked scores
+    softmax: FloatType  # in which the normaliser works
+    output: FloatType  # of the step `output`
+
+    def wide(self, x: Array) -> Array:
+        """Return `x` in the type in which sums run; itself where it has that type."""
+        return x.astype(self.accumulate.carrier, copy=False)
+
+    def of(self, step: str) -> FloatType:
+        """Return the type of a named step."""
+        if step in OF_SCORES:
+            return self.scores
+        own = {"lse": self.softmax, "row_sums": self.accumulate, "output": self.output}
+        return own.get(step, self.dtype)

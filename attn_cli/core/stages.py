@@ -1,0 +1,168 @@
+"""What happens to scores before they are normalised: cap, bias and mask, in the problem's order.
+
+    capped = c tanh(s / c)
+    biased = s + bias
+    masked = s + mask where a query sees a key; the fill, or s + mask + fill, where it does not
+
+The order is data: systems differ in it. ONNX from 1.22 on, flash-attention and Gemma-2 cap, add the
+bias, then mask; x-transformers adds the bias before it caps; ONNX 1.18 to 1.21 capped last, so that
+-inf became -c and a hidden key got some weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from attn_cli.core.arrays import Array, Bools
+from attn_cli.core.bias.base import Bias
+from attn_cli.core.place import Place
+from attn_cli.core.visible.base import Scheme
+from attn_cli.core.visible.user import Mask
+
+
+class Scores(Protocol):
+    """What a stage does to scores (rows x keys)."""
+
+    def __call__(
+        self, scores: Array, seen: Bools, visible: Bools, at: Place
+    ) -> tuple[Array, Bools]:
+        """Return the scores after the stage, and which keys still take part.
+
+        `visible` says which keys nothing hides; `seen` which ones are not at -inf yet.
+        """
+        ...
+
+
+class Stage(Scores, Protocol):
+    """A stage: the step that it makes, and its formula."""
+
+    @property
+    def step(self) -> str:
+        """The name of the step."""
+        ...
+
+    def formula(self, scores: str) -> str:
+        """Write it; `scores` is the step before it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Softcap:
+    """capped = cap tanh(s / cap), cap > 0: all scores within (-cap, cap).
+
+    Gemma 2 (arXiv 2408.00118), section 2. What was hidden before is at -cap, and takes part again.
+    """
+
+    cap: float
+    step: str = "capped"
+
+    def __call__(
+        self,
+        scores: Array,
+        seen: Bools,
+        visible: Bools,  # noqa: ARG002
+        at: Place,  # noqa: ARG002
+    ) -> tuple[Array, Bools]:
+        """Return the capped scores, in which nothing is at -inf."""
+        return self.cap * np.tanh(scores / self.cap), np.ones_like(seen)
+
+    def formula(self, scores: str) -> str:
+        """Write it with the cap as a number."""
+        return f"{self.cap:g} tanh({scores} / {self.cap:g})"
+
+
+@dataclass(frozen=True, slots=True)
+class Biases:
+    """biased = s + the sum of all biases, each a function of positions or a given matrix."""
+
+    biases: tuple[Bias, ...]
+    step: str = "biased"
+
+    def __call__(
+        self,
+        scores: Array,
+        seen: Bools,
+        visible: Bools,  # noqa: ARG002
+        at: Place,
+    ) -> tuple[Array, Bools]:
+        """Return the scores with all biases added; they hide nothing."""
+        for bias in self.biases:
+            scores = scores + bias.values(at).astype(scores.dtype, copy=False)
+        return scores, seen
+
+    def formula(self, scores: str) -> str:
+        """Write the sum."""
+        return " + ".join((scores, *(bias.formula for bias in self.biases)))
+
+
+@dataclass(frozen=True, slots=True)
+class Masking:
+    """masked: the numbers of the mask are added, and what is hidden gets the fill.
+
+    A fill of -inf hides for good. A finite one only makes a key unlikely: where all keys of a row
+    are hidden their weights are equal, or what they were (`add` in float64), and large negative
+    scores can win against it. `fill` belongs to the type of the scores: -1e9 in float64 and float32
+    are different things once it is added.
+    """
+
+    mask: Mask | None
+    hides: tuple[Scheme, ...]
+    fill: float = -np.inf
+    adds: bool = False  # whether the fill is added to the score, or stands in its place
+    named: str = "-inf"  # the fill as it was written
+    step: str = "masked"
+
+    @property
+    def for_good(self) -> bool:
+        """Whether hidden keys take no part in what follows."""
+        return bool(np.isneginf(self.fill))
+
+    def __call__(
+        self, scores: Array, seen: Bools, visible: Bools, at: Place
+    ) -> tuple[Array, Bools]:
+        """Return the masked scores."""
+        added = self.mask.addend(at) if self.mask is not None else None
+        if added is not None:
+            scores = scores + added
+        if not self.hides:
+            return scores, seen
+        fill = scores.dtype.type(self.fill)
+        # Selected, never added, where it is -inf: NaN in a hidden key reaches no result.
+        hidden = scores + fill if self.adds and not self.for_good else fill
+        masked = np.where(visible, scores, hidden)
+        return masked, seen & visible if self.for_good else seen
+
+    def formula(self, scores: str) -> str:
+        """Write it, with what each scheme asks of i and j."""
+        added = self.mask is not None and self.mask.added is not None
+        formula = f"{scores} + mask" if added else scores
+        if not self.hides:
+            return formula
+        asked = [scheme.formula for scheme in self.hides]
+        if len(asked) > 1:
+            asked = [f"({text})" if " or " in text else text for text in asked]
+        conditions = " and ".join(asked)
+        hidden = f"{formula} + {self.named}" if self.adds and not self.for_good else self.named
+        return f"{formula} where {conditions}, else {hidden}"
+
+
+ORDER = ("softcap", "bias", "mask")  # ONNX from 1.22, flash-attention, Gemma-2
+STEPS: Mapping[str, str] = {"softcap": "capped", "bias": "biased", "mask": "masked"}
+
+
+def hides_for_good(stages: tuple[Stage, ...]) -> bool:
+    """Whether what the schemes hide takes no part in the end.
+
+    It does take part behind a finite fill, and where a cap follows the mask.
+    """
+    lasting = True
+    for stage in stages:
+        if isinstance(stage, Masking):
+            lasting = stage.for_good
+        elif isinstance(stage, Softcap):
+            lasting = STEPS["mask"] not in [s.step for s in stages[: stages.index(stage)]]
+    return lasting

@@ -1,0 +1,46 @@
+"""Causal order: a query sees no key after the one at which it stands.
+
+    seen where j <= p, or j < prefix
+
+p = i + offset is where query i stands. offset 0 is top-left alignment (PyTorch's is_causal, JAX,
+Keras); n_k - n_q is bottom-right (flash-attention from 2.1, PyTorch's causal_lower_right). With as
+many queries as keys they are the same. With a cache of P keys the offset is P. Where n_q > n_k,
+bottom-right leaves the first n_q - n_k queries without any key.
+
+A prefix is seen by all: the prefix language model of Raffel et al. 2020 (arXiv 1910.10683),
+section 3.2.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from attn_cli.core.arrays import Bools, Integers
+from attn_cli.core.place import Place, standing
+from attn_cli.core.visible.base import Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Causal:
+    """Query i sees the keys j <= p, and those before the end of the prefix."""
+
+    reason: ClassVar[str] = "causal"
+    prefix: int = 0
+    offsets: tuple[int, ...] = (0,)  # one for all or one a batch entry, for the formula
+
+    @property
+    def formula(self) -> str:
+        """The inequality, with the offset as a number."""
+        prefix = f" or j < {self.prefix}" if self.prefix else ""
+        return f"j <= {standing(self.offsets)}{prefix}"
+
+    def sees(self, at: Place) -> Bools:
+        """Return where j <= p or j < prefix."""
+        j = at.j[None, :]
+        visible: Bools = (at.p[:, None] >= j) | (j < self.prefix)
+        return visible
+
+    def reach(self, batch: int, p: Integers, n_k: int) -> Reach:  # noqa: ARG002
+        """Return the keys up to the last query's own, or up to the end of the prefix."""
+        return 0, min(max(int(p.max()) + 1, self.prefix, 0), n_k)

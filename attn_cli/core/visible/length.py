@@ -1,0 +1,36 @@
+"""Lengths: of each batch entry only the first keys are there, the others fill up the array.
+
+seen where j < key_lengths[batch]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from attn_cli.core.arrays import Bools, Integers
+from attn_cli.core.place import Place
+from attn_cli.core.visible.base import Reach
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLengths:
+    """Queries of a batch entry see that many keys, 0 .. n_k; one number a batch entry."""
+
+    reason: ClassVar[str] = "length"
+    lengths: tuple[int, ...]
+
+    @property
+    def formula(self) -> str:
+        """The inequality, with the length as a number where there is but one."""
+        same = len(set(self.lengths)) == 1
+        return f"j < {self.lengths[0] if same else 'key_lengths[batch]'}"
+
+    def sees(self, at: Place) -> Bools:
+        """Return (1 x len(j)): where j is below the length."""
+        visible: Bools = at.j[None, :] < self.lengths[at.batch]
+        return visible
+
+    def reach(self, batch: int, p: Integers, n_k: int) -> Reach:  # noqa: ARG002
+        """Return the keys below the length."""
+        return 0, min(self.lengths[batch], n_k)

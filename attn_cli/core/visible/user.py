@@ -1,0 +1,36 @@
+"""The user's mask: which keys are seen, and what is added to the scores of those."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from attn_cli.core.arrays import Array, Bools, Integers
+from attn_cli.core.place import Place, cells
+from attn_cli.core.visible.base import Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """The user's mask, broadcast to (batch, heads, n_q, n_k).
+
+    A mask of booleans has no `added`. In a mask of numbers, -inf hides and all else is added.
+    """
+
+    reason: ClassVar[str] = "user"
+    visible: Bools
+    added: Array | None
+    formula: str
+    hides: bool  # whether any key is hidden at all
+
+    def sees(self, at: Place) -> Bools:
+        """Return the part of the mask that belongs to this place."""
+        return cells(self.visible, at)
+
+    def addend(self, at: Place) -> Array | None:
+        """Return what is added to the scores at this place, 0 where a key is hidden."""
+        return None if self.added is None else cells(self.added, at)
+
+    def reach(self, batch: int, p: Integers, n_k: int) -> Reach:  # noqa: ARG002
+        """Return all keys: what a mask hides is known only by looking."""
+        return 0, n_k

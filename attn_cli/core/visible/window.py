@@ -1,0 +1,77 @@
+"""A window: a query sees only the keys near the one at which it stands.
+
+    seen where p - left <= j <= p + right, or j < prefix, or j < sink_tokens
+
+p = i + offset is where query i stands; both bounds belong to the window, and -1 leaves a side
+unbounded. That is flash-attention's pair (left, right). Elsewhere one number W may count the keys
+that are seen, the query's own among them: left = W - 1 (transformers, Mistral, TransformerLens,
+cuDNN), or those before it: left = W (JAX, ONNX, x-transformers). Beltagy et al. 2020 (arXiv
+2004.05150); Jiang et al. 2023 (arXiv 2310.06825).
+
+The first `sink_tokens` keys stay visible however far a query is from them: Xiao et al. 2023 (arXiv
+2309.17453). They are no sink logits, which are a matter of the normaliser.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from attn_cli.core.arrays import Bools, Integers
+from attn_cli.core.place import Place, standing
+from attn_cli.core.visible.base import Reach
+
+UNBOUNDED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Query i sees the keys of a window around p, and some at the beginning."""
+
+    reason: ClassVar[str] = "window"
+    left: int
+    right: int
+    prefix: int = 0
+    sink_tokens: int = 0
+    offsets: tuple[int, ...] = (0,)  # one for all or one a batch entry, for the formula
+
+    @property
+    def formula(self) -> str:
+        """The inequalities, with the offset as a number."""
+        first, last = standing(self.offsets, -self.left), standing(self.offsets, self.right)
+        if self.left == UNBOUNDED and self.right == UNBOUNDED:
+            return "any j"
+        if self.left == UNBOUNDED:
+            window = f"j <= {last}"
+        elif self.right == UNBOUNDED:
+            window = f"j >= {first}"
+        else:
+            window = f"{first} <= j <= {last}"
+        return f"{window} or j < {self._always}" if self._always else window
+
+    @property
+    def _always(self) -> int:
+        """How many keys at the beginning every query sees."""
+        return max(self.prefix, self.sink_tokens)
+
+    def sees(self, at: Place) -> Bools:
+        """Return where j is in the window of p, or at the beginning."""
+        j = at.j[None, :]
+        before = at.p[:, None] - j
+        visible: Bools = np.ones(before.shape, dtype=np.bool_)
+        if self.left != UNBOUNDED:
+            visible &= before <= self.left
+        if self.right != UNBOUNDED:
+            visible &= before >= -self.right
+        return visible | (j < self._always)
+
+    def reach(self, batch: int, p: Integers, n_k: int) -> Reach:  # noqa: ARG002
+        """Return the keys from the first query's window to the last one's, and the beginning."""
+        start = 0 if self.left == UNBOUNDED else int(p.min()) - self.left
+        stop = n_k if self.right == UNBOUNDED else int(p.max()) + self.right + 1
+        if self._always:
+            start, stop = 0, max(stop, self._always)
+        stop = min(max(stop, 0), n_k)
+        return min(max(start, 0), stop), stop

@@ -1,0 +1,78 @@
+"""The gate on the output, read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attn_cli.core.gate import OutputGate
+from attn_cli.core.linear import Linear
+from attn_cli.core.problem import Projection
+from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.keys import mapping
+from attn_cli.read.shapes import form
+from attn_cli.read.sources import Sources
+from attn_cli.read.spread import ScoresShape
+
+
+def read_gate(
+    sources: Sources, query: Projection | None, shape: ScoresShape, d_v: int
+) -> OutputGate | None:
+    """Return the gate, from weights applied to X or from logits as given; None without one."""
+    node, path = sources.document.tree.get("output_gate"), ("output_gate",)
+    if node is None:
+        return None
+    keys = mapping(node, path, ("weights", "bias", "logits"))
+    if ("weights" in keys) == ("logits" in keys):
+        problem = "both weights and logits" if "weights" in keys else "neither weights nor logits"
+        raise AttnError(
+            f"output_gate has {problem}",
+            path=path,
+            help="write {weights: ..., bias: ...}, applied to what queries are made from, or "
+            "{logits: ...}",
+        )
+    heads = shape.heads or 1
+    if "logits" in keys:
+        if "bias" in keys:
+            raise AttnError(
+                "output_gate.bias belongs to weights, and logits are given",
+                path=(*path, "bias"),
+                at_key=True,
+                help="add it to the logits",
+            )
+        return OutputGate(logits=_logits(sources, keys["logits"], shape, d_v), heads=heads)
+    if query is None or not query.letter:
+        raise AttnError(
+            "output_gate.weights are applied to what queries are made from, and the queries are "
+            "given as they are",
+            path=(*path, "weights"),
+            help="give output_gate: {logits: ...}, or embeddings",
+        )
+    place: Path = (*path, "weights")
+    weight = sources.matrix(keys["weights"], place, ("d_model", "gates"))
+    if weight.shape[1] not in (heads, heads * d_v):
+        raise AttnError(
+            f"output_gate.weights has {weight.shape[1]} gates, expected heads d_v = {heads * d_v}, "
+            f"or heads = {heads}",
+            path=place,
+            help="give one gate for each feature of each head, or one for each head",
+        )
+    bias = None
+    if "bias" in keys:
+        bias = sources.array(keys["bias"], (*path, "bias"), ("gates",))
+    return OutputGate(linear=Linear(weight, bias), heads=heads)
+
+
+def _logits(sources: Sources, node: object, shape: ScoresShape, d_v: int) -> np.ndarray:
+    """Return logits (batch, heads, n_q, d_v), or with one number a head and query."""
+    path: Path = ("output_gate", "logits")
+    logits = sources.numbers(node, path)
+    width = logits.shape[-1] if logits.ndim else 0
+    if width not in (1, d_v):
+        raise AttnError(
+            f"{dotted(path)} has shape {form(logits.shape)}: its last axis must be d_v = {d_v}, or "
+            "1",
+            path=path,
+            help="give one number for each feature, or one for each head and query",
+        )
+    rows = ScoresShape(shape.batch, shape.heads, shape.n_q, width, columns=False)
+    return rows.spread(logits, path)
