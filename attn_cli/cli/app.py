@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from attn_cli import __version__
 from attn_cli.cli.compute import compute
 from attn_cli.cli.graph import graph
+from attn_cli.cli.keys import OPTIONS, epilog, written_out
 from attn_cli.cli.next import next_word
 from attn_cli.cli.options import grouped
 from attn_cli.cli.samples import samples
@@ -16,7 +18,7 @@ from attn_cli.cli.scores import scores
 from attn_cli.cli.train import train
 from attn_cli.cli.translate import translate
 from attn_cli.cli.write import abandon_stdout, write_stdout
-from attn_cli.errors import AttnError, ExitStatus, PipeClosed
+from attn_cli.errors import AttnError, ExitStatus, PipeClosed, nearest
 
 app = typer.Typer(
     name="attn",
@@ -54,7 +56,7 @@ def attn(
         raise typer.Exit(ExitStatus.BAD)
 
 
-app.command(short_help="Compute attention, step by step.")(grouped(compute))
+app.command(short_help="Compute attention, step by step.", epilog=epilog())(grouped(compute))
 app.command(short_help="Show which token attends to which.")(grouped(graph))
 app.command(short_help="Translate words by attention.")(grouped(translate))
 app.command("next", short_help="Say which word comes next.")(grouped(next_word))
@@ -67,7 +69,7 @@ def run(arguments: list[str]) -> int:
     """Run one command line; raise AttnError for wrong usage."""
     command = typer.main.get_command(app)
     try:
-        status = command.main(_causal_alone(arguments), prog_name="attn", standalone_mode=False)
+        status = command.main(written_out(arguments), prog_name="attn", standalone_mode=False)
     except typer.TyperException as error:
         raise _usage(error) from None
     except SystemExit:  # how Typer ends where the reader of its help went away
@@ -86,18 +88,8 @@ def _usage(error: typer.TyperException) -> AttnError:
     message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "attn"
+    unknown = re.match(r"No such option: (--\S+)$", message)
+    near = nearest(unknown[1], OPTIONS) if unknown else None
+    if near is not None:
+        message += f". Did you mean {near}?"
     return AttnError(message[:1].lower() + message[1:], help=f"{path} --help shows how it is used")
-
-
-def _causal_alone(arguments: list[str]) -> list[str]:
-    """Return the arguments with `--causal` alone written out as `--causal true`.
-
-    Alone is at the end, before another option, or before what must be a file.
-    """
-    result = []
-    for at, argument in enumerate(arguments):
-        result.append(argument)
-        following = arguments[at + 1] if at + 1 < len(arguments) else "-"
-        if argument == "--causal" and (following.startswith("-") or set(following) & set("./")):
-            result.append("true")
-    return result

@@ -81,8 +81,8 @@ def deliver_beside(records: list[Record], output: OutputOptions) -> ExitStatus:
 def answer_in_a_pipe(output: OutputOptions, *, shown: bool) -> OutputOptions:
     """Return the output with the answer alone as its format, where nobody asked to see more."""
     if output.format is None and output.output in {None, "-"} and not shown:
-        options = (output.digits, output.full or None, output.labels or None)
-        if not _is_terminal(sys.stdout) and options == (None, None, None):
+        asked = (output.digits is not None, output.full, output.labels, output.verbose)
+        if not _is_terminal(sys.stdout) and not any(asked):
             return replace(output, format="answer")
     return output
 
@@ -121,7 +121,8 @@ SAID = 10  # warnings of parts that are said in full
 
 
 def _style(output: OutputOptions) -> Style:
-    return style_for(output.output, output.digits, labels=output.labels)
+    style = style_for(output.output, output.digits, labels=output.labels)
+    return replace(style, verbose=output.verbose)
 
 
 def style_for(

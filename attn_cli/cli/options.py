@@ -261,6 +261,9 @@ class OutputOptions:
         bool, typer.Option("--labels", help="Tokens as header and first column of csv, tsv.")
     ] = False
     quiet: Quiet = False
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Settings and conventions under the tables.")
+    ] = False
 
     @property
     def name(self) -> str:
@@ -287,7 +290,12 @@ class OutputOptions:
                 f"{self.name} holds one step, and several are asked for",
                 help="say which with --only STEP",
             )
-        given = {"digits": self.digits is not None, "full": self.full, "labels": self.labels}
+        given = {
+            "digits": self.digits is not None,
+            "full": self.full,
+            "labels": self.labels,
+            "verbose": self.verbose,
+        }
         refuse_meaningless(FORMATS, self.name, [name for name, asked in given.items() if asked])
         check_digits(self.digits)
         return form

@@ -11,7 +11,7 @@ from attn_cli.core.linear import Linear
 from attn_cli.core.next_word import NextWord
 from attn_cli.core.problem import Projection
 from attn_cli.errors import AttnError, Path, dotted, printable
-from attn_cli.read.keys import mapping
+from attn_cli.read.mappings import mapping
 from attn_cli.read.scalars import choice, flag, positive, word
 from attn_cli.read.sources import Sources
 from attn_cli.read.tokens import find_token, read_tokens

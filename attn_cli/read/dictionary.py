@@ -20,8 +20,8 @@ from attn_cli.errors import AttnError, Path, Where, dotted, printable
 from attn_cli.language.translation import METHODS, Translation
 from attn_cli.read.document import Document, read_document
 from attn_cli.read.files import Inputs
-from attn_cli.read.keys import mapping
 from attn_cli.read.lookup import WordTable, read_word_table
+from attn_cli.read.mappings import mapping
 from attn_cli.read.scalars import choice, flag, kind_of, word
 from attn_cli.read.schema import read_problem
 from attn_cli.read.tables import DELIMITERS, Place, lines_of_table

@@ -8,7 +8,7 @@ from attn_cli.core.gate import OutputGate
 from attn_cli.core.linear import Linear
 from attn_cli.core.problem import Projection
 from attn_cli.errors import AttnError, Path, dotted
-from attn_cli.read.keys import mapping
+from attn_cli.read.mappings import mapping
 from attn_cli.read.shapes import form
 from attn_cli.read.sources import Sources
 from attn_cli.read.spread import ScoresShape

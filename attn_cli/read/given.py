@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from attn_cli.core.arrays import Array
 from attn_cli.core.problem import Past, Projection
 from attn_cli.errors import AttnError, Path
-from attn_cli.read.keys import mapping
+from attn_cli.read.mappings import mapping
 from attn_cli.read.scalars import choice
 from attn_cli.read.shapes import form
 from attn_cli.read.sources import Sources

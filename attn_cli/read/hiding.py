@@ -12,7 +12,7 @@ from attn_cli.core.arrays import Integers
 from attn_cli.core.visible import Causal, Documents, KeyLengths, Scheme, Window
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.document import Document
-from attn_cli.read.keys import mapping
+from attn_cli.read.mappings import mapping
 from attn_cli.read.matrix import SUFFIXES, natural
 from attn_cli.read.scalars import integer, kind_of, word
 from attn_cli.read.standing import Extent
@@ -31,6 +31,8 @@ def read_key_lengths(document: Document, n_k: int, batch: int | None) -> tuple[i
     node, path = document.tree.get("key_lengths"), ("key_lengths",)
     if node is None:
         return None
+    if isinstance(node, str) and "," in node:  # as an option has it: --key-lengths 2,3
+        node = node.split(",")
     if isinstance(node, np.ndarray | str) and not _is_number(node):
         node = natural(document, node, path).tolist()
     entries = batch or 1

@@ -12,7 +12,7 @@ import numpy as np
 from attn_cli.core.arrays import Array
 from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.read.document import Document
-from attn_cli.read.keys import mapping
+from attn_cli.read.mappings import mapping
 from attn_cli.read.matrix import cast, natural
 from attn_cli.read.scalars import flag, word
 from attn_cli.read.shapes import form

@@ -13,7 +13,7 @@ from attn_cli.core.precision import Precision
 from attn_cli.core.visible import Mask
 from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.read.document import Document
-from attn_cli.read.keys import mapping
+from attn_cli.read.mappings import mapping
 from attn_cli.read.matrix import FILE_KEYS, cast, natural
 from attn_cli.read.scalars import choice, number, positive
 from attn_cli.read.spread import ScoresShape, first

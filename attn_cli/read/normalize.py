@@ -10,7 +10,7 @@ from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.normalizers.base import Normalizer
 from attn_cli.core.rules import Dropout, EmptyRows
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted
-from attn_cli.read.keys import mapping
+from attn_cli.read.mappings import mapping
 from attn_cli.read.scalars import choice, finite, integer, number, positive, word
 from attn_cli.read.sources import Sources
 from attn_cli.read.spread import ScoresShape

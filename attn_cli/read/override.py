@@ -129,8 +129,11 @@ def refuse_two_readers(file: str | None, options: Mapping[str, str]) -> None:
 
 
 def _set(document: Document, text: str) -> None:
+    alone = text.startswith("--")  # a key that is an option of its own
     key, equals, value = text.partition("=")
     option = f"--set {printable(text)}"
+    if alone:
+        option, key = f"{key} {printable(value)}", key[2:].replace("-", "_")
     path = tuple(key.split("."))
     if not equals or not all(path):
         raise AttnError(
@@ -144,8 +147,10 @@ def _set(document: Document, text: str) -> None:
             help=did_you_mean(path[0], KEYS, what="the keys are"),
         )
     if not value.strip():
-        raise AttnError(f"--set {dotted(path)} has no value", help=f"write --set {key}=VALUE")
-    document.replace(path, _value(value, f"--set {printable(key)}"), option)
+        what = option.strip() if alone else f"--set {dotted(path)}"
+        raise AttnError(f"{what} has no value", help=f"write {what}{' ' if alone else '='}VALUE")
+    named = option.partition(" ")[0] if alone else f"--set {printable(key)}"
+    document.replace(path, _value(value, named), option)
 
 
 def _value(text: str, option: str) -> object:

@@ -8,7 +8,7 @@ import numpy as np
 
 from attn_cli.core.positions import LAYOUTS, Positions, learned, sinusoidal
 from attn_cli.errors import AttnError, Path
-from attn_cli.read.keys import mapping
+from attn_cli.read.mappings import mapping
 from attn_cli.read.scalars import choice, positive
 from attn_cli.read.sources import Sources
 

@@ -10,7 +10,7 @@ import numpy as np
 from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.precision import FLOAT_TYPES, FloatType, Precision
 from attn_cli.errors import AttnError, Path
-from attn_cli.read.keys import mapping
+from attn_cli.read.mappings import mapping
 from attn_cli.read.scalars import choice
 
 PARTS = ("accumulate", "scores", "softmax", "output")

@@ -17,7 +17,8 @@ from attn_cli.read.after import read_after, read_next_word
 from attn_cli.read.document import Document
 from attn_cli.read.gate import read_gate
 from attn_cli.read.hiding import read_key_lengths, read_schemes
-from attn_cli.read.keys import KEYS, TRAIN_KEYS, mapping
+from attn_cli.read.keys import KEYS, TRAIN_KEYS
+from attn_cli.read.mappings import mapping
 from attn_cli.read.mask import read_mask
 from attn_cli.read.normalize import (
     read_dropout,

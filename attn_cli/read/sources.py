@@ -14,8 +14,9 @@ from attn_cli.core.positions import Positions
 from attn_cli.core.precision import Precision
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.document import Document
-from attn_cli.read.keys import PROJECTED, mapping
+from attn_cli.read.keys import PROJECTED
 from attn_cli.read.lookup import WordTable, read_word_table
+from attn_cli.read.mappings import mapping
 from attn_cli.read.matrix import cast, is_table_file, natural
 from attn_cli.read.scalars import flag
 from attn_cli.read.shapes import Shapes, form

@@ -13,7 +13,7 @@ from attn_cli.core.bias.alibi import FORMS, SLOPES, slopes
 from attn_cli.core.stages import ORDER, Biases, Masking, Softcap, Stage
 from attn_cli.core.visible import Mask, Scheme
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
-from attn_cli.read.keys import mapping
+from attn_cli.read.mappings import mapping
 from attn_cli.read.mask import read_fill
 from attn_cli.read.scalars import choice, flag, integer, narrowed, positive, word
 from attn_cli.read.sources import Sources

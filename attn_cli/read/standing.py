@@ -97,6 +97,8 @@ def read_offset(node: Any, path: Path, extent: Extent) -> tuple[int, ...]:
     """Return the offset of each batch entry, from one number or a list."""
     if isinstance(node, np.ndarray) and node.ndim:
         node = node.tolist()
+    if isinstance(node, str) and "," in node:  # as an option has it: --offset 2,3
+        node = node.split(",")
     if not isinstance(node, list | tuple):
         return (integer(node, path, LEAST),) * extent.entries
     found = tuple(integer(item, (*path, at), LEAST) for at, item in enumerate(node))

@@ -30,8 +30,9 @@ from attn_cli.core.problem import Problem
 from attn_cli.core.train import Example, Parameter, Source, Training
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.read.document import Document
-from attn_cli.read.keys import TRAIN_KEYS, mapping
+from attn_cli.read.keys import TRAIN_KEYS
 from attn_cli.read.lookup import WordTable, read_word_table
+from attn_cli.read.mappings import mapping
 from attn_cli.read.matrix import cast, is_table_file, natural
 from attn_cli.read.scalars import NUMBER, choice, flag, integer, kind_of, number, positive, word
 from attn_cli.read.schema import read_problem

@@ -8,7 +8,7 @@ from attn_cli.core.norm import DEFAULT_EPS, FUNCTIONS, HeadNorm
 from attn_cli.core.problem import Projection, Treatment
 from attn_cli.core.rope import SCALINGS, Rope, Scaling
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted
-from attn_cli.read.keys import mapping
+from attn_cli.read.mappings import mapping
 from attn_cli.read.scalars import choice, flag, integer, positive
 from attn_cli.read.sources import Sources
 

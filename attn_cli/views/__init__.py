@@ -19,7 +19,7 @@ class Style:
     """How a view shows what it shows.
 
     `width` None: as wide as it needs; `colour`: a terminal; `ascii`: lines of that alone;
-    `several`: other records come before or after it.
+    `several`: other records come before or after it; `verbose`: with all settings.
     """
 
     digits: int = 4
@@ -28,6 +28,7 @@ class Style:
     colour: bool = False
     ascii: bool = False
     several: bool = False
+    verbose: bool = False
 
 
 BOX = "─"  # the one character beyond ASCII that tables are drawn with; bars have their own
@@ -43,7 +44,9 @@ class Format:
 
     module: str
     suffixes: tuple[str, ...]
-    options: tuple[str, ...] = ()  # of digits, full, labels: those that mean something to it
+    options: tuple[
+        str, ...
+    ] = ()  # of digits, full, labels, verbose: those that mean something to it
     one_step: bool = False
     binary: bool = False
     parts: bool = False  # whether it can be written part by part: its module has render_parts
@@ -56,7 +59,7 @@ FORMATS = {
     "table": Format(
         module="attn_cli.views.table",
         suffixes=(".txt",),
-        options=("digits", "full"),
+        options=("digits", "full", "verbose"),
         verdicts=True,
         drawn=True,
         several=True,
@@ -81,7 +84,7 @@ FORMATS = {
     "markdown": Format(
         module="attn_cli.views.markdown",
         suffixes=(".md",),
-        options=("digits", "full"),
+        options=("digits", "full", "verbose"),
         verdicts=True,
         several=True,
     ),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from attn_cli.errors import printable
 from attn_cli.record import Record
-from attn_cli.views import Style
+from attn_cli.views import Style, settings
 from attn_cli.views.cells import GAP, sheets, verdict, with_gaps
 from attn_cli.views.choices import margin
 
@@ -45,6 +45,8 @@ def _lines(record: Record, style: Style) -> Iterator[str]:
     for comparison in record.comparisons:
         yield ""
         yield _escape(verdict(comparison))
+    if style.verbose:
+        yield from ("", "```", *settings.lines(record), "```")
 
 
 def _row(cells: list[str]) -> str:

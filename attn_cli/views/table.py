@@ -48,6 +48,10 @@ def render(record: Record, style: Style) -> str:
 
         out.writelines(f"{line}\n" for line in (*lines(record, style), ""))
     out.writelines(f"{verdict(comparison)}\n\n" for comparison in record.comparisons)
+    if style.verbose:
+        from attn_cli.views import settings
+
+        out.writelines(f"{printable(line)}\n" for line in (*settings.lines(record), ""))
     text = out.getvalue()
     if not style.several:
         text = text.removesuffix("\n")
