@@ -1,0 +1,246 @@
+"""Presets as data: legal, right by what is known of each system, and resolved as they should be."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from attn_cli import AttnError
+from attn_cli.conventions import KNOBS, PRESETS, Conventions, preset, text
+from attn_cli.conventions.examples import EXAMPLES
+
+# The knobs and presets of the specification, in the order in which they are listed.
+NAMES = [
+    "torch", "torch-mha", "flash-attn", "onnx@1.21", "onnx@1.22", "onnx", "hf-eager", "jax",
+    "keras", "xformers", "x-transformers", "gpt-oss", "gemma-2", "d2l", "opennmt",
+    "tensor2tensor", "annotated-transformer",
+]  # fmt: skip
+KEYS = {
+    "mask.true_means", "causal", "window", "order", "mask_fill", "empty_rows", "scale_placement",
+    "grouping", "axes", "rope.interleaved", "alibi.slopes", "alibi.form", "positions.layout",
+    "precision.softmax",
+}  # fmt: skip
+
+NONE = ("-",)
+CAP, LATE, SUM = "[softcap, bias, mask]", "[bias, mask, softcap]", "[bias, softcap, mask]"
+INF = "{value: -inf, how: select}"
+
+
+def test_names() -> None:
+    assert list(PRESETS) == NAMES
+    assert set(KNOBS) == KEYS == set(EXAMPLES)
+    assert all(
+        name == knob.name and knob.key == tuple(name.split(".")) for name, knob in KNOBS.items()
+    )
+    assert all(name == each.name for name, each in PRESETS.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_sets_existing_knobs_to_legal_values_and_says_where_from(name: str) -> None:
+    chosen = PRESETS[name]
+    assert chosen.settings
+    for knob, value in chosen.settings.items():
+        assert text(value) in KNOBS[knob].values
+        assert KNOBS[knob].meaning(value)
+    assert list(chosen.settings) == [knob for knob in KNOBS if knob in chosen.settings]
+    assert chosen.title
+    assert chosen.version
+    assert chosen.sources
+    assert all((*chosen.sources, *chosen.notes))
+
+
+@pytest.mark.parametrize("name", sorted(KEYS))
+def test_a_knob_has_several_answers_and_a_default_among_them(name: str) -> None:
+    knob = KNOBS[name]
+    assert len(knob.values) == len(knob.answers) > 1
+    assert all(knob.values.values())
+    assert knob.question.endswith("?")
+    if name in {"mask.true_means", "causal", "window"}:
+        assert knob.default is None
+    else:
+        assert text(knob.default) in knob.values
+
+
+# What the facts say of PyTorch, FlashAttention and three versions of ONNX; -: they have no say.
+CORE = ("torch", "flash-attn", "onnx@1.21", "onnx@1.22", "onnx")
+TABLE: dict[str, tuple[str, ...]] = {
+    "mask.true_means": ("attend", "attend", "attend", "attend", "attend"),
+    "causal": ("top-left", "bottom-right", "top-left", "top-left", "cache"),
+    "window": ("-", "previous", "-", "-", "previous"),
+    "order": ("-", CAP, LATE, CAP, CAP),
+    "mask_fill": (INF, INF, INF, INF, INF),
+    "empty_rows": ("zero", "zero", "nan", "nan", "zero"),
+    "scale_placement": ("scores", "query", "split", "split", "split"),
+    "precision.softmax": ("-", "-", "dtype", "dtype", "dtype"),
+    "grouping": ("interleave",) * 5,
+    "axes": ("bhsd", "bshd", "bhsd", "bhsd", "bhsd"),
+    "positions.layout": NONE * 5,
+    "rope.interleaved": ("-", "false", "false", "false", "false"),
+    "alibi.slopes": ("-", "paper", "-", "-", "-"),
+    "alibi.form": ("-", "distance", "-", "-", "-"),
+}
+
+# What they say of the others: value -> those that have it; all the rest have no say.
+OTHERS: dict[str, dict[str, str]] = {
+    "mask.true_means": {
+        "attend": "hf-eager jax keras x-transformers gemma-2 annotated-transformer",
+        "ignore": "torch-mha opennmt",
+    },
+    "causal": {
+        "top-left": "jax keras xformers",
+        "bottom-right": "hf-eager gemma-2 x-transformers",
+    },
+    "window": {
+        "keys": "hf-eager gemma-2 gpt-oss xformers",
+        "previous": "x-transformers opennmt tensor2tensor",
+        "band": "keras",
+        "both": "jax",
+    },
+    "order": {CAP: "gemma-2", SUM: "x-transformers"},
+    "mask_fill": {
+        INF: "torch-mha xformers gpt-oss",
+        "{value: lowest, how: add}": "hf-eager gemma-2",
+        "{value: lowest, how: select}": "x-transformers",
+        "{value: 0.7 lowest, how: select}": "jax",
+        "{value: -1e6, how: select}": "d2l",
+        "{value: -1e9, how: add}": "tensor2tensor",
+        "{value: -1e9, how: select}": "keras annotated-transformer",
+        "{value: -1e18, how: select}": "opennmt",
+    },
+    "empty_rows": {"zero": "keras x-transformers gpt-oss", "nan": "torch-mha"},
+    "scale_placement": {
+        "scores": "hf-eager jax x-transformers gpt-oss gemma-2 d2l annotated-transformer",
+        "query": "torch-mha keras xformers opennmt tensor2tensor",
+    },
+    "precision.softmax": {
+        "float32": "hf-eager gemma-2 jax x-transformers opennmt",
+        "dtype": "gpt-oss",
+    },
+    "grouping": {
+        "interleave": "hf-eager gemma-2 jax keras xformers gpt-oss opennmt",
+        "tile": "x-transformers",
+    },
+    "axes": {
+        "bhsd": "hf-eager gemma-2 x-transformers opennmt tensor2tensor annotated-transformer",
+        "bshd": "jax keras xformers",
+    },
+    "positions.layout": {
+        "interleaved": "d2l opennmt annotated-transformer",
+        "concatenated": "tensor2tensor",
+    },
+    "rope.interleaved": {
+        "false": "hf-eager gemma-2 gpt-oss",
+        "true": "x-transformers opennmt",
+    },
+    "alibi.slopes": {"paper": "hf-eager x-transformers opennmt"},
+    "alibi.form": {"distance": "x-transformers opennmt", "last_key": "hf-eager"},
+}
+
+
+@pytest.mark.parametrize("knob", sorted(KEYS))
+def test_what_each_system_does(knob: str) -> None:
+    expected = dict(zip(CORE, TABLE[knob], strict=True))
+    for value, names in OTHERS[knob].items():
+        expected |= dict.fromkeys(names.split(), value)
+    for name in NAMES:
+        settings = PRESETS[name].settings
+        found = text(settings[knob]) if knob in settings else "-"
+        assert found == expected.get(name, "-"), name
+
+
+def test_fills_that_are_finite_leave_empty_rows_to_the_arithmetic() -> None:
+    """Only Keras and x-transformers put zeros there, after a finite fill."""
+    for name, each in PRESETS.items():
+        fill = each.settings["mask_fill"]["value"]
+        if fill != -math.inf and name not in {"keras", "x-transformers"}:
+            assert "empty_rows" not in each.settings
+
+
+def test_nothing_is_decided_without_a_preset() -> None:
+    none = Conventions.of(None)
+    assert none.preset is None
+    assert not any(none.decides(knob) for knob in KNOBS)
+    assert none.resolved() == {name: knob.default for name, knob in KNOBS.items()}
+    none.override("axes", "bshd")
+    assert none.get("axes") == "bshd"
+    assert none.notes() == ()
+
+
+def test_a_preset_decides_where_it_has_a_say() -> None:
+    torch = Conventions.of("torch")
+    assert torch.preset is PRESETS["torch"]
+    assert torch.decides("causal")
+    assert torch.get("causal") == "top-left"
+    assert not torch.decides("window")
+    assert torch.get("window") is None
+    assert torch.get("order") == ["softcap", "bias", "mask"]
+    assert list(torch.resolved()) == list(KNOBS)
+
+
+def test_written_keys_win_with_a_note_where_they_differ() -> None:
+    flash = Conventions.of("flash-attn")
+    flash.override("scale_placement", "scores")
+    flash.override("order", ["bias", "softcap", "mask"])
+    flash.override("axes", "bshd")  # as the preset has it
+    flash.override("precision.softmax", "float16")  # of which it says nothing
+    assert flash.get("scale_placement") == flash.resolved()["scale_placement"] == "scores"
+    assert flash.decides("scale_placement")
+    assert flash.notes() == (
+        "order is [bias, softcap, mask], as written; like flash-attn has [softcap, bias, mask]",
+        "scale_placement is scores, as written; like flash-attn has query",
+    )
+    assert flash.resolved()["precision.softmax"] == "float16"
+    assert Conventions.of("flash-attn").get("scale_placement") == "query"
+
+
+def test_the_raw_text_of_a_file_is_no_other_value() -> None:
+    torch = Conventions.of("torch")
+    torch.override("mask_fill", {"value": "-inf", "how": "select"})
+    assert torch.notes() == ()
+    onnx = Conventions.of("onnx")
+    onnx.override("rope.interleaved", "false")
+    assert onnx.notes() == ()
+
+
+@pytest.mark.parametrize("ask", [preset, Conventions.of])
+def test_an_unknown_preset_names_the_nearest(ask: Any) -> None:
+    with pytest.raises(AttnError) as caught:
+        ask("flash-atn", path=("like",))
+    assert caught.value.message == "unknown preset 'flash-atn'"
+    assert caught.value.path == ("like",)
+    assert caught.value.help is not None
+    assert caught.value.help.startswith("did you mean 'flash-attn'? there are: torch, ")
+
+
+@pytest.mark.parametrize("method", ["get", "decides"])
+def test_an_unknown_knob_is_a_bug(method: str) -> None:
+    for conventions in (Conventions.of(None), Conventions.of("torch")):
+        with pytest.raises(KeyError):
+            getattr(conventions, method)("axis")
+    with pytest.raises(KeyError):
+        Conventions.of("torch").override("axis", "bhsd")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (True, "true"),
+        (0.25, "0.25"),
+        (-0.0, "0"),
+        (10000.0, "10000"),
+        (-1e9, "-1e9"),
+        (1e-7, "1e-7"),
+        (math.nan, "nan"),
+        (-math.inf, "-inf"),
+        ([1, [2.5, "a"]], "[1, [2.5, a]]"),
+        ({"value": "lowest", "how": "add"}, "{value: lowest, how: add}"),
+    ],
+)
+def test_values_as_a_problem_file_has_them(value: Any, written: str) -> None:
+    assert text(value) == written
+
+
+def test_numbers_to_some_digits() -> None:
+    assert text([2 / 3, -3.4028235e38, 5.0, 12345678.0], 4) == "[0.6667, -3.403e38, 5, 1.235e7]"
