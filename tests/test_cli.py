@@ -188,6 +188,10 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "dtype": (f"{LOVE} --digits 7", f"{LOVE} --digits 7 --dtype float16"),
         "set": (LOVE, f"{LOVE} --set scale=3"),
     },
+    "conventions": {
+        "format": ("torch", "torch --format json"),
+        "output": ("torch", "torch --output out.txt"),
+    },
     "train": {
         "output": ("samples/not_like.yaml", "samples/not_like.yaml -o -"),
         "steps": ("samples/not_like.yaml -o -", "samples/not_like.yaml -o - --steps 1"),
@@ -219,7 +223,7 @@ def test_every_option_of_the_other_commands_changes_something(
     monkeypatch.chdir(tmp_path)
     attn("samples", "--copy", "samples")
     given = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
-    assert {p.name for p in given} - {"words", "file"} == set(PAIRS[command])
+    assert {p.name for p in given} - {"words", "file", "names"} == set(PAIRS[command])
     Path("w.txt").write_text("sous 1 0\nle 2 1\nbad x\nla 2 0\nLE 0 1\nI 1 1\n")
     Path("list.txt").write_text("le\nla\nsous\nLE\nI\n")
     Path("tsil.txt").write_text("I\nLE\nsous\nla\nle\n")

@@ -33,6 +33,8 @@ def by_command(*arguments: str) -> set[str]:
         (["compute", "--help"], {"numpy", "rich", "yaml", "pydantic"}),
         (["samples"], {"numpy", "rich", "yaml", "pydantic"}),
         (["scores"], {"rich", "yaml", "pydantic"}),
+        (["conventions"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["conventions", "onnx"], {"numpy", "rich", "yaml", "pydantic"}),
         (["compute", SAMPLE, "--format", "json"], {"rich", "pydantic", "numpy.ma", "gzip"}),
         (["compute", SAMPLE, "--only", "q", "--format", "csv"], {"rich", "pydantic"}),
         (["compute", SAMPLE], {"rich.markdown", "pydantic"}),

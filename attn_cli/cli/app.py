@@ -9,6 +9,7 @@ import typer
 
 from attn_cli import __version__
 from attn_cli.cli.compute import compute
+from attn_cli.cli.conventions import conventions
 from attn_cli.cli.graph import graph
 from attn_cli.cli.keys import OPTIONS, epilog, written_out
 from attn_cli.cli.next import next_word
@@ -62,6 +63,7 @@ app.command(short_help="Translate words by attention.")(grouped(translate))
 app.command("next", short_help="Say which word comes next.")(grouped(next_word))
 app.command(short_help="Learn the numbers of a problem file.")(grouped(train))
 app.command(short_help="List or explain the score functions.")(scores)
+app.command(short_help="List, explain or compare conventions.")(conventions)
 app.command(short_help="List, print or copy the sample problems.")(samples)
 
 

@@ -37,12 +37,17 @@ def render(record: Record, style: Style) -> str:
         document["checks"] = [_check(comparison) for comparison in record.comparisons]
     if style.several:
         return _leaf(document) + "\n"
-    return "".join(_lines(document, 0)) + "\n"
+    return written(document)
 
 
 def render_error(error: AttnError) -> str:
     """Return the document of a failure."""
-    return "".join(_lines({"format": FORMAT, "error": error.as_document()}, 0)) + "\n"
+    return written({"format": FORMAT, "error": error.as_document()})
+
+
+def written(document: dict[str, object]) -> str:
+    """Return the text of a document: strict JSON, readable as it is."""
+    return "".join(_lines(document, 0)) + "\n"
 
 
 def _step(step: Step) -> dict[str, object]:

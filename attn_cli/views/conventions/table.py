@@ -1,0 +1,120 @@
+"""Conventions for people: tables as wide as the terminal, plain text in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attn_cli.conventions.compare import Comparison, Row, Shown
+from attn_cli.conventions.knobs import KNOBS, Knob, text
+from attn_cli.conventions.preset import Preset
+from attn_cli.conventions.presets import Catalogue
+from attn_cli.views import BOX, Style
+from attn_cli.views.conventions.columns import columns, paragraph
+
+ABSENT = "-"  # stands where a preset has no say
+
+
+def render(shown: Catalogue | Preset | Comparison, style: Style) -> str:
+    """Return the text of all conventions, of one preset, or of several compared."""
+    if isinstance(shown, Comparison):
+        lines = _comparison(shown, style.width)
+    elif isinstance(shown, Preset):
+        lines = _preset(shown, style.width)
+    else:
+        lines = _catalogue(shown, style.width)
+    result = "".join(f"{line}\n" for line in lines)
+    return result.replace(BOX, "-") if style.ascii else result
+
+
+def _catalogue(catalogue: Catalogue, width: int | None) -> Iterator[str]:
+    yield from _heads(catalogue.presets, width)
+    for knob in catalogue.knobs:
+        yield ""
+        own = f"attn: {text(knob.default)}" if knob.default is not None else "attn asks"
+        yield from paragraph(f"{knob.name}: {knob.question} ({own})", width)
+        room = max(map(len, knob.values))
+        for value, meaning in knob.values.items():
+            yield from paragraph(meaning, width, f"  {value:{room}}   ")
+
+
+def _heads(presets: tuple[Preset, ...], width: int | None) -> Iterator[str]:
+    rows = [[preset.name, preset.title, preset.version] for preset in presets]
+    yield from columns([["preset", "describes", "version"], *rows], width)
+
+
+def _preset(preset: Preset, width: int | None) -> Iterator[str]:
+    yield from paragraph(f"{preset.name}: {preset.title}, {preset.version}", width)
+    yield ""
+    rows = [
+        [knob.name, text(value), knob.meaning(value), _own(knob, value)]
+        for knob, value in ((KNOBS[name], preset.settings[name]) for name in _order(preset))
+    ]
+    yield from columns([["knob", "value", "meaning", "attn's own"], *rows], width)
+    absent = [name for name in KNOBS if name not in preset.settings]
+    if absent:
+        yield ""
+        yield from paragraph(", ".join(absent), width, "no say in: ")
+    for title, points in (("Notes", preset.notes), ("Sources", preset.sources)):
+        if points:
+            yield from ("", title)
+        for point in points:
+            yield from paragraph(point, width, "- ")
+
+
+def _order(preset: Preset) -> list[str]:
+    return [name for name in KNOBS if name in preset.settings]
+
+
+def _own(knob: Knob, value: object) -> str:
+    """Return what attn does where that is something else."""
+    if knob.default is None:
+        return "asks"
+    return "" if text(knob.default) == text(value) else text(knob.default)
+
+
+def _comparison(comparison: Comparison, width: int | None) -> Iterator[str]:
+    yield from _heads(comparison.presets, width)
+    names = [preset.name for preset in comparison.presets]
+    yield ""
+    if not comparison.differences:
+        yield "They differ in no knob that two of them have a say in."
+    else:
+        rows = [
+            [row.knob.name, *(text(row.values[n]) if n in row.values else ABSENT for n in names)]
+            for row in comparison.differences
+        ]
+        yield from columns([["knob", *names], *rows], width)
+    for row in comparison.differences:
+        yield from _difference(row, width)
+    if comparison.partial:
+        yield ""
+        rows = [
+            [row.knob.name, text(next(iter(row.values.values()))), ", ".join(row.values)]
+            for row in comparison.partial
+        ]
+        yield from columns([["only some have", "value", "which"], *rows], width)
+
+
+def _difference(row: Row, width: int | None) -> Iterator[str]:
+    yield ""
+    yield from paragraph(f"{row.knob.name}: {row.knob.question}", width)
+    for shown in row.examples:
+        yield ""
+        problem = ", ".join(f"{key}: {text(item)}" for key, item in shown.example.problem.items())
+        yield from paragraph(problem, width, "  ")
+        yield ""
+        inner = None if width is None else max(width - 2, 8)
+        for line in columns(_results(row, shown), inner):
+            yield f"  {line}".rstrip()
+
+
+def _results(row: Row, shown: Shown) -> list[list[str]]:
+    """Return a row a preset: its value of the knob, and what each step is with it."""
+    steps = shown.example.steps
+    return [
+        ["like", row.knob.name, *steps],
+        *(
+            [name, text(row.values[name]), *(shown.written(name, step) for step in steps)]
+            for name in shown.results
+        ),
+    ]

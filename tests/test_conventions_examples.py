@@ -1,0 +1,176 @@
+"""The two-token examples: each tells its knob's values apart, and presets are their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+
+import attn_cli
+from attn_cli.conventions import KNOBS, PRESETS, Plain, text
+from attn_cli.conventions.examples import EXAMPLES, Example
+from tests.conftest import Attn
+
+# How one writes the values of knobs that no key has as they stand: for window W, what is visible.
+WINDOWS = {
+    "keys": lambda w: {"left": w - 1, "right": 0},
+    "previous": lambda w: {"left": w, "right": 0},
+    "band": lambda w: {"left": w - 1, "right": w - 1},
+    "both": lambda w: {"left": w, "right": w},
+}
+
+
+def with_value(problem: Mapping[str, Any], knob: str, value: Plain) -> dict[str, Any]:
+    """The problem with the key of a knob written out."""
+    if knob == "window":
+        return {**problem, "window": WINDOWS[value](problem["window"])}
+    if knob == "causal":
+        cached = "bottom-right" if "key_lengths" in problem else "top-left"
+        return {**problem, "causal": cached if value == "cache" else value}
+    path = KNOBS[knob].key
+    if len(path) == 1:
+        return {**problem, knob: value}
+    inner = problem.get(path[0], {})
+    return {**problem, path[0]: {**(inner if isinstance(inner, Mapping) else {}), path[1]: value}}
+
+
+def results(example: Example, problem: Mapping[str, Any]) -> str:
+    """The steps of an example as they are written."""
+    record = attn_cli.compute(problem, steps=example.steps)
+    return ", ".join(text(record[step].tolist(), example.digits) for step in example.steps)
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+def test_every_two_values_give_different_results(knob: str) -> None:
+    values = [answer.value for answer in KNOBS[knob].answers]
+    found = [
+        [results(example, with_value(example.problem, knob, value)) for example in EXAMPLES[knob]]
+        for value in values
+    ]
+    for one, other in combinations(range(len(values)), 2):
+        assert found[one] != found[other], (values[one], values[other])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_like_is_the_keys_that_it_sets(name: str) -> None:
+    for knob, value in PRESETS[name].settings.items():
+        for example in EXAMPLES[knob]:
+            like = {**example.problem, "like": name}
+            alone = attn_cli.compute(like, steps=example.steps)
+            written = attn_cli.compute(with_value(like, knob, value), steps=example.steps)
+            for step in example.steps:
+                np.testing.assert_array_equal(alone[step], written[step], err_msg=knob)
+            assert not any("as written" in warning for warning in written.warnings)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_key_that_is_written_wins_with_a_note(name: str) -> None:
+    for knob, theirs in PRESETS[name].settings.items():
+        ours = next(a.value for a in KNOBS[knob].answers if text(a.value) != text(theirs))
+        if knob in {"window", "causal"}:
+            continue  # their values are no keys as they stand
+        example = EXAMPLES[knob][0]
+        problem = {**with_value(example.problem, knob, ours), "like": name}
+        record = attn_cli.compute(problem, steps=example.steps)
+        note = f"{knob} is {text(ours)}, as written; like {name} has {text(theirs)}"
+        assert note in record.warnings
+
+
+# Worked out by hand from the problems as they are shown; fractions of e and of powers of two.
+E, E2 = np.e, np.e**2
+HALF, ONE, OTHER = [0.5, 0.5], [1, 0], [0, 1]
+BY_HAND = [
+    ("mask.true_means", 0, "weights", {"attend": [ONE, OTHER], "ignore": [OTHER, ONE]}),
+    ("causal", 0, "weights", {"top-left": [ONE], "bottom-right": [HALF], "cache": [ONE]}),
+    ("causal", 1, "weights", {"top-left": [ONE], "bottom-right": [HALF], "cache": [HALF]}),
+    ("window", 0, "weights", {"keys": [ONE, OTHER], "previous": [ONE, HALF]}),
+    ("window", 0, "weights", {"band": [ONE, OTHER], "both": [HALF, HALF]}),
+    ("window", 1, "weights", {"keys": [ONE, HALF], "band": [HALF, HALF]}),
+    (
+        "empty_rows",
+        0,
+        "weights",
+        {
+            "zero": [[0, 0], [1 / (1 + E), E / (1 + E)]],
+            "nan": [[np.nan, np.nan], [1 / (1 + E), E / (1 + E)]],
+            "uniform": [HALF, [1 / (1 + E), E / (1 + E)]],
+        },
+    ),
+    (
+        "grouping",
+        0,
+        "weights",
+        {
+            "interleave": [[[E2 / (1 + E2), 1 / (1 + E2)]]] * 2
+            + [[[1 / (1 + E2), E2 / (1 + E2)]]] * 2,
+            "tile": [[[E2 / (1 + E2), 1 / (1 + E2)]], [[1 / (1 + E2), E2 / (1 + E2)]]] * 2,
+        },
+    ),
+    (
+        "alibi.form",
+        0,
+        "biased",
+        {
+            "distance": [[0, -1], [-1, 0]],
+            "signed": [[0, 1], [-1, 0]],
+            "key": [[0, 1], [0, 1]],
+            "last_key": [[-1, 0], [-1, 0]],
+            "clamped": [[0, 0], [-1, 0]],
+        },
+    ),
+    (
+        "alibi.slopes",
+        0,
+        "biased",
+        {
+            "paper": [[[0, -m], [-m, 0]] for m in (2**-4, 2**-8, 2**-2)],
+            "plain": [[[0, -m], [-m, 0]] for m in (2 ** (-8 / 3), 2 ** (-16 / 3), 2**-8)],
+        },
+    ),
+    # 0.2 x 9 = 1.8 and 0.2 x 27 = 5.4 in halves: their neighbours are 2^-10 and 2^-8 apart.
+    (
+        "scale_placement",
+        0,
+        "scores",
+        {
+            "scores": [[1843 / 1024, 1382 / 256]],
+            "query": [[1844 / 1024, 1383 / 256]],
+            "split": [[1844 / 1024, 1382 / 256]],
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("knob", "at", "step", "expected"), BY_HAND)
+def test_results_worked_out_by_hand(
+    knob: str, at: int, step: str, expected: dict[str, Any]
+) -> None:
+    example = EXAMPLES[knob][at]
+    for value, values in expected.items():
+        record = attn_cli.compute(with_value(example.problem, knob, value), steps=[step])
+        np.testing.assert_allclose(record[step], values, rtol=1e-12, err_msg=value)
+
+
+def test_the_example_of_the_issue(attn: Attn) -> None:
+    ran = attn("conventions", "torch", "flash-attn", "onnx")
+    assert (ran.status, ran.err) == (0, "")
+    lines = [line.split(maxsplit=2) for line in ran.out.splitlines() if line.startswith("  ")]
+    for row in (
+        ["torch", "top-left", "[[1, 0]]"],
+        ["flash-attn", "bottom-right", "[[0.5, 0.5]]"],
+        ["onnx", "cache", "[[0.5, 0.5]]"],
+        ["torch", "scores", "[[1.7998, 5.3984]]"],
+        ["flash-attn", "query", "[[1.8008, 5.4023]]"],
+        ["onnx", "split", "[[1.8008, 5.3984]]"],
+    ):
+        assert row in lines
+
+
+def test_every_two_presets_can_be_compared(attn: Attn) -> None:
+    for one, other in combinations(PRESETS, 2):
+        ran = attn("conventions", one, other, "--format", "json")
+        assert (ran.status, ran.err) == (0, ""), (one, other)
+    assert attn("conventions", *PRESETS).status == 0
