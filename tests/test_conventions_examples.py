@@ -30,6 +30,11 @@ def with_value(problem: Mapping[str, Any], knob: str, value: Plain) -> dict[str,
     if knob == "causal":
         cached = "bottom-right" if "key_lengths" in problem else "top-left"
         return {**problem, "causal": cached if value == "cache" else value}
+    if knob == "precision.softmax":
+        dtype = problem.get("dtype", "float64")
+        value = {"dtype": dtype, "accumulate": "float32" if "16" in dtype else dtype}.get(
+            value, value
+        )
     path = KNOBS[knob].key
     if len(path) == 1:
         return {**problem, knob: value}
@@ -63,15 +68,17 @@ def test_like_is_the_keys_that_it_sets(name: str) -> None:
             written = attn_cli.compute(with_value(like, knob, value), steps=example.steps)
             for step in example.steps:
                 np.testing.assert_array_equal(alone[step], written[step], err_msg=knob)
-            assert not any("as written" in warning for warning in written.warnings)
+            # A type is no dtype, and an alignment no cache, so these are written otherwise.
+            if knob != "precision.softmax" and value != "cache":
+                assert not any("as written" in warning for warning in written.warnings)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_key_that_is_written_wins_with_a_note(name: str) -> None:
     for knob, theirs in PRESETS[name].settings.items():
         ours = next(a.value for a in KNOBS[knob].answers if text(a.value) != text(theirs))
-        if knob in {"window", "causal"}:
-            continue  # their values are no keys as they stand
+        if knob in {"window", "causal", "precision.softmax"}:
+            continue  # values of these say how a key is read, and are none themselves
         example = EXAMPLES[knob][0]
         problem = {**with_value(example.problem, knob, ours), "like": name}
         record = attn_cli.compute(problem, steps=example.steps)

@@ -83,8 +83,8 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
     ),
     "precision.softmax": (
-        Example(problem={**_ONE_QUERY, "dtype": "float16"}),
-        Example(problem=_ONE_QUERY, digits=12),
+        Example(problem={**_ONE_QUERY, "key": [[0], [2]], "dtype": "float16"}),
+        Example(problem={**_ONE_QUERY, "key": [[0], [2]]}, digits=12),
     ),
     "grouping": (
         Example(

@@ -108,7 +108,8 @@ JAX = Preset(
         "jax PR #32357 (local_window_size without a mask)",
     ),
     notes=(
-        "a row that sees no key is uniform: all its scores are the same number",
+        "a row that sees no key is uniform: all its scores are the same number (in float64 they "
+        "are -inf in the float32 of the softmax, and the row NaN)",
         "local_window_size W is (W, W), bounds inclusive; with is_causal it is W before and itself",
         "scores of 16-bit inputs are kept in float32: precision: {scores: float32}",
     ),

@@ -1,8 +1,10 @@
 """The knobs: what systems disagree about, each with its possible values and attn's own.
 
 A knob has the name of the key of a problem that sets it: `alibi.form` is `form` in `alibi`. Its
-values are written as they stand in a problem. Three questions have no default, because the systems
-are split and a wrong guess goes unseen: there attn asks.
+values are written as they stand in a problem, but for three that only a preset can set: how a bare
+number as `window` is read, the alignment `cache`, and the types `dtype` and `accumulate` of the
+softmax. Three questions have no default, because the systems are split and a wrong guess goes
+unseen: there attn asks.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ HF_EAGER = Preset(
         "transformers #39408, PR #40163 (windows)",
     ),
     notes=(
-        "a row that sees no key is uniform, because finfo.min takes up the score",
+        "a row that sees no key is uniform, because finfo.min takes up the score; in float64 it is "
+        "NaN, because finfo.min is -inf in the float32 of the softmax",
         "queries stand at their cache positions; padding hides keys and moves no query, so with "
         "key_lengths give offset",
         "its windows of both directions see W on either side: |i - j| <= W",
@@ -87,7 +88,8 @@ GEMMA_2 = Preset(
     notes=(
         "the scale is query_pre_attn_scalar^-0.5, which need not be 1/sqrt(d_k): give scale",
         "the cap on scores is softcap: 50; the one on logits after the last layer is another",
-        "a row that sees no key is uniform, because finfo.min takes up the score",
+        "a row that sees no key is uniform, because finfo.min takes up the score; in float64 it is "
+        "NaN, because finfo.min is -inf in the float32 of the softmax",
         "queries stand at their cache positions; padding hides keys and moves no query, so with "
         "key_lengths give offset",
     ),
