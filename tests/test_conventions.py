@@ -90,7 +90,7 @@ OTHERS: dict[str, dict[str, str]] = {
     },
     "causal": {
         "top-left": "jax keras xformers",
-        "bottom-right": "hf-eager gemma-2 x-transformers",
+        "end": "hf-eager gemma-2 x-transformers",
     },
     "window": {
         "keys": "hf-eager gemma-2 gpt-oss xformers",

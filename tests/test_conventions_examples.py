@@ -29,6 +29,8 @@ def with_value(problem: Mapping[str, Any], knob: str, value: Plain) -> dict[str,
     if knob == "window":
         return {**problem, "window": WINDOWS[value](problem["window"])}
     if knob == "causal":
+        if value == "end":
+            return {**problem, "offset": len(problem["key"]) - len(problem["query"])}
         cached = "bottom-right" if "key_lengths" in problem else "top-left"
         return {**problem, "causal": cached if value == "cache" else value}
     if knob == "precision.softmax":
@@ -94,6 +96,8 @@ BY_HAND = [
     ("mask.true_means", 0, "weights", {"attend": [ONE, OTHER], "ignore": [OTHER, ONE]}),
     ("causal", 0, "weights", {"top-left": [ONE], "bottom-right": [HALF], "cache": [ONE]}),
     ("causal", 1, "weights", {"top-left": [ONE], "bottom-right": [HALF], "cache": [HALF]}),
+    ("causal", 0, "weights", {"end": [HALF]}),
+    ("causal", 2, "weights", {"end": [ONE, ONE], "bottom-right": [[0, 0], ONE]}),
     ("window", 0, "weights", {"keys": [ONE, OTHER], "previous": [ONE, HALF]}),
     ("window", 0, "weights", {"band": [ONE, OTHER], "both": [HALF, HALF]}),
     ("window", 1, "weights", {"keys": [ONE, HALF], "band": [HALF, HALF]}),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli.core.arrays import Bools
+from attn_cli.core.place import Place
 from attn_cli.core.visible import (
     CODES,
     REASONS,
@@ -23,7 +24,6 @@ from attn_cli.core.visible import (
     codes,
     common_reach,
 )
-from attn_cli.core.place import Place
 from tests.places import place
 
 RNG = np.random.default_rng(17)

@@ -11,7 +11,7 @@ from attn_cli import __version__
 from attn_cli.cli.compute import compute
 from attn_cli.cli.conventions import conventions
 from attn_cli.cli.graph import graph
-from attn_cli.cli.keys import OPTIONS, epilog, written_out
+from attn_cli.cli.keys import COMMANDS, OPTIONS, epilog, written_out
 from attn_cli.cli.next import next_word
 from attn_cli.cli.options import grouped
 from attn_cli.cli.samples import samples
@@ -91,7 +91,8 @@ def _usage(error: typer.TyperException) -> AttnError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "attn"
     unknown = re.match(r"No such option: (--\S+)$", message)
-    near = nearest(unknown[1], OPTIONS) if unknown else None
+    takes_keys = path.rpartition(" ")[2] in COMMANDS
+    near = nearest(unknown[1], OPTIONS) if unknown and takes_keys else None
     if near is not None:
         message += f". Did you mean {near}?"
     return AttnError(message[:1].lower() + message[1:], help=f"{path} --help shows how it is used")

@@ -33,6 +33,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "causal": (
         Example(problem={**_ONE_QUERY, "key": [[1], [1]], "causal": True}),
         Example(problem={**_ONE_QUERY, "key": [[1], [1]], "causal": True, "key_lengths": 2}),
+        Example(problem={**_ALIKE, "causal": True, "key_lengths": 1}),
     ),
     "window": (
         Example(problem={**_ALIKE, "window": 1}),

@@ -172,7 +172,7 @@ X_TRANSFORMERS = Preset(
     version="2",
     settings={
         "mask.true_means": "attend",
-        "causal": "bottom-right",
+        "causal": "end",
         "window": "previous",
         "order": ["bias", "softcap", "mask"],
         "mask_fill": {"value": "lowest", "how": "select"},
@@ -191,7 +191,6 @@ X_TRANSFORMERS = Preset(
     ),
     notes=(
         "a row that sees no key has output 0, but the weights that it returns are uniform",
-        "causal is bottom-right by the number of keys, padding or not",
         "with qk_norm the softmax runs in the type of the scores",
         "its sparse_topk keeps ties with the k-th, as top_k does",
     ),

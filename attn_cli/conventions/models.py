@@ -10,7 +10,7 @@ HF_EAGER = Preset(
     version="5.23",
     settings={
         "mask.true_means": "attend",
-        "causal": "bottom-right",
+        "causal": "end",
         "window": "keys",
         "mask_fill": {"value": "lowest", "how": "add"},
         "scale_placement": "scores",
@@ -70,7 +70,7 @@ GEMMA_2 = Preset(
     version="5.23",
     settings={
         "mask.true_means": "attend",
-        "causal": "bottom-right",
+        "causal": "end",
         "window": "keys",
         "order": CAP_FIRST,
         "mask_fill": {"value": "lowest", "how": "add"},

@@ -80,8 +80,8 @@ class Collector:
             return
         if name != "visible" and self.watches(name):
             wild = ~np.isfinite(values)
-            if made.matters is not None:  # elsewhere -inf says that a key is hidden
-                wild &= made.matters
+            if made.matters is not None and made.seen is not None:
+                wild &= made.matters & made.seen  # elsewhere -inf says that a key is hidden
             self.note_wild(name, lead, self._forgive(name, wild), rows, keys)
         if made.why is not None and made.seen is not None:
             self.mark(name, lead, np.where(made.seen, 0, made.why), rows)
@@ -177,8 +177,14 @@ class Collector:
         yield from (choice.doubt for choice in self.choices if choice.doubt)
         for name, (count, first) in self._wild.items():
             values = "1 value" if count == 1 else f"{count} values"
-            dtype = self._problem.precision.of(name).name
+            dtype = self._narrowest(name)
             yield f"{name} is not finite at {first} ({values}): {dtype} overflows there"
+
+    def _narrowest(self, name: str) -> str:
+        """Return the type in which a step overflows first: its own, or that of the softmax."""
+        precision = self._problem.precision
+        types = [precision.of(name), *([precision.softmax] if name == "weights" else [])]
+        return min(types, key=lambda type_: -type_.lowest).name
 
     def _place(self, step: StepPlan, lead: Lead) -> tuple[int, ...] | None:
         """Return where a batch entry and head stands in a step; None where it is not kept."""

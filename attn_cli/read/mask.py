@@ -76,7 +76,8 @@ def _filled_up(
 ) -> tuple[AnyArray, list[str]]:
     """Return a mask that has fewer keys than there are with "ignore" behind it, as ONNX has it."""
     axis = -2 if shape.columns else -1
-    if array.ndim < -axis or not 1 < array.shape[axis] < shape.n_k:
+    others = array.take([0], axis=axis) if array.ndim >= -axis else array
+    if array.ndim < -axis or not 1 < array.shape[axis] < shape.n_k or not shape.fits(others):
         return array, []
     count = array.shape[axis]
     missing = list(array.shape)
@@ -84,7 +85,6 @@ def _filled_up(
     ignored: object = -np.inf if true_means is None else true_means == "ignore"
     dtype = np.float64 if true_means is None else np.bool_
     filled = np.concatenate([array.astype(dtype), np.full(missing, ignored, dtype)], axis=axis)
-    shape.spread(filled, path)  # what does not fit otherwise is said first
     rest = f"key {count} is" if count + 1 == shape.n_k else f"keys {count} to {shape.n_k - 1} are"
     return filled, [f"{dotted(path)} has {count} of {shape.n_k} keys: {rest} ignored"]
 

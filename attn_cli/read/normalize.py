@@ -81,13 +81,16 @@ def _parameters(
 
 
 def read_empty_rows(sources: Sources, *, for_good: bool) -> EmptyRows | None:
-    """Return what a row without a key gives; None where hidden keys take part and decide it."""
+    """Return what a row without a key gives; None where hidden keys take part and decide it.
+
+    A preset's NaN is 0/0, which is not there where hidden keys have a finite score.
+    """
     tree, conventions = sources.document.tree, sources.conventions
     if "empty_rows" in tree:
         named = choice(tree["empty_rows"], ("empty_rows",), EMPTY)
         conventions.override("empty_rows", named)
         return cast(EmptyRows, named)
-    if conventions.decides("empty_rows"):
+    if conventions.decides("empty_rows") and (for_good or conventions.get("empty_rows") != "nan"):
         return cast(EmptyRows, conventions.get("empty_rows"))
     return "zero" if for_good else None
 

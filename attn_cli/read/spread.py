@@ -35,6 +35,14 @@ class ScoresShape:
         lead = tuple(name for name, n in names if n is not None)
         return (*lead, *(("n_k", "n_q") if self.columns else ("n_q", "n_k")))
 
+    def fits(self, array: AnyArray) -> bool:
+        """Whether an array can be spread."""
+        try:
+            self.spread(array, ())
+        except AttnError:
+            return False
+        return True
+
     def spread(self, array: AnyArray, path: Path) -> AnyArray:
         """Return (batch, heads, n_q, n_k), without a copy; raise AttnError where it does not fit.
 
@@ -54,7 +62,7 @@ class ScoresShape:
                 f"{dotted(path)} has shape {form(array.shape)}, which does not broadcast to the "
                 f"scores {form(self.symbols)} = {form(written)}",
                 path=path,
-                help=f"in layout columns {path[0]} has at least the two axes (n_k, n_q)"
+                help=f"in layout columns {dotted(path)} has at least the two axes (n_k, n_q)"
                 if self.columns and array.ndim == 1
                 else "each of its axes, from the last, must have that size or 1",
             )

@@ -122,6 +122,8 @@ def _decided(
     if conventions.decides("causal"):
         knob = conventions.get("causal")
         by_lengths = knob == "cache" and extent.key_lengths is not None
+        if knob == "end":
+            return (extent.n_k - extent.n_q,) * extent.entries
         return extent.bottom_right if knob == "bottom-right" or by_lengths else top_left
     if causal:
         because = (
