@@ -106,6 +106,7 @@ EFFECTS: dict[str, list[str]] = {
     "full": ["--full"],
     "labels": ["--labels", "--only", "q", "--format", "csv"],
     "quiet": ["--quiet", "--set", "mask=[[-inf, -inf, -inf]]"],
+    "verbose": ["--verbose"],
     "help": ["--help"],
 }
 # What an option needs beside it to have an effect stands in the run without it too.
@@ -142,6 +143,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "full": ("w0 --dictionary big.yaml --show k", "w0 -d big.yaml --show k --full"),
         "labels": ("le --only v -f csv", "le --only v -f csv --labels"),
         "quiet": ("zzz le --unknown skip", "zzz le --unknown skip --quiet"),
+        "verbose": ("le", "le --verbose"),
     },
     "next": {
         "compare": (NOT_LIKE, f"{NOT_LIKE} --compare"),
@@ -165,6 +167,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
             "samples/not_like.yaml not --only v -f csv --labels",
         ),
         "quiet": ("big_words.yaml not", "big_words.yaml not --quiet"),
+        "verbose": (NOT_LIKE, f"{NOT_LIKE} --verbose"),
     },
     "graph": {
         "threshold": (LOVE, f"{LOVE} --threshold 0.5"),

@@ -55,7 +55,11 @@ def _step(step: Step) -> dict[str, object]:
         "formula": step.formula,
         "axes": list(step.axes),
         "shape": list(step.shape),
-        **({"legend": dict(enumerate(step.legend))} if step.legend else {}),
+        **(
+            {"legend": {str(code): why for code, why in enumerate(step.legend)}}
+            if step.legend
+            else {}
+        ),
         "values": step.values.tolist(),
     }
 

@@ -1,0 +1,149 @@
+"""Every key of a problem from a file, from an option and from Python: the same numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import attn_cli
+from attn_cli.cli.keys import OPTIONS
+from attn_cli.errors import AttnError
+from attn_cli.read.events import parse
+from tests.conftest import Attn
+
+RNG = np.random.default_rng(7)
+
+
+def rows(n: int, d: int) -> str:
+    return str(RNG.normal(size=(n, d)).round(2).tolist())
+
+
+# Bases: Q, K, V of 3 queries and 5 keys, the same number of both, embeddings, and four axes.
+GIVEN = f"query: {rows(3, 4)}\nkey: {rows(5, 4)}\nvalue: {rows(5, 4)}\n"
+SQUARE = f"query: {rows(3, 4)}\nkey: {rows(3, 4)}\nvalue: {rows(3, 4)}\n"
+WORDS = f"embeddings: {rows(3, 4)}\n"
+FOUR = "query: [[[[1, 2], [3, 5]], [[7, 1], [0, 2]]]]\nkey: [[[[1, 2], [3, 5]], [[7, 1], [0, 2]]]]\n"
+FOUR += "value: [[[[1, 2], [3, 5]], [[7, 1], [0, 2]]]]\n"
+GROUPED = f"query: {rows(3, 8)}\nkey: {rows(3, 4)}\nvalue: {rows(3, 4)}\n"
+ONE_HEAD = f"heads: 1\n{SQUARE}"
+
+# Option -> the problem without it, and its value.
+CASES: dict[str, tuple[str, str]] = {
+    "--positions": (WORDS, "sinusoidal"),
+    "--weights": (WORDS, "{value: [[2], [3], [5], [7]]}"),
+    "--biases": (WORDS, "{value: [1, 2, 3, 4]}"),
+    "--like": (f"{GIVEN}causal: true\noffset: 1\nscale: 0.3\n", "onnx"),
+    "--axes": (FOUR, "bshd"),
+    "--heads": (SQUARE, "2"),
+    "--kv-heads": (f"heads: 4\n{GROUPED}".replace("heads: 4\n", "heads: 4\n"), "2"),
+    "--grouping": (f"heads: 4\nkv_heads: 2\n{GROUPED}", "tile"),
+    "--past": (SQUARE, "{key: [[[[1, 2, 3, 5]]]], value: [[[[7, 1, 2, 3]]]]}"),
+    "--qk-norm": (SQUARE, "l2"),
+    "--rope": (SQUARE, "{base: 100, dims: 2}"),
+    "--scale-placement": (SQUARE, "split"),
+    "--softcap": (SQUARE, "0.5"),
+    "--score-bias": (SQUARE, "[[1, 2, 3], [4, 5, 7], [0, 1, 0]]"),
+    "--alibi": (SQUARE, "{form: signed}"),
+    "--relative-bias": (SQUARE, "{table: [[1], [2], [3], [5]], max_distance: 9}"),
+    "--order": (f"{SQUARE}softcap: 1\nscore_bias: [[3, 1, 0]]\n", "[bias, softcap, mask]"),
+    "--offset": (f"{GIVEN}causal: true\noffset: 0\n", "2"),
+    "--window": (SQUARE, "{left: 1, right: 0}"),
+    "--key-lengths": (GIVEN, "2"),
+    "--documents": (SQUARE, "[a, a, b]"),
+    "--prefix": (f"{SQUARE}causal: true\n", "2"),
+    "--sink-tokens": (f"{SQUARE}window: {{keys: 1}}\n", "1"),
+    "--mask": (SQUARE, "{values: [[1, 0, 1]], true_means: attend}"),
+    "--mask-fill": (f"{SQUARE}causal: true\n", "{value: -1, how: add}"),
+    "--top-k": (SQUARE, "1"),
+    "--temperature": (SQUARE, "3"),
+    "--empty-rows": (f"{SQUARE}mask: [[-inf]]\n", "uniform"),
+    "--dropout": (SQUARE, "{mask: [[1, 0, 1]], p: 0.5}"),
+    "--output-gate": (SQUARE, "{logits: [[1], [2], [3]]}"),
+    "--residual": (WORDS, "true"),
+    "--layer-norm": (WORDS, "true"),
+    "--layout": (f"embeddings: {rows(4, 4)}\n", "columns"),
+    "--precision": (f"{SQUARE}dtype: float16\n", "{scores: float32}"),
+    "--nonfinite": (SQUARE, "allow"),
+}
+
+
+def record_of(ran: Any) -> dict[str, Any]:
+    assert (ran.status, ran.err.count("error")) == (0, 0), ran.err
+    made: dict[str, Any] = json.loads(ran.out)
+    return made
+
+
+def without_lines(document: dict[str, Any]) -> dict[str, Any]:
+    return {part: document[part] for part in ("settings", "steps", "warnings", "tokens")}
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS])
+def test_file_option_and_python_agree(option: str, attn: Attn, tmp_path: Path) -> None:
+    base, value = CASES[option]
+    key = OPTIONS[option]
+    bare, written = tmp_path / "bare.yaml", tmp_path / "written.yaml"
+    bare.write_text(base)
+    without = "".join(line for line in base.splitlines(True) if not line.startswith(f"{key}:"))
+    written.write_text(f"{without}{key}: {value}\n")
+    from_file = record_of(attn("compute", written, "-f", "json"))
+    from_option = record_of(attn("compute", bare, option, value, "-f", "json"))
+    with_equals = record_of(attn("compute", bare, f"{option}={value}", "-f", "json"))
+    from_set = record_of(attn("compute", bare, "--set", f"{key}={value}", "-f", "json"))
+    assert from_file["steps"] == from_option["steps"] == with_equals["steps"] == from_set["steps"]
+    assert from_file["settings"] == from_option["settings"]
+    node = parse(value, "value")
+    from_python = attn_cli.compute({**parse(without, "base"), key: node})  # type: ignore[dict-item]
+    for name, step in from_file["steps"].items():
+        expected = np.array(step["values"], dtype=float)
+        np.testing.assert_array_equal(np.asarray(from_python[name], dtype=float), expected)
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o not in {"--kv-heads"}])
+def test_each_changes_something(option: str, attn: Attn, tmp_path: Path) -> None:
+    base, value = CASES[option]
+    (tmp_path / "bare.yaml").write_text(base)
+    bare = record_of(attn("compute", tmp_path / "bare.yaml", "-f", "json"))
+    changed = record_of(attn("compute", tmp_path / "bare.yaml", option, value, "-f", "json"))
+    assert without_lines(bare) != without_lines(changed)
+
+
+def test_kv_heads_are_needed_where_k_is_narrower(tmp_path: Path) -> None:
+    with pytest.raises(AttnError, match=r"key has shape \(n_k, heads d_k\) = \(3, 4\)|features"):
+        attn_cli.compute(parse(f"heads: 8\n{GROUPED}", "base"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("alone", ["--rope", "--alibi", "--causal"])
+@pytest.mark.parametrize("tail", [["--only", "weights"], []])
+def test_alone_means_true(alone: str, tail: list[str], attn: Attn, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(SQUARE)
+    path = tmp_path / "p.yaml"
+    assert attn("compute", path, alone, *tail) == attn("compute", path, alone, "true", *tail)
+    assert attn("compute", alone, path, *tail) == attn("compute", path, alone, "true", *tail)
+    assert attn("compute", path, *tail) != attn("compute", path, alone, *tail)
+
+
+def test_help_lists_every_key(attn: Attn) -> None:
+    text = attn("compute", "--help").out
+    assert [line.split()[0] for line in text.splitlines() if line.startswith("    --")] == list(
+        OPTIONS
+    )
+
+
+def test_lists_may_stand_without_brackets(attn: Attn, tmp_path: Path) -> None:
+    q = RNG.normal(size=(2, 3, 5))
+    np.savez(tmp_path / "p.npz", query=q, key=q, value=q)
+    path = tmp_path / "p.npz"
+    for option, bare, brackets in (
+        ("--key-lengths", "2,3", "[2, 3]"),
+        ("--offset", "1,0", "[1, 0]"),
+    ):
+        one, other = (
+            attn("compute", path, "--causal", "--offset", "0", option, value, "--only", "weights")
+            for value in (bare, brackets)
+        )
+        assert one == other
+        assert one.status == 0
