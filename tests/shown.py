@@ -56,6 +56,17 @@ def table_of_scores() -> None:
         print(f"| `{score.name}` | {formula} | {parameters} | {score.reference} |")
 
 
+def table_of_normalizers() -> None:
+    """Print the normalisers."""
+    from attn_cli.cli.listing import plain
+    from attn_cli.core.normalizers import NORMALIZERS
+
+    print("| name | weights | parameters | reference |\n| --- | --- | --- | --- |")
+    for entry in NORMALIZERS:
+        parameters = "<br>".join(f"`{p.signature}`" for p in entry.parameters)
+        print(f"| `{entry.name}` | {plain(entry.formula)} | {parameters} | {entry.reference} |")
+
+
 def table_of_formats() -> None:
     """Print the output formats."""
     from attn_cli.views import FORMATS

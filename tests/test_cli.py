@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from attn_cli.cli.app import app
+from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.scores import SCORES
 from tests.conftest import ROOT, SAMPLES, Attn
 
@@ -55,6 +56,22 @@ def test_every_command_has_help_with_an_example_that_runs(
         said = rb"loss .* examples right\n" if " -o trained" in example else b""
         assert done.returncode == 0, example
         assert re.fullmatch(said, done.stderr), example
+
+
+def test_normalizers_come_from_the_registry(attn: Attn) -> None:
+    listed = attn("normalizers").out
+    for entry in NORMALIZERS:
+        explained = attn("normalizers", entry.name).out
+        assert explained.startswith(f"{entry.name}: ")
+        assert entry.reference in listed
+        assert entry.reference in explained
+        for parameter in entry.parameters:
+            assert parameter.signature in listed
+            assert parameter.meaning in explained
+        assert "{" not in explained.partition("In a problem file")[0]
+        assert f"normalize: {{function: {entry.name}, " in explained or (
+            f"normalize: {entry.name}\n" in explained
+        )
 
 
 def test_scores_come_from_the_registry(attn: Attn) -> None:

@@ -26,7 +26,9 @@ def rows(n: int, d: int) -> str:
 GIVEN = f"query: {rows(3, 4)}\nkey: {rows(5, 4)}\nvalue: {rows(5, 4)}\n"
 SQUARE = f"query: {rows(3, 4)}\nkey: {rows(3, 4)}\nvalue: {rows(3, 4)}\n"
 WORDS = f"embeddings: {rows(3, 4)}\n"
-FOUR = "query: [[[[1, 2], [3, 5]], [[7, 1], [0, 2]]]]\nkey: [[[[1, 2], [3, 5]], [[7, 1], [0, 2]]]]\n"
+FOUR = (
+    "query: [[[[1, 2], [3, 5]], [[7, 1], [0, 2]]]]\nkey: [[[[1, 2], [3, 5]], [[7, 1], [0, 2]]]]\n"
+)
 FOUR += "value: [[[[1, 2], [3, 5]], [[7, 1], [0, 2]]]]\n"
 GROUPED = f"query: {rows(3, 8)}\nkey: {rows(3, 4)}\nvalue: {rows(3, 4)}\n"
 ONE_HEAD = f"heads: 1\n{SQUARE}"
@@ -81,7 +83,7 @@ def without_lines(document: dict[str, Any]) -> dict[str, Any]:
     return {part: document[part] for part in ("settings", "steps", "warnings", "tokens")}
 
 
-@pytest.mark.parametrize("option", [o for o in OPTIONS])
+@pytest.mark.parametrize("option", list(OPTIONS))
 def test_file_option_and_python_agree(option: str, attn: Attn, tmp_path: Path) -> None:
     base, value = CASES[option]
     key = OPTIONS[option]
@@ -96,7 +98,7 @@ def test_file_option_and_python_agree(option: str, attn: Attn, tmp_path: Path) -
     assert from_file["steps"] == from_option["steps"] == with_equals["steps"] == from_set["steps"]
     assert from_file["settings"] == from_option["settings"]
     node = parse(value, "value")
-    from_python = attn_cli.compute({**parse(without, "base"), key: node})  # type: ignore[dict-item]
+    from_python = attn_cli.compute({**parse(without, "base"), key: node})
     for name, step in from_file["steps"].items():
         expected = np.array(step["values"], dtype=float)
         np.testing.assert_array_equal(np.asarray(from_python[name], dtype=float), expected)
@@ -113,7 +115,7 @@ def test_each_changes_something(option: str, attn: Attn, tmp_path: Path) -> None
 
 def test_kv_heads_are_needed_where_k_is_narrower(tmp_path: Path) -> None:
     with pytest.raises(AttnError, match=r"key has shape \(n_k, heads d_k\) = \(3, 4\)|features"):
-        attn_cli.compute(parse(f"heads: 8\n{GROUPED}", "base"))  # type: ignore[arg-type]
+        attn_cli.compute(parse(f"heads: 8\n{GROUPED}", "base"))
 
 
 @pytest.mark.parametrize("alone", ["--rope", "--alibi", "--causal"])

@@ -13,6 +13,7 @@ from attn_cli.cli.conventions import conventions
 from attn_cli.cli.graph import graph
 from attn_cli.cli.keys import COMMANDS, OPTIONS, epilog, written_out
 from attn_cli.cli.next import next_word
+from attn_cli.cli.normalizers import normalizers
 from attn_cli.cli.options import grouped
 from attn_cli.cli.samples import samples
 from attn_cli.cli.scores import scores
@@ -64,6 +65,7 @@ app.command("next", short_help="Say which word comes next.")(grouped(next_word))
 app.command(short_help="Learn the numbers of a problem file.")(grouped(train))
 app.command(short_help="List or explain the score functions.")(scores)
 app.command(short_help="List, explain or compare conventions.")(conventions)
+app.command(short_help="List or explain the normalisers.")(normalizers)
 app.command(short_help="List, print or copy the sample problems.")(samples)
 
 

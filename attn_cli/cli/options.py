@@ -82,7 +82,7 @@ class KeyOptions:
         ),
     ] = None
     dtype: Annotated[
-        Text, _option("Arithmetic: float64, float32, float16.", "--dtype", metavar="TYPE")
+        Text, _option("float64, float32, float16 or bfloat16.", "--dtype", metavar="TYPE")
     ] = None
     set: Annotated[
         list[str],

@@ -1,0 +1,73 @@
+"""What a registry holds, as text: a list of all, or one explained."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import Protocol
+
+from attn_cli.core.parameter import Parameter
+
+
+class Entry(Protocol):
+    """What score functions and normalisers have for people."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def formula(self) -> str:
+        """Its formula; names in braces stand for numbers."""
+        ...
+
+    @property
+    def reference(self) -> str:
+        """Who defined it."""
+        ...
+
+    @property
+    def explanation(self) -> str:
+        """What it does, in a sentence or two."""
+        ...
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Its parameters, as data."""
+        ...
+
+
+def summary(entry: Entry) -> str:
+    """Return name, formula, parameters and reference, a line each."""
+    lines = [f"{entry.name:16}{plain(entry.formula)}"]
+    lines += [f"{'':16}{p.signature}" for p in entry.parameters]
+    lines.append(f"{'':16}[{entry.reference}]")
+    return "\n".join(lines) + "\n"
+
+
+def explained(entry: Entry, key: str, example: str) -> str:
+    """Return all there is to say; `key` is that of a problem file, `example` its value."""
+    lines = [f"{entry.name}: {plain(entry.formula)}", ""]
+    lines += [*textwrap.wrap(entry.explanation, 80), ""]
+    if entry.parameters:
+        width = max(len(p.signature) for p in entry.parameters) + 2
+        lines += [f"  {p.signature:{width}}{p.meaning}" for p in entry.parameters] + [""]
+    return "\n".join(
+        [*lines, f"In a problem file:  {key}: {example}", f"Reference: {entry.reference}", ""]
+    )
+
+
+def written(entry: Entry) -> str:
+    """Return how a problem file names it, with the parameters that it must have."""
+    shape = ", ".join(f"{p.name}: ..." for p in entry.parameters if not p.optional)
+    return f"{{function: {entry.name}, {shape}}}" if shape else entry.name
+
+
+def plain(formula: str) -> str:
+    """Return a formula with the names of what it leaves open.
+
+    >>> plain("entmax({scores}, alpha = {alpha:g})")
+    'entmax(scores, alpha = alpha)'
+    """
+    return re.sub(r"\{(\w+)(:[^}]*)?\}", r"\1", formula)

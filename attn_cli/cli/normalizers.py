@@ -1,0 +1,32 @@
+"""`attn normalizers`: from scores to weights, from their registry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from attn_cli.cli.write import write_stdout
+from attn_cli.core.normalizers import NORMALIZERS
+from attn_cli.errors import ExitStatus
+
+
+def normalizers(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Explain this one.", show_default=False)
+    ] = None,
+) -> int:
+    """List the normalisers with formula, parameters and reference, or explain one.
+
+    \b
+    attn normalizers
+    attn normalizers sparsemax
+    """
+    from attn_cli.cli.listing import explained, summary, written
+
+    if name is None:
+        write_stdout("\n".join(map(summary, NORMALIZERS)))
+    else:
+        entry = NORMALIZERS.get(name)
+        write_stdout(explained(entry, "normalize", written(entry)))
+    return ExitStatus.DONE
