@@ -197,7 +197,7 @@ def _ids(
         found.append([names.setdefault(name, len(names)) for name in words])
     if len(found) not in (1, extent.entries):
         raise AttnError(
-            f"{dotted(path)} has {len(found)} lists, but there are {extent.entries} batch entries",
+            f"{dotted(path)} has {len(found)} lists, but there {extent.counted}",
             path=path,
         )
     return np.broadcast_to(np.array(found, dtype=np.intp), (extent.entries, count))

@@ -66,7 +66,7 @@ def _parameters(
         if parameter.kind == "array":
             bare = np.ndim(node) == 0 and not isinstance(node, dict) and heads is None
             node = [number(node, place)] if bare else node
-            values[parameter.name] = sources.array(node, place, ("heads" if heads else "1",))
+            values[parameter.name] = sources.of_heads(node, place, (), heads)
         elif parameter.kind == "positive":
             values[parameter.name] = positive(node, place)
         else:

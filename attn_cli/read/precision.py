@@ -27,12 +27,15 @@ def read_precision(tree: Mapping[str, Any], conventions: Conventions) -> Precisi
         FLOAT_TYPES["float32"] if dtype.name in NARROW else dtype
     )
     if accumulate.carrier.itemsize < dtype.carrier.itemsize or accumulate.name in NARROW:
+        narrow = accumulate.name in NARROW
         raise AttnError(
-            f"precision.accumulate is {accumulate.name}, and sums run in float32 or float64, no "
-            f"narrower than dtype {dtype.name}",
+            f"precision.accumulate is {accumulate.name}, and sums run in float32 or float64"
+            + ("" if narrow else f", no narrower than dtype {dtype.name}"),
             path=(*path, "accumulate"),
             help="sums in 16 bits depend on the order of the terms, which every kernel chooses "
-            "differently: they have no one value",
+            "for itself: they have no one value"
+            if narrow
+            else f"leave it out, or compute in dtype {accumulate.name}",
         )
     if "softmax" not in types and conventions.decides("precision.softmax"):
         named = str(conventions.get("precision.softmax"))

@@ -77,6 +77,12 @@ class Sources:
         array = cast(self.natural(node, path), path, self.dtype, finite=self.finite)
         return self.rounded(array, path)
 
+    def of_heads(self, node: Any, path: Path, before: tuple[str, ...], heads: int | None) -> Array:
+        """Return an array whose last axis is one number a head, one in all without heads."""
+        if heads is None:
+            self.shapes.fix("heads", 1, "a problem without heads")
+        return self.array(node, path, (*before, "heads"))
+
     @property
     def inputs(self) -> Array | None:
         """What queries are made from, and keys and values where there is no memory: X or X + P."""

@@ -86,14 +86,15 @@ def _biases(sources: Sources, shape: ScoresShape, offsets: tuple[int, ...]) -> t
     found: list[Bias] = []
     if "score_bias" in tree:
         path: Path = ("score_bias",)
-        matrix = sources.numbers(tree["score_bias"], path)
-        if not np.isfinite(matrix).all():
-            at = (*path, *first(~np.isfinite(matrix)))
+        written = sources.natural(tree["score_bias"], path)
+        if written.dtype.kind == "f" and not np.isfinite(written).all():
+            at = (*path, *first(~np.isfinite(written)))
             raise AttnError(
                 f"{dotted(at)} is not finite, and a bias hides nothing",
                 path=at,
                 help="hide keys with a mask",
             )
+        matrix = sources.numbers(tree["score_bias"], path)
         found.append(ScoreBias(shape.spread(matrix, path)))
     if "alibi" in tree:
         alibi = _alibi(sources, tree["alibi"], shape, offsets)
@@ -130,7 +131,7 @@ def _alibi(
         values: Array = slopes(heads, kind)
     else:
         at = (*path, "slopes") if isinstance(node, dict) else path
-        values = sources.array(named, at, ("heads" if shape.heads else "1",))
+        values = sources.of_heads(named, at, (), shape.heads)
     return Alibi(values, form, shape.n_k, offsets)
 
 
@@ -146,8 +147,7 @@ def _relative(
             path=path,
             help="write relative_bias: {table: [...]}, one row a bucket, one column a head",
         )
-    heads = "heads" if shape.heads else "1"
-    table = sources.array(keys["table"], (*path, "table"), ("buckets", heads))
+    table = sources.of_heads(keys["table"], (*path, "table"), ("buckets",), shape.heads)
     both = flag(keys.get("bidirectional", True), (*path, "bidirectional"))
     near = len(table) // (4 if both else 2)
     if near < 1 or (both and len(table) % 2):
