@@ -73,11 +73,23 @@ def test_the_json_document(attn: Attn) -> None:
     assert document["tokens"] == {"query": ["money"], "key": ["river", "bank", "money", "bank"]}
     assert document["answer"] is None
     assert document["warnings"] == []
+    conventions = document["settings"].pop("conventions")
+    assert conventions["like"] is None
+    assert conventions["mask.true_means"] == "attend"  # as written
+    assert conventions["mask_fill"] == {"value": "-inf", "how": "select"}
+    types = dict.fromkeys(("accumulate", "scores", "softmax", "output"), "float64")
+    stages = {"masked": "s where the mask attends, else -inf"}
+    nothing = (
+        "heads", "kv_heads", "key_heads", "positions", "past", "qk_norm", "rope", "causal",
+        "window", "key_lengths", "documents", "top_k", "temperature", "dropout", "batch", "head",
+    )  # fmt: skip
     assert document["settings"] == {
-        "heads": None, "positions": None, "score": {"function": "scaled"},
-        "scale": 1 / math.sqrt(3), "causal": None,
-        "mask": "the mask attends", "normalize": "softmax", "layout": "rows", "dtype": "float64",
-        "nonfinite": "refuse", "rows": [2], "batch": None, "head": None,
+        **dict.fromkeys(nothing),
+        "score": {"function": "scaled"}, "scale": 1 / math.sqrt(3), "scale_placement": "scores",
+        "axes": "bhsd", "offset": 0, "mask": "the mask attends", "order": ["masked"],
+        "stages": stages, "normalize": "softmax", "empty_rows": "zero", "output_gate": False,
+        "layout": "rows", "dtype": "float64", "precision": types, "nonfinite": "refuse",
+        "rows": [2],
     }  # fmt: skip
     masked = document["steps"]["masked"]
     assert list(masked) == ["formula", "axes", "shape", "values"]

@@ -13,7 +13,8 @@ def formulas(problem: Problem) -> dict[str, str]:
     last = [name for name in found if name in OF_SCORES][-1]
     found |= _weighed(problem, last)
     weights = "dropped" if problem.rules.dropout else "weights"
-    context = f"V {weights}" if problem.layout == "columns" else f"{weights} V"
+    V = "V" if problem.past is None else "present_value"
+    context = f"{V} {weights}" if problem.layout == "columns" else f"{weights} {V}"
     found["context"], last = f"context = {context}", "context"
     X = "" if problem.query is None else problem.query.letter
     if problem.gate is not None:
@@ -80,7 +81,7 @@ def _scored(problem: Problem) -> dict[str, str]:
     columns = problem.layout == "columns"
     found = {}
     if innermost.products and problem.placement == "scores":
-        found["products"] = f"products = {innermost.products[columns]}"
+        found["products"] = f"products = {_met(problem, innermost.products[columns])}"
     if innermost.gate:
         found["gate"] = f"gate = {innermost.gate(parameters)}"
     found["scores"] = f"scores = {_scores(problem)}"
@@ -93,26 +94,29 @@ def _scored(problem: Problem) -> dict[str, str]:
 
 def _scores(problem: Problem) -> str:
     innermost, parameters = problem.score.innermost(problem.parameters)
-    formula = innermost.expression(parameters, problem.layout)
-    if problem.placement != "scores":
-        formula = _placed(problem, formula)
-    elif not problem.scale_given:
+    formula = _met(problem, innermost.expression(parameters, problem.layout))
+    if problem.placement == "scores" and not problem.scale_given:
         depth = problem.key.depth if problem.key else 0
         formula += innermost.scale_formula.format(d_k=depth)
-    elif problem.scale != 1:
+    elif problem.placement == "scores" and problem.scale != 1:
         compound = formula.startswith("-") or formula.startswith("v .")
-        formula = (
-            f"{problem.scale:g} * ({formula})" if compound else f"{problem.scale:g} * {formula}"
-        )
+        formula = f"({formula})" if compound else formula
+        formula = f"{problem.scale:g} * {formula}"
     return f"{formula}, where selected" if problem.score.selection else formula
 
 
-def _placed(problem: Problem, formula: str) -> str:
-    """Write a product whose scale is on Q, or half of it on either side."""
+def _met(problem: Problem, formula: str) -> str:
+    """Write a product of Q and K with the names of the steps that meet, and the scale on them."""
+    treatment, past = problem.treatment, problem.past is not None
+    rotated, normed = treatment.rope is not None, treatment.query_norm is not None
+    Q = "q_rotated" if rotated else "q_normed" if normed else "Q"
+    K = "k_rotated" if rotated else "present_key" if past else "k_normed" if normed else "K"
     scale = f"{problem.scale:g}"
     if problem.placement == "query":
-        return formula.replace("Q", f"({scale} Q)")
-    return formula.replace("Q", f"(sqrt({scale}) Q)").replace("K", f"(sqrt({scale}) K)")
+        Q = f"({scale} {Q})"
+    elif problem.placement == "split":
+        Q, K = f"(sqrt({scale}) {Q})", f"(sqrt({scale}) {K})"
+    return formula.replace("K", K).replace("Q", Q)
 
 
 def hides(problem: Problem) -> bool:
