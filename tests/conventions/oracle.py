@@ -1,0 +1,49 @@
+"""Every step of attention, from the mapping that `attn_cli.compute` takes.
+
+Arithmetic is in float64. Presets, precisions, positions that are added to embeddings, and what
+comes after the output are not here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.conventions.after import after
+from tests.conventions.hidden import Hidden, is_sparse, offset
+from tests.conventions.inputs import each_row, inputs
+from tests.conventions.normalise import normalise
+from tests.conventions.plain import Axes, Heads
+from tests.conventions.rope import rotated
+from tests.conventions.scores import scored
+from tests.conventions.stages import staged
+
+
+def turned(
+    problem: dict[str, Any], axes: Axes, q: Heads, k: Heads
+) -> tuple[Heads, Heads, dict[str, Heads]]:
+    """Queries turned as at where they stand, keys as at their number; and the steps of that."""
+    rope = problem.get("rope", False)
+    if rope is False:
+        return q, k, {}
+    start = [offset(problem, axes, b) for b in range(axes.batch)]
+    q = each_row(q, lambda b, i, x: rotated(rope, x, start[b] + i))
+    k = each_row(k, lambda b, j, x: rotated(rope, x, j))
+    return q, k, {"q_rotated": q, "k_rotated": k}
+
+
+def attention(problem: dict[str, Any]) -> dict[str, Any]:
+    """Every step that applies, by name and in the order computed, as nested lists."""
+    axes, steps = inputs(problem)
+    v = steps.get("present_value", steps["v"])
+    q = steps.get("q_normed", steps["q"])
+    k = steps.get("present_key", steps.get("k_normed", steps["k"]))
+    q, k, rotations = turned(problem, axes, q, k)
+    products = scored(problem, axes, q, k)
+    given = staged(problem, axes, products["scores"])
+    normalised = normalise(problem, axes, given)
+    heads: dict[str, Any] = {**steps, **rotations, **products, **given.steps}
+    if Hidden(problem, axes).by_mask or "top_k" in problem or is_sparse(problem):
+        heads["visible"] = given.codes
+    heads |= normalised
+    trimmed = {name: axes.trimmed(step) for name, step in heads.items()}
+    return {**trimmed, **after(problem, axes, given, normalised["weights"], v)}
