@@ -1,0 +1,39 @@
+"""Problems whose Q, K and V are projections of embeddings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.conventions.cases.bases import TWO
+
+_X, _MEMORY = TWO.normal(5, 7), TWO.normal(11, 3)
+_WEIGHTS = {"query": TWO.normal(7, 8), "key": TWO.normal(7, 4), "value": TWO.normal(7, 6)}
+_BIASES = {"query": TWO.normal(8), "key": TWO.normal(4), "value": TWO.normal(6)}
+_GROUPED: dict[str, Any] = {
+    "embeddings": _X,
+    "weights": {**_WEIGHTS, "output": TWO.normal(12, 13)},
+    "biases": _BIASES,
+    "heads": 4,
+    "kv_heads": 2,
+}
+
+EMBEDDED: dict[str, dict[str, Any]] = {
+    "embeddings, grouped heads": _GROUPED,
+    "embeddings, causal": {**_GROUPED, "causal": True},
+    "embeddings, rope and qk_norm": {**_GROUPED, "rope": True, "qk_norm": "rms"},
+    "embeddings, output_gate": {
+        **_GROUPED,
+        "output_gate": {"weights": TWO.normal(7, 12), "bias": TWO.normal(12)},
+    },
+    "embeddings, output_gate of heads": {
+        **_GROUPED,
+        "output_gate": {"weights": TWO.normal(7, 4)},
+    },
+    "embeddings, memory": {
+        **_GROUPED,
+        "memory": {"embeddings": _MEMORY},
+        "weights": {**_WEIGHTS, "key": TWO.normal(3, 4), "value": TWO.normal(3, 6)},
+        "window": {"keys": 2},
+        "offset": 4,
+    },
+}

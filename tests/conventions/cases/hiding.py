@@ -1,0 +1,81 @@
+"""Every reason for which a key is hidden."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from tests.conventions.cases.bases import (
+    BOOLEANS,
+    FOUR,
+    NUMBERS,
+    OTHER_WAY,
+    SQUARE,
+    STANDS,
+    THREE,
+    TWO,
+    Cases,
+)
+
+_IDS = [[0, 0, 1, 1, 1, 2, 2], [0, 1, 1, 1, 1, 1, 0]]
+_ROW = {"values": [True, True, False, True, False, True, True], "true_means": "attend"}
+
+HIDING: Cases = {
+    "causal": (SQUARE, {"causal": True}),
+    "causal top-left": (FOUR, {"causal": "top-left"}),
+    "causal bottom-right": (FOUR, {"causal": "bottom-right"}),
+    "causal bottom-right, more queries": (replace(FOUR, new=3), {"causal": "bottom-right"}),
+    "causal bottom-right, key_lengths": (FOUR, {"causal": "bottom-right", "key_lengths": [4, 6]}),
+    "offset of each entry": (FOUR, {"causal": True, "offset": [3, -2]}),
+    "offset of all": (FOUR, {"causal": True, "offset": 1}),
+    "window left": (FOUR, {"window": {"left": 1}, **STANDS}),
+    "window right": (FOUR, {"window": {"right": 1}, **STANDS}),
+    "window left and right": (FOUR, {"window": {"left": 2, "right": 1}, **STANDS}),
+    "window keys": (FOUR, {"window": {"keys": 3}, **STANDS}),
+    "key_lengths": (FOUR, {"key_lengths": [0, 5]}),
+    "key_lengths of 2 axes": (TWO, {"key_lengths": 4}),
+    "documents": (FOUR, {"documents": _IDS[0]}),
+    "documents of each entry": (FOUR, {"documents": _IDS, "offset": [2, 0]}),
+    "documents of queries and keys": (
+        FOUR,
+        {"documents": {"query": [0, 1, 2, 9, 0], "key": _IDS[0]}},
+    ),
+    "prefix of causal": (FOUR, {"causal": True, "prefix": 3, "offset": [-1, 1]}),
+    "prefix of window": (FOUR, {"window": {"left": 1, "right": 0}, "prefix": 3, **STANDS}),
+    "sink_tokens": (FOUR, {"window": {"left": 1, "right": 0}, "sink_tokens": 2, **STANDS}),
+    "sink_tokens are in the future": (
+        FOUR,
+        {"causal": True, "window": {"left": 1}, "sink_tokens": 3, "offset": [0, 1]},
+    ),
+    "mask of booleans, attend": (FOUR, {"mask": BOOLEANS}),
+    "mask of booleans, ignore": (FOUR, {"mask": OTHER_WAY}),
+    "mask of numbers": (FOUR, {"mask": NUMBERS}),
+    "mask of 1 axis": (FOUR, {"mask": _ROW}),
+    "mask of 3 axes, a batch": (THREE, {"mask": THREE.choices([-math.inf, 0.5], 2, 1, 7)}),
+    "mask of 3 axes, heads": (FOUR, {"mask": FOUR.choices([-math.inf, 0.5], 6, 5, 1)}),
+    "mask with axes of 1 before": (TWO, {"mask": TWO.choices([-math.inf, 0.5], 1, 1, 5, 7)}),
+    "mask shorter than the keys": (FOUR, {"mask": FOUR.choices([-math.inf, 0.5], 5, 4)}),
+    "booleans shorter than the keys": (
+        FOUR,
+        {"mask": {"values": [False, True, False, False], "true_means": "ignore"}},
+    ),
+    "top_k": (FOUR, {"top_k": 3, "causal": "top-left"}),
+    "sparse and causal": (SQUARE, {"causal": True, "score": {"function": "sparse", "window": 1}}),
+    "sparse top_k and mask": (
+        FOUR,
+        {"mask": BOOLEANS, "score": {"function": "sparse", "top_k": 2, "inside": "scaled"}},
+    ),
+    "every reason": (
+        FOUR,
+        {
+            "causal": True,
+            "window": {"left": 3, "right": 2},
+            "key_lengths": [4, 7],
+            "documents": {"query": [1, 1, 1, 2, 1], "key": [1, 1, 2, 1, 1, 1, 1]},
+            "score": {"function": "sparse", "stride": 2, "window": 1},
+            "mask": BOOLEANS,
+            "top_k": 1,
+            **STANDS,
+        },
+    ),
+}

@@ -1,0 +1,162 @@
+"""Drawn keys for what is done with scores: functions, scale, stages, normalisers, and after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.conventions.drawn_hiding import is_placed
+from tests.conventions.scores import BILINEAR
+from tests.conventions.sizes import Sizes, broadcast, maybe
+
+SLOPE_FORMS = st.sampled_from(["distance", "signed", "key", "last_key", "clamped"])
+
+
+@st.composite
+def scores(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
+    """score, scale and scale_placement."""
+    functions: dict[str, dict[str, Any]] = {
+        "dot": {},
+        "scaled": {},
+        "multiplicative": {"W": z.normal(z.d_k, z.d_k)},
+        "additive": {"W1": z.normal(5, z.d_k), "W2": z.normal(5, z.d_k), "v": z.normal(5)},
+        "gated": {"W_g": z.normal(1, 2 * z.d_k)},
+        "gaussian": {"sigma": 1.5},
+    }
+    name = draw(st.sampled_from(["scaled", *functions]))
+    score: Any = {"function": name, **functions[name]}
+    if maybe(draw, 5):
+        selections = {
+            "window": st.integers(0, 3),
+            "stride": st.integers(2, 4),
+            "block": st.integers(2, 4),
+            "global_tokens": st.integers(1, 2),
+            "top_k": st.integers(1, 3),
+            "pairs": st.just([[0, 0], [z.n_q - 1, z.n_k - 1]]),
+        }
+        some = draw(st.sets(st.sampled_from(sorted(selections)), min_size=1))
+        score = {"function": "sparse", "inside": score}
+        score |= {n: draw(selections[n]) for n in sorted(some)}
+    keys: dict[str, Any] = {"score": score}
+    if maybe(draw):
+        keys["scale"] = draw(st.sampled_from([0.3, 1.0, 1.75]))
+    if name in BILINEAR and maybe(draw):
+        keys["scale_placement"] = draw(st.sampled_from(["query", "split"]))
+    return keys
+
+
+@st.composite
+def ropes(draw: st.DrawFn, z: Sizes) -> Any:
+    """rope, with some of its settings."""
+    if maybe(draw) and z.d_k % 2 == 0:
+        return True
+    keys: dict[str, Any] = {"dims": draw(st.sampled_from(range(2, z.d_k + 1, 2)))}
+    if draw(st.booleans()):
+        keys["interleaved"] = draw(st.booleans())
+    if draw(st.booleans()):
+        keys["base"] = draw(st.sampled_from([100, 10000.0]))
+    if draw(st.booleans()):
+        factor = {"factor": draw(st.sampled_from([2, 4.5]))}
+        length = {"original_length": draw(st.sampled_from([8, 64, 1024]))}
+        kinds: list[dict[str, Any]] = [
+            {"kind": "linear", **factor},
+            {"kind": "yarn", **factor, **length},
+            {"kind": "yarn", **factor, **length, "beta_fast": 4, "beta_slow": 0.5},
+            {"kind": "yarn", **factor, **length, "attention_factor": 1.5},
+            {"kind": "llama3", **factor, **length, "low_freq_factor": 1, "high_freq_factor": 4},
+        ]
+        if keys["dims"] > 2:
+            kinds.append({"kind": "ntk", **factor})
+        keys["scaling"] = draw(st.sampled_from(kinds))
+    return keys
+
+
+@st.composite
+def norms(draw: st.DrawFn, z: Sizes) -> Any:
+    """qk_norm, with some of its settings."""
+    name = draw(st.sampled_from(["rms", "l2"]))
+    if draw(st.booleans()):
+        return name
+    keys = {"eps": 0.01, "query_gain": z.normal(z.d_k), "key_gain": z.normal(z.d_k)}
+    some = draw(st.sets(st.sampled_from(sorted(keys))))
+    return {"function": name, **{key: keys[key] for key in sorted(some)}}
+
+
+@st.composite
+def biases(draw: st.DrawFn, z: Sizes, placed: bool) -> dict[str, Any]:
+    """score_bias, alibi and relative_bias."""
+    keys: dict[str, Any] = {}
+    if maybe(draw):
+        keys["score_bias"] = z.normal(*draw(broadcast(z.scores)))
+    if placed and maybe(draw):
+        slopes = st.sampled_from(["paper", "plain", z.normal(z.heads)])
+        form = st.fixed_dictionaries({}, optional={"slopes": slopes, "form": SLOPE_FORMS})
+        keys["alibi"] = draw(st.one_of(st.just(True), st.just(z.normal(z.heads)), form))
+    if placed and maybe(draw):
+        keys["relative_bias"] = {"table": z.normal(draw(st.sampled_from([4, 8])), z.heads)}
+        some = {"bidirectional": st.booleans(), "max_distance": st.sampled_from([5, 13])}
+        keys["relative_bias"] |= draw(st.fixed_dictionaries({}, optional=some))
+    return keys
+
+
+@st.composite
+def stages(draw: st.DrawFn, z: Sizes, before: dict[str, Any]) -> dict[str, Any]:
+    """Everything between the inputs and the normaliser."""
+    placed = is_placed(before, z)
+    keys = draw(scores(z))
+    if placed and maybe(draw):
+        keys["rope"] = draw(ropes(z))
+    if maybe(draw):
+        keys["qk_norm"] = draw(norms(z))
+    if maybe(draw):
+        keys["softcap"] = draw(st.sampled_from([1.0, 2.5, 30]))
+    keys |= draw(biases(z, placed))
+    if maybe(draw):
+        keys["order"] = draw(st.permutations(["softcap", "bias", "mask"]))
+    if maybe(draw, 4):
+        keys["top_k"] = draw(st.integers(1, z.n_k))
+    return keys
+
+
+@st.composite
+def normalisers(draw: st.DrawFn, z: Sizes, fill: Any) -> dict[str, Any]:
+    """normalize and temperature, such that nothing overflows."""
+    given: list[Any] = [
+        *("softmax", "softmax1", "sparsemax", "entmax15", "argmax", "sigmoid", "relu"),
+        {"function": "sink_logits", "logits": z.normal(z.heads)},
+        {"function": "entmax", "alpha": 1},
+        {"function": "entmax", "alpha": 1.2},
+        {"function": "entmax", "alpha": 1.75},
+        {"function": "sigmoid", "bias": -1.25},
+        {"function": "relu", "divisor": 7},
+    ]
+    huge = isinstance(fill, str)
+    keys = {"normalize": draw(st.sampled_from(given if huge else [*given, "none"]))}
+    if maybe(draw):
+        keys["temperature"] = draw(st.sampled_from([1.0, 2.5] if huge else [1.0, 2.5, 0.5]))
+    return keys
+
+
+@st.composite
+def afterwards(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
+    """dropout, output_gate, and the output projection."""
+    keys: dict[str, Any] = {}
+    if maybe(draw, 4):
+        values: list[Any] = [False, True] if draw(st.booleans()) else [0.0, 1.0]
+        keys["dropout"] = {"mask": z.choices(values, *draw(broadcast(z.scores)))}
+        if draw(st.booleans()):
+            keys["dropout"]["p"] = draw(st.sampled_from([0, 0.25]))
+    if maybe(draw, 4):
+        of = [*z.scores[:-1], z.d_v]
+        keys["output_gate"] = {"logits": z.normal(*draw(broadcast(of)))}
+        if z.axes < 4 and draw(st.booleans()):
+            width = draw(st.sampled_from([z.heads, z.heads * z.d_v]))
+            keys["output_gate"] = {"weights": z.normal(z.heads * z.d_k, width)}
+            if draw(st.booleans()):
+                keys["output_gate"]["bias"] = z.normal(width)
+    if z.axes < 4 and maybe(draw, 5):
+        keys["weights"] = {"output": z.normal(z.heads * z.d_v, 11)}
+        if draw(st.booleans()):
+            keys["biases"] = {"output": z.normal(11)}
+    return keys
