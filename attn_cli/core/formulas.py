@@ -131,7 +131,8 @@ def _weighed(problem: Problem, scores: str) -> dict[str, str]:
     source = f"the {rules.top_k} largest of {scores}" if rules.top_k else scores
     source = f"{source} / {rules.temperature:g}" if rules.temperature is not None else source
     found = {}
-    if hides(problem):
+    # Also where a mask happens to hide nothing: which steps there are is no matter of its numbers.
+    if hides(problem) or any(stage.step == "masked" for stage in rules.stages):
         found["visible"] = "visible = 0 where a query sees a key, else the code of why not"
     weights = rules.normalizer.formula.format(scores=source, **_numbers(problem))
     found["weights"] = f"weights = {weights}{by}"
