@@ -107,7 +107,8 @@ def hiding(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
         keys["documents"] = draw(documents(z, keys))
     if maybe(draw):
         keys["mask"] = draw(masks(z))
-    if maybe(draw):
+    hides = {"window", "key_lengths", "documents", "mask"} & set(keys) or keys.get("causal")
+    if hides and maybe(draw):
         keys["mask_fill"] = draw(
             st.fixed_dictionaries(
                 {"value": st.sampled_from([-math.inf, -1e4, -3.5, "lowest", "0.7 lowest"])},

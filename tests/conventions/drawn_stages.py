@@ -150,11 +150,6 @@ def afterwards(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
     if maybe(draw, 4):
         of = [*z.scores[:-1], z.d_v]
         keys["output_gate"] = {"logits": z.normal(*draw(broadcast(of)))}
-        if z.axes < 4 and draw(st.booleans()):
-            width = draw(st.sampled_from([z.heads, z.heads * z.d_v]))
-            keys["output_gate"] = {"weights": z.normal(z.heads * z.d_k, width)}
-            if draw(st.booleans()):
-                keys["output_gate"]["bias"] = z.normal(width)
     if z.axes < 4 and maybe(draw, 5):
         keys["weights"] = {"output": z.normal(z.heads * z.d_v, 11)}
         if draw(st.booleans()):

@@ -24,8 +24,8 @@ def source(problem: dict[str, Any], name: str) -> Any:
 
 
 def made_from(problem: dict[str, Any]) -> list[list[list[float]]]:
-    """X as [batch][query][feature]: what queries are made from, which is Q where Q is given."""
-    X: Any = problem["query" if "query" in problem else "embeddings"]
+    """X as [batch][query][feature]: what queries are made from."""
+    X: Any = problem["embeddings"]
     return [X] if axes_of(X) == 2 else list(X)
 
 

@@ -41,9 +41,10 @@ def attention(problem: dict[str, Any]) -> dict[str, Any]:
     products = scored(problem, axes, q, k)
     given = staged(problem, axes, products["scores"])
     normalised = normalise(problem, axes, given)
+    X = {"embeddings": problem["embeddings"]} if "embeddings" in problem else {}
     heads: dict[str, Any] = {**steps, **rotations, **products, **given.steps}
     if Hidden(problem, axes).by_mask or "top_k" in problem or is_sparse(problem):
         heads["visible"] = given.codes
     heads |= normalised
     trimmed = {name: axes.trimmed(step) for name, step in heads.items()}
-    return {**trimmed, **after(problem, axes, given, normalised["weights"], v)}
+    return {**X, **trimmed, **after(problem, axes, given, normalised["weights"], v)}

@@ -58,7 +58,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
     keys |= draw(afterwards(z))
     if z.axes == 4 and draw(st.booleans()):
         keys["axes"] = draw(st.sampled_from(["bhsd", "bshd"]))
-    if z.has_heads and maybe(draw):
+    if z.heads != z.kv_heads and maybe(draw):
         keys["grouping"] = draw(st.sampled_from(["interleave", "tile"]))
     spoilt: Sequence[str] = ()
     if "key_lengths" in keys and really_hidden(keys) and maybe(draw, 2):

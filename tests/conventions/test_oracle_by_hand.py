@@ -181,7 +181,7 @@ def test_dropout_and_the_gate_on_the_output() -> None:
 
 
 def test_a_gate_for_each_head_of_what_queries_are_made_from() -> None:
-    problem = {"query": [[2.0, 1.0]], "key": [[0.0]], "value": [[4.0, 8.0]], "score": "dot"}
+    problem = {"embeddings": [[2.0, 1.0]], "key": [[0.0]], "value": [[4.0, 8.0]]}
     gate = {"weights": [[0.0, 1.0], [0.0, -1.0]], "bias": [0.0, -1.0]}
     steps = attention({**problem, "heads": 2, "kv_heads": 1, "output_gate": gate})
     assert steps["gated"] == [[[2, 4]], [[2, 4]]]

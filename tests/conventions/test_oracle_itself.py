@@ -36,8 +36,8 @@ HIDDEN_LAST = {"values": [[True, True, False]], "true_means": "attend"}
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        (["softcap", "mask"], [0.354583, 0.645417, 0]),
-        (["mask", "softcap"], [0.347957, 0.633356, 0.018687]),
+        (["softcap", "bias", "mask"], [0.354583, 0.645417, 0]),
+        (["mask", "bias", "softcap"], [0.347957, 0.633356, 0.018687]),
     ],
 )
 def test_softcap_before_and_after_the_mask(order: list[str], expected: list[float]) -> None:

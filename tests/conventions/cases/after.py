@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from tests.conventions.cases.bases import FOUR, NUMBERS, PACKED, THREE, TWO, Cases
+from tests.conventions.cases.bases import FOUR, NUMBERS, PACKED, TWO, Cases
 
 _HIDDEN = {"mask": NUMBERS}
 _EMPTY = {
@@ -87,7 +87,7 @@ AFTER: Cases = {
             {
                 "mask": _EMPTY,
                 "softcap": 2,
-                "order": ["mask", "softcap"],
+                "order": ["mask", "bias", "softcap"],
                 **({} if rows == "not given" else {"empty_rows": rows}),
             },
         )
@@ -120,15 +120,6 @@ AFTER: Cases = {
     ),
     "output_gate logits": (FOUR, {"output_gate": {"logits": FOUR.normal(2, 6, 5, 3)}}),
     "output_gate logits of heads": (PACKED, {"output_gate": {"logits": FOUR.normal(6, 1, 1)}}),
-    "output_gate weights": (PACKED, {"output_gate": {"weights": FOUR.normal(24, 18)}}),
-    "output_gate weights of heads": (
-        PACKED,
-        {"output_gate": {"weights": FOUR.normal(24, 6), "bias": FOUR.normal(6)}},
-    ),
-    "output_gate of no heads": (
-        THREE,
-        {"output_gate": {"weights": FOUR.normal(4, 3), "bias": FOUR.normal(3)}},
-    ),
     "output projection behind a gate": (
         replace(PACKED, kv_heads=6),
         {

@@ -29,6 +29,10 @@ EMBEDDED: dict[str, dict[str, Any]] = {
         **_GROUPED,
         "output_gate": {"weights": TWO.normal(7, 4)},
     },
+    "embeddings, output_gate of no heads": {
+        "embeddings": _X,
+        "output_gate": {"weights": TWO.normal(7, 1), "bias": TWO.normal(1)},
+    },
     "embeddings, memory": {
         **_GROUPED,
         "memory": {"embeddings": _MEMORY},
