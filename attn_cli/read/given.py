@@ -51,8 +51,7 @@ def read_axes(sources: Sources) -> str:
 def read_given(sources: Sources, side: Side, heads: Heads) -> Projection:
     """Return Q, K or V as given: (tokens, features), with batch and heads before them."""
     path: Path = (side,)
-    past = "past" in sources.document.tree
-    rows = "n_q" if side == "query" else "n_new" if past else "n_k"
+    rows = "n_q" if side == "query" else sources.new_keys
     d = f"d_{LETTERS[side]}"
     array = sources.numbers(sources.document.tree[side], path)
     if not 2 <= array.ndim <= 4:

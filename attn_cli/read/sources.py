@@ -141,28 +141,33 @@ class Sources:
         if node is not None:
             table = self._table(node, ("embeddings",), (*(self.tokens or ()), *(words or ())))
         if node is not None and (table is None or self._reads_x):
-            symbols = ("n_k" if "query" in tree else "n_q", "d_model")
+            symbols = (self.new_keys if "query" in tree else "n_q", "d_model")
             if table is None:
                 self.X = self.matrix(node, ("embeddings",), symbols)
             else:
                 self.X = self._looked_up(table, symbols, self.tokens, ("tokens",))
             if "memory" not in tree and not keys_given:
-                self.shapes.fix("n_k", len(self.X), "embeddings")  # self-attention
+                self.shapes.fix(self.new_keys, len(self.X), "embeddings")  # self-attention
         if "embeddings" in self.memory:
-            place, symbols = ("memory", "embeddings"), ("n_k", "d_memory")
+            place, symbols = ("memory", "embeddings"), (self.new_keys, "d_memory")
             own = self._table(self.memory["embeddings"], place, words or ())
             if own is None:
                 self.M = self.matrix(self.memory["embeddings"], place, symbols)
             else:
                 self.M = self._looked_up(own, symbols, words, of_words)
         elif table is not None and words is not None and not keys_given:
-            self.M = self._looked_up(table, ("n_k", "d_model"), words, of_words)
+            self.M = self._looked_up(table, (self.new_keys, "d_model"), words, of_words)
 
     def _table(self, node: Any, path: Path, wanted: tuple[str, ...]) -> WordTable | None:
         """Return a table of words, None where the node is a matrix; keep its warnings."""
         table = read_word_table(self.document, node, path, wanted, self.dtype, finite=self.finite)
         self.warnings += table.warnings if table else ()
         return table
+
+    @property
+    def new_keys(self) -> str:
+        """The symbol for how many keys are given or made: n_k counts those of the past too."""
+        return "n_new" if "past" in self.document.tree else "n_k"
 
     @property
     def _reads_x(self) -> bool:

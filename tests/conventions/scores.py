@@ -58,6 +58,8 @@ def scored(problem: dict[str, Any], axes: Axes, q: Heads, k: Heads) -> dict[str,
     on_q, on_k, after = placed(problem, scale)
 
     def product(b: int, h: int, i: int, j: int) -> float:
+        if score["function"] == "given":
+            return float(score["scores"][i][j])
         x = [on_q * a for a in q[b][h][i]]
         y = [on_k * a for a in k[b][axes.kv(h)][j]]
         return raw(score, x, y)

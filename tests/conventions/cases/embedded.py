@@ -40,4 +40,14 @@ EMBEDDED: dict[str, dict[str, Any]] = {
         "window": {"keys": 2},
         "offset": 4,
     },
+    "embeddings, past": {
+        **_GROUPED,
+        "past": {"key": TWO.normal(1, 2, 3, 2), "value": TWO.normal(1, 2, 3, 3)},
+        "score": {"function": "sparse", "pairs": [[4, 7], [0, 2]], "window": 1},
+    },
+    "embeddings, past and given scores": {
+        **_GROUPED,
+        "past": {"key": TWO.normal(1, 2, 3, 2), "value": TWO.normal(1, 2, 3, 3)},
+        "score": {"function": "given", "scores": TWO.normal(5, 8)},
+    },
 }
