@@ -19,12 +19,17 @@ def dropped(problem: dict[str, Any], axes: Axes, weights: Heads) -> Heads:
     )
 
 
-def context(axes: Axes, weights: Heads, gone: Any, v: Heads) -> Heads:
-    """The weighted sum of values; one that takes no part and weighs 0 may hold anything."""
+def context(problem: dict[str, Any], axes: Axes, given: Staged, weights: Heads, v: Heads) -> Heads:
+    """The weighted sum of values; one that takes no part and weighs 0 may hold anything.
+
+    In a row without a key that is to be uniform all take part.
+    """
+    uniform = problem.get("empty_rows") == "uniform"
 
     def row(b: int, h: int, i: int) -> list[float]:
-        pairs = zip(weights[b][h][i], gone[b][h][i], v[b][axes.kv(h)], strict=True)
-        counted = [(w, x) for w, g, x in pairs if w != 0 or not g]
+        pairs = zip(weights[b][h][i], given.gone[b][h][i], v[b][axes.kv(h)], strict=True)
+        everything = uniform and all(given.codes[b][h][i])
+        counted = [(w, x) for w, g, x in pairs if everything or w != 0 or not g]
         return [total(w * x[n] for w, x in counted) for n in range(len(v[0][0][0]))]
 
     return axes.rows(row)
@@ -70,7 +75,7 @@ def after(
     steps: dict[str, Heads] = {}
     if "dropout" in problem:
         weights = steps["dropped"] = dropped(problem, axes, weights)
-    heads = steps["context"] = context(axes, weights, given.gone, v)
+    heads = steps["context"] = context(problem, axes, given, weights, v)
     if "output_gate" in problem:
         heads = steps["gated"] = gated(problem, axes, heads)
     trimmed = {name: axes.trimmed(step) for name, step in steps.items()}

@@ -23,17 +23,21 @@ def scores(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
         "additive": {"W1": z.normal(5, z.d_k), "W2": z.normal(5, z.d_k), "v": z.normal(5)},
         "gated": {"W_g": z.normal(1, 2 * z.d_k)},
         "gaussian": {"sigma": 1.5},
+        "given": {"scores": z.normal(z.n_q, z.n_k)},
     }
+    functions["additive"] |= {"b": z.normal(5)} if maybe(draw) else {}
+    functions["gated"] |= {"b_g": z.normal(1)} if maybe(draw) else {}
     name = draw(st.sampled_from(["scaled", *functions]))
     score: Any = {"function": name, **functions[name]}
     if maybe(draw, 5):
+        pair = st.tuples(st.integers(0, z.n_q - 1), st.integers(0, z.n_k - 1))
         selections = {
             "window": st.integers(0, 3),
             "stride": st.integers(2, 4),
             "block": st.integers(2, 4),
             "global_tokens": st.integers(1, 2),
             "top_k": st.integers(1, 3),
-            "pairs": st.just([[0, 0], [z.n_q - 1, z.n_k - 1]]),
+            "pairs": st.lists(pair, min_size=1).map(lambda pairs: [list(p) for p in pairs]),
         }
         some = draw(st.sets(st.sampled_from(sorted(selections)), min_size=1))
         score = {"function": "sparse", "inside": score}

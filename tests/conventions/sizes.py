@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 PRIMES = st.sampled_from([2, 3, 5, 7])
+ROWS = st.sampled_from([3, 2, 5, 7, 1])  # one query that decodes, one key
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,17 @@ def sizes(draw: st.DrawFn) -> Sizes:
     axes = draw(st.sampled_from([2, 3, 4]))
     has_heads = axes == 4 or draw(st.booleans())
     kv_heads = draw(st.sampled_from([1, 2, 3])) if has_heads else 1
-    n_q = draw(PRIMES)
+    n_q = draw(ROWS)
     return Sizes(
         axes=axes,
         batch=draw(st.sampled_from([1, 2, 3])) if axes > 2 else 1,
         heads=kv_heads * (draw(st.sampled_from([1, 2, 3])) if has_heads else 1),
         kv_heads=kv_heads,
         n_q=n_q,
-        new=draw(st.one_of(st.just(n_q), PRIMES)),
+        new=draw(st.one_of(st.just(n_q), ROWS)),
         past=draw(st.sampled_from([0, 0, 0, 1, 4])),
         d_k=draw(st.sampled_from([2, 3, 4, 6])),
-        d_v=draw(PRIMES),
+        d_v=draw(ROWS),
         has_heads=has_heads,
         numbers=random.Random(draw(st.integers(0, 999))),
     )

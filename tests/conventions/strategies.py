@@ -13,7 +13,7 @@ from tests.conventions.drawn_stages import afterwards, normalisers, stages
 from tests.conventions.hidden import an_entry
 from tests.conventions.sizes import Sizes, laid_out, maybe, sizes
 
-HUGE = 1e30
+ARRAYS = ("query", "key", "value")
 
 
 def really_hidden(keys: dict[str, Any]) -> bool:
@@ -23,16 +23,18 @@ def really_hidden(keys: dict[str, Any]) -> bool:
     return keys.get("mask_fill", {}).get("value", -math.inf) == -math.inf and not capped
 
 
-def spoil(values: Any, keys: dict[str, Any], z: Sizes) -> None:
-    """Put a huge number into every new key, or value, that lies beyond its key length."""
+def spoil(values: Any, wild: float, keys: dict[str, Any], z: Sizes) -> None:
+    """Put a wild number into every new key, or value, that lies beyond its key length."""
     for b in range(z.batch):
         for j in range(an_entry(keys["key_lengths"], b), z.n_k):
             if j >= z.past:
                 for rows in values[b]:
-                    rows[j - z.past][j % len(rows[0])] = HUGE
+                    rows[j - z.past][j % len(rows[0])] = wild
 
 
-def problem_of(z: Sizes, keys: dict[str, Any], spoilt: Sequence[str] = ()) -> dict[str, Any]:
+def problem_of(
+    z: Sizes, keys: dict[str, Any], spoilt: Sequence[str] = (), wild: float = 0.0
+) -> dict[str, Any]:
     """Random Q, K and V of these sizes in the layout of the keys, with the keys."""
     arrays = {
         "query": z.normal(z.batch, z.heads, z.n_q, z.d_k),
@@ -40,12 +42,37 @@ def problem_of(z: Sizes, keys: dict[str, Any], spoilt: Sequence[str] = ()) -> di
         "value": z.normal(z.batch, z.kv_heads, z.new, z.d_v),
     }
     for name in spoilt:
-        spoil(arrays[name], keys, z)
+        spoil(arrays[name], wild, keys, z)
     layout = keys.get("axes", "bhsd")
     problem = {name: laid_out(values, z.axes, layout) for name, values in arrays.items()}
     if z.has_heads and z.axes < 4:
         problem |= {"heads": z.heads, "kv_heads": z.kv_heads}
     return {**problem, **keys}
+
+
+@st.composite
+def embedded(draw: st.DrawFn, z: Sizes, problem: dict[str, Any]) -> dict[str, Any]:
+    """The problem with Q, K and V made from embeddings, K and V perhaps from those of a memory."""
+    made = {name: value for name, value in problem.items() if name not in ARRAYS}
+    depths = (z.heads * z.d_k, z.kv_heads * z.d_k, z.kv_heads * z.d_v)
+    widths = dict(zip(ARRAYS, depths, strict=True))
+    d_model = dict.fromkeys(ARRAYS, 5)
+    made["embeddings"] = z.normal(z.n_q, 5)
+    if z.n_q != z.new or draw(st.booleans()):
+        made["memory"] = {"embeddings": z.normal(z.new, 11)}
+        d_model |= {"key": 11, "value": 11}
+    projected = {name: z.normal(d_model[name], width) for name, width in widths.items()}
+    made["weights"] = projected | problem.get("weights", {})
+    some = draw(st.sets(st.sampled_from(ARRAYS)))
+    if some:
+        biases = {name: z.normal(widths[name]) for name in sorted(some)}
+        made["biases"] = biases | problem.get("biases", {})
+    if draw(st.booleans()):
+        gates = draw(st.sampled_from([z.heads, z.heads * z.d_v]))
+        made["output_gate"] = {"weights": z.normal(5, gates)}
+        if draw(st.booleans()):
+            made["output_gate"]["bias"] = z.normal(gates)
+    return made
 
 
 @st.composite
@@ -61,9 +88,15 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
     if z.heads != z.kv_heads and maybe(draw):
         keys["grouping"] = draw(st.sampled_from(["interleave", "tile"]))
     spoilt: Sequence[str] = ()
+    wild = 0.0
     if "key_lengths" in keys and really_hidden(keys) and maybe(draw, 2):
         spoilt = draw(st.sampled_from([("key",), ("value",), ("key", "value")]))
-    problem = problem_of(z, keys, spoilt)
+        # Infinity in a key is infinity or NaN in a product, as its terms are ordered.
+        wild = draw(st.sampled_from([1e30, math.nan] + [math.inf] * ("key" not in spoilt)))
+        keys["nonfinite"] = "refuse" if math.isfinite(wild) else "allow"
+    problem = problem_of(z, keys, spoilt, wild)
+    if z.axes == 2 and not spoilt and maybe(draw):
+        problem = draw(embedded(z, problem))
     if z.axes == 4 and maybe(draw, 5):
         problem["heads"] = z.heads
     if problem.get("kv_heads") == z.heads and draw(st.booleans()):
