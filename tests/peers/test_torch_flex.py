@@ -168,6 +168,22 @@ def test_softcap_after_the_mask_leaks(dtype: str) -> None:
     check(dtype, {"softcap": CAP, "mask": seen, "like": "onnx@1.21"}, score)
 
 
+@pytest.mark.parametrize("how", ["select", "add"])
+def test_a_finite_fill_hides_nothing_for_good(dtype: str, how: str) -> None:
+    """In the place of the score it makes equals of what is hidden; added, it leaves the order."""
+    seen = np.random.default_rng(83).random((N_Q, N_K)) < 0.5
+    seen[3] = False
+    there = torch.from_numpy(seen)
+
+    def score(s: Any, b: Any, h: Any, i: Any, j: Any) -> Any:
+        return torch.where(there[i, j], s, s - 2.5 if how == "add" else torch.full_like(s, -2.5))
+
+    fill = {"value": -2.5, "how": how}
+    problem = {"mask": {"values": seen, "true_means": "attend"}, "mask_fill": fill}
+    weights = check(dtype, problem, score)["weights"][:, :, 3]
+    assert (weights.max() - weights.min() > 0.1) == (how == "add")
+
+
 def test_temperature_divides_what_goes_into_the_softmax(dtype: str) -> None:
     def score(s: Any, b: Any, h: Any, i: Any, j: Any) -> Any:
         return CAP * torch.tanh(s / CAP) / 0.375
