@@ -25,7 +25,7 @@ def normalize(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
     e = np.exp(scores - highest, out=np.zeros_like(scores), where=visible)
     # 65 504 keys of equal score are the most that a sum in float16 can hold.
     total = e.sum(axis=1, keepdims=True, dtype=np.promote_types(e.dtype, np.float32))
-    weights: Array = np.divide(e, total, out=e, where=total != 0, casting="same_kind")
+    weights: Array = np.divide(e, total, out=e, where=visible, casting="same_kind")
     return weights
 
 
