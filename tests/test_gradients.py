@@ -317,9 +317,10 @@ def test_layout_columns_has_the_transposes(name: str) -> None:
         np.testing.assert_allclose(in_columns[key], expected, rtol=1e-9, atol=1e-14)
 
 
-def test_every_score_function_and_normaliser_has_a_gradient_but_argmax() -> None:
+def test_every_score_function_has_a_gradient_and_two_normalisers() -> None:
     assert SCORE_GRADIENTS.names == SCORES.names
-    assert set(NORMALIZERS.names) - set(NORMALIZER_GRADIENTS) == {"argmax"}
+    with_one = {name for name in NORMALIZERS.names if name in NORMALIZER_GRADIENTS}
+    assert with_one == {"softmax", "none"} == set(NORMALIZER_GRADIENTS)
 
 
 def test_a_word_that_stands_twice_gets_the_sum_of_its_places() -> None:

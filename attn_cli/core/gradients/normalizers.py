@@ -3,7 +3,7 @@
     softmax:  dS_j = w_j (dw_j - sum_l w_l dw_l)
     none:     dS_j = dw_j where the key is visible
 
-`argmax` is not here: it is constant but for its jumps.
+`argmax` is not here: it is constant but for its jumps. Nor are the other normalisers, as yet.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     weights_j = max((alpha - 1) s_j - tau, 0)^(1 / (alpha - 1)),   tau such that they sum to 1
 
 Weights lie in [0, 1]; from 1 / (alpha - 1) below the largest score on they are exactly 0. With
-alpha towards infinity the largest scores share all weight alike. The entmax package leaves out
-alpha = 1, takes a fixed number of halvings of tau, and divides by what the sum came to.
+alpha towards infinity the largest scores share all weight alike. The entmax package takes alpha > 1
+alone, halves the range of tau 50 times (`n_iter`), and divides by what the weights sum to then.
 
 Here u, the weight of the largest score, takes the place of tau: with t = u^(alpha - 1) = -tau,
 
@@ -33,19 +33,20 @@ def normalize(scores: Array, visible: Bools, p: Parameters) -> Array:
     if beta == 0:
         return softmax.normalize(scores, visible)
     with np.errstate(over="ignore", divide="ignore"):  # far below is -inf, and the log of 0 too
-        x = np.maximum(beta * below_highest(scores, visible), -1)
+        x = beta * below_highest(scores, visible)
         lower, upper = (weights(x, v, beta) for v in enclose(x, beta))
     # Each weight is between those of the two neighbours. For alpha > 2 the smallest ones differ
     # much from one to the other, and are as far along the way as makes the sum 1.
     least, most = (w.sum(axis=1, keepdims=True) for w in (lower, upper))
     way = np.divide(1 - least, most - least, out=np.zeros_like(least), where=most > least)
+    # `least` can be above 1 by its last bit, for `enclose` sums in another order.
     return to_one(lower + np.clip(way, 0, 1) * (upper - lower), visible, scores.dtype)
 
 
 def weights(x: Doubles, v: Doubles, beta: float) -> Doubles:
     """Return the weights of (rows x keys) for the u of each row, where v = u^max(beta, 1)."""
     u = v ** (1 / max(beta, 1))
-    t = np.maximum(v ** min(beta, 1), TINY)
+    t = v ** min(beta, 1)
     return u * np.exp(np.log1p(np.maximum(x / t, -1)) / beta)
 
 
@@ -69,7 +70,7 @@ def enclose(x: Doubles, beta: float) -> tuple[Doubles, Doubles]:
 NORMALIZER = Normalizer(
     name="entmax",
     formula="{alpha:g}-entmax({scores})",
-    reference="Peters, Niculae and Martins 2019, arXiv 1905.05702; Tsallis 1988",
+    reference="Peters, Niculae and Martins 2019, arXiv 1905.05702",
     explanation=(
         "Softmax at alpha = 1, sparsemax at 2; the larger alpha, the more weights are exactly 0."
     ),

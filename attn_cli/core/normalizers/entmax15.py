@@ -33,12 +33,15 @@ def threshold(x: Doubles) -> Doubles:
     around = (ordered**2).cumsum(axis=1) - sums * mean
     of_k = mean - np.sqrt(np.maximum(1 - around, 0) / k)
     # Over the k that qualify tau grows with k: the largest k has the largest tau.
-    tau = of_k.max(axis=1, keepdims=True, where=of_k <= ordered, initial=-1)
-    # One step of Newton's method takes off what long running sums have lost. The roots of weights
-    # that sum to 1 sum to 1 at least.
-    root = np.maximum(x - tau, 0)
-    slope = 2 * np.maximum(root.sum(axis=1, keepdims=True), 1)
-    return np.maximum(tau + ((root**2).sum(axis=1, keepdims=True) - 1) / slope, -1)
+    tau: Doubles = of_k.max(axis=1, keepdims=True, where=of_k <= ordered, initial=-1)
+    # Newton's method takes off what long running sums have lost; it squares what is left. tau
+    # stays >= -1, for the squares sum to tau^2 at least.
+    for _ in range(2):
+        root = np.maximum(x - tau, 0)
+        # The roots of weights that sum to 1 sum to 1 at least.
+        slope = 2 * np.maximum(root.sum(axis=1, keepdims=True), 1)
+        tau = tau + ((root**2).sum(axis=1, keepdims=True) - 1) / slope
+    return tau
 
 
 NORMALIZER = Normalizer(

@@ -4,8 +4,7 @@
 
 Each weight lies in [0, 1]; a row sums to anything from 0 to the number of keys. Ramapuram et al.
 2024 (arXiv 2409.04431) take bias = -log n for n keys, so that a row sums to about 1 at the start of
-training; it is not the default here, which is 0. Their n is the length of the sequence, hidden
-keys included. The logarithm of a sum of exponentials (lse) has no meaning here.
+training; it is not the default here, which is 0.
 """
 
 from __future__ import annotations
@@ -21,7 +20,9 @@ def normalize(scores: Array, visible: Bools, p: Parameters) -> Array:
     """Return the sigmoid of each visible score of (rows x keys)."""
     x = scores + scores.dtype.type(p["bias"])
     e = np.exp(-np.abs(x))  # at most 1, on both sides of 0
-    return np.divide(np.where(x < 0, e, 1), 1 + e, out=np.zeros_like(scores), where=visible)
+    weights: Array = np.zeros_like(scores)
+    np.divide(np.where(x < 0, e, 1), 1 + e, out=weights, where=visible)
+    return weights
 
 
 NORMALIZER = Normalizer(

@@ -24,8 +24,9 @@ Doubles = NDArray[np.float64]
 def below_highest(scores: Array, visible: Bools) -> Doubles:
     """Return s_j - max_l s_l, at most 0, of each row of (rows x keys); -inf where it is hidden."""
     highest = scores.max(axis=1, keepdims=True, where=visible, initial=-np.inf)
-    out = np.full(scores.shape, -np.inf)
-    return np.subtract(scores, highest, out=out, where=visible, dtype=np.float64)
+    below: Doubles = np.full(scores.shape, -np.inf)
+    np.subtract(scores, highest, out=below, where=visible, dtype=np.float64)
+    return below
 
 
 def descending(x: Doubles) -> Doubles:
@@ -34,7 +35,7 @@ def descending(x: Doubles) -> Doubles:
 
 
 def to_one(p: Doubles, visible: Bools, dtype: np.dtype[Any]) -> Array:
-    """Return the rows of `p` divided by their sums over what is visible, and 0 elsewhere."""
-    total = p.sum(axis=1, keepdims=True, where=visible)
-    weights = np.divide(p, total, out=np.zeros(p.shape), where=visible)
+    """Return the rows of `p`, which is 0 where hidden, divided by their sums."""
+    total = p.sum(axis=1, keepdims=True)
+    weights: Array = np.divide(p, total, out=np.zeros(p.shape), where=visible)
     return weights.astype(dtype, copy=False)

@@ -4,9 +4,10 @@
 
 Each weight lies in [0, 1], and so does the sum of a row. A sink of 0 is `softmax1`, one of -inf
 would be `softmax`. gpt-oss has one sink a query head, and appends it after scale and mask: it is
-not scaled, capped or masked, nor divided by a temperature. flash-attention's `learnable_sink` is
-the same, and its LSE includes the sink, as here. These sinks are no tokens: the "sink tokens" of
-StreamingLLM are the first keys of a sequence, which a window leaves visible.
+not scaled, capped or masked; a temperature leaves it alone here, too. flash-attention's
+`learnable_sink` is the same, and its LSE includes the sink, as here. These sinks are no tokens: the
+"sink tokens" of StreamingLLM (Xiao et al. 2023, arXiv 2309.17453) are the first keys of a sequence,
+which a window leaves visible.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def softmax_with_sink(scores: Array, visible: Bools, sink: float) -> Array:
     highest = scores.max(axis=1, keepdims=True, where=visible, initial=logit)
     e = np.exp(scores - highest, out=np.zeros_like(scores), where=visible)
     total = e.sum(axis=1, keepdims=True) + np.exp(logit - highest)
-    return np.divide(e, total, out=e, where=visible)
+    weights: Array = np.divide(e, total, out=e, where=visible)
+    return weights
 
 
 def log_sum_with_sink(scores: Array, visible: Bools, sink: float) -> Array:
@@ -48,7 +50,7 @@ def log_sum(scores: Array, visible: Bools, p: Parameters) -> Array:
 NORMALIZER = Normalizer(
     name="sink_logits",
     formula="exp({scores}) / (exp(sink) + sum exp({scores}))",
-    reference="gpt-oss: OpenAI 2025, arXiv 2508.10925; Xiao et al. 2023, arXiv 2309.17453",
+    reference="gpt-oss: OpenAI 2025, arXiv 2508.10925",
     explanation=(
         "Softmax beside one more score a head that has no value: what the sink takes, the keys "
         "do not get."
@@ -60,5 +62,4 @@ NORMALIZER = Normalizer(
         ),
     ),
     log_sum=log_sum,
-    lse="log(exp(sink) + sum(exp({scores})))",
 )

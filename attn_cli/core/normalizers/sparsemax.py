@@ -29,10 +29,12 @@ def threshold(x: Doubles) -> Doubles:
     """Return tau of each row as (rows x 1), where the largest x is 0 and none is below -1."""
     k = np.arange(1, x.shape[1] + 1)
     tau = ((descending(x).cumsum(axis=1) - 1) / k).max(axis=1, keepdims=True, initial=-1)
-    # One step of Newton's method takes off what a long running sum has lost.
+    # One step of Newton's method takes off what a long running sum has lost. tau stays >= -1, for
+    # p sums to -tau at least.
     p = np.maximum(x - tau, 0)
     support = np.maximum(np.count_nonzero(p, axis=1, keepdims=True), 1)
-    return np.maximum(tau + (p.sum(axis=1, keepdims=True) - 1) / support, -1)
+    better: Doubles = tau + (p.sum(axis=1, keepdims=True) - 1) / support
+    return better
 
 
 NORMALIZER = Normalizer(

@@ -1,0 +1,387 @@
+"""The normalisers against their definitions in plain Python, and the laws that they obey."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from attn_cli.core.normalizers import NORMALIZERS
+
+INF, NAN = math.inf, math.nan
+SIMPLEX: list[tuple[str, dict[str, float]]] = [
+    ("softmax", {}),
+    ("sparsemax", {}),
+    ("entmax15", {}),
+    *[("entmax", {"alpha": alpha}) for alpha in (1.0, 1 + 2.0**-52, 1.2, 1.5, 2.0, 3.5, 101.0)],
+]
+SINKS: list[tuple[str, dict[str, float]]] = [("softmax1", {}), ("sink_logits", {"logits": 0.7})]
+ALONE: list[tuple[str, dict[str, float]]] = [
+    ("sigmoid", {"bias": -1.1}),
+    ("relu", {"divisor": 3.0}),
+    ("none", {}),
+]
+GRADUAL = SIMPLEX + SINKS + ALONE
+EVERY = [*GRADUAL, ("argmax", {})]
+Case = tuple[str, dict[str, float]]
+
+SCORES = arrays(np.float64, (3, 5), elements=st.floats(-30, 30))
+VISIBLE = arrays(np.bool_, (3, 5))
+few = settings(max_examples=25)  # of every normaliser, three rows each
+of_simplex = pytest.mark.parametrize("case", SIMPLEX, ids=str)
+of_gradual = pytest.mark.parametrize("case", GRADUAL, ids=str)
+of_every = pytest.mark.parametrize("case", EVERY, ids=str)
+
+
+def weights(case: Case, scores: Any, visible: Any = None, dtype: Any = np.float64) -> Any:
+    """The weights of rows, or of one row, where only what is visible has a score."""
+    name, parameters = case
+    rows = np.atleast_2d(np.asarray(scores, dtype))
+    seen = np.ones(rows.shape, np.bool_) if visible is None else np.atleast_2d(visible)
+    found = NORMALIZERS.get(name).normalize(rows, seen, parameters)
+    assert found.dtype == dtype
+    return found.reshape(np.shape(scores))
+
+
+def lse(case: Case, scores: Any, visible: Any = None) -> Any:
+    name, parameters = case
+    seen = np.ones(np.shape(scores), np.bool_) if visible is None else visible
+    log_sum = NORMALIZERS.get(name).log_sum
+    assert log_sum is not None
+    return log_sum(np.asarray(scores), seen, parameters)
+
+
+def with_sink(row: Sequence[float], sink: float) -> list[float]:
+    total = math.fsum(math.exp(s) for s in [*row, sink])
+    return [math.exp(s) / total for s in row]
+
+
+def projection(row: Sequence[float]) -> list[float]:
+    """The nearest point of the simplex: the support whose projection meets all conditions."""
+    z = [Fraction(s) for s in row]
+    for size in range(1, len(z) + 1):
+        for support in combinations(range(len(z)), size):
+            tau = (sum(z[j] for j in support) - 1) / size
+            inside = all(z[j] > tau for j in support)
+            if inside and all(z[j] <= tau for j in range(len(z)) if j not in support):
+                return [float(max(s - tau, 0)) for s in z]
+    raise AssertionError(row)
+
+
+# What is known
+
+
+@pytest.mark.parametrize(
+    ("case", "scores", "expected", "digits"),
+    [
+        (("softmax", {}), (-2, 0, 0.5), (0.0486, 0.3592, 0.5922), 4),
+        (("sparsemax", {}), (-2, 0, 0.5), (0, 0.25, 0.75), 16),
+        (("entmax15", {}), (-2, 0, 0.5), (0, 0.326007, 0.673993), 6),
+        (("softmax", {}), (1, 2, 3), (0.0900, 0.2447, 0.6652), 4),
+        (("softmax1", {}), (1, 2, 3), (0.0871, 0.2369, 0.6439), 4),
+        (("sink_logits", {"logits": 0.0}), (1, 2, 3), (0.0871, 0.2369, 0.6439), 4),
+        (("sink_logits", {"logits": 2.0}), (1, 2, 3), (0.0723, 0.1966, 0.5344), 4),
+        (("sigmoid", {"bias": 0.0}), (0, math.log(3), -math.log(4)), (0.5, 0.75, 0.2), 15),
+        (("sigmoid", {"bias": -math.log(7)}), (0, math.log(21)), (0.125, 0.75), 15),
+        (("relu", {"divisor": 5.0}), (-2, 0, 0.5, 10), (0, 0, 0.1, 2), 16),
+    ],
+    ids=str,
+)
+def test_facts(case: Case, scores: Any, expected: Any, digits: int) -> None:
+    np.testing.assert_allclose(weights(case, scores), expected, rtol=0, atol=0.5 * 10.0**-digits)
+
+
+@given(SCORES, st.floats(-30, 30))
+def test_sinks_follow_their_definition(scores: Any, sink: float) -> None:
+    for case, logit in ((("softmax1", {}), 0.0), (("sink_logits", {"logits": sink}), sink)):
+        expected = [with_sink(row, logit) for row in scores.tolist()]
+        np.testing.assert_allclose(weights(case, scores), expected, rtol=1e-13)
+        sums = [math.fsum(math.exp(s) for s in [*row, logit]) for row in scores.tolist()]
+        np.testing.assert_allclose(np.exp(lse(case, scores)), sums, rtol=1e-13)
+
+
+@given(SCORES, st.floats(-9, 9), st.floats(0.01, 100))
+def test_sigmoid_and_relu_follow_their_definition(scores: Any, bias: float, divisor: float) -> None:
+    expected = [[1 / (1 + math.exp(-(s + bias))) for s in row] for row in scores.tolist()]
+    found = weights(("sigmoid", {"bias": bias}), scores)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+    expected = [[max(s, 0) / divisor for s in row] for row in scores.tolist()]
+    np.testing.assert_array_equal(weights(("relu", {"divisor": divisor}), scores), expected)
+
+
+@given(arrays(np.float64, (3, 5), elements=st.floats(-2, 2)))
+def test_sparsemax_is_the_nearest_point_of_the_simplex(scores: Any) -> None:
+    expected = [projection(row) for row in scores.tolist()]
+    for case in (("sparsemax", {}), ("entmax", {"alpha": 2.0})):
+        np.testing.assert_allclose(weights(case, scores), expected, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("alpha", [1.001, 1.2, 1.5, 2.0, 3.5, 7.0, 101.0])
+@few
+@given(arrays(np.float64, (3, 5), elements=st.floats(-3, 3)))
+def test_entmax_meets_its_condition(alpha: float, scores: Any) -> None:
+    """All keys with a weight have the same (alpha - 1) s - p^(alpha - 1) = tau, others s <= tau."""
+    tolerance = 5e-16 * max(alpha, 3)  # what p^(alpha - 1) makes of the rounding of p
+    cases: list[Case] = [("entmax", {"alpha": alpha})]
+    if alpha == 1.5:
+        cases.append(("entmax15", {}))
+    for case in cases:
+        for row, found in zip(scores.tolist(), weights(case, scores).tolist(), strict=True):
+            x = [(alpha - 1) * (s - max(row)) for s in row]
+            tau = -(max(found) ** (alpha - 1))
+            for one, p in zip(x, found, strict=True):
+                assert one - p ** (alpha - 1) <= tau + tolerance
+                assert p == 0 or one - p ** (alpha - 1) >= tau - tolerance
+            assert math.isclose(math.fsum(found), 1, rel_tol=1e-15)
+
+
+@given(SCORES)
+def test_entmax_has_its_limits(scores: Any) -> None:
+    def near(alpha: float, case: Case, atol: float) -> None:
+        found = weights(("entmax", {"alpha": alpha}), scores)
+        np.testing.assert_allclose(found, weights(case, scores), rtol=0, atol=atol)
+
+    np.testing.assert_array_equal(
+        weights(("entmax", {"alpha": 1}), scores), weights(SIMPLEX[0], scores)
+    )
+    # exp(x) and (1 + beta x)^(1 / beta) differ by beta x^2 / 2 of themselves, at most 2 e^-2 beta.
+    for beta in (2.0**-52, 1e-12, 1e-9, 1e-6):
+        near(1 + beta, ("softmax", {}), beta + 4e-15)
+    near(1.5, ("entmax15", {}), 1e-15)
+    near(2, ("sparsemax", {}), 1e-15)
+
+
+@pytest.mark.parametrize("alpha", [50.0, 1e3, 1e9, 1e300])
+def test_large_alpha_shares_the_weight_among_the_largest(alpha: float) -> None:
+    scores = [[2.0, 7.0, 7.0, 3.0, 7.0], [2.0, 7.0, 7.0 - 1e-15, 3.0, -1e300]]
+    found = weights(("entmax", {"alpha": alpha}), scores)
+    np.testing.assert_allclose(found[0], [0, 1 / 3, 1 / 3, 0, 1 / 3], rtol=1e-15)
+    assert found[1, 1] >= found[1, 2]
+    np.testing.assert_array_equal(found[1, [0, 3, 4]], 0)
+
+
+def test_large_alpha_on_many_equal_keys() -> None:
+    """(1 / keys)^(alpha - 1) is below the smallest number."""
+    for alpha in (101.0, 1e300):
+        found = weights(("entmax", {"alpha": alpha}), np.zeros(10_007))
+        np.testing.assert_allclose(found, 1 / 10_007, rtol=1e-15)
+
+
+def test_of_keys_close_to_each_other_at_the_threshold_the_nearer_takes_the_rest() -> None:
+    """With alpha = 101 weights p of 0.005 below the largest come within 1e-200 of tau."""
+    low = -0.005
+    scores = [0.0, low, low - 4e-18, -1.0]
+    found = weights(("entmax", {"alpha": 101.0}), scores)
+    largest = (-100 * low) ** 0.01
+    np.testing.assert_allclose(found, [largest, 1 - largest, 0, 0], rtol=1e-13, atol=0)
+
+
+# Laws
+
+
+@of_simplex
+@few
+@given(scores=SCORES, visible=VISIBLE)
+def test_rows_are_points_of_the_simplex(case: Case, scores: Any, visible: Any) -> None:
+    for dtype, tolerance in ((np.float64, 1e-15), (np.float32, 5e-7)):
+        found = weights(case, scores, visible, dtype)
+        assert ((found >= 0) & (found <= 1)).all()
+        np.testing.assert_allclose(found.sum(axis=1), visible.any(axis=1), rtol=tolerance)
+
+
+@given(SCORES, VISIBLE)
+def test_rows_with_a_sink_sum_to_less_than_one(scores: Any, visible: Any) -> None:
+    for case in SINKS:
+        found = weights(case, scores, visible)
+        sink = case[1].get("logits", 0.0)
+        with np.errstate(divide="ignore"):
+            share = np.exp(sink - lse(case, np.where(visible, scores, -INF), visible))
+        np.testing.assert_allclose(found.sum(axis=1) + share, 1, rtol=1e-13)
+
+
+@of_simplex
+@few
+@given(scores=SCORES, shift=st.integers(-1000, 1000))
+def test_a_shift_changes_nothing_on_the_simplex(case: Case, scores: Any, shift: int) -> None:
+    # On a grid the shift is exact, so that it alone is tried.
+    scores = np.round(scores * 1024) / 1024
+    np.testing.assert_array_equal(weights(case, scores + shift), weights(case, scores))
+
+
+@given(SCORES, st.floats(-30, 30))
+def test_a_sink_shifts_with_the_scores(scores: Any, shift: float) -> None:
+    found = weights(("sink_logits", {"logits": 0.7 + shift}), scores + shift)
+    np.testing.assert_allclose(found, weights(("sink_logits", {"logits": 0.7}), scores), rtol=1e-12)
+    found = weights(("sink_logits", {"logits": -1e4}), scores)
+    np.testing.assert_array_equal(found, weights(("softmax", {}), scores))
+
+
+@of_gradual
+@few
+@given(scores=SCORES, visible=VISIBLE, order=st.permutations(range(5)))
+def test_keys_may_come_in_any_order(case: Case, scores: Any, visible: Any, order: Any) -> None:
+    moved = weights(case, scores[:, order], visible[:, order])
+    np.testing.assert_allclose(moved, weights(case, scores, visible)[:, order], rtol=0, atol=1e-14)
+
+
+@of_gradual
+@few
+@given(scores=SCORES)
+def test_a_larger_score_has_no_smaller_weight(case: Case, scores: Any) -> None:
+    ordered = np.sort(scores, axis=1)
+    assert (np.diff(weights(case, ordered), axis=1) >= -1e-15).all()
+
+
+@of_every
+@few
+@given(scores=SCORES, visible=VISIBLE, behind=st.sampled_from([-INF, INF, NAN, 1e300, -1e300, 0.0]))
+@example(scores=np.zeros((3, 5)), visible=np.eye(3, 5, dtype=np.bool_), behind=NAN)
+def test_hidden_keys_weigh_nothing_and_change_nothing(
+    case: Case, scores: Any, visible: Any, behind: float
+) -> None:
+    with np.errstate(all="ignore"):
+        found = weights(case, np.where(visible, scores, behind), visible)
+    np.testing.assert_array_equal(found[~visible], 0)
+    for row, seen, one in zip(scores, visible, found, strict=True):
+        alone = weights(case, row[seen][None])
+        np.testing.assert_allclose(one[seen][None], alone, rtol=1e-14, atol=1e-15)
+
+
+# Edges
+
+
+@of_every
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rows_without_a_key(case: Case, dtype: Any) -> None:
+    hidden = np.zeros((2, 3), np.bool_)
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(weights(case, np.full((2, 3), -INF), hidden, dtype), 0)
+        assert weights(case, np.zeros((2, 0)), np.zeros((2, 0), np.bool_), dtype).shape == (2, 0)
+        assert weights(case, np.zeros((0, 3)), np.zeros((0, 3), np.bool_), dtype).shape == (0, 3)
+
+
+def test_the_log_of_the_sum_of_a_row_without_a_key_is_the_sink() -> None:
+    hidden = np.zeros((2, 3), np.bool_)
+    with np.errstate(divide="ignore"):
+        for scores, seen in ((np.full((2, 3), -INF), hidden), (np.zeros((2, 0)), hidden[:, :0])):
+            for case, expected in ((SIMPLEX[0], -INF), (SINKS[0], 0), (SINKS[1], 0.7)):
+                np.testing.assert_array_equal(lse(case, scores, seen), [expected] * 2)
+
+
+def test_the_log_of_the_sum_keeps_what_is_tiny_beside_the_sink() -> None:
+    scores = np.array([[-50.0, -60.0], [1e4, 0.0], [-1e4, -1e4], [1e300, 0]])
+    expected = [math.log1p(math.exp(-50) + math.exp(-60)), 1e4, 0, 1e300]
+    np.testing.assert_allclose(lse(("softmax1", {}), scores), expected, rtol=1e-14)
+    expected = [math.log1p(math.exp(-50) + math.exp(-60)) + 0.7, 1e4, 0.7, 1e300]
+    np.testing.assert_allclose(lse(("sink_logits", {"logits": 0.7}), scores), expected, rtol=1e-14)
+
+
+def test_only_those_with_a_sum_of_exponentials_have_its_logarithm() -> None:
+    names = {normalizer.name for normalizer in NORMALIZERS if normalizer.log_sum is not None}
+    assert names == {"softmax", "softmax1", "sink_logits"}
+
+
+@of_every
+def test_nan_shows_in_its_row_alone(case: Case) -> None:
+    scores = np.array([[1.0, NAN, 2.0], [1.0, INF, 2.0], [1.0, -INF, 2.0], [1.0, 0.5, -INF]])
+    visible = np.array([[1, 1, 0], [1, 1, 0], [1, 1, 1], [1, 1, 0]], np.bool_)
+    with np.errstate(all="ignore"):
+        found = weights(case, scores, visible)
+    assert case[0] == "argmax" or np.isnan(found[0]).any()
+    np.testing.assert_array_equal(found[~visible], 0)
+    np.testing.assert_array_equal(found[3], weights(case, scores[3], visible[3]))
+    assert case[0] == "none" or np.isfinite(found[2]).all()
+    assert found[2, 1] <= 0
+
+
+@of_gradual
+@pytest.mark.parametrize(
+    ("dtype", "size"), [(np.float32, 1e4), (np.float64, 1e4), (np.float64, 1e300)]
+)
+def test_large_scores_do_not_overflow(case: Case, dtype: Any, size: float) -> None:
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        found = weights(case, [[size, -size, size], [-size, -size, -size]], None, dtype)
+    if case in SIMPLEX:
+        expected = [[0.5, 0, 0.5], [1 / 3] * 3]
+    elif case in SINKS:
+        expected = [[0.5, 0, 0.5], [0, 0, 0]]
+    elif case[0] == "sigmoid":
+        expected = [[1, 0, 1], [0, 0, 0]]
+    elif case[0] == "relu":
+        expected = [[size / 3, 0, size / 3], [0, 0, 0]]
+    else:
+        expected = [[size, -size, size], [-size] * 3]
+    np.testing.assert_allclose(found, expected, rtol=2 * float(np.finfo(dtype).eps))
+
+
+@pytest.mark.parametrize("sink", [1e4, 1e300])
+def test_a_large_sink_takes_all(sink: float) -> None:
+    with np.errstate(over="raise", invalid="raise"):
+        np.testing.assert_array_equal(weights(("sink_logits", {"logits": sink}), [3.0, 5.0]), 0)
+        found = weights(("sink_logits", {"logits": sink}), [sink, sink])
+    np.testing.assert_allclose(found, 1 / 3, rtol=1e-15)
+
+
+def test_parameters_are_in_the_type_of_the_scores() -> None:
+    """One of NumPy's own numbers, as that of a head is, would bring float64 into it."""
+    scores = np.linspace(-3, 3, 101, dtype=np.float32)[None]
+    for name, parameter in (("sink_logits", "logits"), ("sigmoid", "bias"), ("relu", "divisor")):
+        case: Case = (name, {parameter: np.float64(0.7)})
+        single: Case = (name, {parameter: float(np.float32(0.7))})
+        expected = weights(single, scores, None, np.float32)
+        np.testing.assert_array_equal(weights(case, scores, None, np.float32), expected)
+    case = ("sink_logits", {"logits": np.float64(0.7)})
+    assert lse(case, scores).dtype == np.float32
+
+
+@of_simplex
+@few
+@given(scores=arrays(np.float32, (3, 5), elements=st.floats(-3, 3, width=32)))
+def test_float32_is_the_float64_result_rounded(case: Case, scores: Any) -> None:
+    exact = weights(case, scores.astype(np.float64))
+    np.testing.assert_allclose(
+        weights(case, scores, None, np.float32), exact, rtol=1e-6, atol=1e-45
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "power"),
+    [
+        (("sparsemax", {}), 1),
+        (("entmax", {"alpha": 2.0}), 1),
+        (("entmax15", {}), 2),
+        (("entmax", {"alpha": 1.5}), 2),
+    ],
+    ids=str,
+)
+def test_a_long_row_loses_no_digits(case: Case, power: int) -> None:
+    """One key at 0 has the weight (r - c)^power, n at power * c have r^power; the sum is 1."""
+    n, c = 100_003, -0.9999
+    r = (1 + c) / (n + 1)
+    if power == 2:
+        r = (1 - c * c) / (math.sqrt(c * c + (n + 1) * (1 - c * c)) - c)
+    found = weights(case, [0.0, *[power * c] * n])
+    np.testing.assert_allclose(found[0], (r - c) ** power, rtol=1e-11)
+    np.testing.assert_allclose(found[1:], r**power, rtol=1e-7)
+
+
+def test_formulas_take_the_parameters() -> None:
+    formulas = {
+        n.name: n.formula.format(scores="masked", alpha=1.3, bias=-2.5, divisor=7.0)
+        for n in NORMALIZERS
+    }
+    assert formulas["entmax"] == "1.3-entmax(masked)"
+    assert formulas["sigmoid"] == "sigmoid(masked + -2.5)"
+    assert formulas["relu"] == "max(masked, 0) / 7"
+    assert formulas["softmax1"] == "exp(masked) / (1 + sum exp(masked))"
+    for normalizer in NORMALIZERS:
+        for parameter in normalizer.parameters:
+            assert parameter.optional == (parameter.default is not None)
