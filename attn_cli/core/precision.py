@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from attn_cli.core.arrays import Array
-from attn_cli.core.axes import OF_SCORES
 
 BFLOAT16_BITS = 8  # of a significand, the leading 1 included
 BFLOAT16_QUANTUM = -133  # the exponent of the smallest number above 0
@@ -44,21 +43,25 @@ class FloatType:
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             if self.name == "bfloat16":
                 x = _to_bfloat16(x)
-            return x.astype(self.carrier, copy=False)
+            rounded: Array = x.astype(self.carrier, copy=False)
+        return rounded
 
 
 def _to_bfloat16(x: Array) -> Array:
-    """Return `x` rounded to the numbers of bfloat16, in its own type.
+    """Return `x` rounded to the numbers of bfloat16, as float64 or float32.
 
     Rounding to float32 on the way would be a second rounding: 1 + 2^-8 + 2^-40 lies above a tie,
     and float32 puts it there.
     """
-    if x.dtype == np.float32 and not (x.view(np.uint32) & 0xFFFF).any():
-        return x
+    if x.dtype != np.float64:
+        x = x.astype(np.float32, copy=False)
+        if not (x.view(np.uint32) & 0xFFFF).any():
+            return x
     _, exponent = np.frexp(x)
     # Below the smallest normal number the steps stay as they are.
     quantum = np.maximum(exponent - BFLOAT16_BITS, BFLOAT16_QUANTUM)
-    return np.ldexp(np.rint(np.ldexp(x, -quantum)), quantum)
+    rounded: Array = np.ldexp(np.rint(np.ldexp(x, -quantum)), quantum)
+    return rounded
 
 
 FLOAT_TYPES = {
@@ -77,13 +80,14 @@ class Precision:
     softmax: FloatType  # in which the normaliser works
     output: FloatType  # of the step `output`
 
-    def wide(self, x: Array) -> Array:
-        """Return `x` in the type in which sums run; itself where it has that type."""
-        return x.astype(self.accumulate.carrier, copy=False)
+    def product(self, a: Array, b: Array, to: FloatType) -> Array:
+        """Return the matrix product a b, its sums in `accumulate`, rounded once to `to`.
 
-    def of(self, step: str) -> FloatType:
-        """Return the type of a named step."""
-        if step in OF_SCORES:
-            return self.scores
-        own = {"lse": self.softmax, "row_sums": self.accumulate, "output": self.output}
-        return own.get(step, self.dtype)
+        The operands are brought to the carrier of `accumulate` first. For 16-bit sums that is
+        float32: terms and partial sums are float32, and the whole sum is rounded once to 16 bits
+        before it is rounded to `to`. So NumPy does for float16; hardware whose registers have 16
+        bits rounds after each addition, in an order of its own, which is not imitated here.
+        """
+        carrier = np.promote_types(self.accumulate.carrier, np.float32)
+        total = a.astype(carrier, copy=False) @ b.astype(carrier, copy=False)
+        return to.round(self.accumulate.round(total))

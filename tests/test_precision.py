@@ -1,0 +1,246 @@
+"""Rounding to each type of numbers, against all numbers of that type, and sums in each."""
+
+from __future__ import annotations
+
+import math
+import struct
+from bisect import bisect_left
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from attn_cli.core.precision import FLOAT_TYPES, FloatType, Precision
+
+INF, NAN = math.inf, math.nan
+BF16, F16, F32, F64 = (FLOAT_TYPES[n] for n in ("bfloat16", "float16", "float32", "float64"))
+SIXTEEN = pytest.mark.parametrize("kind", [BF16, F16], ids=lambda kind: kind.name)
+INFINITY = {"bfloat16": 0x7F80, "float16": 0x7C00}  # its pattern: those below are all numbers >= 0
+
+
+@cache
+def numbers(name: str) -> list[Fraction]:
+    """All numbers >= 0 of a 16-bit type in the order of their patterns, and the one after."""
+    form = ("<HH", "<f") if name == "bfloat16" else ("<H", "<e")
+    every = []
+    for pattern in range(INFINITY[name]):
+        bits = struct.pack(form[0], *[0] * (name == "bfloat16"), pattern)
+        every.append(Fraction(struct.unpack(form[1], bits)[0]))
+    return [*every, 2 * every[-1] - every[-2]]  # where infinity begins
+
+
+def nearest(x: float, name: str) -> float:
+    """The nearest of all numbers, that of the even pattern on a tie."""
+    if not math.isfinite(x):
+        return x
+    every, size = numbers(name), abs(Fraction(x))
+    above = min(bisect_left(every, size), INFINITY[name])
+    below = max(above - 1, 0)
+    gap = (every[above] - size) - (size - every[below])
+    pattern = above if gap < 0 or (gap == 0 and above % 2 == 0) else below
+    found = INF if pattern == INFINITY[name] else float(every[pattern])
+    return math.copysign(found, x)
+
+
+def same(found: Any, expected: Any) -> None:
+    """Equal, NaN where NaN, and of the same sign where 0."""
+    np.testing.assert_array_equal(found, expected)
+    number = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(found)[number], np.signbit(expected)[number])
+
+
+def rounded(kind: FloatType, values: Any, dtype: Any = np.float64) -> Any:
+    found = kind.round(np.array(values, dtype))
+    assert found.dtype == kind.carrier
+    return found
+
+
+ANY = st.one_of(
+    st.floats(),
+    st.floats(-9, 9),
+    st.floats(-1e5, 1e5),
+    st.floats(-1e-36, 1e-36),
+    st.floats(1e38, 4e38),
+)
+
+
+@SIXTEEN
+@given(arrays(np.float64, 7, elements=ANY))
+def test_any_number_becomes_the_nearest(kind: FloatType, values: Any) -> None:
+    same(rounded(kind, values), [nearest(x, kind.name) for x in values.tolist()])
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    same(rounded(kind, single, np.float32), [nearest(x, kind.name) for x in single.tolist()])
+
+
+@SIXTEEN
+def test_every_number_stays_and_every_tie_goes_to_the_even_one(kind: FloatType) -> None:
+    every = [float(x) for x in numbers(kind.name)]
+    same(rounded(kind, every[:-1]), every[:-1])
+    same(rounded(kind, every[:-1], np.float32), every[:-1])
+    same(rounded(kind, [-x for x in every[:-1]]), [-x for x in every[:-1]])
+    every_or_inf = np.array([*every[:-1], INF])
+    low, high = np.array(every[:-1]), np.array(every[1:])
+    ties, even = (low + high) / 2, np.arange(len(low)) % 2 == 0
+    same(rounded(kind, ties), np.where(even, every_or_inf[:-1], every_or_inf[1:]))
+    same(rounded(kind, np.nextafter(ties, INF)), every_or_inf[1:])
+    same(rounded(kind, np.nextafter(ties, 0)), every_or_inf[:-1])
+
+
+def test_one_rounding_from_float64_is_not_two() -> None:
+    """float32 puts each of these on a tie, from which it would go to the even neighbour."""
+    just = 2.0**-40
+    values = [1 + 2**-8 + just, 1 + 3 * 2**-8 - just, 2.0**-134 * (1 + just)]
+    same(rounded(BF16, values), [1 + 2**-7, 1 + 2**-7, 2.0**-133])
+    with np.errstate(under="ignore"):
+        twice = BF16.round(np.array(values).astype(np.float32))
+    same(twice, [1, 1 + 2**-6, 0])
+    same(rounded(F16, [1 + 2**-11 + just]), [1 + 2**-10])
+
+
+def test_known_bfloat16() -> None:
+    known = {
+        math.pi: 3.140625,
+        1 / 3: 0.333984375,
+        257.0: 256.0,
+        65504.0: 65536.0,
+        3.38e38: 254 * 2.0**120,
+        3.39e38: 255 * 2.0**120,
+        3.4e38: INF,  # 255.8 * 2^120
+        -1e300: -INF,
+        1e-40: 2.0**-133,
+        -1e-300: -0.0,
+    }
+    same(rounded(BF16, list(known)), list(known.values()))
+
+
+def test_bfloat16_of_float16_can_be_larger_than_float16() -> None:
+    values = np.array([65504, -65504, 2.0**-24, 1 + 2**-10, INF, NAN], np.float16)
+    same(rounded(BF16, values, np.float16), [65536, -65536, 2.0**-24, 1, INF, NAN])
+
+
+@pytest.mark.parametrize("kind", FLOAT_TYPES.values(), ids=lambda kind: kind.name)
+def test_rounding_says_nothing_and_keeps_what_is_not_finite(kind: FloatType) -> None:
+    with np.errstate(all="raise"):
+        same(rounded(kind, [NAN, INF, -INF, 0.0, -0.0]), [NAN, INF, -INF, 0.0, -0.0])
+        rounded(kind, [1e308, -1e308, 5e-324])
+        signalling = np.array([0x7FF0000000000001], np.uint64).view(np.float64)
+        assert np.isnan(kind.round(signalling)).all()
+
+
+@pytest.mark.parametrize("kind", FLOAT_TYPES.values(), ids=lambda kind: kind.name)
+def test_what_is_rounded_already_is_not_copied(kind: FloatType) -> None:
+    once = rounded(kind, [[1 / 3, 2e-40], [-7.0, INF]])
+    assert kind.round(once) is once
+    columns = once.T[::-1]
+    assert kind.round(columns) is columns
+    assert kind.round(once[:0]).shape == (0, 2)
+
+
+def test_rounding_leaves_its_argument_alone() -> None:
+    values = np.array([1 / 3], np.float32)
+    assert BF16.round(values) is not values
+    same(values, np.array([1 / 3], np.float32))
+
+
+def test_the_smallest_finite_number() -> None:
+    assert F64.lowest == -(2 - 2.0**-52) * 2.0**1023
+    assert F32.lowest == -(2 - 2.0**-23) * 2.0**127
+    assert F16.lowest == -65504
+    assert BF16.lowest == -float(numbers("bfloat16")[-2])
+    for kind in FLOAT_TYPES.values():
+        assert type(kind.lowest) is float
+        same(rounded(kind, [kind.lowest]), [kind.lowest])
+
+
+def test_carriers() -> None:
+    carriers = {name: kind.carrier.name for name, kind in FLOAT_TYPES.items()}
+    same_name = {name: name for name in ("float64", "float32", "float16")}
+    assert carriers == {**same_name, "bfloat16": "float32"}
+    assert all(kind.name == name for name, kind in FLOAT_TYPES.items())
+
+
+# Products
+
+
+def precision(dtype: FloatType, accumulate: FloatType) -> Precision:
+    return Precision(
+        dtype=dtype, accumulate=accumulate, scores=dtype, softmax=accumulate, output=dtype
+    )
+
+
+@pytest.mark.parametrize("kind", [F64, F32], ids=lambda kind: kind.name)
+def test_a_product_of_one_type_is_the_plain_one(kind: FloatType) -> None:
+    class Operand(np.ndarray[Any, np.dtype[Any]]):
+        """Says so where it is converted."""
+
+        def astype(self, *args: Any, **kwargs: Any) -> Any:
+            converted = super().astype(*args, **kwargs)
+            assert converted is self
+            return converted
+
+    rng = np.random.default_rng(7)
+    a, b = (rng.normal(size=s).astype(kind.carrier).view(Operand) for s in ((3, 101), (101, 5)))
+    found = precision(kind, kind).product(a, b, kind)
+    np.testing.assert_array_equal(found, np.asarray(a) @ np.asarray(b))
+    assert found.dtype == kind.carrier
+
+
+def test_sums_run_in_the_type_to_accumulate_in() -> None:
+    """In each type the sum is the first number whose addends vanish beside it."""
+    a = np.array([[1.0, 2.0**-30, 2.0**-30]])
+    b = np.ones((3, 1))
+    assert precision(F32, F64).product(a, b, F64) == 1 + 2.0**-29
+    assert precision(F64, F32).product(a, b, F64) == 1
+    assert precision(F32, F64).product(a, b, F32) == 1
+    single = precision(F32, F32).product(a.astype(np.float32), b.astype(np.float32), F64)
+    assert single.dtype == np.float64
+    assert single == 1
+    double = precision(F32, F64).product(a.astype(np.float32), b.astype(np.float32), F64)
+    assert double == 1 + 2.0**-29
+    c, d = np.array([[1 + 2.0**-30, 1.0]]), np.array([[2.0**30], [-(2.0**30)]])
+    assert precision(F64, F64).product(c, d, F64) == 1
+    assert precision(F64, F32).product(c, d, F64) == 0
+
+
+def test_a_product_is_rounded_once() -> None:
+    """1 + 2^-8 + 2^-40 is above a tie of bfloat16; float32 would put it there."""
+    a, b = np.array([[1.0, 2.0**-8, 2.0**-40]]), np.ones((3, 1))
+    found = precision(BF16, F64).product(a, b, BF16)
+    assert found.dtype == np.float32
+    assert found == 1 + 2.0**-7
+    small = a.astype(np.float32), b.astype(np.float32)
+    assert precision(BF16, F32).product(*small, BF16) == 1
+
+
+@SIXTEEN
+def test_sums_of_16_bits_are_rounded_at_their_end(kind: FloatType) -> None:
+    """4096 addends of 2^-12 vanish beside 1 one by one, and count together."""
+    a = rounded(kind, [[1.0] + [2.0**-12] * 4096])
+    b = rounded(kind, np.ones((4097, 1)))
+    for to in FLOAT_TYPES.values():
+        found = precision(kind, kind).product(a, b, to)
+        assert found.dtype == to.carrier
+        assert found == 2
+    odd = rounded(kind, [[2048.0, 1.0]]), rounded(kind, [[1.0], [1.0]])
+    assert precision(kind, kind).product(*odd, F64) == 2048  # 2049 has 12 bits
+    assert precision(kind, F32).product(*odd, F64) == 2049
+
+
+def test_16_bit_sums_are_those_of_numpy() -> None:
+    rng = np.random.default_rng(11)
+    a, b = (rng.integers(-9, 9, s).astype(np.float16) / 8 for s in ((3, 101), (101, 5)))
+    found = precision(F16, F16).product(a, b, F16)
+    np.testing.assert_array_equal(found, a @ b)
+
+
+def test_a_sum_beyond_16_bits_is_infinite() -> None:
+    a, b = np.full((1, 2), 60000, np.float16), np.ones((2, 1), np.float16)
+    assert precision(F16, F16).product(a, b, F32) == INF
+    assert precision(F16, F32).product(a, b, F32) == 120_000
+    assert precision(F16, F32).product(a, b, F16) == INF
