@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attn_cli.core.precision import FLOAT_TYPES, FloatType, Precision
+from attn_cli import attention, compute
+from attn_cli.core.precision import FLOAT_TYPES, FloatType
 
 INF, NAN = math.inf, math.nan
 BF16, F16, F32, F64 = (FLOAT_TYPES[n] for n in ("bfloat16", "float16", "float32", "float64"))
@@ -165,82 +166,86 @@ def test_carriers() -> None:
     assert all(kind.name == name for name, kind in FLOAT_TYPES.items())
 
 
-# Products
+# What an attention computation does with them
 
 
-def precision(dtype: FloatType, accumulate: FloatType) -> Precision:
-    return Precision(
-        dtype=dtype, accumulate=accumulate, scores=dtype, softmax=accumulate, output=dtype
-    )
+def products(q: list[float], k: list[float], **keys: Any) -> Any:
+    """The product of one query and one key."""
+    return attention([q], [k], [[1.0]], "dot", **keys)["products"][0, 0]
 
 
-@pytest.mark.parametrize("kind", [F64, F32], ids=lambda kind: kind.name)
-def test_a_product_of_one_type_is_the_plain_one(kind: FloatType) -> None:
-    class Operand(np.ndarray[Any, np.dtype[Any]]):
-        """Says so where it is converted."""
-
-        def astype(self, *args: Any, **kwargs: Any) -> Any:
-            converted = super().astype(*args, **kwargs)
-            assert converted is self
-            return converted
-
-    rng = np.random.default_rng(7)
-    a, b = (rng.normal(size=s).astype(kind.carrier).view(Operand) for s in ((3, 101), (101, 5)))
-    found = precision(kind, kind).product(a, b, kind)
-    np.testing.assert_array_equal(found, np.asarray(a) @ np.asarray(b))
-    assert found.dtype == kind.carrier
+ONES = [1.0, 1.0, 1.0]
 
 
 def test_sums_run_in_the_type_to_accumulate_in() -> None:
     """In each type the sum is the first number whose addends vanish beside it."""
-    a = np.array([[1.0, 2.0**-30, 2.0**-30]])
-    b = np.ones((3, 1))
-    assert precision(F32, F64).product(a, b, F64) == 1 + 2.0**-29
-    assert precision(F64, F32).product(a, b, F64) == 1
-    assert precision(F32, F64).product(a, b, F32) == 1
-    single = precision(F32, F32).product(a.astype(np.float32), b.astype(np.float32), F64)
-    assert single.dtype == np.float64
-    assert single == 1
-    double = precision(F32, F64).product(a.astype(np.float32), b.astype(np.float32), F64)
-    assert double == 1 + 2.0**-29
-    c, d = np.array([[1 + 2.0**-30, 1.0]]), np.array([[2.0**30], [-(2.0**30)]])
-    assert precision(F64, F64).product(c, d, F64) == 1
-    assert precision(F64, F32).product(c, d, F64) == 0
+    q = [1.0, 2.0**-30, 2.0**-30]
+    wide = {"accumulate": "float64", "scores": "float64"}
+    assert products(q, ONES) == 1 + 2.0**-29
+    assert products(q, ONES, dtype="float32", precision=wide) == 1 + 2.0**-29
+    assert products(q, ONES, dtype="float32", precision={"scores": "float64"}) == 1
+    assert products(q, ONES, dtype="float32", precision={"accumulate": "float64"}) == 1
+    sixteen = [2048.0, 1.0, 0.0]
+    for dtype in ("float16", "bfloat16"):  # whose sums run in float32
+        assert products(sixteen, ONES, dtype=dtype, precision={"scores": "float32"}) == 2049
+        assert products(sixteen, ONES, dtype=dtype) == 2048
 
 
 def test_a_product_is_rounded_once() -> None:
     """1 + 2^-8 + 2^-40 is above a tie of bfloat16; float32 would put it there."""
-    a, b = np.array([[1.0, 2.0**-8, 2.0**-40]]), np.ones((3, 1))
-    found = precision(BF16, F64).product(a, b, BF16)
-    assert found.dtype == np.float32
-    assert found == 1 + 2.0**-7
-    small = a.astype(np.float32), b.astype(np.float32)
-    assert precision(BF16, F32).product(*small, BF16) == 1
+    q = [1.0, 2.0**-8, 2.0**-40]
+    for accumulate, expected in (("float64", 1 + 2.0**-7), ("float32", 1)):
+        found = products(q, ONES, dtype="bfloat16", precision={"accumulate": accumulate})
+        assert found == expected
+        assert found.dtype == np.float32
 
 
-@SIXTEEN
-def test_sums_of_16_bits_are_rounded_at_their_end(kind: FloatType) -> None:
-    """4096 addends of 2^-12 vanish beside 1 one by one, and count together."""
-    a = rounded(kind, [[1.0] + [2.0**-12] * 4096])
-    b = rounded(kind, np.ones((4097, 1)))
-    for to in FLOAT_TYPES.values():
-        found = precision(kind, kind).product(a, b, to)
-        assert found.dtype == to.carrier
-        assert found == 2
-    odd = rounded(kind, [[2048.0, 1.0]]), rounded(kind, [[1.0], [1.0]])
-    assert precision(kind, kind).product(*odd, F64) == 2048  # 2049 has 12 bits
-    assert precision(kind, F32).product(*odd, F64) == 2049
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_every_step_is_a_number_of_its_type(dtype: str) -> None:
+    rng = np.random.default_rng(3)
+    problem = {
+        "embeddings": rng.normal(size=(5, 6)), "heads": 2, "rope": {"dims": 2}, "qk_norm": "rms",
+        "weights": {n: rng.normal(size=(6, 6)) for n in ("query", "key", "value", "output")},
+        "softcap": 3, "alibi": True, "causal": True, "temperature": 0.7, "residual": True,
+        "dropout": {"mask": rng.random((5, 5)) < 0.8, "p": 0.2}, "layer_norm": True,
+        "output_gate": {"weights": rng.normal(size=(6, 2))}, "dtype": dtype,
+    }  # fmt: skip
+    precision = {"scores": "float32", "output": "float64", "accumulate": "float64"}
+    own = {"output": F64, "row_sums": F64, "lse": F64}
+    own |= dict.fromkeys(("products", "scores", "capped", "biased", "masked"), F32)
+    record = compute({**problem, "precision": precision})
+    for name, step in record.steps.items():
+        if name == "visible":
+            continue
+        type_ = own.get(name, FLOAT_TYPES[dtype])
+        assert step.values.dtype == type_.carrier, name
+        same(type_.round(step.values), step.values)
+    plain = compute({**problem, "dtype": "float64"})
+    for name in ("weights", "output", "layer_norm"):  # near what they are without any rounding
+        np.testing.assert_allclose(record[name], plain[name], rtol=0, atol=0.2)
 
 
-def test_16_bit_sums_are_those_of_numpy() -> None:
-    rng = np.random.default_rng(11)
-    a, b = (rng.integers(-9, 9, s).astype(np.float16) / 8 for s in ((3, 101), (101, 5)))
-    found = precision(F16, F16).product(a, b, F16)
-    np.testing.assert_array_equal(found, a @ b)
+def test_a_softmax_in_few_bits() -> None:
+    """exp(-9) = 0.000123 beside 1: the weights are float16 numbers nearest to the quotients."""
+    scores = [[0.0, -9.0]]
+    problem = {"value": [[1.0], [0.0]], "score": {"function": "given", "scores": scores}}
+    exact = math.exp(-9) / (1 + math.exp(-9))
+    for softmax in ("float16", "bfloat16"):
+        found = compute({**problem, "precision": {"softmax": softmax}})["weights"][0, 1]
+        assert found == nearest(exact, softmax)
+    found = compute({**problem, "precision": {"softmax": "float32"}})["weights"][0, 1]
+    assert found == np.float32(found)
+    assert found == pytest.approx(exact, rel=1e-6)
 
 
-def test_a_sum_beyond_16_bits_is_infinite() -> None:
-    a, b = np.full((1, 2), 60000, np.float16), np.ones((2, 1), np.float16)
-    assert precision(F16, F16).product(a, b, F32) == INF
-    assert precision(F16, F32).product(a, b, F32) == 120_000
-    assert precision(F16, F32).product(a, b, F16) == INF
+def test_a_sum_beyond_16_bits_is_infinite_and_said() -> None:
+    q = [60_000.0, 60_000.0]
+    record = attention([q], [[1.0, 1.0]], [[1.0]], "dot", dtype="float16")
+    assert record["products"][0, 0] == INF
+    assert record.warnings[0] == (
+        "products is not finite at [0, 0] (1 value): float16 overflows there"
+    )
+    kept = attention(
+        [q], [[1.0, 1.0]], [[1.0]], "dot", dtype="float16", precision={"scores": "float32"}
+    )
+    assert (kept["products"][0, 0], kept.warnings) == (120_000, ())

@@ -122,7 +122,9 @@ def test_given_scores_need_no_q_and_k() -> None:
     np.testing.assert_allclose(record["scores"], 2 * np.array(table), rtol=1e-15)
     expected = [oracle.softmax([2 * s for s in row]) for row in table]
     np.testing.assert_allclose(record["weights"], expected, rtol=1e-13)
-    assert set(record.steps) == {"v", "scores", "weights", "context", "output"}
+    assert set(record.steps) == {
+        "v", "scores", "weights", "lse", "row_sums", "context", "output"
+    }  # fmt: skip
 
 
 def test_given_scores_of_one_query() -> None:

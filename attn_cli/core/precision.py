@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from attn_cli.core.arrays import Array
+from attn_cli.core.axes import OF_SCORES
 
 BFLOAT16_BITS = 8  # of a significand, the leading 1 included
 BFLOAT16_QUANTUM = -133  # the exponent of the smallest number above 0
@@ -80,14 +81,13 @@ class Precision:
     softmax: FloatType  # in which the normaliser works
     output: FloatType  # of the step `output`
 
-    def product(self, a: Array, b: Array, to: FloatType) -> Array:
-        """Return the matrix product a b, its sums in `accumulate`, rounded once to `to`.
+    def wide(self, x: Array) -> Array:
+        """Return `x` in the type in which sums run; itself where it has that type."""
+        return x.astype(self.accumulate.carrier, copy=False)
 
-        The operands are brought to the carrier of `accumulate` first. For 16-bit sums that is
-        float32: terms and partial sums are float32, and the whole sum is rounded once to 16 bits
-        before it is rounded to `to`. So NumPy does for float16; hardware whose registers have 16
-        bits rounds after each addition, in an order of its own, which is not imitated here.
-        """
-        carrier = np.promote_types(self.accumulate.carrier, np.float32)
-        total = a.astype(carrier, copy=False) @ b.astype(carrier, copy=False)
-        return to.round(self.accumulate.round(total))
+    def of(self, step: str) -> FloatType:
+        """Return the type of a named step."""
+        if step in OF_SCORES:
+            return self.scores
+        own = {"lse": self.softmax, "row_sums": self.accumulate, "output": self.output}
+        return own.get(step, self.dtype)

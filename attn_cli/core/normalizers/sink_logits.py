@@ -62,4 +62,5 @@ NORMALIZER = Normalizer(
         ),
     ),
     log_sum=log_sum,
+    lse="log(exp(sink) + sum(exp({scores})))",
 )

@@ -36,4 +36,5 @@ NORMALIZER = Normalizer(
     ),
     normalize=normalize,
     log_sum=log_sum,
+    lse="log(1 + sum(exp({scores})))",
 )
