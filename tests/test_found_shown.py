@@ -108,7 +108,9 @@ def test_the_largest_is_marked_where_scores_weigh_as_they_are(attn: Attn) -> Non
         "score: {function: given, scores: [[-1, -2], [-5, -3], [7, 7]]}\n"
     )
     rows = attn("compute", "-", "--only", "weights", "-q", stdin=problem).out.splitlines()[3:]
-    assert [row.split() for row in rows] == [["0", "-1*", "0"], ["1", "-5", "-3*"], ["2", "0", "0"]]
+    assert [row.split() for row in rows] == [
+        ["0", "-1*", "."], ["1", "-5", "-3*"], ["2", ".", "."], [], ["(.", "hidden", "by:", "user)"]
+    ]  # fmt: skip
 
 
 def test_quiet_leaves_warnings_out_of_the_document_too(attn: Attn) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Array, Bools, Integers
-from attn_cli.core.axes import AXES, OF_SCORES, WHOLE_ROWS
+from attn_cli.core.axes import ASIDES, AXES, OF_SCORES, WHOLE_ROWS
 from attn_cli.core.block import Made
 from attn_cli.core.plan import Plan, StepPlan
 from attn_cli.core.problem import Problem
@@ -78,7 +78,7 @@ class Collector:
             self._empty += [(lead, int(row)) for row in rows[values]]
             self._forgiven = values if self._forgiven is None else self._forgiven | values
             return
-        if name != "visible" and self.watches(name):
+        if self.watches(name):
             wild = ~np.isfinite(values)
             if made.matters is not None and made.seen is not None:
                 wild &= made.matters & made.seen  # elsewhere -inf says that a key is hidden
@@ -121,6 +121,7 @@ class Collector:
         overflowed.
         """
         shown = name in {"scores", "logits"} or name in self._plan.steps
+        shown = shown and name not in ASIDES  # which follow from the steps beside them
         return shown and self._problem.nonfinite == "refuse"
 
     def note_wild(

@@ -17,12 +17,12 @@ class Parameter:
     """One parameter: its name, what kind of value it has, and what it means.
 
     `array` has the symbolic shape `axes`; `number` is finite and at least `least`, where that is
-    given; `positive` is a number above 0; `integer` is a whole number from `minimum`; `pairs` is a
-    list of [query, key]; `score` is another score function.
+    given; `positive` is a number above 0; `integer` is a whole number from `minimum`; `flag` is
+    true or false; `pairs` is a list of [query, key]; `score` is another score function.
     """
 
     name: str
-    kind: Literal["array", "number", "positive", "integer", "pairs", "score"]
+    kind: Literal["array", "number", "positive", "integer", "flag", "pairs", "score"]
     meaning: str
     axes: tuple[str, ...] = ()
     minimum: int = 0
@@ -38,6 +38,7 @@ class Parameter:
             "number": "number" if self.least is None else f">= {self.least:g}",
             "positive": "> 0",
             "integer": f"whole number >= {self.minimum}",
+            "flag": "true or false",
             "pairs": "[[query, key], ...]",
             "score": "score function",
         }[self.kind]

@@ -16,9 +16,9 @@ so that a model can read more than it was trained on:
              divided by factor. The fixed form, which does not look at how long the text is
     yarn     a pair that turns beta_fast times or more within original_length stays; one that turns
              beta_slow times or less: frequency / factor; a ramp in m between the two, whose ends
-             are rounded outwards to whole m, as in the authors' code and in transformers (gpt-oss
-             does not round). cos and sin are multiplied by attention_factor. Peng et al. 2023
-             (arXiv 2309.00071)
+             are rounded outwards to whole m, as in the authors' code and in transformers, unless
+             truncate is false, as in gpt-oss. cos and sin are multiplied by attention_factor. Peng
+             et al. 2023 (arXiv 2309.00071)
     llama3   a pair that turns high_freq_factor times or more stays; low_freq_factor times or less:
              frequency / factor; a ramp in the number of turns between the two. Llama 3.1
 """
@@ -107,7 +107,11 @@ class Rope:
             text += f", the first {self.dims} of {depth} features"
         if self.scaling is not None:
             given = self.scaling.parameters.items()
-            values = [f"{name} {value:g}" for name, value in given if value is not None]
+            values = [
+                f"{name} {str(value).lower() if isinstance(value, bool) else f'{value:g}'}"
+                for name, value in given
+                if value is not None
+            ]
             text += f", {self.scaling.kind} ({', '.join(values)})"
         return text
 
@@ -149,8 +153,10 @@ def _yarn(base: float, dims: int, p: Parameters) -> Turning:
         return dims * turned / (2 * math.log(base))
 
     # dims - 1 is a number of features, not of pairs; the authors' code has it so.
-    low = max(math.floor(pair(p["beta_fast"])), 0)
-    high = min(math.ceil(pair(p["beta_slow"])), dims - 1)
+    low, high = pair(p["beta_fast"]), pair(p["beta_slow"])
+    if p["truncate"]:
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(low, 0), min(high, dims - 1)
     width = high - low or 0.001
     ramp = np.clip((np.arange(dims // 2) - low) / width, 0, 1)
     plain = _plain(base, dims)
@@ -192,6 +198,13 @@ SCALINGS: dict[str, Kind] = {
                 kind="positive",
                 meaning="a pair that turns so often or less turns slower by factor",
                 default=1.0,
+                optional=True,
+            ),
+            Parameter(
+                name="truncate",
+                kind="flag",
+                meaning="whether the ends of the ramp are rounded to whole pairs",
+                default=True,
                 optional=True,
             ),
             Parameter(

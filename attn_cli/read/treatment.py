@@ -115,9 +115,13 @@ def _scaling(node: Any, path: Path) -> Scaling:
         place = (*path, parameter.name)
         if parameter.name in keys:
             node = keys[parameter.name]
-            whole = parameter.kind == "integer"
-            read = integer(node, place, parameter.minimum) if whole else positive(node, place)
-            values[parameter.name] = read
+            values[parameter.name] = (
+                flag(node, place)
+                if parameter.kind == "flag"
+                else integer(node, place, parameter.minimum)
+                if parameter.kind == "integer"
+                else positive(node, place)
+            )
         elif not parameter.optional:
             raise AttnError(
                 f"{dotted(place)} is missing: {name} needs "
