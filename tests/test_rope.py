@@ -123,14 +123,16 @@ def test_ntk_with_a_single_pair() -> None:
     np.testing.assert_array_equal(scaled("ntk", 1e4, 2, factor=5).frequencies(), [1])
 
 
-def yarn(base: float, dims: int, p: dict[str, float]) -> list[float]:
+def yarn(base: float, dims: int, p: dict[str, Any]) -> list[float]:
     """Peng et al. 2023, with bounds rounded as in their code."""
 
     def dimension(turns: float) -> float:
         return dims * math.log(p["original_length"] / (2 * math.pi * turns)) / 2 / math.log(base)
 
-    low = max(math.floor(dimension(p.get("beta_fast", 32))), 0)
-    high = min(math.ceil(dimension(p.get("beta_slow", 1))), dims - 1)
+    low, high = dimension(p.get("beta_fast", 32)), dimension(p.get("beta_slow", 1))
+    if p.get("truncate", True):
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(low, 0), min(high, dims - 1)
     found = []
     for m, f in enumerate(plain(base, dims)):
         blend = min(max((m - low) / (high - low), 0), 1) if high > low else float(m > low)
@@ -144,13 +146,14 @@ def yarn(base: float, dims: int, p: dict[str, float]) -> list[float]:
         (1e4, 128, YARN),
         (150_000.0, 64, {"factor": 32, "original_length": 4096, "beta_fast": 29, "beta_slow": 3}),
         (1e4, 14, {"factor": 3, "original_length": 2053}),
+        (150_000.0, 64, {"factor": 32, "original_length": 4096, "truncate": False}),  # gpt-oss
         (1e4, 6, {"factor": 7, "original_length": 5}),  # no pair turns even once
         (1e4, 14, {"factor": 7, "original_length": 6}),
         (2.0, 6, {"factor": 2, "original_length": 401}),
         (2.0, 10, {"factor": 2, "original_length": 101}),  # the upper end is beyond the pairs
     ],
 )
-def test_yarn(base: float, dims: int, parameters: dict[str, float]) -> None:
+def test_yarn(base: float, dims: int, parameters: dict[str, Any]) -> None:
     found = scaled("yarn", base, dims, **parameters).frequencies()
     np.testing.assert_allclose(found, yarn(base, dims, parameters), rtol=1e-13)
 

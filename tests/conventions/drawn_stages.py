@@ -68,6 +68,7 @@ def ropes(draw: st.DrawFn, z: Sizes) -> Any:
             {"kind": "yarn", **factor, **length},
             {"kind": "yarn", **factor, **length, "beta_fast": 4, "beta_slow": 0.5},
             {"kind": "yarn", **factor, **length, "attention_factor": 1.5},
+            {"kind": "yarn", **factor, **length, "truncate": False},
             {"kind": "llama3", **factor, **length, "low_freq_factor": 1, "high_freq_factor": 4},
         ]
         if keys["dims"] > 2:

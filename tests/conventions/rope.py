@@ -19,7 +19,7 @@ def yarn(m: int, base: float, dims: int, scaling: dict[str, Any]) -> float:
 
     A pair that makes more than beta_fast turns over the original length keeps its frequency, one
     that makes fewer than beta_slow has it divided by the factor. Between the two the share goes
-    linearly with the number of the pair, from and to whole numbers within 0 .. dims - 1.
+    linearly with the number of the pair, within 0 .. dims - 1.
     """
     plain = base ** (-2 * m / dims)
 
@@ -27,8 +27,11 @@ def yarn(m: int, base: float, dims: int, scaling: dict[str, Any]) -> float:
         length = scaling["original_length"]
         return float(dims * math.log(length / (times * 2 * math.pi)) / (2 * math.log(base)))
 
-    low = max(math.floor(pair_that_turns(scaling.get("beta_fast", 32))), 0)
-    high = min(math.ceil(pair_that_turns(scaling.get("beta_slow", 1))), dims - 1)
+    low = pair_that_turns(scaling.get("beta_fast", 32))
+    high = pair_that_turns(scaling.get("beta_slow", 1))
+    if scaling.get("truncate", True):  # from and to whole numbers
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(low, 0), min(high, dims - 1)
     width = high - low if high != low else 0.001
     divided = min(max((m - low) / width, 0.0), 1.0)
     return float(plain * (1 - divided) + plain / scaling["factor"] * divided)

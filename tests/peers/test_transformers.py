@@ -198,6 +198,15 @@ SCALINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (
         {
             "rope_type": "yarn",
+            "factor": 8.0,
+            "original_max_position_embeddings": 256,
+            "truncate": False,  # gpt-oss
+        },
+        {"kind": "yarn", "factor": 8, "original_length": 256, "truncate": False},
+    ),
+    (
+        {
+            "rope_type": "yarn",
             "factor": 3.0,
             "original_max_position_embeddings": 128,
             "beta_fast": 16.0,
