@@ -78,19 +78,8 @@ def steps(
     at = entry.place(rows, keys)
     rounded = precision.scores.round
 
-    parts = entry.score(rows, keys)
-    score = parts.score
-    if parts.products is not None:
-        score = parts.products
-        if entry.shows_products:
-            products = rounded(score)
-            score = precision.wide(products)
-            yield Made("products", products)
-    assert score is not None  # a score function gives one of the two
-    if parts.gate is not None:
-        gate = rounded(parts.gate)
-        score = precision.wide(gate) * score
-        yield Made("gate", gate)
+    score, made = _score(entry, rows, keys)
+    yield from made
     scores = rounded(entry.scale * score)
     visible = all_of(rules.schemes, at)
     seen = np.ones_like(visible)
@@ -119,6 +108,25 @@ def steps(
     if why is not None:
         yield Made("visible", why)
     yield from _weighed(entry, at, Made("masked", scores, seen, why), empty, asides)
+
+
+def _score(entry: Entry, rows: slice, keys: slice) -> tuple[Array, list[Made]]:
+    """Return the unscaled score in the wide type, and the intermediates that are steps."""
+    precision, parts = entry.rules.precision, entry.score(rows, keys)
+    rounded, made = precision.scores.round, []
+    score = parts.score
+    if parts.products is not None:
+        score = parts.products
+        if entry.shows_products:
+            products = rounded(score)
+            score = precision.wide(products)
+            made.append(Made("products", products))
+    assert score is not None  # a score function gives one of the two
+    if parts.gate is not None:
+        gate = rounded(parts.gate)
+        score = precision.wide(gate) * score
+        made.append(Made("gate", gate))
+    return score, made
 
 
 def _weighed(

@@ -6,21 +6,15 @@ with `axes: bshd` the third.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from attn_cli.core.arrays import Array
 from attn_cli.core.problem import Past, Projection
 from attn_cli.errors import AttnError, Path
 from attn_cli.read.mappings import mapping
 from attn_cli.read.scalars import choice
 from attn_cli.read.shapes import form
+from attn_cli.read.sides import LETTERS, Heads, Side
 from attn_cli.read.sources import Sources
 
-if TYPE_CHECKING:
-    from attn_cli.read.heads import Heads
-
-Side = Literal["query", "key", "value"]
-LETTERS = {"query": "q", "key": "k", "value": "v"}
 ORDERS = ("bhsd", "bshd")
 
 

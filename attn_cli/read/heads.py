@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from attn_cli.core.heads import GROUPINGS, key_head
 from attn_cli.errors import AttnError, dotted
-from attn_cli.read.given import LETTERS
 from attn_cli.read.scalars import choice, integer
+from attn_cli.read.sides import LETTERS, Heads
 from attn_cli.read.sources import Sources
-
-
-class Heads(NamedTuple):
-    """How many heads queries have, and keys and values; None where there are none."""
-
-    query: int | None
-    key: int | None
-
-    def of(self, side: str) -> int | None:
-        """Return how many a side has."""
-        return self.query if side == "query" else self.key
-
-    def symbol(self, side: str) -> str:
-        """Return what shapes call them."""
-        return "heads" if side == "query" or self.key == self.query else "kv_heads"
 
 
 def read_heads(sources: Sources) -> Heads:

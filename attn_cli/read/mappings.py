@@ -28,3 +28,20 @@ def mapping(node: Any, path: Path, allowed: Iterable[str]) -> Mapping[str, Any]:
                 help=did_you_mean(str(key), names, what="the keys are"),
             )
     return node
+
+
+def refuse_unknown_parameters(
+    function: str, given: Iterable[str], known: Iterable[str], path: Path
+) -> None:
+    """Raise AttnError for the first parameter that a function does not have."""
+    names = list(known)
+    for name in given:
+        if name not in names:
+            raise AttnError(
+                f"{function} has no parameter '{printable(name)}'",
+                path=(*path, name),
+                at_key=True,
+                help=did_you_mean(name, names, what="it has")
+                if names
+                else f"{function} has no parameters",
+            )

@@ -9,8 +9,8 @@ import numpy as np
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.normalizers.base import Normalizer
 from attn_cli.core.rules import Dropout, EmptyRows
-from attn_cli.errors import AttnError, Path, did_you_mean, dotted
-from attn_cli.read.mappings import mapping
+from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.mappings import mapping, refuse_unknown_parameters
 from attn_cli.read.scalars import choice, finite, integer, number, positive, word
 from attn_cli.read.sources import Sources
 from attn_cli.read.spread import ScoresShape
@@ -33,17 +33,8 @@ def read_normalizer(sources: Sources, heads: int | None) -> tuple[Normalizer, di
         place = (*path, "function")
         function = NORMALIZERS.get(word(node["function"], place), path=place)
         given = {name: value for name, value in node.items() if name != "function"}
-    known = {p.name: p for p in function.parameters}
-    for name in given:
-        if name not in known:
-            raise AttnError(
-                f"{function.name} has no parameter '{name}'",
-                path=(*path, name),
-                at_key=True,
-                help=did_you_mean(name, known, what="it has")
-                if known
-                else f"{function.name} has no parameters",
-            )
+    known = [p.name for p in function.parameters]
+    refuse_unknown_parameters(function.name, given, known, path)
     return function, _parameters(sources, function, given, heads)
 
 

@@ -13,16 +13,15 @@ from attn_cli.core.linear import Linear
 from attn_cli.core.problem import Past, Projection
 from attn_cli.errors import AttnError, dotted
 from attn_cli.read.given import (
-    LETTERS,
-    Side,
     read_axes,
     read_given,
     read_past,
     refuse_different_axes,
     split,
 )
-from attn_cli.read.heads import Heads, read_heads, read_key_heads
+from attn_cli.read.heads import read_heads, read_key_heads
 from attn_cli.read.positions import read_positions
+from attn_cli.read.sides import LETTERS, Heads, Side
 from attn_cli.read.sources import Sources
 
 

@@ -11,7 +11,6 @@ from attn_cli.core.problem import Problem
 from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import ScoreFunction
 from attn_cli.core.stages import Softcap, Stage, hides_for_good
-from attn_cli.core.visible import Scheme
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.after import read_after, read_next_word
 from attn_cli.read.document import Document
@@ -56,28 +55,19 @@ def read_problem(document: Document) -> Problem:
 
 
 def _problem(document: Document) -> Problem:
-    tree = _keys(document)
-    like = word(tree["like"], ("like",)) if "like" in tree else None
-    conventions = Conventions.of(like, path=("like",))
-    precision = read_precision(tree, conventions)
-    columns = choice(tree.get("layout", "rows"), ("layout",), LAYOUTS) == "columns"
-    allow = choice(tree.get("nonfinite", "refuse"), ("nonfinite",), ("refuse", "allow")) == "allow"
+    sources = _sources(document)
+    tree, conventions = document.tree, sources.conventions
     score = tree.get("score", "scaled")
     function = name_of_score(score, ("score",))
-
-    sources = Sources(document, precision, conventions, columns, not allow)
     made = read_projections(sources, needed=reads_q_and_k(score, function))
     after = read_after(sources, made.query, made.d_context)
     parameters = _parameters(sources, score, function)
-    scale, scale_given = _scale(tree, function, parameters, made, precision)
+    scale, scale_given = _scale(tree, function, parameters, made, sources.precision)
     n_q = made.query.count if made.query else sources.shapes.size("n_q") or 0
-    batch = made.batch[0] if made.batch else None
-    shape = ScoresShape(batch, made.heads, n_q, made.n_k, columns)
-    lengths = read_key_lengths(document, made.n_k, batch)
-    extent = Extent(n_q, made.n_k, batch, None if made.past is None else made.past.length, lengths)
-    offsets, causal, standing = read_standing(tree, extent, conventions)
-    schemes = read_schemes(document, extent, offsets, causal=causal, conventions=conventions)
-    rules, mask_warnings = _rules(sources, shape, offsets, schemes)
+    shape = ScoresShape(
+        made.batch[0] if made.batch else None, made.heads, n_q, made.n_k, sources.columns
+    )
+    offsets, rules, warnings = _rules(sources, shape, made)
     query_tokens, key_tokens = _labels(sources, n_q, made)
     return Problem(
         query=made.query,
@@ -107,19 +97,35 @@ def _problem(document: Document) -> Problem:
         query_tokens=query_tokens,
         key_tokens=key_tokens,
         cross="memory" in tree or n_q != made.n_k or ("query" in tree and sources.X is not None),
-        layout="columns" if columns else "rows",
-        nonfinite="allow" if allow else "refuse",
-        conventions={"like": like, **conventions.resolved()},
-        warnings=(*sources.warnings, *mask_warnings, *standing, *conventions.notes()),
+        layout="columns" if sources.columns else "rows",
+        nonfinite="refuse" if sources.finite else "allow",
+        conventions={"like": tree.get("like"), **conventions.resolved()},
+        warnings=(*sources.warnings, *warnings, *conventions.notes()),
     )
 
 
+def _sources(document: Document) -> Sources:
+    """Return the reader of the problem's arrays, with its types and conventions."""
+    tree = _keys(document)
+    like = word(tree["like"], ("like",)) if "like" in tree else None
+    conventions = Conventions.of(like, path=("like",))
+    precision = read_precision(tree, conventions)
+    columns = choice(tree.get("layout", "rows"), ("layout",), LAYOUTS) == "columns"
+    allow = choice(tree.get("nonfinite", "refuse"), ("nonfinite",), ("refuse", "allow")) == "allow"
+    return Sources(document, precision, conventions, columns, not allow)
+
+
 def _rules(
-    sources: Sources, shape: ScoresShape, offsets: tuple[int, ...], schemes: tuple[Scheme, ...]
-) -> tuple[Rules, list[str]]:
-    """Return all that turns scores into weights, and what the mask warns of."""
-    document, tree = sources.document, sources.document.tree
-    mask, warnings = read_mask(document, shape, sources.precision, sources.conventions)
+    sources: Sources, shape: ScoresShape, made: Projections
+) -> tuple[tuple[int, ...], Rules, list[str]]:
+    """Return where queries stand, all that turns scores into weights, and what to warn of."""
+    document, tree, conventions = sources.document, sources.document.tree, sources.conventions
+    lengths = read_key_lengths(document, shape.n_k, shape.batch)
+    past = None if made.past is None else made.past.length
+    extent = Extent(shape.n_q, shape.n_k, shape.batch, past, lengths)
+    offsets, causal, standing = read_standing(tree, extent, conventions)
+    schemes = read_schemes(document, extent, offsets, causal=causal, conventions=conventions)
+    mask, warnings = read_mask(document, shape, sources.precision, conventions)
     stages = read_stages(sources, shape, offsets, schemes, mask)
     if mask is not None and mask.hides:
         schemes = (*schemes, mask)
@@ -138,7 +144,7 @@ def _rules(
         empty_rows=read_empty_rows(sources, for_good=for_good),
         dropout=read_dropout(sources, shape),
     )
-    return rules, warnings
+    return offsets, rules, [*warnings, *standing]
 
 
 def _leak(stages: tuple[Stage, ...]) -> list[str]:

@@ -13,7 +13,8 @@ from attn_cli.core.parameter import Parameter
 from attn_cli.core.problem import Placement
 from attn_cli.core.scores import SCORES
 from attn_cli.core.scores.base import ScoreFunction
-from attn_cli.errors import AttnError, Path, did_you_mean, dotted
+from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.mappings import refuse_unknown_parameters
 from attn_cli.read.matrix import cast, natural
 from attn_cli.read.scalars import (
     NUMBER,
@@ -62,17 +63,8 @@ def read_parameters(
 ) -> dict[str, Any]:
     """Return the parameters of a score function, each of the right kind and shape."""
     given = {k: v for k, v in node.items() if k != "function"} if isinstance(node, dict) else {}
-    known = {p.name: p for p in function.parameters}
-    for name in given:
-        if name not in known:
-            raise AttnError(
-                f"{function.name} has no parameter '{name}'",
-                path=(*path, name),
-                at_key=True,
-                help=did_you_mean(name, known, what="it has")
-                if known
-                else f"{function.name} has no parameters",
-            )
+    known = [p.name for p in function.parameters]
+    refuse_unknown_parameters(function.name, given, known, path)
     values: dict[str, Any] = {}
     for parameter in function.parameters:
         if parameter.name in given:

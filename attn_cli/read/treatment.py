@@ -7,8 +7,8 @@ from typing import Any
 from attn_cli.core.norm import DEFAULT_EPS, FUNCTIONS, HeadNorm
 from attn_cli.core.problem import Projection, Treatment
 from attn_cli.core.rope import SCALINGS, Rope, Scaling
-from attn_cli.errors import AttnError, Path, did_you_mean, dotted
-from attn_cli.read.mappings import mapping
+from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.mappings import mapping, refuse_unknown_parameters
 from attn_cli.read.scalars import choice, flag, integer, positive
 from attn_cli.read.sources import Sources
 
@@ -102,14 +102,8 @@ def _scaling(node: Any, path: Path) -> Scaling:
         )
     name = choice(keys["kind"], (*path, "kind"), tuple(SCALINGS))
     known = {p.name: p for p in SCALINGS[name].parameters}
-    for key in keys:
-        if key != "kind" and key not in known:
-            raise AttnError(
-                f"{name} has no parameter '{key}'",
-                path=(*path, key),
-                at_key=True,
-                help=did_you_mean(key, known, what="it has"),
-            )
+    given = [key for key in keys if key != "kind"]
+    refuse_unknown_parameters(name, given, known, path)
     values: dict[str, float] = {}
     for parameter in known.values():
         place = (*path, parameter.name)
