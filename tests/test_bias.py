@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli.core.arrays import Array
-from attn_cli.core.bias import Alibi, Bias, RelativeBias, ScoreBias
-from attn_cli.core.bias.alibi import FORMS, SLOPES, slopes
-from attn_cli.core.bias.relative import bucket
+from attn_cli.core.bias.alibi import FORMS, SLOPES, Alibi, slopes
+from attn_cli.core.bias.base import Bias
+from attn_cli.core.bias.given import ScoreBias
+from attn_cli.core.bias.relative import RelativeBias, bucket
 from attn_cli.core.heads import GROUPINGS, key_head
 from attn_cli.core.normalizers.softmax import normalize
 from tests.places import place

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from attn_cli import AttnError
-from attn_cli.conventions import KNOBS, PRESETS, Conventions, preset, text
 from attn_cli.conventions.examples import EXAMPLES
+from attn_cli.conventions.knobs import KNOBS, text
+from attn_cli.conventions.presets import PRESETS, preset
+from attn_cli.conventions.resolve import Conventions
 
 # The knobs and presets of the specification, in the order in which they are listed.
 NAMES = [

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import attn_cli
-from attn_cli.conventions import KNOBS, PRESETS, Plain, text
 from attn_cli.conventions.examples import EXAMPLES, Example
+from attn_cli.conventions.knobs import KNOBS, Plain, text
+from attn_cli.conventions.presets import PRESETS
 from tests.conftest import Attn
 
 # How one writes the values of knobs that no key has as they stand: for window W, what is visible.

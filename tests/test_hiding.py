@@ -11,19 +11,12 @@ from hypothesis import strategies as st
 
 from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place
-from attn_cli.core.visible import (
-    CODES,
-    REASONS,
-    Causal,
-    Documents,
-    KeyLengths,
-    Mask,
-    Scheme,
-    Window,
-    all_of,
-    codes,
-    common_reach,
-)
+from attn_cli.core.visible.base import CODES, REASONS, Scheme, all_of, codes, common_reach
+from attn_cli.core.visible.causal import Causal
+from attn_cli.core.visible.document import Documents
+from attn_cli.core.visible.length import KeyLengths
+from attn_cli.core.visible.user import Mask
+from attn_cli.core.visible.window import Window
 from tests.places import place
 
 RNG = np.random.default_rng(17)

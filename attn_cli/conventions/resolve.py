@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from attn_cli.conventions.knobs import KNOBS, Plain, text
 from attn_cli.conventions.preset import Preset
-from attn_cli.conventions.presets import preset
 from attn_cli.errors import Path
 
 
@@ -18,7 +17,11 @@ class Conventions:
     @classmethod
     def of(cls, name: str | None, *, path: Path = ()) -> Conventions:
         """Return the conventions of a preset, attn's own for None; AttnError for an unknown one."""
-        return cls(None if name is None else preset(name, path=path))
+        if name is None:
+            return cls()
+        from attn_cli.conventions.presets import preset
+
+        return cls(preset(name, path=path))
 
     def get(self, knob: str) -> Plain | None:
         """Return what holds; None where nobody has decided and attn does not guess."""

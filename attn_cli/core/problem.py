@@ -8,24 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from attn_cli.core.after import After
 from attn_cli.core.arrays import Array
-from attn_cli.core.gate import OutputGate
 from attn_cli.core.linear import IDENTITY, Linear
 from attn_cli.core.next_word import NextWord
-from attn_cli.core.norm import HeadNorm
 from attn_cli.core.parameter import Parameters
-from attn_cli.core.positions import Positions
 from attn_cli.core.precision import Precision
-from attn_cli.core.rope import Rope
 from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import Layout, ScoreFunction
 from attn_cli.core.visible.base import Lead
 from attn_cli.record import Labels
+
+if TYPE_CHECKING:  # what only some problems have is loaded where it is read
+    from attn_cli.core.gate import OutputGate
+    from attn_cli.core.norm import HeadNorm
+    from attn_cli.core.positions import Positions
+    from attn_cli.core.rope import Rope
 
 Placement = Literal["scores", "query", "split"]
 

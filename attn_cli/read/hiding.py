@@ -9,7 +9,7 @@ import numpy as np
 
 from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.arrays import Integers
-from attn_cli.core.visible import Causal, Documents, KeyLengths, Scheme, Window
+from attn_cli.core.visible.base import Scheme
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.document import Document
 from attn_cli.read.mappings import mapping
@@ -77,11 +77,19 @@ def read_schemes(
         raise _exempt("prefix", "causal or window")
     if sinks and "window" not in tree:
         raise _exempt("sink_tokens", "window")
-    schemes: list[Scheme] = [Causal(prefix, offsets)] if causal else []
+    schemes: list[Scheme] = []
+    if causal:
+        from attn_cli.core.visible.causal import Causal
+
+        schemes.append(Causal(prefix, offsets))
     if "window" in tree:
+        from attn_cli.core.visible.window import Window
+
         left, right = _window(tree["window"], ("window",), conventions)
         schemes.append(Window(left, right, prefix, sinks, offsets))
     if extent.key_lengths is not None:
+        from attn_cli.core.visible.length import KeyLengths
+
         schemes.append(KeyLengths(extent.key_lengths))
     if "documents" in tree:
         schemes.append(_documents(document, extent, offsets))
@@ -143,8 +151,10 @@ def _keys(number: int) -> str:
     return f"{number} {'key' if number == 1 else 'keys'}"
 
 
-def _documents(document: Document, extent: Extent, offsets: tuple[int, ...]) -> Documents:
+def _documents(document: Document, extent: Extent, offsets: tuple[int, ...]) -> Scheme:
     """Return which document each query and each key belongs to."""
+    from attn_cli.core.visible.document import Documents
+
     node, path = document.tree["documents"], ("documents",)
     names: dict[str, int] = {}
     if isinstance(node, dict) and "file" not in node:

@@ -10,7 +10,7 @@ import numpy as np
 from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.arrays import AnyArray
 from attn_cli.core.precision import Precision
-from attn_cli.core.visible import Mask
+from attn_cli.core.visible.user import Mask
 from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.read.document import Document
 from attn_cli.read.mappings import mapping
@@ -27,6 +27,8 @@ def read_mask(
     """Return the mask, spread over the scores, None where there is none, and what to warn of."""
     if "mask" not in document.tree:
         return None, []
+    from attn_cli.core.visible.user import Mask
+
     array, true_means, path = _read(document, document.tree["mask"], ("mask",))
     flags = array.dtype.kind == "b" or (array.dtype.kind in "iu" and _zero_or_one(array))
     if true_means is not None:

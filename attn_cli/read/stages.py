@@ -8,10 +8,10 @@ import numpy as np
 
 from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.arrays import Array
-from attn_cli.core.bias import Alibi, Bias, RelativeBias, ScoreBias
-from attn_cli.core.bias.alibi import FORMS, SLOPES, slopes
+from attn_cli.core.bias.base import Bias
 from attn_cli.core.stages import ORDER, Biases, Masking, Softcap, Stage
-from attn_cli.core.visible import Mask, Scheme
+from attn_cli.core.visible.base import Scheme
+from attn_cli.core.visible.user import Mask
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.read.mappings import mapping
 from attn_cli.read.mask import read_fill
@@ -85,6 +85,8 @@ def _biases(sources: Sources, shape: ScoresShape, offsets: tuple[int, ...]) -> t
     tree = sources.document.tree
     found: list[Bias] = []
     if "score_bias" in tree:
+        from attn_cli.core.bias.given import ScoreBias
+
         path: Path = ("score_bias",)
         written = sources.natural(tree["score_bias"], path)
         if written.dtype.kind == "f" and not np.isfinite(written).all():
@@ -106,8 +108,10 @@ def _biases(sources: Sources, shape: ScoresShape, offsets: tuple[int, ...]) -> t
 
 def _alibi(
     sources: Sources, node: Any, shape: ScoresShape, offsets: tuple[int, ...]
-) -> Alibi | None:
+) -> Bias | None:
     """Return ALiBi: true, the slopes, or {slopes:, form:}."""
+    from attn_cli.core.bias.alibi import FORMS, SLOPES, Alibi, slopes
+
     path: Path = ("alibi",)
     conventions = sources.conventions
     if isinstance(node, list | tuple | np.ndarray):
@@ -135,10 +139,10 @@ def _alibi(
     return Alibi(values, form, shape.n_k, offsets)
 
 
-def _relative(
-    sources: Sources, node: Any, shape: ScoresShape, offsets: tuple[int, ...]
-) -> RelativeBias:
+def _relative(sources: Sources, node: Any, shape: ScoresShape, offsets: tuple[int, ...]) -> Bias:
     """Return T5's bias: {table:, bidirectional:, max_distance:}."""
+    from attn_cli.core.bias.relative import RelativeBias
+
     path: Path = ("relative_bias",)
     keys = mapping(node, path, ("table", "bidirectional", "max_distance"))
     if "table" not in keys:

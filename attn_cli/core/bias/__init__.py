@@ -4,10 +4,3 @@
 
 Each is asked about a `Place` and answers with (len(i) x len(j)) numbers, or what broadcasts to it.
 """
-
-from attn_cli.core.bias.alibi import Alibi
-from attn_cli.core.bias.base import Bias
-from attn_cli.core.bias.given import ScoreBias
-from attn_cli.core.bias.relative import RelativeBias
-
-__all__ = ["Alibi", "Bias", "RelativeBias", "ScoreBias"]

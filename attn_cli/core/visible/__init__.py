@@ -5,37 +5,3 @@
 
 Each scheme stands alone and is asked about a `Place`.
 """
-
-from attn_cli.core.visible.base import (
-    CODES,
-    REASONS,
-    Codes,
-    Lead,
-    Reach,
-    Scheme,
-    all_of,
-    codes,
-    common_reach,
-)
-from attn_cli.core.visible.causal import Causal
-from attn_cli.core.visible.document import Documents
-from attn_cli.core.visible.length import KeyLengths
-from attn_cli.core.visible.user import Mask
-from attn_cli.core.visible.window import Window
-
-__all__ = [
-    "CODES",
-    "REASONS",
-    "Causal",
-    "Codes",
-    "Documents",
-    "KeyLengths",
-    "Lead",
-    "Mask",
-    "Reach",
-    "Scheme",
-    "Window",
-    "all_of",
-    "codes",
-    "common_reach",
-]
