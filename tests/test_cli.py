@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attn_cli.cli.app import app
+from attn_cli.cli.app import build
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.scores import SCORES
 from tests.conftest import ROOT, SAMPLES, Attn
@@ -28,7 +28,7 @@ def test_no_arguments_show_the_help_on_standard_error(attn: Attn) -> None:
 def commands() -> list[str]:
     import typer
 
-    return sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    return sorted(typer.main.get_command(build()).commands)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("command", commands())
@@ -242,7 +242,7 @@ def test_every_option_of_the_other_commands_changes_something(
 
     monkeypatch.chdir(tmp_path)
     attn("samples", "--copy", "samples")
-    given = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
+    given = typer.main.get_command(build()).commands[command].params  # type: ignore[attr-defined]
     assert {p.name for p in given} - {"words", "file", "names"} == set(PAIRS[command])
     Path("w.txt").write_text("sous 1 0\nle 2 1\nbad x\nla 2 0\nLE 0 1\nI 1 1\n")
     Path("list.txt").write_text("le\nla\nsous\nLE\nI\n")
@@ -274,7 +274,7 @@ def test_every_option_changes_something(
     import typer
 
     monkeypatch.chdir(tmp_path)
-    compute_command = typer.main.get_command(app).commands["compute"]  # type: ignore[attr-defined]
+    compute_command = typer.main.get_command(build()).commands["compute"]  # type: ignore[attr-defined]
     options = {p.name for p in compute_command.params} - {"file"}
     assert options | {"help"} == set(EFFECTS)
     rng = np.random.default_rng(1)

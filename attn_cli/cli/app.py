@@ -1,35 +1,91 @@
-"""The commands, and the translation of what Typer raises."""
+"""The commands, each loaded when it is asked for, and the translation of what Typer raises."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Callable
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from attn_cli import __version__
-from attn_cli.cli.compute import compute
-from attn_cli.cli.conventions import conventions
-from attn_cli.cli.graph import graph
-from attn_cli.cli.keys import COMMANDS, OPTIONS, epilog, written_out
-from attn_cli.cli.next import next_word
-from attn_cli.cli.normalizers import normalizers
-from attn_cli.cli.options import grouped
-from attn_cli.cli.samples import samples
-from attn_cli.cli.scores import scores
-from attn_cli.cli.train import train
-from attn_cli.cli.translate import translate
+from attn_cli.cli.keys import COMMANDS as TAKE_KEYS
+from attn_cli.cli.keys import OPTIONS, epilog, written_out
 from attn_cli.cli.write import abandon_stdout, write_stdout
 from attn_cli.errors import AttnError, ExitStatus, PipeClosed, nearest
 
-app = typer.Typer(
-    name="attn",
-    add_completion=False,
-    # Plain help costs half the start-up of Rich's, and is the same in a pipe.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+
+class Command(NamedTuple):
+    """One command: where it is, and its line in the list of all."""
+
+    module: str
+    function: str
+    help: str
+    grouped: bool = False  # whether its options come in groups
+
+    def load(self) -> Callable[..., Any]:
+        """Return the function, with the signature that Typer reads."""
+        command: Callable[..., Any] = getattr(import_module(self.module), self.function)
+        if not self.grouped:
+            return command
+        from attn_cli.cli.options import grouped
+
+        return grouped(command)
+
+
+COMMANDS = {
+    "compute": Command(
+        "attn_cli.cli.compute", "compute", "Compute attention, step by step.", grouped=True
+    ),
+    "graph": Command(
+        "attn_cli.cli.graph", "graph", "Show which token attends to which.", grouped=True
+    ),
+    "translate": Command(
+        "attn_cli.cli.translate", "translate", "Translate words by attention.", grouped=True
+    ),
+    "next": Command("attn_cli.cli.next", "next_word", "Say which word comes next.", grouped=True),
+    "train": Command(
+        "attn_cli.cli.train", "train", "Learn the numbers of a problem file.", grouped=True
+    ),
+    "scores": Command("attn_cli.cli.scores", "scores", "List or explain the score functions."),
+    "conventions": Command(
+        "attn_cli.cli.conventions", "conventions", "List, explain or compare conventions."
+    ),
+    "normalizers": Command(
+        "attn_cli.cli.normalizers", "normalizers", "List or explain the normalisers."
+    ),
+    "samples": Command(
+        "attn_cli.cli.samples", "samples", "List, print or copy the sample problems."
+    ),
+}
+
+
+def build(wanted: str | None = None) -> typer.Typer:
+    """Return the program with all commands, or with one of them and the names of the others.
+
+    Typer makes every option of every command at every start, which costs more than most of what
+    the commands do.
+    """
+    app = typer.Typer(
+        name="attn",
+        add_completion=False,
+        # Plain help costs half the start-up of Rich's, and is the same in a pipe.
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(attn)
+    for name, command in COMMANDS.items():
+        here = wanted in (None, name)
+        keys = epilog() if here and name == "compute" else None
+        loaded = command.load() if here else _elsewhere
+        app.command(name, short_help=command.help, epilog=keys)(loaded)
+    return app
+
+
+def _elsewhere() -> None:
+    raise AssertionError("only the command that is asked for is run")
 
 
 def _version(asked: bool) -> None:
@@ -38,7 +94,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def attn(
     context: typer.Context,
     version: Annotated[  # noqa: ARG001
@@ -58,20 +113,10 @@ def attn(
         raise typer.Exit(ExitStatus.BAD)
 
 
-app.command(short_help="Compute attention, step by step.", epilog=epilog())(grouped(compute))
-app.command(short_help="Show which token attends to which.")(grouped(graph))
-app.command(short_help="Translate words by attention.")(grouped(translate))
-app.command("next", short_help="Say which word comes next.")(grouped(next_word))
-app.command(short_help="Learn the numbers of a problem file.")(grouped(train))
-app.command(short_help="List or explain the score functions.")(scores)
-app.command(short_help="List, explain or compare conventions.")(conventions)
-app.command(short_help="List or explain the normalisers.")(normalizers)
-app.command(short_help="List, print or copy the sample problems.")(samples)
-
-
 def run(arguments: list[str]) -> int:
     """Run one command line; raise AttnError for wrong usage."""
-    command = typer.main.get_command(app)
+    first = next((a for a in arguments if not a.startswith("-")), "")
+    command = typer.main.get_command(build(first))
     try:
         status = command.main(written_out(arguments), prog_name="attn", standalone_mode=False)
     except typer.TyperException as error:
@@ -93,7 +138,7 @@ def _usage(error: typer.TyperException) -> AttnError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "attn"
     unknown = re.match(r"No such option: (--\S+)$", message)
-    takes_keys = path.rpartition(" ")[2] in COMMANDS
+    takes_keys = path.rpartition(" ")[2] in TAKE_KEYS
     near = nearest(unknown[1], OPTIONS) if unknown and takes_keys else None
     if near is not None:
         message += f". Did you mean {near}?"
