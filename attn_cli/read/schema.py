@@ -16,6 +16,7 @@ from attn_cli.read.after import read_after, read_next_word
 from attn_cli.read.document import Document
 from attn_cli.read.gate import read_gate
 from attn_cli.read.hiding import read_key_lengths, read_schemes
+from attn_cli.read.idle import refuse_idle
 from attn_cli.read.keys import KEYS, TRAIN_KEYS
 from attn_cli.read.mappings import mapping
 from attn_cli.read.mask import read_mask
@@ -68,6 +69,7 @@ def _problem(document: Document) -> Problem:
         made.batch[0] if made.batch else None, made.heads, n_q, made.n_k, sources.columns
     )
     offsets, rules, warnings = _rules(sources, shape, made)
+    refuse_idle(tree, rules, function)
     query_tokens, key_tokens = _labels(sources, n_q, made)
     return Problem(
         query=made.query,

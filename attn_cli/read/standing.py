@@ -87,6 +87,13 @@ def _alignment(node: Any, path: Path) -> str:
     return choice(node, path, ALIGNMENTS)
 
 
+def is_false(node: Any) -> bool:
+    """Whether a node is `false`; it may be an array, which compares otherwise."""
+    return (isinstance(node, bool | np.bool_) and not node) or (
+        isinstance(node, str) and node == "false"
+    )
+
+
 def _by_lengths(causal: str, extent: Extent, conventions: Conventions) -> bool:
     """Whether the preset lets key_lengths win over the past, as ONNX does."""
     cache = conventions.decides("causal") and conventions.get("causal") == "cache"
@@ -116,7 +123,7 @@ def _decided(
 ) -> tuple[int, ...]:
     """Return the offsets where neither offset, past nor an alignment says them."""
     top_left = (0,) * extent.entries
-    users = [key for key in USERS if tree.get(key) not in (None, False, "false")]
+    users = [key for key in USERS if key in tree and not is_false(tree[key])]
     if extent.plain or not (causal or users):
         return top_left
     if conventions.decides("causal"):

@@ -75,6 +75,23 @@ def embedded(draw: st.DrawFn, z: Sizes, problem: dict[str, Any]) -> dict[str, An
     return made
 
 
+def without_idle(problem: dict[str, Any]) -> dict[str, Any]:
+    """The problem without keys that nothing in it goes by: those are refused."""
+    by_place = {"window", "alibi", "relative_bias", "rope"} & set(problem) or problem.get("causal")
+    hides = {"window", "key_lengths", "documents", "mask"} & set(problem) or problem.get("causal")
+    score = problem.get("score", "scaled")
+    name = score["function"] if isinstance(score, dict) else score
+    biased = bool({"score_bias", "alibi", "relative_bias"} & set(problem))
+    documents = problem.get("documents", {})
+    idle = {
+        "offset": not by_place and (isinstance(documents, dict)),
+        "empty_rows": not hides and name not in ("sparse", "given"),
+        "order": ("softcap" in problem) + biased + bool(hides) < 2,
+        "temperature": problem.get("normalize") == "argmax",
+    }
+    return {key: value for key, value in problem.items() if not idle.get(key)}
+
+
 @st.composite
 def problems(draw: st.DrawFn) -> dict[str, Any]:
     """A problem as `attn_cli.compute` takes it."""
@@ -101,4 +118,4 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
         problem["heads"] = z.heads
     if problem.get("kv_heads") == z.heads and draw(st.booleans()):
         del problem["kv_heads"]
-    return problem
+    return without_idle(problem)

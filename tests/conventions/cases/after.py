@@ -55,6 +55,7 @@ AFTER: Cases = {
             {**_HIDDEN, "normalize": {"function": name, **parameters}, "temperature": 2.5},
         )
         for name, parameters in _WITH.items()
+        if name != "argmax"
     },
     **{
         f"empty_rows {rows}, {name}": (
