@@ -149,3 +149,33 @@ def test_lists_may_stand_without_brackets(attn: Attn, tmp_path: Path) -> None:
         )
         assert one == other
         assert one.status == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "bare"),
+    [
+        ("--window", "left: 1, right: 0"),
+        ("--rope", "base: 2.5, interleaved: true"),
+        ("--alibi", "slopes: [0.5], form: signed"),
+        ("--past", "key: [[[[1, 2, 3, 5]]]], value: [[[[7, 1, 2, 3]]]]"),
+        ("--normalize", "function: entmax, alpha: 2.5"),
+        ("--normalize", "function: softmax1"),
+    ],
+)
+def test_mappings_may_stand_without_braces(
+    option: str, bare: str, attn: Attn, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(SQUARE)
+    shown = attn("compute", path, option, bare, "-f", "json")
+    assert record_of(shown) == record_of(attn("compute", path, option, f"{{{bare}}}", "-f", "json"))
+    path.write_text(f"{SQUARE}{option[2:]}: {{{bare}}}\n")
+    assert record_of(shown) == record_of(attn("compute", path, "-f", "json"))
+
+
+@pytest.mark.parametrize("value", ["[0.5]", "{slopes: [.5]}", "slopes: [0.5]"])
+def test_a_value_with_a_point_is_no_file(value: str, attn: Attn, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(SQUARE)
+    written = attn("compute", tmp_path / "p.yaml", "--alibi", value)
+    assert written.status == 0
+    assert written != attn("compute", tmp_path / "p.yaml", "--alibi")

@@ -6,6 +6,8 @@ start: what is written is turned into `--set` before Typer sees it.
 
 from __future__ import annotations
 
+import re
+
 from attn_cli.errors import AttnError
 from attn_cli.read.keys import KEYS
 
@@ -16,6 +18,7 @@ _OTHERWISE = {
 }  # fmt: skip
 OPTIONS = {f"--{key.replace('_', '-')}": key for key in KEYS if key not in _OTHERWISE}
 COMMANDS = ("compute", "graph", "next", "train")  # those that have --set
+NUMBER = re.compile(r"[\d.]+(e[-+]?\d+)?")  # scalars, which loads NumPy, has it in full
 ALONE = ("--causal", "--rope", "--alibi")  # mean `true` where nothing follows them
 
 
@@ -49,7 +52,11 @@ def written_out(arguments: list[str]) -> list[str]:
 
 
 def _stands_alone(following: str | None) -> bool:
-    return following is None or following.startswith("-") or bool(set(following) & set("./"))
+    """Whether what follows is no value: the end, an option, or what can only be a file."""
+    if following is None or following.startswith("-"):
+        return True
+    value = following.startswith(("{", "[")) or ": " in following or NUMBER.fullmatch(following)
+    return not value and bool(set(following) & set("./"))
 
 
 def epilog() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from attn_cli.core.arrays import AnyArray
@@ -15,6 +16,8 @@ from attn_cli.read.matrix import natural
 from attn_cli.read.tables import decode
 
 MATRICES = ("query", "key", "value")
+FUNCTIONS = ("score", "normalize")  # a name, or a mapping of the name and its parameters
+PAIR = re.compile(r"\s*[A-Za-z_]\w*:\s")  # what a mapping begins with
 
 
 def apply_options(document: Document, options: Mapping[str, str], sets: Sequence[str]) -> None:
@@ -35,8 +38,8 @@ def put_keys(document: Document, options: Mapping[str, str]) -> None:
         if key == "tokens" and text == "-":
             with document.inputs.open("-", "--tokens") as stream:
                 node = Quoted(decode(stream.read(), "standard input"))
-        elif key == "score":
-            node = _value(text, "--score")
+        elif key in FUNCTIONS:
+            node = _value(text, f"--{key}")
         document.replace((key,), node, option)
         if key == "tokens":
             document.tree.pop("sequences", None)  # one sequence takes the place of all
@@ -154,5 +157,10 @@ def _set(document: Document, text: str) -> None:
 
 
 def _value(text: str, option: str) -> object:
-    """Return the YAML value of an option."""
+    """Return the YAML value of an option; a mapping may be written without its braces."""
+    if PAIR.match(text) and "\n" not in text:
+        try:
+            return parse(f"{{{text}}}", option)
+        except AttnError:
+            pass  # the text as it was written says better what is wrong with it
     return parse(text, option)
