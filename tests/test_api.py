@@ -145,3 +145,75 @@ def test_memory_limit_refuses_before_it_computes() -> None:
 
 def test_dtype_may_be_a_type() -> None:
     assert attention(Q, K, V, dtype=np.float32)["output"].dtype == np.float32
+
+
+class Tensor:
+    """An array of another library, which NumPy can take over or not."""
+
+    def __init__(self, values: object, refuses: str | None = None) -> None:
+        self.values, self.refuses = np.asarray(values), refuses
+        self.shape = self.values.shape
+
+    def __array__(self, *_: object, **__: object) -> np.ndarray:
+        if self.refuses:
+            raise RuntimeError(self.refuses)
+        return self.values
+
+
+ATTEND = np.array([[False, True, False]])
+TURNED = {"interleaved": np.array(True), "base": np.float32(4)}
+# Key -> what another library gives, and the same in Python's own types.
+SAME: dict[str, tuple[object, object]] = {
+    "key_lengths": (Tensor([2]), [2]),
+    "offset": (Tensor([1]), 1),
+    "prefix": (Tensor(2), 2),
+    "alibi": (Tensor([0.5]), [0.5]),
+    "causal": (np.array(True), True),
+    "rope": (TURNED, {"interleaved": True, "base": 4}),
+    "documents": ((np.int64(3), np.int64(3), np.int64(7)), [0, 0, 1]),
+    "mask": (
+        {"values": Tensor(ATTEND), "true_means": np.array("attend")},
+        [[-np.inf, 0, -np.inf]],
+    ),
+    "window": ({"left": Tensor(1)}, {"left": 1}),
+    "order": (np.array(["mask", "bias", "softcap"]), ["mask", "bias", "softcap"]),
+}
+NEEDED: dict[str, dict[str, object]] = {
+    "offset": {"causal": True},
+    "prefix": {"causal": True},
+    "order": {"causal": True, "softcap": 1},
+}
+
+
+@pytest.mark.parametrize("key", SAME)
+def test_arrays_of_any_library_and_scalars_of_numpy(key: str) -> None:
+    x = np.array([[1.0, 2], [3, 5], [7, 11]])
+    given, plain = SAME[key]
+    bare = {"query": x, "key": x, "value": x, **NEEDED.get(key, {})}
+    found, expected = (compute({**bare, key: node})["weights"] for node in (given, plain))
+    np.testing.assert_array_equal(found, expected)
+    assert not np.array_equal(found, compute(bare)["weights"])
+
+
+def test_words_in_an_array_are_documents() -> None:
+    words, numbers = np.array(["a", "a", "b"]), [0, 0, 1]
+    x = np.array([[1.0, 2], [3, 5], [7, 11]])
+    np.testing.assert_array_equal(
+        attention(x, x, x, documents=words)["weights"],
+        attention(x, x, x, documents=numbers)["weights"],
+    )
+
+
+def test_slopes_in_an_array_where_nothing_says_where_queries_stand() -> None:
+    q, k = np.ones((1, 2, 3, 5)), np.ones((1, 2, 7, 5))
+    with pytest.raises(AttnError, match="alibi needs to know where the queries stand"):
+        attention(q, k, k, alibi=np.array([0.5, 0.25]))
+
+
+def test_an_array_that_numpy_cannot_take_over() -> None:
+    with pytest.raises(AttnError) as caught:
+        attention(Q, K, V, output_gate={"logits": Tensor([[1.0]], "it requires grad")})
+    assert str(caught.value) == (
+        "output_gate.logits cannot become a NumPy array: it requires grad\n"
+        "help: convert it first, for example with .detach().float().numpy()"
+    )

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from attn_cli.core.arrays import AnyArray
 from attn_cli.core.axes import AXES
 from attn_cli.errors import AttnError, Path, Where, dotted, printable
@@ -149,15 +151,32 @@ def find_top(document: Document) -> Where:
 
 
 def from_mapping(problem: Mapping[str, Any]) -> Document:
-    """Return the document of a problem written in Python: the same keys, arrays and numbers."""
-    return Document({key: _plain(value) for key, value in problem.items() if value is not None})
+    """Return the document of a problem written in Python: the same keys, arrays and numbers.
+
+    Raises AttnError for an array that NumPy cannot take over.
+    """
+    tree = problem.items()
+    return Document({key: _plain(node, (str(key),)) for key, node in tree if node is not None})
 
 
-def _plain(node: Any) -> Node:
-    """Return any mapping as a dict, with all that is in it."""
+def _plain(node: Any, path: Path) -> Node:
+    """Return any mapping as a dict, with all that is in it; arrays as NumPy's, of no axis as one.
+
+    An array of words becomes a list, and one without axes the number, the flag or the word in it.
+    """
     if isinstance(node, Mapping):
-        return {key: _plain(value) for key, value in node.items()}
-    return node
+        return {key: _plain(value, (*path, str(key))) for key, value in node.items()}
+    if not hasattr(node, "__array__") or isinstance(node, type):
+        return node
+    try:
+        array = np.asarray(node)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise AttnError(
+            f"{dotted(path)} cannot become a NumPy array: {printable(str(error))}",
+            path=path,
+            help="convert it first, for example with .detach().float().numpy()",
+        ) from None
+    return array.tolist() if array.ndim == 0 or array.dtype.kind == "U" else array
 
 
 def _tree(archive: Archive) -> dict[str, Node]:

@@ -90,13 +90,15 @@ def narrowed(value: float, path: Path, dtype: np.dtype[Any]) -> float:
     return value
 
 
-def flag(value: Any, path: Path) -> bool:
-    """Return true or false."""
+def flag(value: Any, path: Path, *, help: str | None = None) -> bool:
+    """Return true or false; `help` is for a key that could be something else as well."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if value in ("true", "false") and not isinstance(value, Quoted):
         return bool(value == "true")
-    raise AttnError(f"{dotted(path)} must be true or false, not {shown(value)}", path=path)
+    raise AttnError(
+        f"{dotted(path)} must be true or false, not {shown(value)}", path=path, help=help
+    )
 
 
 def choice(value: Any, path: Path, names: tuple[str, ...]) -> str:
@@ -115,7 +117,7 @@ def word(value: Any, path: Path) -> str:
     """Return a word as it stands."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float | np.integer) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
         raise AttnError(f"{dotted(path)} must be a word, not {kind_of(value)}", path=path)
