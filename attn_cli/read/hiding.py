@@ -49,9 +49,10 @@ def read_key_lengths(document: Document, n_k: int, batch: int | None) -> tuple[i
         )
     for at, length in enumerate(lengths):
         if length > n_k:
+            place = (*path, at) if isinstance(node, list | tuple) else path
             raise AttnError(
-                f"{dotted((*path, at))} is {length}, but there are {n_k} keys",
-                path=(*path, at) if isinstance(node, list | tuple) else path,
+                f"{dotted(place)} is {length}, but there are {n_k} keys",
+                path=place,
                 help="a length counts the first keys that are there, the past included",
             )
     return lengths
@@ -117,6 +118,12 @@ def _exempt(key: str, needed: str) -> AttnError:
 
 def _window(node: Any, path: Path, conventions: Conventions) -> tuple[int, int]:
     """Return the bounds left and right, both part of the window, -1 where there is none."""
+    if isinstance(node, list | tuple | np.ndarray) and np.shape(node) == (2,):
+        raise AttnError(
+            "window must be a mapping, not two numbers",
+            path=path,
+            help=f"write {{left: {node[0]}, right: {node[1]}}}, both inclusive and -1 unbounded",
+        )
     if not isinstance(node, dict):
         return _bare(integer(node, path, 1), path, conventions)
     keys = mapping(node, path, ("left", "right", "keys"))

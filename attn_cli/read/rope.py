@@ -19,7 +19,7 @@ def read_rope(sources: Sources, node: Any, d_q: int, d_k: int) -> Rope | None:
     path: Path = ("rope",)
     conventions = sources.conventions
     if not isinstance(node, dict):
-        if not flag(node, path):
+        if not flag(node, path, help="or write {base: ..., interleaved: ..., dims: ...}"):
             return None
         node = {}
     keys = mapping(node, path, KEYS)

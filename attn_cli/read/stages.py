@@ -73,7 +73,7 @@ def _order(tree: Any, conventions: Conventions) -> tuple[str, ...]:
             )
     if sorted(names) != sorted(ORDER):
         raise AttnError(
-            f"order has {', '.join(names)}, and needs each of {', '.join(ORDER)} once",
+            f"order has {', '.join(names) or 'nothing'}, and needs each of {', '.join(ORDER)} once",
             path=path,
             help=f"write order: [{', '.join(ORDER)}], in the order in which they happen",
         )
@@ -118,7 +118,7 @@ def _alibi(
         keys: Any = {"slopes": node}
     elif isinstance(node, dict):
         keys = mapping(node, path, ("slopes", "form"))
-    elif flag(node, path):
+    elif flag(node, path, help="or write the slopes as a list, or {slopes: ..., form: ...}"):
         keys = {}
     else:
         return None
@@ -165,8 +165,12 @@ def _relative(sources: Sources, node: Any, shape: ScoresShape, offsets: tuple[in
     farthest = integer(keys.get("max_distance", 128), place, 1)
     if farthest <= near:
         raise AttnError(
-            f"relative_bias.max_distance is {farthest}, but the first {near} buckets hold one "
-            f"distance each",
+            f"relative_bias.max_distance is {farthest}, but the first "
+            + (
+                "bucket holds one distance"
+                if near == 1
+                else f"{near} buckets hold one distance each"
+            ),
             path=place if "max_distance" in keys else path,
             help=f"give more than {near}",
         )
