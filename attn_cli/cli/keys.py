@@ -17,7 +17,7 @@ _OTHERWISE = {
     "scale", "causal", "normalize", "train", "dtype", "next_word", "feed_forward",
 }  # fmt: skip
 OPTIONS = {f"--{key.replace('_', '-')}": key for key in KEYS if key not in _OTHERWISE}
-COMMANDS = ("compute", "graph", "next", "train")  # those that have --set
+COMMANDS = ("compute", "graph", "next")  # those that have --set
 NUMBER = re.compile(r"[\d.]+(e[-+]?\d+)?")  # scalars, which loads NumPy, has it in full
 ALONE = ("--causal", "--rope", "--alibi")  # mean `true` where nothing follows them
 
