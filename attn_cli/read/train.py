@@ -22,14 +22,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from attn_cli.core.arrays import Array
-from attn_cli.core.gradients.normalizers import NORMALIZER_GRADIENTS
-from attn_cli.core.gradients.scores import SCORE_GRADIENTS
 from attn_cli.core.initial import constant, drawn, gradient_of
 from attn_cli.core.learnt import arrays_of
 from attn_cli.core.problem import Problem
 from attn_cli.core.train import Example, Parameter, Source, Training
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.read.document import Document
+from attn_cli.read.gradients import (
+    refuse_functions_without_gradient,
+    refuse_keys_without_gradient,
+)
 from attn_cli.read.keys import TRAIN_KEYS
 from attn_cli.read.lookup import WordTable, read_word_table
 from attn_cli.read.mappings import mapping
@@ -44,11 +46,6 @@ LEARNING_RATE = 0.05
 EXAMPLES: Path = ("train", "examples")
 MEMORY = "memory.embeddings"
 FLOAT = np.dtype(np.float64)
-NO_GRADIENT = (
-    "like", "past", "kv_heads", "qk_norm", "rope", "scale_placement", "softcap", "score_bias",
-    "alibi", "relative_bias", "mask_fill", "top_k", "temperature", "empty_rows", "dropout",
-    "output_gate", "precision",
-)  # fmt: skip
 
 
 class Written(NamedTuple):
@@ -178,40 +175,15 @@ def _base(document: Document, pairs: list[Pair]) -> Problem:
         known.rows(pair.tokens, (*EXAMPLES, at, 0))
     if "tokens" not in tree:  # they are the examples'
         document = replace(document, tree={**tree, "tokens": list(pairs[0].tokens)})
-    _refuse_without_gradient(tree)
+    refuse_keys_without_gradient(tree)
     base = read_problem(document)
     if base.next_word is None:
         raise AttnError(
             "train needs next_word: its logits are what is learnt",
             help="add next_word: {vocabulary: [...], weights: [[...], ...]}",
         )
-    if base.rules.normalizer.name not in NORMALIZER_GRADIENTS:
-        raise AttnError(
-            f"the normaliser {base.rules.normalizer.name} has no gradient",
-            path=("normalize",),
-            help=f"those that have one: {', '.join(NORMALIZER_GRADIENTS)}",
-        )
-    innermost, _ = base.score.innermost(base.parameters)
-    for function in (base.score, innermost):
-        if function.name not in SCORE_GRADIENTS.names:
-            raise AttnError(
-                f"the score function {function.name} has no gradient",
-                path=("score",),
-                help=f"those that have one: {', '.join(SCORE_GRADIENTS.names)}",
-            )
+    refuse_functions_without_gradient(base)
     return base
-
-
-def _refuse_without_gradient(tree: Mapping[str, Any]) -> None:
-    """Raise AttnError for a key whose part of the computation has no gradient."""
-    for key in NO_GRADIENT:
-        if key in tree:
-            raise AttnError(
-                f"train has no gradient for {key}",
-                path=(key,),
-                at_key=True,
-                help="leave it out; what hides keys (causal, window, mask, ...) can stay",
-            )
 
 
 def _node(tree: Any, name: str) -> Any:
