@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from attn_cli.core.gate import OutputGate
@@ -63,16 +65,20 @@ def read_gate(
 
 
 def _logits(sources: Sources, node: object, shape: ScoresShape, d_v: int) -> np.ndarray:
-    """Return logits (batch, heads, n_q, d_v), or with one number a head and query."""
+    """Return logits (batch, heads, n_q, d_v), or with one number a head and query.
+
+    In layout columns they are written (batch, heads, d_v, n_q).
+    """
     path: Path = ("output_gate", "logits")
     logits = sources.numbers(node, path)
-    width = logits.shape[-1] if logits.ndim else 0
+    at = 2 if shape.columns else 1  # which axis from the last is d_v
+    width = logits.shape[-at] if logits.ndim >= at else 0
     if width not in (1, d_v):
+        axis = "its last axis but one" if shape.columns else "its last axis"
         raise AttnError(
-            f"{dotted(path)} has shape {form(logits.shape)}: its last axis must be d_v = {d_v}, or "
-            "1",
+            f"{dotted(path)} has shape {form(logits.shape)}: {axis} must be d_v = {d_v}, or 1",
             path=path,
             help="give one number for each feature, or one for each head and query",
         )
-    rows = ScoresShape(shape.batch, shape.heads, shape.n_q, width, columns=False)
-    return rows.spread(logits, path)
+    context = replace(shape, n_k=width, whose="context", last="d_v")
+    return context.spread(logits, path)

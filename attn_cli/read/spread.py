@@ -1,4 +1,4 @@
-"""Matrices that are spread over the scores: masks, biases, dropout."""
+"""Matrices that are spread over the scores, or the context: masks, biases, dropout, gates."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class ScoresShape:
     n_q: int
     n_k: int
     columns: bool  # whether matrices are written with a query a column
+    whose: str = "scores"  # what messages call that of this shape
+    last: str = "n_k"  # and its axis beside that of the queries
 
     @property
     def written(self) -> tuple[int, ...]:
@@ -33,7 +35,7 @@ class ScoresShape:
         """Their names."""
         names = (("batch", self.batch), ("heads", self.heads))
         lead = tuple(name for name, n in names if n is not None)
-        return (*lead, *(("n_k", "n_q") if self.columns else ("n_q", "n_k")))
+        return (*lead, *((self.last, "n_q") if self.columns else ("n_q", self.last)))
 
     def fits(self, array: AnyArray) -> bool:
         """Whether an array can be spread."""
@@ -60,9 +62,9 @@ class ScoresShape:
         ):
             raise AttnError(
                 f"{dotted(path)} has shape {form(array.shape)}, which does not broadcast to the "
-                f"scores {form(self.symbols)} = {form(written)}",
+                f"{self.whose} {form(self.symbols)} = {form(written)}",
                 path=path,
-                help=f"in layout columns {dotted(path)} has at least the two axes (n_k, n_q)"
+                help=f"in layout columns {dotted(path)} has two axes or more: ({self.last}, n_q)"
                 if self.columns and array.ndim == 1
                 else "each of its axes, from the last, must have that size or 1",
             )
