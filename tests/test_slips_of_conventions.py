@@ -9,11 +9,13 @@ import pytest
 
 from attn_cli import compute
 from attn_cli.core import parts as parts_module
+from attn_cli.core import run as run_module
 from attn_cli.core.problem import Problem, Request
 from attn_cli.read.document import from_mapping
 from attn_cli.read.schema import read_problem
 
 RNG = np.random.default_rng(4)
+INF = np.inf
 
 
 def normal(*shape: int) -> Any:
@@ -68,3 +70,106 @@ def test_other_steps_keep_their_heads_before_the_rows() -> None:
     assert parted[0].axes == ("batch", "head", "query", "dimension")
     joined = np.concatenate([record["context"] for record in parted[1]]).reshape(2, 3, 5, 13)
     np.testing.assert_allclose(joined, compute(BSHD)["context"], rtol=1e-12)
+
+
+def test_a_place_in_a_message_has_the_axes_of_its_step() -> None:
+    value = np.ones((2, 11, 3, 13))
+    value[1, :, 2, 5] = 3e38
+    plain = {**BSHD, "value": value, "dtype": "float32", "normalize": "relu", "scale": 50}
+    record = compute(plain)
+    first = {
+        step: np.argwhere(~np.isfinite(record[step]))[0].tolist() for step in ("context", "output")
+    }
+    assert first["context"][1] == first["output"][2] == 2
+    assert any(f"context is not finite at {first['context']} (" in w for w in record.warnings)
+    assert any(f"output is not finite at {first['output']} (" in w for w in record.warnings)
+
+
+EMPTY: dict[str, Any] = {
+    "query": normal(5, 3),
+    "key": normal(7, 3),
+    "value": normal(7, 2),
+    "causal": True,
+    "offset": -2,
+}
+
+
+@pytest.mark.parametrize("steps", [["output"], ["context"], ["row_sums"], ["lse", "row_sums"]])
+@pytest.mark.parametrize("rows", ["zero", "nan", "uniform"])
+def test_rows_without_a_key_do_not_depend_on_what_is_asked_for(
+    steps: list[str], rows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block of rows that reaches no key at all has no weights that could be NaN."""
+    whole = compute({**EMPTY, "empty_rows": rows})
+    monkeypatch.setattr(run_module, "BLOCK_BYTES", 1)
+    alone = compute({**EMPTY, "empty_rows": rows}, steps=steps)
+    for step in steps:
+        np.testing.assert_allclose(alone[step], whole[step], rtol=1e-12)
+    if steps != ["lse", "row_sums"]:
+        assert np.isnan(alone[steps[0]][:2]).all() == (rows == "nan")
+    assert alone.warnings == whole.warnings
+
+
+def test_a_row_that_is_given_zeros_has_the_output_zero_behind_a_finite_fill_too() -> None:
+    problem = {
+        "query": [[1.0], [2.0]],
+        "key": [[1.0], [2.0], [3.0]],
+        "value": [[np.nan], [INF], [5.0]],
+        "nonfinite": "allow",
+        "mask": [[-INF, -INF, -INF], [-INF, -INF, 0]],
+        "mask_fill": {"value": -1e9},
+        "empty_rows": "zero",
+    }
+    output = compute(problem)["output"]
+    assert output[0, 0] == 0
+    assert np.isnan(output[1, 0])  # 0 * NaN: behind a finite fill those keys take part
+
+
+def test_what_overflows_in_a_row_without_a_key_is_said() -> None:
+    problem = {
+        "query": [[1.0]],
+        "key": [[1.0], [2.0]],
+        "value": [[6e4], [6e4]],
+        "weights": {"output": [[3.0]]},
+        "mask": [[-INF, -INF]],
+        "empty_rows": "uniform",
+        "dtype": "float16",
+    }
+    assert compute(problem).warnings == (
+        "query 0 has no key to attend to: the weights there are equal, one part for every key",
+        "output is not finite at [0, 0] (1 value): float16 overflows there",
+    )
+
+
+TWO_HEADS: dict[str, Any] = {
+    "query": [[1.0, 1e30]],
+    "key": [[1.0, 1e30], [1.0, 1e30]],
+    "value": [[1.0, 1.0], [1.0, 1.0]],
+    "heads": 2,
+    "dtype": "float32",
+    "mask": {"values": [[[False, False]], [[True, True]]], "true_means": "attend"},
+}
+
+
+@pytest.mark.parametrize("rows", ["zero", "nan"])
+def test_a_head_without_a_key_excuses_no_other_head(rows: str) -> None:
+    """What the heads make together is excused: it is NaN by one of them."""
+    warnings = compute({**TWO_HEADS, "empty_rows": rows}).warnings
+    assert "weights is not finite at [1, 0, 0] (2 values): float32 overflows there" in warnings
+    assert "context is not finite at [1, 0, 0] (1 value): float32 overflows there" in warnings
+    joined = "concat is not finite at [0, 1] (1 value): float32 overflows there"
+    assert (joined in warnings) == (rows == "zero")
+
+
+def test_a_row_without_a_key_excuses_no_query_of_the_next_batch_entry() -> None:
+    problem = {
+        "query": [[[0.0, 0.0]], [[1.0, 0.0]]],
+        "key": np.zeros((2, 1, 2)),
+        "value": np.ones((2, 1, 1)),
+        "key_lengths": [0, 1],
+        "empty_rows": "nan",
+        "qk_norm": {"function": "rms", "query_gain": [3e38, 1.0]},  # times sqrt(2)
+        "dtype": "float32",
+    }
+    said = "q_normed is not finite at [1, 0, 0] (1 value): float32 overflows there"
+    assert said in compute(problem).warnings

@@ -137,7 +137,11 @@ def _weighed(
     scores, seen = last.values, last.seen
     assert seen is not None  # the scores say who takes part
     weights = rules.weights(scores, seen, empty, entry.parameters)
-    weighing = seen | empty[:, None] if rules.empty_rows == "uniform" else seen
+    weighing = seen
+    if rules.empty_rows == "uniform":
+        weighing = seen | empty[:, None]
+    elif rules.empty_rows == "zero":  # also behind a finite fill, where hidden keys are seen
+        weighing = seen & ~empty[:, None]
     yield Made("weights", weights, weighing, why)
     if "lse" in asides and rules.normalizer.log_sum is not None:
         lse = rules.normalizer.log_sum(rules.warmed(scores), seen, entry.parameters)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Array, Bools, Integers
-from attn_cli.core.axes import ASIDES, AXES, OF_SCORES, WHOLE_ROWS
+from attn_cli.core.axes import AFTER, ASIDES, AXES, WEIGHED, WHOLE_ROWS
 from attn_cli.core.block import Made
 from attn_cli.core.plan import Plan, StepPlan
 from attn_cli.core.problem import Problem
@@ -15,6 +15,7 @@ from attn_cli.core.visible.base import REASONS, Lead
 from attn_cli.record import Choice, Step
 
 MARKED = WHOLE_ROWS - {"products", "gate", "visible"}  # steps in which a key can be hidden
+OF_WEIGHTS = WEIGHED | {"weights", "dropped"}  # steps that are NaN where weights are meant to be
 
 
 class Collector:
@@ -38,7 +39,7 @@ class Collector:
         }
         self.choices: list[Choice] = []  # the next word of each batch entry
         self._empty: list[tuple[Lead, int]] = []  # queries that see no key
-        self._forgiven: Bools | None = None  # rows of the block at hand that see no key
+        self._forgiven: dict[Lead, Bools] = {}  # rows of the block at hand that are meant to be NaN
         self._wild: dict[str, tuple[int, list[int]]] = {}  # step -> how many not finite, the first
 
     def keep(self, name: str, lead: Lead, values: AnyArray, rows: Integers | None = None) -> None:
@@ -76,13 +77,14 @@ class Collector:
         name, values = made.name, made.values
         if name == "empty":
             self._empty += [(lead, int(row)) for row in rows[values]]
-            self._forgiven = values if self._forgiven is None else self._forgiven | values
+            if self._problem.rules.empty_rows == "nan":
+                self._forgiven[lead] = values
             return
         if self.watches(name):
             wild = ~np.isfinite(values)
             if made.matters is not None and made.seen is not None:
                 wild &= made.matters & made.seen  # elsewhere -inf says that a key is hidden
-            self.note_wild(name, lead, self._forgive(name, wild), rows, keys)
+            self.note_wild(name, lead, self._forgive(name, lead, wild), rows, keys)
         if made.why is not None and made.seen is not None:
             self.mark(name, lead, np.where(made.seen, 0, made.why), rows)
         if name == "weights" and made.seen is not None:
@@ -92,13 +94,17 @@ class Collector:
 
     def forget_empty(self) -> None:
         """Begin a block of rows: which of them see no key is to be told anew."""
-        self._forgiven = None
+        self._forgiven = {}
 
-    def _forgive(self, name: str, wild: Bools) -> Bools:
-        """Return what is not finite, but for what a row without a key is meant to give."""
-        meant = name not in OF_SCORES and self._problem.rules.empty_rows is not None
-        if self._forgiven is not None and meant and len(self._forgiven) == len(wild):
-            wild[self._forgiven] = False
+    def _forgive(self, name: str, lead: Lead, wild: Bools) -> Bools:
+        """Return what is not finite, but for what a row without a key is meant to give.
+
+        What several heads make together is NaN where one of them is.
+        """
+        if name in OF_WEIGHTS:
+            for entry, rows in self._forgiven.items():
+                if entry[: len(lead)] == lead:
+                    wild[rows] = False
         return wild
 
     def mark(self, name: str, lead: Lead, hidden: AnyArray, rows: Integers) -> None:
@@ -143,6 +149,8 @@ class Collector:
         if self._problem.layout == "columns":
             place.reverse()
         place = [*lead, *place]
+        if self._problem.heads_last and name in AFTER:
+            place[-3:-1] = reversed(place[-3:-1])
         count, first = self._wild.get(name, (0, place))
         self._wild[name] = count + int(wild.sum()), min(first, place)
 
@@ -150,7 +158,8 @@ class Collector:
         """Note what is not finite in a step whose every value counts, and keep it."""
         if self.watches(name):
             wild = ~np.isfinite(values)
-            self.note_wild(name, lead, wild if rows is None else self._forgive(name, wild), rows)
+            forgiven = wild if rows is None else self._forgive(name, lead, wild)
+            self.note_wild(name, lead, forgiven, rows)
         self.keep(name, lead, values, rows)
 
     def steps(self) -> dict[str, Step]:

@@ -118,7 +118,9 @@ def _keys(problem: Problem, entry: Entry, rows: slice, wanted: set[str]) -> slic
     if entry.selection is not None:
         first, last = entry.selection.reach(entry.i[rows], problem.n_k)
         start, stop = max(start, first), min(stop, last)
-    return slice(start, stop) if start < stop else slice(0, 0)
+    # NaN in a row without a key needs a key to stand at: a sum over no keys is 0.
+    least = 1 if problem.rules.empty_rows == "nan" else 0
+    return slice(start, stop) if start < stop else slice(0, least)
 
 
 def _fill_block(

@@ -22,14 +22,18 @@ def dropped(problem: dict[str, Any], axes: Axes, weights: Heads) -> Heads:
 def context(problem: dict[str, Any], axes: Axes, given: Staged, weights: Heads, v: Heads) -> Heads:
     """The weighted sum of values; one that takes no part and weighs 0 may hold anything.
 
-    In a row without a key that is to be uniform all take part.
+    In a row without a key that is to be uniform all take part, in one that is to be zero none.
     """
-    uniform = problem.get("empty_rows") == "uniform"
+    given_to_empty = problem.get("empty_rows")
 
     def row(b: int, h: int, i: int) -> list[float]:
         pairs = zip(weights[b][h][i], given.gone[b][h][i], v[b][axes.kv(h)], strict=True)
-        everything = uniform and all(given.codes[b][h][i])
-        counted = [(w, x) for w, g, x in pairs if everything or w != 0 or not g]
+        named = given_to_empty if all(given.codes[b][h][i]) else None
+        counted = [
+            (w, x)
+            for w, g, x in pairs
+            if named != "zero" and (named == "uniform" or w != 0 or not g)
+        ]
         return [total(w * x[n] for w, x in counted) for n in range(len(v[0][0][0]))]
 
     return axes.rows(row)
