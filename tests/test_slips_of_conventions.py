@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attn_cli import compute
+from attn_cli import AttnError, compute
 from attn_cli.core import parts as parts_module
 from attn_cli.core import run as run_module
 from attn_cli.core.problem import Problem, Request
@@ -173,3 +173,37 @@ def test_a_row_without_a_key_excuses_no_query_of_the_next_batch_entry() -> None:
     }
     said = "q_normed is not finite at [1, 0, 0] (1 value): float32 overflows there"
     assert said in compute(problem).warnings
+
+
+@pytest.mark.parametrize(
+    "normalize", ["softmax", "softmax1", {"function": "sink_logits", "logits": [0.0]}]
+)
+def test_sums_of_a_normaliser_in_float16_are_not_held_in_it(normalize: Any) -> None:
+    n = 70_000
+    problem = {
+        "query": [[0.0]],
+        "key": np.zeros((n, 1)),
+        "value": np.ones((n, 1)),
+        "dtype": "float32",
+        "precision": {"softmax": "float16"},
+        "normalize": normalize,
+    }
+    record = compute(problem)
+    assert record["lse"][0] == np.float16(np.log(n))
+    np.testing.assert_allclose(record["weights"], 1 / n, rtol=3e-3)
+    assert record.warnings == ()
+
+
+def test_numbers_of_a_mask_are_rounded_to_bfloat16_once() -> None:
+    above_a_tie = 1 + 2.0**-8 + 2.0**-40  # float32 would put it on the tie
+    problem = {"query": [[0.0]], "key": [[0.0]], "value": [[1.0]], "mask": [[above_a_tie]]}
+    assert compute({**problem, "dtype": "bfloat16"})["masked"][0, 0] == 1 + 2.0**-7
+    types = {"dtype": "float32", "precision": {"scores": "bfloat16"}}
+    assert compute({**problem, **types})["masked"][0, 0] == 1 + 2.0**-7
+
+
+def test_a_number_of_a_mask_that_bfloat16_does_not_hold() -> None:
+    lowest = float(np.finfo(np.float32).min)
+    problem = {"query": [[0.0]], "key": [[0.0]], "value": [[1.0]], "mask": [[lowest]]}
+    with pytest.raises(AttnError, match=r"mask\[0\]\[0\] = -3.40282e\+38 is too large for bfloat"):
+        compute({**problem, "dtype": "bfloat16"})

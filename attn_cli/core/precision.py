@@ -35,6 +35,11 @@ class FloatType:
             return -float(2 - 2.0 ** (1 - BFLOAT16_BITS)) * 2.0**127
         return float(np.finfo(self.carrier).min)
 
+    @property
+    def read_as(self) -> np.dtype[Any]:
+        """The type in which numbers are read that are rounded to this one: they are so once."""
+        return np.dtype(np.float64) if self.name == "bfloat16" else self.carrier
+
     def round(self, x: Array) -> Array:
         """Return `x` in this type: rounded once, from whichever type it has, to the nearest even.
 

@@ -14,7 +14,7 @@ from attn_cli.core.visible.user import Mask
 from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.read.document import Document
 from attn_cli.read.mappings import mapping
-from attn_cli.read.matrix import FILE_KEYS, cast, natural
+from attn_cli.read.matrix import FILE_KEYS, cast, natural, rounded
 from attn_cli.read.scalars import choice, number, positive
 from attn_cli.read.spread import ScoresShape, first
 
@@ -56,8 +56,10 @@ def read_mask(
         )
     visible = ~np.isneginf(array)
     # What hides is decided on the mask as written: -1e9 is no -inf, also in float16.
-    added = cast(np.where(visible, array, 0), path, precision.scores.carrier, finite=True)
-    numbers = shape.spread(precision.scores.round(added), path) if added.any() else None
+    type_ = precision.scores
+    added = cast(np.where(visible, array, 0), path, type_.read_as, finite=True)
+    added = rounded(added, path, type_, finite=True)
+    numbers = shape.spread(added, path) if added.any() else None
     return Mask(shape.spread(visible, path), numbers, "mask > -inf", not visible.all()), warnings
 
 

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Array
+from attn_cli.core.precision import FloatType
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.read.arrays import NPY_MAGIC, ZIP_MAGIC, Archive, read_npy
 from attn_cli.read.document import Document, Member
@@ -63,6 +64,19 @@ def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> 
             f"{dotted(place)} is {'NaN' if np.isnan(value) else 'infinite'}",
             path=place,
             help="mend the input, or let such numbers pass with nonfinite: allow",
+        )
+    return result
+
+
+def rounded(array: Array, path: Path, type_: FloatType, *, finite: bool) -> Array:
+    """Return an array that was read as `type_` is read, rounded to it; raise as `cast` does."""
+    result = type_.round(array)
+    if finite and result is not array and not np.isfinite(result).all():
+        at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
+        raise AttnError(
+            f"{dotted((*path, *at))} = {array[at]:g} is too large for {type_.name}",
+            path=(*path, *at),
+            help="compute in a wider type: dtype float64",
         )
     return result
 

@@ -17,7 +17,7 @@ from attn_cli.read.document import Document
 from attn_cli.read.keys import PROJECTED
 from attn_cli.read.lookup import WordTable, read_word_table
 from attn_cli.read.mappings import mapping
-from attn_cli.read.matrix import cast, is_table_file, natural
+from attn_cli.read.matrix import cast, is_table_file, natural, rounded
 from attn_cli.read.scalars import flag
 from attn_cli.read.shapes import Shapes, form
 from attn_cli.read.tokens import read_tokens
@@ -56,21 +56,11 @@ class Sources:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type in which arrays are read; bfloat16 is rounded to from float64, once."""
-        type_ = self.precision.dtype
-        return np.dtype(np.float64) if type_.name == "bfloat16" else type_.carrier
+        return self.precision.dtype.read_as
 
     def rounded(self, array: Array, path: Path) -> Array:
         """Return an array that was read in the type of the problem."""
-        result = self.precision.dtype.round(array)
-        if self.finite and result is not array and not np.isfinite(result).all():
-            at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
-            raise AttnError(
-                f"{dotted((*path, *at))} = {array[at]:g} is too large for "
-                f"{self.precision.dtype.name}",
-                path=(*path, *at),
-                help="compute in a wider type: dtype float64",
-            )
-        return result
+        return rounded(array, path, self.precision.dtype, finite=self.finite)
 
     def numbers(self, node: Any, path: Path) -> Array:
         """Return an array of numbers with any axes, in the type of the problem."""

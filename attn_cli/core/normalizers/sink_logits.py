@@ -26,8 +26,8 @@ def softmax_with_sink(scores: Array, visible: Bools, sink: float) -> Array:
     # The sink is among what the largest is taken of: either can overflow alone.
     highest = scores.max(axis=1, keepdims=True, where=visible, initial=logit)
     e = np.exp(scores - highest, out=np.zeros_like(scores), where=visible)
-    total = e.sum(axis=1, keepdims=True) + np.exp(logit - highest)
-    weights: Array = np.divide(e, total, out=e, where=visible)
+    total = softmax.row_sums(e) + np.exp(logit - highest)
+    weights: Array = np.divide(e, total, out=e, where=visible, casting="same_kind")
     return weights
 
 

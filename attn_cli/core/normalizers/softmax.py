@@ -23,10 +23,17 @@ def normalize(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
     highest = scores.max(axis=1, keepdims=True, where=visible, initial=-np.inf)
     highest[~visible.any(axis=1)] = 0  # -inf - (-inf) is NaN
     e = np.exp(scores - highest, out=np.zeros_like(scores), where=visible)
-    # 65 504 keys of equal score are the most that a sum in float16 can hold.
-    total = e.sum(axis=1, keepdims=True, dtype=np.promote_types(e.dtype, np.float32))
-    weights: Array = np.divide(e, total, out=e, where=visible, casting="same_kind")
+    weights: Array = np.divide(e, row_sums(e), out=e, where=visible, casting="same_kind")
     return weights
+
+
+def row_sums(e: Array) -> Array:
+    """Return the sum of each row of (rows x keys) as (rows x 1), in float32 at least.
+
+    65 504 keys of equal score are the most that a sum in float16 can hold.
+    """
+    total: Array = e.sum(axis=1, keepdims=True, dtype=np.promote_types(e.dtype, np.float32))
+    return total
 
 
 def log_sum(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
@@ -34,7 +41,7 @@ def log_sum(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
     highest = scores.max(axis=1, where=visible, initial=-np.inf)
     finite = np.where(np.isfinite(highest), highest, 0)
     e = np.exp(scores - finite[:, None], out=np.zeros_like(scores), where=visible)
-    total: Array = finite + np.log(e.sum(axis=1))
+    total: Array = finite + np.log(row_sums(e)[:, 0])
     return total
 
 
