@@ -16,7 +16,6 @@ from attn_cli.read.matrix import natural
 from attn_cli.read.tables import decode
 
 MATRICES = ("query", "key", "value")
-FUNCTIONS = ("score", "normalize")  # a name, or a mapping of the name and its parameters
 PAIR = re.compile(r"\s*[A-Za-z_]\w*:\s")  # what a mapping begins with
 
 
@@ -38,7 +37,7 @@ def put_keys(document: Document, options: Mapping[str, str]) -> None:
         if key == "tokens" and text == "-":
             with document.inputs.open("-", "--tokens") as stream:
                 node = Quoted(decode(stream.read(), "standard input"))
-        elif key in FUNCTIONS:
+        elif key == "score" or (key == "normalize" and (PAIR.match(text) or "{" in text)):
             node = _value(text, f"--{key}")
         document.replace((key,), node, option)
         if key == "tokens":
