@@ -6,6 +6,7 @@ Not to the last bit: a matrix product may add in another order for another numbe
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,6 +50,27 @@ def test_parts_are_the_whole(
         return
     read = np.loadtxt(out, delimiter="," if suffix == "csv" else "\t", ndmin=2)
     np.testing.assert_allclose(read, expected[(1, 2)[: len(lead)]], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("only", ["output", "context", "weights", "visible", "lse", "layer_norm"])
+@pytest.mark.parametrize("chosen", [{}, {"batch": 1}, {"head": 5}, {"query_token": 4}])
+@pytest.mark.parametrize("height", [1, 4, 100])
+def test_parts_of_heads_behind_the_tokens(
+    only: str, chosen: dict[str, Any], height: int,
+    attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    path, out = tmp_path / "p.npz", tmp_path / "out.npy"
+    sizes = {"q": (2, 13, 6, 5), "k": (2, 7, 2, 5), "v": (2, 7, 2, 3)}
+    arrays = {name: RNG.normal(size=size) for name, size in sizes.items()}
+    np.savez(path, **arrays, axes=np.array("bshd"), layer_norm=np.array(True))  # type: ignore[arg-type]
+    monkeypatch.setattr(parts_module, "PART_BYTES", height * 6 * 3 * 8)
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in chosen.items()]
+    keys = ["--causal", "bottom-right", "--only", only]
+    assert attn("compute", path, *keys, *options, "-o", out).status == 0
+    problem = {**_long(path), "axes": "bshd", "causal": "bottom-right", "layer_norm": True}
+    expected = compute(problem, steps=[only], **chosen)[only]
+    assert np.load(out).shape == expected.shape
+    np.testing.assert_allclose(np.load(out), expected, rtol=1e-12, atol=1e-14)
 
 
 def _long(path: Path) -> dict[str, object]:

@@ -11,10 +11,9 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from attn_cli.core.axes import AFTER
 from attn_cli.core.plan import Plan, StepPlan, half_of_the_machine, make_plan
 from attn_cli.core.problem import Problem, Request
-from attn_cli.core.run import run
+from attn_cli.core.run import heads_go_behind, run
 from attn_cli.record import Record, Whole
 
 PART_BYTES = 256 << 20  # the most that one part holds
@@ -32,32 +31,34 @@ def in_parts(problem: Problem, request: Request) -> tuple[Whole, Iterator[Record
     (step,) = plan.steps.values()
     if "query" not in step.axes:
         return None
+    return _whole(problem, step), _parts(problem, request, plan, step)
+
+
+def _whole(problem: Problem, step: StepPlan) -> Whole:
+    """Return what the parts add up to, its axes in the order that the problem's own have."""
     order = list(range(len(step.axes)))
-    if _behind(problem, step):
-        order[-3:-1] = reversed(order[-3:-1])
-    whole = Whole(
+    if heads_go_behind(problem, step.name, step.axes):
+        head = step.axes.index("head")
+        order[head : head + 2] = head + 1, head
+    return Whole(
         step.name,
-        tuple(step.axes[at] for at in order),
-        tuple(step.labels[at] for at in order),
-        tuple(step.shape[at] for at in order),
+        tuple(step.axes[axis] for axis in order),
+        tuple(step.labels[axis] for axis in order),
+        tuple(step.shape[axis] for axis in order),
     )
-    return whole, _parts(problem, request, plan, step)
-
-
-def _behind(problem: Problem, step: StepPlan) -> bool:
-    """Whether the heads of a step stand behind its rows, so that a part has all of them."""
-    return problem.heads_last and step.name in AFTER and "head" in step.axes
 
 
 def _parts(problem: Problem, request: Request, plan: Plan, step: StepPlan) -> Iterator[Record]:
     memory = half_of_the_machine() if request.memory is None else request.memory
+    apart = step.free  # the axes that each part has one entry of
     row = step.shape[-1] * problem.dtype.itemsize
-    free = step.free
-    if _behind(problem, step):
-        row, free = row * (problem.heads or 1), free[:-1]
+    if heads_go_behind(problem, step.name, step.axes):
+        head = step.axes.index("head")
+        apart = tuple(axis for axis in step.free if axis != step.free[head])
+        row *= step.shape[head]
     height = max(1, min(PART_BYTES, memory // 4) // row)
-    axes = [problem.lead_axes[axis] for axis in free]
-    for lead in product(*(range(problem.lead[axis]) for axis in free)):
+    axes = [problem.lead_axes[axis] for axis in apart]
+    for lead in product(*(range(problem.lead[axis]) for axis in apart)):
         entry: dict[str, Any] = dict(zip(axes, lead, strict=True))
         for start in range(0, len(plan.rows), height):
             rows = tuple(int(position) for position in plan.rows[start : start + height])

@@ -67,9 +67,12 @@ def _as_asked(problem: Problem, step: Step) -> Step:
     """Return a step with its axes in the order that the problem's own matrices have."""
     if problem.layout == "columns" and len(AXES[step.name]) > 1:
         return step.transposed()
-    if problem.heads_last and step.name in AFTER and "head" in step.axes:
-        return step.heads_behind()
-    return step
+    return step.heads_behind() if heads_go_behind(problem, step.name, step.axes) else step
+
+
+def heads_go_behind(problem: Problem, step: str, axes: tuple[str, ...]) -> bool:
+    """Whether the heads of a step stand behind its rows, as those of Q did."""
+    return problem.heads_last and step in AFTER and "head" in axes
 
 
 def _fill(

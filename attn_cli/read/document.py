@@ -192,7 +192,7 @@ def _tree(archive: Archive) -> dict[str, Node]:
     results = given == set(SHORT.values()) or "score" in tree
     for name in archive.names:
         # Steps that an NPZ of ours holds and that are results, not inputs.
-        if results and name in AXES and name not in SHORT:
+        if results and name in AXES and name not in SHORT and not _without_axes(archive, name):
             continue
         if name in SHORT and SHORT[name] in names:
             raise AttnError(
@@ -211,6 +211,11 @@ def _tree(archive: Archive) -> dict[str, Node]:
                 )
         place[last] = _member(archive, name)
     return tree
+
+
+def _without_axes(archive: Archive, name: str) -> bool:
+    """Whether a member is one value, as no step is: `layer_norm: true` is a key, not a result."""
+    return archive.size(name) <= SMALL and archive.read(name, (name,)).ndim == 0
 
 
 def _member(archive: Archive, name: str) -> Node:
