@@ -152,3 +152,20 @@ def test_numbers_as_people_read_them(
     path = tmp_path / "p.npz"
     np.savez(path, embeddings=np.array([values]))
     assert attn("compute", path, "--only", "embeddings").out.splitlines()[-1].split()[1:] == shown
+
+
+@pytest.mark.parametrize(
+    ("empty_rows", "row", "dots"), [("zero", [".", "."], True), ("nan", ["nan", "nan"], False)]
+)
+def test_a_row_of_nan_is_no_row_of_dots(
+    empty_rows: str, row: list[str], dots: bool, attn: Attn, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "query: [[1], [2]]\nkey: [[3], [5]]\nvalue: [[7], [9]]\nscore: dot\n"
+        f"mask: [[-inf, -inf], [0, 0]]\nempty_rows: {empty_rows}\n"
+    )
+    shown = attn("compute", path, "--only", "weights").out
+    assert shown.splitlines()[3].split() == ["0", *row]
+    assert ("hidden by: user" in shown) is dots
+    assert "hidden by: user" in attn("compute", path, "--only", "masked").out

@@ -64,7 +64,8 @@ def _sheet(step: Step, entry: tuple[int, ...], digits: int, align: bool, heading
     step = step.as_matrix()
     at = tuple(step.indices(axis).index(index) for axis, index in enumerate(entry))
     values = step.values[at]
-    hidden = None if step.hidden is None else step.hidden[at]
+    # NaN in a hidden cell is what empty_rows asked for, and goes on into the output.
+    hidden = None if step.hidden is None else np.where(np.isnan(values), 0, step.hidden[at])
     shown = cells(values, digits, align=align)
     if hidden is not None:
         shown = [
