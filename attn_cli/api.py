@@ -10,10 +10,10 @@ from attn_cli.core.problem import Problem, Request
 from attn_cli.core.run import run
 from attn_cli.language.translation import translate as translation_of
 from attn_cli.read.dictionary import Dictionary, Sentence, read_dictionary
-from attn_cli.read.document import from_mapping, read_document
-from attn_cli.read.files import Inputs
-from attn_cli.read.schema import read_problem
-from attn_cli.read.tokens import find_token
+from attn_cli.read.matrices.document import from_mapping, read_document
+from attn_cli.read.matrices.files import Inputs
+from attn_cli.read.problem.schema import read_problem
+from attn_cli.read.text.tokens import find_token
 from attn_cli.record import Record
 
 

@@ -38,7 +38,7 @@ def output(command: str) -> str:
 
 def table_of_keys() -> None:
     """Print the keys of a problem file."""
-    from attn_cli.read.keys import KEYS
+    from attn_cli.read.text.keys import KEYS
 
     print("| key | meaning |\n| --- | --- |")
     for key, meaning in KEYS.items():

@@ -21,7 +21,7 @@ from attn_cli.core.gradients.scores import SCORE_GRADIENTS
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.scores import SCORES
 from attn_cli.core.train import measured
-from attn_cli.read.document import from_mapping
+from attn_cli.read.matrices.document import from_mapping
 from attn_cli.read.train import read_training
 
 H = 1e-4

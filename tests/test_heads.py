@@ -14,8 +14,8 @@ from attn_cli import AttnError, attention, compute
 from attn_cli.core import run as run_module
 from attn_cli.core.problem import Edge, Request
 from attn_cli.core.run import run
-from attn_cli.read.document import from_mapping
-from attn_cli.read.schema import read_problem
+from attn_cli.read.matrices.document import from_mapping
+from attn_cli.read.problem.schema import read_problem
 from tests import oracle
 from tests.conftest import Attn
 

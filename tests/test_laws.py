@@ -15,8 +15,8 @@ from attn_cli.core import run as run_module
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.problem import Edge, Request
 from attn_cli.core.run import run
-from attn_cli.read.document import from_mapping
-from attn_cli.read.schema import read_problem
+from attn_cli.read.matrices.document import from_mapping
+from attn_cli.read.problem.schema import read_problem
 
 FLOATS = st.floats(-50, 50, allow_nan=False, width=32)
 SIZES = st.integers(1, 6)

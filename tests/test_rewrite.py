@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli.core.train import train
-from attn_cli.read.document import Document, from_mapping, read_document
-from attn_cli.read.events import parse, spans
-from attn_cli.read.files import Inputs
+from attn_cli.read.matrices.document import Document, from_mapping, read_document
+from attn_cli.read.matrices.files import Inputs
 from attn_cli.read.rewrite import rewritten
 from attn_cli.read.rewrite import rows as written_rows
+from attn_cli.read.text.events import parse, spans
 from attn_cli.read.train import read_training
 from tests.conftest import Attn
 from tests.test_train import SMALL

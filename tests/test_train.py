@@ -15,8 +15,8 @@ import yaml
 
 from attn_cli import AttnError, compute
 from attn_cli.core.train import Training, gradient_record, rounded, train
-from attn_cli.read.document import from_mapping, read_document
-from attn_cli.read.files import Inputs
+from attn_cli.read.matrices.document import from_mapping, read_document
+from attn_cli.read.matrices.files import Inputs
 from attn_cli.read.rewrite import rewritten
 from attn_cli.read.train import read_training
 from tests.conftest import SAMPLES, Attn, in_process

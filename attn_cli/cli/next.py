@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from attn_cli.core.problem import Problem
-    from attn_cli.read.document import Document
-    from attn_cli.read.files import Progress
+    from attn_cli.read.matrices.document import Document
+    from attn_cli.read.matrices.files import Progress
     from attn_cli.record import Record
 
 
@@ -60,8 +60,8 @@ class NextOptions:
     def problems(self, keys: KeyOptions) -> list[Problem]:
         """Return one problem a sequence; raise AttnError where one has no next word."""
         from attn_cli.cli.progress import reading
-        from attn_cli.read.files import twice_from_stdin
-        from attn_cli.read.sequences import read_problems
+        from attn_cli.read.matrices.files import twice_from_stdin
+        from attn_cli.read.problem.sequences import read_problems
 
         if self.top is not None and self.top < 1:
             raise AttnError(f"--top must be 1 or more, not {self.top}")

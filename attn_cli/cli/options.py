@@ -23,8 +23,8 @@ from attn_cli.views import FORMATS, Format
 if TYPE_CHECKING:
     from attn_cli.core.compare import Expected
     from attn_cli.core.problem import Edge, Problem, Request
-    from attn_cli.read.document import Document
-    from attn_cli.read.files import Progress
+    from attn_cli.read.matrices.document import Document
+    from attn_cli.read.matrices.files import Progress
 
 Text = str | None
 
@@ -118,7 +118,7 @@ class ProblemOptions:
     def read(self, keys: KeyOptions) -> Problem:
         """Return the validated problem."""
         from attn_cli.cli.progress import reading
-        from attn_cli.read.schema import read_problem
+        from attn_cli.read.problem.schema import read_problem
 
         with reading() as progress:
             return read_problem(self.document(keys, progress))
@@ -126,15 +126,15 @@ class ProblemOptions:
     def read_all(self, keys: KeyOptions) -> list[Problem]:
         """Return the problem of each of the file's sequences, or the only one."""
         from attn_cli.cli.progress import reading
-        from attn_cli.read.sequences import read_problems
+        from attn_cli.read.problem.sequences import read_problems
 
         with reading() as progress:
             return read_problems(self.document(keys, progress))
 
     def document(self, keys: KeyOptions, progress: Progress) -> Document:
         """Return what is written, with the options in their places; `progress` hears of reading."""
-        from attn_cli.read.document import read_document
-        from attn_cli.read.files import Inputs
+        from attn_cli.read.matrices.document import read_document
+        from attn_cli.read.matrices.files import Inputs
         from attn_cli.read.override import apply_options, refuse_two_readers
 
         every = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "file"}
@@ -223,7 +223,7 @@ class StepOptions(ShownOptions):
                 raise AttnError("--tolerance belongs to --check", help="add --check STEP=MATRIX")
             return None
         from attn_cli.core.compare import TOLERANCE, Expected
-        from attn_cli.read.files import Inputs
+        from attn_cli.read.matrices.files import Inputs
         from attn_cli.read.override import read_checks
 
         tolerance = TOLERANCE if self.tolerance is None else self.tolerance
@@ -234,7 +234,7 @@ class StepOptions(ShownOptions):
 
 def _query(problem: Problem, asked: str) -> int:
     """Return the position of the query asked for; an error names the sequence, if it has a name."""
-    from attn_cli.read.tokens import find_token
+    from attn_cli.read.text.tokens import find_token
 
     try:
         return find_token(problem.query_tokens, asked)

@@ -17,7 +17,7 @@ from attn_cli.views import FORMATS
 
 if TYPE_CHECKING:
     from attn_cli.core.train import State, Training
-    from attn_cli.read.document import Document
+    from attn_cli.read.matrices.document import Document
 
 GRADIENT_FORMATS = {n: f for n, f in FORMATS.items() if not f.one_step and n != "answer"}
 
@@ -94,8 +94,8 @@ class TrainOptions:
     def read(self) -> tuple[Document, Training]:
         """Return the document, which is to be rewritten, and the training that it asks for."""
         from attn_cli.errors import printable
-        from attn_cli.read.document import read_document
-        from attn_cli.read.files import Inputs
+        from attn_cli.read.matrices.document import read_document
+        from attn_cli.read.matrices.files import Inputs
         from attn_cli.read.train import read_training
 
         if self.file is None:

@@ -16,7 +16,7 @@ from attn_cli.views import FORMATS
 if TYPE_CHECKING:
     from attn_cli.language.translation import Translation
     from attn_cli.read.dictionary import Dictionary, Sentence
-    from attn_cli.read.files import Inputs
+    from attn_cli.read.matrices.files import Inputs
 
 METHODS = ("one-hot", "embeddings", "softmax")
 UNKNOWN = ("error", "skip", "keep")
@@ -99,7 +99,7 @@ class DictionaryOptions:
         """Return the translations that are asked for, validated."""
         from attn_cli.cli.progress import reading
         from attn_cli.read.dictionary import read_dictionary
-        from attn_cli.read.files import Inputs
+        from attn_cli.read.matrices.files import Inputs
 
         with reading() as progress:
             inputs = Inputs(progress)

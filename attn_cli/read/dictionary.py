@@ -18,15 +18,15 @@ from attn_cli.core.plan import half_of_the_machine, in_units
 from attn_cli.core.problem import Problem
 from attn_cli.errors import AttnError, Path, Where, dotted, printable
 from attn_cli.language.translation import METHODS, Translation
-from attn_cli.read.document import Document, read_document
-from attn_cli.read.files import Inputs
-from attn_cli.read.lookup import WordTable, read_word_table
-from attn_cli.read.mappings import mapping
-from attn_cli.read.scalars import choice, flag, kind_of, word
-from attn_cli.read.schema import read_problem
-from attn_cli.read.tables import DELIMITERS, Place, lines_of_table
-from attn_cli.read.text import nfc, words_of
-from attn_cli.read.tokens import known_words
+from attn_cli.read.matrices.document import Document, read_document
+from attn_cli.read.matrices.files import Inputs
+from attn_cli.read.matrices.lookup import WordTable, read_word_table
+from attn_cli.read.matrices.tables import DELIMITERS, Place, lines_of_table
+from attn_cli.read.problem.schema import read_problem
+from attn_cli.read.text.mappings import mapping
+from attn_cli.read.text.scalars import choice, flag, kind_of, word
+from attn_cli.read.text.tokens import known_words
+from attn_cli.read.text.words import nfc, words_of
 
 DICTIONARY_KEYS = {
     "pairs": "source word: target word, in order",

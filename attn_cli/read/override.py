@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from attn_cli.core.arrays import AnyArray
 from attn_cli.errors import AttnError, Where, did_you_mean, dotted, printable
-from attn_cli.read.document import Document
-from attn_cli.read.events import Quoted, parse
-from attn_cli.read.files import Inputs, twice_from_stdin
-from attn_cli.read.keys import KEYS
-from attn_cli.read.lookup import is_vectors_file
-from attn_cli.read.matrix import natural
-from attn_cli.read.tables import decode
+from attn_cli.read.matrices.document import Document
+from attn_cli.read.matrices.files import Inputs, twice_from_stdin
+from attn_cli.read.matrices.lookup import is_vectors_file
+from attn_cli.read.matrices.matrix import natural
+from attn_cli.read.matrices.tables import decode
+from attn_cli.read.text.events import Quoted, parse
+from attn_cli.read.text.keys import KEYS
 
 MATRICES = ("query", "key", "value")
 PAIR = re.compile(r"\s*[A-Za-z_]\w*:\s")  # what a mapping begins with

@@ -12,8 +12,8 @@ import numpy as np
 
 from attn_cli.core.arrays import Array
 from attn_cli.errors import Path
-from attn_cli.read.document import Document
-from attn_cli.read.events import Span, spans
+from attn_cli.read.matrices.document import Document
+from attn_cli.read.text.events import Span, spans
 
 Edit = tuple[int, int, str]  # from, to, what stands there instead
 

@@ -27,19 +27,28 @@ from attn_cli.core.learnt import arrays_of
 from attn_cli.core.problem import Problem
 from attn_cli.core.train import Example, Parameter, Source, Training
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
-from attn_cli.read.document import Document
 from attn_cli.read.gradients import (
     refuse_functions_without_gradient,
     refuse_keys_without_gradient,
 )
-from attn_cli.read.keys import TRAIN_KEYS
-from attn_cli.read.lookup import WordTable, read_word_table
-from attn_cli.read.mappings import mapping
-from attn_cli.read.matrix import cast, is_table_file, natural
-from attn_cli.read.scalars import NUMBER, choice, flag, integer, kind_of, number, positive, word
-from attn_cli.read.schema import read_problem
-from attn_cli.read.text import nfc
-from attn_cli.read.tokens import known_words, read_tokens
+from attn_cli.read.matrices.document import Document
+from attn_cli.read.matrices.lookup import WordTable, read_word_table
+from attn_cli.read.matrices.matrix import cast, is_table_file, natural
+from attn_cli.read.problem.schema import read_problem
+from attn_cli.read.text.keys import TRAIN_KEYS
+from attn_cli.read.text.mappings import mapping
+from attn_cli.read.text.scalars import (
+    NUMBER,
+    choice,
+    flag,
+    integer,
+    kind_of,
+    number,
+    positive,
+    word,
+)
+from attn_cli.read.text.tokens import known_words, read_tokens
+from attn_cli.read.text.words import nfc
 
 STEPS = 300
 LEARNING_RATE = 0.05

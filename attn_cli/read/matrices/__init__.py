@@ -1,0 +1,1 @@
+"""Anything that can be a matrix: nested lists, files, archives, tables, word vectors."""

@@ -1,0 +1,248 @@
+"""A node -> an array: nested lists, a path, an archive's member, a table, a Python array."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sized
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from attn_cli.core.arrays import AnyArray, Array
+from attn_cli.core.precision import FloatType
+from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.read.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive, read_npy
+from attn_cli.read.matrices.document import Document, Member
+from attn_cli.read.matrices.shapes import form
+from attn_cli.read.matrices.tables import DELIMITERS, read_table
+from attn_cli.read.text.events import Quoted
+from attn_cli.read.text.scalars import flag, kind_of, numbers, shown, whole, word
+
+SUFFIXES = (".npy", ".npz", *DELIMITERS)
+FILE_KEYS = ("file", "name", "transpose")
+
+
+def natural(document: Document, node: Any, path: Path) -> AnyArray:
+    """Return the array as it is written: booleans, whole numbers or floats, with any axes."""
+    if isinstance(node, Member):
+        return _real(node.read(path), path)
+    if isinstance(node, dict):
+        return _from_mapping(document, node, path)
+    if isinstance(node, str):
+        return _from_file(document, node, None, path)
+    if isinstance(node, list | tuple):
+        return _nested(list(node), path)
+    if hasattr(node, "__array__"):
+        return _real(np.asarray(node), path)
+    raise AttnError(f"{dotted(path)} must be a matrix, not {kind_of(node)}", path=path, help=_FORMS)
+
+
+_FORMS = "write nested lists, or the path of a .npy, .npz, .csv or .tsv file"
+
+
+def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> Array:
+    """Return the array in the arithmetic's type; raise AttnError for what has no number in it."""
+    if array.size == 0:
+        raise AttnError(f"{dotted(path)} is empty: its shape is {form(array.shape)}", path=path)
+    if array.dtype.kind == "b":
+        raise AttnError(
+            f"{dotted(path)} holds booleans, not numbers", path=path, help="write 1 and 0"
+        )
+    with np.errstate(over="ignore"):
+        result: Array = np.asarray(array, dtype=dtype, order="C")
+    if finite and not np.isfinite(result).all():
+        at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
+        place = (*path, *at)
+        value = array[at]
+        if np.isfinite(value):
+            raise AttnError(
+                f"{dotted(place)} = {value:g} is too large for {dtype}",
+                path=place,
+                help="compute in a wider type: dtype float64",
+            )
+        raise AttnError(
+            f"{dotted(place)} is {'NaN' if np.isnan(value) else 'infinite'}",
+            path=place,
+            help="mend the input, or let such numbers pass with nonfinite: allow",
+        )
+    return result
+
+
+def rounded(array: Array, path: Path, type_: FloatType, *, finite: bool) -> Array:
+    """Return an array that was read as `type_` is read, rounded to it; raise as `cast` does."""
+    result = type_.round(array)
+    if finite and result is not array and not np.isfinite(result).all():
+        at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
+        raise AttnError(
+            f"{dotted((*path, *at))} = {array[at]:g} is too large for {type_.name}",
+            path=(*path, *at),
+            help="compute in a wider type: dtype float64",
+        )
+    return result
+
+
+def is_table_file(node: Any) -> bool:
+    """Return whether a node names a CSV or TSV file, which has no other form for a vector."""
+    name = node.get("file") if isinstance(node, dict) else node
+    return isinstance(name, str) and os.path.splitext(name)[1].lower() in DELIMITERS
+
+
+def _real(array: AnyArray, path: Path) -> AnyArray:
+    if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
+        raise AttnError(
+            f"{dotted(path)} holds {array.dtype}, not real numbers",
+            path=path,
+            help="give one real number a cell: float16, float32, float64 or integers",
+        )
+    return array
+
+
+def _from_mapping(document: Document, node: dict[str, Any], path: Path) -> AnyArray:
+    for key in node:
+        if key not in FILE_KEYS:
+            raise AttnError(
+                f"{dotted((*path, key))} is no key of a matrix",
+                path=(*path, key),
+                at_key=True,
+                help=did_you_mean(key, FILE_KEYS, what="a matrix in a file has"),
+            )
+    if "file" not in node:
+        raise AttnError(f"{dotted(path)} names no file", path=path, help="write {file: w.npy}")
+    file = word(node["file"], (*path, "file"))
+    name = word(node["name"], (*path, "name")) if "name" in node else None
+    array = _from_file(document, file, name, (*path, "file"))
+    if "transpose" in node and flag(node["transpose"], (*path, "transpose")):
+        if array.ndim < 2:
+            raise AttnError(
+                f"{dotted(path)} has {array.ndim} axis, so it has no transpose",
+                path=(*path, "transpose"),
+            )
+        return array.swapaxes(-1, -2)
+    return array
+
+
+def _from_file(document: Document, file: str, name: str | None, path: Path) -> AnyArray:
+    """Return the array of a file; `archive.npz#name` names a member.
+
+    The suffix says what the file is; where there is none to go by (standard input, the pipe of a
+    process) its first bytes do.
+    """
+    base, mark, member = file.rpartition("#")
+    if mark and name is None and base.lower().endswith(".npz"):
+        file, name = base, member
+    located = file if file == "-" else os.path.join(document.folder_of(path), file)
+    label = "standard input" if file == "-" else printable(located)
+    suffix = os.path.splitext(file)[1].lower()
+    if file != "-" and suffix not in SUFFIXES and not os.path.exists(located):
+        raise AttnError(
+            f"{dotted(path)} must be a matrix, not {shown(file)}", path=path, help=_FORMS
+        )
+    stream = document.inputs.open(located, dotted(path), path)
+    if suffix not in SUFFIXES:
+        suffix = _sniffed(stream)
+    if suffix == ".npz":
+        archive = Archive(
+            document.inputs.reopener(stream, located, dotted(path), path), label, path
+        )
+        return _real(archive.read(name or _only_name(archive, file, path), path), path)
+    with stream:
+        if name is not None:
+            raise AttnError(
+                f"{label} holds one array, so '{printable(name)}' names nothing in it",
+                path=path,
+                help="leave out the name; only an NPZ archive holds several arrays",
+            )
+        if suffix in DELIMITERS:
+            rows = read_table(stream, label, DELIMITERS[suffix], path, lambda row: _row(row, ()))
+            return _stacked(rows, path)
+        return _real(read_npy(stream, label, path), path)
+
+
+def _sniffed(stream: BinaryIO) -> str:
+    """Return the suffix that belongs to the first bytes of a stream."""
+    head = stream.read(4096)
+    stream.seek(0)
+    if head.startswith(ZIP_MAGIC):
+        return ".npz"
+    if head.startswith(NPY_MAGIC) or b"\0" in head:
+        return ".npy"
+    return ".tsv" if b"\t" in head.partition(b"\n")[0] else ".csv"
+
+
+def _only_name(archive: Archive, file: str, path: Path) -> str:
+    """Return the name of an archive's only array; raise AttnError where there are several."""
+    if len(archive.names) != 1:
+        raise AttnError(
+            f"{archive.name} holds {len(archive.names)} arrays: say which",
+            path=path,
+            help=f"write {file}#NAME; it has: {', '.join(map(printable, archive.names))}",
+        )
+    return archive.names[0]
+
+
+def _nested(items: list[Any], path: Path) -> AnyArray:
+    """Return nested lists as an array; raise AttnError with the path of the first odd item."""
+    if not items:
+        raise AttnError(f"{dotted(path)} is empty", path=path, help="write at least one number")
+    if set(map(type, items)) <= {str, Quoted}:
+        return _row(items, path)
+    lists = [isinstance(item, list | tuple | np.ndarray) for item in items]
+    if not any(lists):
+        return _row(items, path)
+    if not all(lists):
+        at = lists.index(not lists[0])
+        raise AttnError(
+            f"{dotted((*path, at))} is {kind_of(items[at])}, but {dotted((*path, 0))} is "
+            f"{kind_of(items[0])}",
+            path=(*path, at),
+            help="all rows of a matrix are lists of the same length",
+        )
+    rows = [
+        _real(item, (*path, at))
+        if isinstance(item, np.ndarray)
+        else _nested(list(item), (*path, at))
+        for at, item in enumerate(items)
+    ]
+    return _stacked(rows, path)
+
+
+def _stacked(rows: list[AnyArray], path: Path) -> AnyArray:
+    """Return rows of the same shape and kind as one array."""
+    for at, row in enumerate(rows):
+        if row.shape != rows[0].shape:
+            raise AttnError(
+                f"{dotted((*path, at))} has {_size(row)}, but {dotted((*path, 0))} has "
+                f"{_size(rows[0])}",
+                path=(*path, at),
+                help="all rows of a matrix have the same length",
+            )
+        if (row.dtype.kind == "b") != (rows[0].dtype.kind == "b"):
+            raise AttnError(
+                f"{dotted(path)} mixes booleans and numbers",
+                path=(*path, at),
+                help="write all of it one way",
+            )
+    return np.stack(rows)
+
+
+def _count(cells: Sized) -> str:
+    return f"{len(cells)} {'number' if len(cells) == 1 else 'numbers'}"
+
+
+def _size(row: AnyArray) -> str:
+    return _count(row) if row.ndim == 1 else f"shape {form(row.shape)}"
+
+
+def _row(items: list[Any], path: Path) -> AnyArray:
+    """Return one row: booleans where all are, whole numbers where all are, else floats."""
+    if all(map(_is_flag, items)):
+        return np.array([flag(item, path) for item in items], dtype=np.bool_)
+    values = np.array(numbers(items, path), dtype=np.float64)
+    exact = whole(items) and np.abs(values).max() < 2**53
+    return values.astype(np.int64) if exact else values
+
+
+def _is_flag(item: Any) -> bool:
+    if isinstance(item, str):
+        return item in ("true", "false") and not isinstance(item, Quoted)
+    return isinstance(item, bool | np.bool_)

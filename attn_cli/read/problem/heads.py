@@ -1,0 +1,101 @@
+"""How many heads there are, and which key head serves which query head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from attn_cli.core.heads import GROUPINGS, key_head
+from attn_cli.errors import AttnError, dotted
+from attn_cli.read.problem.sides import LETTERS, Heads
+from attn_cli.read.problem.sources import Sources
+from attn_cli.read.text.scalars import choice, integer
+
+
+def read_heads(sources: Sources) -> Heads:
+    """Return how many heads there are: by the keys, or by the matrices that are one a head."""
+    tree = sources.document.tree
+    query = integer(tree["heads"], ("heads",), 1) if "heads" in tree else None
+    key = integer(tree["kv_heads"], ("kv_heads",), 1) if "kv_heads" in tree else None
+    owners = {"query": "heads", "key": "kv_heads" if key is not None else "heads"}
+    for side in LETTERS:
+        if side not in sources.weights:
+            continue
+        path, node = ("weights", side), sources.weights[side]
+        if isinstance(node, list | tuple) and _depth(node) < 3:
+            continue  # one matrix, written out: what is in it is read when it is used
+        array = sources.natural(node, path)
+        if array.ndim != 3:
+            continue
+        grouped = side != "query" and key is not None
+        expected, owner = (key, owners["key"]) if grouped else (query, owners["query"])
+        if expected is not None and len(array) != expected:
+            raise AttnError(
+                f"{dotted(path)} has {len(array)} matrices, one a head, but {owner} "
+                f"{'is' if '.' not in owner else 'has'} {expected}",
+                path=path,
+                help="give one matrix for each head, or one for all, its heads side by side",
+            )
+        if not grouped and query is None:
+            query, owners["query"] = len(array), dotted(path)
+    return _checked_heads(sources, query, key, owners["query"])
+
+
+def _checked_heads(sources: Sources, query: int | None, key: int | None, owner: str) -> Heads:
+    """Return the numbers of heads; raise AttnError where one is no multiple of the other."""
+    tree = sources.document.tree
+    four_axes = any(s in tree and sources.natural(tree[s], (s,)).ndim == 4 for s in LETTERS)
+    if key is not None and query is None and not four_axes:
+        raise AttnError(
+            f"kv_heads is {key}, but there are no heads",
+            path=("kv_heads",),
+            at_key=True,
+            help="add heads: how many the queries have",
+        )
+    if query is not None:
+        sources.shapes.fix("heads", query, owner)
+        key = query if key is None and not four_axes else key
+        if key is not None and query % key:
+            raise AttnError(
+                f"heads is {query}, no multiple of kv_heads = {key}",
+                path=("kv_heads",),
+                help="every key head serves the same number of query heads",
+            )
+    if key is not None and key != query:
+        sources.shapes.fix("kv_heads", key, "kv_heads")
+    return Heads(query, key)
+
+
+def _depth(node: Any) -> int:
+    """Return how many axes nested lists have, by their first items alone."""
+    depth = 0
+    while isinstance(node, list | tuple) and node:
+        node, depth = node[0], depth + 1
+    return depth + np.ndim(node)
+
+
+def read_key_heads(sources: Sources, heads: int | None, kv_heads: int | None) -> tuple[int, ...]:
+    """Return, for each query head, the head of K and V that it reads."""
+    tree, conventions = sources.document.tree, sources.conventions
+    grouping = str(conventions.get("grouping"))
+    if "grouping" in tree:
+        grouping = choice(tree["grouping"], ("grouping",), tuple(GROUPINGS))
+        conventions.override("grouping", grouping)
+        if heads == kv_heads:
+            raise AttnError(
+                "grouping says which key head serves which query head, and "
+                + ("there are no heads" if heads is None else "there are as many of both"),
+                path=("grouping",),
+                at_key=True,
+                help="add kv_heads, or leave out grouping",
+            )
+    if heads is None or kv_heads is None:
+        return (0,)
+    if heads % kv_heads:
+        raise AttnError(
+            f"query has {heads} heads, no multiple of the {kv_heads} of key and value",
+            path=("query",) if "query" in tree else (),
+            help="every key head serves the same number of query heads",
+        )
+    return tuple(key_head(head, heads, kv_heads, grouping) for head in range(heads))

@@ -1,0 +1,182 @@
+"""The user's mask, read without guessing which way round it is meant, and its fill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from attn_cli.conventions.resolve import Conventions
+from attn_cli.core.arrays import AnyArray
+from attn_cli.core.precision import Precision
+from attn_cli.core.visible.user import Mask
+from attn_cli.errors import AttnError, Path, dotted, printable
+from attn_cli.read.matrices.document import Document
+from attn_cli.read.matrices.matrix import FILE_KEYS, cast, natural, rounded
+from attn_cli.read.matrices.spread import ScoresShape, first
+from attn_cli.read.text.mappings import mapping
+from attn_cli.read.text.scalars import choice, number, positive
+
+MASK_KEYS = ("values", *FILE_KEYS, "true_means")
+
+
+def read_mask(
+    document: Document, shape: ScoresShape, precision: Precision, conventions: Conventions
+) -> tuple[Mask | None, list[str]]:
+    """Return the mask, spread over the scores, None where there is none, and what to warn of."""
+    if "mask" not in document.tree:
+        return None, []
+    from attn_cli.core.visible.user import Mask
+
+    array, true_means, path = _read(document, document.tree["mask"], ("mask",))
+    flags = array.dtype.kind == "b" or (array.dtype.kind in "iu" and _zero_or_one(array))
+    if true_means is not None:
+        _refuse_numbers(array, path)
+        conventions.override("mask.true_means", true_means)
+    elif flags and conventions.decides("mask.true_means"):
+        true_means = str(conventions.get("mask.true_means"))
+    elif flags:
+        raise _undecided(array, path)
+    array, warnings = _filled_up(array, path, shape, true_means)
+    if true_means is not None:
+        visible = shape.spread(array.astype(np.bool_) == (true_means == "attend"), path)
+        return Mask(visible, None, "the mask attends", not visible.all()), warnings
+    if np.isnan(array).any() or np.isposinf(array).any():
+        at = first(np.isnan(array) | np.isposinf(array))
+        raise AttnError(
+            f"{dotted((*path, *at))} is {'NaN' if np.isnan(array[at]) else 'inf'}",
+            path=(*path, *at),
+            help="a mask holds numbers that are added, and -inf where a key is hidden",
+        )
+    if _zero_or_one(array) and (array == 1).any():
+        warnings.append(
+            f"{dotted(path)} holds only 0 and 1, and numbers are added to the scores: it hides "
+            "nothing. For a mask of booleans write {values: ..., true_means: attend | ignore}"
+        )
+    visible = ~np.isneginf(array)
+    # What hides is decided on the mask as written: -1e9 is no -inf, also in float16.
+    type_ = precision.scores
+    added = cast(np.where(visible, array, 0), path, type_.read_as, finite=True)
+    added = rounded(added, path, type_, finite=True)
+    numbers = shape.spread(added, path) if added.any() else None
+    return Mask(shape.spread(visible, path), numbers, "mask > -inf", not visible.all()), warnings
+
+
+def _undecided(array: AnyArray, path: Path) -> AttnError:
+    """Return the error for a mask of booleans that does not say which way round it is meant."""
+    what = "booleans" if array.dtype.kind == "b" else "whole numbers 0 and 1"
+    return AttnError(
+        f"{dotted(path)} holds {what}, and does not say whether {_one(array)} means attend or "
+        "ignore",
+        path=path,
+        help="write mask: {values: ..., true_means: attend}, as torch's "
+        "scaled_dot_product_attention, or true_means: ignore, as torch's MultiheadAttention",
+    )
+
+
+def _filled_up(
+    array: AnyArray, path: Path, shape: ScoresShape, true_means: str | None
+) -> tuple[AnyArray, list[str]]:
+    """Return a mask that has fewer keys than there are with "ignore" behind it, as ONNX has it."""
+    axis = -2 if shape.columns else -1
+    others = array.take([0], axis=axis) if array.ndim >= -axis else array
+    if array.ndim < -axis or not 1 < array.shape[axis] < shape.n_k or not shape.fits(others):
+        return array, []
+    count = array.shape[axis]
+    missing = list(array.shape)
+    missing[axis] = shape.n_k - count
+    ignored: object = -np.inf if true_means is None else true_means == "ignore"
+    dtype = np.float64 if true_means is None else np.bool_
+    filled = np.concatenate([array.astype(dtype), np.full(missing, ignored, dtype)], axis=axis)
+    rest = f"key {count} is" if count + 1 == shape.n_k else f"keys {count} to {shape.n_k - 1} are"
+    return filled, [f"{dotted(path)} has {count} of {shape.n_k} keys: {rest} ignored"]
+
+
+def read_fill(
+    tree: Mapping[str, Any], precision: Precision, conventions: Conventions
+) -> tuple[float, bool, str]:
+    """Return the number that hidden scores get, whether it is added, and how it is written."""
+    node, path = tree.get("mask_fill"), ("mask_fill",)
+    if node is None:
+        if not conventions.decides("mask_fill"):
+            return -np.inf, False, "-inf"
+        node = conventions.get("mask_fill")
+    keys = mapping(node, path, ("value", "how")) if isinstance(node, Mapping) else {"value": node}
+    if "value" not in keys:
+        raise AttnError(
+            "mask_fill has no value", path=path, help="write {value: -1e9, how: select}"
+        )
+    adds = choice(keys.get("how", "select"), (*path, "how"), ("select", "add")) == "add"
+    value, named = _fill(keys["value"], (*path, "value"), precision)
+    if "mask_fill" in tree:
+        written = keys["value"] if named.endswith(")") else value
+        conventions.override("mask_fill", {"value": written, "how": "add" if adds else "select"})
+    return value, adds, named
+
+
+def _fill(node: Any, path: Path, precision: Precision) -> tuple[float, str]:
+    """Return a number to fill with: written out, or a part of the type's smallest."""
+    type_ = precision.scores
+    text = str(node)
+    if text.endswith("lowest"):
+        factor = text.removesuffix("lowest").strip()
+        part = positive(factor, path) if factor else 1.0
+        if part <= 1:
+            named = f"{text} ({type_.name})"
+            return part * type_.lowest, named
+    value = number(node, path)
+    if not value < 0:
+        raise AttnError(
+            f"{dotted(path)} must be below 0, not {printable(text)}",
+            path=path,
+            help="write a number such as -1e9, -inf, lowest (the type's smallest) or 0.7 lowest",
+        )
+    return value, f"{value:g}"
+
+
+def _read(document: Document, node: Any, path: Path) -> tuple[AnyArray, str | None, Path]:
+    """Return the array as written, what true means where that is said, and the array's path."""
+    if not isinstance(node, dict):
+        return natural(document, node, path), None, path
+    mapping(node, path, MASK_KEYS)
+    true_means = None
+    if "true_means" in node:
+        true_means = choice(node["true_means"], (*path, "true_means"), ("attend", "ignore"))
+    if ("values" in node) == ("file" in node):
+        problem = "both values and file" if "values" in node else "neither values nor file"
+        raise AttnError(
+            f"{dotted(path)} has {problem}",
+            path=path,
+            help="write mask: {values: [[...]], true_means: attend} or mask: {file: m.npy, ...}",
+        )
+    if "values" in node:
+        extra = [key for key in ("name", "transpose") if key in node]
+        if extra:
+            raise AttnError(
+                f"{dotted((*path, extra[0]))} belongs to a file, but values are written out",
+                path=(*path, extra[0]),
+                at_key=True,
+            )
+        values = (*path, "values")
+        return natural(document, node["values"], values), true_means, values
+    file = {key: value for key, value in node.items() if key != "true_means"}
+    return natural(document, file, path), true_means, path
+
+
+def _zero_or_one(array: AnyArray) -> bool:
+    return bool(((array == 0) | (array == 1)).all())
+
+
+def _one(array: AnyArray) -> str:
+    return "true" if array.dtype.kind == "b" else "1"
+
+
+def _refuse_numbers(array: AnyArray, path: Path) -> None:
+    if array.dtype.kind != "b" and not _zero_or_one(array):
+        at = first((array != 0) & (array != 1))
+        raise AttnError(
+            f"{dotted((*path, *at))} is {array[at]:g}, but the mask says what true means",
+            path=(*path, *at),
+            help="write true and false, or 0 and 1; leave true_means out where numbers are added",
+        )

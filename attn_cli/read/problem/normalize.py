@@ -1,0 +1,124 @@
+"""How scores become weights: normaliser, temperature, top_k, empty rows, dropout."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from attn_cli.core.normalizers import NORMALIZERS
+from attn_cli.core.normalizers.base import Normalizer
+from attn_cli.core.rules import Dropout, EmptyRows
+from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.matrices.spread import ScoresShape
+from attn_cli.read.problem.sources import Sources
+from attn_cli.read.text.mappings import mapping, refuse_unknown_parameters
+from attn_cli.read.text.scalars import choice, finite, integer, number, positive, word
+
+EMPTY = ("zero", "nan", "uniform")
+
+
+def read_normalizer(sources: Sources, heads: int | None) -> tuple[Normalizer, dict[str, Any]]:
+    """Return the normaliser and its parameters."""
+    node, path = sources.document.tree.get("normalize", "softmax"), ("normalize",)
+    if not isinstance(node, dict):
+        function, given = NORMALIZERS.get(word(node, path), path=path), {}
+    else:
+        if "function" not in node:
+            raise AttnError(
+                "normalize names no function",
+                path=path,
+                help=f"write {{function: NAME, ...}}; there are: {', '.join(NORMALIZERS.names)}",
+            )
+        place = (*path, "function")
+        function = NORMALIZERS.get(word(node["function"], place), path=place)
+        given = {name: value for name, value in node.items() if name != "function"}
+    known = [p.name for p in function.parameters]
+    refuse_unknown_parameters(function.name, given, known, path)
+    return function, _parameters(sources, function, given, heads)
+
+
+def _parameters(
+    sources: Sources, function: Normalizer, given: dict[str, Any], heads: int | None
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for parameter in function.parameters:
+        place: Path = ("normalize", parameter.name)
+        if parameter.name not in given:
+            if not parameter.optional:
+                raise AttnError(
+                    f"{dotted(place)} is missing: {function.name} needs {parameter.signature}",
+                    path=("normalize",),
+                    help=f"write normalize: {{function: {function.name}, {parameter.name}: ...}}",
+                )
+            values[parameter.name] = parameter.default
+            continue
+        node = given[parameter.name]
+        if parameter.kind == "array":
+            bare = np.ndim(node) == 0 and not isinstance(node, dict) and heads is None
+            node = [number(node, place)] if bare else node
+            values[parameter.name] = sources.of_heads(node, place, (), heads)
+        elif parameter.kind == "positive":
+            values[parameter.name] = positive(node, place)
+        else:
+            values[parameter.name] = finite(node, place)
+        if parameter.least is not None and values[parameter.name] < parameter.least:
+            raise AttnError(
+                f"{dotted(place)} must be at least {parameter.least:g}, not "
+                f"{values[parameter.name]:g}",
+                path=place,
+            )
+    return values
+
+
+def read_empty_rows(sources: Sources, *, for_good: bool) -> EmptyRows | None:
+    """Return what a row without a key gives; None where hidden keys take part and decide it.
+
+    A preset's NaN is 0/0, which is not there where hidden keys have a finite score.
+    """
+    tree, conventions = sources.document.tree, sources.conventions
+    if "empty_rows" in tree:
+        named = choice(tree["empty_rows"], ("empty_rows",), EMPTY)
+        conventions.override("empty_rows", named)
+        return cast(EmptyRows, named)
+    if conventions.decides("empty_rows") and (for_good or conventions.get("empty_rows") != "nan"):
+        return cast(EmptyRows, conventions.get("empty_rows"))
+    return "zero" if for_good else None
+
+
+def read_top_k(tree: Any) -> int | None:
+    """Return how many of the largest scores of a row stay."""
+    return integer(tree["top_k"], ("top_k",), 1) if "top_k" in tree else None
+
+
+def read_temperature(tree: Any) -> float | None:
+    """Return what scores are divided by before they are normalised."""
+    return positive(tree["temperature"], ("temperature",)) if "temperature" in tree else None
+
+
+def read_dropout(sources: Sources, shape: ScoresShape) -> Dropout | None:
+    """Return the dropout, whose mask is given."""
+    node, path = sources.document.tree.get("dropout"), ("dropout",)
+    if node is None:
+        return None
+    keys = mapping(node, path, ("mask", "p"))
+    if "mask" not in keys:
+        raise AttnError(
+            "dropout.mask is missing: a calculator draws no random numbers",
+            path=path,
+            help="write dropout: {mask: [[1, 0, ...], ...], p: 0.1}, 1 where a weight is kept",
+        )
+    place = (*path, "mask")
+    mask = sources.natural(keys["mask"], place)
+    if mask.dtype.kind == "b":
+        mask = mask.astype(sources.dtype)
+    else:
+        mask = sources.numbers(keys["mask"], place)
+    p = finite(keys.get("p", 0.0), (*path, "p"))
+    if not 0 <= p < 1:
+        raise AttnError(
+            f"dropout.p must be at least 0 and below 1, not {p:g}",
+            path=(*path, "p"),
+            help="p is the part of the weights that is dropped; the others are divided by 1 - p",
+        )
+    return Dropout(shape.spread(mask, place), p)

@@ -1,0 +1,261 @@
+"""Document -> Problem: every key read, every name, type and shape checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attn_cli.conventions.resolve import Conventions
+from attn_cli.core.precision import Precision
+from attn_cli.core.problem import Problem
+from attn_cli.core.rules import Rules
+from attn_cli.core.scores.base import ScoreFunction
+from attn_cli.core.stages import Softcap, Stage, hides_for_good
+from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.matrices.document import Document
+from attn_cli.read.matrices.spread import ScoresShape
+from attn_cli.read.problem.after import read_after, read_next_word
+from attn_cli.read.problem.gate import read_gate
+from attn_cli.read.problem.hiding import read_key_lengths, read_schemes
+from attn_cli.read.problem.idle import refuse_idle
+from attn_cli.read.problem.mask import read_mask
+from attn_cli.read.problem.normalize import (
+    read_dropout,
+    read_empty_rows,
+    read_normalizer,
+    read_temperature,
+    read_top_k,
+)
+from attn_cli.read.problem.precision import read_precision
+from attn_cli.read.problem.projections import Projections, read_projections
+from attn_cli.read.problem.score import (
+    check_pairs,
+    name_of_score,
+    read_parameters,
+    read_placement,
+    reads_q_and_k,
+)
+from attn_cli.read.problem.sources import Sources
+from attn_cli.read.problem.stages import read_stages
+from attn_cli.read.problem.standing import Extent, read_standing
+from attn_cli.read.problem.treatment import read_treatment
+from attn_cli.read.text.keys import KEYS, TRAIN_KEYS
+from attn_cli.read.text.mappings import mapping
+from attn_cli.read.text.scalars import choice, finite, narrowed, word
+from attn_cli.record import Labels, Numbered
+
+LAYOUTS = ("rows", "columns")
+
+
+def read_problem(document: Document) -> Problem:
+    """Return the validated problem; raise AttnError, with its place, for the first fault."""
+    try:
+        return _problem(document)
+    except AttnError as error:
+        raise document.located(error) from None
+
+
+def _problem(document: Document) -> Problem:
+    sources = _sources(document)
+    tree, conventions = document.tree, sources.conventions
+    score = tree.get("score", "scaled")
+    function = name_of_score(score, ("score",))
+    made = read_projections(sources, needed=reads_q_and_k(score, function))
+    after = read_after(sources, made.query, made.d_context)
+    parameters = _parameters(sources, score, function)
+    scale, scale_given = _scale(tree, function, parameters, made, sources.precision)
+    n_q = made.query.count if made.query else sources.shapes.size("n_q") or 0
+    shape = ScoresShape(
+        made.batch[0] if made.batch else None, made.heads, n_q, made.n_k, sources.columns
+    )
+    offsets, rules, warnings = _rules(sources, shape, made)
+    refuse_idle(tree, rules, function)
+    query_tokens, key_tokens = _labels(sources, n_q, made)
+    return Problem(
+        query=made.query,
+        key=made.key,
+        value=made.value,
+        n_q=n_q,
+        batch=made.batch,
+        heads=made.heads,
+        key_heads=made.key_heads,
+        joined=made.joined,
+        heads_last=made.heads_last,
+        embeddings=sources.X,
+        positions=sources.positions,
+        past=made.past,
+        treatment=read_treatment(sources, made.query, made.key),
+        offsets=offsets,
+        score=function,
+        parameters=parameters,
+        scale=scale,
+        scale_given=scale_given,
+        placement=read_placement(tree, function, parameters, scale, conventions),
+        rules=rules,
+        gate=read_gate(sources, made.query, shape, made.value.depth),
+        after=after,
+        next_word=read_next_word(sources, after, query_tokens),
+        token_labels=key_tokens if sources.X is not None and "query" in tree else query_tokens,
+        query_tokens=query_tokens,
+        key_tokens=key_tokens,
+        cross="memory" in tree or n_q != made.n_k or ("query" in tree and sources.X is not None),
+        layout="columns" if sources.columns else "rows",
+        nonfinite="refuse" if sources.finite else "allow",
+        conventions={"like": tree.get("like"), **conventions.resolved()},
+        warnings=(*sources.warnings, *warnings, *conventions.notes()),
+    )
+
+
+def _sources(document: Document) -> Sources:
+    """Return the reader of the problem's arrays, with its types and conventions."""
+    tree = _keys(document)
+    like = word(tree["like"], ("like",)) if "like" in tree else None
+    conventions = Conventions.of(like, path=("like",))
+    precision = read_precision(tree, conventions)
+    columns = choice(tree.get("layout", "rows"), ("layout",), LAYOUTS) == "columns"
+    allow = choice(tree.get("nonfinite", "refuse"), ("nonfinite",), ("refuse", "allow")) == "allow"
+    return Sources(document, precision, conventions, columns, not allow)
+
+
+def _rules(
+    sources: Sources, shape: ScoresShape, made: Projections
+) -> tuple[tuple[int, ...], Rules, list[str]]:
+    """Return where queries stand, all that turns scores into weights, and what to warn of."""
+    document, tree, conventions = sources.document, sources.document.tree, sources.conventions
+    lengths = read_key_lengths(document, shape.n_k, shape.batch)
+    past = None if made.past is None else made.past.length
+    extent = Extent(shape.n_q, shape.n_k, shape.batch, past, lengths)
+    offsets, causal, standing = read_standing(tree, extent, conventions)
+    schemes = read_schemes(document, extent, offsets, causal=causal, conventions=conventions)
+    mask, warnings = read_mask(document, shape, sources.precision, conventions)
+    stages = read_stages(sources, shape, offsets, schemes, mask)
+    if mask is not None and mask.hides:
+        schemes = (*schemes, mask)
+    normalizer, parameters = read_normalizer(sources, shape.heads)
+    for_good = hides_for_good(stages)
+    if schemes and not for_good and any(isinstance(s, Softcap) for s in stages):
+        warnings += _leak(stages)
+    rules = Rules(
+        schemes=schemes,
+        stages=stages,
+        normalizer=normalizer,
+        parameters=parameters,
+        precision=sources.precision,
+        top_k=read_top_k(tree),
+        temperature=read_temperature(tree),
+        empty_rows=read_empty_rows(sources, for_good=for_good),
+        dropout=read_dropout(sources, shape),
+    )
+    return offsets, rules, [*warnings, *standing]
+
+
+def _leak(stages: tuple[Stage, ...]) -> list[str]:
+    """Warn where a cap brings hidden keys back."""
+    steps = [stage.step for stage in stages]
+    if steps.index("capped") < steps.index("masked"):
+        return []
+    return ["softcap comes after the mask: hidden keys are at -softcap then, and get some weight"]
+
+
+def _keys(document: Document) -> Mapping[str, Any]:
+    """Return the tree; raise AttnError where it is none of one problem."""
+    if "pairs" in document.tree:
+        raise AttnError(
+            "this is a dictionary, not a problem",
+            path=("pairs",),
+            at_key=True,
+            help="attn translate --dictionary FILE WORDS translates with it",
+        )
+    tree = mapping(document.tree, (), KEYS)
+    if "sequences" in tree:
+        raise AttnError(
+            "this problem has several sequences, and one is wanted here",
+            path=("sequences",),
+            at_key=True,
+            help="replace sequences by the tokens of one: --tokens 'not like'",
+        )
+    if not tree:
+        raise AttnError(
+            "there is no problem", help="give a problem file, or --query, --key, --value"
+        )
+    mapping(tree.get("train", {}), ("train",), TRAIN_KEYS)  # for attn train, which reads the rest
+    return tree
+
+
+def _parameters(sources: Sources, score: Any, function: ScoreFunction) -> dict[str, Any]:
+    """Return the parameters of the score; positions in them exist."""
+    parameters = read_parameters(sources, score, ("score",), function)
+    if "pairs" in parameters:
+        path = ("score", "pairs")
+        parameters["pairs"] = check_pairs(parameters["pairs"], path, sources.shapes)
+    return parameters
+
+
+def _scale(
+    tree: Any,
+    function: ScoreFunction,
+    parameters: Any,
+    made: Projections,
+    precision: Precision,
+) -> tuple[float, bool]:
+    """Return the scale and whether it was given; check that q.k can be formed where it is."""
+    innermost, _ = function.innermost(parameters)
+    query, key = made.query, made.key
+    if innermost.equal_depth and query and key and query.depth != key.depth:
+        raise AttnError(
+            f"{innermost.name} needs d_q = d_k, but queries have d_q = {query.depth} and keys have "
+            f"d_k = {key.depth}",
+            path=_depth_path(tree),
+            help="project both to the same length with weights.query and weights.key, or use "
+            "multiplicative or additive",
+        )
+    if "scale" not in tree:
+        return (innermost.default_scale(key.depth) if key else 1.0), False
+    if isinstance(tree["scale"], str) and tree["scale"] == "none":
+        return 1.0, True
+    carrier = precision.dtype.carrier
+    return narrowed(finite(tree["scale"], ("scale",)), ("scale",), carrier), True
+
+
+def _depth_path(tree: Any) -> Path:
+    """Return the key that fixes d_k."""
+    if "key" in tree:
+        return ("key",)
+    return ("weights", "key") if "key" in tree.get("weights", {}) else ("weights", "query")
+
+
+def _labels(sources: Sources, n_q: int, made: Projections) -> tuple[Labels, Labels]:
+    """Return the labels of queries and keys: words where there are some, else numbers.
+
+    `tokens` are the rows of embeddings where there are some, else the queries; in self-attention,
+    and where queries and keys are as many, they are both. Keys of the past have no words.
+    """
+    tree, n_k = sources.document.tree, made.value.count
+    tokens, memory_tokens = sources.tokens, sources.memory_tokens
+    of_keys = sources.X is not None and "query" in tree  # embeddings became keys and values
+    rows = n_k if of_keys else n_q
+    if tokens is not None and len(tokens) != rows:
+        if sources.X is not None:
+            raise _count("tokens", ("tokens",), len(tokens), f"embeddings have {_rows(rows)}")
+        raise _count("tokens", ("tokens",), len(tokens), f"there are {_rows(rows)} of queries")
+    if memory_tokens is not None and len(memory_tokens) != n_k:
+        path = ("memory", "tokens")
+        raise _count("memory.tokens", path, len(memory_tokens), f"memory has {_rows(n_k)}")
+    shared = tokens if of_keys or (n_q == n_k and "memory" not in tree) else None
+    of_queries = tokens if tokens is not None and not of_keys else Numbered(range(n_q))
+    words = memory_tokens or shared
+    if words is not None and made.past is not None:
+        words = (*(f"past {at}" for at in range(made.past.length)), *words)
+    return of_queries, words or Numbered(range(made.n_k))
+
+
+def _rows(count: int) -> str:
+    return f"{count} {'row' if count == 1 else 'rows'}"
+
+
+def _count(name: str, path: Path, words: int, has: str) -> AttnError:
+    return AttnError(
+        f"{name} has {words} {'word' if words == 1 else 'words'}, but {has}",
+        path=path,
+        help=f"{dotted(path)} needs one word a row",
+    )

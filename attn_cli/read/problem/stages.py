@@ -1,0 +1,177 @@
+"""The stages between scores and weights: softcap, biases, mask, in the problem's order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from attn_cli.conventions.resolve import Conventions
+from attn_cli.core.arrays import Array
+from attn_cli.core.bias.base import Bias
+from attn_cli.core.stages import ORDER, Biases, Masking, Softcap, Stage
+from attn_cli.core.visible.base import Scheme
+from attn_cli.core.visible.user import Mask
+from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.read.matrices.spread import ScoresShape, first
+from attn_cli.read.problem.mask import read_fill
+from attn_cli.read.problem.sources import Sources
+from attn_cli.read.text.mappings import mapping
+from attn_cli.read.text.scalars import choice, flag, integer, narrowed, positive, word
+
+
+def read_stages(
+    sources: Sources,
+    shape: ScoresShape,
+    offsets: tuple[int, ...],
+    schemes: tuple[Scheme, ...],
+    mask: Mask | None,
+) -> tuple[Stage, ...]:
+    """Return the stages that the problem has, in the order computed."""
+    tree, conventions = sources.document.tree, sources.conventions
+    made: dict[str, Stage] = {}
+    if "softcap" in tree:
+        cap = positive(tree["softcap"], ("softcap",))
+        made["softcap"] = Softcap(narrowed(cap, ("softcap",), sources.dtype))
+    biases = _biases(sources, shape, offsets)
+    if biases:
+        made["bias"] = Biases(biases)
+    hides = (*schemes, mask) if mask is not None and mask.hides else schemes
+    fill, adds, named = read_fill(tree, sources.precision, conventions)
+    if mask is not None or hides:
+        made["mask"] = Masking(mask, hides, fill, adds, named)
+    elif "mask_fill" in tree:
+        raise AttnError(
+            "mask_fill is what hidden scores get, and nothing hides any",
+            path=("mask_fill",),
+            at_key=True,
+            help="leave it out, or add causal, window, key_lengths or a mask",
+        )
+    return tuple(made[name] for name in _order(tree, conventions) if name in made)
+
+
+def _order(tree: Any, conventions: Conventions) -> tuple[str, ...]:
+    """Return all stages in order; those that `order` leaves out must not be there."""
+    path: Path = ("order",)
+    if "order" not in tree:
+        given = conventions.get("order") if conventions.decides("order") else None
+        return ORDER if not isinstance(given, list | tuple) else tuple(map(str, given))
+    node = tree["order"]
+    if isinstance(node, str):
+        node = [part.strip() for part in node.strip("[]").split(",")]
+    if not isinstance(node, list | tuple):
+        raise AttnError(
+            "order must be a list", path=path, help=f"write order: [{', '.join(ORDER)}]"
+        )
+    names = tuple(word(item, (*path, at)) for at, item in enumerate(node))
+    for at, name in enumerate(names):
+        if name not in ORDER:
+            raise AttnError(
+                f"unknown stage '{printable(name)}' in order",
+                path=(*path, at),
+                help=did_you_mean(name, ORDER, what="there are"),
+            )
+    if sorted(names) != sorted(ORDER):
+        raise AttnError(
+            f"order has {', '.join(names) or 'nothing'}, and needs each of {', '.join(ORDER)} once",
+            path=path,
+            help=f"write order: [{', '.join(ORDER)}], in the order in which they happen",
+        )
+    conventions.override("order", list(names))
+    return names
+
+
+def _biases(sources: Sources, shape: ScoresShape, offsets: tuple[int, ...]) -> tuple[Bias, ...]:
+    tree = sources.document.tree
+    found: list[Bias] = []
+    if "score_bias" in tree:
+        from attn_cli.core.bias.given import ScoreBias
+
+        path: Path = ("score_bias",)
+        written = sources.natural(tree["score_bias"], path)
+        if written.dtype.kind == "f" and not np.isfinite(written).all():
+            at = (*path, *first(~np.isfinite(written)))
+            raise AttnError(
+                f"{dotted(at)} is not finite, and a bias hides nothing",
+                path=at,
+                help="hide keys with a mask",
+            )
+        matrix = sources.numbers(tree["score_bias"], path)
+        found.append(ScoreBias(shape.spread(matrix, path)))
+    if "alibi" in tree:
+        alibi = _alibi(sources, tree["alibi"], shape, offsets)
+        found += [] if alibi is None else [alibi]
+    if "relative_bias" in tree:
+        found.append(_relative(sources, tree["relative_bias"], shape, offsets))
+    return tuple(found)
+
+
+def _alibi(
+    sources: Sources, node: Any, shape: ScoresShape, offsets: tuple[int, ...]
+) -> Bias | None:
+    """Return ALiBi: true, the slopes, or {slopes:, form:}."""
+    from attn_cli.core.bias.alibi import FORMS, SLOPES, Alibi, slopes
+
+    path: Path = ("alibi",)
+    conventions = sources.conventions
+    if isinstance(node, list | tuple | np.ndarray):
+        keys: Any = {"slopes": node}
+    elif isinstance(node, dict):
+        keys = mapping(node, path, ("slopes", "form"))
+    elif flag(node, path, help="or write the slopes as a list, or {slopes: ..., form: ...}"):
+        keys = {}
+    else:
+        return None
+    form = str(conventions.get("alibi.form"))
+    if "form" in keys:
+        form = choice(keys["form"], (*path, "form"), tuple(FORMS))
+        conventions.override("alibi.form", form)
+    named = keys.get("slopes", conventions.get("alibi.slopes"))
+    heads = shape.heads or 1
+    if isinstance(named, str):
+        kind = choice(named, (*path, "slopes"), tuple(SLOPES))
+        if "slopes" in keys:
+            conventions.override("alibi.slopes", kind)
+        values: Array = slopes(heads, kind)
+    else:
+        at = (*path, "slopes") if isinstance(node, dict) else path
+        values = sources.of_heads(named, at, (), shape.heads)
+    return Alibi(values, form, shape.n_k, offsets)
+
+
+def _relative(sources: Sources, node: Any, shape: ScoresShape, offsets: tuple[int, ...]) -> Bias:
+    """Return T5's bias: {table:, bidirectional:, max_distance:}."""
+    from attn_cli.core.bias.relative import RelativeBias
+
+    path: Path = ("relative_bias",)
+    keys = mapping(node, path, ("table", "bidirectional", "max_distance"))
+    if "table" not in keys:
+        raise AttnError(
+            "relative_bias.table is missing",
+            path=path,
+            help="write relative_bias: {table: [...]}, one row a bucket, one column a head",
+        )
+    table = sources.of_heads(keys["table"], (*path, "table"), ("buckets",), shape.heads)
+    both = flag(keys.get("bidirectional", True), (*path, "bidirectional"))
+    near = len(table) // (4 if both else 2)
+    if near < 1 or (both and len(table) % 2):
+        raise AttnError(
+            f"relative_bias.table has {len(table)} rows: "
+            + ("half of the buckets are for keys after the query" if both else "too few"),
+            path=(*path, "table"),
+            help="give an even number of buckets, 4 or more" if both else "give 2 buckets or more",
+        )
+    place = (*path, "max_distance")
+    farthest = integer(keys.get("max_distance", 128), place, 1)
+    if farthest <= near:
+        raise AttnError(
+            f"relative_bias.max_distance is {farthest}, but the first "
+            + (
+                "bucket holds one distance"
+                if near == 1
+                else f"{near} buckets hold one distance each"
+            ),
+            path=place if "max_distance" in keys else path,
+            help=f"give more than {near}",
+        )
+    return RelativeBias(table, both, farthest, offsets)

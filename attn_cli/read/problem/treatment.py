@@ -1,0 +1,52 @@
+"""What is done to q and k before they meet: QK norm and rope, read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attn_cli.core.norm import DEFAULT_EPS, FUNCTIONS, HeadNorm
+from attn_cli.core.problem import Projection, Treatment
+from attn_cli.errors import AttnError, Path
+from attn_cli.read.problem.sources import Sources
+from attn_cli.read.text.mappings import mapping
+from attn_cli.read.text.scalars import choice, positive
+
+NORM_KEYS = ("function", "eps", "query_gain", "key_gain")
+
+
+def read_treatment(sources: Sources, query: Projection | None, key: Projection | None) -> Treatment:
+    """Return the norms and the rotation that the problem asks for."""
+    tree = sources.document.tree
+    asked = [name for name in ("qk_norm", "rope") if name in tree]
+    if asked and (query is None or key is None):
+        raise AttnError(
+            f"{asked[0]} changes queries and keys, and this score function reads neither",
+            path=(asked[0],),
+            at_key=True,
+            help=f"leave out {asked[0]}, or choose another score function",
+        )
+    query_norm, key_norm = _norms(sources, tree.get("qk_norm"))
+    rope = None
+    if query is not None and key is not None and "rope" in tree:
+        from attn_cli.read.problem.rope import read_rope
+
+        rope = read_rope(sources, tree["rope"], query.depth, key.depth)
+    return Treatment(query_norm, key_norm, rope)
+
+
+def _norms(sources: Sources, node: Any) -> tuple[HeadNorm | None, HeadNorm | None]:
+    """Return the norms of q and of k, which are the same but for their gains."""
+    path: Path = ("qk_norm",)
+    if node is None:
+        return None, None
+    keys = mapping(node, path, NORM_KEYS) if isinstance(node, dict) else {"function": node}
+    if "function" not in keys:
+        raise AttnError("qk_norm names no function", path=path, help="write {function: rms}")
+    place = (*path, "function") if isinstance(node, dict) else path
+    name = choice(keys["function"], place, tuple(FUNCTIONS))
+    eps = positive(keys["eps"], (*path, "eps")) if "eps" in keys else DEFAULT_EPS[name]
+    gains = [
+        sources.array(keys[gain], (*path, gain), (d,)) if gain in keys else None
+        for gain, d in (("query_gain", "d_q"), ("key_gain", "d_k"))
+    ]
+    return HeadNorm(name, eps, gains[0]), HeadNorm(name, eps, gains[1])

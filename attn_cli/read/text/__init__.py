@@ -1,0 +1,1 @@
+"""What the user wrote, letter by letter: YAML events, numbers, words, mappings."""

@@ -1,0 +1,210 @@
+"""Raw text -> numbers, flags and words, by a written grammar.
+
+A number is digits with at most one point and an optional exponent: 1, +2, 3., -.5, 1e5. So are inf,
+.inf and nan with their signs where the caller allows them. What other readers would take for
+something else is refused: 1_000, 010, 12:30, 0x1F, 1,5. A word is the text as it stands: no, on,
+null and 1e5 are words wherever a word is expected.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.read.text.events import Quoted
+
+NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d*)", re.ASCII)
+WILD = re.compile(r"[+-]?\.?(?:inf|Inf|INF)|\.?(?:nan|NaN|NAN)")
+
+# What `float` takes and the grammar does not: any other character, and digits behind a 0. Two
+# patterns, because each is a plain scan; their alternation takes four times as long.
+_FOREIGN = re.compile(r"[^0-9+\-.eE\n]")
+_LEADING_ZERO = re.compile(r"\n[+-]?0[0-9]")
+
+
+def number(value: Any, path: Path) -> float:
+    """Return a number; raise AttnError with a hint where it is none."""
+    if isinstance(value, bool | np.bool_):
+        raise _no_number(str(value).lower(), path)
+    if isinstance(value, int | float | np.integer | np.floating):
+        try:
+            return float(value)
+        except OverflowError:
+            raise AttnError(f"{dotted(path)} is too large for float64", path=path) from None
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return number(value.item(), path)
+    if not isinstance(value, str):
+        raise AttnError(f"{dotted(path)} must be a number, not {kind_of(value)}", path=path)
+    if NUMBER.fullmatch(value) and not isinstance(value, Quoted):
+        return float(value)
+    if WILD.fullmatch(value):
+        return float(value.replace(".", ""))
+    raise _no_number(value, path)
+
+
+def integer(value: Any, path: Path, minimum: int) -> int:
+    """Return a whole number that is at least `minimum`."""
+    result = number(value, path)
+    if result != result or result != np.floor(result) or abs(result) > 2**53:
+        raise AttnError(
+            f"{dotted(path)} must be a whole number, not {printable(str(value))}", path=path
+        )
+    if result < minimum:
+        raise AttnError(f"{dotted(path)} must be at least {minimum}, not {int(result)}", path=path)
+    return int(result)
+
+
+def positive(value: Any, path: Path) -> float:
+    """Return a finite number above 0."""
+    result = finite(value, path)
+    if result <= 0:
+        raise AttnError(f"{dotted(path)} must be more than 0, not {result:g}", path=path)
+    return result
+
+
+def finite(value: Any, path: Path) -> float:
+    """Return a number that is neither infinite nor NaN."""
+    result = number(value, path)
+    if not np.isfinite(result):
+        raise AttnError(
+            f"{dotted(path)} must be a finite number, not {printable(str(value))}", path=path
+        )
+    return result
+
+
+def narrowed(value: float, path: Path, dtype: np.dtype[Any]) -> float:
+    """Return a number that the arithmetic's type can hold; raise AttnError for one it cannot."""
+    with np.errstate(over="ignore", under="ignore"):
+        held = dtype.type(value)
+    if not np.isfinite(held) or (held == 0) != (value == 0):
+        size = "large" if abs(value) > 1 else "small"
+        raise AttnError(
+            f"{dotted(path)} = {value:g} is too {size} for {dtype}",
+            path=path,
+            help="compute in a wider type: dtype float64",
+        )
+    return value
+
+
+def flag(value: Any, path: Path, *, help: str | None = None) -> bool:
+    """Return true or false; `help` is for a key that could be something else as well."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if value in ("true", "false") and not isinstance(value, Quoted):
+        return bool(value == "true")
+    raise AttnError(
+        f"{dotted(path)} must be true or false, not {shown(value)}", path=path, help=help
+    )
+
+
+def choice(value: Any, path: Path, names: tuple[str, ...]) -> str:
+    """Return one of the names; raise AttnError, naming the nearest, where it is another word."""
+    text = word(value, path)
+    if text not in names:
+        raise AttnError(
+            f"{dotted(path)} cannot be '{printable(text)}'",
+            path=path,
+            help=did_you_mean(text, names, what="it can be"),
+        )
+    return text
+
+
+def word(value: Any, path: Path) -> str:
+    """Return a word as it stands."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, int | float | np.integer) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise AttnError(f"{dotted(path)} must be a word, not {kind_of(value)}", path=path)
+    if not value and not isinstance(value, Quoted):
+        raise AttnError(f"{dotted(path)} has no value", path=path)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise AttnError(f"{dotted(path)} is not UTF-8: {str(value)!a}", path=path) from None
+    return str(value)
+
+
+def numbers(texts: list[Any], path: Path) -> list[float]:
+    """Return a row of numbers; raise AttnError for the first cell that is none.
+
+    The whole row is tested at once; cell by cell only where something in it is suspect.
+    """
+    try:
+        joined = "\n" + "\n".join(texts)
+    except TypeError:
+        return [number(text, (*path, at)) for at, text in enumerate(texts)]
+    plain = Quoted not in set(map(type, texts)) and joined.count("\n") == len(texts)
+    if plain and not _FOREIGN.search(joined) and not _LEADING_ZERO.search(joined):
+        try:
+            return list(map(float, texts))
+        except ValueError:
+            pass
+    return [number(text, (*path, at)) for at, text in enumerate(texts)]
+
+
+def whole(texts: list[Any]) -> bool:
+    """Return whether every cell of a row is written as a whole number."""
+    return all(
+        WHOLE.fullmatch(t) is not None
+        if isinstance(t, str)
+        else isinstance(t, int | np.integer) and not isinstance(t, bool)
+        for t in texts
+    )
+
+
+def kind_of(value: Any) -> str:
+    """Return what a node is, as a message says it."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, np.ndarray) or not isinstance(value, str | int | float | np.generic):
+        return f"an array of shape {value.shape}" if hasattr(value, "shape") else "an array"
+    return f"{type(value).__name__} {value!r}" if not isinstance(value, str) else shown(value)
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message quotes it."""
+    if not isinstance(value, str):
+        return kind_of(value) if not isinstance(value, bool | int | float) else str(value).lower()
+    text = printable(value)
+    return f"'{text if len(text) <= 40 else text[:37] + '...'}'" if value else "nothing"
+
+
+def _no_number(text: str, path: Path) -> AttnError:
+    """Return the error for a text that is no number, with the hint that fits it."""
+    return AttnError(
+        f"{dotted(path)} must be a number, not {shown(text)}", path=path, help=_hint(text)
+    )
+
+
+def _hint(text: str) -> str | None:
+    """Return what to do about a text that people take for a number."""
+    if isinstance(text, Quoted) and NUMBER.fullmatch(text):
+        return "remove the quotes"
+    for pattern, advice in _HINTS:
+        if pattern.fullmatch(text):
+            return advice
+    return None
+
+
+_HINTS = tuple(
+    (re.compile(pattern), advice)
+    for pattern, advice in (
+        (r"", "write a number here"),
+        (r"−[\d.]+", "write the minus sign as '-'"),
+        (r"[+-]?\d+(_\d+)+(\.\d*)?", "write it without '_'"),
+        (r"[+-]?\d+,\d+", "write the decimal point as '.'"),
+        (r"[+-]?0\d+(\.\d*)?", "write it without the leading 0"),
+        (r"\S+\s*/\s*\S+", "write the fraction as a decimal number"),
+        (r"\d+(:\d+)+", "write one number, not a time"),
+        (r"0[xXbBoO]\w+", "write it in decimal digits"),
+        (r"true|false", "write 1 or 0"),
+    )
+)
