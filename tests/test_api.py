@@ -217,3 +217,17 @@ def test_an_array_that_numpy_cannot_take_over() -> None:
         "output_gate.logits cannot become a NumPy array: it requires grad\n"
         "help: convert it first, for example with .detach().float().numpy()"
     )
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"mask": np.zeros((0, 3))}, r"^mask is empty: its shape is \(0, 3\)$"),
+        ({"lower": np.zeros(2)}, r"^lower must be true or false, not an array of shape \(2,\)$"),
+        ({"window": np.zeros((2, 2)), "offset": 0}, "^window must be a number, not an array"),
+        ({"alibi": [[0.5]], "offset": 0}, r"^alibi has shape \(1, 1\), expected \(heads\)"),
+    ],
+)
+def test_arrays_in_the_wrong_place(keys: dict[str, object], message: str) -> None:
+    with pytest.raises(AttnError, match=message):
+        compute({"query": Q, "key": K, "value": V, **keys})

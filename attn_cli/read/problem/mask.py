@@ -14,6 +14,7 @@ from attn_cli.core.visible.user import Mask
 from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.read.matrices.document import Document
 from attn_cli.read.matrices.matrix import FILE_KEYS, cast, natural, rounded
+from attn_cli.read.matrices.shapes import form
 from attn_cli.read.matrices.spread import ScoresShape, first
 from attn_cli.read.text.mappings import mapping
 from attn_cli.read.text.scalars import choice, number, positive
@@ -30,6 +31,8 @@ def read_mask(
     from attn_cli.core.visible.user import Mask
 
     array, true_means, path = _read(document, document.tree["mask"], ("mask",))
+    if not array.size:
+        raise AttnError(f"{dotted(path)} is empty: its shape is {form(array.shape)}", path=path)
     flags = array.dtype.kind == "b" or (array.dtype.kind in "iu" and _zero_or_one(array))
     if true_means is not None:
         _refuse_numbers(array, path)

@@ -94,8 +94,8 @@ def flag(value: Any, path: Path, *, help: str | None = None) -> bool:
     """Return true or false; `help` is for a key that could be something else as well."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    if value in ("true", "false") and not isinstance(value, Quoted):
-        return bool(value == "true")
+    if isinstance(value, str) and value in ("true", "false") and not isinstance(value, Quoted):
+        return value == "true"
     raise AttnError(
         f"{dotted(path)} must be true or false, not {shown(value)}", path=path, help=help
     )
