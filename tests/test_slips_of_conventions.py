@@ -207,3 +207,30 @@ def test_a_number_of_a_mask_that_bfloat16_does_not_hold() -> None:
     problem = {"query": [[0.0]], "key": [[0.0]], "value": [[1.0]], "mask": [[lowest]]}
     with pytest.raises(AttnError, match=r"mask\[0\]\[0\] = -3.40282e\+38 is too large for bfloat"):
         compute({**problem, "dtype": "bfloat16"})
+
+
+@pytest.mark.parametrize("placement", ["scores", "query", "split"])
+def test_each_placement_of_the_scale_rounds_what_it_scales(placement: str) -> None:
+    def half(x: Any) -> Any:
+        return np.float32(np.float16(x))
+
+    q, k = (np.float32(np.float16(normal(n, 80))) for n in (5, 7))
+    scale, root = np.float32(80**-0.5), np.float32(80**-0.25)
+    expected: dict[str, Any] = {
+        "scores": half(half(q @ k.T) * scale),
+        "query": half(half(q * scale) @ k.T),
+        "split": half(half(q * root) @ half(k * root).T),
+    }
+    problem = {"query": q, "key": k, "value": k, "dtype": "float16"}
+    found = compute({**problem, "scale_placement": placement})["scores"]
+    for other, scores in expected.items():
+        differ = np.mean(found != scores)
+        # Sums may run in another order, and fall on the other side of a tie.
+        assert differ < 0.1 if other == placement else differ > 0.3, other
+
+
+def test_a_sink_without_heads_is_a_number_or_a_list_of_one() -> None:
+    problem = {"query": [[1.0]], "key": [[1.0]], "value": [[1.0]], "score": "dot"}
+    for logits in (1.0, [1.0]):
+        normalize = {"function": "sink_logits", "logits": logits}
+        assert compute({**problem, "normalize": normalize})["weights"][0, 0] == 0.5

@@ -1,0 +1,84 @@
+"""The range of keys that a scheme says its queries reach: none is missed, and none too many."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from attn_cli import compute
+from attn_cli.core.place import Place
+from attn_cli.core.visible import Causal, KeyLengths, Scheme, Window, common_reach
+
+N_K = 11
+
+
+def seen_by(scheme: Scheme, p: list[int]) -> list[int]:
+    """Every key that one of the queries sees, asked key by key."""
+    positions = np.array(p)
+    at = Place(0, 0, np.arange(len(p)), positions, np.arange(N_K))
+    seen = np.broadcast_to(scheme.sees(at), (len(p), N_K))
+    return [int(j) for j in np.flatnonzero(seen.any(axis=0))]
+
+
+SCHEMES = [
+    *(Causal(prefix) for prefix in (0, 3)),
+    *(Window(left, right) for left in (-1, 0, 2) for right in (-1, 0, 3)),
+    *(Window(2, 1, prefix, sinks) for prefix, sinks in ((0, 3), (3, 0), (2, 4), (4, 2))),
+    *(KeyLengths((length,)) for length in (0, 5, N_K)),
+]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=repr)
+@pytest.mark.parametrize(
+    "p", [[0], [4], [10], [4, 5, 6], [-3, -2], [-1, 0, 1], [9, 10, 11, 12]], ids=str
+)
+def test_the_reach_is_from_the_first_to_the_last_key_seen(scheme: Scheme, p: list[int]) -> None:
+    start, stop = common_reach([scheme], 0, np.array(p), N_K)
+    keys = seen_by(scheme, p)
+    assert 0 <= start <= stop <= N_K
+    if not keys:
+        assert (start, stop) == (0, 0)
+        return
+    assert stop == keys[-1] + 1
+    assert start == keys[0]
+
+
+def test_what_two_schemes_reach_apart_is_nothing() -> None:
+    apart: list[Scheme] = [KeyLengths((2,)), Window(1, 0)]
+    assert common_reach(apart, 0, np.array([7]), N_K) == (0, 0)
+    assert common_reach(apart, 0, np.array([], dtype=np.intp), N_K) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("window", "formula"),
+    [
+        (Window(-1, -1), "any j"),
+        (Window(-1, 2), "j <= i + 2"),
+        (Window(3, -1), "j >= i - 3"),
+        (Window(3, 2), "i - 3 <= j <= i + 2"),
+        (Window(3, 0, offsets=(5,)), "i + 2 <= j <= i + 5"),
+        (Window(3, 0, offsets=(5, 7)), "i + offset[batch] - 3 <= j <= i + offset[batch]"),
+        (Window(3, 0, prefix=4), "i - 3 <= j <= i or j < 4"),
+        (Window(3, 0, sink_tokens=2, prefix=1), "i - 3 <= j <= i or j < 2"),
+    ],
+)
+def test_the_formula_of_a_window(window: Window, formula: str) -> None:
+    assert window.formula == formula
+
+
+def test_the_type_that_overflows_is_named_by_what_is_narrowest_there() -> None:
+    """A fill that bfloat16 rounds to -inf makes NaN of weights; what follows is float32."""
+    problem = {
+        "query": [[1.0]],
+        "key": [[1.0], [1.0]],
+        "value": [[1.0], [2.0]],
+        "dtype": "float32",
+        "precision": {"softmax": "bfloat16"},
+        "mask": [[-np.inf, -np.inf]],
+        "mask_fill": "lowest",
+    }
+    assert compute(problem).warnings[1:] == (
+        "weights is not finite at [0, 0] (2 values): bfloat16 overflows there",
+        "context is not finite at [0, 0] (1 value): float32 overflows there",
+        "output is not finite at [0, 0] (1 value): float32 overflows there",
+    )
