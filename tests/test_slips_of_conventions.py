@@ -214,7 +214,7 @@ def test_each_placement_of_the_scale_rounds_what_it_scales(placement: str) -> No
     def half(x: Any) -> Any:
         return np.float32(np.float16(x))
 
-    q, k = (np.float32(np.float16(normal(n, 80))) for n in (5, 7))
+    q, k = half(normal(5, 80)), half(normal(7, 80))
     scale, root = np.float32(80**-0.5), np.float32(80**-0.25)
     expected: dict[str, Any] = {
         "scores": half(half(q @ k.T) * scale),
@@ -234,3 +234,20 @@ def test_a_sink_without_heads_is_a_number_or_a_list_of_one() -> None:
     for logits in (1.0, [1.0]):
         normalize = {"function": "sink_logits", "logits": logits}
         assert compute({**problem, "normalize": normalize})["weights"][0, 0] == 0.5
+
+
+@pytest.mark.parametrize("function", ["rms", "l2"])
+def test_norms_of_float16_run_in_float32_and_are_rounded_once(function: str) -> None:
+    q, k = np.float64(np.float16(normal(5, 30))), np.float64(np.float16(normal(7, 30)))
+    problem = {"query": q, "key": k, "value": k, "dtype": "float16", "qk_norm": function}
+    record = compute({**problem, "rope": True, "offset": 3})
+    for step, x in (("q_normed", q), ("k_normed", k)):
+        size = (x * x).mean(1) + 1e-6 if function == "rms" else (x * x).sum(1)
+        expected = np.float16(x / np.sqrt(size)[:, None])
+        assert np.mean(record[step] != expected) < 0.02, step
+    for step, start in (("q", 3), ("k", 0)):
+        x = record[f"{step}_normed"].astype(np.float64)
+        turn = np.exp(1j * np.arange(start, start + len(x))[:, None] * 1e4 ** (-np.arange(15) / 15))
+        turned = (x[:, :15] + 1j * x[:, 15:]) * turn
+        expected = np.float16(np.concatenate([turned.real, turned.imag], axis=1))
+        assert np.mean(record[f"{step}_rotated"] != expected) < 0.02, step
