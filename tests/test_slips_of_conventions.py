@@ -246,8 +246,21 @@ def test_norms_of_float16_run_in_float32_and_are_rounded_once(function: str) -> 
         expected = np.float16(x / np.sqrt(size)[:, None])
         assert np.mean(record[step] != expected) < 0.02, step
     for step, start in (("q", 3), ("k", 0)):
-        x = record[f"{step}_normed"].astype(np.float64)
-        turn = np.exp(1j * np.arange(start, start + len(x))[:, None] * 1e4 ** (-np.arange(15) / 15))
-        turned = (x[:, :15] + 1j * x[:, 15:]) * turn
+        rows: Any = record[f"{step}_normed"].astype(np.float64)
+        turn = np.exp(
+            1j * np.arange(start, start + len(rows))[:, None] * 1e4 ** (-np.arange(15) / 15)
+        )
+        turned = (rows[:, :15] + 1j * rows[:, 15:]) * turn
         expected = np.float16(np.concatenate([turned.real, turned.imag], axis=1))
         assert np.mean(record[f"{step}_rotated"] != expected) < 0.02, step
+
+
+@pytest.mark.parametrize(
+    ("like", "before", "after"),
+    [("hf-eager", 2, 0), ("jax", 3, 3), ("keras", 2, 2), ("onnx", 3, 0)],
+)
+def test_a_bare_window_of_three_is_what_the_preset_says(like: str, before: int, after: int) -> None:
+    x = normal(11, 3)
+    found = compute({"query": x, "key": x, "value": x, "like": like, "window": 3})["visible"]
+    distance = np.arange(11) - np.arange(11)[:, None]
+    np.testing.assert_array_equal(found == 0, (-before <= distance) & (distance <= after))
