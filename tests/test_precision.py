@@ -249,3 +249,13 @@ def test_a_sum_beyond_16_bits_is_infinite_and_said() -> None:
         [q], [[1.0, 1.0]], [[1.0]], "dot", dtype="float16", precision={"scores": "float32"}
     )
     assert (kept["products"][0, 0], kept.warnings) == (120_000, ())
+
+
+def test_the_lowest_number_is_finite_in_the_type_of_the_sums_too() -> None:
+    """float32 sums under float64 scores: the fill is float32's, and an empty row is uniform."""
+    record = attention(
+        [[1.0]], [[1.0], [2.0]], [[1.0], [3.0]], "dot", dtype="float32", mask=[[-INF, -INF]],
+        mask_fill="lowest", precision={"scores": "float64"},
+    )  # fmt: skip
+    np.testing.assert_array_equal(record["masked"], [[F32.lowest, F32.lowest]])
+    np.testing.assert_array_equal(record["weights"], [[0.5, 0.5]])

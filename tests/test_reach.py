@@ -7,7 +7,10 @@ import pytest
 
 from attn_cli import compute
 from attn_cli.core.place import Place
-from attn_cli.core.visible import Causal, KeyLengths, Scheme, Window, common_reach
+from attn_cli.core.visible.base import Scheme, common_reach
+from attn_cli.core.visible.causal import Causal
+from attn_cli.core.visible.length import KeyLengths
+from attn_cli.core.visible.window import Window
 
 N_K = 11
 

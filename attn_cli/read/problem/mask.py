@@ -120,7 +120,8 @@ def read_fill(
 
 def _fill(node: Any, path: Path, precision: Precision) -> tuple[float, str]:
     """Return a number to fill with: written out, or a part of the type's smallest."""
-    type_ = precision.scores
+    # What is filled in must be finite in the type in which the step is computed too.
+    type_ = max(precision.scores, precision.accumulate, key=lambda each: each.lowest)
     text = str(node)
     if text.endswith("lowest"):
         factor = text.removesuffix("lowest").strip()
