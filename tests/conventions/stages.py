@@ -73,12 +73,13 @@ class Stages:
     def mask(self, s: float, b: int, h: int, i: int, j: int) -> float:
         """s + the number of the mask; what is hidden is given the fill, or has it added.
 
-        The -infinity of a mask hides, and is no number to be added.
+        The -infinity of a mask hides, and is no number to be added. Neither is a fill of -infinity:
+        NaN in a hidden key stays hidden.
         """
         number = self.hidden.user.number(b, h, i, j)
         if not self.hidden.otherwise(b, h, i, j):
             return s + number
-        if self.how == "select":
+        if self.how == "select" or self.fill == -math.inf:
             return self.fill
         return s + (0.0 if number == -math.inf else number) + self.fill
 
