@@ -320,3 +320,22 @@ def test_empty_rows_are_named_in_order_of_heads() -> None:
         "head 0, query 0; head 0, query 1; head 1, query 0 and 1 more have no key to attend to: "
         "the weights there are 0",
     )
+
+
+@pytest.mark.parametrize("grouping", ["interleave", "tile"])
+def test_a_key_head_is_turned_once_for_all_that_read_it(
+    grouping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from attn_cli.core.rope import Rope
+
+    turned: list[int] = []
+    plain = Rope.__call__
+
+    def counted(self: Rope, x: Any, positions: Any) -> Any:
+        turned.append(len(x))
+        return plain(self, x, positions)
+
+    monkeypatch.setattr(Rope, "__call__", counted)
+    q, k = np.ones((2, 6, 3, 4)), np.ones((2, 2, 5, 4))
+    attention(q, k, k, rope=True, offset=2, grouping=grouping, steps=["output"])
+    assert sorted(turned) == [3] * 12 + [5] * 4  # 2 x 6 query heads, 2 x 2 key heads

@@ -84,8 +84,9 @@ class Preparation:
     def _once(self, made: dict[Lead, Array], lead: Lead, make: Callable[[Lead], Array]) -> Array:
         """Make the keys or values of a key head, unless another query head has asked before."""
         if lead not in made:
-            depth = len(self.problem.batch)
-            if not self.problem.joined or any(other[:depth] != lead[:depth] for other in made):
+            problem, depth = self.problem, len(self.problem.batch)
+            shared = problem.joined or problem.kv_heads != problem.heads
+            if not shared or any(other[:depth] != lead[:depth] for other in made):
                 made.clear()  # what is over is let go
             made[lead] = make(lead)
         return made[lead]
