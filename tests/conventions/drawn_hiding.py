@@ -59,7 +59,7 @@ def positions(keys: dict[str, Any], z: Sizes) -> list[int]:
 def windows(draw: st.DrawFn, z: Sizes, keys: dict[str, Any]) -> dict[str, Any]:
     """window, prefix and sink_tokens."""
     drawn: dict[str, Any] = {}
-    if is_placed(keys, z) and maybe(draw):
+    if is_placed(keys, z) and maybe(draw, 2):
         bound = st.integers(-1, z.n_k)
         drawn["window"] = draw(
             st.one_of(
@@ -68,9 +68,9 @@ def windows(draw: st.DrawFn, z: Sizes, keys: dict[str, Any]) -> dict[str, Any]:
                 st.fixed_dictionaries({"keys": st.integers(1, z.n_k)}),
             )
         )
-        if maybe(draw):
+        if maybe(draw, 2):
             drawn["sink_tokens"] = draw(st.integers(0, z.n_k))
-    if ("window" in drawn or keys.get("causal")) and maybe(draw):
+    if ("window" in drawn or keys.get("causal")) and maybe(draw, 2):
         drawn["prefix"] = draw(st.integers(0, z.n_k))
     return drawn
 
