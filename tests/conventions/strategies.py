@@ -112,7 +112,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
         wild = draw(st.sampled_from([1e30, math.nan] + [math.inf] * ("key" not in spoilt)))
         keys["nonfinite"] = "refuse" if math.isfinite(wild) else "allow"
     problem = problem_of(z, keys, spoilt, wild)
-    if z.axes == 2 and not spoilt and maybe(draw):
+    if z.axes == 2 and not spoilt and maybe(draw, 2):
         problem = draw(embedded(z, problem))
     if z.axes == 4 and maybe(draw, 5):
         problem["heads"] = z.heads

@@ -16,6 +16,7 @@ from attn_cli.core import run
 from attn_cli.core.problem import Problem
 from attn_cli.read.document import from_mapping
 from attn_cli.read.schema import read_problem
+from tests.conventions.cases import PROBLEMS
 from tests.conventions.ranks import ranks_clearly
 from tests.conventions.strategies import problems
 
@@ -64,6 +65,19 @@ def entry_of(step: attn_cli.Step, kept: dict[str, int]) -> Any:
         if axis in kept:
             values = values.take([kept[axis]] if axis == "query" else kept[axis], axis=at)
     return values
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_each_convention_query_by_query(case: str) -> None:
+    read = read_problem(from_mapping(PROBLEMS[case]))
+    whole = attn_cli.compute(read, steps=["scores", "output"]).steps["output"]
+    for i in {
+        0,
+        read.n_q // 2,
+        read.n_q - 1,
+    }:  # no other step: only the keys that this query can see are looked at
+        part = attn_cli.compute(read, steps=["output"], query_token=i)
+        same(part, {"output": entry_of(whole, {"query": i})})
 
 
 @settings(max_examples=300)

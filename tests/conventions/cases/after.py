@@ -106,6 +106,18 @@ AFTER: Cases = {
             "nonfinite": "allow",
         },
     ),
+    **{
+        f"infinity in a hidden value, empty_rows {rows}": (
+            TWO,
+            {
+                "value": [[1.0, math.inf, 2.0]] * 2 + [[0.5, 1.0, -1.0]] * 5,
+                "mask": _EMPTY,
+                "empty_rows": rows,
+                "nonfinite": "allow",
+            },
+        )
+        for rows in ("zero", "nan", "uniform")
+    },
     "NaN in a hidden key": (
         TWO,
         {
