@@ -80,7 +80,7 @@ def test_each_convention_query_by_query(case: str) -> None:
         same(part, {"output": entry_of(whole, {"query": i})})
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(problems(), st.integers(0, 3), st.data())
 def test_some_steps_of_one_query_batch_entry_and_head_in_blocks_of_few_rows(
     problem: dict[str, Any], rows: int, data: st.DataObject
