@@ -19,24 +19,37 @@ from tests.conventions.strategies import problem_of, problems, really_hidden
 HIDES = {"window", "key_lengths", "documents", "mask"}
 
 
+# What goes by the place where a query stands; elsewhere an offset is refused, as idle.
+STANDS = ("causal", "window", "documents", "alibi", "relative_bias", "rope")
+STAGES = {"capped", "biased", "masked"}
+
+
+def goes_by_offset(node: Any) -> bool:
+    """Whether a key is there and not off; documents of queries and keys apart have no positions."""
+    return node is not False and not (isinstance(node, dict) and "query" in node)
+
+
 def defaults(problem: dict[str, Any]) -> dict[str, Any]:
     """Each key that the problem may have, with the value that it has when it is left out."""
     axes, _ = inputs(problem)
     same: dict[str, Any] = {
         "causal": False,
-        "offset": [offset(problem, axes, b) for b in range(axes.batch)],
         "prefix": 0,
         "sink_tokens": 0,
         "rope": False,
         "alibi": False,
-        "order": ["softcap", "bias", "mask"],
         "scale_placement": "scores",
-        "temperature": 1,
         "layout": "rows",
         "nonfinite": "refuse",
         "dtype": "float64",
         "precision": dict.fromkeys(("accumulate", "scores", "softmax", "output"), "float64"),
     }
+    if any(goes_by_offset(problem.get(key, False)) for key in STANDS):
+        same["offset"] = [offset(problem, axes, b) for b in range(axes.batch)]
+    if len(STAGES & set(attn_cli.compute(problem).steps)) > 1:
+        same["order"] = ["softcap", "bias", "mask"]
+    if problem.get("normalize") != "argmax":
+        same["temperature"] = 1
     if really_hidden(problem):
         same["empty_rows"] = "zero"
     if HIDES & set(problem) or problem.get("causal"):

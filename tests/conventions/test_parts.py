@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import attn_cli
 from attn_cli.core import run
 from attn_cli.core.problem import Problem
-from attn_cli.read.document import from_mapping
-from attn_cli.read.schema import read_problem
+from attn_cli.read.matrices.document import from_mapping
+from attn_cli.read.problem.schema import read_problem
 from tests.conventions.cases import PROBLEMS
 from tests.conventions.ranks import ranks_clearly
 from tests.conventions.strategies import problems
