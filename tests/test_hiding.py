@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place
-from attn_cli.core.visible.base import CODES, REASONS, Scheme, all_of, codes, common_reach
+from attn_cli.core.ranges import Ranges, hull
+from attn_cli.core.visible.base import (
+    CODES,
+    REASONS,
+    Scheme,
+    all_of,
+    codes,
+    common_reach,
+    open_to_all,
+)
 from attn_cli.core.visible.causal import Causal
 from attn_cli.core.visible.document import Documents
 from attn_cli.core.visible.length import KeyLengths
@@ -81,7 +90,7 @@ def test_the_windows_that_one_number_may_mean() -> None:
 def test_a_window_as_wide_as_can_be_written() -> None:
     wide = 2**70
     assert counts(Window(wide, wide)) == [6] * 6
-    assert Window(wide, wide).reach(0, np.array([3]), 6) == (0, 6)
+    assert Window(wide, wide).reach(place(range(3, 4), range(6)), 6) == ((0, 6),)
 
 
 def test_key_lengths() -> None:
@@ -89,7 +98,7 @@ def test_key_lengths() -> None:
     for batch, length in enumerate((3, 0)):
         at = place(range(N_Q), range(1, N_K), 2, batch=batch)
         assert seen(scheme, at) == [[j < length for j in range(1, N_K)]] * N_Q
-        assert scheme.reach(batch, at.p, N_K) == (0, length)
+        assert hull(scheme.reach(at, N_K)) == scheme.open(at, N_K) == (0, length)
 
 
 def test_documents() -> None:
@@ -151,7 +160,7 @@ def test_codes_name_the_first_reason() -> None:
 
 def test_reaches_are_no_wider_than_they_need_be() -> None:
     def reach(scheme: Scheme, *p: int) -> tuple[int, int]:
-        return scheme.reach(0, np.array(p), 11)
+        return hull(scheme.reach(standing(p), 11))
 
     assert reach(Causal(), 3, 5, 4) == (0, 6)
     assert reach(Causal(), -4) == (0, 0)
@@ -166,13 +175,20 @@ def test_reaches_are_no_wider_than_they_need_be() -> None:
     assert reach(Window(2, 1, 5, 4), 2) == (0, 5)
     assert reach(Window(2, 1, 0, 4), -9) == (0, 4)
     assert reach(Window(2, 1), -9) == (0, 0)
-    assert reach(Window(2, 1), 40) == (11, 11)
+    assert reach(Window(2, 1), 40) == (0, 0)
+    assert Window(2, 1, 1, 4).reach(standing((9,)), 11) == ((0, 4), (7, 11))
     assert reach(KeyLengths((4,)), 2) == (0, 4)
-    p = np.array([4, 6])
-    assert common_reach([Window(2, 1), Causal(), KeyLengths((7,))], 0, p, 11) == (2, 7)
-    assert common_reach([Window(2, 1), KeyLengths((2,))], 0, p, 11) == (0, 0)
-    assert common_reach([], 0, p, 11) == (0, 11)
-    assert common_reach([Window(2, 1), Causal()], 0, p[:0], 11) == (0, 0)
+    at = standing((4, 6))
+    assert common_reach([Window(2, 1), Causal(), KeyLengths((7,))], at, 11) == ((2, 7),)
+    assert common_reach([Window(2, 1), KeyLengths((2,))], at, 11) == ()
+    assert common_reach([], at, 11) == ((0, 11),)
+    assert common_reach([Window(2, 1), Causal()], standing(()), 11) == ()
+
+
+def standing(p: tuple[int, ...], batch: int = 0) -> Place:
+    """Queries that stand at these positions, against no keys."""
+    positions = np.array(p, dtype=np.intp)
+    return Place(batch, 0, np.arange(len(p)), positions, np.arange(0))
 
 
 COUNTS = st.integers(0, 9)
@@ -200,15 +216,26 @@ def test_a_reach_excludes_no_key_that_is_seen(
     at = Place(batch, 0, np.arange(len(p)), p, np.arange(n_k))
     schemes = [scheme for scheme in some if scheme is not None]
     for scheme in schemes:
-        start, stop = scheme.reach(batch, p, n_k)
-        assert 0 <= start <= stop <= n_k
-        outside = np.ones(n_k, dtype=np.bool_)
-        outside[start:stop] = False
-        assert not np.broadcast_to(scheme.sees(at), (len(p), n_k))[:, outside].any()
-    start, stop = common_reach(schemes, batch, p, n_k)
-    outside = np.ones(n_k, dtype=np.bool_)
-    outside[start:stop] = False
-    assert not all_of(schemes, at)[:, outside].any()
+        sees = np.broadcast_to(scheme.sees(at), (len(p), n_k))
+        assert not sees[:, outside(scheme.reach(at, n_k), n_k)].any()
+        start, stop = scheme.open(at, n_k)
+        assert start >= stop or 0 <= start < stop <= n_k
+        assert sees[:, start : max(start, stop)].all()
+    sees = all_of(schemes, at)
+    assert not sees[:, outside(common_reach(schemes, at, n_k), n_k)].any()
+    start, stop = open_to_all(schemes, at, n_k)
+    assert sees[:, start:stop].all()
+
+
+def outside(ranges: Ranges, n_k: int) -> Bools:
+    """Which keys are in none of the ranges, which are ascending, apart and not empty."""
+    found = np.ones(n_k, dtype=np.bool_)
+    before = -1
+    for start, stop in ranges:
+        assert before < start < stop <= n_k
+        found[start:stop] = False
+        before = stop
+    return found
 
 
 def test_formulas() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from attn_cli import compute
 from attn_cli.core.place import Place
+from attn_cli.core.ranges import hull
 from attn_cli.core.visible.base import Scheme, common_reach
 from attn_cli.core.visible.causal import Causal
 from attn_cli.core.visible.length import KeyLengths
@@ -15,10 +16,14 @@ from attn_cli.core.visible.window import Window
 N_K = 11
 
 
+def standing_at(p: list[int]) -> Place:
+    positions = np.array(p, dtype=np.intp)
+    return Place(0, 0, np.arange(len(p)), positions, np.arange(N_K))
+
+
 def seen_by(scheme: Scheme, p: list[int]) -> list[int]:
     """Every key that one of the queries sees, asked key by key."""
-    positions = np.array(p)
-    at = Place(0, 0, np.arange(len(p)), positions, np.arange(N_K))
+    at = standing_at(p)
     seen = np.broadcast_to(scheme.sees(at), (len(p), N_K))
     return [int(j) for j in np.flatnonzero(seen.any(axis=0))]
 
@@ -36,7 +41,7 @@ SCHEMES = [
     "p", [[0], [4], [10], [4, 5, 6], [-3, -2], [-1, 0, 1], [9, 10, 11, 12]], ids=str
 )
 def test_the_reach_is_from_the_first_to_the_last_key_seen(scheme: Scheme, p: list[int]) -> None:
-    start, stop = common_reach([scheme], 0, np.array(p), N_K)
+    start, stop = hull(common_reach([scheme], standing_at(p), N_K))
     keys = seen_by(scheme, p)
     assert 0 <= start <= stop <= N_K
     if not keys:
@@ -48,8 +53,8 @@ def test_the_reach_is_from_the_first_to_the_last_key_seen(scheme: Scheme, p: lis
 
 def test_what_two_schemes_reach_apart_is_nothing() -> None:
     apart: list[Scheme] = [KeyLengths((2,)), Window(1, 0)]
-    assert common_reach(apart, 0, np.array([7]), N_K) == (0, 0)
-    assert common_reach(apart, 0, np.array([], dtype=np.intp), N_K) == (0, 0)
+    assert common_reach(apart, standing_at([7]), N_K) == ()
+    assert common_reach(apart, standing_at([]), N_K) == ()
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,11 @@ import numpy as np
 from attn_cli.core.arrays import AnyArray, Array, Bools, Integers
 from attn_cli.core.parameter import Parameters
 from attn_cli.core.place import Place
+from attn_cli.core.ranges import Ranges, intersection
 from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import Block
 from attn_cli.core.select import Selection, largest
-from attn_cli.core.visible.base import REASONS, Lead, all_of, codes
+from attn_cli.core.visible.base import REASONS, Lead, all_of, codes, common_reach
 
 SPARSE, TOP_K = REASONS.index("sparse"), REASONS.index("top_k")
 
@@ -52,8 +53,16 @@ class Entry:
 
     def place(self, rows: slice, keys: slice) -> Place:
         """Return the place of a block."""
-        j = np.arange(keys.start, keys.stop)
+        j = np.arange(keys.start, keys.stop, keys.step or 1)
         return Place(self.batch, self.head, self.i[rows], self.p[rows], j)
+
+    def reach(self, rows: slice, n_k: int) -> Ranges:
+        """Return the ranges of keys outside which these queries see none."""
+        at = self.place(rows, slice(0, 0))
+        found = common_reach(self.rules.schemes, at, n_k)
+        if self.selection is None or not found:
+            return found
+        return intersection(found, self.selection.reach(at.i, n_k))
 
 
 class Made(NamedTuple):

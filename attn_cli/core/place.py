@@ -27,8 +27,11 @@ class Place(NamedTuple):
 
     @property
     def keys(self) -> slice:
-        """The range of keys: they are always neighbours."""
-        return slice(int(self.j[0]), int(self.j[-1]) + 1) if len(self.j) else slice(0)
+        """The range of keys: they are neighbours, or all as far from each other."""
+        if not len(self.j):
+            return slice(0)
+        step = int(self.j[1] - self.j[0]) if len(self.j) > 1 else 1
+        return slice(int(self.j[0]), int(self.j[-1]) + 1, step)
 
 
 def cells(whole: NDArray[Kind], at: Place) -> NDArray[Kind]:

@@ -14,8 +14,9 @@ from attn_cli.core.entry import Preparation
 from attn_cli.core.next_word import Pooling, choice
 from attn_cli.core.plan import Plan, labels_of, make_plan
 from attn_cli.core.problem import Problem, Request
+from attn_cli.core.ranges import hull
 from attn_cli.core.settings import settings
-from attn_cli.core.visible.base import Lead, common_reach
+from attn_cli.core.visible.base import Lead
 from attn_cli.record import Record, Step
 
 BLOCK_BYTES = 64 << 20  # the most that one block works on
@@ -117,10 +118,7 @@ def _keys(problem: Problem, entry: Entry, rows: slice, wanted: set[str]) -> slic
     """Return the range of keys to look at: all where a step shows all, else the reach."""
     if wanted & WHOLE_ROWS or problem.rules.looks_everywhere:
         return slice(0, problem.n_k)
-    start, stop = common_reach(problem.rules.schemes, entry.batch, entry.p[rows], problem.n_k)
-    if entry.selection is not None:
-        first, last = entry.selection.reach(entry.i[rows], problem.n_k)
-        start, stop = max(start, first), min(stop, last)
+    start, stop = hull(entry.reach(rows, problem.n_k))
     # NaN in a row without a key needs a key to stand at: a sum over no keys is 0.
     least = 1 if problem.rules.empty_rows == "nan" else 0
     return slice(start, stop) if start < stop else slice(0, least)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attn_cli.core.arrays import Array, Bools, Integers
-
-Reach = tuple[int, int]  # keys from .. up to, but not including
+from attn_cli.core.ranges import Range, Ranges, union
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,23 +53,21 @@ class Selection:
             selected |= largest(scores, visible, self.top_k)
         return selected
 
-    def reach(self, i: Integers, n_k: int) -> Reach:
-        """Return the range outside which no key can be selected for the queries i."""
-        far = (self.stride, self.global_tokens, self.top_k)
-        if any(part is not None for part in far):
-            return 0, n_k
-        first, last = int(i.min()), int(i.max())
-        start, stop = n_k, 0
+    def reach(self, i: Integers, n_k: int) -> Ranges:
+        """Return the ranges outside which no key can be selected for the queries i."""
+        first, last, shared = int(i.min()), int(i.max()), self.global_tokens or 0
+        if self.stride is not None or self.top_k is not None or first < shared:
+            return union([(0, n_k)])
+        found: list[Range] = [(0, shared)]
         if self.window is not None:
-            start, stop = min(start, first - self.window), max(stop, last + self.window + 1)
+            found.append((first - self.window, last + self.window + 1))
         if self.block is not None:
-            start = min(start, first // self.block * self.block)
-            stop = max(stop, (last // self.block + 1) * self.block)
+            found.append((first // self.block * self.block, (last // self.block + 1) * self.block))
         if self.pairs is not None:
             keys = self.pairs[slice(*np.searchsorted(self.pairs[:, 0], (first, last + 1))), 1]
             if len(keys):
-                start, stop = min(start, int(keys.min())), max(stop, int(keys.max()) + 1)
-        return max(start, 0), min(stop, n_k)
+                found.append((int(keys.min()), int(keys.max()) + 1))
+        return union((max(start, 0), min(stop, n_k)) for start, stop in found)
 
 
 def among(pairs: Integers, i: Integers, j: Integers) -> Bools:

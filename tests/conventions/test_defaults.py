@@ -50,9 +50,10 @@ def defaults(problem: dict[str, Any]) -> dict[str, Any]:
         same["order"] = ["softcap", "bias", "mask"]
     if problem.get("normalize") != "argmax":
         same["temperature"] = 1
-    if really_hidden(problem):
+    hides = bool(HIDES & set(problem) or problem.get("causal"))
+    if really_hidden(problem) and (hides or problem["score"]["function"] in {"sparse", "given"}):
         same["empty_rows"] = "zero"
-    if HIDES & set(problem) or problem.get("causal"):
+    if hides:
         same["mask_fill"] = {"value": "-inf", "how": "select"}
     if axes.heads != axes.kv_heads:
         same["grouping"] = "interleave"

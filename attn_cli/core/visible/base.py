@@ -1,7 +1,8 @@
 """What every scheme that hides keys is, and how the answers of several are joined.
 
-A scheme answers two questions about positions: `sees`, which of these keys these queries see, and
-`reach`, outside which range they see none. What any scheme hides is hidden.
+A scheme answers three questions about positions: `sees`, which of these keys these queries see,
+`reach`, outside which ranges they see none, and `open`, in which range each of them sees every key.
+What any scheme hides is hidden.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from attn_cli.core.arrays import Bools, Integers
+from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place
+from attn_cli.core.ranges import Range, Ranges, intersection, union
 
-Reach = tuple[int, int]  # keys from .. up to, but not including
 Lead = tuple[int, ...]  # which batch entry and head
 Codes = NDArray[np.uint8]
 
@@ -39,10 +40,17 @@ class Scheme(Protocol):
         """Return (len(i) x len(j)), or what broadcasts to it: True where query i sees key j."""
         ...
 
-    def reach(self, batch: int, p: Integers, n_k: int) -> Reach:
-        """Return the range of keys outside which queries that stand at p see none.
+    def reach(self, at: Place, n_k: int) -> Ranges:
+        """Return the ranges of keys outside which the queries see none, within (0, n_k).
 
-        p holds at least one position; 0 <= start <= stop <= n_k.
+        There is at least one query; the keys of `at` mean nothing here.
+        """
+        ...
+
+    def open(self, at: Place, n_k: int) -> Range:
+        """Return a range, within (0, n_k), of which each query sees every key; start >= stop: none.
+
+        It is as wide as can be told without a look at every key.
         """
         ...
 
@@ -64,10 +72,18 @@ def codes(schemes: Iterable[Scheme], at: Place) -> Codes:
     return found
 
 
-def common_reach(schemes: Iterable[Scheme], batch: int, p: Integers, n_k: int) -> Reach:
-    """Return the range of keys that no scheme excludes whole; (0, 0) where there is none."""
-    start, stop = (0, n_k) if len(p) else (0, 0)
-    for scheme in schemes if len(p) else ():
-        first, last = scheme.reach(batch, p, n_k)
+def common_reach(schemes: Iterable[Scheme], at: Place, n_k: int) -> Ranges:
+    """Return the ranges of keys that no scheme excludes whole."""
+    found = union([(0, n_k)]) if len(at.i) else ()
+    for scheme in schemes if found else ():
+        found = intersection(found, scheme.reach(at, n_k))
+    return found
+
+
+def open_to_all(schemes: Iterable[Scheme], at: Place, n_k: int) -> Range:
+    """Return the range of keys that no scheme hides from any query; (0, 0) where there is none."""
+    start, stop = 0, n_k
+    for scheme in schemes:
+        first, last = scheme.open(at, n_k)
         start, stop = max(start, first), min(stop, last)
     return (start, stop) if start < stop else (0, 0)

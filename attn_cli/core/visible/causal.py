@@ -16,9 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from attn_cli.core.arrays import Bools, Integers
+from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place, standing
-from attn_cli.core.visible.base import Reach
+from attn_cli.core.ranges import Range, Ranges, union
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,10 @@ class Causal:
         visible: Bools = (at.p[:, None] >= j) | (j < self.prefix)
         return visible
 
-    def reach(self, batch: int, p: Integers, n_k: int) -> Reach:  # noqa: ARG002
+    def reach(self, at: Place, n_k: int) -> Ranges:
         """Return the keys up to the last query's own, or up to the end of the prefix."""
-        return 0, min(max(int(p.max()) + 1, self.prefix, 0), n_k)
+        return union([(0, min(max(int(at.p.max()) + 1, self.prefix), n_k))])
+
+    def open(self, at: Place, n_k: int) -> Range:
+        """Return the keys up to the first query's own, or up to the end of the prefix."""
+        return 0, min(max(int(at.p.min()) + 1, self.prefix), n_k)

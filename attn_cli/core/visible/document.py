@@ -11,9 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from attn_cli.core.arrays import Bools, Integers
 from attn_cli.core.place import Place
-from attn_cli.core.visible.base import Reach
+from attn_cli.core.ranges import Range, Ranges, union
+
+FEW = 8  # documents whose places are looked up, rather than all keys be looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,20 @@ class Documents:
         visible: Bools = of_queries[:, None] == self.key_ids[at.batch, at.j][None, :]
         return visible
 
-    def reach(self, batch: int, p: Integers, n_k: int) -> Reach:  # noqa: ARG002
-        """Return all keys: where a document begins and ends is known only by looking."""
-        return 0, n_k
+    def reach(self, at: Place, n_k: int) -> Ranges:
+        """Return the keys from the first to the last of each document of the queries."""
+        ids = set(self.query_ids[at.batch, at.i].tolist())
+        if len(ids) > FEW:
+            return union([(0, n_k)])
+        key_ids = self.key_ids[at.batch]
+        places = [np.flatnonzero(key_ids == each) for each in ids]
+        return union((int(at[0]), int(at[-1]) + 1) for at in places if len(at))
+
+    def open(self, at: Place, n_k: int) -> Range:
+        """Return the range of the queries' only document, where that lies in one piece."""
+        ids = set(self.query_ids[at.batch, at.i].tolist())
+        if len(ids) != 1:
+            return 0, 0
+        keys = np.flatnonzero(self.key_ids[at.batch] == ids.pop())
+        whole = len(keys) and keys[-1] - keys[0] == len(keys) - 1
+        return (int(keys[0]), min(int(keys[-1]) + 1, n_k)) if whole else (0, 0)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from attn_cli.core.arrays import Bools, Integers
+from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place
-from attn_cli.core.visible.base import Reach
+from attn_cli.core.ranges import Range, Ranges, union
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class KeyLengths:
         visible: Bools = at.j[None, :] < self.lengths[at.batch]
         return visible
 
-    def reach(self, batch: int, p: Integers, n_k: int) -> Reach:  # noqa: ARG002
+    def reach(self, at: Place, n_k: int) -> Ranges:
         """Return the keys below the length."""
-        return 0, min(self.lengths[batch], n_k)
+        return union([self.open(at, n_k)])
+
+    def open(self, at: Place, n_k: int) -> Range:
+        """Return the keys below the length: every query sees all of them."""
+        return 0, min(self.lengths[at.batch], n_k)

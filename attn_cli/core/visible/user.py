@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from attn_cli.core.arrays import Array, Bools, Integers
+from attn_cli.core.arrays import Array, Bools
 from attn_cli.core.place import Place, cells
-from attn_cli.core.visible.base import Reach
+from attn_cli.core.ranges import Range, Ranges, union
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class Mask:
         """Return what is added to the scores at this place, 0 where a key is hidden."""
         return None if self.added is None else cells(self.added, at)
 
-    def reach(self, batch: int, p: Integers, n_k: int) -> Reach:  # noqa: ARG002
+    def reach(self, at: Place, n_k: int) -> Ranges:  # noqa: ARG002
         """Return all keys: what a mask hides is known only by looking."""
-        return 0, n_k
+        return union([(0, n_k)])
+
+    def open(self, at: Place, n_k: int) -> Range:  # noqa: ARG002
+        """Return no key, for the same reason."""
+        return 0, 0

@@ -19,9 +19,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from attn_cli.core.arrays import Bools, Integers
+from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place, standing
-from attn_cli.core.visible.base import Reach
+from attn_cli.core.ranges import Range, Ranges, union
 
 UNBOUNDED = -1
 
@@ -67,11 +67,16 @@ class Window:
             visible &= before >= -self.right
         return visible | (j < self._always)
 
-    def reach(self, batch: int, p: Integers, n_k: int) -> Reach:  # noqa: ARG002
+    def reach(self, at: Place, n_k: int) -> Ranges:
         """Return the keys from the first query's window to the last one's, and the beginning."""
-        start = 0 if self.left == UNBOUNDED else int(p.min()) - self.left
-        stop = n_k if self.right == UNBOUNDED else int(p.max()) + self.right + 1
-        if self._always:
-            start, stop = 0, max(stop, self._always)
-        stop = min(max(stop, 0), n_k)
-        return min(max(start, 0), stop), stop
+        start = 0 if self.left == UNBOUNDED else max(int(at.p.min()) - self.left, 0)
+        stop = n_k if self.right == UNBOUNDED else min(int(at.p.max()) + self.right + 1, n_k)
+        return union([(start, stop), (0, min(self._always, n_k))])
+
+    def open(self, at: Place, n_k: int) -> Range:
+        """Return the keys from the last query's window to the first one's, or the beginning."""
+        start = 0 if self.left == UNBOUNDED else max(int(at.p.max()) - self.left, 0)
+        stop = n_k if self.right == UNBOUNDED else min(int(at.p.min()) + self.right + 1, n_k)
+        if start <= self._always:
+            return 0, min(max(stop, self._always), n_k)
+        return start, stop
