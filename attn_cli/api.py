@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attn_cli.core.problem import Problem, Request
+from attn_cli.core.problem import TILE, Problem, Request
 from attn_cli.core.run import run
 from attn_cli.language.translation import translate as translation_of
 from attn_cli.read.dictionary import Dictionary, Sentence, read_dictionary
 from attn_cli.read.matrices.document import from_mapping, read_document
 from attn_cli.read.matrices.files import Inputs
 from attn_cli.read.problem.schema import read_problem
+from attn_cli.read.resources import read_threads, read_tile
 from attn_cli.read.text.tokens import find_token
 from attn_cli.record import Record
 
@@ -28,6 +29,8 @@ def attention(
     batch: int | None = None,
     head: int | None = None,
     memory_limit: int | None = None,
+    threads: int = 1,
+    tile: tuple[int, int] | None = None,
     **keys: Any,
 ) -> Record:
     """Return the record of attention over given Q, K and V.
@@ -41,6 +44,12 @@ def attention(
 
     `steps` names the steps to compute (all), `query_token` one query by its word or position,
     `memory_limit` the bytes that the result may take (half of the machine's).
+
+    `threads` is how many tiles are computed at a time where no more than contexts, and what follows
+    them, is asked for; NumPy's own threads are what the process has them set to. With more than one
+    they are held to one each until the record is there, if threadpoolctl is installed; without it,
+    set OPENBLAS_NUM_THREADS=1 before NumPy is imported. `tile` is how many queries and keys make a
+    tile.
 
     Raises AttnError for bad input, with a message that names the key at fault.
 
@@ -56,6 +65,8 @@ def attention(
         batch=batch,
         head=head,
         memory_limit=memory_limit,
+        threads=threads,
+        tile=tile,
     )
 
 
@@ -67,6 +78,8 @@ def compute(
     batch: int | None = None,
     head: int | None = None,
     memory_limit: int | None = None,
+    threads: int = 1,
+    tile: tuple[int, int] | None = None,
 ) -> Record:
     """Return the record of a problem: the path of a file, a mapping of its keys, or a Problem.
 
@@ -86,6 +99,8 @@ def compute(
         head=head,
         asides=True,
         memory=memory_limit,
+        threads=read_threads(threads),
+        tile=TILE if tile is None else read_tile(tile),
     )
     return run(problem, request)
 

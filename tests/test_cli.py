@@ -115,6 +115,8 @@ EFFECTS: dict[str, list[str]] = {
     "batch": ["--batch", "1"],
     "head": ["--head", "1"],
     "memory": ["--memory", "1B"],
+    "threads": ["--threads", "0"],
+    "tile": ["--tile", "0"],
     "check": ["--check", "q=[[1, 0, 0], [0, 1, 0], [0, 0, 1]]"],
     "tolerance": ["--tolerance", "9", "--check", "q=[[9, 9, 9], [9, 9, 9], [9, 9, 9]]"],
     "format": ["--format", "json"],
@@ -285,7 +287,7 @@ def test_every_option_changes_something(
         np.save(f"{side}.npy", rng.normal(size=shape))
     files = {"batch": "heads.npz", "head": "heads.npz", "full": "large.npz"}
     files |= dict.fromkeys(("query", "key", "value"), str(SAMPLES / "scaled.yaml"))
-    refused = {"memory"}
+    refused = {"memory", "threads", "tile"}
     for name, arguments in EFFECTS.items():
         file = files.get(name, LOVE)
         without = attn("compute", file, *BASES.get(name, []))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from attn_cli import attention, compute
-from attn_cli.core import run as run_module
+from attn_cli.core import fill
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.problem import Edge, Request
 from attn_cli.core.run import run
@@ -81,13 +81,13 @@ def test_any_blocking_equals_all_at_once(
     """Blocks of one row upward, and keys beyond reach skipped, change nothing."""
     loaded = read_problem(from_mapping({**problem, "normalize": normalize}))
     whole = run(loaded)
-    before = run_module.BLOCK_BYTES
+    before = fill.BLOCK_BYTES
     try:
-        run_module.BLOCK_BYTES = block_bytes * 64
+        fill.BLOCK_BYTES = block_bytes * 64
         parts = run(loaded)
         outputs = run(loaded, Request(steps=("output",)))
     finally:
-        run_module.BLOCK_BYTES = before
+        fill.BLOCK_BYTES = before
     for name in whole.steps:
         np.testing.assert_allclose(parts[name], whole[name], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(outputs["output"], whole["output"], rtol=1e-9, atol=1e-9)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, attention, compute
-from attn_cli.core import run as run_module
+from attn_cli.core import fill
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.problem import Edge, Request
 from attn_cli.core.run import run
@@ -68,7 +68,7 @@ def test_keys_beyond_reach_are_beyond_selection(
     selection: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Blocks of one row, output alone: only there keys are skipped."""
-    monkeypatch.setattr(run_module, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(fill, "BLOCK_BYTES", 1)
     q, k, v = (RNG.normal(size=(9, d)).tolist() for d in (3, 3, 2))
     expected = oracle.attention(q, k, v, "sparse", selection)["context"]
     record = attention(q, k, v, {"function": "sparse", **selection}, steps=["output"])
@@ -79,15 +79,15 @@ def test_keys_beyond_reach_are_beyond_selection(
 def test_keys_beyond_the_diagonal_are_skipped_and_no_others(
     n_q: int, n_k: int, offset: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(fill, "BLOCK_BYTES", 1)
     seen: list[slice] = []
-    keys = run_module._keys
+    keys = fill.Filling._keys
 
     def watched(*arguments: Any) -> slice:
         seen.append(keys(*arguments))
         return seen[-1]
 
-    monkeypatch.setattr(run_module, "_keys", watched)
+    monkeypatch.setattr(fill.Filling, "_keys", watched)
     q, k, v = (RNG.normal(size=s).tolist() for s in ((n_q, 3), (n_k, 3), (n_k, 2)))
     expected = oracle.attention(q, k, v, "dot", sees=lambda i, j: j <= i + offset)["context"]
     record = attention(q, k, v, "dot", causal="bottom-right", steps=["output"])

@@ -123,11 +123,11 @@ def test_a_failure_in_the_middle_leaves_no_file(
     monkeypatch.setattr(parts_module, "PART_BYTES", 1)
     run, calls = run_module.run, []
 
-    def interrupted(*arguments: object) -> object:
+    def interrupted(*arguments: object, **named: object) -> object:
         calls.append(arguments)
         if len(calls) == 5:
             raise KeyboardInterrupt
-        return run(*arguments)  # type: ignore[arg-type]
+        return run(*arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(parts_module, "run", interrupted)
     assert attn("compute", path, "--only", "weights", "-o", out).status == 130

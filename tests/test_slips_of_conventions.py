@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, compute
+from attn_cli.core import fill
 from attn_cli.core import parts as parts_module
-from attn_cli.core import run as run_module
 from attn_cli.core.problem import Problem, Request
 from attn_cli.read.matrices.document import from_mapping
 from attn_cli.read.problem.schema import read_problem
@@ -101,7 +101,7 @@ def test_rows_without_a_key_do_not_depend_on_what_is_asked_for(
 ) -> None:
     """A block of rows that reaches no key at all has no weights that could be NaN."""
     whole = compute({**EMPTY, "empty_rows": rows})
-    monkeypatch.setattr(run_module, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(fill, "BLOCK_BYTES", 1)
     alone = compute({**EMPTY, "empty_rows": rows}, steps=steps)
     for step in steps:
         np.testing.assert_allclose(alone[step], whole[step], rtol=1e-12)

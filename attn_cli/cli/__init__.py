@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import NoReturn
@@ -12,7 +13,17 @@ from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 
 def entry() -> NoReturn:
     """Run the command line of this process and leave it with the exit status."""
+    _hold_blas()
     sys.exit(main(sys.argv[1:]))
+
+
+def _hold_blas() -> None:
+    """Have NumPy's library for products use one thread, as our own tiles bring theirs.
+
+    Works before NumPy is imported, and leaves alone what the user has set.
+    """
+    for library in ("OPENBLAS", "MKL", "OMP", "VECLIB_MAXIMUM"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def main(arguments: list[str]) -> int:

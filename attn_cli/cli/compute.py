@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from attn_cli.cli.deliver import check_target, deliver, deliver_parts, deliver_several
 from attn_cli.cli.options import KeyOptions, OutputOptions, ProblemOptions, StepOptions
+from attn_cli.cli.resources import ResourceOptions
 from attn_cli.errors import AttnError
 from attn_cli.views import FORMATS
 
@@ -13,7 +14,11 @@ ONE = "choose one: --tokens WORDS"
 
 
 def compute(
-    problem: ProblemOptions, keys: KeyOptions, steps: StepOptions, output: OutputOptions
+    problem: ProblemOptions,
+    keys: KeyOptions,
+    steps: StepOptions,
+    resources: ResourceOptions,
+    output: OutputOptions,
 ) -> int:
     """Compute attention and show every step, or any step as data.
 
@@ -27,24 +32,28 @@ def compute(
     output.form(steps.only)
     check_target(output)
     expected = steps.expected()
+    from attn_cli.cli.progress import computing
     from attn_cli.core.run import run
 
     problems = problem.read_all(keys)
     if problems[0].title:
         if expected is not None:
             raise AttnError("--check compares one sequence, and there are several", help=ONE)
-        requests = [steps.request(each, output) for each in problems]  # may fail: before output
+        requests = [
+            steps.request(each, output, resources) for each in problems
+        ]  # may fail: before output
         records = (run(each, wanted) for each, wanted in zip(problems, requests, strict=True))
         return deliver_several(records, output)
     (loaded,) = problems
-    request = steps.request(loaded, output)
-    if expected is None and FORMATS[output.name].parts:
-        from attn_cli.core.parts import in_parts
+    request = steps.request(loaded, output, resources)
+    with computing(loaded, request) as tell:
+        if expected is None and FORMATS[output.name].parts:
+            from attn_cli.core.parts import in_parts
 
-        parted = in_parts(loaded, request)
-        if parted is not None:
-            return deliver_parts(*parted, output)
-    record = run(loaded, request)
+            parted = in_parts(loaded, request, tell)
+            if parted is not None:
+                return deliver_parts(*parted, output)
+        record = run(loaded, request, tell=tell)
     if expected is not None:
         from attn_cli.core.compare import compare
 

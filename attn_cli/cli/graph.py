@@ -12,7 +12,6 @@ from attn_cli.cli.options import (
     Batch,
     Head,
     KeyOptions,
-    Memory,
     Output,
     ProblemOptions,
     Quiet,
@@ -20,8 +19,8 @@ from attn_cli.cli.options import (
     check_digits,
     choose_format,
     refuse_meaningless,
-    size,
 )
+from attn_cli.cli.resources import Memory, memory_of
 from attn_cli.errors import AttnError, ExitStatus
 from attn_cli.views.bars import BAR
 from attn_cli.views.graph import GRAPH_FORMATS, GRAPH_RENDERERS
@@ -76,7 +75,7 @@ class EdgeOptions:
             steps=("weights",),
             batch=self.batch,
             head=self.head,
-            memory=None if self.memory is None else size(self.memory),
+            memory=memory_of(self.memory),
         )
 
 

@@ -7,7 +7,6 @@ the flat signature that Typer reads.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import wraps
@@ -21,6 +20,7 @@ from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.views import FORMATS, Format
 
 if TYPE_CHECKING:
+    from attn_cli.cli.resources import ResourceOptions
     from attn_cli.core.compare import Expected
     from attn_cli.core.problem import Edge, Problem, Request
     from attn_cli.read.matrices.document import Document
@@ -40,9 +40,6 @@ def _names(names: Any) -> str:
 # Options that several groups have.
 Batch = Annotated[int | None, _option("One batch entry, from 0.", "--batch", metavar="N")]
 Head = Annotated[int | None, _option("One head, from 0.", "--head", metavar="N")]
-Memory = Annotated[
-    Text, _option("Most that results may take, e.g. 2GB.", "--memory", metavar="SIZE")
-]
 Output = Annotated[
     Text,
     _option("Write to a file, in the format of its suffix.", "--output", "-o", metavar="FILE"),
@@ -196,9 +193,10 @@ class StepOptions(ShownOptions):
         float | None,
         _option("How far off --check lets a value be (0.00005).", "--tolerance", metavar="T"),
     ] = None
-    memory: Memory = None
 
-    def request(self, problem: Problem, output: OutputOptions) -> Request:
+    def request(
+        self, problem: Problem, output: OutputOptions, resources: ResourceOptions
+    ) -> Request:
         """Return the request for a problem."""
         from attn_cli.core.problem import Request
 
@@ -213,7 +211,7 @@ class StepOptions(ShownOptions):
             edge=output.edge,
             asides=not output.drawn,
             marks=output.drawn,
-            memory=None if self.memory is None else size(self.memory),
+            **resources.given(),
         )
 
     def expected(self) -> Expected | None:
@@ -338,24 +336,6 @@ def check_digits(digits: int | None) -> None:
             f"--digits must be from 0 to 17, not {digits}",
             help="17 digits tell any two float64 apart",
         )
-
-
-_UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
-
-
-def size(text: str) -> int:
-    """Return a number of bytes from what people write: 500MB, 2GiB, 1.5 G.
-
-    >>> size("2GB"), size("1KiB")
-    (2000000000, 1024)
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
-    if match is None or (match[3] and not match[2]) or float(match[1]) == 0:
-        raise AttnError(f"--memory cannot be '{text}'", help="write a size such as 500MB or 2GB")
-    unit = _UNITS[match[2].upper()]
-    if match[3]:
-        unit = 1024 ** list(_UNITS).index(match[2].upper())
-    return int(float(match[1]) * unit)
 
 
 def grouped(command: Callable[..., int]) -> Callable[..., int]:

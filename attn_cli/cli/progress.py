@@ -5,7 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING
 
+from attn_cli.cli.talk import say
+
+if TYPE_CHECKING:
+    from attn_cli.core.problem import Problem, Request
+    from attn_cli.core.threads import Tell
+
+LONG = 1.0  # seconds from which on a computation is worth a bar
 SMALL = 16 << 20  # bytes of a file that is read before a bar could be seen
 
 
@@ -21,6 +30,47 @@ def training() -> Iterator[Callable[[int, int, str], None]]:
     """Give a function that is told the step, the number of steps, and what to write beside it."""
     with _bar("training") as tell:
         yield tell
+
+
+@contextmanager
+def computing(problem: Problem, request: Request) -> Iterator[Tell | None]:
+    """Say what a long computation will take, and give a function that is told its tiles.
+
+    It gives nothing where nobody looks, and where it is over before a bar could be seen.
+    """
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    from attn_cli.core.estimate import estimate
+    from attn_cli.core.plan import in_units
+
+    ahead = estimate(problem, request)
+    if ahead.seconds < LONG:
+        yield None
+        return
+    say(
+        f"{ahead.scores:.3g} scores, about {_duration(ahead.seconds)} and "
+        f"{in_units(ahead.bytes)} of memory"
+    )
+    begun = monotonic()
+    with _bar("computing") as draw:
+
+        def tell(done: int, total: int) -> None:
+            rate = done / max(monotonic() - begun, 1e-9)
+            draw(done, total, f"{done} of {total} tiles, {rate:.3g} a second")
+
+        yield tell
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as people say it.
+
+    >>> _duration(8.2), _duration(100), _duration(5000), _duration(300000)
+    ('8 s', '2 min', '1.4 h', '83 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.2g} h"
 
 
 @contextmanager

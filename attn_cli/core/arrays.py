@@ -1,4 +1,4 @@
-"""Names of types that the mathematics shares."""
+"""Types of arrays that the mathematics shares, and how large their numbers are."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ Array = NDArray[np.floating[Any]]  # the arithmetic: float64, float32 or float16
 AnyArray = NDArray[Any]
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.intp]
+
+
+def largest(x: AnyArray) -> float:
+    """Return the largest |x|, NaN where one is; without an array of that size."""
+    return max(float(x.max()), -float(x.min())) if x.size else 0.0

@@ -27,7 +27,7 @@ from attn_cli.core.parameter import Parameters
 from attn_cli.core.place import Place
 from attn_cli.core.ranges import Ranges, intersection
 from attn_cli.core.rules import Rules
-from attn_cli.core.scores.base import Block
+from attn_cli.core.scores.base import Block, ScoreFunction
 from attn_cli.core.select import Selection, largest
 from attn_cli.core.visible.base import REASONS, Lead, all_of, codes, common_reach
 
@@ -43,6 +43,9 @@ class Entry:
     head: int
     i: Integers  # the numbers of the query rows
     p: Integers  # where each stands among the keys
+    Q: Array  # as they meet the keys, in the wide type
+    K: Array
+    function: tuple[ScoreFunction, Parameters]  # the innermost, with its parameters
     score: Block
     scale: float  # 1 where Q and K were scaled before their product
     shows_products: bool  # not there, because these products are scores already
@@ -87,7 +90,7 @@ def steps(
     at = entry.place(rows, keys)
     rounded = precision.scores.round
 
-    score, made = _score(entry, rows, keys)
+    score, made = score_of(entry, rows, keys)
     yield from made
     scores = rounded(entry.scale * score)
     visible = all_of(rules.schemes, at)
@@ -119,7 +122,7 @@ def steps(
     yield from _weighed(entry, at, Made("masked", scores, seen, why), empty, asides)
 
 
-def _score(entry: Entry, rows: slice, keys: slice) -> tuple[Array, list[Made]]:
+def score_of(entry: Entry, rows: slice, keys: slice) -> tuple[Array, list[Made]]:
     """Return the unscaled score in the wide type, and the intermediates that are steps."""
     precision, parts = entry.rules.precision, entry.score(rows, keys)
     rounded, made = precision.scores.round, []

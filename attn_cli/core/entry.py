@@ -66,13 +66,17 @@ class Preparation:
         # Parameters with an axis of queries are cut to the rows.
         score, parameters = problem.score, cut_to(rows, problem.score, problem.parameters)
         Q, K, scale = self._placed(Q, K)
+        Q, K = wide(Q), wide(K)
         return Entry(
             lead=lead,
             batch=batch,
             head=head,
             i=rows,
             p=p,
-            score=score.prepare(wide(Q), wide(K), parameters) if self.in_blocks else _nothing,
+            Q=Q,
+            K=K,
+            function=score.innermost(parameters),
+            score=score.prepare(Q, K, parameters) if self.in_blocks else _nothing,
             scale=scale,
             shows_products=problem.placement == "scores",
             selection=score.selection(parameters) if score.selection else None,

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any
 
-from attn_cli.core.plan import Plan, StepPlan, half_of_the_machine, make_plan
+from attn_cli.core.plan import UNLIMITED, Plan, StepPlan, half_of_the_machine, make_plan
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.run import heads_go_behind, run
+from attn_cli.core.threads import Tell
 from attn_cli.record import Record, Whole
 
 PART_BYTES = 256 << 20  # the most that one part holds
-UNLIMITED = 1 << 62
 
 
-def in_parts(problem: Problem, request: Request) -> tuple[Whole, Iterator[Record]] | None:
+def in_parts(
+    problem: Problem, request: Request, tell: Tell | None = None
+) -> tuple[Whole, Iterator[Record]] | None:
     """Return what a request adds up to, and its record in parts; None where it has no parts.
 
-    It has where it is for one step with a row a query, in layout rows.
+    It has where it is for one step with a row a query, in layout rows. `tell` hears how much is
+    done.
     """
     plan = make_plan(problem, replace(request, memory=UNLIMITED))
     if problem.layout != "rows" or len(plan.steps) != 1:
@@ -31,7 +35,7 @@ def in_parts(problem: Problem, request: Request) -> tuple[Whole, Iterator[Record
     (step,) = plan.steps.values()
     if "query" not in step.axes:
         return None
-    return _whole(problem, step), _parts(problem, request, plan, step)
+    return _whole(problem, step), _parts(problem, request, plan, step, tell)
 
 
 def _whole(problem: Problem, step: StepPlan) -> Whole:
@@ -48,7 +52,9 @@ def _whole(problem: Problem, step: StepPlan) -> Whole:
     )
 
 
-def _parts(problem: Problem, request: Request, plan: Plan, step: StepPlan) -> Iterator[Record]:
+def _parts(
+    problem: Problem, request: Request, plan: Plan, step: StepPlan, tell: Tell | None
+) -> Iterator[Record]:
     memory = half_of_the_machine() if request.memory is None else request.memory
     apart = step.free  # the axes that each part has one entry of
     row = step.shape[-1] * problem.dtype.itemsize
@@ -58,8 +64,15 @@ def _parts(problem: Problem, request: Request, plan: Plan, step: StepPlan) -> It
         row *= step.shape[head]
     height = max(1, min(PART_BYTES, memory // 4) // row)
     axes = [problem.lead_axes[axis] for axis in apart]
-    for lead in product(*(range(problem.lead[axis]) for axis in apart)):
+    leads = product(*(range(problem.lead[axis]) for axis in apart))
+    parts = list(product(leads, range(0, len(plan.rows), height)))
+    for at, (lead, start) in enumerate(parts):
         entry: dict[str, Any] = dict(zip(axes, lead, strict=True))
-        for start in range(0, len(plan.rows), height):
-            rows = tuple(int(position) for position in plan.rows[start : start + height])
-            yield run(problem, replace(request, rows=rows, **entry))
+        rows = tuple(int(position) for position in plan.rows[start : start + height])
+        told = None if tell is None else partial(_tell_of_all, tell, at, len(parts))
+        yield run(problem, replace(request, rows=rows, **entry), tell=told)
+
+
+def _tell_of_all(tell: Tell, part: int, parts: int, done: int, total: int) -> None:
+    """Tell how much of all parts is done, each with as many tiles as this one."""
+    tell(part * total + done, parts * total)

@@ -31,6 +31,8 @@ from attn_cli.core.visible.base import Lead
 from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.record import Labels, Numbered
 
+UNLIMITED = 1 << 62  # bytes
+
 # For each leading axis the entry that was asked for, None for all.
 Chosen = list[int | None]
 
@@ -309,15 +311,18 @@ def _union(kept: list[Sequence[int]], size: int) -> Sequence[int]:
     return sorted({index for indices in kept for index in indices})
 
 
+def bytes_of(steps: dict[str, StepPlan]) -> int:
+    """Return the memory that the values of steps take."""
+    return sum(prod(step.held) * step.dtype.itemsize for step in steps.values())
+
+
 def _refuse_what_cannot_fit(steps: dict[str, StepPlan], memory: int) -> None:
     """Raise AttnError where the steps that are wanted exceed the memory that is allowed."""
-    size = {name: prod(step.held) * step.dtype.itemsize for name, step in steps.items()}
-    if sum(size.values()) <= memory:
+    if bytes_of(steps) <= memory:
         return
-    largest = max(size, key=lambda name: size[name])
-    step = steps[largest]
+    largest, step = max(steps.items(), key=lambda item: bytes_of(dict([item])))
     raise AttnError(
-        f"the steps asked for would take {in_units(sum(size.values()))}, more than the "
+        f"the steps asked for would take {in_units(bytes_of(steps))}, more than the "
         f"{in_units(memory)} allowed: {largest} has shape ({', '.join(step.axes)}) = "
         f"({', '.join(map(str, step.held))}) in {step.dtype}",
         help="ask for fewer steps (--only output) or rows (--query-token), or allow more: --memory",

@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # what only some problems have is loaded where it is read
     from attn_cli.core.rope import Rope
 
 Placement = Literal["scores", "query", "split"]
+Tile = tuple[int, int]  # how many queries, how many keys
+TILE: Tile = (512, 512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,8 @@ class Request:
     marks     whether it is kept which cells are hidden, and why, for tables
     top       how many of the likeliest next words are named
     memory    bytes that the result and its computation may take; None: half of the machine's
+    threads   how many tiles are computed at a time
+    tile      how many queries and keys are computed at a time where no more than contexts is wanted
     """
 
     steps: tuple[str, ...] | None = None
@@ -213,3 +217,5 @@ class Request:
     marks: bool = False
     top: int = 5
     memory: int | None = None
+    threads: int = 1
+    tile: Tile = TILE

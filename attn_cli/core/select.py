@@ -32,6 +32,11 @@ class Selection:
     global_tokens: int | None = None
     top_k: int | None = None
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is selected, because nothing was asked for."""
+        return all(getattr(self, name) is None for name in self.__slots__)
+
     def __call__(self, i: Integers, j: Integers, scores: Array, visible: Bools) -> Bools:
         """Return (len(i) x len(j)) True where a position is selected.
 
@@ -71,14 +76,18 @@ class Selection:
 
 
 def among(pairs: Integers, i: Integers, j: Integers) -> Bools:
-    """Return (len(i) x len(j)) True where (i, j) is one of the pairs, which are sorted by query."""
+    """Return (len(i) x len(j)) True where (i, j) is one of the pairs, which are sorted by query.
+
+    The keys are neighbours, or all as far from each other.
+    """
     found = np.zeros((len(i), len(j)), dtype=np.bool_)
     first = int(j[0]) if len(j) else 0
+    step = int(j[1]) - first if len(j) > 1 else 1
     starts = np.searchsorted(pairs[:, 0], i, side="left")
     stops = np.searchsorted(pairs[:, 0], i, side="right")
     for row in np.flatnonzero(stops > starts):
-        columns = pairs[starts[row] : stops[row], 1] - first
-        found[row, columns[(columns >= 0) & (columns < len(j))]] = True
+        columns, between = np.divmod(pairs[starts[row] : stops[row], 1] - first, step)
+        found[row, columns[(between == 0) & (columns >= 0) & (columns < len(j))]] = True
     return found
 
 

@@ -38,7 +38,15 @@ class Scores(Protocol):
 
 
 class Stage(Scores, Protocol):
-    """A stage: the step that it makes, and its formula."""
+    """A stage: the step that it makes, its formula, and what it does to scores of seen keys."""
+
+    def without_hiding(self, scores: Array, at: Place) -> Array:
+        """Return what the stage makes of scores where nothing is hidden."""
+        ...
+
+    def bound(self, largest: float) -> float:
+        """Return what no |score| exceeds after the stage, where none exceeded `largest` before."""
+        ...
 
     @property
     def step(self) -> str:
@@ -65,10 +73,19 @@ class Softcap:
         scores: Array,
         seen: Bools,
         visible: Bools,  # noqa: ARG002
-        at: Place,  # noqa: ARG002
+        at: Place,
     ) -> tuple[Array, Bools]:
         """Return the capped scores, in which nothing is at -inf."""
-        return self.cap * np.tanh(scores / self.cap), np.ones_like(seen)
+        return self.without_hiding(scores, at), np.ones_like(seen)
+
+    def without_hiding(self, scores: Array, at: Place) -> Array:  # noqa: ARG002
+        """Return cap tanh(s / cap)."""
+        capped: Array = self.cap * np.tanh(scores / self.cap)
+        return capped
+
+    def bound(self, largest: float) -> float:
+        """Return the cap, where that is less."""
+        return min(largest, self.cap)
 
     def formula(self, scores: str) -> str:
         """Write it with the cap as a number."""
@@ -90,9 +107,17 @@ class Biases:
         at: Place,
     ) -> tuple[Array, Bools]:
         """Return the scores with all biases added; they hide nothing."""
+        return self.without_hiding(scores, at), seen
+
+    def without_hiding(self, scores: Array, at: Place) -> Array:
+        """Return s + the biases."""
         for bias in self.biases:
             scores = scores + bias.values(at).astype(scores.dtype, copy=False)
-        return scores, seen
+        return scores
+
+    def bound(self, largest: float) -> float:  # noqa: ARG002
+        """Return infinity: how large a bias is, is not known before it is read."""
+        return np.inf
 
     def formula(self, scores: str) -> str:
         """Write the sum."""
@@ -125,9 +150,7 @@ class Masking:
         self, scores: Array, seen: Bools, visible: Bools, at: Place
     ) -> tuple[Array, Bools]:
         """Return the masked scores."""
-        added = self.mask.addend(at) if self.mask is not None else None
-        if added is not None:
-            scores = scores + added
+        scores = self.without_hiding(scores, at)
         if not self.hides:
             return scores, seen
         fill = scores.dtype.type(self.fill)
@@ -135,6 +158,15 @@ class Masking:
         hidden = scores + fill if self.adds and not self.for_good else fill
         masked = np.where(visible, scores, hidden)
         return masked, seen & visible if self.for_good else seen
+
+    def without_hiding(self, scores: Array, at: Place) -> Array:
+        """Return s + the numbers of the mask."""
+        added = self.mask.addend(at) if self.mask is not None else None
+        return scores if added is None else scores + added
+
+    def bound(self, largest: float) -> float:
+        """Return the same, and infinity where the mask adds numbers."""
+        return largest if self.mask is None or self.mask.added is None else np.inf
 
     def formula(self, scores: str) -> str:
         """Write it, with what each scheme asks of i and j."""

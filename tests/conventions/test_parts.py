@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import attn_cli
-from attn_cli.core import run
+from attn_cli.core import fill
 from attn_cli.core.problem import Problem
 from attn_cli.read.matrices.document import from_mapping
 from attn_cli.read.problem.schema import read_problem
@@ -97,8 +97,8 @@ def test_some_steps_of_one_query_batch_entry_and_head_in_blocks_of_few_rows(
         kept["key head"] = key_head(problem, asked["head"], sizes["head"], read.kv_heads or 1)
     expected = {name: entry_of(whole.steps[name], kept) for name in some_of(data, whole)}
 
-    a_row = read.n_k * 8 * run.ARRAYS_A_BLOCK
-    with patch.object(run, "BLOCK_BYTES", rows * a_row or run.BLOCK_BYTES):
+    a_row = read.n_k * 8 * fill.ARRAYS_A_BLOCK
+    with patch.object(fill, "BLOCK_BYTES", rows * a_row or fill.BLOCK_BYTES):
         part = attn_cli.compute(
             read,
             steps=data.draw(st.permutations(list(expected))),

@@ -10,7 +10,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import attn_cli
-from attn_cli.core import run
+from attn_cli.core import fill
 from tests.conventions.strategies import problems
 
 SAID = "no key to attend to"
@@ -53,7 +53,7 @@ def test_rows_without_a_key_are_named(
     }
     names = list(whole.steps)
     steps = data.draw(st.sets(st.sampled_from(names[names.index("weights") :]), min_size=1))
-    with patch.object(run, "BLOCK_BYTES", 1 if row_by_row else run.BLOCK_BYTES):
+    with patch.object(fill, "BLOCK_BYTES", 1 if row_by_row else fill.BLOCK_BYTES):
         part = attn_cli.compute(
             problem,
             steps=steps,

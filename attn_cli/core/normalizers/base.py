@@ -21,6 +21,9 @@ from attn_cli.core.parameter import Parameter, Parameters
 class Normalizer:
     """A normaliser: its name, the formula of the weights for a step's title, and the function.
 
+    `sinks` is there where the weights are exponentials over their sum: it gives the logits that are
+    in the sum beside those of the keys.
+
     An array among the parameters has the axis "heads": one number a query head. `normalize` gets
     the number of its head.
     """
@@ -31,5 +34,6 @@ class Normalizer:
     explanation: str
     normalize: Callable[[Array, Bools, Parameters], Array]
     parameters: tuple[Parameter, ...] = ()
+    sinks: Callable[[Parameters], tuple[float, ...]] | None = None
     log_sum: Callable[[Array, Bools, Parameters], Array] | None = None
     lse: str = ""  # the formula of log_sum, with {scores}

@@ -56,6 +56,7 @@ NORMALIZER = Normalizer(
         "do not get."
     ),
     normalize=normalize,
+    sinks=lambda p: (float(p["logits"]),),
     parameters=(
         Parameter(
             name="logits", kind="array", axes=("heads",), meaning="the sink of each query head"

@@ -54,6 +54,7 @@ NORMALIZER = Normalizer(
         "the ratio of their weights."
     ),
     normalize=normalize,
+    sinks=lambda _: (),
     log_sum=log_sum,
     lse="log(sum(exp({scores})))",
 )

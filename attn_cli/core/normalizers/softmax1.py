@@ -35,6 +35,7 @@ NORMALIZER = Normalizer(
         "a query takes nothing."
     ),
     normalize=normalize,
+    sinks=lambda _: (0.0,),
     log_sum=log_sum,
     lse="log(1 + sum(exp({scores})))",
 )

@@ -10,11 +10,16 @@ is this function with W_a = [W1 W2].
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from math import log
+
 import numpy as np
 
-from attn_cli.core.arrays import Array
+from attn_cli.core.arrays import Array, largest
 from attn_cli.core.parameter import Parameter, Parameters
 from attn_cli.core.scores.base import Block, Layout, Parts, ScoreFunction
+
+IN_CACHE = 1 << 17  # bytes
 
 
 def prepare(Q: Array, K: Array, p: Parameters) -> Block:
@@ -38,6 +43,45 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     return block
 
 
+def by_tiles(Q: Array, K: Array, p: Parameters) -> Block:
+    """Return the block function by the exponential form of tanh, which is several times as fast.
+
+        v . tanh(a + b) = sum_h v_h - sum_h 2 v_h / (1 + e^(2 a_h) e^(2 b_h))
+
+    The exponentials belong to queries and keys alone: a pair costs one division a hidden unit. Each
+    unit is as exact as its tanh to some 2 of the last digit of 1. Where a product of exponentials
+    could overflow it is `prepare`.
+    """
+    A = Q @ p["W1"].T
+    B = K @ p["W2"].T
+    if p.get("b") is not None:
+        A = A + p["b"]
+    if not 2 * (largest(A) + largest(B)) < log(float(np.finfo(A.dtype).max)):
+        return prepare(Q, K, p)
+    EA, EB = np.exp(2 * A), np.ascontiguousarray(np.exp(2 * B).T)
+    twice, whole = 2 * p["v"], p["v"].sum()
+
+    def block(rows: slice, keys: slice) -> Parts:
+        a, b = EA[rows], EB[:, keys]
+        score = np.full((len(a), b.shape[1]), whole, dtype=A.dtype)
+        for some in in_cache(score):
+            unit = np.empty_like(score[some])
+            for h, weight in enumerate(twice):
+                np.multiply(a[some, h, None], b[None, h], out=unit)
+                unit += 1
+                np.divide(weight, unit, out=unit)
+                score[some] -= unit
+        return Parts(score=score)
+
+    return block
+
+
+def in_cache(score: Array) -> Iterator[slice]:
+    """Yield a few rows after the other, which stay in the cache while the sum over h runs."""
+    height = max(1, IN_CACHE // max(score[:1].nbytes, 1))
+    return (slice(start, start + height) for start in range(0, len(score), height))
+
+
 def expression(p: Parameters, _: Layout) -> str:
     """Write the score of one pair, with b only where it is given."""
     return f"v . tanh(W1 q + W2 k{' + b' if p.get('b') is not None else ''})"
@@ -52,6 +96,7 @@ SCORE = ScoreFunction(
         "Bahdanau et al. have no b; Keras' AdditiveAttention has neither W1 nor W2."
     ),
     prepare=prepare,
+    by_tiles=by_tiles,
     expression=expression,
     parameters=(
         Parameter(name="W1", kind="array", axes=("h", "d_q"), meaning="applied to the query"),

@@ -43,6 +43,8 @@ class ScoreFunction:
 
     `products` are the formulas of the step of that name in layout rows and columns, None where the
     function has no such step; `expression` writes the unscaled score with the parameters given.
+    `factor` is there where the score is a product factor(Q) K^T; `by_tiles` is another way to the
+    same numbers, for `core.tiles`, and equal to `prepare` but for rounding.
     """
 
     name: str
@@ -55,11 +57,17 @@ class ScoreFunction:
     products: tuple[str, str] | None = None
     gate: Callable[[Parameters], str] | None = None
     equal_depth: bool = True  # q.k needs d_q = d_k
-    bilinear: bool = False  # whether Q or K may be scaled instead of the score
     reads_q_and_k: bool = True
     default_scale: Callable[[int], float] = no_scale
     scale_formula: str = ""  # what the default scale adds to the expression, with {d_k}
     selection: Callable[[Parameters], Selection] | None = None
+    factor: Callable[[Array, Parameters], Array] | None = None
+    by_tiles: Prepare | None = None
+
+    @property
+    def bilinear(self) -> bool:
+        """Whether Q or K may be scaled instead of the score."""
+        return self.factor is not None
 
     def innermost(self, parameters: Parameters) -> tuple[ScoreFunction, Parameters]:
         """Return the function that computes the scores: itself, or the one inside `sparse`."""

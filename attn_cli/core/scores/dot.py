@@ -15,6 +15,11 @@ from attn_cli.core.scores.base import Block, Layout, Parts, ScoreFunction
 PRODUCTS = ("Q K^T", "K^T Q")
 
 
+def factor(Q: Array, _: Parameters) -> Array:
+    """Return Q, of which q.k is the product with K."""
+    return Q
+
+
 def prepare(Q: Array, K: Array, _: Parameters) -> Block:
     """Return the block function of q.k."""
 
@@ -35,7 +40,7 @@ SCORE = ScoreFunction(
     reference="Luong et al. 2015, arXiv 1508.04025 (their `dot`)",
     explanation="The products of every query with every key, as they are.",
     prepare=prepare,
-    bilinear=True,
+    factor=factor,
     expression=expression,
     products=PRODUCTS,
 )

@@ -15,9 +15,15 @@ from attn_cli.core.scores.base import Block, Layout, Parts, ScoreFunction
 PRODUCTS = ("Q W K^T", "K^T W^T Q")
 
 
+def factor(Q: Array, p: Parameters) -> Array:
+    """Return Q W, of which q^T W k is the product with K."""
+    QW: Array = Q @ p["W"]
+    return QW
+
+
 def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     """Return the block function of q^T W k; Q W is computed once."""
-    QW = Q @ p["W"]
+    QW = factor(Q, p)
 
     def block(rows: slice, keys: slice) -> Parts:
         return Parts(products=QW[rows] @ K[keys].T)
@@ -39,7 +45,7 @@ SCORE = ScoreFunction(
         "right of q; a linear layer that is applied to the query stores its transpose."
     ),
     prepare=prepare,
-    bilinear=True,
+    factor=factor,
     expression=expression,
     parameters=(
         Parameter(name="W", kind="array", axes=("d_q", "d_k"), meaning="between query and key"),

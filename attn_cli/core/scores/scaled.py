@@ -30,7 +30,7 @@ SCORE = ScoreFunction(
         "the vectors. `scale` replaces 1/sqrt(d_k)."
     ),
     prepare=dot.prepare,
-    bilinear=True,
+    factor=dot.factor,
     expression=dot.expression,
     products=dot.PRODUCTS,
     default_scale=default_scale,

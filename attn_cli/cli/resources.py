@@ -1,0 +1,62 @@
+"""What a computation may use: threads, memory, the size of a tile, by options or the environment.
+
+`ATTN_THREADS`, `ATTN_MEMORY` and `ATTN_TILE` stand in where the option of that name is left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from attn_cli.read.resources import read_memory, read_threads, read_tile
+
+T = TypeVar("T")
+
+
+def _option(name: str, metavar: str, help: str) -> Any:
+    return typer.Option(f"--{name}", metavar=metavar, help=help)
+
+
+Memory = Annotated[str | None, _option("memory", "SIZE", "Most that results may take, e.g. 2GB.")]
+
+
+@dataclass(kw_only=True)
+class ResourceOptions:
+    """What the computation may use."""
+
+    memory: Memory = None
+    threads: Annotated[
+        str | None, _option("threads", "N", "Threads for what is large (one a processor).")
+    ] = None
+    tile: Annotated[
+        str | None, _option("tile", "QxK", "Queries and keys computed at a time (512x512).")
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields of a Request that these options say; raise AttnError for nonsense."""
+        from attn_cli.core.threads import processors
+
+        given = {
+            "memory": memory_of(self.memory),
+            "threads": _read("threads", self.threads, read_threads) or processors(),
+            "tile": _read("tile", self.tile, read_tile),
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def memory_of(option: str | None) -> int | None:
+    """Return the bytes that results may take, None where nothing says so."""
+    return _read("memory", option, read_memory)
+
+
+def _read(name: str, option: str | None, reader: Callable[[Any, str], T]) -> T | None:
+    """Return what the option says, or else the environment, or else nothing."""
+    if option is not None:
+        return reader(option, f"--{name}")
+    variable = f"ATTN_{name.upper()}"
+    text = os.environ.get(variable)
+    return reader(text, variable) if text else None

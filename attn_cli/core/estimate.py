@@ -1,0 +1,83 @@
+"""What a computation will take, told before it starts: from sizes, and a trial of one small tile.
+
+Time is that of products and exponentials; where all rows are shown, memory traffic is most of it.
+It is meant to tell a second from an hour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from attn_cli.core import tiles
+from attn_cli.core.fill import BLOCK_BYTES
+from attn_cli.core.place import Place
+from attn_cli.core.plan import UNLIMITED, Plan, bytes_of, half_of_the_machine, make_plan
+from attn_cli.core.problem import Problem, Request
+from attn_cli.core.ranges import Ranges, intersection
+from attn_cli.core.visible.base import common_reach
+
+SIDE = 256  # queries and keys of the trial
+SAMPLES = 16  # queries whose keys are counted
+SLOWER = 3.0  # the definition against tiles, a score, on one thread
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How many scores are computed, how long that takes, and how much memory is used."""
+
+    scores: int
+    seconds: float
+    bytes: int
+
+
+def estimate(problem: Problem, request: Request) -> Estimate:
+    """Return what a request will take; raise AttnError for steps that are not there."""
+    plan = make_plan(problem, replace(request, memory=UNLIMITED))  # it may come in parts
+    entries = sum(map(len, plan.groups.values()))
+    rows = plan.computed if tiles.any_of_rows(plan) else plan.computed[:0]
+    by_tiles = tiles.serve(problem, plan)
+    keys = _keys_a_row(problem, plan) if len(rows) else 0.0
+    scores = int(entries * len(rows) * keys)
+    parts = request.threads if by_tiles else 1 / SLOWER
+    depth = problem.key.depth if problem.key is not None else 1
+    seconds = 0.0
+    if scores > tiles.FROM:
+        seconds = scores * _a_score(depth, problem.value.depth, problem.dtype) / parts
+    memory = half_of_the_machine() if request.memory is None else request.memory
+    held = min(bytes_of(plan.steps), memory)
+    inputs = (problem.n_q * depth + problem.n_k * (depth + problem.value.depth)) * 2
+    working = min(BLOCK_BYTES, scores * problem.dtype.itemsize)
+    return Estimate(scores, seconds, held + inputs * problem.dtype.itemsize + working)
+
+
+def _keys_a_row(problem: Problem, plan: Plan) -> float:
+    """Return how many keys a query sees on average, by the reach of some of them."""
+    if not tiles.only_contexts(plan):
+        return problem.n_k
+    sample = plan.computed[:: max(1, len(plan.computed) // SAMPLES)]
+    chosen = problem.score.selection
+    selection = None if chosen is None else chosen(problem.parameters)
+    total = 0
+    for row in sample:
+        i = np.array([row])
+        at = Place(0, 0, i, i + problem.offset(0), i[:0])
+        reach: Ranges = common_reach(problem.rules.schemes, at, problem.n_k)
+        if selection is not None:
+            reach = intersection(reach, selection.reach(i, problem.n_k))
+        total += sum(stop - start for start, stop in reach)
+    return total / len(sample)
+
+
+def _a_score(depth: int, d_v: int, dtype: np.dtype[Any]) -> float:
+    """Return the seconds that one score takes on one thread."""
+    q, k, v = (np.full((SIDE, d), 0.01, dtype=dtype) for d in (depth, depth, d_v))
+    times = []
+    for _ in range(3):
+        start = perf_counter()
+        np.exp(q @ k.T) @ v
+        times.append(perf_counter() - start)
+    return min(times) / SIDE**2

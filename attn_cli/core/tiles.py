@@ -1,0 +1,279 @@
+"""Attention by tiles: the contexts alone, where nobody asks to see scores or weights.
+
+    context_i = sum_j exp(s_ij) V_j / (sum_j exp(s_ij) + sum_sinks exp(sink))
+    lse_i     = log(sum_j exp(s_ij) + sum_sinks exp(sink))
+
+`core.block` is the definition; these are the same numbers but for rounding. A tile is some queries
+against some keys, few enough that their scores stay in the cache: Dao et al. 2022 (arXiv
+2205.14135). Keys that no query of a tile sees are left out, and where every query sees every key
+nothing is masked. The scale is multiplied into Q once; `core.online` has the sums.
+
+What this way cannot promise it leaves to the definition: see `takes` and `Tiles.contexts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from attn_cli.core.arrays import Array, Bools, largest
+from attn_cli.core.axes import OF_ROWS, WEIGHED, WHOLE_ROWS
+from attn_cli.core.block import Entry, score_of
+from attn_cli.core.online import Sums, bounds_of
+from attn_cli.core.place import Place
+from attn_cli.core.plan import Plan
+from attn_cli.core.problem import Problem, Tile
+from attn_cli.core.ranges import Range, Ranges, intersection, without
+from attn_cli.core.select import Selection
+from attn_cli.core.threads import Workers
+from attn_cli.core.visible.base import all_of, common_reach, open_to_all
+
+STRIP = 128  # queries whose keys are looked for anew where not all of a tile see the same
+ALIGNED = 16  # keys: where ranges are cut, for products like round numbers
+FROM = 1 << 20  # scores of an entry from which on tiles are worth it
+
+
+NOTHING = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.bool_)  # top_k alone reads scores
+
+
+class Contexts(NamedTuple):
+    """What some queries get."""
+
+    context: Array  # (rows, d_v)
+    lse: Array  # (rows)
+    empty: Bools  # (rows) True where a query sees no key
+
+
+class UnsafeError(Exception):
+    """Scores that only the definition treats rightly, such as NaN."""
+
+
+def any_of_rows(plan: Plan) -> bool:
+    """Whether anything is wanted of queries against keys."""
+    return not plan.steps.keys().isdisjoint(WHOLE_ROWS | OF_ROWS | WEIGHED)
+
+
+def only_contexts(plan: Plan) -> bool:
+    """Whether contexts are wanted, or what follows them, and no scores or weights."""
+    wanted = plan.steps.keys()
+    return not wanted.isdisjoint(WEIGHED) and wanted.isdisjoint(WHOLE_ROWS | {"row_sums"})
+
+
+def serve(problem: Problem, plan: Plan) -> bool:
+    """Whether a plan is carried out by tiles, and not by the definition."""
+    large = len(plan.computed) * problem.n_k >= FROM
+    return large and only_contexts(plan) and takes(problem)
+
+
+def takes(problem: Problem) -> bool:
+    """Whether the contexts of a problem can be made by tiles.
+
+    Weights must be exponentials over their sum, what is hidden must be hidden for good, all but
+    the output must be of one type, and no rule may need a whole row or its weights.
+    """
+    rules, precision = problem.rules, problem.precision
+    kinds = (precision.dtype, precision.accumulate, precision.scores, precision.softmax)
+    types = {kind.name for kind in kinds}
+    whole = rules.top_k is not None or rules.dropout is not None or rules.looks_everywhere
+    if problem.score.selection is not None:
+        whole = whole or problem.score.selection(problem.parameters).top_k is not None
+    return rules.normalizer.sinks is not None and not whole and types in ({"float64"}, {"float32"})
+
+
+class Sweep(NamedTuple):
+    """A way through the queries: every `step`-th together, against every `step`-th key."""
+
+    step: int = 1
+    selected: Selection | None = None  # which of those count; None: every key
+    counted: Selection | None = None  # which another sweep has counted; None: no key
+
+    def reach(self, at: Place, n_k: int) -> Ranges:
+        """Return the ranges outside which no key counts."""
+        if self.selected is None:
+            return ((0, n_k),)
+        return self.selected.reach(at.i, n_k)
+
+    def counts(self, at: Place) -> Bools | None:
+        """Return (rows x keys) True where a key counts; None where every one does."""
+        if self.counted is not None:
+            return ~self.counted(at.i, at.j, *NOTHING)
+        return None if self.selected is None else self.selected(at.i, at.j, *NOTHING)
+
+
+class Work(NamedTuple):
+    """Some neighbouring queries of an entry, and what has been summed for them."""
+
+    first: int  # where they begin among the entry's rows
+    A: Array | None  # (rows, d) of which the scores are A K^T; None where they are no product
+    sums: Sums
+    watched: bool  # whether scores could be other than finite
+
+    def rows(self, part: slice) -> slice:
+        """Return where some of these queries are among the entry's rows."""
+        return slice(self.first + part.start, self.first + part.stop, part.step)
+
+
+class Tiles:
+    """The tiles of one batch entry and head."""
+
+    def __init__(self, entry: Entry, tile: Tile, workers: Workers) -> None:
+        function, parameters = entry.function
+        if function.by_tiles is not None:
+            entry = replace(entry, score=function.by_tiles(entry.Q, entry.K, parameters))
+        self._entry = entry
+        self._height, self._width = tile
+        self._workers = workers
+        self._n_k = len(entry.K)
+        self._factor = None if function.factor is None else function.factor(entry.Q, parameters)
+
+    def contexts(self, rows: slice) -> Contexts | None:
+        """Return what the queries `rows` of the entry get; None where only the definition can say.
+
+        That is where a score or a value is not finite, or where a sum of values may overflow.
+        """
+        V, rules = self._entry.V, self._entry.rules
+        sinks = rules.normalizer.sinks
+        assert V is not None  # who asks has checked
+        assert sinks is not None
+        A, products = None, np.inf
+        if self._factor is not None:
+            A = self._factor[rows] * V.dtype.type(self._entry.scale)
+            products = self._largest_product(self._factor[rows])
+            if not products < np.inf:
+                return None
+        known = [products]
+        for stage in rules.stages:
+            known.append(stage.bound(known[-1]))
+        bounds = bounds_of(V, known[-1] / (rules.temperature or 1.0))
+        if not bounds.sums_are_finite:
+            return None
+        count = rows.stop - rows.start
+        sums = Sums.of(count, V.shape[1], V.dtype, follow=not bounds.no_maximum)
+        work = Work(rows.start, A, sums, watched=not max(known) < np.inf)
+        try:
+            for sweep in self._sweeps(rows):
+                parts = list(self._parts(count, sweep.step))
+                self._workers.each(partial(self._sum, work, sweep), parts)
+        except UnsafeError:
+            return None
+        return Contexts(*sums.finished(sinks(self._entry.parameters)))
+
+    def _largest_product(self, factor: Array) -> float:
+        """Return what no |score| exceeds before its stages: |q| |k| scale.
+
+        It is infinite or NaN where a product, scaled or not, may be so.
+        """
+        K, scale = self._entry.K, abs(self._entry.scale)
+        cells = largest(factor) * largest(K) * K.shape[1] * max(scale, 1.0)
+        if not cells < float(np.finfo(K.dtype).max) / 4:
+            return np.inf
+        norms = _longest(factor) * _longest(K) * scale
+        return norms if norms < cells else cells  # the square of a norm may overflow
+
+    def _sweeps(self, rows: slice) -> Iterator[Sweep]:
+        """Yield one sweep; where a stride selects keys from afar, one for those and one for others.
+
+        Every `stride`-th query selects the same keys.
+        """
+        selection, i = self._entry.selection, self._entry.i[rows]
+        if selection is None or selection.stride is None or i[-1] - i[0] != len(i) - 1:
+            yield Sweep(selected=selection)
+            return
+        near = replace(selection, stride=None)
+        if near.empty:
+            yield Sweep(step=selection.stride)
+        else:
+            yield Sweep(selected=near)
+            yield Sweep(step=selection.stride, counted=near)
+
+    def _parts(self, count: int, step: int) -> Iterator[slice]:
+        """Yield the queries of each tile; where there are few, each thread still gets some."""
+        share = -(-count // (step * self._workers.threads))
+        height = min(self._height, max(share, STRIP)) * step
+        for first in range(min(step, count)):
+            for start in range(first, count, height):
+                yield slice(start, min(start + height, count), step)
+
+    def _sum(self, work: Work, sweep: Sweep, part: slice) -> None:
+        """Sum what some queries get from all their keys."""
+        rows = work.rows(part)
+        reach = self._reach(sweep, rows)
+        seen_by_all = self._open(sweep, rows)
+        room = np.empty(self._height * self._width, dtype=self._entry.K.dtype)
+        for keys in self._keys(intersection(reach, [seen_by_all]), sweep, rows):
+            self._add(work, part, keys, room)
+        for strip in _strips(part):
+            rows = work.rows(strip)
+            near = without(intersection(reach, self._reach(sweep, rows)), seen_by_all)
+            for keys in self._keys(near, sweep, rows):
+                at = self._entry.place(rows, keys)
+                visible = all_of(self._entry.rules.schemes, at)
+                counts = sweep.counts(at)
+                self._add(work, strip, keys, room, visible if counts is None else visible & counts)
+
+    def _reach(self, sweep: Sweep, rows: slice) -> Ranges:
+        """Return the ranges outside which none of these queries sees a key that counts."""
+        at = self._entry.place(rows, slice(0, 0))
+        found = common_reach(self._entry.rules.schemes, at, self._n_k)
+        return intersection(found, sweep.reach(at, self._n_k))
+
+    def _open(self, sweep: Sweep, rows: slice) -> Range:
+        """Return a range of which each of these queries sees every key, and every key counts."""
+        if sweep.selected is not None or sweep.counted is not None:
+            return 0, 0
+        at = self._entry.place(rows, slice(0, 0))
+        start, stop = open_to_all(self._entry.rules.schemes, at, self._n_k)
+        start = -(-start // ALIGNED) * ALIGNED
+        return start, stop if stop == self._n_k else stop // ALIGNED * ALIGNED
+
+    def _keys(self, ranges: Ranges, sweep: Sweep, rows: slice) -> Iterator[slice]:
+        """Yield the keys of each tile: neighbours, or as far from each other as the queries are."""
+        step = sweep.step
+        first = int(self._entry.i[rows.start])
+        for start, stop in ranges:
+            for at in range(start + (first - start) % step, stop, self._width * step):
+                yield slice(at, min(at + self._width * step, stop), step)
+
+    def _add(
+        self, work: Work, part: slice, keys: slice, room: Array, visible: Bools | None = None
+    ) -> None:
+        """Add one tile; `visible` None: each of the queries sees each of the keys."""
+        self._workers.check()
+        scores = self._scores(work, part, keys, room)
+        if visible is not None:
+            np.copyto(scores, -np.inf, where=~visible)
+        assert self._entry.V is not None  # who asks has checked
+        work.sums.part(part).add(scores, self._entry.V[keys])
+
+    def _scores(self, work: Work, part: slice, keys: slice, room: Array) -> Array:
+        """Return the scores of a tile with all that is done to them, but for what is hidden."""
+        entry, rules, rows = self._entry, self._entry.rules, work.rows(part)
+        if work.A is None:
+            scores, _ = score_of(entry, rows, keys)
+            scores = scores * scores.dtype.type(entry.scale)
+        else:
+            a, k = work.A[part], entry.K[keys]
+            scores = np.matmul(a, k.T, out=room[: len(a) * len(k)].reshape(len(a), len(k)))
+        if rules.stages:
+            at = entry.place(rows, keys)
+            for stage in rules.stages:
+                scores = stage.without_hiding(scores, at)
+        if work.watched and not np.isfinite(scores).all():
+            raise UnsafeError
+        return rules.warmed(scores)
+
+
+def _strips(part: slice) -> Iterator[slice]:
+    """Yield a few queries after the other."""
+    step = part.step or 1
+    for start in range(part.start, part.stop, STRIP * step):
+        yield slice(start, min(start + STRIP * step, part.stop), step)
+
+
+def _longest(x: Array) -> float:
+    """Return the largest norm of a row."""
+    return float(np.sqrt(np.einsum("ij,ij->i", x, x).max()))
