@@ -10,8 +10,9 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum, unique
+
+from attn_cli.dataclass import dataclass
 
 Path = tuple[str | int, ...]
 
@@ -27,7 +28,7 @@ class ExitStatus(IntEnum):
     PIPE_CLOSED = 141  # 128 + SIGPIPE: the reader went away
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Where:
     """Where a fault stands: a file or option, line and column (both from 1), the quoted line."""
 

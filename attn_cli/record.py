@@ -7,9 +7,9 @@ Views get a record and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, did_you_mean
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Numbered(Sequence[str]):
         return Numbered(chosen) if isinstance(chosen, range) else str(chosen)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """One named array of the computation.
 
@@ -118,7 +118,7 @@ def _swapped(parts: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*parts[:-2], parts[-1], parts[-2])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Whole:
     """What the parts of a step add up to, where it comes in parts."""
 
@@ -128,7 +128,7 @@ class Whole:
     shape: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Comparison:
     """Whether a step agrees with expected values, and the value that is furthest off."""
 
@@ -142,7 +142,7 @@ class Comparison:
     expected: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Choice:
     """A word that was chosen because its value is the largest, and how clearly it is.
 
@@ -161,7 +161,7 @@ class Choice:
     attention: tuple[tuple[str, float], ...] = ()  # what the word pays to each of its sentence
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Record:
     """The steps of one computation, in the order computed, and all that explains them."""
 
@@ -173,10 +173,10 @@ class Record:
     cross: bool = False  # whether keys are other tokens than queries
     answer: object = None
     text: str | None = None  # the answer as a line for people; None where nothing was asked
-    choices: tuple[Choice, ...] = field(default=())
+    choices: tuple[Choice, ...] = ()
     title: str = ""  # which of several records this is
-    warnings: tuple[str, ...] = field(default=())
-    comparisons: tuple[Comparison, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def agrees(self) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from attn_cli.cli.deliver import check_target, deliver, deliver_parts, deliver_several
 from attn_cli.cli.options import KeyOptions, OutputOptions, ProblemOptions, StepOptions
 from attn_cli.cli.resources import ResourceOptions
+from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError
 from attn_cli.views import FORMATS
 

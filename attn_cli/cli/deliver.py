@@ -6,12 +6,12 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TextIO
 
 from attn_cli.cli.options import OutputOptions
 from attn_cli.cli.talk import say
 from attn_cli.cli.write import Data, write_file, write_stdout
+from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, ExitStatus, printable
 from attn_cli.record import Record, Whole
 from attn_cli.views import BOX, FORMATS, PART_RENDERERS, RENDERERS, Style

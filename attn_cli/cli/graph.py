@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +20,7 @@ from attn_cli.cli.options import (
     refuse_meaningless,
 )
 from attn_cli.cli.resources import Memory, memory_of
+from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, ExitStatus
 from attn_cli.views.bars import BAR
 from attn_cli.views.graph import GRAPH_FORMATS, GRAPH_RENDERERS

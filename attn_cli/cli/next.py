@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +16,7 @@ from attn_cli.cli.options import (
     ShownOptions,
     Text,
 )
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError
 
 if TYPE_CHECKING:

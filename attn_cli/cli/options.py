@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -16,6 +15,7 @@ import typer
 
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.scores import SCORES
+from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.views import FORMATS, Format
 
@@ -88,7 +88,7 @@ class KeyOptions:
 
     def given(self) -> dict[str, str]:
         """Return the keys that options replace, with their texts."""
-        every = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "set"}
+        every = {key: text for key, text in vars(self).items() if key != "set"}
         return {key: text for key, text in every.items() if text is not None}
 
 
@@ -134,7 +134,7 @@ class ProblemOptions:
         from attn_cli.read.matrices.files import Inputs
         from attn_cli.read.override import apply_options, refuse_two_readers
 
-        every = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "file"}
+        every = {key: text for key, text in vars(self).items() if key != "file"}
         given = {key: text for key, text in every.items() if isinstance(text, str)}
         if self.lower:
             given["lower"] = "true"
@@ -345,23 +345,20 @@ def grouped(command: Callable[..., int]) -> Callable[..., int]:
     parameters = []
     for group in groups.values():
         hints = get_type_hints(group, include_extras=True)
-        for option in fields(group):
-            default = option.default
-            if callable(option.default_factory):
-                default = option.default_factory()
+        for option, default in vars(group()).items():
             parameters.append(
                 inspect.Parameter(
-                    option.name,
+                    option,
                     inspect.Parameter.KEYWORD_ONLY,
                     default=default,
-                    annotation=hints[option.name],
+                    annotation=hints[option],
                 )
             )
 
     @wraps(command)
     def flat(**given: Any) -> int:
         made = {
-            name: group(**{option.name: given[option.name] for option in fields(group)})
+            name: group(**{option: given[option] for option in vars(group())})
             for name, group in groups.items()
         }
         return command(**made)

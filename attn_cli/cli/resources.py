@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import typer
 
+from attn_cli.dataclass import dataclass
 from attn_cli.read.resources import read_memory, read_threads, read_tile
 
 T = TypeVar("T")

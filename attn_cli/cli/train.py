@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from attn_cli.cli.deliver import check_target, deliver, emit
 from attn_cli.cli.options import OutputOptions, Text, choose_format
 from attn_cli.cli.talk import say
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, ExitStatus
 from attn_cli.views import FORMATS
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attn_cli.cli.deliver import answer_in_a_pipe, check_target, deliver, deliver_several
 from attn_cli.cli.options import Lower, OutputOptions, Scale, Score, ShownOptions, Text
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.views import FORMATS
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 from attn_cli.conventions.examples import EXAMPLES, Example
 from attn_cli.conventions.knobs import KNOBS, Knob, Plain, text
 from attn_cli.conventions.preset import Preset
+from attn_cli.dataclass import dataclass
 
 # (problem, steps) -> the values of each step as nested lists
 Compute = Callable[[Mapping[str, Plain], tuple[str, ...]], dict[str, Plain]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shown:
     """An example with what it gives like each of the presets: name -> step -> values."""
 
@@ -32,7 +32,7 @@ class Shown:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
     """A knob with its value for each preset that decides it, and examples where they differ."""
 
@@ -41,7 +41,7 @@ class Row:
     examples: tuple[Shown, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Comparison:
     """Presets, the knobs in which they differ, and those that only some of them decide."""
 

@@ -8,12 +8,12 @@ the key itself, decides.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from attn_cli.conventions.knobs import INF, Plain
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Example:
     """A problem, the steps to look at, and so many digits as tell them apart."""
 

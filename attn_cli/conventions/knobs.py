@@ -12,15 +12,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from attn_cli.dataclass import dataclass
 
 Plain = Any  # a text, number, truth value, list or mapping, as a problem file holds it
 
 INF = math.inf
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """One value of a knob, and what it means."""
 
@@ -28,7 +29,7 @@ class Answer:
     meaning: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Knob:
     """A question that systems answer differently. `default` None: attn refuses to guess."""
 

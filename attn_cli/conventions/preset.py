@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from attn_cli.conventions.knobs import INF, Plain
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Preset:
     """What one system does. `settings`: name of a knob -> its value; `notes`: what is no knob.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from attn_cli.conventions import frameworks, models, onnx
 from attn_cli.conventions.knobs import KNOBS, Knob
 from attn_cli.conventions.preset import Preset
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, Path, did_you_mean
 
 _PRESETS = (
@@ -43,7 +42,7 @@ def preset(name: str, *, path: Path = ()) -> Preset:
     return PRESETS[name]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Catalogue:
     """What there is: all presets and all knobs."""
 

@@ -11,15 +11,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import erfc, pi, sqrt
 
 import numpy as np
 
 from attn_cli.core.arrays import Array
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Activation:
     """A function of each number, and its derivative."""
 

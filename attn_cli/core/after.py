@@ -15,7 +15,6 @@ Vaswani et al. 2017 (arXiv 1706.03762); pre-norm models (GPT-2) normalise before
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,9 +23,10 @@ from attn_cli.core.arrays import Array
 from attn_cli.core.linear import IDENTITY, Linear
 from attn_cli.core.precision import Precision
 from attn_cli.core.scores.base import Layout
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LayerNorm:
     """Layer normalisation of each row, with the biased variance (Ba et al. 2016, 1607.06450)."""
 
@@ -59,7 +59,7 @@ class LayerNorm:
         return f"{scale}({x} - mean) / sqrt(var + {self.eps:g}){shift}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FeedForward:
     """Two projections with an activation between them, applied to each row."""
 
@@ -70,7 +70,7 @@ class FeedForward:
     layer_norm: LayerNorm | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class After:
     """The stages after the weighted sum; those that are not wanted are not there."""
 

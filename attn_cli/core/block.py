@@ -17,7 +17,6 @@ What follows the context is in `core.after`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -30,11 +29,12 @@ from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import Block, ScoreFunction
 from attn_cli.core.select import Selection, largest
 from attn_cli.core.visible.base import REASONS, Lead, all_of, codes, common_reach
+from attn_cli.dataclass import dataclass
 
 SPARSE, TOP_K = REASONS.index("sparse"), REASONS.index("top_k")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One batch entry and head, prepared for any block of its queries and range of its keys."""
 

@@ -7,19 +7,19 @@ themselves, NaN with NaN alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError
 from attn_cli.record import Comparison, Record
 
 TOLERANCE = 5e-5  # half a unit of the fourth decimal, which tables show
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Expected:
     """The values that a step is compared with."""
 

@@ -12,7 +12,6 @@ K and V belong to a key head, which several query heads may share: they are made
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from math import sqrt
 
 import numpy as np
@@ -24,6 +23,7 @@ from attn_cli.core.parameter import Parameters
 from attn_cli.core.problem import Problem, Projection
 from attn_cli.core.scores.base import Parts, ScoreFunction
 from attn_cli.core.visible.base import Lead
+from attn_cli.dataclass import dataclass, field
 
 # Gets a step's name, its lead, its values and, where it has any, the positions of its queries.
 Note = Callable[[str, Lead, AnyArray, Integers | None], None]

@@ -6,7 +6,6 @@ It is meant to tell a second from an hour.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -19,13 +18,14 @@ from attn_cli.core.plan import UNLIMITED, Plan, bytes_of, half_of_the_machine, m
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.ranges import Ranges, intersection
 from attn_cli.core.visible.base import common_reach
+from attn_cli.dataclass import dataclass, replace
 
 SIDE = 256  # queries and keys of the trial
 SAMPLES = 16  # queries whose keys are counted
 SLOWER = 3.0  # the definition against tiles, a score, on one thread
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Estimate:
     """How many scores are computed, how long that takes, and how much memory is used."""
 

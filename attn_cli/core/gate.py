@@ -9,15 +9,14 @@ It is not the score `gated`, which gates each pair of query and key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from attn_cli.core.activations import sigmoid
 from attn_cli.core.arrays import Array, Integers
 from attn_cli.core.linear import IDENTITY, Linear
 from attn_cli.core.scores.base import Layout
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputGate:
     """The gate: a projection of X for all heads, or the logits (batch, heads, n_q, d_v or 1)."""
 

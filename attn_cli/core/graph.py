@@ -7,19 +7,19 @@ they are two kinds of nodes. A node is a position, so that a word that stands tw
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from attn_cli.core.arrays import Array, Integers
+from attn_cli.dataclass import dataclass
 from attn_cli.record import Record, Step
 
 Kind = Literal["token", "query", "key"]
 LETTERS: dict[Kind, str] = {"token": "n", "query": "q", "key": "k"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Node:
     """A token at a position."""
 
@@ -29,7 +29,7 @@ class Node:
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Edge:
     """A weight: the query `source` attends to the key `target`, by their ids.
 
@@ -42,7 +42,7 @@ class Edge:
     entry: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LeftOut:
     """How many edges are not drawn, and why. A weight of exactly 0 is no edge at all."""
 
@@ -51,7 +51,7 @@ class LeftOut:
     nan: int  # NaN has no strength
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Graph:
     """All tokens, and the strongest edges between them, strongest first."""
 

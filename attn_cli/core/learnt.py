@@ -7,7 +7,6 @@ the rows X that were looked up, `memory.embeddings` the rows M, `positions.learn
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from attn_cli.core.linear import Linear
 from attn_cli.core.parameter import Parameters
 from attn_cli.core.problem import Problem, Projection
 from attn_cli.core.scores.base import ScoreFunction
+from attn_cli.dataclass import replace
 
 Values = Mapping[str, Array]
 LEARNT_KINDS = ("array", "positive")  # of the parameters of a score function

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from attn_cli.core.arrays import Array
 from attn_cli.core.scores.base import Layout
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Linear:
     """x W + b, the weight (d_in x d_out) and the bias (d_out) each optional.
 

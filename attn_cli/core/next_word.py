@@ -10,7 +10,6 @@ The answer is the word of the largest probability, the first on a tie.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,11 @@ from attn_cli.core.linear import Linear
 from attn_cli.core.normalizers.softmax import normalize
 from attn_cli.core.precision import Precision
 from attn_cli.core.scores.base import Layout
+from attn_cli.dataclass import dataclass
 from attn_cli.record import Choice, Labels
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NextWord:
     """The vocabulary, the projection onto it, and which rows are pooled."""
 

@@ -9,11 +9,11 @@ x is a row (d_k) of one head, the gain (d_k) one number a feature, the same for 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from attn_cli.core.arrays import Array
+from attn_cli.dataclass import dataclass
 
 
 def rms(x: Array, eps: float) -> Array:
@@ -33,7 +33,7 @@ FUNCTIONS: Mapping[str, Callable[[Array, float], Array]] = {"rms": rms, "l2": l2
 DEFAULT_EPS = {"rms": 1e-6, "l2": 1e-12}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HeadNorm:
     """One of the norms, with its gain."""
 

@@ -10,16 +10,16 @@ it grows, what was summed is scaled: Milakov and Gimelshein 2018 (arXiv 1805.028
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import log
 from typing import Any
 
 import numpy as np
 
 from attn_cli.core.arrays import Array, Bools
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bounds:
     """What holds of all scores and values: infinite or NaN where nothing is known.
 

@@ -6,13 +6,14 @@ Whoever reads, checks or explains a parameter needs no more than what stands her
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from attn_cli.dataclass import dataclass
 
 Parameters = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Parameter:
     """One parameter: its name, what kind of value it has, and what it means.
 

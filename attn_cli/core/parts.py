@@ -7,7 +7,6 @@ come, they are the step in row-major order.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import Any
@@ -16,6 +15,7 @@ from attn_cli.core.plan import UNLIMITED, Plan, StepPlan, half_of_the_machine, m
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.run import heads_go_behind, run
 from attn_cli.core.threads import Tell
+from attn_cli.dataclass import replace
 from attn_cli.record import Record, Whole
 
 PART_BYTES = 256 << 20  # the most that one part holds

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import Any
@@ -28,6 +27,7 @@ from attn_cli.core.axes import (
 from attn_cli.core.formulas import formulas, hides
 from attn_cli.core.problem import Edge, Problem, Request
 from attn_cli.core.visible.base import Lead
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.record import Labels, Numbered
 
@@ -37,7 +37,7 @@ UNLIMITED = 1 << 62  # bytes
 Chosen = list[int | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepPlan:
     """The shape of one step, and the indices along each axis that will be held (None: all).
 
@@ -68,7 +68,7 @@ class StepPlan:
         return range(self.shape[axis]) if kept is None else kept
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """All that is decided before the first multiplication."""
 

@@ -11,17 +11,17 @@ ends with a sine, theirs with a 0. Learned positions are a table, one row a posi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from attn_cli.core.arrays import Array
+from attn_cli.dataclass import dataclass
 
 LAYOUTS = ("interleaved", "concatenated")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Positions:
     """One row a position, and how it came about."""
 

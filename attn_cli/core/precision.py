@@ -9,19 +9,19 @@ too large becomes infinite. NumPy has no bfloat16: its numbers are carried in fl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from attn_cli.core.arrays import Array
 from attn_cli.core.axes import OF_SCORES
+from attn_cli.dataclass import dataclass
 
 BFLOAT16_BITS = 8  # of a significand, the leading 1 included
 BFLOAT16_QUANTUM = -133  # the exponent of the smallest number above 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FloatType:
     """A type of floating-point numbers: its name, and the type of the arrays that carry it."""
 
@@ -76,7 +76,7 @@ FLOAT_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Precision:
     """Which type each part of an attention computation has."""
 

@@ -7,7 +7,6 @@ behind it raises for bad input again, but for what only a request can ask wrongl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,6 +20,7 @@ from attn_cli.core.precision import Precision
 from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import Layout, ScoreFunction
 from attn_cli.core.visible.base import Lead
+from attn_cli.dataclass import dataclass
 from attn_cli.record import Labels
 
 if TYPE_CHECKING:  # what only some problems have is loaded where it is read
@@ -34,7 +34,7 @@ Tile = tuple[int, int]  # how many queries, how many keys
 TILE: Tile = (512, 512)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Projection:
     """Where Q, K or V comes from: given as it is, or a projection of embeddings.
 
@@ -72,7 +72,7 @@ class Projection:
         return self.linear.depth(int(self.inputs.shape[-1]))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Past:
     """The keys and values of a cache, (batch, key heads, tokens, features), before the new ones."""
 
@@ -85,7 +85,7 @@ class Past:
         return int(self.key.shape[2])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Treatment:
     """What is done to q and k before they meet: a norm of each head's rows, and rotation."""
 
@@ -94,7 +94,7 @@ class Treatment:
     rope: Rope | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """One attention computation, validated. Arrays are in layout rows and of one dtype."""
 
@@ -184,7 +184,7 @@ class Problem:
         return batch, lead[len(self.batch)] if self.heads is not None else 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Edge:
     """Shorten a step of more than `threshold` cells to `items` at either end of each axis."""
 
@@ -192,7 +192,7 @@ class Edge:
     items: int = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """What is wanted of a problem. Only that is computed.
 

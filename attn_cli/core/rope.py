@@ -27,13 +27,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from attn_cli.core.arrays import Array, Integers
 from attn_cli.core.parameter import Parameter, Parameters
+from attn_cli.dataclass import dataclass
 
 
 class Turning(NamedTuple):
@@ -54,7 +54,7 @@ class Kind(NamedTuple):
     ordered: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scaling:
     """A kind of scaling, and its parameters as given."""
 
@@ -62,7 +62,7 @@ class Scaling:
     parameters: Parameters
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rope:
     """How Q and K are turned. base > 0, and base > 1 for yarn."""
 

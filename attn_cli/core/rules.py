@@ -5,7 +5,6 @@ seen -> stages (softcap, bias, mask) -> top_k -> temperature -> normaliser -> em
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,11 +16,12 @@ from attn_cli.core.place import Place, cells
 from attn_cli.core.precision import Precision
 from attn_cli.core.stages import Stage, hides_for_good
 from attn_cli.core.visible.base import Scheme
+from attn_cli.dataclass import dataclass
 
 EmptyRows = Literal["zero", "nan", "uniform"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dropout:
     """dropped = weights keep / (1 - p), with the mask given: a calculator draws no numbers.
 
@@ -37,7 +37,7 @@ class Dropout:
         return dropped
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Rules:
     """From the scores of a row to its weights."""
 

@@ -5,15 +5,16 @@ Positions are numbers from 0; i is a query's, j a key's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from attn_cli.core.arrays import Array, Bools, Integers
 from attn_cli.core.ranges import Range, Ranges, union
+from attn_cli.dataclass import dataclass
+
+Reach = tuple[int, int]  # keys from .. up to, but not including
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Selection:
     """The selections of sparse attention, united.
 
@@ -35,7 +36,7 @@ class Selection:
     @property
     def empty(self) -> bool:
         """Whether nothing is selected, because nothing was asked for."""
-        return all(getattr(self, name) is None for name in self.__slots__)
+        return all(value is None for value in vars(self).values())
 
     def __call__(self, i: Integers, j: Integers, scores: Array, visible: Bools) -> Bools:
         """Return (len(i) x len(j)) True where a position is selected.

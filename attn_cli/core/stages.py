@@ -12,7 +12,6 @@ bias, then mask; x-transformers adds the bias before it caps; ONNX 1.18 to 1.21 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +21,7 @@ from attn_cli.core.bias.base import Bias
 from attn_cli.core.place import Place
 from attn_cli.core.visible.base import Scheme
 from attn_cli.core.visible.user import Mask
+from attn_cli.dataclass import dataclass
 
 
 class Scores(Protocol):
@@ -58,7 +58,7 @@ class Stage(Scores, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Softcap:
     """capped = cap tanh(s / cap), cap > 0: all scores within (-cap, cap).
 
@@ -92,7 +92,7 @@ class Softcap:
         return f"{self.cap:g} tanh({scores} / {self.cap:g})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Biases:
     """biased = s + the sum of all biases, each a function of positions or a given matrix."""
 
@@ -124,7 +124,7 @@ class Biases:
         return " + ".join((scores, *(bias.formula for bias in self.biases)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Masking:
     """masked: the numbers of the mask are added, and what is hidden gets the fill.
 

@@ -14,7 +14,6 @@ What this way cannot promise it leaves to the definition: see `takes` and `Tiles
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -31,6 +30,7 @@ from attn_cli.core.ranges import Range, Ranges, intersection, without
 from attn_cli.core.select import Selection
 from attn_cli.core.threads import Workers
 from attn_cli.core.visible.base import all_of, common_reach, open_to_all
+from attn_cli.dataclass import replace
 
 STRIP = 128  # queries whose keys are looked for anew where not all of a tile see the same
 ALIGNED = 16  # keys: where ranges are cut, for products like round numbers

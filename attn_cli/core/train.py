@@ -15,7 +15,6 @@ which numbers of the one stand where in the other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
@@ -24,13 +23,14 @@ from attn_cli.core.arrays import Array, Integers
 from attn_cli.core.gradients.loss import loss_and_gradients
 from attn_cli.core.learnt import with_arrays
 from attn_cli.core.problem import Problem
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError
 from attn_cli.record import Labels, Record, Step
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """Where an array of a problem comes from: array = parameter.ravel()[places]."""
 
@@ -38,7 +38,7 @@ class Source:
     places: Integers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Example:
     """One example: a problem, which word follows, and what of the problem is learnt."""
 
@@ -67,7 +67,7 @@ class Example:
         return made.loss(self.target), right, found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parameter:
     """What is learnt: its values at the start, in the shape that the user wrote."""
 
@@ -76,7 +76,7 @@ class Parameter:
     positive: bool = False  # it counts by its absolute value, and stays above 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """Examples, parameters by name, and how to learn."""
 
@@ -92,7 +92,7 @@ class Training:
         return {name: parameter.start for name, parameter in self.parameters.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State:
     """Where the training stands after a step."""
 

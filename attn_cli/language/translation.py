@@ -11,7 +11,6 @@ With a context, self-attention over the sentence comes first, and its output tak
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from attn_cli.core.plan import edges
 from attn_cli.core.problem import Edge, Problem, Request
 from attn_cli.core.run import run
 from attn_cli.core.settings import settings
+from attn_cli.dataclass import dataclass, replace
 from attn_cli.record import Choice, Labels, Record, Step
 
 METHODS = {"one-hot": "none", "embeddings": "argmax", "softmax": "softmax"}  # with its normaliser
@@ -28,7 +28,7 @@ HARDLY = 0.05  # a best that is ahead by less than this part of itself is not cl
 LOOK_UP = ("q", "k", "v", "scores", "weights", "context")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Translation:
     """A sentence to be translated, validated."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from attn_cli import samples
 from attn_cli.core.arrays import Array
 from attn_cli.core.plan import half_of_the_machine, in_units
 from attn_cli.core.problem import Problem
+from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, Path, Where, dotted, printable
 from attn_cli.language.translation import METHODS, Translation
 from attn_cli.read.matrices.document import Document, read_document

@@ -16,7 +16,6 @@ stands where in it, the file is read with numbers that say where they stand: 1, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ from attn_cli.core.initial import constant, drawn, gradient_of
 from attn_cli.core.learnt import arrays_of
 from attn_cli.core.problem import Problem
 from attn_cli.core.train import Example, Parameter, Source, Training
+from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.read.gradients import (
     refuse_functions_without_gradient,

@@ -8,13 +8,13 @@ A view gets the record and nothing else: it opens nothing, prints nothing and co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
+from attn_cli.dataclass import dataclass
 from attn_cli.record import Record, Whole
 from attn_cli.registry import Registry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Style:
     """How a view shows what it shows.
 
@@ -38,7 +38,7 @@ Render = Callable[[Record, Style], str | bytes]
 RenderParts = Callable[[Whole, Iterable[Record], Style], Iterator[bytes]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Format:
     """A format, as data: its module, its file suffixes, and what it can and cannot do."""
 

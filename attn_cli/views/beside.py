@@ -7,10 +7,10 @@ the value vectors, so that every column belongs to one token.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, printable
 from attn_cli.record import Record, Step
 from attn_cli.views import Style
@@ -20,7 +20,7 @@ from attn_cli.views.choices import margin
 GUTTER = "    "  # between two phrases
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Panel:
     """One phrase: rows of label and cells, under a head of tokens."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby, product
 from math import isfinite, prod
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import printable
 from attn_cli.record import Comparison, Record, Step
 
@@ -20,7 +20,7 @@ COLUMN_GAP = 3  # between two columns of a table
 LABEL_WIDTH = 32  # a longer word is shortened
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sheet:
     """One matrix of a step, ready to be set: all text, rows and columns in their order."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
@@ -66,11 +65,11 @@ def _step(step: Step) -> dict[str, object]:
 
 def _choice(choice: Choice) -> dict[str, object]:
     ranking = [list(pair) for pair in choice.ranking]
-    return {**asdict(choice), "ranking": ranking, "doubt": choice.doubt or None}
+    return {**vars(choice), "ranking": ranking, "doubt": choice.doubt or None}
 
 
 def _check(comparison: Comparison) -> dict[str, object]:
-    return {**asdict(comparison), "place": list(comparison.place)}
+    return {**vars(comparison), "place": list(comparison.place)}
 
 
 def _strict(value: Any) -> Any:

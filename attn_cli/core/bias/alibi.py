@@ -25,13 +25,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from attn_cli.core.arrays import Array, Integers
 from attn_cli.core.place import Place, bracketed, standing
+from attn_cli.dataclass import dataclass
 
 
 class Form(NamedTuple):
@@ -50,7 +50,7 @@ FORMS: dict[str, Form] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Alibi:
     """The bias of all heads; `offsets`, one for all or one a batch entry, are for the formula."""
 

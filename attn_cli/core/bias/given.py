@@ -8,13 +8,12 @@ stages says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from attn_cli.core.arrays import Array
 from attn_cli.core.place import Place, cells
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ScoreBias:
     """The user's matrix, broadcast to (batch, heads, n_q, n_k)."""
 

@@ -21,16 +21,16 @@ whose rounding may put a distance that lies on such a boundary into the bucket b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from attn_cli.core.arrays import Array, Integers
 from attn_cli.core.place import Place, bracketed
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RelativeBias:
     """The table, (buckets x heads); `offsets`, one or one a batch entry, are for the formula."""
 

@@ -7,8 +7,6 @@ Gradients are by the names of `core.learnt`, in the shapes of the problem's arra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Array, Bools, Integers
@@ -22,9 +20,10 @@ from attn_cli.core.linear import Linear
 from attn_cli.core.next_word import NextWord, Pooling
 from attn_cli.core.problem import Problem, Projection
 from attn_cli.core.visible.base import Lead
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Head:
     """What the forward pass of one head gave."""
 
@@ -36,7 +35,7 @@ class Head:
     steps: dict[str, Array]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Forward:
     """What the forward pass gave."""
 

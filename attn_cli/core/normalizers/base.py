@@ -11,13 +11,13 @@ gives in the end (`empty_rows`) is not the normaliser's business, nor are `tempe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from attn_cli.core.arrays import Array, Bools
 from attn_cli.core.parameter import Parameter, Parameters
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Normalizer:
     """A normaliser: its name, the formula of the weights for a step's title, and the function.
 

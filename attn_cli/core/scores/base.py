@@ -10,12 +10,12 @@ Batch entries and heads are prepared one by one, so that Q and K are plain matri
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from attn_cli.core.arrays import Array
 from attn_cli.core.parameter import Parameter, Parameters
 from attn_cli.core.select import Selection
+from attn_cli.dataclass import dataclass
 
 Layout = Literal["rows", "columns"]
 
@@ -37,7 +37,7 @@ def no_scale(_d_k: int) -> float:
     return 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ScoreFunction:
     """A score function: its names and formulas for people, its `prepare` for the computation.
 

@@ -13,15 +13,15 @@ section 3.2.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place, standing
 from attn_cli.core.ranges import Range, Ranges, union
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Causal:
     """Query i sees the keys j <= p, and those before the end of the prefix."""
 

@@ -8,7 +8,6 @@ cumulative lengths do. Ids are whole numbers, and a document need not be in one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -16,11 +15,12 @@ import numpy as np
 from attn_cli.core.arrays import Bools, Integers
 from attn_cli.core.place import Place
 from attn_cli.core.ranges import Range, Ranges, union
+from attn_cli.dataclass import dataclass
 
 FEW = 8  # documents whose places are looked up, rather than all keys be looked at
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Documents:
     """Query i sees the keys of its own document."""
 

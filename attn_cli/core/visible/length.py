@@ -5,15 +5,15 @@ seen where j < key_lengths[batch]
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place
 from attn_cli.core.ranges import Range, Ranges, union
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeyLengths:
     """Queries of a batch entry see that many keys, 0 .. n_k; one number a batch entry."""
 

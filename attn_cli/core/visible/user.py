@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from attn_cli.core.arrays import Array, Bools
 from attn_cli.core.place import Place, cells
 from attn_cli.core.ranges import Range, Ranges, union
+from attn_cli.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mask:
     """The user's mask, broadcast to (batch, heads, n_q, n_k).
 

@@ -14,7 +14,6 @@ The first `sink_tokens` keys stay visible however far a query is from them: Xiao
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -22,11 +21,12 @@ import numpy as np
 from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place, standing
 from attn_cli.core.ranges import Range, Ranges, union
+from attn_cli.dataclass import dataclass
 
 UNBOUNDED = -1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Window:
     """Query i sees the keys of a window around p, and some at the beginning."""
 

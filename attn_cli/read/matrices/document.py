@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray
 from attn_cli.core.axes import AXES
+from attn_cli.dataclass import dataclass, field, replace
 from attn_cli.errors import AttnError, Path, Where, dotted, printable
 from attn_cli.read.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive
 from attn_cli.read.matrices.files import Inputs, name_of
@@ -28,7 +28,7 @@ SMALL = 4096  # bytes of a member that is read at once: it may be a number or a 
 SHORT = {"q": "query", "k": "key", "v": "value"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Member:
     """An array in an archive that has not been read yet."""
 
@@ -40,7 +40,7 @@ class Member:
         return self.archive.read(self.name, path)
 
 
-@dataclass(slots=True)
+@dataclass
 class Document:
     """The tree of a problem, and where each part of it comes from."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from attn_cli.core.arrays import Array
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.read.matrices.document import Document
 from attn_cli.read.matrices.matrix import cast, natural
@@ -24,7 +24,7 @@ _NAME = re.compile(r".+\.(vec|txt|glove)(\.gz)?", re.IGNORECASE | re.DOTALL)
 FILE_KEYS = ("file", "words", "strict")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WordTable:
     """Word -> vector, all of one length; of a file only the words that are wanted."""
 

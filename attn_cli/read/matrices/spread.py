@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.matrices.shapes import form
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ScoresShape:
     """The shape of the scores: the leading axes that the problem has, queries and keys."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, Path, Where, dotted, printable
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -60,7 +60,7 @@ def lines_of_table(
         yield place, cells
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
     """A line of a table, in which the fields can be found again."""
 

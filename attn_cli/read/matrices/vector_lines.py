@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Container
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Array
+from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, Path, Where, printable
 from attn_cli.read.text.scalars import NUMBER, WILD, numbers
 
@@ -21,7 +21,7 @@ _HEADER = re.compile(rb"([0-9]{1,18})[ \t]+([0-9]{1,18})[ \t\r]*")
 _BLANKS = b" \t\r"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """How a file writes its lines. `promised` is the count in its header, None without one."""
 
@@ -117,7 +117,7 @@ def _no_vectors(lines: list[bytes], name: str, path: Path) -> AttnError:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fault:
     """What is wrong with a line, in which column, and what to do about it."""
 
@@ -202,7 +202,7 @@ def _text(part: bytes) -> str:
     return part.decode("utf-8", "replace")
 
 
-@dataclass(slots=True)
+@dataclass
 class Malformed:
     """The malformed lines that were met: counted, the first of them kept. A strict one raises."""
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from attn_cli.core.arrays import Array
+from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, Path, Where, printable
 from attn_cli.read.matrices.arrays import Rows
 from attn_cli.read.matrices.files import Inputs, Progress
@@ -41,7 +41,7 @@ FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 _Numbered = tuple[int, tuple[bytes, int]]  # a line's number, the line, how many blanks it has
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Vectors:
     """What a file of word vectors had for the words that were wanted."""
 
@@ -138,7 +138,7 @@ def _opened(
         yield layout, numbered
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Order:
     """What `read_vectors` was asked for; `name` is the file's, as messages show it."""
 
@@ -169,7 +169,7 @@ def _from_text(order: _Order, file: str) -> Vectors:
     return order.done(scan.rows, layout.d, warnings)
 
 
-@dataclass(slots=True)
+@dataclass
 class _Scan:
     """One pass over the lines of a text file, and what it has found so far."""
 

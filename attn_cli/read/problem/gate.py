@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from attn_cli.core.gate import OutputGate
 from attn_cli.core.linear import Linear
 from attn_cli.core.problem import Projection
+from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.matrices.shapes import form
 from attn_cli.read.matrices.spread import ScoresShape

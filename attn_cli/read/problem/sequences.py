@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from attn_cli.core.problem import Problem
+from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, Path
 from attn_cli.read.matrices.document import Document
 from attn_cli.read.problem.schema import read_problem

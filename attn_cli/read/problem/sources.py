@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from attn_cli.core.arrays import AnyArray, Array
 from attn_cli.core.linear import Linear
 from attn_cli.core.positions import Positions
 from attn_cli.core.precision import Precision
+from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.matrices.document import Document
 from attn_cli.read.matrices.lookup import WordTable, read_word_table

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from attn_cli.conventions.resolve import Conventions
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.text.scalars import choice, integer, shown
 
@@ -18,7 +18,7 @@ LEAST = -(2**53)
 USERS = ("window", "alibi", "relative_bias", "rope")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Extent:
     """What the positions of queries are reckoned from."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
@@ -18,9 +17,9 @@ def render(graph: Graph, _: Style) -> str:
         "format": FORMAT,
         "command": graph.command,
         "settings": graph.settings,
-        "nodes": [asdict(node) for node in graph.nodes],
+        "nodes": [vars(node) for node in graph.nodes],
         "edges": [_edge(edge) for edge in graph.edges],
-        "left_out": asdict(graph.left_out),
+        "left_out": vars(graph.left_out),
         "warnings": list(graph.warnings),
     }
     items = (f"  {_text(key)}: {_block(value)}" for key, value in document.items())

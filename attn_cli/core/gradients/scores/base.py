@@ -10,11 +10,11 @@ score function makes them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from attn_cli.core.arrays import Array
 from attn_cli.core.parameter import Parameters
+from attn_cli.dataclass import dataclass, field
 
 Steps = Mapping[str, Array]
 
@@ -30,7 +30,7 @@ class Gradients(NamedTuple):
 Backward = Callable[[Array, Array, Parameters, Steps, Array], Gradients]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ScoreGradient:
     """The gradient of a score function.
 

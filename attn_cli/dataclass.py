@@ -1,0 +1,138 @@
+"""`@dataclass`, without its cost at start-up.
+
+The one of the standard library writes the source of the methods of every class and compiles it:
+half a millisecond a class, a whole one where it is frozen, which at a hundred classes was most of
+what this program did before it computed anything. Here all classes share the same methods, which
+look the names up.
+
+A type checker sees the one of the standard library. At run time there is `frozen` and `kw_only`,
+annotations are texts (`from __future__ import annotations`), and `dataclasses.replace`, `fields`,
+`asdict` and `is_dataclass` take what is made here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["dataclass", "field", "replace"]
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass, field, replace
+else:
+
+    def dataclass(cls=None, /, *, frozen=False, kw_only=False):
+        """Give a class `__init__`, `__eq__`, `__repr__` and `__hash__` by its annotations."""
+        if cls is None:
+            return lambda decorated: dataclass(decorated, frozen=frozen, kw_only=kw_only)
+        cls._form = _Form(cls, kw_only=kw_only)
+        cls.__init__, cls.__repr__, cls.__eq__ = _init, _repr, _eq
+        cls.__hash__ = _hash if frozen else None
+        if frozen:
+            cls.__setattr__ = cls.__delattr__ = _refuse
+        cls.__dataclass_fields__ = _StandardFields()
+        return cls
+
+    def field(*, default_factory):
+        """Return the default of a field that is made anew for every instance."""
+        return _Factory(default_factory)
+
+    def replace(instance, /, **changes):
+        """Return the instance with some fields replaced."""
+        state = instance.__dict__
+        return type(instance)(**{name: state[name] for name in instance._form.names} | changes)
+
+
+class _Factory:
+    """A default that is made anew for every instance."""
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Any) -> None:
+        self.make = make
+
+
+class _Form:
+    """What the methods know of a class: the names of its fields in order, and their defaults."""
+
+    __slots__ = ("defaults", "finish", "names", "positional")
+
+    def __init__(self, cls: type, *, kw_only: bool) -> None:
+        base: Any = getattr(cls, "_form", None)
+        own = cls.__dict__
+        annotations: dict[str, str] = own.get("__annotations__", {})
+        new = [name for name, kind in annotations.items() if not kind.startswith("ClassVar")]
+        self.names: dict[str, None] = dict.fromkeys([*(base.names if base else ()), *new])
+        self.positional = (*(base.positional if base else ()), *(() if kw_only else new))
+        self.defaults: dict[str, Any] = dict(base.defaults) if base else {}
+        self.finish = getattr(cls, "__post_init__", None)
+        for name in new:
+            if name in own:
+                self.defaults[name] = own[name]
+                if type(own[name]) is _Factory:
+                    delattr(cls, name)
+
+
+class _StandardFields:
+    """`__dataclass_fields__`, by which the standard library knows its own: made when it asks."""
+
+    def __get__(self, instance: object, owner: Any) -> dict[str, Any]:
+        import dataclasses
+
+        form: _Form = owner._form
+        fields: list[tuple[str, Any, Any]] = []
+        for name in form.names:
+            how: dict[str, Any] = {"kw_only": name not in form.positional}
+            if name in form.defaults:
+                default = form.defaults[name]
+                made = isinstance(default, _Factory)
+                how |= {"default_factory": default.make} if made else {"default": default}
+            fields.append((name, Any, dataclasses.field(**how)))
+        made_so = dataclasses.make_dataclass(owner.__name__, fields)
+        return {each.name: each for each in dataclasses.fields(made_so)}
+
+
+def _init(self: Any, /, *values: Any, **given: Any) -> None:
+    """Set every field, in order, to its argument or its default; TypeError as of any function."""
+    form: _Form = self._form
+    state = self.__dict__
+    if values:
+        placed = dict(zip(form.positional, values, strict=False))
+        if len(placed) < len(values) or not given.keys().isdisjoint(placed):
+            raise TypeError(f"{type(self).__name__}() takes each once: {', '.join(form.names)}")
+        given |= placed
+    for name in form.names:
+        if name in given:
+            state[name] = given.pop(name)
+        elif name in form.defaults:
+            default = form.defaults[name]
+            state[name] = default.make() if type(default) is _Factory else default
+        else:
+            raise TypeError(f"{type(self).__name__}() lacks {name}")
+    if given:
+        raise TypeError(f"{type(self).__name__}() does not have: {', '.join(given)}")
+    if form.finish is not None:
+        form.finish(self)
+
+
+def _values(self: Any) -> tuple[object, ...]:
+    return tuple(getattr(self, name) for name in self._form.names)
+
+
+def _repr(self: Any) -> str:
+    shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._form.names)
+    return f"{type(self).__qualname__}({shown})"
+
+
+def _eq(self: object, other: object) -> bool:
+    return _values(self) == _values(other) if type(self) is type(other) else NotImplemented
+
+
+def _hash(self: Any) -> int:
+    return hash(_values(self))
+
+
+def _refuse(self: object, name: str, *_: object) -> None:
+    """Stand in for the setting and the deleting of attributes of a frozen class."""
+    from dataclasses import FrozenInstanceError
+
+    raise FrozenInstanceError(f"{type(self).__name__} is frozen: {name} cannot change")
