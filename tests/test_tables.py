@@ -7,8 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from attn_cli import compute
+from attn_cli.views import Style
+from attn_cli.views.cells import sheets
+from attn_cli.views.table import render
 from tests.conftest import SAMPLES, Attn, in_process, on_terminal
 
 LOVE = str(SAMPLES / "love_coding.yaml")
@@ -68,6 +75,27 @@ def test_a_terminal_narrower_than_one_column_cuts_no_number(tmp_path: Path) -> N
     ran = on_terminal("compute", LOVE, "--only", "output", columns=10, env={"NO_COLOR": "1"})
     for number in ("1.9882", "3.8638", "0.9941"):
         assert number in ran.out
+
+
+def test_columns_are_set_as_rich_sets_them(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "tokens: [言葉, 'a b ', café, 'x\\u0301y', plain]\n"
+        "embeddings: [[1, 0], [0, 1], [1, 1], [2, 1], [0.5, 3]]\n"
+    )
+    shown = list(sheets(compute(path), 4, align=True))
+    assert {sheet.largest.any() for sheet in shown} == {True, False}
+    for sheet in shown:
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        table.add_column(Text(sheet.corner), no_wrap=True)
+        for name in sheet.columns:
+            table.add_column(Text(name), justify="right", no_wrap=True)
+        for name, cells, marks in zip(sheet.rows, sheet.cells, sheet.largest, strict=True):
+            stars = ("" if not sheet.largest.any() else "*" if mark else " " for mark in marks)
+            table.add_row(Text(name), *(Text(c + s) for c, s in zip(cells, stars, strict=True)))
+        with (console := Console(width=1000)).capture() as capture:
+            console.print(table)
+        assert f"{sheet.title}\n{capture.get()}" in render(compute(path), Style())
 
 
 def test_words_are_never_markup(attn: Attn, tmp_path: Path) -> None:

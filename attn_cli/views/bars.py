@@ -12,7 +12,7 @@ def bars(shares: list[float], room: int, *, ascii: bool) -> list[str]:
 
 def padded(texts: list[str]) -> list[str]:
     """Return texts as wide as the widest: wide characters take two cells."""
-    from rich.cells import cell_len
+    from attn_cli.views.cells import cell_width
 
-    width = max(map(cell_len, texts), default=0)
-    return [text + " " * (width - cell_len(text)) for text in texts]
+    width = max(map(cell_width, texts), default=0)
+    return [text + " " * (width - cell_width(text)) for text in texts]

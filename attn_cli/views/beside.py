@@ -14,7 +14,7 @@ from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, printable
 from attn_cli.record import Record, Step
 from attn_cli.views import Style
-from attn_cli.views.cells import cells, column_blocks
+from attn_cli.views.cells import cell_width, cells, column_blocks
 from attn_cli.views.choices import margin
 
 GUTTER = "    "  # between two phrases
@@ -73,17 +73,15 @@ def _named(values: np.ndarray, names: list[str], style: Style) -> list[tuple[str
 
 def _lines(panel: _Panel, width: int | None) -> list[str]:
     """Return the lines of one phrase, all of the same width; too many tokens come in parts."""
-    from rich.cells import cell_len
-
     rows = [row for _, group in panel.groups for row in group]
-    label = max(cell_len(name) for name, _ in [*rows, *((name, []) for name, _ in panel.groups)])
+    label = max(cell_width(name) for name, _ in [*rows, *((name, []) for name, _ in panel.groups)])
     columns = list(zip(panel.head, *(line for _, line in rows), strict=True))
-    widths = [max(cell_len(text) for text in column) for column in columns]
+    widths = [max(cell_width(text) for text in column) for column in columns]
 
     def line(name: str, texts: list[str], part: slice) -> str:
         pairs = zip(texts[part], widths[part], strict=True)
-        padded = (" " * (size - cell_len(text)) + text for text, size in pairs)
-        return name + " " * (label - cell_len(name)) + "".join(f"   {text}" for text in padded)
+        padded = (" " * (size - cell_width(text)) + text for text, size in pairs)
+        return name + " " * (label - cell_width(name)) + "".join(f"   {text}" for text in padded)
 
     lines = [panel.title]
     for first, last in column_blocks(label, widths, width):
@@ -92,14 +90,12 @@ def _lines(panel: _Panel, width: int | None) -> list[str]:
         for name, group in panel.groups:
             lines += [name, *(line(each, texts, part) for each, texts in group)]
     lines += ["", panel.foot]
-    widest = max(cell_len(text) for text in lines)
-    return [text + " " * (widest - cell_len(text)) for text in lines]
+    widest = max(cell_width(text) for text in lines)
+    return [text + " " * (widest - cell_width(text)) for text in lines]
 
 
 def _width(block: list[str]) -> int:
-    from rich.cells import cell_len
-
-    return cell_len(block[0])
+    return cell_width(block[0])
 
 
 def _rows(blocks: list[list[str]], width: int | None) -> Iterator[list[list[str]]]:

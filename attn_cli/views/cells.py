@@ -165,6 +165,15 @@ def gaps(indices: Sequence[int]) -> list[int]:
     return [at for at in range(1, len(indices)) if indices[at] != indices[at - 1] + 1]
 
 
+def cell_width(text: str) -> int:
+    """Return how many columns of a terminal a text takes: Chinese characters take two each."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
 def column_blocks(
     label_width: int, widths: list[int], width: int | None
 ) -> Iterator[tuple[int, int]]:

@@ -1,21 +1,35 @@
-"""Tables for people: Rich for what fits a screen, plain text for what --full brings."""
+"""Tables for people: in columns, on a terminal in the colours of Rich; what --full brings is plain.
+
+Rich has tables too, but a word or a number needs nothing of what they can do, and they take longer
+than the computation.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import TYPE_CHECKING
 
 from attn_cli.errors import printable
 from attn_cli.record import Record
 from attn_cli.views import BOX, Style
-from attn_cli.views.cells import COLUMN_GAP, GAP, Sheet, column_blocks, sheets, verdict, with_gaps
+from attn_cli.views.cells import (
+    COLUMN_GAP,
+    GAP,
+    Sheet,
+    cell_width,
+    column_blocks,
+    sheets,
+    verdict,
+    with_gaps,
+)
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    pass
 
-RICH_CELLS = 1000  # Rich sets about 8 000 cells a second
-UNCUT = 1_000_000  # a width that no table reaches
+Line = list[tuple[str, str]]  # pieces of text, each with its style: empty where it has none
+
+PLAIN_FROM = 1000  # a sheet of more cells is for a pager or a program, and has no colours
 MARK = "*"  # stands behind the largest weight of each query
 
 # Eleven stops of the viridis colour map (van der Walt and Smith, 2015): lightness grows evenly.
@@ -28,19 +42,20 @@ _STOPS = (
 def render(record: Record, style: Style) -> str:
     """Return all steps as tables, one below the other."""
     out = StringIO()
-    console = _console(out, colour=style.colour)
+    write = _coloured(out) if style.colour else _uncoloured(out)
     if record.title:
-        _heading(console, f"{BOX * 3} {printable(record.title)} {BOX * 3}")
-        out.write("\n")
+        write([(f"{BOX * 3} {printable(record.title)} {BOX * 3}", "bold")])
+        write([])
     for sheet in sheets(record, style.digits, align=True):
         if sheet.heading:
-            _heading(console, f"{BOX * 3} {sheet.heading} {BOX * 3}")
-            out.write("\n")
-        _heading(console, sheet.title)
-        if sheet.values.size > RICH_CELLS:
+            write([(f"{BOX * 3} {sheet.heading} {BOX * 3}", "bold")])
+            write([])
+        write([(sheet.title, "bold")])
+        if sheet.values.size > PLAIN_FROM:
             out.writelines(_plain(sheet, style.width))
         else:
-            _rich(console, sheet, style)
+            for line in _table(sheet, style):
+                write(line)
         out.writelines(f"\n({note})\n" for note in sheet.notes)
         out.write("\n")
     if record.choices:
@@ -58,67 +73,73 @@ def render(record: Record, style: Style) -> str:
     return text.replace(BOX, "-") if style.ascii else text
 
 
-def _console(out: StringIO, *, colour: bool) -> Console:
-    """Return a console that cuts nothing: the width is shared out in `column_blocks`."""
+def _uncoloured(out: StringIO) -> Callable[[Line], None]:
+    """Return a writer of lines that leaves their styles out."""
+
+    def write(line: Line) -> None:
+        out.write("".join(text for text, _ in line) + "\n")
+
+    return write
+
+
+def _coloured(out: StringIO) -> Callable[[Line], None]:
+    """Return a writer of lines with their styles as this terminal has them: Rich knows how."""
     from rich.console import Console
-
-    return Console(
-        file=out,
-        width=UNCUT,
-        height=100,
-        force_terminal=colour,
-        color_system="auto" if colour else None,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        legacy_windows=False,
-    )
-
-
-def _heading(console: Console, text: str) -> None:
-    console.print(text, style="bold", soft_wrap=True)
-
-
-def _rich(console: Console, sheet: Sheet, style: Style) -> None:
-    """Print a sheet as Rich tables: as many as the width asks for, each with some columns."""
-    from rich.box import SIMPLE_HEAD
-    from rich.cells import cell_len
-    from rich.table import Table
     from rich.text import Text
 
+    console = Console(file=out, force_terminal=True, legacy_windows=False)
+
+    def write(line: Line) -> None:
+        console.print(Text.assemble(*line), soft_wrap=True)
+
+    return write
+
+
+def _table(sheet: Sheet, style: Style) -> Iterator[Line]:
+    """Yield the lines of a sheet: as many tables as the width asks for, each with some columns."""
     row_gaps, column_gaps = sheet.row_gaps, sheet.column_gaps
     marked = bool(sheet.largest.any())
     rows: list[str] = with_gaps(sheet.rows, row_gaps, GAP)
-    label_width = max(cell_len(text) for text in (*rows, sheet.corner))
+    label_width = max(cell_width(text) for text in (*rows, sheet.corner))
     widths: list[int] = [
-        max(cell_len(name), *(len(row[at]) + marked for row in sheet.cells))
+        max(cell_width(name), *(len(row[at]) + marked for row in sheet.cells))
         + (len(GAP) + COLUMN_GAP) * (at in column_gaps)
         for at, name in enumerate(sheet.columns)
     ]
     for first, last in column_blocks(label_width, widths, style.width):
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="")
-        table.add_column(Text(sheet.corner), no_wrap=True)
         inner = [gap - first for gap in column_gaps if first < gap < last]
-        for name in with_gaps(sheet.columns[first:last], inner, GAP):
-            table.add_column(Text(name), justify="right", no_wrap=True)
+        head: Line = with_gaps([(n, "") for n in sheet.columns[first:last]], inner, (GAP, ""))
         lines = [
-            with_gaps(_cells(sheet, at, slice(first, last), style, Text), inner, Text(GAP))
+            with_gaps(_cells(sheet, at, slice(first, last), style), inner, (GAP, ""))
             for at in range(len(sheet.rows))
         ]
-        blank = [Text(GAP)] * (last - first + len(inner))
+        sizes = [
+            max(cell_width(text) for text, _ in column) for column in zip(head, *lines, strict=True)
+        ]
+        blank = [(GAP, "")] * len(head)
+        yield _set(sheet.corner, head, label_width, sizes)
+        yield [(BOX * (label_width + sum(sizes) + COLUMN_GAP * len(sizes)), "")]
         for name, line in zip(rows, with_gaps(lines, row_gaps, blank), strict=True):
-            table.add_row(Text(name), *line)
-        console.print(table, crop=False, no_wrap=True)
+            yield _set(name, line, label_width, sizes)
 
 
-def _cells(sheet: Sheet, row: int, columns: slice, style: Style, text: type) -> list[object]:
+def _set(label: str, cells: Line, label_width: int, sizes: list[int]) -> Line:
+    """Return one line of a table: the label on the left of its column, cells on the right."""
+    line = [(label + " " * (label_width - cell_width(label)), "")]
+    for (text, style), size in zip(cells, sizes, strict=True):
+        shown = text.rstrip()
+        line += [(" " * COLUMN_GAP, ""), (" " * (size - cell_width(shown)) + shown, style)]
+    return line
+
+
+def _cells(sheet: Sheet, row: int, columns: slice, style: Style) -> Line:
     """Return the cells of one row, shaded and marked where the step has a largest."""
     marked = sheet.largest.any()
     cells = []
     for at in range(columns.start, columns.stop):
         mark = (MARK if sheet.largest[row, at] else " ") if marked else ""
         shade = _shade(float(sheet.values[row, at])) if sheet.weighs and style.colour else ""
-        cells.append(text(sheet.cells[row][at] + mark, style=shade))
+        cells.append((sheet.cells[row][at] + mark, shade))
     return cells
 
 
@@ -138,11 +159,10 @@ def _shade(weight: float) -> str:
 
 
 def _plain(sheet: Sheet, width: int | None) -> Iterator[str]:
-    """Yield the lines of a sheet without Rich, in blocks of columns where the width asks for it."""
-    from rich.cells import cell_len
+    """Yield the lines of a large sheet, in blocks of columns where the width asks for it."""
 
     def padded(text: str, size: int) -> str:
-        return text + " " * (size - cell_len(text))
+        return text + " " * (size - cell_width(text))
 
     marked = bool(sheet.largest.any())
     rows = [
@@ -151,12 +171,14 @@ def _plain(sheet: Sheet, width: int | None) -> Iterator[str]:
         else cells
         for cells, marks in zip(sheet.cells, sheet.largest, strict=True)
     ]
-    label_width = max(cell_len(text) for text in (*sheet.rows, sheet.corner))
+    label_width = max(cell_width(text) for text in (*sheet.rows, sheet.corner))
     columns = zip(sheet.columns, *rows, strict=True)
-    widths = [max(cell_len(name), *map(len, cells)) for name, *cells in columns]
+    widths = [max(cell_width(name), *map(len, cells)) for name, *cells in columns]
     for first, last in column_blocks(label_width, widths, width):
         names = sheet.columns[first:last]
-        head = (" " * (w - cell_len(n)) + n for n, w in zip(names, widths[first:last], strict=True))
+        head = (
+            " " * (w - cell_width(n)) + n for n, w in zip(names, widths[first:last], strict=True)
+        )
         yield f"{padded(sheet.corner, label_width)}   {'   '.join(head)}".rstrip() + "\n"
         for name, row in zip(sheet.rows, rows, strict=True):
             cells = map(str.rjust, row[first:last], widths[first:last])

@@ -8,7 +8,7 @@ from attn_cli.core.graph import Graph, Node
 from attn_cli.errors import printable
 from attn_cli.views import Style
 from attn_cli.views.bars import bars, padded
-from attn_cli.views.cells import GAP, LABEL_WIDTH
+from attn_cli.views.cells import GAP, LABEL_WIDTH, cell_width
 from attn_cli.views.graph.parts import entry, left_out, strengths, weights
 
 BAR_CELLS = 10  # of the strongest bar
@@ -42,11 +42,9 @@ def _lines(graph: Graph, style: Style) -> list[str]:
 
 def _bars(graph: Graph, heads: list[str], style: Style) -> list[str]:
     """Return a bar for each edge, as long as the width leaves room for."""
-    from rich.cells import cell_len
-
     room = BAR_CELLS
     if style.width is not None:
-        used = max(map(cell_len, heads), default=0)
+        used = max(map(cell_width, heads), default=0)
         room = max(0, min(room, style.width - used - 2))
     return bars(list(strengths(graph)), room, ascii=style.ascii)
 
