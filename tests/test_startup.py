@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import ROOT
 
 SAMPLE = "samples/love_coding.yaml"
+FILES = {"csv", "gzip", "tempfile", "zipfile"}  # what kinds of files need that are not there
 
 
 def imported_by(code: str) -> set[str]:
@@ -35,9 +38,9 @@ def by_command(*arguments: str) -> set[str]:
         (["scores"], {"rich", "yaml", "pydantic"}),
         (["conventions"], {"numpy", "rich", "yaml", "pydantic"}),
         (["conventions", "onnx"], {"numpy", "rich", "yaml", "pydantic"}),
-        (["compute", SAMPLE, "--format", "json"], {"rich", "pydantic", "numpy.ma", "gzip"}),
+        (["compute", SAMPLE, "--format", "json"], {"rich", "pydantic", "numpy.ma", *FILES}),
         (["compute", SAMPLE, "--only", "q", "--format", "csv"], {"rich", "pydantic"}),
-        (["compute", SAMPLE], {"rich", "pydantic"}),
+        (["compute", SAMPLE], {"rich", "pydantic", *FILES}),
         (["next", "samples/not_like.yaml", "not", "like", "--top", "3"], {"rich.table"}),
         (["train", "--help"], {"numpy", "rich", "yaml", "pydantic"}),
         (["train", "samples/not_like.yaml", "-o", "-", "--steps", "1"], {"rich", "pydantic"}),
@@ -47,6 +50,17 @@ def test_commands(arguments: list[str], absent: set[str]) -> None:
     loaded = by_command(*arguments)
     assert "attn_cli.cli.app" in loaded
     assert not loaded & absent
+
+
+def test_stored_arrays_need_no_yaml_and_no_rich(tmp_path: Path) -> None:
+    names = ("query", "key", "value")
+    for name in names:
+        np.save(tmp_path / f"{name}.npy", np.ones((3, 2), np.float32))
+    given = [text for name in names for text in (f"--{name}", str(tmp_path / f"{name}.npy"))]
+    wanted = ("--query-token", "1", "--only", "weights", "-o", str(tmp_path / "w.npy"))
+    loaded = by_command("compute", *given, *wanted)
+    assert not loaded & {"yaml", "rich", "json", "csv", "gzip", "zipfile"}
+    assert np.load(tmp_path / "w.npy").shape == (1, 3)
 
 
 def test_the_python_api_loads_no_command_line_and_no_yaml() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterable
 
 from attn_cli.errors import AttnError, PipeClosed, printable
@@ -43,6 +42,8 @@ def write_file(name: str, data: Data) -> None:
     chunks = (
         (data.encode(),) if isinstance(data, str) else (data,) if isinstance(data, bytes) else data
     )
+    import tempfile
+
     target = os.path.realpath(name)
     temporary = None
     try:

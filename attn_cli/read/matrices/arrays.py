@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import tokenize
 import warnings
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray
 from attn_cli.errors import AttnError, Path, did_you_mean, printable
+
+if TYPE_CHECKING:
+    import zipfile
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
@@ -191,6 +193,8 @@ class Archive:
 
     @contextmanager
     def _opened(self, shown: str, path: Path) -> Iterator[zipfile.ZipFile]:
+        import zipfile
+
         with self._reopen() as stream:
             try:
                 archive = zipfile.ZipFile(stream)

@@ -6,7 +6,6 @@ Where the very first cell is empty the first row and the first column are labels
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, TypeVar
@@ -37,6 +36,8 @@ def lines_of_table(
     stream: BinaryIO, name: str, delimiter: str, path: Path
 ) -> Iterator[tuple[Place, Cells]]:
     """Yield place and cells of each line that is not empty; all have as many cells as the first."""
+    import csv
+
     text = decode(stream.read(), name)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:

@@ -189,22 +189,19 @@ def _hint(text: str) -> str | None:
     if isinstance(text, Quoted) and NUMBER.fullmatch(text):
         return "remove the quotes"
     for pattern, advice in _HINTS:
-        if pattern.fullmatch(text):
+        if re.fullmatch(pattern, text):
             return advice
     return None
 
 
-_HINTS = tuple(
-    (re.compile(pattern), advice)
-    for pattern, advice in (
-        (r"", "write a number here"),
-        (r"−[\d.]+", "write the minus sign as '-'"),
-        (r"[+-]?\d+(_\d+)+(\.\d*)?", "write it without '_'"),
-        (r"[+-]?\d+,\d+", "write the decimal point as '.'"),
-        (r"[+-]?0\d+(\.\d*)?", "write it without the leading 0"),
-        (r"\S+\s*/\s*\S+", "write the fraction as a decimal number"),
-        (r"\d+(:\d+)+", "write one number, not a time"),
-        (r"0[xXbBoO]\w+", "write it in decimal digits"),
-        (r"true|false", "write 1 or 0"),
-    )
+_HINTS = (  # compiled where an error asks for them
+    (r"", "write a number here"),
+    (r"−[\d.]+", "write the minus sign as '-'"),
+    (r"[+-]?\d+(_\d+)+(\.\d*)?", "write it without '_'"),
+    (r"[+-]?\d+,\d+", "write the decimal point as '.'"),
+    (r"[+-]?0\d+(\.\d*)?", "write it without the leading 0"),
+    (r"\S+\s*/\s*\S+", "write the fraction as a decimal number"),
+    (r"\d+(:\d+)+", "write one number, not a time"),
+    (r"0[xXbBoO]\w+", "write it in decimal digits"),
+    (r"true|false", "write 1 or 0"),
 )
