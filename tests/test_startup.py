@@ -38,7 +38,10 @@ def by_command(*arguments: str) -> set[str]:
         (["scores"], {"rich", "yaml", "pydantic"}),
         (["conventions"], {"numpy", "rich", "yaml", "pydantic"}),
         (["conventions", "onnx"], {"numpy", "rich", "yaml", "pydantic"}),
-        (["compute", SAMPLE, "--format", "json"], {"rich", "pydantic", "numpy.ma", *FILES}),
+        (
+            ["compute", SAMPLE, "--format", "json"],
+            {"rich", "pydantic", "numpy.ma", "numpy.typing", *FILES},
+        ),
         (["compute", SAMPLE, "--only", "q", "--format", "csv"], {"rich", "pydantic"}),
         (["compute", SAMPLE], {"rich", "pydantic", *FILES}),
         (["next", "samples/not_like.yaml", "not", "like", "--top", "3"], {"rich.table"}),

@@ -15,6 +15,8 @@ from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 def entry() -> NoReturn:
     """Run the command line of this process and leave it with the exit status."""
     _hold_blas()
+    # What a start makes stays: Python would look for garbage in it a hundred times.
+    gc.set_threshold(100_000)
     status = main(sys.argv[1:])
     # At exit Python looks for garbage among all that was ever imported, which takes as long as the
     # computation of a small problem. Everything is written and closed; the memory goes as a whole.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]  # the arithmetic: float64, float32 or float16
-AnyArray = NDArray[Any]
-Bools = NDArray[np.bool_]
-Integers = NDArray[np.intp]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.floating[Any]]  # the arithmetic: float64, float32 or float16
+    AnyArray = NDArray[Any]
+    Bools = NDArray[np.bool_]
+    Integers = NDArray[np.intp]
+else:  # numpy.typing takes a millisecond to load, and nothing that runs reads it
+    Array = AnyArray = Bools = Integers = np.ndarray
 
 
 def largest(x: AnyArray) -> float:

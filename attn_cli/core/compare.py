@@ -7,14 +7,16 @@ themselves, NaN with NaN alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError
 from attn_cli.record import Comparison, Record
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 TOLERANCE = 5e-5  # half a unit of the fourth decimal, which tables show
 

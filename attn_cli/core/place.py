@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from attn_cli.core.arrays import Integers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Kind = TypeVar("Kind", bound=np.generic)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby, product
 from math import isfinite, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import printable
 from attn_cli.record import Comparison, Record, Step
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 HIDDEN = "."  # stands where a key is hidden from a query
 GAP = "..."  # stands where rows or columns are left out

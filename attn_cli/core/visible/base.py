@@ -8,17 +8,19 @@ What any scheme hides is hidden.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place
 from attn_cli.core.ranges import Range, Ranges, intersection, union
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Lead = tuple[int, ...]  # which batch entry and head
-Codes = NDArray[np.uint8]
+Codes: TypeAlias = "NDArray[np.uint8]"
 
 # Why a key is hidden. The index is the code in the step `visible`; where several hide a key, the
 # first of them here is named.
