@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -20,3 +20,31 @@ else:  # numpy.typing takes a millisecond to load, and nothing that runs reads i
 def largest(x: AnyArray) -> float:
     """Return the largest |x|, NaN where one is; without an array of that size."""
     return max(float(x.max()), -float(x.min())) if x.size else 0.0
+
+
+class Source(Protocol):
+    """What rows are taken from: an array, or one that is elsewhere and of which rows are read.
+
+    Integers give the entry of a leading axis, in which the same can be asked. Slices and positions
+    of the first axis give an array.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How long each axis is."""
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the numbers in what is given."""
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+    def swapaxes(self, first: int, second: int, /) -> Source:
+        """Return it with two axes in each other's place."""
+
+    def reshape(self, shape: tuple[int, ...], /) -> Source:
+        """Return it with its last axis split in two."""

@@ -98,8 +98,8 @@ def _of_score(function: ScoreFunction, given: Parameters, name: str) -> dict[str
 def _unsplit(source: Projection) -> Array:
     """Return the inputs (n, d), the heads' parts side by side again."""
     if not source.split:
-        return source.inputs
-    return source.inputs.swapaxes(-2, -3).reshape(source.count, -1)
+        return source.embedded
+    return source.embedded.swapaxes(-2, -3).reshape(source.count, -1)
 
 
 def _projection(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from attn_cli.core.after import After
-from attn_cli.core.arrays import Array
+from attn_cli.core.arrays import Array, Source
 from attn_cli.core.linear import IDENTITY, Linear
 from attn_cli.core.next_word import NextWord
 from attn_cli.core.parameter import Parameters
@@ -43,7 +43,7 @@ class Projection:
     those of this side: key heads for K and V.
     """
 
-    inputs: Array
+    inputs: Source
     linear: Linear = IDENTITY
     letter: str = ""  # X, X' or M, what the inputs are called; empty where the matrix is given
     split: bool = False
@@ -55,6 +55,12 @@ class Projection:
         """
         own = self.inputs[lead if self.split else lead[: len(self.batch)]]
         return self.linear.of_head(lead[-1] if lead else 0)(wide(own[rows]))
+
+    @property
+    def embedded(self) -> Array:
+        """The inputs where they are rows of embeddings, which are held in memory."""
+        assert isinstance(self.inputs, np.ndarray)
+        return self.inputs
 
     @property
     def batch(self) -> Lead:

@@ -31,9 +31,10 @@ from attn_cli.read.gradients import (
     refuse_functions_without_gradient,
     refuse_keys_without_gradient,
 )
+from attn_cli.read.matrices.casting import cast
 from attn_cli.read.matrices.document import Document
 from attn_cli.read.matrices.lookup import WordTable, read_word_table
-from attn_cli.read.matrices.matrix import cast, is_table_file, natural
+from attn_cli.read.matrices.matrix import is_table_file, natural
 from attn_cli.read.problem.schema import read_problem
 from attn_cli.read.text.keys import TRAIN_KEYS
 from attn_cli.read.text.mappings import mapping

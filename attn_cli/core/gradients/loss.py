@@ -123,7 +123,7 @@ def _of_projection(
         return  # given as it is
     head = lead[-1] if lead else 0
     own, linear = Sums(), source.linear
-    inputs = source.inputs[lead] if source.split else source.inputs
+    inputs = source.embedded[lead] if source.split else source.embedded
     dx = own.linear("weights", "biases", linear.of_head(head), inputs, d)
     for group, gradient in own.items():
         sums.add(f"{group}.{side}", _placed(gradient, _whole(linear, group), head))

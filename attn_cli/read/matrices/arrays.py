@@ -13,12 +13,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray
 from attn_cli.errors import AttnError, Path, did_you_mean, printable
+from attn_cli.read.matrices.files import Stamp, unchanged
 
 if TYPE_CHECKING:
     import zipfile
@@ -29,6 +30,21 @@ MAX_AXES = 32  # what every NumPy can hold
 MAX_CELLS = 1 << 48
 BOMB_BYTES = 64 << 20  # a smaller member is harmless however it was packed
 BOMB_RATIO = 200
+LOCAL_HEADER = 30  # bytes before a member's name in a ZIP file; the last four say what follows
+
+
+class Header(NamedTuple):
+    """What an NPY says of its array, and where in the stream its data begins."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    start: int
+
+    @property
+    def size(self) -> int:
+        """The bytes of data."""
+        return prod(self.shape) * self.dtype.itemsize
 
 
 def read_npy(stream: BinaryIO, name: str, path: Path, *, size: int | None = None) -> AnyArray:
@@ -36,18 +52,27 @@ def read_npy(stream: BinaryIO, name: str, path: Path, *, size: int | None = None
 
     `size` is the number of bytes in the stream, found by seeking where it is not given.
     """
-    shape, fortran, dtype = _header(stream, name, path)
-    _refuse_type(dtype, shape, name, path)
-    start = stream.tell()
+    header = read_header(stream, name, path, size=size)
+    data = stream.read(header.size)
+    if len(data) < header.size:
+        raise _cut_short(name, path, header, len(data))
+    array = np.frombuffer(data, dtype=header.dtype)
+    return array.reshape(header.shape, order="F" if header.fortran else "C")
+
+
+def read_header(stream: BinaryIO, name: str, path: Path, *, size: int | None = None) -> Header:
+    """Return the header that comes next in a stream; raise AttnError where its array cannot follow.
+
+    `size` is the number of bytes in the stream up to the end of the array's file.
+    """
+    header = _header(stream, name, path)
+    _refuse_type(header.dtype, header.shape, name, path)
     if size is None:
         size = stream.seek(0, os.SEEK_END)
-        stream.seek(start)
-    needed = prod(shape) * dtype.itemsize
-    data = b"" if needed > size - start else stream.read(needed)
-    if len(data) < needed:
-        raise _cut_short(name, path, shape, dtype, size - start)
-    array = np.frombuffer(data, dtype=dtype)
-    return array.reshape(shape, order="F" if fortran else "C")
+        stream.seek(header.start)
+    if header.size > size - header.start:
+        raise _cut_short(name, path, header, size - header.start)
+    return header
 
 
 class Rows:
@@ -58,7 +83,8 @@ class Rows:
 
     def __init__(self, stream: BinaryIO, name: str, path: Path) -> None:
         self._stream, self._name, self._path = stream, name, path
-        self.shape, self._fortran, self._dtype = _header(stream, name, path)
+        self._header = _header(stream, name, path)
+        self.shape, self._fortran, self._dtype, self._start = self._header
         _refuse_type(self._dtype, self.shape, name, path)
         if len(self.shape) != 2 or 0 in self.shape or self._dtype.kind not in "iuf":
             raise AttnError(
@@ -66,7 +92,6 @@ class Rows:
                 f"in {self._dtype}",
                 path=path,
             )
-        self._start = stream.tell()
         self._check_size()
 
     def read(self, row: int) -> AnyArray:
@@ -88,26 +113,24 @@ class Rows:
 
     def _check_size(self) -> None:
         size = self._stream.seek(0, os.SEEK_END) - self._start
-        if size < prod(self.shape) * self._dtype.itemsize:
-            raise _cut_short(self._name, self._path, self.shape, self._dtype, size)
+        if size < self._header.size:
+            raise _cut_short(self._name, self._path, self._header, size)
 
 
-def _cut_short(
-    name: str, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], size: int
-) -> AttnError:
+def _cut_short(name: str, path: Path, header: Header, size: int) -> AttnError:
     """Return the error for `size` bytes of data that are fewer than the header promises."""
-    needed = prod(shape) * dtype.itemsize
     return AttnError(
-        f"{name} is cut short: shape {shape} in {dtype} needs {needed} bytes of data, "
-        f"the file has {max(size, 0)}",
+        f"{name} is cut short: shape {header.shape} in {header.dtype} needs {header.size} bytes "
+        f"of data, the file has {max(size, 0)}",
         path=path,
         help="write the file again; the copy or the writer was interrupted",
     )
 
 
-def _header(stream: BinaryIO, name: str, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _header(stream: BinaryIO, name: str, path: Path) -> Header:
+    begin = stream.tell()
     magic = stream.read(len(NPY_MAGIC))
-    stream.seek(0)
+    stream.seek(begin)
     if magic != NPY_MAGIC:
         if not magic:
             raise AttnError(f"{name} is empty", path=path)
@@ -120,7 +143,7 @@ def _header(stream: BinaryIO, name: str, path: Path) -> tuple[tuple[int, ...], b
         version = np.lib.format.read_magic(stream)
         with warnings.catch_warnings():  # a header of Python 2 is read, and needs no talk
             warnings.simplefilter("ignore")
-            return _header_of(stream, version)
+            return Header(*_header_of(stream, version), stream.tell())
     except _BROKEN as error:
         reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise AttnError(
@@ -180,12 +203,14 @@ def _called(dtype: np.dtype[Any]) -> str:
 class Archive:
     """An NPZ file: named arrays, each read when it is asked for.
 
-    `reopen` gives the file anew each time, so that none stays open between two reads.
+    `reopen` gives the file anew each time, so that none stays open between two reads. One that is
+    another by then is refused.
     """
 
     def __init__(self, reopen: Callable[[], BinaryIO], name: str, path: Path) -> None:
         self.name = name
-        self._reopen = reopen
+        self.reopen = reopen
+        self._stamp: Stamp | None = None
         with self._opened(name, path) as archive:
             self.names = tuple(
                 n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")
@@ -195,7 +220,8 @@ class Archive:
     def _opened(self, shown: str, path: Path) -> Iterator[zipfile.ZipFile]:
         import zipfile
 
-        with self._reopen() as stream:
+        with self.reopen() as stream, unchanged(stream, self.name, path, self._stamp) as now:
+            self._stamp = now
             try:
                 archive = zipfile.ZipFile(stream)
             except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
@@ -221,6 +247,37 @@ class Archive:
 
     def read(self, member: str, path: Path) -> AnyArray:
         """Return one array; raise AttnError where there is none of that name, or it is a bomb."""
+        with self._found(member, path) as (archive, info, shown):
+            if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * info.compress_size:
+                raise AttnError(
+                    f"{shown} unpacks to {info.file_size} bytes from {info.compress_size}: "
+                    f"more than {BOMB_RATIO} times as many",
+                    path=path,
+                    help="if it is meant so, unpack it and name the .npy file",
+                )
+            with archive.open(info) as stream:
+                return read_npy(stream, shown, path, size=info.file_size)  # type: ignore[arg-type]
+
+    def place(self, member: str, path: Path) -> slice | None:
+        """Return where the bytes of a member stand in the file; None where they are packed.
+
+        What is read from there is not compared with the check sum that the archive has.
+        """
+        with self._found(member, path) as (archive, info, _):
+            stream = archive.fp
+            if info.compress_type != zipfile.ZIP_STORED or stream is None:
+                return None
+            stream.seek(info.header_offset)
+            head = stream.read(LOCAL_HEADER)
+            start = info.header_offset + LOCAL_HEADER
+            start += sum(int.from_bytes(head[at : at + 2], "little") for at in (26, 28))
+            return slice(start, start + info.file_size)
+
+    @contextmanager
+    def _found(
+        self, member: str, path: Path
+    ) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipInfo, str]]:
+        """Give the archive, opened, with a member and what messages call that."""
         shown = f"{self.name}#{printable(member)}"
         if member not in self.names:
             raise AttnError(
@@ -232,12 +289,4 @@ class Archive:
             info = archive.getinfo(f"{member}.npy")
             if info.flag_bits & 1:
                 raise AttnError(f"{shown} is encrypted", path=path, help="write it without")
-            if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * info.compress_size:
-                raise AttnError(
-                    f"{shown} unpacks to {info.file_size} bytes from {info.compress_size}: "
-                    f"more than {BOMB_RATIO} times as many",
-                    path=path,
-                    help="if it is meant so, unpack it and name the .npy file",
-                )
-            with archive.open(info) as stream:
-                return read_npy(stream, shown, path, size=info.file_size)  # type: ignore[arg-type]
+            yield archive, info, shown

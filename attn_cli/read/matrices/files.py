@@ -6,8 +6,9 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Callable
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple
 
 from attn_cli import samples
 from attn_cli.errors import AttnError, Path, nearest, printable
@@ -72,6 +73,51 @@ class Inputs:
                 f"standard input cannot be read, and {wanted_for} is to come from it",
                 help="pipe or redirect something into it, or name a file",
             ) from None
+
+
+class Stamp(NamedTuple):
+    """What tells that a file was written to: its bytes, and when they last changed."""
+
+    size: int
+    modified: int  # nanoseconds
+
+    @classmethod
+    def of(cls, descriptor: int) -> Stamp:
+        """Return that of an open file."""
+        found = os.fstat(descriptor)
+        return cls(found.st_size, found.st_mtime_ns)
+
+
+@contextmanager
+def unchanged(
+    stream: BinaryIO, name: str, path: Path, before: Stamp | None = None
+) -> Iterator[Stamp | None]:
+    """Raise AttnError where a file is another at the end than it was at first, or `before`.
+
+    Nothing is told of a stream that is no file: what came through a pipe cannot change.
+    """
+    if not isinstance(stream, io.BufferedReader):
+        yield None
+        return
+    first = before or Stamp.of(stream.fileno())
+    refuse_changed(stream.fileno(), first, name, path)
+    yield first
+    refuse_changed(stream.fileno(), first, name, path)
+
+
+def refuse_changed(descriptor: int, before: Stamp, name: str, path: Path) -> None:
+    """Raise AttnError where an open file is not what it was before."""
+    now = Stamp.of(descriptor)
+    if now == before:
+        return
+    what = f"had {before.size} bytes and now has {now.size}"
+    if now.size == before.size:
+        what = "was written to"
+    raise AttnError(
+        f"{name} changed while it was read: it {what}",
+        path=path,
+        help="wait until its writer has finished, or read a copy",
+    )
 
 
 def twice_from_stdin(first: str, second: str) -> AttnError:

@@ -11,8 +11,9 @@ import numpy as np
 from attn_cli.core.arrays import Array
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, Path, dotted, printable
+from attn_cli.read.matrices.casting import cast
 from attn_cli.read.matrices.document import Document
-from attn_cli.read.matrices.matrix import cast, natural
+from attn_cli.read.matrices.matrix import natural
 from attn_cli.read.matrices.shapes import form
 from attn_cli.read.text.mappings import mapping
 from attn_cli.read.text.scalars import flag, word

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sized
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
-from attn_cli.core.arrays import AnyArray, Array
-from attn_cli.core.precision import FloatType
+from attn_cli.core.arrays import AnyArray, Source
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.read.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive, read_npy
 from attn_cli.read.matrices.document import Document, Member
+from attn_cli.read.matrices.files import unchanged
 from attn_cli.read.matrices.shapes import form
 from attn_cli.read.matrices.tables import DELIMITERS, read_table
 from attn_cli.read.text.events import Quoted
@@ -20,16 +21,30 @@ from attn_cli.read.text.scalars import flag, kind_of, numbers, shown, whole, wor
 
 SUFFIXES = (".npy", ".npz", *DELIMITERS)
 FILE_KEYS = ("file", "name", "transpose")
+LARGE = 8 << 20  # bytes of a file that is read by rows where rows are asked for
+
+S = TypeVar("S", bound=Source)
 
 
 def natural(document: Document, node: Any, path: Path) -> AnyArray:
     """Return the array as it is written: booleans, whole numbers or floats, with any axes."""
+    array = _written(document, node, path, whole=True)
+    assert isinstance(array, np.ndarray)  # all of it was asked for
+    return array
+
+
+def natural_by_rows(document: Document, node: Any, path: Path) -> Source:
+    """Return the array as `natural` does, or one of which rows can be read: in a large file."""
+    return _written(document, node, path, whole=False)
+
+
+def _written(document: Document, node: Any, path: Path, *, whole: bool) -> Source:
     if isinstance(node, Member):
-        return _real(node.read(path), path)
+        return _from_archive(node.archive, node.name, path, whole=whole)
     if isinstance(node, dict):
-        return _from_mapping(document, node, path)
+        return _from_mapping(document, node, path, whole=whole)
     if isinstance(node, str):
-        return _from_file(document, node, None, path)
+        return _from_file(document, node, None, path, whole=whole)
     if isinstance(node, list | tuple):
         return _nested(list(node), path)
     if hasattr(node, "__array__"):
@@ -40,54 +55,13 @@ def natural(document: Document, node: Any, path: Path) -> AnyArray:
 _FORMS = "write nested lists, or the path of a .npy, .npz, .csv or .tsv file"
 
 
-def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> Array:
-    """Return the array in the arithmetic's type; raise AttnError for what has no number in it."""
-    if array.size == 0:
-        raise AttnError(f"{dotted(path)} is empty: its shape is {form(array.shape)}", path=path)
-    if array.dtype.kind == "b":
-        raise AttnError(
-            f"{dotted(path)} holds booleans, not numbers", path=path, help="write 1 and 0"
-        )
-    with np.errstate(over="ignore"):
-        result: Array = np.asarray(array, dtype=dtype, order="C")
-    if finite and not np.isfinite(result).all():
-        at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
-        place = (*path, *at)
-        value = array[at]
-        if np.isfinite(value):
-            raise AttnError(
-                f"{dotted(place)} = {value:g} is too large for {dtype}",
-                path=place,
-                help="compute in a wider type: dtype float64",
-            )
-        raise AttnError(
-            f"{dotted(place)} is {'NaN' if np.isnan(value) else 'infinite'}",
-            path=place,
-            help="mend the input, or let such numbers pass with nonfinite: allow",
-        )
-    return result
-
-
-def rounded(array: Array, path: Path, type_: FloatType, *, finite: bool) -> Array:
-    """Return an array that was read as `type_` is read, rounded to it; raise as `cast` does."""
-    result = type_.round(array)
-    if finite and result is not array and not np.isfinite(result).all():
-        at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
-        raise AttnError(
-            f"{dotted((*path, *at))} = {array[at]:g} is too large for {type_.name}",
-            path=(*path, *at),
-            help="compute in a wider type: dtype float64",
-        )
-    return result
-
-
 def is_table_file(node: Any) -> bool:
     """Return whether a node names a CSV or TSV file, which has no other form for a vector."""
     name = node.get("file") if isinstance(node, dict) else node
     return isinstance(name, str) and os.path.splitext(name)[1].lower() in DELIMITERS
 
 
-def _real(array: AnyArray, path: Path) -> AnyArray:
+def _real(array: S, path: Path) -> S:
     if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
         raise AttnError(
             f"{dotted(path)} holds {array.dtype}, not real numbers",
@@ -97,7 +71,7 @@ def _real(array: AnyArray, path: Path) -> AnyArray:
     return array
 
 
-def _from_mapping(document: Document, node: dict[str, Any], path: Path) -> AnyArray:
+def _from_mapping(document: Document, node: dict[str, Any], path: Path, *, whole: bool) -> Source:
     for key in node:
         if key not in FILE_KEYS:
             raise AttnError(
@@ -110,7 +84,7 @@ def _from_mapping(document: Document, node: dict[str, Any], path: Path) -> AnyAr
         raise AttnError(f"{dotted(path)} names no file", path=path, help="write {file: w.npy}")
     file = word(node["file"], (*path, "file"))
     name = word(node["name"], (*path, "name")) if "name" in node else None
-    array = _from_file(document, file, name, (*path, "file"))
+    array = _from_file(document, file, name, (*path, "file"), whole=whole)
     if "transpose" in node and flag(node["transpose"], (*path, "transpose")):
         if array.ndim < 2:
             raise AttnError(
@@ -121,7 +95,9 @@ def _from_mapping(document: Document, node: dict[str, Any], path: Path) -> AnyAr
     return array
 
 
-def _from_file(document: Document, file: str, name: str | None, path: Path) -> AnyArray:
+def _from_file(
+    document: Document, file: str, name: str | None, path: Path, *, whole: bool
+) -> Source:
     """Return the array of a file; `archive.npz#name` names a member.
 
     The suffix says what the file is; where there is none to go by (standard input, the pipe of a
@@ -144,8 +120,8 @@ def _from_file(document: Document, file: str, name: str | None, path: Path) -> A
         archive = Archive(
             document.inputs.reopener(stream, located, dotted(path), path), label, path
         )
-        return _real(archive.read(name or _only_name(archive, file, path), path), path)
-    with stream:
+        return _from_archive(archive, name or _only_name(archive, file, path), path, whole=whole)
+    with stream, unchanged(stream, label, path):
         if name is not None:
             raise AttnError(
                 f"{label} holds one array, so '{printable(name)}' names nothing in it",
@@ -155,7 +131,34 @@ def _from_file(document: Document, file: str, name: str | None, path: Path) -> A
         if suffix in DELIMITERS:
             rows = read_table(stream, label, DELIMITERS[suffix], path, lambda row: _row(row, ()))
             return _stacked(rows, path)
-        return _real(read_npy(stream, label, path), path)
+        array = None if whole else _by_rows(stream, label, path)
+        return _real(read_npy(stream, label, path), path) if array is None else array
+
+
+def _from_archive(archive: Archive, name: str, path: Path, *, whole: bool) -> Source:
+    """Return a member of an archive."""
+    if not whole and (place := archive.place(name, path)) is not None:
+        with archive.reopen() as stream:
+            array = _by_rows(stream, f"{archive.name}#{printable(name)}", path, place)
+            if array is not None:
+                return array
+    return _real(archive.read(name, path), path)
+
+
+def _by_rows(stream: BinaryIO, label: str, path: Path, place: slice | None = None) -> Source | None:
+    """Return the large array of an NPY, to be read by rows; None for what is better read whole.
+
+    `place` is where the NPY stands in the stream, if that holds others too.
+    """
+    if not isinstance(stream, io.BufferedReader):  # a pipe: it is in memory
+        return None
+    size = os.fstat(stream.fileno()).st_size
+    place = place or slice(0, size)
+    if place.stop - place.start < LARGE:
+        return None
+    from attn_cli.read.matrices.stored import open_stored
+
+    return open_stored(stream, label, path, place)
 
 
 def _sniffed(stream: BinaryIO) -> str:

@@ -6,7 +6,9 @@ with `axes: bshd` the third.
 
 from __future__ import annotations
 
-from attn_cli.core.arrays import Array
+from typing import overload
+
+from attn_cli.core.arrays import Array, Source
 from attn_cli.core.problem import Past, Projection
 from attn_cli.errors import AttnError, Path
 from attn_cli.read.matrices.shapes import form
@@ -21,7 +23,7 @@ ORDERS = ("bhsd", "bshd")
 def read_axes(sources: Sources) -> str:
     """Return the order of four axes: bhsd (batch, heads, tokens, features) or bshd."""
     tree, conventions = sources.document.tree, sources.conventions
-    four = [s for s in LETTERS if s in tree and sources.natural(tree[s], (s,)).ndim == 4]
+    four = sources.given_four_axes()
     if "axes" not in tree:
         return str(conventions.get("axes")) if four and not sources.columns else ORDERS[0]
     order = choice(tree["axes"], ("axes",), ORDERS)
@@ -47,7 +49,7 @@ def read_given(sources: Sources, side: Side, heads: Heads) -> Projection:
     path: Path = (side,)
     rows = "n_q" if side == "query" else sources.new_keys
     d = f"d_{LETTERS[side]}"
-    array = sources.numbers(sources.document.tree[side], path)
+    array = sources.given(side)
     if not 2 <= array.ndim <= 4:
         raise AttnError(
             f"{side} has {array.ndim} {'axis' if array.ndim == 1 else 'axes'}, shape "
@@ -71,7 +73,7 @@ def read_given(sources: Sources, side: Side, heads: Heads) -> Projection:
     return Projection(array, split=packed)
 
 
-def _of_four_axes(sources: Sources, array: Array, path: Path, side: Side, rows: str) -> Projection:
+def _of_four_axes(sources: Sources, array: Source, path: Path, side: Side, rows: str) -> Projection:
     """Return an array (batch, heads, tokens, features), or as `axes` and `layout` have it."""
     d = f"d_{LETTERS[side]}"
     heads = "heads" if side == "query" else "kv_heads"
@@ -86,7 +88,11 @@ def _of_four_axes(sources: Sources, array: Array, path: Path, side: Side, rows: 
     return Projection(array, split=True)
 
 
-def split(packed: Array, heads: int, name: str) -> Array:
+@overload
+def split(packed: Array, heads: int, name: str) -> Array: ...
+@overload
+def split(packed: Source, heads: int, name: str) -> Source: ...
+def split(packed: Source, heads: int, name: str) -> Source:
     """Return (..., n, heads x d) as (..., heads, n, d), without a copy."""
     width = packed.shape[-1]
     if width % heads:
@@ -95,7 +101,7 @@ def split(packed: Array, heads: int, name: str) -> Array:
             path=("heads",),
             help=f"choose a number of heads that divides {width}",
         )
-    return packed.reshape(*packed.shape[:-1], heads, width // heads).swapaxes(-2, -3)
+    return packed.reshape((*packed.shape[:-1], heads, width // heads)).swapaxes(-2, -3)
 
 
 def read_past(

@@ -44,8 +44,7 @@ def read_heads(sources: Sources) -> Heads:
 
 def _checked_heads(sources: Sources, query: int | None, key: int | None, owner: str) -> Heads:
     """Return the numbers of heads; raise AttnError where one is no multiple of the other."""
-    tree = sources.document.tree
-    four_axes = any(s in tree and sources.natural(tree[s], (s,)).ndim == 4 for s in LETTERS)
+    four_axes = sources.given_four_axes()
     if key is not None and query is None and not four_axes:
         raise AttnError(
             f"kv_heads is {key}, but there are no heads",

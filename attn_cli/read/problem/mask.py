@@ -12,8 +12,9 @@ from attn_cli.core.arrays import AnyArray
 from attn_cli.core.precision import Precision
 from attn_cli.core.visible.user import Mask
 from attn_cli.errors import AttnError, Path, dotted, printable
+from attn_cli.read.matrices.casting import cast, rounded
 from attn_cli.read.matrices.document import Document
-from attn_cli.read.matrices.matrix import FILE_KEYS, cast, natural, rounded
+from attn_cli.read.matrices.matrix import FILE_KEYS, natural
 from attn_cli.read.matrices.shapes import form
 from attn_cli.read.matrices.spread import ScoresShape, first
 from attn_cli.read.text.mappings import mapping

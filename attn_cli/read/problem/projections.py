@@ -55,7 +55,6 @@ class Projections(NamedTuple):
 
 def read_projections(sources: Sources, *, needed: bool) -> Projections:
     """Return where Q, K and V come from; Q and K may be missing where they are not needed."""
-    tree = sources.document.tree
     heads = read_heads(sources)
     sources.read_embeddings()
     sources.positions = read_positions(sources)
@@ -70,8 +69,7 @@ def read_projections(sources: Sources, *, needed: bool) -> Projections:
             help="every key needs one value: take both from the same place",
         )
     refuse_different_axes(query, key, value)
-    given = [sources.natural(tree[s], (s,)) for s in LETTERS if s in tree]
-    apart = any(array.ndim == 4 for array in given)
+    apart = sources.given_four_axes()
     count = sources.shapes.size("heads") if apart else heads.query
     kv_count = (sources.shapes.size("kv_heads") if apart else heads.key) or count
     key_heads = read_key_heads(sources, count, kv_count)

@@ -14,7 +14,8 @@ from attn_cli.core.problem import Placement
 from attn_cli.core.scores import SCORES
 from attn_cli.core.scores.base import ScoreFunction
 from attn_cli.errors import AttnError, Path, dotted
-from attn_cli.read.matrices.matrix import cast, natural
+from attn_cli.read.matrices.casting import cast
+from attn_cli.read.matrices.matrix import natural
 from attn_cli.read.matrices.shapes import Shapes, form
 from attn_cli.read.problem.sources import Sources
 from attn_cli.read.text.mappings import refuse_unknown_parameters

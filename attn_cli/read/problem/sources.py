@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 
 from attn_cli.conventions.resolve import Conventions
-from attn_cli.core.arrays import AnyArray, Array
+from attn_cli.core.arrays import AnyArray, Array, Source
 from attn_cli.core.linear import Linear
 from attn_cli.core.positions import Positions
 from attn_cli.core.precision import Precision
 from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.matrices.casting import cast, rounded
 from attn_cli.read.matrices.document import Document
 from attn_cli.read.matrices.lookup import WordTable, read_word_table
-from attn_cli.read.matrices.matrix import cast, is_table_file, natural, rounded
+from attn_cli.read.matrices.matrix import is_table_file, natural, natural_by_rows
 from attn_cli.read.matrices.shapes import Shapes, form
+from attn_cli.read.problem.sides import LETTERS
 from attn_cli.read.text.keys import PROJECTED
 from attn_cli.read.text.mappings import mapping
 from attn_cli.read.text.scalars import flag
@@ -52,6 +54,7 @@ class Sources:
         self._positioned: Array | None = None
         self.warnings: tuple[str, ...] = ()
         self._read: dict[Path, AnyArray] = {}
+        self._given: dict[str, Source] = {}
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -93,6 +96,30 @@ class Sources:
         if path not in self._read:
             self._read[path] = natural(self.document, node, path)
         return self._read[path]
+
+    def written(self, side: str) -> Source:
+        """Return Q, K or V as written; of a large file, what reads it by rows."""
+        if side not in self._given:
+            node = self.document.tree[side]
+            self._given[side] = natural_by_rows(self.document, node, (side,))
+        return self._given[side]
+
+    def given(self, side: str) -> Source:
+        """Return Q, K or V in the type of the problem; of a large file, what reads it by rows."""
+        path: Path = (side,)
+        written = self.written(side)
+        if isinstance(written, np.ndarray):
+            return self.rounded(cast(written, path, self.dtype, finite=self.finite), path)
+        from attn_cli.read.matrices.stored import Stored
+
+        assert isinstance(written, Stored)
+        located = self.document.located
+        return written.cast(path, self.precision.dtype, located, finite=self.finite)
+
+    def given_four_axes(self) -> bool:
+        """Whether Q, K or V is given with batch, heads, tokens and features."""
+        tree = self.document.tree
+        return any(side in tree and self.written(side).ndim == 4 for side in LETTERS)
 
     def array(
         self, node: Any, path: Path, symbols: tuple[str, ...], help: str | None = None

@@ -1,0 +1,314 @@
+"""Arrays that stay in their files: an NPY of which rows are read when they are asked for.
+
+A view of it is, as NumPy's are, an offset, a shape and the bytes from one index of an axis to the
+next: heads that lie side by side, layout columns and Fortran order differ in these alone. Reading
+goes through the file in ascending order, a chunk at a time, and casts and checks each chunk while
+it is in the processor's cache. Several threads may read at once.
+
+Files are not mapped into memory: one that is cut short meanwhile gives an error and no signal.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from math import prod
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from attn_cli.core.arrays import AnyArray, Array
+from attn_cli.core.precision import FloatType
+from attn_cli.errors import AttnError, Path
+from attn_cli.read.matrices.arrays import Header, read_header
+from attn_cli.read.matrices.casting import unfit
+from attn_cli.read.matrices.files import Stamp, refuse_changed
+
+CHUNK = 1 << 20  # bytes that are read at once: they stay in the cache until they are checked
+GAP = 16 << 10  # bytes that are sooner read over than skipped by one more call
+MOST_OPEN = 64  # files that may stay open; the system allows a process some hundreds
+
+_open: weakref.WeakSet[File] = weakref.WeakSet()
+
+
+class File:
+    """A regular file that stays open for as long as a view of it is held.
+
+    Raises AttnError from each read during which, or since the file was opened, it changed.
+    """
+
+    def __init__(self, descriptor: int, name: str, path: Path, header: Header) -> None:
+        self._descriptor = os.dup(descriptor)
+        self._closed = weakref.finalize(self, os.close, self._descriptor)
+        self.name, self.path = name, path
+        self._start, self._size = header.start, header.size
+        self._stamp = Stamp.of(self._descriptor)
+        self._lock = threading.Lock()
+        self._spent = 0  # bytes of the parts that were read, and of what lay between them
+        self._whole: AnyArray | None = None
+        _open.add(self)
+
+    def close(self) -> None:
+        """Close the file; nothing can be read any more."""
+        self._descriptor = -1  # its number may soon be another file's
+        self._closed()
+
+    def fill(self, target: AnyArray, offset: int) -> None:
+        """Read what stands at an offset into the memory of a contiguous array."""
+        bytes_ = target.reshape(-1).view(np.uint8).data
+        done = 0
+        while done < len(bytes_):
+            try:
+                got = os.preadv(self._descriptor, [bytes_[done:]], offset + done)
+            except OSError as error:
+                reason = f"{self.name} cannot be read: {error.strerror}"
+                raise AttnError(reason, path=self.path) from None
+            if got == 0:
+                self.refuse_changed()
+                raise AttnError(f"{self.name} ends before its end", path=self.path)
+            done += got
+
+    def part(self, offset: int, size: int) -> AnyArray:
+        """Return bytes that are parted by others from what is read next.
+
+        Heads that lie side by side are often all read, one after the other. When that has taken as
+        many bytes as the array has, the rest is cheaper from the whole, which then is held.
+        """
+        with self._lock:
+            if self._whole is None and self._spent >= self._size:
+                whole = np.empty(self._size, dtype=np.uint8)
+                self.fill(whole, self._start)
+                self.refuse_changed()
+                self._whole = whole
+            self._spent += max(size, GAP)
+        if self._whole is not None:
+            at = offset - self._start
+            return self._whole[at : at + size]
+        found = np.empty(size, dtype=np.uint8)
+        self.fill(found, offset)
+        return found
+
+    def refuse_changed(self) -> None:
+        """Raise AttnError where the file is not what it was when it was opened."""
+        refuse_changed(self._descriptor, self._stamp, self.name, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The array in the file as the problem has it, which messages count in."""
+
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def index(self, offset: int) -> tuple[int, ...]:
+        """Return the index of the cell at an offset in the file."""
+        sizes = zip(self.strides, self.shape, strict=True)
+        return tuple((offset - self.offset) // stride % size for stride, size in sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Casting:
+    """Which numbers a problem wants to be given, and what it calls the array."""
+
+    type_: FloatType
+    finite: bool  # whether NaN and infinity are refused
+    path: Path
+    located: Callable[[AttnError], AttnError]  # adds the place in the problem's own text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """A view of an array in a file. Integers give a smaller view, a slice or positions the numbers.
+
+    Positions are of the first axis, none of them negative. What is given is an array in C order.
+    """
+
+    file: File
+    stored: np.dtype[Any]  # the type that the file has
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    origin: Origin
+    casting: Casting | None = field(default=None)  # None: numbers as they are stored
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the numbers that are given."""
+        return self.stored if self.casting is None else self.casting.type_.carrier
+
+    def cast(
+        self,
+        path: Path,
+        type_: FloatType,
+        located: Callable[[AttnError], AttnError],
+        *,
+        finite: bool,
+    ) -> Stored:
+        """Return the view that gives numbers of a type, and refuses as `casting.cast` does."""
+        return replace(self, casting=Casting(type_, finite, path, located))
+
+    def close(self) -> None:
+        """Close the file, for all views of it."""
+        self.file.close()
+
+    def swapaxes(self, first: int, second: int) -> Stored:
+        """Return the view with two axes in each other's place."""
+        shape, strides = list(self.shape), list(self.strides)
+        for of in (shape, strides):
+            of[first], of[second] = of[second], of[first]
+        return replace(self, shape=tuple(shape), strides=tuple(strides))
+
+    def reshape(self, shape: tuple[int, ...]) -> Stored:
+        """Return the view with its last axis split in two, as heads are."""
+        *before, count, width = shape
+        if (*before, count * width) != self.shape:
+            raise ValueError(f"{self.shape} does not become {shape} by splitting its last axis")
+        *outer, last = self.strides
+        return replace(self, shape=shape, strides=(*outer, width * last, last))
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, tuple | int | np.integer):
+            return self._entry(index if isinstance(index, tuple) else (index,))
+        if isinstance(index, slice):
+            rows = range(*index.indices(self.shape[0]))
+            runs = [(rows.start, rows.stop)] if rows.step == 1 else _runs(np.array(rows, np.intp))
+        else:
+            runs = _runs(np.asarray(index))
+        runs = [(start, stop) for start, stop in runs if start < stop]
+        result = np.empty((sum(b - a for a, b in runs), *self.shape[1:]), dtype=self.dtype)
+        at = 0
+        try:
+            for start, stop in runs:
+                self._read(start, result[at : at + stop - start])
+                at += stop - start
+            self.file.refuse_changed()
+        except AttnError as error:
+            raise (error if self.casting is None else self.casting.located(error)) from None
+        return result
+
+    def _entry(self, lead: tuple[int, ...]) -> Stored:
+        """Return the view of one entry of the leading axes."""
+        if any(not 0 <= i < n for i, n in zip(lead, self.shape, strict=False)):
+            raise IndexError(f"{lead} in {self.shape}")
+        offset = self.offset + sum(
+            int(i) * stride for i, stride in zip(lead, self.strides, strict=False)
+        )
+        return replace(
+            self, offset=offset, shape=self.shape[len(lead) :], strides=self.strides[len(lead) :]
+        )
+
+    def _read(self, start: int, target: AnyArray) -> None:
+        """Read rows from `start` on into an array of as many."""
+        if not 0 <= start <= start + len(target) <= self.shape[0]:
+            raise IndexError(f"rows {start} to {start + len(target)} in {self.shape}")
+        # Axes of one index have no say in the order of the file.
+        axes = [axis for axis, size in enumerate(target.shape) if size > 1]
+        axes.sort(key=lambda axis: -self.strides[axis])
+        one = [axis for axis, size in enumerate(target.shape) if size == 1]
+        in_order = target.transpose(*one, *axes)[(0,) * len(one)] if one else target.transpose(axes)
+        strides = tuple(self.strides[axis] for axis in axes)
+        self._chunks(self.offset + start * self.strides[0], strides, in_order[...])
+
+    def _chunks(self, offset: int, strides: tuple[int, ...], target: AnyArray) -> None:
+        """Read cells whose axes stand in the order of the file, a chunk at a time."""
+        item, shape = self.stored.itemsize, target.shape
+        if not shape or (_extent(shape, strides, item) <= CHUNK and _joined(shape, strides, item)):
+            self._chunk(offset, strides, target)
+            return
+        inner = shape[1:], strides[1:], item
+        step = 1
+        if _joined(shape, strides, item):
+            step = max(1, (CHUNK - _extent(*inner)) // strides[0] + 1)
+        for at in range(0, shape[0], step):
+            part = target[at : at + step] if step > 1 else target[at, ...]
+            self._chunks(offset + at * strides[0], strides[-part.ndim :] if part.ndim else (), part)
+
+    def _chunk(self, offset: int, strides: tuple[int, ...], target: AnyArray) -> None:
+        """Read one chunk, cast it, check it, and put it where it belongs."""
+        size = _extent(target.shape, strides, self.stored.itemsize)
+        dense = size == prod(target.shape) * self.stored.itemsize
+        type_ = None if self.casting is None else self.casting.type_
+        as_is = type_ is None or self.stored == type_.read_as == type_.carrier
+        if dense and as_is and target.flags.c_contiguous:
+            self.file.fill(target, offset)
+            self._check(target, target, offset, strides)
+            return
+        if dense:
+            raw = np.empty(size, dtype=np.uint8)
+            self.file.fill(raw, offset)
+        else:
+            raw = self.file.part(offset, size)
+        cells: AnyArray = np.ndarray(target.shape, self.stored, raw, 0, strides)
+        if type_ is None or (type_.read_as == type_.carrier and target.flags.c_contiguous):
+            with np.errstate(over="ignore"):
+                target[...] = cells
+            self._check(cells, target, offset, strides)
+            return
+        with np.errstate(over="ignore"):
+            made = type_.round(cells.astype(type_.read_as, order="C"))
+        self._check(cells, made, offset, strides)
+        target[...] = made
+
+    def _check(self, cells: AnyArray, made: Array, offset: int, strides: tuple[int, ...]) -> None:
+        """Raise AttnError for the first of the cells, in the order of the file, that is no number.
+
+        `made` are the cells in the type that is wanted.
+        """
+        if self.casting is None or not self.casting.finite or np.isfinite(made).all():
+            return
+        bad = int(np.argmin(np.isfinite(made)))  # of a contiguous array, so in the file's order
+        at = tuple(int(i) for i in np.unravel_index(bad, made.shape))
+        index = self.origin.index(offset + sum(i * s for i, s in zip(at, strides, strict=True)))
+        raise unfit((*self.casting.path, *index), cells[at], self.casting.type_.name)
+
+
+def open_stored(stream: BinaryIO, name: str, path: Path, place: slice) -> Stored | None:
+    """Return the array of an NPY that stands in a regular file, its data unread.
+
+    None for what is to be read whole: without numbers, or where no more files may stay open.
+    """
+    if not hasattr(os, "preadv") or len(_open) >= MOST_OPEN:
+        return None
+    stream.seek(place.start)
+    header = read_header(stream, name, path, size=place.stop)
+    stream.seek(place.start)
+    if header.dtype.kind not in "iuf" or header.size == 0 or not header.shape:
+        return None
+    shape, item = header.shape, header.dtype.itemsize
+    axes = range(len(shape))
+    inner = [shape[:axis] if header.fortran else shape[axis + 1 :] for axis in axes]
+    strides = tuple(prod(sizes) * item for sizes in inner)
+    origin = Origin(header.start, shape, strides)
+    file = File(stream.fileno(), name, path, header)
+    return Stored(file, header.dtype, header.start, shape, strides, origin)
+
+
+def _extent(shape: tuple[int, ...], strides: tuple[int, ...], item: int) -> int:
+    """Return the bytes from the first cell to the end of the last."""
+    return item + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+
+
+def _joined(shape: tuple[int, ...], strides: tuple[int, ...], item: int) -> bool:
+    """Return whether nothing between the cells is worth a call to skip it."""
+    inside = [_extent(shape[at:], strides[at:], item) for at in range(1, len(shape) + 1)]
+    return all(stride - size <= GAP for stride, size in zip(strides, inside, strict=True))
+
+
+def _runs(positions: AnyArray) -> list[tuple[int, int]]:
+    """Return the ranges of neighbours that positions are made of.
+
+    >>> _runs(np.array([0, 1, 2, 7, 9, 10]))
+    [(0, 3), (7, 8), (9, 11)]
+    """
+    ends = [0, *(np.flatnonzero(np.diff(positions) != 1) + 1).tolist(), len(positions)]
+    return [(int(positions[a]), int(positions[b - 1]) + 1) for a, b in pairwise(ends) if a < b]
