@@ -6,7 +6,7 @@ Views get a record and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attn_cli.dataclass import dataclass, replace
@@ -31,6 +31,16 @@ class Numbered(Sequence[str]):
     def __getitem__(self, index: Any) -> Any:
         chosen = self._numbers[index]
         return Numbered(chosen) if isinstance(chosen, range) else str(chosen)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(str, self._numbers)
+
+    def places(self, label: str) -> list[int]:
+        """Return at which positions a label stands, without a look at each of them."""
+        if not (label.isascii() and label.isdigit() and len(label) < 19):
+            return []
+        number = int(label)
+        return [self._numbers.index(number)] if number in self._numbers else []
 
 
 @dataclass(frozen=True)

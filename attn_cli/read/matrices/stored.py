@@ -75,16 +75,16 @@ class File:
     def part(self, offset: int, size: int) -> AnyArray:
         """Return bytes that are parted by others from what is read next.
 
-        Heads that lie side by side are often all read, one after the other. When that has taken as
-        many bytes as the array has, the rest is cheaper from the whole, which then is held.
+        Heads that lie side by side are often all read, one after the other. Once that takes more
+        bytes than the array has, the rest is cheaper from the whole, which is held from then on.
         """
         with self._lock:
-            if self._whole is None and self._spent >= self._size:
+            self._spent += max(size, GAP)
+            if self._whole is None and self._spent > self._size:
                 whole = np.empty(self._size, dtype=np.uint8)
                 self.fill(whole, self._start)
                 self.refuse_changed()
                 self._whole = whole
-            self._spent += max(size, GAP)
         if self._whole is not None:
             at = offset - self._start
             return self._whole[at : at + size]
@@ -211,13 +211,11 @@ class Stored:
         """Read rows from `start` on into an array of as many."""
         if not 0 <= start <= start + len(target) <= self.shape[0]:
             raise IndexError(f"rows {start} to {start + len(target)} in {self.shape}")
-        # Axes of one index have no say in the order of the file.
-        axes = [axis for axis, size in enumerate(target.shape) if size > 1]
-        axes.sort(key=lambda axis: -self.strides[axis])
-        one = [axis for axis, size in enumerate(target.shape) if size == 1]
-        in_order = target.transpose(*one, *axes)[(0,) * len(one)] if one else target.transpose(axes)
-        strides = tuple(self.strides[axis] for axis in axes)
-        self._chunks(self.offset + start * self.strides[0], strides, in_order[...])
+        axes = [axis for axis, size in enumerate(target.shape) if size > 1]  # others have no order
+        in_order = sorted(range(len(axes)), key=lambda at: -self.strides[axes[at]])
+        strides = tuple(self.strides[axes[at]] for at in in_order)
+        offset = self.offset + start * self.strides[0]
+        self._chunks(offset, strides, target.squeeze().transpose(in_order))
 
     def _chunks(self, offset: int, strides: tuple[int, ...], target: AnyArray) -> None:
         """Read cells whose axes stand in the order of the file, a chunk at a time."""

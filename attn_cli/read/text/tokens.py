@@ -9,7 +9,7 @@ import numpy as np
 from attn_cli.errors import AttnError, Path, dotted, nearest, printable
 from attn_cli.read.text.scalars import kind_of, word
 from attn_cli.read.text.words import nfc, words_of
-from attn_cli.record import Labels
+from attn_cli.record import Labels, Numbered
 
 
 def read_tokens(node: Any, path: Path, *, lower: bool = False) -> tuple[str, ...]:
@@ -50,7 +50,10 @@ def find_token(tokens: Labels, asked: str | int, *, what: str = "query") -> int:
         if 0 <= asked < len(tokens):
             return int(asked)
         raise _no_index(str(asked), tokens, what)
-    where = [at for at, token in enumerate(tokens) if token == asked]
+    if isinstance(tokens, Numbered):  # there may be a hundred thousand
+        where = tokens.places(asked)
+    else:
+        where = [at for at, token in enumerate(tokens) if token == asked]
     if not where and not asked.isascii():  # one letter may have been written in two ways
         where = [at for at, token in enumerate(tokens) if nfc(token) == nfc(asked)]
     if len(where) == 1:

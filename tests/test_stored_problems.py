@@ -1,0 +1,214 @@
+"""Problems whose Q, K and V stay in files: the records of arrays that are read whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attn_cli import Record, compute
+from attn_cli.core.problem import Projection
+from attn_cli.errors import AttnError
+from attn_cli.read.matrices import matrix
+from attn_cli.read.matrices.document import from_mapping
+from attn_cli.read.matrices.stored import Stored
+from attn_cli.read.problem.schema import read_problem
+from tests.conftest import Attn
+from tests.conventions.cases import PROBLEMS
+
+SIDES = ("query", "key", "value")
+Keep = Callable[[Path, str, Any], Any]  # writes an array; returns the node that names it
+
+
+@pytest.fixture(autouse=True)
+def every_file_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "LARGE", 0)
+
+
+def as_npy(folder: Path, side: str, array: Any) -> str:
+    np.save(folder / f"{side}.npy", array)
+    return str(folder / f"{side}.npy")
+
+
+def as_fortran(folder: Path, side: str, array: Any) -> str:
+    return as_npy(folder, side, np.asfortranarray(array))
+
+
+def as_transpose(folder: Path, side: str, array: Any) -> Any:
+    return {"file": as_npy(folder, side, np.swapaxes(array, -1, -2)), "transpose": True}
+
+
+def as_member(folder: Path, side: str, array: Any) -> str:
+    np.savez(folder / f"{side}.npz", other=array[0], wanted=array)
+    return f"{folder / side}.npz#wanted"
+
+
+KEEPS = [as_npy, as_fortran, as_transpose, as_member]
+
+
+def in_files(problem: dict[str, Any], folder: Path, keep: Keep) -> dict[str, Any]:
+    """The problem with Q, K and V in files, as far as they are given."""
+    given = {side: keep(folder, side, np.array(problem[side])) for side in SIDES if side in problem}
+    return problem | given
+
+
+def same(found: Record, expected: Record) -> None:
+    assert list(found.steps) == list(expected.steps)
+    assert (found.settings, found.warnings) == (expected.settings, expected.warnings)
+    for name, step in expected.steps.items():
+        assert [*map(list, found.steps[name].labels)] == [*map(list, step.labels)]
+        if name in ("q", "k", "v"):
+            np.testing.assert_array_equal(found[name], step.values, strict=True, err_msg=name)
+        else:  # products sum in another order where the arrays lie otherwise in memory
+            np.testing.assert_allclose(
+                found[name], step.values, rtol=1e-12, atol=1e-12, strict=True, err_msg=name
+            )
+
+
+GIVEN = [name for name, problem in PROBLEMS.items() if "value" in problem]
+
+
+@pytest.mark.parametrize("case", GIVEN)
+@pytest.mark.parametrize("keep", KEEPS)
+def test_each_convention(case: str, keep: Keep, tmp_path: Path) -> None:
+    problem = {**PROBLEMS[case]}
+    by_rows = read_problem(from_mapping(in_files(problem, tmp_path, keep)))
+    assert isinstance(by_rows.value.inputs, Stored)
+    same(compute(by_rows), compute(problem))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("keep", KEEPS)
+def test_types(dtype: str, keep: Keep, tmp_path: Path) -> None:
+    Q, K, V = (np.random.default_rng(seed).normal(size=(11, 3)) for seed in range(3))
+    problem = {"query": Q, "key": K, "value": V, "dtype": dtype}
+    same(compute(in_files(problem, tmp_path, keep)), compute(problem))
+
+
+LAYOUTS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "one": ({}, (7, 6)),
+    "columns": ({"layout": "columns"}, (6, 7)),
+    "batch": ({}, (5, 7, 6)),
+    "packed": ({"heads": 3}, (7, 6)),
+    "packed columns": ({"heads": 3, "layout": "columns"}, (5, 6, 7)),
+    "bhsd": ({"axes": "bhsd"}, (5, 3, 7, 2)),
+    "bshd": ({"axes": "bshd"}, (5, 7, 3, 2)),
+    "four columns": ({"layout": "columns"}, (5, 3, 2, 7)),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("keep", KEEPS)
+def test_layouts_and_parts_of_them(layout: str, keep: Keep, tmp_path: Path) -> None:
+    keys, shape = LAYOUTS[layout]
+    arrays = [np.random.default_rng(seed).normal(size=shape) for seed in range(3)]
+    problem = dict(zip(SIDES, arrays, strict=True)) | keys
+    files = in_files(problem, tmp_path, keep)
+    same(compute(files), compute(problem))
+    part: dict[str, Any] = {"query_token": 4}
+    if "heads" in keys or len(shape) == 4:
+        part["head"] = 2
+    if len(shape) > 2:
+        part["batch"] = 3
+    same(compute(files, **part), compute(problem, **part))
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_what_is_no_matrix_of_numbers(side: str, tmp_path: Path) -> None:
+    problem = {name: np.ones((3, 2)) for name in SIDES}
+    for bad in (np.ones((3, 2), dtype=bool), np.ones((0, 2)), np.ones(3), np.float64(1)):
+        said = []
+        for node in (bad, as_npy(tmp_path, side, bad)):
+            with pytest.raises(AttnError) as caught:
+                compute(problem | {side: node})
+            said.append((caught.value.message, caught.value.path, caught.value.help))
+        if np.ndim(bad):  # an array without axes is a number, and a file of it is a file
+            assert said[0] == said[1]
+
+
+def read_by(problem: dict[str, Any], monkeypatch: pytest.MonkeyPatch, **part: Any) -> list[str]:
+    """The letters of the sides that a part of the problem reads rows of."""
+    read: list[str] = []
+    rows = Projection.rows
+    loaded = read_problem(from_mapping(problem))
+
+    def noted(self: Projection, *arguments: Any) -> Any:
+        read.extend(side for side in SIDES if getattr(loaded, side) is self)
+        return rows(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Projection, "rows", noted)
+        compute(loaded, **part)
+    return read
+
+
+def test_only_what_a_step_needs_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = in_files({side: np.ones((5, 3)) for side in SIDES}, tmp_path, as_npy)
+    assert read_by(files, monkeypatch, steps="weights") == ["query", "key"]
+    assert read_by(files, monkeypatch, steps="v") == ["value"]
+    assert read_by(files, monkeypatch, steps="output") == ["query", "key", "value"]
+
+
+def test_one_query_reads_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = in_files({side: np.ones((503, 3)) for side in SIDES}, tmp_path, as_npy)
+    read, total = os.preadv, 0
+
+    def counted(descriptor: int, buffers: Any, offset: int) -> int:
+        nonlocal total
+        total += (got := read(descriptor, buffers, offset))
+        return got
+
+    monkeypatch.setattr(os, "preadv", counted)
+    compute(files, steps="weights", query_token=401)
+    assert total == (1 + 503) * 3 * 8
+
+
+def write_problem(folder: Path, text: str = "query: q.npy\nkey: q.npy\nvalue: v.npy\n") -> Path:
+    (folder / "problem.yaml").write_text(text)
+    return folder / "problem.yaml"
+
+
+def test_a_value_is_placed_in_the_problem(tmp_path: Path, attn: Attn) -> None:
+    np.save(tmp_path / "q.npy", np.ones((5, 3)))
+    V = np.ones((5, 3))
+    V[4, 1] = np.nan
+    np.save(tmp_path / "v.npy", V)
+    file = write_problem(tmp_path)
+    ran = attn("compute", file)
+    assert ran.status == 2
+    assert ran.err.startswith("error: value[4][1] is NaN\n")
+    assert f"{file}:3:8" in ran.err
+    assert attn("compute", file, "--only", "weights").status == 0  # V is not looked at
+    ran = attn("compute", "--query", tmp_path / "v.npy", "--key", tmp_path / "q.npy",
+               "--value", tmp_path / "q.npy")  # fmt: skip
+    assert "query[4][1] is NaN" in ran.err
+    assert "--> --query" in ran.err
+
+
+def test_a_problem_in_an_archive(tmp_path: Path, attn: Attn) -> None:
+    Q, K, V = (np.random.default_rng(seed).normal(size=(5, 3)) for seed in range(3))
+    np.savez(tmp_path / "plain.npz", q=Q, k=K, v=V)
+    np.savez_compressed(tmp_path / "packed.npz", q=Q, k=K, v=V)
+    plain, packed = (
+        json.loads(attn("compute", tmp_path / name, "--format", "json").out)
+        for name in ("plain.npz", "packed.npz")
+    )
+    assert plain == packed
+    loaded = compute(str(tmp_path / "plain.npz"))
+    np.testing.assert_array_equal(loaded["v"], V)
+
+
+@pytest.mark.parametrize("cut", ["q.npy", "q.npz"])
+def test_a_file_that_is_cut_short_before(tmp_path: Path, cut: str, attn: Attn) -> None:
+    np.save(tmp_path / "q.npy", np.ones((50, 3)))
+    np.savez(tmp_path / "q.npz", q=np.ones((50, 3)))
+    (tmp_path / cut).write_bytes((tmp_path / cut).read_bytes()[:-40])
+    options = [f"--{side}={tmp_path / cut}" for side in SIDES]
+    ran = attn("compute", *options)
+    assert ran.status == 2
+    assert ran.err.startswith(f"error: {tmp_path / cut} is")
