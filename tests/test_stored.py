@@ -181,17 +181,28 @@ def test_a_chunk_is_the_most_that_is_read_at_once(
     folder: Path, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stored, "CHUNK", 10 * 7 * 8)
+    monkeypatch.setattr(stored, "GAP", 0)
     typed(saved(folder, numbers((101, 7))))[:]
     assert (counted.bytes, counted.calls) == (101 * 7 * 8, 11)
 
 
-def test_heads_side_by_side_are_read_twice_at_most(folder: Path, counted: Counted) -> None:
+@pytest.mark.parametrize("gap", [8, 1 << 14])  # far apart, and close together
+def test_heads_side_by_side_are_read_twice_at_most(
+    folder: Path, counted: Counted, gap: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "GAP", gap)
     heads, n, d = 13, 211, 3
     array = numbers((n, heads * d))
     view = typed(saved(folder, array)).reshape((n, heads, d)).swapaxes(-2, -3)
     for head in range(heads):
         np.testing.assert_array_equal(view[(head,)][:], array[:, head * d : (head + 1) * d])
-    assert counted.bytes <= 2 * array.nbytes + d * 8
+    assert counted.bytes <= 2 * array.nbytes
+    held, counted.bytes = counted.bytes, 0
+    monkeypatch.setattr(stored, "MOST_HELD", array.nbytes - 1)
+    view = typed(saved(folder, array)).reshape((n, heads, d)).swapaxes(-2, -3)
+    for head in range(heads):
+        view[(head,)][:]
+    assert counted.bytes > held or gap == 8
 
 
 def test_one_head_of_those_side_by_side_does_not_hold_the_rest(
@@ -235,6 +246,7 @@ def test_the_index_is_that_of_the_whole_array(folder: Path) -> None:
         typed(file).swapaxes(1, 2)[(1, 4)],
         typed(file).swapaxes(-1, -2)[(1,)],
         typed(file).reshape((2, 3, 5, 4, 2)).swapaxes(-2, -3)[(1, 2, 3)],
+        typed(saved(folder, np.asfortranarray(array), "f.npy")),
     ):
         with pytest.raises(AttnError) as caught:
             view[:]

@@ -14,10 +14,12 @@ import pytest
 from attn_cli import Record, compute
 from attn_cli.core.problem import Projection
 from attn_cli.errors import AttnError
-from attn_cli.read.matrices import matrix
+from attn_cli.read.matrices import matrix, stored
+from attn_cli.read.matrices.arrays import Archive, read_npy
 from attn_cli.read.matrices.document import from_mapping
 from attn_cli.read.matrices.stored import Stored
 from attn_cli.read.problem.schema import read_problem
+from attn_cli.record import Numbered
 from tests.conftest import Attn
 from tests.conventions.cases import PROBLEMS
 
@@ -74,9 +76,8 @@ GIVEN = [name for name, problem in PROBLEMS.items() if "value" in problem]
 
 
 @pytest.mark.parametrize("case", GIVEN)
-@pytest.mark.parametrize("keep", KEEPS)
-def test_each_convention(case: str, keep: Keep, tmp_path: Path) -> None:
-    problem = {**PROBLEMS[case]}
+def test_each_convention(case: str, tmp_path: Path) -> None:
+    problem, keep = PROBLEMS[case], KEEPS[GIVEN.index(case) % len(KEEPS)]
     by_rows = read_problem(from_mapping(in_files(problem, tmp_path, keep)))
     assert isinstance(by_rows.value.inputs, Stored)
     same(compute(by_rows), compute(problem))
@@ -116,6 +117,18 @@ def test_layouts_and_parts_of_them(layout: str, keep: Keep, tmp_path: Path) -> N
     if len(shape) > 2:
         part["batch"] = 3
     same(compute(files, **part), compute(problem, **part))
+
+
+@pytest.mark.parametrize("large", [0, 1 << 40])
+def test_the_index_is_that_of_the_array_as_the_problem_has_it(
+    large: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matrix, "LARGE", large)
+    Q = np.ones((5, 7))
+    Q[3, 2] = np.nan
+    problem = {"query": as_transpose(tmp_path, "query", Q), "key": np.ones((2, 7))}
+    with pytest.raises(AttnError, match=r"query\[3\]\[2\] is NaN"):
+        compute(problem | {"value": [[1], [2]]})
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -163,6 +176,7 @@ def test_one_query_reads_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         total += (got := read(descriptor, buffers, offset))
         return got
 
+    monkeypatch.setattr(stored, "GAP", 0)  # so that a small array is worth reading in parts
     monkeypatch.setattr(os, "preadv", counted)
     compute(files, steps="weights", query_token=401)
     assert total == (1 + 503) * 3 * 8
@@ -212,3 +226,41 @@ def test_a_file_that_is_cut_short_before(tmp_path: Path, cut: str, attn: Attn) -
     ran = attn("compute", *options)
     assert ran.status == 2
     assert ran.err.startswith(f"error: {tmp_path / cut} is")
+
+
+def test_a_file_that_changes_while_it_is_read_whole(
+    tmp_path: Path, attn: Attn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(stream: Any, *arguments: Any) -> Any:
+        array = read_npy(stream, *arguments)
+        os.utime(tmp_path / "q.npy", ns=(0, 1))
+        return array
+
+    np.save(tmp_path / "q.npy", np.ones((5, 3)))
+    monkeypatch.setattr(matrix, "LARGE", 1 << 40)
+    monkeypatch.setattr(matrix, "read_npy", slow)
+    ran = attn("compute", *(f"--{side}={tmp_path / 'q.npy'}" for side in SIDES))
+    assert ran.status == 2
+    assert ran.err.startswith(
+        f"error: {tmp_path / 'q.npy'} changed while it was read: it was written to\n"
+    )
+
+
+def test_an_archive_in_whose_place_another_is_put(tmp_path: Path) -> None:
+    file = tmp_path / "qkv.npz"
+    np.savez(file, a=np.ones((5, 3)))
+    archive = Archive(lambda: file.open("rb"), "qkv.npz", ())
+    assert archive.read("a", ()).shape == (5, 3)
+    np.savez(file, b=np.ones((5, 30)))
+    with pytest.raises(AttnError, match=r"qkv.npz changed while it was read: it had \d+ bytes and"):
+        archive.read("a", ())
+
+
+@pytest.mark.parametrize(
+    ("label", "places"),
+    [("17", [4]), ("017", [4]), ("13", [0]), ("12", []), ("18", []), ("-13", []), ("", []),
+     ("1" * 30, []), ("\u0661\u0663", [])],
+)  # fmt: skip
+def test_the_place_of_a_number(label: str, places: list[int]) -> None:
+    assert Numbered(range(13, 18)).places(label) == places
+    assert list(Numbered(range(13, 18))) == ["13", "14", "15", "16", "17"]

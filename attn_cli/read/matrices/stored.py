@@ -30,6 +30,7 @@ from attn_cli.read.matrices.files import Stamp, refuse_changed
 
 CHUNK = 1 << 20  # bytes that are read at once: they stay in the cache until they are checked
 GAP = 16 << 10  # bytes that are sooner read over than skipped by one more call
+MOST_HELD = 1 << 30  # bytes of an array that is held because its parts were asked for too often
 MOST_OPEN = 64  # files that may stay open; the system allows a process some hundreds
 
 _open: weakref.WeakSet[File] = weakref.WeakSet()
@@ -72,43 +73,32 @@ class File:
                 raise AttnError(f"{self.name} ends before its end", path=self.path)
             done += got
 
+    def read(self, offset: int, size: int) -> AnyArray:
+        """Return bytes that stand by themselves."""
+        found = np.empty(size, dtype=np.uint8)
+        self.fill(found, offset)
+        return found
+
     def part(self, offset: int, size: int) -> AnyArray:
-        """Return bytes that are parted by others from what is read next.
+        """Return bytes that are few, or that are parted by others from what is read next.
 
         Heads that lie side by side are often all read, one after the other. Once that takes more
         bytes than the array has, the rest is cheaper from the whole, which is held from then on.
         """
         with self._lock:
             self._spent += max(size, GAP)
-            if self._whole is None and self._spent > self._size:
-                whole = np.empty(self._size, dtype=np.uint8)
-                self.fill(whole, self._start)
+            if self._whole is None and MOST_HELD >= self._size < self._spent:
+                whole = self.read(self._start, self._size)
                 self.refuse_changed()
                 self._whole = whole
-        if self._whole is not None:
-            at = offset - self._start
-            return self._whole[at : at + size]
-        found = np.empty(size, dtype=np.uint8)
-        self.fill(found, offset)
-        return found
+        if self._whole is None:
+            return self.read(offset, size)
+        at = offset - self._start
+        return self._whole[at : at + size]
 
     def refuse_changed(self) -> None:
         """Raise AttnError where the file is not what it was when it was opened."""
         refuse_changed(self._descriptor, self._stamp, self.name, self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The array in the file as the problem has it, which messages count in."""
-
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    def index(self, offset: int) -> tuple[int, ...]:
-        """Return the index of the cell at an offset in the file."""
-        sizes = zip(self.strides, self.shape, strict=True)
-        return tuple((offset - self.offset) // stride % size for stride, size in sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +109,14 @@ class Casting:
     finite: bool  # whether NaN and infinity are refused
     path: Path
     located: Callable[[AttnError], AttnError]  # adds the place in the problem's own text
+    written: Stored  # the array as the problem has it: messages count in it
+
+    def unfit(self, offset: int, value: Any) -> AttnError:
+        """Return the error for a value that stands at an offset in the file."""
+        offset -= self.written.offset
+        sizes = zip(self.written.strides, self.written.shape, strict=True)
+        index = tuple(offset // stride % size for stride, size in sizes)
+        return unfit((*self.path, *index), value, self.type_.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +131,6 @@ class Stored:
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
-    origin: Origin
     casting: Casting | None = field(default=None)  # None: numbers as they are stored
 
     @property
@@ -155,7 +152,7 @@ class Stored:
         finite: bool,
     ) -> Stored:
         """Return the view that gives numbers of a type, and refuses as `casting.cast` does."""
-        return replace(self, casting=Casting(type_, finite, path, located))
+        return replace(self, casting=Casting(type_, finite, path, located, self))
 
     def close(self) -> None:
         """Close the file, for all views of it."""
@@ -234,25 +231,20 @@ class Stored:
     def _chunk(self, offset: int, strides: tuple[int, ...], target: AnyArray) -> None:
         """Read one chunk, cast it, check it, and put it where it belongs."""
         size = _extent(target.shape, strides, self.stored.itemsize)
-        dense = size == prod(target.shape) * self.stored.itemsize
+        alone = size == prod(target.shape) * self.stored.itemsize and size >= GAP
+        straight = target.flags.c_contiguous
         type_ = None if self.casting is None else self.casting.type_
-        as_is = type_ is None or self.stored == type_.read_as == type_.carrier
-        if dense and as_is and target.flags.c_contiguous:
+        if alone and straight and (type_ is None or self.stored == type_.read_as == type_.carrier):
             self.file.fill(target, offset)
             self._check(target, target, offset, strides)
             return
-        if dense:
-            raw = np.empty(size, dtype=np.uint8)
-            self.file.fill(raw, offset)
-        else:
-            raw = self.file.part(offset, size)
+        raw = self.file.read(offset, size) if alone else self.file.part(offset, size)
         cells: AnyArray = np.ndarray(target.shape, self.stored, raw, 0, strides)
-        if type_ is None or (type_.read_as == type_.carrier and target.flags.c_contiguous):
-            with np.errstate(over="ignore"):
-                target[...] = cells
-            self._check(cells, target, offset, strides)
-            return
         with np.errstate(over="ignore"):
+            if type_ is None or (straight and type_.read_as == type_.carrier):
+                target[...] = cells
+                self._check(cells, target, offset, strides)
+                return
             made = type_.round(cells.astype(type_.read_as, order="C"))
         self._check(cells, made, offset, strides)
         target[...] = made
@@ -264,10 +256,11 @@ class Stored:
         """
         if self.casting is None or not self.casting.finite or np.isfinite(made).all():
             return
+        self.file.refuse_changed()  # which would explain it
         bad = int(np.argmin(np.isfinite(made)))  # of a contiguous array, so in the file's order
         at = tuple(int(i) for i in np.unravel_index(bad, made.shape))
-        index = self.origin.index(offset + sum(i * s for i, s in zip(at, strides, strict=True)))
-        raise unfit((*self.casting.path, *index), cells[at], self.casting.type_.name)
+        offset += sum(i * stride for i, stride in zip(at, strides, strict=True))
+        raise self.casting.unfit(offset, cells[at])
 
 
 def open_stored(stream: BinaryIO, name: str, path: Path, place: slice) -> Stored | None:
@@ -286,9 +279,8 @@ def open_stored(stream: BinaryIO, name: str, path: Path, place: slice) -> Stored
     axes = range(len(shape))
     inner = [shape[:axis] if header.fortran else shape[axis + 1 :] for axis in axes]
     strides = tuple(prod(sizes) * item for sizes in inner)
-    origin = Origin(header.start, shape, strides)
     file = File(stream.fileno(), name, path, header)
-    return Stored(file, header.dtype, header.start, shape, strides, origin)
+    return Stored(file, header.dtype, header.start, shape, strides)
 
 
 def _extent(shape: tuple[int, ...], strides: tuple[int, ...], item: int) -> int:
