@@ -14,7 +14,6 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import prod
 from typing import Any, BinaryIO
@@ -23,6 +22,7 @@ import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Array
 from attn_cli.core.precision import FloatType
+from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, Path
 from attn_cli.read.matrices.arrays import Header, read_header
 from attn_cli.read.matrices.casting import unfit
@@ -101,7 +101,7 @@ class File:
         refuse_changed(self._descriptor, self._stamp, self.name, self.path)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Casting:
     """Which numbers a problem wants to be given, and what it calls the array."""
 
@@ -119,7 +119,7 @@ class Casting:
         return unfit((*self.path, *index), value, self.type_.name)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True)
 class Stored:
     """A view of an array in a file. Integers give a smaller view, a slice or positions the numbers.
 
@@ -131,7 +131,7 @@ class Stored:
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
-    casting: Casting | None = field(default=None)  # None: numbers as they are stored
+    casting: Casting | None = None  # None: numbers as they are stored
 
     @property
     def ndim(self) -> int:
