@@ -19,7 +19,7 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers check format lint types docs docs-check clean
+.PHONY: help demo test test-peers bench check format lint types docs docs-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ test: $(VENV)/test ## install what the tests need and run them
 test-peers: $(PEERS)/ready ## compare with other implementations, in a virtual environment of their own
 	$(PEERS)/bin/python -m pytest tests/peers
 
+bench: $(VENV)/demo $(PEERS)/ready ## compare times and memory with the peers, and write benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks --ours $(BIN)/python --peers $(PEERS)/bin/python $(BENCH)
+
 check: $(VENV)/dev ## format, lint, types, docs drift, tests: what .ci/run runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -73,7 +76,10 @@ types: $(VENV)/dev ## type check alone
 docs: $(VENV)/dev ## write the README's shown outputs anew
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog -r -P -I tests README.md
 
-docs-check: $(VENV)/dev ## fail where the README's shown outputs have drifted
+docs-bench: $(VENV)/demo $(PEERS)/ready ## compare times and memory with the peers, and write benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks --ours $(BIN)/python --peers $(PEERS)/bin/python $(BENCH)
+
+check: $(VENV)/dev ## fail where the README's shown outputs have drifted
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog --check --diff -P -I tests README.md
 
 clean: ## remove the virtual environment and all caches

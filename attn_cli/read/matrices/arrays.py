@@ -263,6 +263,8 @@ class Archive:
 
         What is read from there is not compared with the check sum that the archive has.
         """
+        import zipfile
+
         with self._found(member, path) as (archive, info, _):
             stream = archive.fp
             if info.compress_type != zipfile.ZIP_STORED or stream is None:

@@ -1,0 +1,1 @@
+"""What runs in the workers: `ours` where this package is installed, `peers` where torch is."""

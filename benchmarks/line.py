@@ -1,0 +1,142 @@
+"""One line of the table: what was measured, both sides, the mark, and whether the results agree."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, fields
+
+from benchmarks.rounds import Paired, over
+
+# What two results may differ by before their times mean nothing. Scores of a hundred in float32
+# move the weights by this much.
+AGREE = {"float32": 1e-3, "float64": 1e-9}
+NOTHING = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the table, as it is printed. `what` is 'topic: case'; no mark is information."""
+
+    row: str
+    what: str
+    ours: str
+    peer: str = NOTHING
+    ratio: str = NOTHING
+    mark: str = NOTHING
+    reached: str = NOTHING
+    runs: str = NOTHING
+    results: str = NOTHING
+
+    @property
+    def topic(self) -> str:
+        """What lines with the same mark have in common."""
+        return self.what.partition(":")[0]
+
+    @property
+    def missed(self) -> bool:
+        """Whether the mark, or the peer's result, was missed."""
+        return self.reached == "no"
+
+
+HEADER = ("#", "what", "ours", "peer", "ratio", "mark", "reached", "runs", "results differ by")
+
+
+def timed(
+    row: int,
+    what: str,
+    times: Paired,
+    mark: float | None = None,
+    *,
+    differs: float | None = None,
+    dtype: str = "float32",
+) -> Line:
+    """Return the line of two times, whose ratio must be `mark` at most.
+
+    `differs` is the largest difference of the two results.
+    """
+    agree = differs is None or differs <= AGREE[dtype]
+    return Line(
+        str(row),
+        what,
+        seconds(times.ours),
+        seconds(times.peer),
+        f"{times.ratio:.3f} ({times.low:.3f}–{times.high:.3f})",
+        *_mark(mark, "x", agree and (mark is None or times.ratio <= mark), agree),
+        str(times.runs),
+        NOTHING if differs is None else f"{differs:.1e}",
+    )
+
+
+def peak(row: int, what: str, ours: float, mark: float, peer: float | None = None) -> Line:
+    """Return the line of peak memory in bytes, which must be `mark` MB at most."""
+    ratio = NOTHING if peer is None else f"{over(ours, peer):.3f}"
+    there = NOTHING if peer is None else megabytes(peer)
+    reached = ours <= mark * 1e6
+    return Line(str(row), what, megabytes(ours), there, ratio, *_mark(mark, "MB", reached), "1")
+
+
+def accuracy(row: int, what: str, ours: float, peer: float, mark: float, draws: int) -> Line:
+    """Return the line of two largest errors against float64, whose ratio must be `mark` at most."""
+    ratio = over(ours, peer)
+    return Line(
+        str(row),
+        what,
+        f"{ours:.2e}",
+        f"{peer:.2e}",
+        f"{ratio:.3f}",
+        *_mark(mark, "x", ratio <= mark),
+        str(draws),
+    )
+
+
+def failed(row: int, error: Exception) -> Line:
+    """Return the line of a row that could not be measured."""
+    text = f"{type(error).__name__}: {error}"
+    return Line(str(row), " ".join(text.replace("|", "/").split())[:300], NOTHING, reached="no")
+
+
+def seconds(time: float) -> str:
+    """Write a time with three digits.
+
+    >>> seconds(0.012345), seconds(1.2345), seconds(123.45)
+    ('12.3 ms', '1.23 s', '123 s')
+    """
+    if time < 0.9995:
+        return f"{1000 * time:#.3g}".rstrip(".") + " ms"
+    return f"{time:#.3g}".rstrip(".") + " s"
+
+
+def megabytes(size: float) -> str:
+    """Write bytes in units of a million.
+
+    >>> megabytes(123_456_789)
+    '123 MB'
+    """
+    return f"{size / 1e6:.0f} MB"
+
+
+def table(lines: list[Line]) -> str:
+    """Return the lines as one table in Markdown, its columns aligned."""
+    cells = [HEADER, *(astuple(line) for line in lines)]
+    widths = [max(len(row[n]) for row in cells) for n in range(len(HEADER))]
+    rows = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |"
+            for row in cells]  # fmt: skip
+    rows.insert(1, "| " + " | ".join("-" * w for w in widths) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def parsed(text: str) -> list[Line]:
+    """Return the lines of the table in a text, as `table` wrote them."""
+    rows = [
+        [cell.strip() for cell in row.strip().strip("|").split(" | ")]
+        for row in text.splitlines()
+        if row.startswith("| ")
+    ]
+    start = next((n for n, cells in enumerate(rows) if tuple(cells) == HEADER), len(rows))
+    return [Line(*cells) for cells in rows[start + 2 :] if len(cells) == len(fields(Line))]
+
+
+def _mark(mark: float | None, unit: str, reached: bool, agree: bool = True) -> tuple[str, str]:
+    """Return the cells of the mark and of whether it was reached."""
+    if mark is None:
+        return NOTHING, NOTHING if agree else "no"
+    return f"≤ {mark:g} {unit}", "yes" if reached else "no"

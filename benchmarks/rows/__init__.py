@@ -1,0 +1,20 @@
+"""The rows of the table: each module measures its own, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from benchmarks.bench import Bench
+from benchmarks.line import Line
+from benchmarks.rows import additive, dense, memory, one_query, reading, script, sparse, startup
+
+ROWS: dict[int, Callable[[Bench], Iterator[Line]]] = {
+    1: startup.lines,
+    2: dense.lines,
+    3: script.lines,
+    4: memory.lines,
+    5: sparse.lines,
+    6: one_query.lines,
+    7: additive.lines,
+    8: reading.lines,
+}
