@@ -56,9 +56,10 @@ def _measured(bench: Bench, row: int) -> list[Line]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    interpreter = {"type": _interpreter, "required": True, "metavar": "PYTHON"}
-    parser.add_argument("--ours", help="where this package is installed", **interpreter)
-    parser.add_argument("--peers", help="where torch and onnxruntime are", **interpreter)
+    for side, has in (("--ours", "this package"), ("--peers", "torch and onnxruntime")):
+        parser.add_argument(
+            side, type=_interpreter, required=True, metavar="PYTHON", help=f"that has {has}"
+        )
     parser.add_argument("--rows", type=_rows, default=list(ROWS), help="such as 1,3 (all)")
     parser.add_argument("--threads", type=int, help="of both sides (the cores there are)")
     parser.add_argument("--runs", type=int, help="exactly so many, instead of as time allows")

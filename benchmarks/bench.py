@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.process import environment
-from benchmarks.rounds import Effort
+from benchmarks.rounds import Effort, Paired, in_turn, paired
 from benchmarks.worker import Worker
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -48,6 +48,10 @@ class Bench:
     def our_worker(self) -> Worker:
         """Start a worker of our side alone."""
         return Worker(self.ours, "ours", ONE_THREAD)
+
+    def paired(self, ours: Worker, peer: Worker) -> Paired:
+        """Have two workers do in turn what each of them was prepared for."""
+        return paired(in_turn([ours.time, peer.time], self.effort))
 
     def attn(self, *arguments: str) -> list[str]:
         """Return the command line of `attn` as whoever installed it calls it."""

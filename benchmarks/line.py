@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 
 from benchmarks.rounds import Paired, over
@@ -74,18 +75,12 @@ def peak(row: int, what: str, ours: float, mark: float, peer: float | None = Non
     return Line(str(row), what, megabytes(ours), there, ratio, *_mark(mark, "MB", reached), "1")
 
 
-def accuracy(row: int, what: str, ours: float, peer: float, mark: float, draws: int) -> Line:
-    """Return the line of two largest errors against float64, whose ratio must be `mark` at most."""
+def accuracy(row: int, what: str, errors: Sequence[float], mark: float, draws: int) -> Line:
+    """Return the line of our largest error against float64 and the peer's, and `mark` times it."""
+    ours, peer = errors
     ratio = over(ours, peer)
-    return Line(
-        str(row),
-        what,
-        f"{ours:.2e}",
-        f"{peer:.2e}",
-        f"{ratio:.3f}",
-        *_mark(mark, "x", ratio <= mark),
-        str(draws),
-    )
+    cells = _mark(mark, "x", ratio <= mark)
+    return Line(str(row), what, f"{ours:.2e}", f"{peer:.2e}", f"{ratio:.3f}", *cells, str(draws))
 
 
 def failed(row: int, error: Exception) -> Line:

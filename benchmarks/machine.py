@@ -34,9 +34,8 @@ def _cpu() -> str:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return platform.processor() or platform.machine()
-    entries = dict(
-        (part.strip() for part in line.split(":", 1)) for line in text.splitlines() if ":" in line
-    )
+    lines = [line.partition(":") for line in text.splitlines()]
+    entries = {name.strip(): value.strip() for name, _, value in lines}
     flags = set(entries.get("flags", entries.get("Features", "")).split())
     vectors = " ".join(flag for flag in FLAGS if flag in flags)
     return f"{entries.get('model name', platform.machine())} ({vectors})"

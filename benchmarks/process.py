@@ -6,7 +6,6 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Sequence
 from typing import NamedTuple
 
 # Each of these changes what is measured, and most shells have none of them.
@@ -27,7 +26,7 @@ class Ran(NamedTuple):
     peak: float
 
 
-def run(command: Sequence[str]) -> Ran:
+def run(command: list[str]) -> Ran:
     """Run a command, an absolute path and arguments, with nothing to read and nobody who reads.
 
     Raises FailedError, with what the command wrote on standard error, where its status is not 0.

@@ -1,4 +1,4 @@
-"""benchmarks/RESULTS.md: the table, the machine, how it was measured; and the README's short table."""
+"""benchmarks/RESULTS.md: the table, the machine, how it was measured; the README's short form."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ HOW = """\
   the largest in brackets; `runs` is how many pairs.
 - Whole processes are started directly, without a shell, with output into the void, and waited for
   with `wait4`: wall time, CPU time (user and system, all threads), and peak memory as the system
-  counts it (1 MB = 10^6 bytes). `PYTHONDONTWRITEBYTECODE`, `PYTHONUNBUFFERED` and the variables that
-  set numbers of threads are taken out of the environment.
+  counts it (1 MB = 10^6 bytes). `PYTHONDONTWRITEBYTECODE`, `PYTHONUNBUFFERED` and the variables
+  that set numbers of threads are taken out of the environment.
 - Inside the API, one process for each side stays alive; both load the same .npy files, and each
   times its own call. Ours has BLAS held to one thread and is called with `threads=`, torch has
   `set_num_threads` of the same.

@@ -55,7 +55,7 @@ class Paired:
     runs: int
 
 
-def paired(pairs: Sequence[tuple[float, float]]) -> Paired:
+def paired(pairs: Sequence[tuple[float, ...]]) -> Paired:
     """Return the medians of pairs (ours, peer).
 
     The median of the ratios, not the ratio of the medians: what slows the machine down for a while
@@ -75,7 +75,7 @@ def paired(pairs: Sequence[tuple[float, float]]) -> Paired:
     )
 
 
-def without_start(rounds: Sequence[tuple[float, float, float, float]]) -> Paired:
+def without_start(rounds: Sequence[tuple[float, ...]]) -> Paired:
     """Return (ours, peer) of rounds (ours, peer, ours on nothing, the peer on nothing).
 
     Start-up is taken off within a round. Then the ratio is that of the medians: a start-up of

@@ -35,7 +35,7 @@ def prepare(arrays: dict[str, str], threads: int, dtype: str, keys: dict[str, An
     """Load Q, K and V; words in `keys` that end in .npy become the arrays of these files."""
     loaded = {name: np.load(file) for name, file in arrays.items()}
     known = inspect.signature(attn_cli.attention).parameters
-    more = {"threads": threads} if "threads" in known else {}
+    more: dict[str, Any] = {"threads": threads} if "threads" in known else {}
     attention = functools.partial(
         attn_cli.attention, **loaded, **_loaded(keys), **more, steps=["output"], dtype=dtype
     )
@@ -53,7 +53,8 @@ def _loaded(node: Any) -> Any:
 def write_yaml(file: str, n: int, form: str, digits: int) -> None:
     """Write n x n standard normal numbers as the key `query` of a problem.
 
-    `form` is 'rows', one list in brackets a line, or 'block', one number a line. `digits` after the point; 0 is as many as bring the number back.
+    `form` is 'rows', one list in brackets a line, or 'block', one number a line. `digits`
+    after the point; 0 is as many as bring the number back.
     """
     matrix = np.random.default_rng(n).standard_normal((n, n))
     write = repr if digits == 0 else f"{{:.{digits}f}}".format

@@ -9,7 +9,6 @@ from pathlib import Path
 from benchmarks.bench import Bench
 from benchmarks.line import Line, peak, timed
 from benchmarks.process import run
-from benchmarks.rounds import in_turn, paired
 from benchmarks.rows.dense import NAMES, differs, prepare
 
 H = D = 64
@@ -27,7 +26,7 @@ def lines(bench: Bench) -> Iterator[Line]:
         ours.ask("normal", files=shapes, seed=H, dtype="float32")
         prepare(bench, ours, files, "float32", score={"function": "additive", **learnt})
         peers.ask("prepare_additive", arrays=files, **learnt)
-        times = paired(in_turn([ours.time, peers.time], bench.effort))
+        times = bench.paired(ours, peers)
         apart = differs(bench, ours, peers)
         there = peers.ask("peak")
     what = f"n = {n}, h = {H}, d = {D}, float32"

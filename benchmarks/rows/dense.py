@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from benchmarks.bench import Bench
 from benchmarks.line import Line, accuracy, timed
-from benchmarks.rounds import in_turn, paired
 from benchmarks.worker import Worker
 
 NAMES = ("query", "key", "value")
@@ -51,7 +50,7 @@ def _line(bench: Bench, ours: Worker, peers: Worker, case: Case, n: int, d: int)
     ours.ask("normal", files=shapes, seed=n + d, dtype=case.dtype, scale=case.scale)
     prepare(bench, ours, files, case.dtype, causal=case.causal)
     peers.ask("prepare", arrays=files, causal=case.causal)
-    times = paired(in_turn([ours.time, peers.time], bench.effort))
+    times = bench.paired(ours, peers)
     what = f"{case.what}: n = {n}, d = {d}"
     return timed(2, what, times, case.mark, differs=differs(bench, ours, peers), dtype=case.dtype)
 
@@ -61,7 +60,7 @@ def _onnx(bench: Bench, ours: Worker, peers: Worker, n: int, d: int) -> Line:
     ours.ask("normal", files={file: [n, d] for file in files}, seed=n + d, dtype="float32")
     prepare(bench, ours, files, "float32")
     peers.ask("prepare_onnx", arrays=files, threads=bench.threads)
-    times = paired(in_turn([ours.time, peers.time], bench.effort))
+    times = bench.paired(ours, peers)
     what = f"float32 dense against ONNX Runtime: n = {n}, d = {d}"
     return timed(2, what, times, differs=differs(bench, ours, peers))
 
@@ -83,7 +82,7 @@ def _exact(bench: Bench, ours: Worker, peers: Worker, name: str, causal: bool) -
             error = ours.ask("difference", one=result, other=reference)
             worst[side] = max(worst[side], error)
     what = f"largest error: {name}, {'causal' if causal else 'dense'}, n = {n}, d = {d}"
-    return accuracy(2, what, *worst, mark=1.0, draws=DRAWS)
+    return accuracy(2, what, worst, 1.0, DRAWS)
 
 
 def prepare(bench: Bench, ours: Worker, files: list[str], dtype: str, **keys: object) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from benchmarks.bench import Bench
 from benchmarks.line import Line, timed
-from benchmarks.rounds import in_turn, paired
 
 MARK = 0.35
 # How the numbers are laid out, digits after the point (0: all there are), and the mark.
@@ -22,7 +21,7 @@ def lines(bench: Bench) -> Iterator[Line]:
             ours.ask("write_yaml", file=file, n=n, form=form, digits=digits)
             ours.ask("prepare_reading", file=file)
             peer.ask("prepare_reading_by_yaml", file=file)
-            times = paired(in_turn([ours.time, peer.time], bench.effort))
+            times = bench.paired(ours, peer)
             here, there = bench.file("here.npy"), bench.file("there.npy")
             ours.ask("save", file=here)
             peer.ask("save", file=there)

@@ -30,7 +30,7 @@ def lines(bench: Bench) -> Iterator[Line]:
         differs = difference(bench, n)
         whole = paired([(ours, peer) for ours, peer, *_ in walls])
         yield timed(3, f".npy to .npy: n = {n}, d = {D}", whole, mark, differs=differs)
-        alone = without_start([(a, b, c, d) for a, b, c, d in walls])
+        alone = without_start(walls)
         what = f".npy to .npy, start-up taken off: n = {n}, d = {D}"
         yield timed(3, what, alone, ALONE, differs=differs)
         start = paired([(ours, peer) for _, _, ours, peer in walls])

@@ -1,4 +1,4 @@
-"""Row 5: sparse patterns inside the API: time grows with n, not with n x n, and torch with a mask."""
+"""Row 5: sparse patterns inside the API: time grows with n, and torch with the same mask."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.line import Line, timed
-from benchmarks.rounds import in_turn, paired
 from benchmarks.rows.dense import NAMES, differs, prepare
 from benchmarks.worker import Worker
 
@@ -29,7 +28,7 @@ def lines(bench: Bench) -> Iterator[Line]:
             yield from _doubled(bench, name, keys, files)
             prepare(bench, ours, files[first], "float32", **keys)
             peers.ask("prepare", arrays=files[first], selection=selection)
-            times = paired(in_turn([ours.time, peers.time], bench.effort))
+            times = bench.paired(ours, peers)
             what = f"against torch with the mask: {name}, n = {first}"
             yield timed(5, what, times, MASKED, differs=differs(bench, ours, peers))
         for name in ("stride", "global_tokens and window"):
@@ -65,7 +64,7 @@ def _doubled(bench: Bench, name: str, keys: Keys, files: dict[int, list[str]]) -
         for n, twice in zip(files, list(files)[1:], strict=False):
             prepare(bench, small, files[n], "float32", **keys)
             prepare(bench, large, files[twice], "float32", **keys)
-            times = paired(in_turn([large.time, small.time], bench.effort))
+            times = bench.paired(large, small)
             yield timed(5, f"n doubled: {name}, n = {twice} over {n}", times, DOUBLED)
 
 
@@ -82,7 +81,7 @@ def _beside_dense(
     with bench.our_worker() as dense:
         prepare(bench, ours, files, "float32", **keys)
         prepare(bench, dense, files, "float32")
-        times = paired(in_turn([ours.time, dense.time], bench.effort))
+        times = bench.paired(ours, dense)
     peers.ask("prepare", arrays=files, selection=selection)
     peers.ask("run")
     ours.ask("run")
