@@ -34,7 +34,7 @@ HOW = """\
 
 def document(lines: list[Line], known: Mapping[str, str]) -> str:
     """Return the text of RESULTS.md; `known` are the date, the machine and the versions."""
-    rows = "\n".join(f"| {name} | {value} |" for name, value in known.items())
+    rows = "\n".join(f"| {name} | {value.replace('|', '/')} |" for name, value in known.items())
     missed = sum(line.missed for line in lines)
     marks = sum(line.reached != NOTHING for line in lines)
     return (

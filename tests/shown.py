@@ -76,3 +76,10 @@ def table_of_formats() -> None:
         holds = "one step" if form.one_step else "all steps"
         options = ", ".join(f"`--{option}`" for option in form.options)
         print(f"| `{name}` | {', '.join(form.suffixes)} | {holds} | {options} |")
+
+
+def table_of_benchmarks() -> None:
+    """Print what `make bench` measured last, in short."""
+    from benchmarks.results import table_for_readme
+
+    print(table_for_readme(), end="")
