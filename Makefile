@@ -79,10 +79,7 @@ types: $(VENV)/dev ## type check alone
 docs: $(VENV)/dev ## write the README's shown outputs anew
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog -r -P -I tests README.md
 
-docs-bench: $(VENV)/demo $(PEERS)/ready ## compare times and memory with the peers, and write benchmarks/RESULTS.md
-	$(BIN)/python -m benchmarks --ours $(BIN)/python --peers $(PEERS)/bin/python $(BENCH)
-
-check: $(VENV)/dev ## fail where the README's shown outputs have drifted
+docs-check: $(VENV)/dev ## fail where the README's shown outputs have drifted
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog --check --diff -P -I tests README.md
 
 clean: ## remove the virtual environment and all caches
