@@ -56,7 +56,7 @@ test: $(VENV)/test ## install what the tests need and run them
 test-peers: $(PEERS)/ready ## compare with other implementations, in a virtual environment of their own
 	$(PEERS)/bin/python -m pytest tests/peers
 
-bench: $(VENV)/demo $(PEERS)/ready ## compare times and memory with the peers, and write benchmarks/RESULTS.md
+bench: $(VENV)/demo $(PEERS)/ready ## compare times and memory with the peers, for benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks --ours $(BIN)/python --peers $(PEERS)/bin/python $(BENCH)
 
 check: $(VENV)/dev ## format, lint, types, docs drift, tests: what .ci/run runs

@@ -29,7 +29,7 @@ def lines(bench: Bench) -> Iterator[Line]:
         walls = [tuple(ran.wall for ran in ran_in_turn) for ran_in_turn in rounds]
         differs = difference(bench, n)
         whole = paired([(ours, peer) for ours, peer, *_ in walls])
-        yield timed(3, f".npy to .npy: n = {n}, d = {D}", whole, mark, differs=differs)
+        yield timed(3, f".npy to .npy, n = {n}: d = {D}", whole, mark, differs=differs)
         alone = without_start(walls)
         what = f".npy to .npy, start-up taken off: n = {n}, d = {D}"
         yield timed(3, what, alone, ALONE, differs=differs)
