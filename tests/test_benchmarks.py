@@ -154,6 +154,10 @@ class TestDocument:
             "| 7 | additive, peak memory | 301 MB | ≤ 300 MB | no |",
         ]
 
+    def test_ratios_are_ordered_as_numbers(self) -> None:
+        two = [line.timed(2, "x", times(ratio), 20.0) for ratio in (10.25, 9.5)]
+        assert "9.500–10.250 x" in results.summary(two)
+
     def test_the_readme_quotes_the_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
