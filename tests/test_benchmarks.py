@@ -112,6 +112,8 @@ class TestLine:
 
     def test_two_exact_results_are_equally_exact(self) -> None:
         assert line.accuracy(2, "x", (0.0, 0.0), 1.0, 5).reached == "yes"
+        assert line.accuracy(2, "x", (1.004, 1.0), 1.0, 5).reached == "yes"
+        assert line.accuracy(2, "x", (1.006, 1.0), 1.0, 5).reached == "no"
         assert line.accuracy(2, "x", (1e-9, 0.0), 1.0, 5).reached == "no"
 
     @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ class TestDocument:
         assert results.summary(LINES).splitlines()[2:] == [
             "| 2 | float32 dense | 0.913–1.002 x | ≤ 1 x | no |",
             "| 2 | float64 dense | 0.700 x | ≤ 0.85 x | yes |",
-            "| 2 | largest error | 0.500 x | ≤ 1 x | yes |",
+            "| 2 | largest error | 0.50 x | ≤ 1 x | yes |",
             "| 4 | peak memory | 231 MB | ≤ 250 MB | yes |",
             "| 7 | additive, peak memory | 301 MB | ≤ 300 MB | no |",
         ]

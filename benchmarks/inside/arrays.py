@@ -21,7 +21,7 @@ def drawn(case: str, files: list[str], n: int, d: int, seed: int) -> None:
     """Write Q, K and V in float32 for one case of accuracy.
 
     `steep`: scores to +-1e4; `one huge key`: a row of K a thousand times as long; `constant rows`:
-    every row of K the same number throughout, every row of Q one number.
+    each row of Q and of K is one number throughout; `equal keys`: all rows of K are the first.
     """
     rng = np.random.default_rng(seed)
     Q, K, V = rng.standard_normal((3, n, d))
@@ -32,7 +32,11 @@ def drawn(case: str, files: list[str], n: int, d: int, seed: int) -> None:
         K[n // 3] *= 1e3
     elif case == "constant rows":
         Q[:] = Q[:, :1]
-        K[:] = K[0, 0]
+        K[:] = K[:, :1]
+    elif case == "equal keys":
+        K[:] = K[0]
+    elif case != "normal":
+        raise ValueError(f"no case {case}")
     for file, array in zip(files, (Q, K, V), strict=True):
         np.save(file, array.astype(np.float32))
 

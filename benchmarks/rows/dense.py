@@ -30,7 +30,7 @@ CASES = (
     Case("float64 dense", "float64", False, 0.85),
     Case("float64 causal", "float64", True, 0.85),
 )
-EXACT = ("normal", "steep", "one huge key", "constant rows")
+EXACT = ("normal", "steep", "one huge key", "constant rows", "equal keys")
 DRAWS = 5
 
 
