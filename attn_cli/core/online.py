@@ -3,8 +3,10 @@
     total_i   = sum_j exp(s_ij - m_i),    weighed_i = sum_j exp(s_ij - m_i) V_j
     context_i = weighed_i / total_i,      lse_i     = m_i + log(total_i)
 
-m_i is any number; 0 serves where `Bounds` prove it. Else it is the largest score so far, and when
-it grows, what was summed is scaled: Milakov and Gimelshein 2018 (arXiv 1805.02867).
+m_i is the largest score so far, and when it grows, what was summed is scaled: Milakov and
+Gimelshein 2018 (arXiv 1805.02867). Where a bound on the scores proves that no exp can overflow, it
+is the largest of the first tile in which the row sees a key, and stays: m_i = 0 would do, but the
+largest weights would be rounded once more than where exp gives 1.
 """
 
 from __future__ import annotations
@@ -21,41 +23,27 @@ from attn_cli.dataclass import dataclass
 
 @dataclass(frozen=True)
 class Bounds:
-    """What holds of all scores and values: infinite or NaN where nothing is known.
+    """What no |score| and no |value| exceeds, infinite or NaN where that is not known."""
 
-    A third of the exponents that the type has goes to exp, a third to the values and how many
-    there are; the last keeps sums apart from what is too large, and from what is too small.
-    """
-
-    score: float  # no |s_ij| is larger
-    value: float  # no |V_jc| is larger
-    least: float  # the smallest of the largest |V_jc| of each column that is not all 0
+    score: float
+    value: float
     keys: int
     dtype: np.dtype[Any]
 
     @property
     def sums_are_finite(self) -> bool:
-        """Whether no sum of values overflows, before it is divided by the total."""
+        """Whether no sum of values overflows, where no exp is above 1."""
         return self.value * self.keys < float(np.finfo(self.dtype).max) / 4
 
     @property
-    def no_maximum(self) -> bool:
-        """Whether m = 0 serves: no exp overflows, and no row of them vanishes."""
-        info = np.finfo(self.dtype)
-        third = float(info.max) ** (1 / 3)
-        return (
-            self.score < log(third)
-            and self.value * self.keys < third
-            and self.least > float(info.tiny) ** (1 / 3)
-        )
+    def need_no_maximum(self) -> bool:
+        """Whether no sum overflows whichever of a row's scores is taken from all of them.
 
-
-def bounds_of(V: Array, score: float) -> Bounds:
-    """Return what is known, with no |score| larger than `score`."""
-    columns = np.maximum(V.max(axis=0), -V.min(axis=0))
-    some = columns[columns != 0]
-    least = float(some.min()) if some.size else np.inf
-    return Bounds(score, float(columns.max()), least, len(V), V.dtype)
+        Two scores are no further apart than twice the bound. The row whose score is taken counts 1,
+        so that no row vanishes.
+        """
+        largest = log(float(np.finfo(self.dtype).max) / 4)
+        return 2 * self.score + log(max(self.value, 1.0) * self.keys) < largest
 
 
 class Sums:
@@ -63,12 +51,12 @@ class Sums:
 
     def __init__(self, weighed: Array, total: Array, highest: Array, *, follow: bool) -> None:
         self.weighed, self.total, self.highest = weighed, total, highest
-        self._follow = follow  # whether m is the largest score
+        self._follow = follow  # whether m is the largest score of all tiles, or of the first
 
     @classmethod
     def of(cls, rows: int, d_v: int, dtype: np.dtype[Any], *, follow: bool) -> Sums:
         """Return the sums over no keys."""
-        highest = np.full(rows, -np.inf if follow else 0.0, dtype=dtype)
+        highest = np.full(rows, -np.inf, dtype=dtype)
         return cls(np.zeros((rows, d_v), dtype), np.zeros(rows, dtype), highest, follow=follow)
 
     def part(self, rows: slice) -> Sums:
@@ -80,15 +68,21 @@ class Sums:
 
         The scores are overwritten.
         """
-        if self._follow:
-            highest = np.maximum(self.highest, scores.max(axis=1))
-            if (highest > self.highest).any():
-                self._shrink(np.exp(self.highest - _finite(highest)))
-                self.highest[:] = highest
-            scores -= _finite(self.highest)[:, None]
+        if self._follow or np.isneginf(self.highest).any():
+            self._raise(scores.max(axis=1))
+        scores -= _finite(self.highest)[:, None]
         e = np.exp(scores, out=scores)
         self.weighed += e @ V
         self.total += e @ np.ones(len(V), dtype=e.dtype)  # a product is the fastest sum
+
+    def _raise(self, highest: Array) -> None:
+        """Let m grow, where it is to be the largest, or is to begin."""
+        if not self._follow:
+            highest = np.where(np.isneginf(self.highest), highest, self.highest)
+        highest = np.maximum(self.highest, highest)
+        if (highest > self.highest).any():
+            self._shrink(np.exp(self.highest - _finite(highest)))
+            self.highest[:] = highest
 
     def _shrink(self, by: Array) -> None:
         self.weighed *= by[:, None]

@@ -22,7 +22,7 @@ import numpy as np
 from attn_cli.core.arrays import Array, Bools, largest
 from attn_cli.core.axes import OF_ROWS, WEIGHED, WHOLE_ROWS
 from attn_cli.core.block import Entry, score_of
-from attn_cli.core.online import Sums, bounds_of
+from attn_cli.core.online import Bounds, Sums
 from attn_cli.core.place import Place
 from attn_cli.core.plan import Plan
 from attn_cli.core.problem import Problem, Tile
@@ -148,11 +148,12 @@ class Tiles:
         known = [products]
         for stage in rules.stages:
             known.append(stage.bound(known[-1]))
-        bounds = bounds_of(V, known[-1] / (rules.temperature or 1.0))
+        bound = known[-1] / (rules.temperature or 1.0)
+        bounds = Bounds(bound, largest(V), len(V), V.dtype)
         if not bounds.sums_are_finite:
             return None
         count = rows.stop - rows.start
-        sums = Sums.of(count, V.shape[1], V.dtype, follow=not bounds.no_maximum)
+        sums = Sums.of(count, V.shape[1], V.dtype, follow=not bounds.need_no_maximum)
         work = Work(rows.start, A, sums, watched=not max(known) < np.inf)
         try:
             for sweep in self._sweeps(rows):
