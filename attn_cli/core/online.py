@@ -52,6 +52,9 @@ class Sums:
     def __init__(self, weighed: Array, total: Array, highest: Array, *, follow: bool) -> None:
         self.weighed, self.total, self.highest = weighed, total, highest
         self._follow = follow  # whether m is the largest score of all tiles, or of the first
+        # Of the tile at hand: made once, as memory is the one thing that threads wait for.
+        self._product = np.empty_like(weighed, order="C")
+        self._sum = np.empty_like(total, order="C")
 
     @classmethod
     def of(cls, rows: int, d_v: int, dtype: np.dtype[Any], *, follow: bool) -> Sums:
@@ -68,12 +71,13 @@ class Sums:
 
         The scores are overwritten.
         """
-        if self._follow or np.isneginf(self.highest).any():
+        if self._follow or self.highest.min() == -np.inf:
             self._raise(scores.max(axis=1))
         scores -= _finite(self.highest)[:, None]
         e = np.exp(scores, out=scores)
-        self.weighed += e @ V
-        self.total += e @ np.ones(len(V), dtype=e.dtype)  # a product is the fastest sum
+        self.weighed += np.matmul(e, V, out=self._product)
+        ones = np.ones(len(V), dtype=e.dtype)
+        self.total += np.matmul(e, ones, out=self._sum)  # a product is the fastest sum
 
     def _raise(self, highest: Array) -> None:
         """Let m grow, where it is to be the largest, or is to begin."""

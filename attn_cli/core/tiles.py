@@ -205,16 +205,19 @@ class Tiles:
         reach = self._reach(sweep, rows)
         seen_by_all = self._open(sweep, rows)
         room = np.empty(self._height * self._width, dtype=self._entry.K.dtype)
+        sums = work.sums.part(part)
         for keys in self._keys(intersection(reach, [seen_by_all]), sweep, rows):
-            self._add(work, part, keys, room)
+            self._add(work, part, keys, room, sums)
         for strip in _strips(part):
             rows = work.rows(strip)
+            sums = work.sums.part(strip)
             near = without(intersection(reach, self._reach(sweep, rows)), seen_by_all)
             for keys in self._keys(near, sweep, rows):
                 at = self._entry.place(rows, keys)
                 visible = all_of(self._entry.rules.schemes, at)
                 counts = sweep.counts(at)
-                self._add(work, strip, keys, room, visible if counts is None else visible & counts)
+                visible = visible if counts is None else visible & counts
+                self._add(work, strip, keys, room, sums, visible)
 
     def _reach(self, sweep: Sweep, rows: slice) -> Ranges:
         """Return the ranges outside which none of these queries sees a key that counts."""
@@ -240,15 +243,21 @@ class Tiles:
                 yield slice(at, min(at + self._width * step, stop), step)
 
     def _add(
-        self, work: Work, part: slice, keys: slice, room: Array, visible: Bools | None = None
+        self,
+        work: Work,
+        part: slice,
+        keys: slice,
+        room: Array,
+        sums: Sums,
+        visible: Bools | None = None,
     ) -> None:
-        """Add one tile; `visible` None: each of the queries sees each of the keys."""
+        """Add one tile to its sums; `visible` None: each of the queries sees each of the keys."""
         self._workers.check()
         scores = self._scores(work, part, keys, room)
         if visible is not None:
             np.copyto(scores, -np.inf, where=~visible)
         assert self._entry.V is not None  # who asks has checked
-        work.sums.part(part).add(scores, self._entry.V[keys])
+        sums.add(scores, self._entry.V[keys])
 
     def _scores(self, work: Work, part: slice, keys: slice, room: Array) -> Array:
         """Return the scores of a tile with all that is done to them, but for what is hidden."""
