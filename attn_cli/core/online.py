@@ -52,6 +52,8 @@ class Sums:
     def __init__(self, weighed: Array, total: Array, highest: Array, *, follow: bool) -> None:
         self.weighed, self.total, self.highest = weighed, total, highest
         self._follow = follow  # whether m is the largest score of all tiles, or of the first
+        self._begun = bool(highest.min(initial=0) > -np.inf)  # whether every row has an m
+        self._shift = _finite(highest)[:, None]
         # Of the tile at hand: made once, as memory is the one thing that threads wait for.
         self._product = np.empty_like(weighed, order="C")
         self._sum = np.empty_like(total, order="C")
@@ -71,9 +73,9 @@ class Sums:
 
         The scores are overwritten.
         """
-        if self._follow or self.highest.min() == -np.inf:
+        if self._follow or not self._begun:
             self._raise(scores.max(axis=1))
-        scores -= _finite(self.highest)[:, None]
+        scores -= self._shift
         e = np.exp(scores, out=scores)
         self.weighed += np.matmul(e, V, out=self._product)
         ones = np.ones(len(V), dtype=e.dtype)
@@ -84,9 +86,13 @@ class Sums:
         if not self._follow:
             highest = np.where(np.isneginf(self.highest), highest, self.highest)
         highest = np.maximum(self.highest, highest)
-        if (highest > self.highest).any():
-            self._shrink(np.exp(self.highest - _finite(highest)))
-            self.highest[:] = highest
+        if not (highest > self.highest).any():
+            return
+        finite = _finite(highest)
+        if self.highest.max() > -np.inf:  # else nothing has been summed
+            self._shrink(np.exp(self.highest - finite))
+        self.highest[:] = highest
+        self._begun, self._shift = bool(highest.min() > -np.inf), finite[:, None]
 
     def _shrink(self, by: Array) -> None:
         self.weighed *= by[:, None]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from attn_cli.core.arrays import Integers
+from attn_cli.core.arrays import Bools, Integers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,6 +41,16 @@ def cells(whole: NDArray[Kind], at: Place) -> NDArray[Kind]:
     # Keys first: only what is wanted of each row is copied.
     part: NDArray[Any] = whole[at.batch, at.head, :, at.keys][at.i]
     return part
+
+
+def between(j: Integers, first: Integers, last: Integers) -> Bools:
+    """Return (len(first) x len(j)) True where first <= j <= last, of each query its own.
+
+    Comparisons write one byte a pair, and a difference of positions eight.
+    """
+    found: Bools = j[None, :] >= first[:, None]
+    found &= j[None, :] <= last[:, None]
+    return found
 
 
 def standing(offsets: tuple[int, ...], shift: int = 0) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.core.arrays import Array, Bools, Integers
+from attn_cli.core.place import between
 from attn_cli.core.ranges import Range, Ranges, union
 from attn_cli.dataclass import dataclass
 
@@ -48,7 +49,7 @@ class Selection:
         if self.pairs is not None:
             selected |= among(self.pairs, i, j)
         if self.window is not None:
-            selected |= np.abs(rows - columns) <= self.window
+            selected |= between(j, i - self.window, i + self.window)
         if self.stride is not None:
             selected |= (rows - columns) % self.stride == 0
         if self.block is not None:
@@ -74,6 +75,22 @@ class Selection:
             if len(keys):
                 found.append((int(keys.min()), int(keys.max()) + 1))
         return union((max(start, 0), min(stop, n_k)) for start, stop in found)
+
+    def open(self, i: Integers, n_k: int) -> Range:
+        """Return a range of which every key is selected for each of the queries i; (0, 0): none.
+
+        It is the longest that can be told from the first and the last query.
+        """
+        first, last = int(i.min()), int(i.max())
+        found: list[Range] = [(0, n_k if last < (self.global_tokens or 0) else 0)]
+        found.append((0, self.global_tokens or 0))
+        if self.window is not None:
+            found.append((last - self.window, first + self.window + 1))
+        if self.block is not None and first // self.block == last // self.block:
+            start = first // self.block * self.block
+            found.append((start, start + self.block))
+        whole = union((max(start, 0), min(stop, n_k)) for start, stop in found)
+        return max(whole, key=lambda part: part[1] - part[0], default=(0, 0))
 
 
 def among(pairs: Integers, i: Integers, j: Integers) -> Bools:

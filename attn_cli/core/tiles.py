@@ -32,7 +32,7 @@ from attn_cli.core.threads import Workers
 from attn_cli.core.visible.base import all_of, common_reach, open_to_all
 from attn_cli.dataclass import replace
 
-STRIP = 128  # queries whose keys are looked for anew where not all of a tile see the same
+STRIP = 256  # queries whose keys are looked for anew where not all of a tile see the same
 ALIGNED = 16  # keys: where ranges are cut, for products like round numbers
 FROM = 1 << 20  # scores of an entry from which on tiles are worth it
 
@@ -97,6 +97,12 @@ class Sweep(NamedTuple):
             return ((0, n_k),)
         return self.selected.reach(at.i, n_k)
 
+    def open(self, at: Place, n_k: int) -> Range:
+        """Return a range of which every key counts for each of the queries."""
+        if self.counted is not None:
+            return 0, 0
+        return (0, n_k) if self.selected is None else self.selected.open(at.i, n_k)
+
     def counts(self, at: Place) -> Bools | None:
         """Return (rows x keys) True where a key counts; None where every one does."""
         if self.counted is not None:
@@ -128,6 +134,7 @@ class Tiles:
         self._height, self._width = tile
         self._workers = workers
         self._n_k = len(entry.K)
+        self._rooms: list[Array] = []  # that no thread uses now
         self._factor = None if function.factor is None else function.factor(entry.Q, parameters)
 
     def contexts(self, rows: slice) -> Contexts | None:
@@ -201,63 +208,82 @@ class Tiles:
 
     def _sum(self, work: Work, sweep: Sweep, part: slice) -> None:
         """Sum what some queries get from all their keys."""
-        rows = work.rows(part)
-        reach = self._reach(sweep, rows)
-        seen_by_all = self._open(sweep, rows)
-        room = np.empty(self._height * self._width, dtype=self._entry.K.dtype)
-        sums = work.sums.part(part)
-        for keys in self._keys(intersection(reach, [seen_by_all]), sweep, rows):
-            self._add(work, part, keys, room, sums)
-        for strip in _strips(part):
-            rows = work.rows(strip)
-            sums = work.sums.part(strip)
-            near = without(intersection(reach, self._reach(sweep, rows)), seen_by_all)
-            for keys in self._keys(near, sweep, rows):
-                at = self._entry.place(rows, keys)
-                visible = all_of(self._entry.rules.schemes, at)
-                counts = sweep.counts(at)
-                visible = visible if counts is None else visible & counts
-                self._add(work, strip, keys, room, sums, visible)
+        room = self._rooms.pop() if self._rooms else self._room()
+        reach, seen_by_all = self._ranges(sweep, work.rows(part))
+        self._add(work, sweep, part, intersection(reach, [seen_by_all]), room)
+        far = without(reach, seen_by_all)
+        for strip in _strips(part) if far else ():
+            reach, inner = self._ranges(sweep, work.rows(strip))
+            self._add(work, sweep, strip, intersection(far, reach), room, inner)
+        self._rooms.append(room)
 
-    def _reach(self, sweep: Sweep, rows: slice) -> Ranges:
-        """Return the ranges outside which none of these queries sees a key that counts."""
-        at = self._entry.place(rows, slice(0, 0))
-        found = common_reach(self._entry.rules.schemes, at, self._n_k)
-        return intersection(found, sweep.reach(at, self._n_k))
+    def _room(self) -> Array:
+        """Return the memory for the scores of a tile: as many are made as there are threads."""
+        return np.empty(self._height * self._width, dtype=self._entry.K.dtype)
 
-    def _open(self, sweep: Sweep, rows: slice) -> Range:
-        """Return a range of which each of these queries sees every key, and every key counts."""
-        if sweep.selected is not None or sweep.counted is not None:
-            return 0, 0
+    def _ranges(self, sweep: Sweep, rows: slice) -> tuple[Ranges, Range]:
+        """Return outside which ranges these queries see no key, and a range of which each sees all.
+
+        Keys that do not count in this sweep are not seen.
+        """
+        schemes, n_k = self._entry.rules.schemes, self._n_k
         at = self._entry.place(rows, slice(0, 0))
-        start, stop = open_to_all(self._entry.rules.schemes, at, self._n_k)
-        start = -(-start // ALIGNED) * ALIGNED
-        return start, stop if stop == self._n_k else stop // ALIGNED * ALIGNED
+        reach = common_reach(schemes, at, n_k)
+        if sweep.selected is not None:
+            reach = intersection(reach, sweep.reach(at, n_k))
+        start, stop = open_to_all(schemes, at, n_k)
+        first, last = sweep.open(at, n_k)
+        start, stop = -(-max(start, first) // ALIGNED) * ALIGNED, min(stop, last)
+        return reach, (start, stop if stop == n_k else stop // ALIGNED * ALIGNED)
 
     def _keys(self, ranges: Ranges, sweep: Sweep, rows: slice) -> Iterator[slice]:
-        """Yield the keys of each tile: neighbours, or as far from each other as the queries are."""
+        """Yield the keys of each tile: neighbours, or as far from each other as the queries are.
+
+        Of fewer queries a tile has more keys.
+        """
         step = sweep.step
+        queries = len(range(rows.start, rows.stop, step))
+        width = self._height * self._width // queries * step
         first = int(self._entry.i[rows.start])
         for start, stop in ranges:
-            for at in range(start + (first - start) % step, stop, self._width * step):
-                yield slice(at, min(at + self._width * step, stop), step)
+            for at in range(start + (first - start) % step, stop, width):
+                yield slice(at, min(at + width, stop), step)
 
     def _add(
         self,
         work: Work,
+        sweep: Sweep,
         part: slice,
-        keys: slice,
+        ranges: Ranges,
         room: Array,
-        sums: Sums,
-        visible: Bools | None = None,
+        inner: Range | None = None,
     ) -> None:
-        """Add one tile to its sums; `visible` None: each of the queries sees each of the keys."""
-        self._workers.check()
-        scores = self._scores(work, part, keys, room)
-        if visible is not None:
-            np.copyto(scores, -np.inf, where=~visible)
-        assert self._entry.V is not None  # who asks has checked
-        sums.add(scores, self._entry.V[keys])
+        """Add the tiles of some queries and ranges of keys.
+
+        Each query sees each key in the range `inner`; None: wherever they are.
+        """
+        V = self._entry.V
+        assert V is not None  # who asks has checked
+        rows = work.rows(part)
+        sums = work.sums.part(part) if ranges else work.sums
+        for keys in self._keys(ranges, sweep, rows):
+            self._workers.check()
+            scores = self._scores(work, part, keys, room)
+            if inner is not None:
+                self._hide(scores, sweep, rows, keys, inner)
+            sums.add(scores, V[keys])
+
+    def _hide(self, scores: Array, sweep: Sweep, rows: slice, keys: slice, inner: Range) -> None:
+        """Put -inf where a query does not see a key, or the key does not count in this sweep."""
+        for begin, stop in without([(keys.start, keys.stop)], inner):
+            start = begin + (keys.start - begin) % keys.step
+            at = self._entry.place(rows, slice(start, stop, keys.step))
+            hidden = ~all_of(self._entry.rules.schemes, at)
+            counts = sweep.counts(at)
+            if counts is not None:
+                hidden |= ~counts
+            first = (start - keys.start) // keys.step
+            np.copyto(scores[:, first : first + len(at.j)], -np.inf, where=hidden)
 
     def _scores(self, work: Work, part: slice, keys: slice, room: Array) -> Array:
         """Return the scores of a tile with all that is done to them, but for what is hidden."""

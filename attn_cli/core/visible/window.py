@@ -16,14 +16,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-
 from attn_cli.core.arrays import Bools
-from attn_cli.core.place import Place, standing
+from attn_cli.core.place import Place, between, standing
 from attn_cli.core.ranges import Range, Ranges, union
 from attn_cli.dataclass import dataclass
 
 UNBOUNDED = -1
+FAR = 1 << 60  # further than any key is from any query
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,11 @@ class Window:
 
     def sees(self, at: Place) -> Bools:
         """Return where j is in the window of p, or at the beginning."""
-        j = at.j[None, :]
-        before = at.p[:, None] - j
-        visible: Bools = np.ones(before.shape, dtype=np.bool_)
-        if self.left != UNBOUNDED:
-            visible &= before <= self.left
-        if self.right != UNBOUNDED:
-            visible &= before >= -self.right
-        return visible | (j < self._always)
+        left, right = (FAR if n == UNBOUNDED else min(n, FAR) for n in (self.left, self.right))
+        visible = between(at.j, at.p - left, at.p + right)
+        if self._always:
+            visible |= at.j[None, :] < self._always
+        return visible
 
     def reach(self, at: Place, n_k: int) -> Ranges:
         """Return the keys from the first query's window to the last one's, and the beginning."""
