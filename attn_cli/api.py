@@ -8,6 +8,7 @@ from typing import Any
 
 from attn_cli.core.problem import TILE, Problem, Request
 from attn_cli.core.run import run
+from attn_cli.core.threads import one_thread_of_blas
 from attn_cli.language.translation import translate as translation_of
 from attn_cli.read.dictionary import Dictionary, Sentence, read_dictionary
 from attn_cli.read.matrices.document import from_mapping, read_document
@@ -102,7 +103,8 @@ def compute(
         threads=read_threads(threads),
         tile=TILE if tile is None else read_tile(tile),
     )
-    return run(problem, request)
+    with one_thread_of_blas(request.threads):
+        return run(problem, request)
 
 
 def translate(

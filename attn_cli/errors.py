@@ -7,8 +7,6 @@ A failure that is not an `AttnError` is a bug of ours and stays a traceback.
 
 from __future__ import annotations
 
-import difflib
-import unicodedata
 from collections.abc import Iterable
 from enum import IntEnum, unique
 
@@ -125,6 +123,8 @@ def dotted(path: Path) -> str:
 
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Return the known word that is spelt most like `word`, or None where none is near."""
+    import difflib
+
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return matches[0] if matches else None
 
@@ -166,6 +166,10 @@ def _window(line: str, column: int) -> tuple[str, int]:
 
 def _indent(text: str, column: int) -> str:
     """Return blanks as wide as the text before the column: wide characters take two cells."""
+    if text.isascii():
+        return " " * (column - 1)
+    import unicodedata
+
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text[: column - 1])
     none = sum(unicodedata.combining(c) > 0 for c in text[: column - 1])
     return " " * (column - 1 + wide - none)

@@ -38,7 +38,7 @@ def estimate(problem: Problem, request: Request) -> Estimate:
     """Return what a request will take; raise AttnError for steps that are not there."""
     plan = make_plan(problem, replace(request, memory=UNLIMITED))  # it may come in parts
     entries = sum(map(len, plan.groups.values()))
-    rows = plan.computed if tiles.any_of_rows(plan) else plan.computed[:0]
+    rows = plan.computed if plan.any_of_rows else plan.computed[:0]
     by_tiles = tiles.serve(problem, plan)
     keys = _keys_a_row(problem, plan) if len(rows) else 0.0
     scores = int(entries * len(rows) * keys)
@@ -56,7 +56,7 @@ def estimate(problem: Problem, request: Request) -> Estimate:
 
 def _keys_a_row(problem: Problem, plan: Plan) -> float:
     """Return how many keys a query sees on average, by the reach of some of them."""
-    if not tiles.only_contexts(plan):
+    if not plan.only_contexts:
         return problem.n_k
     sample = plan.computed[:: max(1, len(plan.computed) // SAMPLES)]
     chosen = problem.score.selection

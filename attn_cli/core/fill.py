@@ -6,10 +6,10 @@ blocks -> contexts, by the definition or by tiles -> output gate -> what follows
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attn_cli.core import tiles
 from attn_cli.core.arrays import AnyArray, Array, Integers
 from attn_cli.core.axes import AFTER, POOLED, WEIGHED, WHOLE_ROWS
 from attn_cli.core.block import Entry, Made, steps
@@ -20,6 +20,9 @@ from attn_cli.core.problem import Problem, Tile
 from attn_cli.core.ranges import hull
 from attn_cli.core.threads import Workers
 from attn_cli.core.visible.base import Lead
+
+if TYPE_CHECKING:  # what most problems do without is loaded where it is needed
+    from attn_cli.core.tiles import Tiles
 
 BLOCK_BYTES = 64 << 20  # the most that one block works on
 ARRAYS_A_BLOCK = 6  # that are alive at once
@@ -34,11 +37,15 @@ class Filling:
         self._problem, self._plan, self._collector = problem, plan, collector
         self._workers, self._tile = workers, tile
         self._wanted = set(plan.steps)
-        self._by_tiles = tiles.serve(problem, plan)
+        self._by_tiles = False
+        if plan.only_contexts:
+            from attn_cli.core import tiles
+
+            self._by_tiles = tiles.serve(problem, plan)
 
     def expect(self, entries: int) -> None:
         """Say how much there is to do for as many entries."""
-        if tiles.any_of_rows(self._plan):
+        if self._plan.any_of_rows:
             rows = len(self._plan.computed)
             height = self._tile[0] if self._by_tiles else self._height
             self._workers.expect(entries * -(-rows // height))
@@ -46,11 +53,11 @@ class Filling:
     def fill(self, group: Lead, entries: list[Entry]) -> None:
         """Compute the entries that make one output, and keep what the plan asks for."""
         problem, rows = self._problem, self._plan.computed
-        if not tiles.any_of_rows(self._plan):
+        if not self._plan.any_of_rows:
             return
         next_word = problem.next_word if self._wanted & set(POOLED) else None
         pooling = None if next_word is None else Pooling(next_word.rows(problem.n_q))
-        made = [tiles.Tiles(e, self._tile, self._workers) for e in entries if self._by_tiles]
+        made = self._tiles_of(entries) if self._by_tiles else []
         for block in _blocks(slice(0, len(rows)), self._tall if self._by_tiles else self._height):
             self._collector.forget_empty()
             contexts = [
@@ -63,6 +70,11 @@ class Filling:
                     pooling.add(rows[block], last)
         if next_word is not None and pooling is not None:
             self._pool(next_word, group, pooling.pooled())
+
+    def _tiles_of(self, entries: list[Entry]) -> list[Tiles]:
+        from attn_cli.core.tiles import Tiles
+
+        return [Tiles(entry, self._tile, self._workers) for entry in entries]
 
     @property
     def _height(self) -> int:
@@ -78,7 +90,7 @@ class Filling:
         row = problem.d_context * problem.dtype.itemsize * ARRAYS_A_BLOCK
         return max(self._tile[0] * self._workers.threads, memory // row)
 
-    def _contexts(self, entry: Entry, made: tiles.Tiles | None, block: slice) -> Array:
+    def _contexts(self, entry: Entry, made: Tiles | None, block: slice) -> Array:
         """Return the last step of one block and entry: its contexts, where those are wanted.
 
         They are made by tiles, or by the definition where those cannot promise the same.

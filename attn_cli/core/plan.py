@@ -21,7 +21,9 @@ from attn_cli.core.axes import (
     INPUTS,
     KEY_SIDE,
     NEW_KEYS,
+    OF_ROWS,
     POOLED,
+    WEIGHED,
     WHOLE_ROWS,
 )
 from attn_cli.core.formulas import formulas, hides
@@ -79,6 +81,17 @@ class Plan:
     memory: int
     top: int  # how many next words are ranked
     marks: bool  # whether hidden cells of tables are marked
+
+    @property
+    def any_of_rows(self) -> bool:
+        """Whether anything is wanted of queries against keys."""
+        return not self.steps.keys().isdisjoint(WHOLE_ROWS | OF_ROWS | WEIGHED)
+
+    @property
+    def only_contexts(self) -> bool:
+        """Whether contexts are wanted, or what follows them, and no scores or weights."""
+        wanted = self.steps.keys()
+        return not wanted.isdisjoint(WEIGHED) and wanted.isdisjoint(WHOLE_ROWS | {"row_sums"})
 
 
 def make_plan(problem: Problem, request: Request) -> Plan:

@@ -14,7 +14,7 @@ from attn_cli.core.fill import Filling
 from attn_cli.core.plan import labels_of, make_plan
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.settings import settings
-from attn_cli.core.threads import Tell, Workers, one_thread_of_blas
+from attn_cli.core.threads import Tell, Workers
 from attn_cli.record import Record, Step
 
 
@@ -33,8 +33,7 @@ def run(
     request = request or Request()
     plan = make_plan(problem, request)
     collector = Collector(problem, plan)
-    # What overflows is reported by name instead.
-    with np.errstate(all="ignore"), one_thread_of_blas(request.threads):
+    with np.errstate(all="ignore"):  # what overflows is reported by name instead
         for name, values in _inputs(problem):
             collector.check(name, (), values)
         wanted = frozenset(plan.steps)

@@ -20,7 +20,6 @@ from typing import NamedTuple
 import numpy as np
 
 from attn_cli.core.arrays import Array, Bools, largest
-from attn_cli.core.axes import OF_ROWS, WEIGHED, WHOLE_ROWS
 from attn_cli.core.block import Entry, score_of
 from attn_cli.core.online import Bounds, Sums
 from attn_cli.core.place import Place
@@ -52,21 +51,10 @@ class UnsafeError(Exception):
     """Scores that only the definition treats rightly, such as NaN."""
 
 
-def any_of_rows(plan: Plan) -> bool:
-    """Whether anything is wanted of queries against keys."""
-    return not plan.steps.keys().isdisjoint(WHOLE_ROWS | OF_ROWS | WEIGHED)
-
-
-def only_contexts(plan: Plan) -> bool:
-    """Whether contexts are wanted, or what follows them, and no scores or weights."""
-    wanted = plan.steps.keys()
-    return not wanted.isdisjoint(WEIGHED) and wanted.isdisjoint(WHOLE_ROWS | {"row_sums"})
-
-
 def serve(problem: Problem, plan: Plan) -> bool:
     """Whether a plan is carried out by tiles, and not by the definition."""
     large = len(plan.computed) * problem.n_k >= FROM
-    return large and only_contexts(plan) and takes(problem)
+    return large and plan.only_contexts and takes(problem)
 
 
 def takes(problem: Problem) -> bool:

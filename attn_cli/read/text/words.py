@@ -8,8 +8,6 @@ left out.
 
 from __future__ import annotations
 
-import unicodedata
-
 INSIDE = "'’-‐‑"  # apostrophes and hyphens, straight and typographic
 JOINERS = "\u200c\u200d"  # the zero-width (non-)joiner, a part of words in some scripts
 
@@ -35,6 +33,10 @@ def words_of(text: str, *, lower: bool = False) -> tuple[str, ...]:
 
 def nfc(text: str) -> str:
     """Return a text in the form in which one letter has one spelling."""
+    if text.isascii():  # which has one form, and needs no tables
+        return text
+    import unicodedata
+
     return unicodedata.normalize("NFC", text)
 
 
@@ -46,6 +48,8 @@ def _in_word(text: str, at: int, character: str) -> bool:
 
 
 def _of_word(character: str) -> bool:
-    return (
-        character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
-    )
+    if character.isascii():
+        return character.isalnum() or character == "_"
+    import unicodedata
+
+    return character.isalnum() or unicodedata.category(character).startswith("M")
