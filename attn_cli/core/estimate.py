@@ -6,22 +6,25 @@ It is meant to tell a second from an hour.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from attn_cli.core import tiles
+from attn_cli.core.arrays import Integers
 from attn_cli.core.fill import BLOCK_BYTES
 from attn_cli.core.place import Place
 from attn_cli.core.plan import UNLIMITED, Plan, bytes_of, half_of_the_machine, make_plan
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.ranges import Ranges, intersection
+from attn_cli.core.select import Selection
 from attn_cli.core.visible.base import common_reach
 from attn_cli.dataclass import dataclass, replace
 
 SIDE = 256  # queries and keys of the trial
-SAMPLES = 16  # queries whose keys are counted
+SAMPLES = 16  # parts of the queries, at both ends of which keys are counted
 SLOWER = 3.0  # the definition against tiles, a score, on one thread
 
 
@@ -41,7 +44,7 @@ def estimate(problem: Problem, request: Request) -> Estimate:
     rows = plan.computed if plan.any_of_rows else plan.computed[:0]
     by_tiles = tiles.serve(problem, plan)
     keys = _keys_a_row(problem, plan) if len(rows) else 0.0
-    scores = int(entries * len(rows) * keys)
+    scores = round(entries * len(rows) * keys)
     parts = request.threads if by_tiles else 1 / SLOWER
     depth = problem.key.depth if problem.key is not None else 1
     seconds = 0.0
@@ -55,21 +58,31 @@ def estimate(problem: Problem, request: Request) -> Estimate:
 
 
 def _keys_a_row(problem: Problem, plan: Plan) -> float:
-    """Return how many keys a query sees on average, by the reach of some of them."""
+    """Return how many keys a query sees on average, by the reach of some of them.
+
+    That is exact where from one end of a part to the other it grows or shrinks evenly.
+    """
     if not plan.only_contexts:
         return problem.n_k
-    sample = plan.computed[:: max(1, len(plan.computed) // SAMPLES)]
+    rows = len(plan.computed)
+    cuts = [rows * part // SAMPLES for part in range(SAMPLES + 1)]
     chosen = problem.score.selection
     selection = None if chosen is None else chosen(problem.parameters)
-    total = 0
-    for row in sample:
-        i = np.array([row])
-        at = Place(0, 0, i, i + problem.offset(0), i[:0])
-        reach: Ranges = common_reach(problem.rules.schemes, at, problem.n_k)
-        if selection is not None:
-            reach = intersection(reach, selection.reach(i, problem.n_k))
-        total += sum(stop - start for start, stop in reach)
-    return total / len(sample)
+    total = 0.0
+    for start, stop in pairwise(cuts):
+        for end in (start, stop - 1) if start < stop else ():
+            keys = _keys_of(problem, selection, plan.computed[end : end + 1])
+            total += keys * (stop - start) / 2
+    return total / rows
+
+
+def _keys_of(problem: Problem, selection: Selection | None, i: Integers) -> int:
+    """Return how many keys these queries reach, in the first batch entry."""
+    at = Place(0, 0, i, i + problem.offset(0), i[:0])
+    reach: Ranges = common_reach(problem.rules.schemes, at, problem.n_k)
+    if selection is not None:
+        reach = intersection(reach, selection.reach(i, problem.n_k))
+    return sum(stop - start for start, stop in reach)
 
 
 def _a_score(depth: int, d_v: int, dtype: np.dtype[Any]) -> float:

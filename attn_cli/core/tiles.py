@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -143,13 +144,14 @@ class Tiles:
         known = [products]
         for stage in rules.stages:
             known.append(stage.bound(known[-1]))
-        bound = known[-1] / (rules.temperature or 1.0)
-        bounds = Bounds(bound, largest(V), len(V), V.dtype)
+        known.append(known[-1] / (rules.temperature or 1.0))
+        bounds = Bounds(known[-1], largest(V), len(V), V.dtype)
         if not bounds.sums_are_finite:
             return None
         count = rows.stop - rows.start
         sums = Sums.of(count, V.shape[1], V.dtype, follow=not bounds.need_no_maximum)
-        work = Work(rows.start, A, sums, watched=not max(known) < np.inf)
+        watched = not max(known) < float(np.finfo(V.dtype).max)
+        work = Work(rows.start, A, sums, watched)
         try:
             for sweep in self._sweeps(rows):
                 parts = list(self._parts(count, sweep.step))
@@ -161,11 +163,16 @@ class Tiles:
     def _largest_product(self, factor: Array) -> float:
         """Return what no |score| exceeds before its stages: |q| |k| scale.
 
-        It is infinite or NaN where a product, scaled or not, may be so.
+        It is infinite where a product, scaled or not, may be so or be NaN, and where the scaled
+        factor may be so or may lose digits that K makes large, below the normal numbers.
         """
         K, scale = self._entry.K, abs(self._entry.scale)
-        cells = largest(factor) * largest(K) * K.shape[1] * max(scale, 1.0)
-        if not cells < float(np.finfo(K.dtype).max) / 4:
+        info, temperature = np.finfo(K.dtype), self._entry.rules.temperature or 1.0
+        scaled, k = largest(factor) * max(scale, 1.0), largest(K) * K.shape[1]
+        cells, most = scaled * k, float(info.max) / 4
+        if not (scaled < most and cells < most):
+            return np.inf
+        if scale < 1 and k * float(info.tiny) > temperature:
             return np.inf
         norms = _longest(factor) * _longest(K) * scale
         return norms if norms < cells else cells  # the square of a norm may overflow
@@ -279,6 +286,8 @@ class Tiles:
         if work.A is None:
             scores, _ = score_of(entry, rows, keys)
             scores = scores * scores.dtype.type(entry.scale)
+            if rules.stages:
+                _refuse_wild(scores)  # which a cap would make finite
         else:
             a, k = work.A[part], entry.K[keys]
             scores = np.matmul(a, k.T, out=room[: len(a) * len(k)].reshape(len(a), len(k)))
@@ -286,9 +295,10 @@ class Tiles:
             at = entry.place(rows, keys)
             for stage in rules.stages:
                 scores = stage.without_hiding(scores, at)
-        if work.watched and not np.isfinite(scores).all():
-            raise UnsafeError
-        return rules.warmed(scores)
+        scores = rules.warmed(scores)
+        if work.watched:
+            _refuse_wild(scores)
+        return scores
 
 
 def _strips(part: slice) -> Iterator[slice]:
@@ -298,6 +308,16 @@ def _strips(part: slice) -> Iterator[slice]:
         yield slice(start, min(start + STRIP * step, part.stop), step)
 
 
+def _refuse_wild(scores: Array) -> None:
+    """Raise UnsafeError where a score is not finite."""
+    if not np.isfinite(scores).all():
+        raise UnsafeError
+
+
 def _longest(x: Array) -> float:
-    """Return the largest norm of a row."""
-    return float(np.sqrt(np.einsum("ij,ij->i", x, x).max()))
+    """Return what no norm of a row exceeds: that of the longest, and what its squares may lose.
+
+    A square below the normal numbers is exact to the smallest of them.
+    """
+    lost = x.shape[1] * float(np.finfo(x.dtype).tiny)
+    return sqrt(float(np.einsum("ij,ij->i", x, x).max()) + lost)

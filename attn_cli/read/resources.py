@@ -67,7 +67,9 @@ def read_memory(text: str, name: str = "memory") -> int:
     >>> read_memory("2GB"), read_memory("1KiB")
     (2000000000, 1024)
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+    match = re.fullmatch(
+        r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE
+    )
     if match is None or (match[3] and not match[2]) or float(match[1]) == 0:
         raise AttnError(
             f"{name} cannot be {_shown(text)}", help="write a size such as 500MB or 2GB"

@@ -20,6 +20,7 @@ from attn_cli.core.parameter import Parameter, Parameters
 from attn_cli.core.scores.base import Block, Layout, Parts, ScoreFunction
 
 IN_CACHE = 1 << 17  # bytes
+DIGITS_LOST = 16.0  # how much less exact scores may be for being made several times as fast
 
 
 def prepare(Q: Array, K: Array, p: Parameters) -> Block:
@@ -50,13 +51,17 @@ def by_tiles(Q: Array, K: Array, p: Parameters) -> Block:
 
     The exponentials belong to queries and keys alone: a pair costs one division a hidden unit. Each
     unit is as exact as its tanh to some 2 of the last digit of 1. Where a product of exponentials
-    could overflow it is `prepare`.
+    could overflow, and where large v make something of a tanh near 0, it is `prepare`.
     """
     A = Q @ p["W1"].T
     B = K @ p["W2"].T
     if p.get("b") is not None:
         A = A + p["b"]
     if not 2 * (largest(A) + largest(B)) < log(float(np.finfo(A.dtype).max)):
+        return prepare(Q, K, p)
+    units = np.tanh(np.abs(A).max(axis=0) + np.abs(B).max(axis=0))  # as far as each goes
+    weights = np.abs(p["v"])
+    if not weights.sum() < DIGITS_LOST * max(1.0, float(weights @ units)):
         return prepare(Q, K, p)
     EA, EB = np.exp(2 * A), np.ascontiguousarray(np.exp(2 * B).T)
     twice, whole = 2 * p["v"], p["v"].sum()
