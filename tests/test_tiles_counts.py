@@ -1,0 +1,171 @@
+"""How many scores tiles compute: no more than the strips of queries that see a key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attn_cli.core.arrays import Array, Bools
+from attn_cli.core.estimate import estimate
+from attn_cli.core.problem import Request
+from tests.tiled import Mapping, by_tiles, defined, loaded
+
+N = 211
+STRIP, TILE = 11, (44, 37)
+I, J = np.arange(N)[:, None], np.arange(N)[None, :]
+DOCUMENTS = np.repeat([3, 1, 4, 5], [50, 61, 7, 93])
+
+
+def rows(n: int = N, **keys: Any) -> Mapping:
+    rng = np.random.default_rng(3)
+    made = {side: rng.normal(size=(n, 2)) for side in ("query", "key", "value")}
+    return made | {"score": "dot"} | keys
+
+
+def sparse(**selection: int) -> Mapping:
+    return rows(score={"function": "sparse", **selection})
+
+
+def of_strips(visible: Bools, height: int = STRIP) -> int:
+    """Each strip of queries against every key that one of them sees, and no other."""
+    starts = range(0, len(visible), height)
+    strips = (visible[start : start + height] for start in starts)
+    return sum(len(strip) * int(strip.any(axis=0).sum()) for strip in strips)
+
+
+def count(problem: Mapping, tile: tuple[int, int] = TILE, **k: Any) -> int:
+    found = by_tiles(problem, tile=tile, strip=STRIP, aligned=8, **k)
+    expected = defined(problem)["output"]
+    np.testing.assert_allclose(found.record["output"], expected, rtol=1e-11, atol=1e-11)
+    assert found.left == 0
+    return found.scores
+
+
+def same_block(size: int) -> Bools:
+    found: Bools = size * (I // size) <= J
+    return found & (size * (I // size + 1) > J)
+
+
+EVERY = np.ones((N, N), dtype=np.bool_)
+WHOLE: dict[str, tuple[Mapping, Bools]] = {
+    "dense": (rows(), EVERY),
+    "causal": (rows(causal=True), J <= I),
+    "causal with an offset": (rows(causal=True, offset=-50), J <= I - 50),
+    "a prefix": (rows(causal=True, prefix=70), (J <= I) | (J < 70)),
+    "a window": (rows(window={"left": 13, "right": 5}), (J >= I - 13) & (J <= I + 5)),
+    "a window of more than a tile": (rows(causal=True, window={"left": 90}), (I >= J) & (J >= I - 90)),
+    "a window with sinks": (
+        rows(causal=True, window={"left": 10}, sink_tokens=3),
+        (J <= I) & ((J >= I - 10) | (J < 3)),
+    ),
+    "lengths": (rows(key_lengths=101), EVERY & (J < 101)),
+    "documents": (rows(documents=DOCUMENTS), DOCUMENTS[:, None] == DOCUMENTS[None]),
+    "causal documents": (
+        rows(documents=DOCUMENTS, causal=True),
+        (DOCUMENTS[:, None] == DOCUMENTS[None]) & (J <= I),
+    ),
+    "sparse window": (sparse(window=7), abs(I - J) <= 7),
+    "sparse block": (sparse(block=23), same_block(23)),
+    "sparse globals": (sparse(global_tokens=5, window=1), (I < 5) | (J < 5) | (abs(I - J) <= 1)),
+    "causal sparse window": (sparse(window=7) | {"causal": True}, (J <= I) & (I - J <= 7)),
+    "a mask": (rows(mask=np.where(J <= I, 0.0, -np.inf)), EVERY),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_strips_against_what_they_see(name: str) -> None:
+    problem, visible = WHOLE[name]
+    assert count(problem) == of_strips(visible)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 7, 50, 210, 211, 10**6])
+def test_a_stride_computes_what_it_selects(stride: int) -> None:
+    every = (I - J) % stride == 0
+    assert count(sparse(stride=stride)) == every.sum()
+
+
+def test_a_stride_and_what_is_near() -> None:
+    every = (I - J) % 19 == 0
+    near = abs(I - J) <= 4
+    assert count(sparse(stride=19, window=4)) == every.sum() + of_strips(near)
+    assert count(sparse(stride=19, block=23)) == every.sum() + of_strips(same_block(23))
+
+
+def test_a_stride_under_causal_order() -> None:
+    """Of queries of one tile all compute what the last of a strip of them sees."""
+    computed = count(sparse(stride=19) | {"causal": True})
+    visible = ((I - J) % 19 == 0) & (J <= I)
+    classes = [visible[first::19] for first in range(19)]
+    assert computed == sum(of_strips(each) for each in classes)
+
+
+def test_what_is_seen_by_all_needs_no_strips() -> None:
+    """Strips change what is computed only at the edge."""
+    assert count(rows(), tile=(100, 100)) == N * N
+    wide = by_tiles(rows(causal=True), tile=(44, 37), strip=44, aligned=8).scores
+    assert wide == of_strips(I >= J, 44) > of_strips(I >= J, STRIP) > (I >= J).sum()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_few_queries_are_still_shared(threads: int) -> None:
+    """A tile is not so high that a thread has none; below a strip nothing is shared."""
+    found = by_tiles(rows(), tile=(500, 500), strip=STRIP, threads=threads)
+    assert found.scores == N * N
+    heights: list[int] = []
+
+    def tell(done: int, _: int) -> None:
+        heights.append(done)
+
+    problem = loaded(rows())
+    from attn_cli.core import tiles
+    from attn_cli.core.run import run
+
+    before = tiles.FROM
+    try:
+        tiles.FROM = 0
+        run(problem, Request(steps=("output",), threads=threads, tile=(500, 500)), tell=tell)
+    finally:
+        tiles.FROM = before
+    assert heights == list(range(1, -(-N // max(128, -(-N // threads))) + 1))
+
+
+ESTIMATED: dict[str, tuple[Mapping, Bools]] = {
+    name: WHOLE[name] for name in ("dense", "causal", "causal with an offset", "lengths", "a mask")
+}
+
+
+@pytest.mark.parametrize("name", ESTIMATED)
+def test_the_estimate_of_scores(name: str) -> None:
+    problem, visible = ESTIMATED[name]
+    request = Request(steps=("output",))
+    found = estimate(loaded(problem), request).scores
+    assert found == pytest.approx(visible.sum(), rel=2e-3 if "offset" in name else 0)
+
+
+@pytest.mark.parametrize("left", [0, 5, 40])
+def test_the_estimate_of_a_window(left: int) -> None:
+    """Exact but for the part of the queries in which the window leaves the edge."""
+    visible = (J <= I) & (J >= I - left)
+    found = estimate(loaded(rows(causal=True, window={"left": left})), Request(steps=("output",)))
+    assert found.scores == pytest.approx(visible.sum(), rel=0.03)
+
+
+def test_the_estimate_of_heads_and_rows() -> None:
+    rng = np.random.default_rng(1)
+    x: Array = rng.normal(size=(2, 3, 7, 5))
+    problem = loaded({"query": x, "key": x, "value": x})
+    assert estimate(problem, Request(steps=("output",))).scores == 2 * 3 * 7 * 7
+    assert estimate(problem, Request(steps=("output",), rows=(1, 4), head=2)).scores == 2 * 2 * 7
+    assert estimate(problem, Request(steps=("weights",), batch=0)).scores == 3 * 7 * 7
+    assert estimate(problem, Request(steps=("q",))).scores == 0
+
+
+def test_the_estimate_of_memory_holds_what_is_shown() -> None:
+    problem = loaded(rows())
+    weights = estimate(problem, Request(steps=("weights",)))
+    output = estimate(problem, Request(steps=("output",)))
+    assert weights.bytes - output.bytes == 8 * (N * N - 2 * N)
+    assert estimate(problem, Request(memory=10)).bytes < weights.bytes
+    assert output.seconds == 0  # nothing that takes long
