@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
+from attn_cli.core import tiles
 from attn_cli.core.arrays import Array, Bools
 from attn_cli.core.estimate import estimate
 from attn_cli.core.problem import Request
+from attn_cli.core.run import run
 from tests.tiled import Mapping, by_tiles, defined, loaded
 
 N = 211
 STRIP, TILE = 11, (44, 37)
-I, J = np.arange(N)[:, None], np.arange(N)[None, :]
+ROW, COL = np.arange(N)[:, None], np.arange(N)[None, :]
 DOCUMENTS = np.repeat([3, 1, 4, 5], [50, 61, 7, 93])
 
 
@@ -44,33 +47,39 @@ def count(problem: Mapping, tile: tuple[int, int] = TILE, **k: Any) -> int:
 
 
 def same_block(size: int) -> Bools:
-    found: Bools = size * (I // size) <= J
-    return found & (size * (I // size + 1) > J)
+    found: Bools = size * (ROW // size) <= COL
+    return found & (size * (ROW // size + 1) > COL)
 
 
 EVERY = np.ones((N, N), dtype=np.bool_)
 WHOLE: dict[str, tuple[Mapping, Bools]] = {
     "dense": (rows(), EVERY),
-    "causal": (rows(causal=True), J <= I),
-    "causal with an offset": (rows(causal=True, offset=-50), J <= I - 50),
-    "a prefix": (rows(causal=True, prefix=70), (J <= I) | (J < 70)),
-    "a window": (rows(window={"left": 13, "right": 5}), (J >= I - 13) & (J <= I + 5)),
-    "a window of more than a tile": (rows(causal=True, window={"left": 90}), (I >= J) & (J >= I - 90)),
+    "causal": (rows(causal=True), COL <= ROW),
+    "causal with an offset": (rows(causal=True, offset=-50), COL <= ROW - 50),
+    "a prefix": (rows(causal=True, prefix=70), (COL <= ROW) | (COL < 70)),
+    "a window": (rows(window={"left": 13, "right": 5}), (COL >= ROW - 13) & (COL <= ROW + 5)),
+    "a window of more than a tile": (
+        rows(causal=True, window={"left": 90}),
+        (COL <= ROW) & (COL >= ROW - 90),
+    ),
     "a window with sinks": (
         rows(causal=True, window={"left": 10}, sink_tokens=3),
-        (J <= I) & ((J >= I - 10) | (J < 3)),
+        (COL <= ROW) & ((COL >= ROW - 10) | (COL < 3)),
     ),
-    "lengths": (rows(key_lengths=101), EVERY & (J < 101)),
+    "lengths": (rows(key_lengths=101), EVERY & (COL < 101)),
     "documents": (rows(documents=DOCUMENTS), DOCUMENTS[:, None] == DOCUMENTS[None]),
     "causal documents": (
         rows(documents=DOCUMENTS, causal=True),
-        (DOCUMENTS[:, None] == DOCUMENTS[None]) & (J <= I),
+        (DOCUMENTS[:, None] == DOCUMENTS[None]) & (COL <= ROW),
     ),
-    "sparse window": (sparse(window=7), abs(I - J) <= 7),
+    "sparse window": (sparse(window=7), abs(ROW - COL) <= 7),
     "sparse block": (sparse(block=23), same_block(23)),
-    "sparse globals": (sparse(global_tokens=5, window=1), (I < 5) | (J < 5) | (abs(I - J) <= 1)),
-    "causal sparse window": (sparse(window=7) | {"causal": True}, (J <= I) & (I - J <= 7)),
-    "a mask": (rows(mask=np.where(J <= I, 0.0, -np.inf)), EVERY),
+    "sparse globals": (
+        sparse(global_tokens=5, window=1),
+        (ROW < 5) | (COL < 5) | (abs(ROW - COL) <= 1),
+    ),
+    "causal sparse window": (sparse(window=7) | {"causal": True}, (COL <= ROW) & (ROW - COL <= 7)),
+    "a mask": (rows(mask=np.where(COL <= ROW, 0.0, -np.inf)), EVERY),
 }  # fmt: skip
 
 
@@ -82,13 +91,13 @@ def test_strips_against_what_they_see(name: str) -> None:
 
 @pytest.mark.parametrize("stride", [1, 2, 7, 50, 210, 211, 10**6])
 def test_a_stride_computes_what_it_selects(stride: int) -> None:
-    every = (I - J) % stride == 0
+    every = (ROW - COL) % stride == 0
     assert count(sparse(stride=stride)) == every.sum()
 
 
 def test_a_stride_and_what_is_near() -> None:
-    every = (I - J) % 19 == 0
-    near = abs(I - J) <= 4
+    every = (ROW - COL) % 19 == 0
+    near = abs(ROW - COL) <= 4
     assert count(sparse(stride=19, window=4)) == every.sum() + of_strips(near)
     assert count(sparse(stride=19, block=23)) == every.sum() + of_strips(same_block(23))
 
@@ -96,7 +105,7 @@ def test_a_stride_and_what_is_near() -> None:
 def test_a_stride_under_causal_order() -> None:
     """Of queries of one tile all compute what the last of a strip of them sees."""
     computed = count(sparse(stride=19) | {"causal": True})
-    visible = ((I - J) % 19 == 0) & (J <= I)
+    visible = ((ROW - COL) % 19 == 0) & (COL <= ROW)
     classes = [visible[first::19] for first in range(19)]
     assert computed == sum(of_strips(each) for each in classes)
 
@@ -105,7 +114,9 @@ def test_what_is_seen_by_all_needs_no_strips() -> None:
     """Strips change what is computed only at the edge."""
     assert count(rows(), tile=(100, 100)) == N * N
     wide = by_tiles(rows(causal=True), tile=(44, 37), strip=44, aligned=8).scores
-    assert wide == of_strips(I >= J, 44) > of_strips(I >= J, STRIP) > (I >= J).sum()
+    seen = COL <= ROW
+    assert wide == of_strips(seen, 44)
+    assert of_strips(seen, 44) > of_strips(seen, STRIP) > seen.sum()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -119,15 +130,8 @@ def test_few_queries_are_still_shared(threads: int) -> None:
         heights.append(done)
 
     problem = loaded(rows())
-    from attn_cli.core import tiles
-    from attn_cli.core.run import run
-
-    before = tiles.FROM
-    try:
-        tiles.FROM = 0
+    with patch.object(tiles, "FROM", 0):
         run(problem, Request(steps=("output",), threads=threads, tile=(500, 500)), tell=tell)
-    finally:
-        tiles.FROM = before
     assert heights == list(range(1, -(-N // max(128, -(-N // threads))) + 1))
 
 
@@ -147,7 +151,7 @@ def test_the_estimate_of_scores(name: str) -> None:
 @pytest.mark.parametrize("left", [0, 5, 40])
 def test_the_estimate_of_a_window(left: int) -> None:
     """Exact but for the part of the queries in which the window leaves the edge."""
-    visible = (J <= I) & (J >= I - left)
+    visible = (COL <= ROW) & (ROW - left <= COL)
     found = estimate(loaded(rows(causal=True, window={"left": left})), Request(steps=("output",)))
     assert found.scores == pytest.approx(visible.sum(), rel=0.03)
 

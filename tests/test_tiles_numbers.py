@@ -31,7 +31,12 @@ def changed(problem: Mapping, name: str, at: Any, to: float) -> Mapping:
     return problem | {name: values}
 
 
-SINGLE = {"dtype": "float32"}
+SINGLE: Mapping = {"dtype": "float32"}
+
+
+def constant(q: float, k: float, **keys: Any) -> Mapping:
+    """Scores of D q k for every pair."""
+    return drawn(**keys) | {"query": np.full((N_Q, D), q), "key": np.full((N_K, D), k)}
 
 
 def sinks(logit: float) -> Mapping:
@@ -63,28 +68,34 @@ HARD: dict[str, tuple[Mapping, float]] = {
         changed(drawn(key_lengths=N_K - 3, **SINGLE), "key", -1, 1e30),
         1e-5,
     ),
-    "constant scores of 700": (drawn() | {"query": np.full((N_Q, D), 1e3), "key": np.full((N_K, D), 0.1)}, 1e-12),
-    "constant scores of -700": (drawn() | {"query": np.full((N_Q, D), -1e3), "key": np.full((N_K, D), 0.1)}, 1e-12),
-    "constant scores of -150 in float32": (drawn(**SINGLE) | {"query": np.full((N_Q, D), -256.0), "key": np.full((N_K, D), 0.125)}, 1e-6),
-    "huge values": (drawn(v=1e306), 1e-12),
+    "constant scores of 700": (constant(1e3, 0.1), 1e-12),
+    "constant scores of -700": (constant(-1e3, 0.1), 1e-12),
+    "constant scores of -150 in float32": (constant(-256, 0.125, **SINGLE), 1e-6),
+    "huge values": (drawn(v=1e305), 1e-12),
     "huge values in float32": (drawn(v=1e35, **SINGLE), 1e-5),
     "tiny values": (drawn(v=1e-290), 1e-12),
     "tiny values in float32": (drawn(v=1e-30, **SINGLE), 1e-5),
     "values of 0": (drawn(v=0.0, **SINGLE), 1e-6),
     "a column of 0": (changed(drawn(), "value", (slice(None), 1), 0), 1e-12),
-    "columns of different size": (drawn() | {"value": normal(N_K, 3) * [1e300, 1.0, 1e-300]}, 1e-12),
+    "columns of different size": (
+        drawn() | {"value": normal(N_K, 3) * [1e300, 1.0, 1e-300]},
+        1e-12,
+    ),
     "only tiny values seen": (lifted(1e-250, -230.0), 1e-11),
     "only tiny values seen in float32": (lifted(1e-30, -28.0, **SINGLE), 1e-5),
     "a factor whose scale overflows": (drawn(1e30, 1e-38, scale=1e10, **SINGLE), 1e-3),
     "norms whose squares vanish": (drawn(1e-23, 1e17, scale=1e8, **SINGLE), 1e-3),
     "norms whose squares overflow": (drawn(1e200, 1e-200), 1e-12),
-    "a scaled factor below the normal numbers": (drawn(1e-3, 1e36, scale=1e-34, temperature=1e-3, **SINGLE), 1e-4),
+    "a scaled factor below the normal numbers": (
+        drawn(1e-3, 1e36, scale=1e-34, temperature=1e-3, **SINGLE),
+        1e-4,
+    ),
     "a huge scale of tiny vectors": (drawn(1e-100, 1e-100, scale=1e200), 1e-12),
     "a scale of 0": (drawn(scale=0.0), 1e-12),
-    "a sink above all": (drawn(**sinks(95.0), **SINGLE) | {"key": np.full((N_K, D), 4.0), "query": np.ones((N_Q, D))}, 1e-5),
-    "a sink far above": (drawn(**sinks(900.0)) | {"key": np.full((N_K, D), 30.0), "query": np.ones((N_Q, D))}, 1e-11),
+    "a sink above all": (constant(1, 4, **sinks(95), **SINGLE), 1e-5),
+    "a sink far above": (constant(1, 30, **sinks(900)), 1e-11),
     "a sink far below": (drawn(**sinks(-1e4)), 1e-12),
-    "scores far below a sink of 0": (drawn(normalize="softmax1") | {"query": np.full((N_Q, D), -5.0), "key": np.ones((N_K, D))}, 1e-12),
+    "scores far below a sink of 0": (constant(1, -5, normalize="softmax1"), 1e-12),
     "a low temperature": (drawn(temperature=1e-3), 1e-10),
     "a high temperature": (drawn(30, 30, temperature=1e3), 1e-12),
     "a tight cap": (drawn(30, 30, softcap=0.01), 1e-12),
@@ -99,6 +110,7 @@ HARD: dict[str, tuple[Mapping, float]] = {
     "one key": (drawn() | {"key": normal(1, D), "value": normal(1, D_V)}, 1e-12),
     "one feature": (drawn() | {"key": normal(N_K, 1), "query": normal(N_Q, 1)}, 1e-12),
 }  # fmt: skip
+LEFT = {"a factor whose scale overflows", "a scaled factor below the normal numbers"}
 
 
 @pytest.mark.parametrize("name", HARD)
@@ -121,6 +133,7 @@ def test_no_digits_are_lost(name: str) -> None:
         assert np.all(apart <= close * size + least), (step, (apart / (size + least)).max())
         assert np.isfinite(found.record[step]).all()
     assert found.record.warnings == expected.warnings == ()
+    assert (found.by_tiles, found.left) == ((0, 1) if name in LEFT else (1, 0))
 
 
 WILD = [np.nan, np.inf, -np.inf]

@@ -63,7 +63,7 @@ def by_tiles(
     **request: Any,
 ) -> Served:
     """The record by tiles where they serve, from one score on."""
-    small = {"FROM": 0, "STRIP": strip, "ALIGNED": aligned}
+    small: Mapping = {"FROM": 0, "STRIP": strip, "ALIGNED": aligned}
     with patch.multiple(tiles, **small), counting() as counts:
         record = run(loaded(problem), Request(steps=steps, tile=tile, **request))
     return Served(record, *counts)

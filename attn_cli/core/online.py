@@ -105,11 +105,12 @@ class Sums:
         """
         empty: Bools = self.total == 0
         lse: Array = _finite(self.highest) + np.log(self.total)  # log(0) is -inf
+        self.highest[empty] = -np.inf
         for sink in sinks:
             logit = self.total.dtype.type(sink)
             lse = np.logaddexp(lse, logit)  # which keeps what is tiny beside the sink
-            highest = np.where(empty, logit, np.maximum(self.highest, logit))
-            self._shrink(np.where(empty, 0, np.exp(self.highest - highest)))
+            highest = np.maximum(self.highest, logit)
+            self._shrink(np.exp(self.highest - highest))
             self.total += np.exp(logit - highest)
             self.highest[:] = highest
         divisor = np.where(self.total == 0, self.total.dtype.type(1), self.total)

@@ -1,0 +1,217 @@
+"""Softmax over keys that come tile after tile: any order, any tiles, any parts give the same."""
+
+from __future__ import annotations
+
+from math import log
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attn_cli.core.arrays import Array, Bools
+from attn_cli.core.online import Bounds, Sums, bounds_of
+
+ROWS, KEYS, D_V = 5, 13, 3
+F64, F32 = np.dtype(np.float64), np.dtype(np.float32)
+
+
+def brute(scores: Array, V: Array, sinks: tuple[float, ...] = ()) -> tuple[Array, Array, Bools]:
+    """The same with one more key of value 0 for each sink, row by row in long arithmetic."""
+    contexts, sums = np.zeros((len(scores), V.shape[1])), np.zeros(len(scores))
+    for row, of_row in enumerate(scores.astype(np.longdouble)):
+        exponents = [*of_row, *map(np.longdouble, sinks)]
+        highest = max(exponents)
+        if np.isneginf(highest):
+            sums[row] = -np.inf
+            continue
+        e = [np.exp(s - highest) for s in exponents]
+        total = sum(e)
+        sums[row] = highest + np.log(total)
+        for weight, value in zip(e, V.astype(np.longdouble), strict=False):  # sinks have none
+            contexts[row] += (weight / total * value).astype(float)
+    empty: Bools = np.isneginf(scores).all(axis=1)
+    return contexts, sums, empty
+
+
+def summed(scores: Array, V: Array, cuts: list[int], *, follow: bool) -> Sums:
+    sums = Sums.of(len(scores), V.shape[1], V.dtype, follow=follow)
+    for start, stop in zip([0, *cuts], [*cuts, len(V)], strict=True):
+        if start < stop:
+            sums.add(scores[:, start:stop].copy(), V[start:stop])
+    return sums
+
+
+def check(
+    sums: Sums, scores: Array, V: Array, sinks: tuple[float, ...] = (), close: float = 1e-13
+) -> None:
+    context, lse, empty = sums.finished(sinks)
+    expected, expected_lse, expected_empty = brute(scores, V, sinks)
+    np.testing.assert_allclose(context, expected, rtol=close, atol=close * np.abs(V).max())
+    # What is tiny beside a sink is kept.
+    np.testing.assert_allclose(lse, expected_lse, rtol=close, atol=close**2)
+    np.testing.assert_array_equal(empty, expected_empty)
+
+
+def drawn(seed: int, size: float, hidden: float) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    scores = size * rng.normal(size=(ROWS, KEYS))
+    scores[rng.random((ROWS, KEYS)) < hidden] = -np.inf
+    return scores, rng.normal(size=(KEYS, D_V))
+
+
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([0.0, 1.0, 30.0, 1e4]),
+    st.sampled_from([0.0, 0.3, 0.9, 1.0]),
+    st.lists(st.integers(0, KEYS), max_size=4).map(sorted),
+    st.sampled_from([(), (0.0,), (2.5,), (-1e4,), (1e4,), (700.0, -3.0)]),
+    st.permutations(range(KEYS)),
+)
+def test_sums_are_those_of_all_keys_at_once(
+    seed: int,
+    size: float,
+    hidden: float,
+    cuts: list[int],
+    sinks: tuple[float, ...],
+    order: list[int],
+) -> None:
+    scores, V = drawn(seed, size, hidden)
+    with np.errstate(divide="ignore", under="ignore"):
+        check(summed(scores[:, order], V[order], cuts, follow=True), scores, V, sinks)
+        if size <= 30 and max(sinks, default=0) < 100:
+            check(summed(scores, V, cuts, follow=False), scores, V, sinks)
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_parts_are_summed_apart(follow: bool) -> None:
+    """Rows that a stride takes, and the rest, get their keys in tiles of their own."""
+    scores, V = drawn(3, 2.0, 0.2)
+    sums = Sums.of(ROWS, D_V, F64, follow=follow)
+    for part in (slice(0, ROWS, 2), slice(1, ROWS, 2)):
+        for keys in (slice(0, KEYS, 3), slice(1, KEYS, 3), slice(2, KEYS, 3)):
+            sums.part(part).add(scores[part, keys].copy(), V[keys])
+    with np.errstate(divide="ignore"):
+        check(sums, scores, V)
+
+
+def test_a_higher_score_shrinks_what_was_summed() -> None:
+    """log(2) more than 0 halves what the first key had."""
+    sums = Sums.of(1, 1, F64, follow=True)
+    sums.add(np.array([[0.0]]), np.array([[3.0]]))
+    sums.add(np.array([[log(2)]]), np.array([[6.0]]))
+    assert sums.total[0] == pytest.approx(1.5)
+    assert sums.weighed[0, 0] == pytest.approx(7.5)
+    assert sums.highest[0] == log(2)
+    sums.add(np.array([[-np.inf]]), np.array([[1e300]]))
+    context, lse, empty = sums.finished(())
+    assert context[0, 0] == pytest.approx(5)
+    assert lse[0] == pytest.approx(log(3))
+    assert not empty[0]
+
+
+def test_scores_of_any_size_do_not_overflow() -> None:
+    scores = np.array([[-1.7e308, 1.7e308, 1.7e308], [-1.7e308, -1.7e308, -np.inf]])
+    V = np.array([[1.0], [2.0], [4.0]])
+    with np.errstate(over="ignore"):
+        context, lse, _ = summed(scores, V, [1, 2], follow=True).finished(())
+    assert context.tolist() == [[3.0], [1.5]]
+    assert lse.tolist() == [1.7e308, -1.7e308]
+
+
+def test_rows_without_a_key() -> None:
+    for follow in (True, False):
+        sums = Sums.of(2, 1, F32, follow=follow)
+        sums.add(np.array([[-np.inf], [1.0]], np.float32), np.array([[5.0]], np.float32))
+        with np.errstate(divide="ignore"):
+            context, lse, empty = sums.finished(())
+        assert (context.dtype, lse.dtype) == (F32, F32)
+        assert context.tolist() == [[0], [5]]
+        assert lse.tolist() == [-np.inf, pytest.approx(1)]
+        assert empty.tolist() == [True, False]
+
+
+def test_rows_without_a_key_have_the_sum_of_their_sinks() -> None:
+    for follow in (True, False):
+        sums = Sums.of(1, 1, F64, follow=follow)
+        with np.errstate(divide="ignore"):
+            context, lse, empty = sums.finished((-900.0, -900.0))
+        assert (context.tolist(), empty.tolist()) == ([[0.0]], [True])
+        assert lse[0] == pytest.approx(log(2) - 900, rel=1e-15)
+
+
+def test_sums_keep_their_type() -> None:
+    sums = Sums.of(1, 1, F32, follow=True)
+    sums.add(np.zeros((1, 7), np.float32), np.ones((7, 1), np.float32))
+    context, lse, _ = sums.finished((1.5,))
+    assert (sums.total.dtype, context.dtype, lse.dtype) == (F32, F32, F32)
+
+
+THIRD = {F64: 709.78 / 3, F32: 88.72 / 3}  # of the logarithm of the largest number
+LARGEST = {F64: 1.797e308, F32: 3.40e38}
+TINY = {F64: 2.2e-308, F32: 1.17e-38}
+
+
+@pytest.mark.parametrize("dtype", [F64, F32], ids=str)
+def test_where_no_maximum_is_needed(dtype: np.dtype[Any]) -> None:
+    third, value, least = THIRD[dtype], LARGEST[dtype] ** (1 / 3), TINY[dtype] ** (1 / 3)
+
+    def serves(score: float = 1, largest: float = 1, smallest: float = 1, keys: int = 1) -> bool:
+        return Bounds(score, largest, smallest, keys, dtype).no_maximum
+
+    assert serves()
+    assert serves(score=0.999 * third)
+    assert not serves(score=1.001 * third)
+    assert serves(largest=0.99 * value)
+    assert not serves(largest=1.01 * value)
+    assert serves(largest=0.99 * value / 1000, keys=1000)
+    assert not serves(largest=1.01 * value / 1000, keys=1000)
+    assert serves(smallest=1.01 * least)
+    assert not serves(smallest=0.99 * least)
+    for unknown in (np.inf, np.nan):
+        assert not serves(score=unknown)
+        assert not serves(largest=unknown)
+
+
+@pytest.mark.parametrize("dtype", [F64, F32], ids=str)
+def test_which_sums_are_finite(dtype: np.dtype[Any]) -> None:
+    def finite(value: float, keys: int) -> bool:
+        return Bounds(np.inf, value, 1, keys, dtype).sums_are_finite
+
+    assert finite(LARGEST[dtype] / 4.1, 1)
+    assert not finite(LARGEST[dtype] / 3.9, 1)
+    assert finite(LARGEST[dtype] / 410, 100)
+    assert not finite(LARGEST[dtype] / 390, 100)
+    assert not finite(np.nan, 1)
+    assert not finite(np.inf, 1)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([F64, F32]), st.booleans())
+def test_sums_without_a_maximum_are_exact_up_to_their_bounds(
+    seed: int, dtype: np.dtype[Any], low: bool
+) -> None:
+    """Scores and values at either end of what is allowed: no overflow, and no digit is lost."""
+    rng = np.random.default_rng(seed)
+    edge = 0.999 * THIRD[dtype]
+    scores = np.full((ROWS, KEYS), -edge if low else edge).astype(dtype)
+    scores[rng.random((ROWS, KEYS)) < 0.5] *= dtype.type(-1 if rng.random() < 0.5 else 1)
+    least, largest = 1.01 * TINY[dtype] ** (1 / 3), 0.99 * LARGEST[dtype] ** (1 / 3) / KEYS
+    V = rng.choice([least, largest, -least], (KEYS, D_V)).astype(dtype)
+    assert bounds_of(V, edge).no_maximum
+    close = 20 * float(np.finfo(dtype).eps) * edge
+    context, lse, _ = summed(scores, V, [4], follow=False).finished(())
+    expected, expected_lse, _ = brute(scores, V)
+    sizes, _, _ = brute(scores, np.abs(V))
+    assert np.all(np.abs(context - expected) <= close * sizes)
+    np.testing.assert_allclose(lse, expected_lse, rtol=close)
+
+
+def test_what_is_known_of_values() -> None:
+    V = np.array([[0.0, -7.0], [0.5, 0.0], [0.0, 1e-3]])
+    assert bounds_of(V, 2.5) == Bounds(2.5, 7.0, 1e-3, 3, F64)
+    assert bounds_of(-V, 2.5) == Bounds(2.5, 7.0, 1e-3, 3, F64)
+    nothing = bounds_of(np.zeros((2, 2)), 0)
+    assert (nothing.value, nothing.least, nothing.no_maximum) == (0, np.inf, True)
+    for wild in (np.nan, np.inf, -np.inf):
+        assert not bounds_of(np.array([[1.0, wild]]), 1).sums_are_finite
