@@ -31,7 +31,7 @@ def brute(scores: Array, V: Array, sinks: tuple[float, ...] = ()) -> tuple[Array
         sums[row] = highest + np.log(total)
         for weight, value in zip(e, V.astype(np.longdouble), strict=False):  # sinks have none
             contexts[row] += (weight / total * value).astype(float)
-    empty: Bools = np.isneginf(scores).all(axis=1)
+    empty = np.array([bool(np.isneginf(row).all()) for row in scores])
     return contexts, sums, empty
 
 
