@@ -246,7 +246,7 @@ def test_what_is_taken(name: str) -> None:
 def test_which_steps_are_served(steps: tuple[str, ...] | None, served: bool) -> None:
     problem = loaded(SMALL)
     plan = make_plan(problem, Request(steps=steps))
-    assert tiles.only_contexts(plan) == served
+    assert plan.only_contexts == served
     assert tiles.serve(problem, plan) is False  # too small
 
 

@@ -132,7 +132,7 @@ def test_few_queries_are_still_shared(threads: int) -> None:
     problem = loaded(rows())
     with patch.object(tiles, "FROM", 0):
         run(problem, Request(steps=("output",), threads=threads, tile=(500, 500)), tell=tell)
-    assert heights == list(range(1, -(-N // max(128, -(-N // threads))) + 1))
+    assert heights == list(range(1, -(-N // max(tiles.STRIP, -(-N // threads))) + 1))
 
 
 ESTIMATED: dict[str, tuple[Mapping, Bools]] = {
