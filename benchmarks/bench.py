@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.process import environment
 from benchmarks.rounds import Effort, Paired, in_turn, paired
 from benchmarks.worker import Worker
 
@@ -61,12 +59,7 @@ class Bench:
 
     def compute(self, *arguments: str) -> list[str]:
         """Return the command line of `attn compute`, on as many threads as the peers have."""
-        help_text = subprocess.run(
-            self.attn("compute", "--help"),
-            stdout=subprocess.PIPE, text=True, check=True, env=environment(),
-        ).stdout  # fmt: skip
-        threads = ["--threads", str(self.threads)] if "--threads" in help_text else []
-        return self.attn("compute", *arguments, *threads)
+        return self.attn("compute", *arguments, "--threads", str(self.threads))
 
     def script(self, interpreter: str, name: str, *arguments: str) -> list[str]:
         """Return the command line of a peer that is a whole program."""

@@ -44,10 +44,20 @@ def main(arguments: list[str]) -> int:
         return run(arguments)
     except AttnError as error:
         return _report(error, arguments)
+    except MemoryError as error:
+        return _report(_no_memory(error), arguments)
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     except PipeClosed:
         return ExitStatus.PIPE_CLOSED
+
+
+def _no_memory(error: MemoryError) -> AttnError:
+    what = str(error).rstrip(".") or "an array cannot be made"
+    return AttnError(
+        f"there is not enough memory: {what[0].lower()}{what[1:]}",
+        help="ask for fewer steps (--only output) or rows (--query-token), or set --memory",
+    )
 
 
 def _report(error: AttnError, arguments: list[str]) -> int:

@@ -45,8 +45,9 @@ def compute(
         return deliver_several(records, output)
     (loaded,) = problems
     request = steps.request(loaded, output, resources)
-    with computing(loaded, request) as tell:
-        if expected is None and FORMATS[output.name].parts:
+    parts = expected is None and FORMATS[output.name].parts and loaded.layout == "rows"
+    with computing(loaded, request, parts=parts) as tell:
+        if parts:
             from attn_cli.core.parts import in_parts
 
             parted = in_parts(loaded, request, tell)

@@ -33,7 +33,7 @@ def training() -> Iterator[Callable[[int, int, str], None]]:
 
 
 @contextmanager
-def computing(problem: Problem, request: Request) -> Iterator[Tell | None]:
+def computing(problem: Problem, request: Request, *, parts: bool = False) -> Iterator[Tell | None]:
     """Say what a long computation will take, and give a function that is told its tiles.
 
     It gives nothing where nobody looks, and where it is over before a bar could be seen.
@@ -44,7 +44,7 @@ def computing(problem: Problem, request: Request) -> Iterator[Tell | None]:
     from attn_cli.core.estimate import estimate
     from attn_cli.core.plan import in_units
 
-    ahead = estimate(problem, request)
+    ahead = estimate(problem, request, parts=parts)
     if ahead.seconds < LONG:
         yield None
         return

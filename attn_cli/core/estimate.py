@@ -16,7 +16,7 @@ from attn_cli.core import tiles
 from attn_cli.core.arrays import Integers
 from attn_cli.core.fill import BLOCK_BYTES
 from attn_cli.core.place import Place
-from attn_cli.core.plan import UNLIMITED, Plan, bytes_of, half_of_the_machine, make_plan
+from attn_cli.core.plan import PART_BYTES, UNLIMITED, Plan, bytes_of, make_plan
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.ranges import Ranges, intersection
 from attn_cli.core.select import Selection
@@ -37,21 +37,20 @@ class Estimate:
     bytes: int
 
 
-def estimate(problem: Problem, request: Request) -> Estimate:
-    """Return what a request will take; raise AttnError for steps that are not there."""
-    plan = make_plan(problem, replace(request, memory=UNLIMITED))  # it may come in parts
+def estimate(problem: Problem, request: Request, *, parts: bool = False) -> Estimate:
+    """Return what a request will take, all at once or in parts; raise AttnError as `run` does."""
+    plan = make_plan(problem, replace(request, memory=UNLIMITED) if parts else request)
     entries = sum(map(len, plan.groups.values()))
     rows = plan.computed if plan.any_of_rows else plan.computed[:0]
     by_tiles = tiles.serve(problem, plan)
     keys = _keys_a_row(problem, plan) if len(rows) else 0.0
     scores = round(entries * len(rows) * keys)
-    parts = request.threads if by_tiles else 1 / SLOWER
+    at_once = request.threads if by_tiles else 1 / SLOWER
     depth = problem.key.depth if problem.key is not None else 1
     seconds = 0.0
     if scores > tiles.FROM:
-        seconds = scores * _a_score(depth, problem.value.depth, problem.dtype) / parts
-    memory = half_of_the_machine() if request.memory is None else request.memory
-    held = min(bytes_of(plan.steps), memory)
+        seconds = scores * _a_score(depth, problem.value.depth, problem.dtype) / at_once
+    held = min(bytes_of(plan.steps), PART_BYTES) if parts else bytes_of(plan.steps)
     inputs = (problem.n_q * depth + problem.n_k * (depth + problem.value.depth)) * 2
     working = min(BLOCK_BYTES, scores * problem.dtype.itemsize)
     return Estimate(scores, seconds, held + inputs * problem.dtype.itemsize + working)

@@ -42,6 +42,8 @@ class Filling:
             from attn_cli.core import tiles
 
             self._by_tiles = tiles.serve(problem, plan)
+            if self._by_tiles:
+                tiles.refuse_large(problem, plan, tile, workers.threads)
 
     def expect(self, entries: int) -> None:
         """Say how much there is to do for as many entries."""

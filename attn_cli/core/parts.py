@@ -11,14 +11,19 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from attn_cli.core.plan import UNLIMITED, Plan, StepPlan, half_of_the_machine, make_plan
+from attn_cli.core.plan import (
+    PART_BYTES,
+    UNLIMITED,
+    Plan,
+    StepPlan,
+    half_of_the_machine,
+    make_plan,
+)
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.run import heads_go_behind, run
 from attn_cli.core.threads import Tell
 from attn_cli.dataclass import replace
 from attn_cli.record import Record, Whole
-
-PART_BYTES = 256 << 20  # the most that one part holds
 
 
 def in_parts(

@@ -34,6 +34,7 @@ from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.record import Labels, Numbered
 
 UNLIMITED = 1 << 62  # bytes
+PART_BYTES = 256 << 20  # the most that a part holds, where a step comes in parts
 
 # For each leading axis the entry that was asked for, None for all.
 Chosen = list[int | None]

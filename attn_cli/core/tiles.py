@@ -24,13 +24,14 @@ from attn_cli.core.arrays import Array, Bools, largest
 from attn_cli.core.block import Entry, score_of
 from attn_cli.core.online import Bounds, Sums
 from attn_cli.core.place import Place
-from attn_cli.core.plan import Plan
+from attn_cli.core.plan import Plan, in_units
 from attn_cli.core.problem import Problem, Tile
 from attn_cli.core.ranges import Range, Ranges, intersection, without
 from attn_cli.core.select import Selection
 from attn_cli.core.threads import Workers
 from attn_cli.core.visible.base import all_of, common_reach, open_to_all
 from attn_cli.dataclass import replace
+from attn_cli.errors import AttnError
 
 STRIP = 256  # queries whose keys are looked for anew where not all of a tile see the same
 ALIGNED = 16  # keys: where ranges are cut, for products like round numbers
@@ -56,6 +57,18 @@ def serve(problem: Problem, plan: Plan) -> bool:
     """Whether a plan is carried out by tiles, and not by the definition."""
     large = len(plan.computed) * problem.n_k >= FROM
     return large and plan.only_contexts and takes(problem)
+
+
+def refuse_large(problem: Problem, plan: Plan, tile: Tile, threads: int) -> None:
+    """Raise AttnError where the scores of the tiles at hand exceed the memory that is allowed."""
+    height, width = min(tile[0], len(plan.computed)), min(tile[1], problem.n_k)
+    size = height * width * problem.dtype.itemsize * threads
+    if size > plan.memory:
+        raise AttnError(
+            f"tiles of {tile[0]} x {tile[1]} on {threads} threads would take {in_units(size)}, "
+            f"more than the {in_units(plan.memory)} allowed",
+            help="make them smaller, such as --tile 512x512, or allow more: --memory",
+        )
 
 
 def takes(problem: Problem) -> bool:
@@ -120,9 +133,9 @@ class Tiles:
         if function.by_tiles is not None:
             entry = replace(entry, score=function.by_tiles(entry.Q, entry.K, parameters))
         self._entry = entry
-        self._height, self._width = tile
-        self._workers = workers
         self._n_k = len(entry.K)
+        self._height, self._width = min(tile[0], len(entry.i)), min(tile[1], self._n_k)
+        self._workers = workers
         self._rooms: list[Array] = []  # that no thread uses now
         self._factor = None if function.factor is None else function.factor(entry.Q, parameters)
 
@@ -290,7 +303,9 @@ class Tiles:
                 _refuse_wild(scores)  # which a cap would make finite
         else:
             a, k = work.A[part], entry.K[keys]
-            scores = np.matmul(a, k.T, out=room[: len(a) * len(k)].reshape(len(a), len(k)))
+            # This way round equal keys get equal scores more often: OpenBLAS rounds by columns.
+            turned = room[: len(a) * len(k)].reshape(len(k), len(a))
+            scores = np.matmul(k, a.T, out=turned).T
         if rules.stages:
             at = entry.place(rows, keys)
             for stage in rules.stages:

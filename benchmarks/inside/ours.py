@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import platform
 from typing import Any
 
@@ -34,10 +33,13 @@ def versions() -> dict[str, str]:
 def prepare(arrays: dict[str, str], threads: int, dtype: str, keys: dict[str, Any]) -> None:
     """Load Q, K and V; words in `keys` that end in .npy become the arrays of these files."""
     loaded = {name: np.load(file) for name, file in arrays.items()}
-    known = inspect.signature(attn_cli.attention).parameters
-    more: dict[str, Any] = {"threads": threads} if "threads" in known else {}
     attention = functools.partial(
-        attn_cli.attention, **loaded, **_loaded(keys), **more, steps=["output"], dtype=dtype
+        attn_cli.attention,
+        **loaded,
+        **_loaded(keys),
+        threads=threads,
+        steps=["output"],
+        dtype=dtype,
     )
     prepared.work = lambda: attention()["output"]
 
