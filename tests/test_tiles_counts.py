@@ -156,6 +156,19 @@ def test_the_estimate_of_a_window(left: int) -> None:
     assert found.scores == pytest.approx(visible.sum(), rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("selection", "keys"),
+    [({"stride": 7}, N // 7), ({"stride": 7, "window": 2}, N // 7 + 5), ({"block": 1}, 1)],
+)
+def test_the_estimate_of_selections(selection: dict[str, int], keys: int) -> None:
+    """Tiles follow a stride, and the definition looks at all keys between."""
+    problem, request = loaded(sparse(**selection)), Request(steps=("output",))
+    with patch.object(tiles, "FROM", 0):
+        assert estimate(problem, request).scores == pytest.approx(keys * N, rel=0.03)
+    if "stride" in selection:
+        assert estimate(problem, request).scores == N * N
+
+
 def test_the_estimate_of_heads_and_rows() -> None:
     rng = np.random.default_rng(1)
     x: Array = rng.normal(size=(2, 3, 7, 5))

@@ -43,7 +43,7 @@ def estimate(problem: Problem, request: Request, *, parts: bool = False) -> Esti
     entries = sum(map(len, plan.groups.values()))
     rows = plan.computed if plan.any_of_rows else plan.computed[:0]
     by_tiles = tiles.serve(problem, plan)
-    keys = _keys_a_row(problem, plan) if len(rows) else 0.0
+    keys = _keys_a_row(problem, plan, by_tiles=by_tiles) if len(rows) else 0.0
     scores = round(entries * len(rows) * keys)
     at_once = request.threads if by_tiles else 1 / SLOWER
     depth = problem.key.depth if problem.key is not None else 1
@@ -56,7 +56,7 @@ def estimate(problem: Problem, request: Request, *, parts: bool = False) -> Esti
     return Estimate(scores, seconds, held + inputs * problem.dtype.itemsize + working)
 
 
-def _keys_a_row(problem: Problem, plan: Plan) -> float:
+def _keys_a_row(problem: Problem, plan: Plan, *, by_tiles: bool) -> float:
     """Return how many keys a query sees on average, by the reach of some of them.
 
     That is exact where from one end of a part to the other it grows or shrinks evenly.
@@ -70,18 +70,25 @@ def _keys_a_row(problem: Problem, plan: Plan) -> float:
     total = 0.0
     for start, stop in pairwise(cuts):
         for end in (start, stop - 1) if start < stop else ():
-            keys = _keys_of(problem, selection, plan.computed[end : end + 1])
+            keys = _keys_of(problem, selection, plan.computed[end : end + 1], by_tiles=by_tiles)
             total += keys * (stop - start) / 2
     return total / rows
 
 
-def _keys_of(problem: Problem, selection: Selection | None, i: Integers) -> int:
-    """Return how many keys these queries reach, in the first batch entry."""
+def _keys_of(problem: Problem, selection: Selection | None, i: Integers, *, by_tiles: bool) -> int:
+    """Return how many keys these queries reach, in the first batch entry; tiles follow a stride."""
     at = Place(0, 0, i, i + problem.offset(0), i[:0])
-    reach: Ranges = common_reach(problem.rules.schemes, at, problem.n_k)
-    if selection is not None:
-        reach = intersection(reach, selection.reach(i, problem.n_k))
-    return sum(stop - start for start, stop in reach)
+    visible = common_reach(problem.rules.schemes, at, problem.n_k)
+    if selection is None:
+        return _count(visible)
+    if selection.stride is None or not by_tiles:
+        return _count(intersection(visible, selection.reach(i, problem.n_k)))
+    near, afar = replace(selection, stride=None), _count(visible) // selection.stride
+    return afar + (0 if near.empty else _count(intersection(visible, near.reach(i, problem.n_k))))
+
+
+def _count(ranges: Ranges) -> int:
+    return sum(stop - start for start, stop in ranges)
 
 
 def _a_score(depth: int, d_v: int, dtype: np.dtype[Any]) -> float:

@@ -42,8 +42,6 @@ def without(some: Iterable[Range], taken: Range) -> Ranges:
     ((0, 3), (5, 9))
     """
     start, stop = taken
-    if start >= stop:
-        return union(some)
     return union(part for a, b in some for part in ((a, min(b, start)), (max(a, stop), b)))
 
 
