@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from types import ModuleType
 
 import numpy as np
@@ -18,7 +19,7 @@ from attn_cli.core import threads as threads_module
 from attn_cli.core.threads import StoppedError, Workers, one_thread_of_blas, processors
 from tests.tiled import by_tiles
 
-SOON = 20.0  # seconds after which a test gives up
+SOON = 10.0  # seconds after which a test gives up
 
 
 def alive() -> set[threading.Thread]:
@@ -103,13 +104,17 @@ def test_an_error_stops_the_others_within_one_tile(error: type[BaseException]) -
         if at == 0:
             running.wait(SOON)
             raise error
-        while True:  # for ever, if nobody asks
+        ends = monotonic() + SOON
+        while monotonic() < ends:
             workers.check()
             tiles[0] += 1
             running.set()
+        pytest.fail("nobody stopped this part")
 
+    began = monotonic()
     with pytest.raises(error):
         workers.each(part, range(100))
+    assert monotonic() - began < SOON
     assert alive() == before
     assert tiles[0] > 0
     assert len(begun) < 100
@@ -133,13 +138,16 @@ def test_an_interrupt_while_waiting_stops_all() -> None:
     workers = Workers(2, tell)
 
     def part(at: int) -> None:
-        while at:
+        ends = monotonic() + SOON
+        while at and monotonic() < ends:
             begun.set()
             workers.check()
 
+    began = monotonic()
     with pytest.raises(KeyboardInterrupt):
         workers.each(part, range(5))
     assert interrupted
+    assert monotonic() - began < SOON
     assert alive() == before
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import log10
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from attn_cli.core import tiles
 from attn_cli.core.arrays import Array
@@ -134,6 +137,37 @@ def test_no_digits_are_lost(name: str) -> None:
         assert np.isfinite(found.record[step]).all()
     assert found.record.warnings == expected.warnings == ()
     assert (found.by_tiles, found.left) == ((0, 1) if name in LEFT else (1, 0))
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(["float64", "float32"]),
+    st.lists(st.floats(-0.9, 0.9), min_size=5, max_size=5),
+    st.floats(-3, 2),
+)
+def test_any_sizes_of_vectors_scale_temperature_and_values(
+    dtype: str, sizes: list[float], size_of_scores: float
+) -> None:
+    """Each from the smallest to the largest numbers, so that scores are of some size."""
+    info = np.finfo(dtype)
+    digits = log10(float(info.max))
+    assume(abs(sizes[0] + sizes[1]) < 0.9)  # else products overflow, or have few digits
+    of_scale = size_of_scores / digits + sizes[4] - sizes[0] - sizes[1]
+    assume(abs(of_scale) < 0.95)
+    q, k, v, low, t, scale = (10.0 ** (part * digits) for part in (*sizes, of_scale))
+    problem = drawn(q, k, v, scale=scale, temperature=t, dtype=dtype)
+    problem["causal"] = "top-left"
+    problem["value"][:9] *= min(low, 1.0)
+    found, expected = by_tiles(problem, **HOW), defined(problem, ("weights", "output"))
+    reference = expected["output"]
+    if not np.isfinite(reference).all():
+        np.testing.assert_array_equal(found.record["output"], reference)
+    products = np.abs(problem["query"] / q) @ np.abs(problem["key"] / k).T
+    close = 50 * info.eps * (1 + 10**size_of_scores * products.max(axis=1, keepdims=True))
+    allowed = close * (expected["weights"] @ np.abs(problem["value"])) + 2 * N_K * info.tiny
+    apart = np.abs(found.record["output"] - reference)
+    assert np.all((apart <= allowed) | ~np.isfinite(reference))
+    assert found.record.warnings == defined(problem).warnings
 
 
 WILD = [np.nan, np.inf, -np.inf]
