@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from attn_cli.core import tiles
 from attn_cli.core.arrays import Array
+from attn_cli.core.online import Sums
 from tests.tiled import Mapping, by_tiles, defined, same
 
 N_Q, N_K, D, D_V = 29, 43, 7, 3
@@ -255,3 +256,47 @@ def test_errors_against_64_bits_are_those_of_the_definition(problem: Mapping) ->
     of_definition = np.abs(defined(single)["output"] - exact).max()
     of_tiles = np.abs(by_tiles(single, **HOW).record["output"] - exact).max()
     assert of_tiles <= 2 * of_definition + 1e-7
+
+
+LONG = {"query": normal(N_Q, 64), "key": normal(N_K, 64), "value": normal(N_K, D_V), **SINGLE}
+FOLLOWS: dict[str, tuple[Mapping, bool]] = {
+    "vectors of usual size": (LONG, False),
+    "under a mask that hides": (LONG | {"causal": "top-left", "key_lengths": 30}, False),
+    "hidden by booleans": (
+        LONG | {"mask": {"values": normal(N_Q, N_K) > 0, "true_means": "attend"}},
+        False,
+    ),
+    "without a scale": (LONG | {"score": "dot"}, True),
+    "a high temperature": (LONG | {"score": "dot", "temperature": 8.0}, False),
+    "a low temperature": (LONG | {"temperature": 0.1}, True),
+    "capped": (LONG | {"score": "dot", "softcap": 25.0}, False),
+    "capped far off": (LONG | {"score": "dot", "softcap": 50.0}, True),
+    "a wide cap of small scores": (LONG | {"softcap": 50.0}, False),
+    "biased": (LONG | {"score_bias": np.zeros((N_Q, N_K))}, True),
+    "biased and then capped": (
+        LONG
+        | {"score_bias": np.zeros((N_Q, N_K)), "softcap": 5.0}
+        | {"order": ["bias", "softcap", "mask"]},
+        False,
+    ),
+    "numbers added": (LONG | {"mask": np.ones((N_Q, N_K))}, True),
+    "a sink of usual size": (LONG | {"normalize": "softmax1"}, False),
+    "a low sink": (LONG | sinks(-95.0), False),
+    "a high sink": (LONG | sinks(95.0), True),
+    "distances": (LONG | {"score": {"function": "gaussian", "sigma": 5.0}}, True),
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWS)
+def test_where_the_largest_score_is_followed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound on scores and sinks spares it, and no more than it must."""
+    (problem, follows), of = FOLLOWS[name], Sums.of
+    said: list[bool] = []
+
+    def watched(*given: Any, follow: bool) -> Sums:
+        said.append(follow)
+        return of(*given, follow=follow)
+
+    monkeypatch.setattr(Sums, "of", watched)
+    same(problem, close=1e-5, **HOW)
+    assert said == [follows]
