@@ -93,7 +93,6 @@ def test_parts_are_summed_apart(follow: bool) -> None:
     for part in (slice(0, ROWS, 2), slice(1, ROWS, 2)):
         for keys in (slice(0, KEYS, 3), slice(1, KEYS, 3), slice(2, KEYS, 3)):
             sums.part(part).add(scores[part, keys].copy(), V[keys])
-    assert sums.highest.any() == follow  # 0 stays where it serves
     with np.errstate(divide="ignore"):
         check(sums, scores, V)
 

@@ -51,6 +51,8 @@ def test_any_conventions_at_once(
     how: Any = {"tile": (queries, keys), "strip": strip, "aligned": strip, "threads": threads}
     found = check(problem, expected, **how)
     event("by tiles" if found.by_tiles else "left" if found.left else "not taken")
+    if not found.by_tiles:  # fills that are finite depend on the type
+        return
     steps = contexts_of(expected)
     single = by_tiles(problem | {"dtype": "float32"}, steps, **how).record
     for name in steps:

@@ -8,11 +8,14 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
+from attn_cli.core import estimate as estimate_module
 from attn_cli.core import tiles
 from attn_cli.core.arrays import Array, Bools
 from attn_cli.core.estimate import estimate
 from attn_cli.core.problem import Request
 from attn_cli.core.run import run
+from attn_cli.dataclass import replace
+from attn_cli.errors import AttnError
 from tests.tiled import Mapping, by_tiles, defined, loaded
 
 N = 211
@@ -184,5 +187,25 @@ def test_the_estimate_of_memory_holds_what_is_shown() -> None:
     weights = estimate(problem, Request(steps=("weights",)))
     output = estimate(problem, Request(steps=("output",)))
     assert weights.bytes - output.bytes == 8 * (N * N - 2 * N)
-    assert estimate(problem, Request(memory=10)).bytes < weights.bytes
+    with patch.object(estimate_module, "PART_BYTES", 1000):
+        parted = estimate(problem, Request(steps=("weights",), memory=10), parts=True)
+    assert weights.bytes - parted.bytes == 8 * N * N - 1000
+    with pytest.raises(AttnError, match="more than the 10 B allowed"):
+        estimate(problem, Request(steps=("weights",), memory=10))
     assert output.seconds == 0  # nothing that takes long
+
+
+def test_tiles_that_are_larger_than_the_memory() -> None:
+    """Two threads with 37 x 41 scores of 8 bytes each hold 24 272 bytes; the output takes 3 376."""
+    problem = loaded(rows())
+    request = Request(steps=("output",), threads=2, tile=(37, 41), memory=24_271)
+    expected = (
+        "tiles of 37 x 41 on 2 threads would take 23.7 KiB, more than the 23.7 KiB allowed\n"
+        "help: make them smaller, such as --tile 512x512, or allow more: --memory"
+    )
+    with patch.object(tiles, "FROM", 0):
+        with pytest.raises(AttnError) as error:
+            run(problem, request)
+        assert str(error.value) == expected
+        run(problem, replace(request, memory=24_272))
+        run(problem, replace(request, tile=(1 << 16, 1 << 16), memory=2 * 8 * N * N))

@@ -282,14 +282,14 @@ FOLLOWS: dict[str, tuple[Mapping, bool]] = {
     "numbers added": (LONG | {"mask": np.ones((N_Q, N_K))}, True),
     "a sink of usual size": (LONG | {"normalize": "softmax1"}, False),
     "a low sink": (LONG | sinks(-95.0), False),
-    "a high sink": (LONG | sinks(95.0), True),
+    "a high sink": (LONG | sinks(95.0), False),
     "distances": (LONG | {"score": {"function": "gaussian", "sigma": 5.0}}, True),
 }
 
 
 @pytest.mark.parametrize("name", FOLLOWS)
 def test_where_the_largest_score_is_followed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bound on scores and sinks spares it, and no more than it must."""
+    """A bound on scores spares it; a sink comes in at the end, whatever its size."""
     (problem, follows), of = FOLLOWS[name], Sums.of
     said: list[bool] = []
 
