@@ -67,7 +67,7 @@ def drawn(seed: int, size: float, hidden: float) -> tuple[Array, Array]:
     st.sampled_from([0.0, 1.0, 30.0, 1e4]),
     st.sampled_from([0.0, 0.3, 0.9, 1.0]),
     st.lists(st.integers(0, KEYS), max_size=4).map(sorted),
-    st.sampled_from([(), (0.0,), (2.5,), (-1e4,), (1e4,), (700.0, -3.0)]),
+    st.sampled_from([(), (0.0,), (2.5,), (-1e4,), (1e4,), (2.5, 1.5), (700.0, -3.0)]),
     st.permutations(range(KEYS)),
 )
 def test_sums_are_those_of_all_keys_at_once(
@@ -131,6 +131,16 @@ def test_rows_without_a_key() -> None:
         assert context.tolist() == [[0], [5]]
         assert lse.tolist() == [-np.inf, pytest.approx(1)]
         assert empty.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_several_sinks_add_up(follow: bool) -> None:
+    """exp(0) and exp(log 2) for the key and a sink, and again for the next sink."""
+    sums = Sums.of(1, 1, F64, follow=follow)
+    sums.add(np.array([[0.0]]), np.array([[10.0]]))
+    context, lse, _ = sums.finished((log(2), log(2)))
+    assert context[0, 0] == pytest.approx(2)
+    assert lse[0] == pytest.approx(log(5))
 
 
 def test_rows_without_a_key_have_the_sum_of_their_sinks() -> None:

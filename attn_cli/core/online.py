@@ -105,7 +105,6 @@ class Sums:
         """
         empty: Bools = self.total == 0
         lse: Array = _finite(self.highest) + np.log(self.total)  # log(0) is -inf
-        self.highest[empty] = -np.inf
         for sink in sinks:
             logit = self.total.dtype.type(sink)
             lse = np.logaddexp(lse, logit)  # which keeps what is tiny beside the sink
