@@ -20,6 +20,7 @@ from attn_cli.core.parameter import Parameter, Parameters
 from attn_cli.core.scores.base import Block, Layout, Parts, ScoreFunction
 
 IN_CACHE = 1 << 17  # bytes
+TOGETHER = 8  # hidden units that are summed before they are added to the others: for digits
 DIGITS_LOST = 16.0  # how much less exact scores may be for being made several times as fast
 
 
@@ -50,14 +51,15 @@ def by_tiles(Q: Array, K: Array, p: Parameters) -> Block:
         v . tanh(a + b) = sum_h v_h - sum_h 2 v_h / (1 + e^(2 a_h) e^(2 b_h))
 
     The exponentials belong to queries and keys alone: a pair costs one division a hidden unit. Each
-    unit is as exact as its tanh to some 2 of the last digit of 1. Where a product of exponentials
-    could overflow, and where large v make something of a tanh near 0, it is `prepare`.
+    unit is as exact as its tanh to some 2 of the last digit of 1; where a product overflows, or
+    vanishes, its tanh is 1 or -1. Where one exponential alone could, or where large v make
+    something of a tanh near 0, it is `prepare`.
     """
     A = Q @ p["W1"].T
     B = K @ p["W2"].T
     if p.get("b") is not None:
         A = A + p["b"]
-    if not 2 * (largest(A) + largest(B)) < log(float(np.finfo(A.dtype).max)):
+    if not 2 * max(largest(A), largest(B)) < -log(float(np.finfo(A.dtype).tiny)):
         return prepare(Q, K, p)
     units = np.tanh(np.abs(A).max(axis=0) + np.abs(B).max(axis=0))  # as far as each goes
     weights = np.abs(p["v"])
@@ -68,15 +70,19 @@ def by_tiles(Q: Array, K: Array, p: Parameters) -> Block:
 
     def block(rows: slice, keys: slice) -> Parts:
         a, b = EA[rows], EB[:, keys]
-        score = np.full((len(a), b.shape[1]), whole, dtype=A.dtype)
+        score = np.zeros((len(a), b.shape[1]), dtype=A.dtype)
         for some in in_cache(score):
-            unit = np.empty_like(score[some])
-            for h, weight in enumerate(twice):
-                np.multiply(a[some, h, None], b[None, h], out=unit)
-                unit += 1
-                np.divide(weight, unit, out=unit)
-                score[some] -= unit
-        return Parts(score=score)
+            unit, few = np.empty_like(score[some]), np.empty_like(score[some])
+            for first in range(0, len(twice), TOGETHER):
+                few[:] = 0
+                for h in range(first, min(first + TOGETHER, len(twice))):
+                    with np.errstate(over="ignore"):
+                        np.multiply(a[some, h, None], b[None, h], out=unit)
+                    unit += 1
+                    np.divide(twice[h], unit, out=unit)
+                    few += unit
+                score[some] += few
+        return Parts(score=np.subtract(whole, score, out=score))
 
     return block
 
