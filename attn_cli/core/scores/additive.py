@@ -15,7 +15,7 @@ from math import log
 
 import numpy as np
 
-from attn_cli.core.arrays import Array, largest
+from attn_cli.core.arrays import Array
 from attn_cli.core.parameter import Parameter, Parameters
 from attn_cli.core.scores.base import Block, Layout, Parts, ScoreFunction
 
@@ -52,37 +52,44 @@ def by_tiles(Q: Array, K: Array, p: Parameters) -> Block:
 
     The exponentials belong to queries and keys alone: a pair costs one division a hidden unit. Each
     unit is as exact as its tanh to some 2 of the last digit of 1; where a product overflows, or
-    vanishes, its tanh is 1 or -1. Where one exponential alone could, or where large v make
-    something of a tanh near 0, it is `prepare`.
+    vanishes, its tanh is 1 or -1. Hidden units of which one exponential alone could do so keep
+    their tanh. Where large v make something of a tanh near 0, it is `prepare`.
     """
-    A = Q @ p["W1"].T
-    B = K @ p["W2"].T
+    A, B, v = Q @ p["W1"].T, K @ p["W2"].T, p["v"]
     if p.get("b") is not None:
         A = A + p["b"]
-    if not 2 * max(largest(A), largest(B)) < -log(float(np.finfo(A.dtype).tiny)):
+    a_most, b_most, weights = np.abs(A).max(axis=0), np.abs(B).max(axis=0), np.abs(v)
+    reached = weights @ np.tanh(a_most + b_most)  # as far as each unit goes
+    if not weights.sum() < DIGITS_LOST * max(1.0, float(reached)):
         return prepare(Q, K, p)
-    units = np.tanh(np.abs(A).max(axis=0) + np.abs(B).max(axis=0))  # as far as each goes
-    weights = np.abs(p["v"])
-    if not weights.sum() < DIGITS_LOST * max(1.0, float(weights @ units)):
-        return prepare(Q, K, p)
-    EA, EB = np.exp(2 * A), np.ascontiguousarray(np.exp(2 * B).T)
-    twice, whole = 2 * p["v"], p["v"].sum()
+    exact = ~(2 * np.maximum(a_most, b_most) < -log(float(np.finfo(A.dtype).tiny)))
+    EA = np.where(exact, A, np.exp(2 * A))
+    EB = np.ascontiguousarray(np.where(exact, B, np.exp(2 * B)).T)
+    whole = v[~exact].sum()
+
+    def add_unit(a: Array, b: Array, h: int, total: Array, unit: Array) -> None:
+        """Add what a hidden unit lacks to its largest value; of an exact one, to 0."""
+        if exact[h]:
+            np.add(a[:, h, None], b[None, h], out=unit)
+            np.multiply(np.tanh(unit, out=unit), -v[h], out=unit)
+        else:
+            np.multiply(a[:, h, None], b[None, h], out=unit)
+            unit += 1
+            np.divide(2 * v[h], unit, out=unit)
+        total += unit
 
     def block(rows: slice, keys: slice) -> Parts:
         a, b = EA[rows], EB[:, keys]
-        score = np.zeros((len(a), b.shape[1]), dtype=A.dtype)
-        for some in in_cache(score):
-            unit, few = np.empty_like(score[some]), np.empty_like(score[some])
-            for first in range(0, len(twice), TOGETHER):
+        lacks = np.zeros((len(a), b.shape[1]), dtype=A.dtype)
+        for some in in_cache(lacks):
+            unit, few = np.empty_like(lacks[some]), np.empty_like(lacks[some])
+            for first in range(0, len(v), TOGETHER):
                 few[:] = 0
-                for h in range(first, min(first + TOGETHER, len(twice))):
-                    with np.errstate(over="ignore"):
-                        np.multiply(a[some, h, None], b[None, h], out=unit)
-                    unit += 1
-                    np.divide(twice[h], unit, out=unit)
-                    few += unit
-                score[some] += few
-        return Parts(score=np.subtract(whole, score, out=score))
+                with np.errstate(over="ignore"):
+                    for h in range(first, min(first + TOGETHER, len(v))):
+                        add_unit(a[some], b, h, few, unit)
+                lacks[some] += few
+        return Parts(score=np.subtract(whole, lacks, out=lacks))
 
     return block
 
