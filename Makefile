@@ -3,15 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
-# On Linux the default index has torch with CUDA; what runs here needs none of it:
-# make bench PEERS_INDEX=https://download.pytorch.org/whl/cpu
-PEERS_INDEX ?=
 UV := $(shell command -v uv 2>/dev/null)
 
 ifdef UV
   MAKE_VENV = uv venv --quiet --python $(PYTHON) $(VENV)
   MAKE_PEERS = uv venv --quiet --clear --python $(PYTHON) $(PEERS)
-  INSTALL_PEERS = uv pip install --quiet --index-strategy unsafe-best-match --python $(PEERS)/bin/python
+  INSTALL_PEERS = uv pip install --quiet --python $(PEERS)/bin/python
   # uv leaves compiling to the first start, which then takes a second.
   INSTALL = UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python
 else
@@ -44,7 +41,7 @@ $(VENV)/dev: pyproject.toml | $(BIN)/python
 
 $(PEERS)/ready: pyproject.toml
 	$(MAKE_PEERS)
-	$(INSTALL_PEERS) $(if $(PEERS_INDEX),--extra-index-url $(PEERS_INDEX)) --editable '.[test,peers]'
+	$(INSTALL_PEERS) --editable '.[test,peers]'
 	@touch $@
 
 demo: $(VENV)/demo ## install the package and run the main job on a sample
