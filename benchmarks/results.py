@@ -46,6 +46,12 @@ def document(lines: list[Line], known: Mapping[str, str]) -> str:
     )
 
 
+def replaced(old: list[Line], new: list[Line]) -> list[Line]:
+    """Return the lines of both, in the order of their rows; a row that is measured anew is new."""
+    rows = {line.row for line in new}
+    return sorted([line for line in old if line.row not in rows] + new, key=lambda line: line.row)
+
+
 def summary(lines: list[Line]) -> str:
     """Return the short table: of each topic that has a mark, the smallest and the largest ratio."""
     topics: dict[tuple[str, str, str], list[Line]] = {}

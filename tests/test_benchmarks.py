@@ -197,3 +197,14 @@ class TestProcess:
 
 def test_the_process_that_measures_stays_small() -> None:
     assert not imported_by("import benchmarks.__main__") & {"numpy", "torch", "attn_cli"}
+
+
+def test_rows_that_are_measured_anew_replace_their_lines() -> None:
+    new = [line.timed(7, "additive: again", times(0.2), 0.3), line.timed(1, "start", times(1), 2)]
+    together = results.replaced(LINES, new)
+    assert [(each.row, each.what) for each in together] == [
+        ("1", "start"),
+        *((each.row, each.what) for each in LINES[:6]),
+        ("7", "additive: again"),
+        (LINES[7].row, LINES[7].what),
+    ]

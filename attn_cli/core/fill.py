@@ -46,11 +46,10 @@ class Filling:
                 tiles.refuse_large(problem, plan, tile, workers.threads)
 
     def expect(self, entries: int) -> None:
-        """Say how much there is to do for as many entries."""
+        """Say how much there is to do for as many entries: a block is one tile till it says more."""
         if self._plan.any_of_rows:
-            rows = len(self._plan.computed)
-            height = self._tile[0] if self._by_tiles else self._height
-            self._workers.expect(entries * -(-rows // height))
+            height = self._tall if self._by_tiles else self._height
+            self._workers.expect(entries * -(-len(self._plan.computed) // height))
 
     def fill(self, group: Lead, entries: list[Entry]) -> None:
         """Compute the entries that make one output, and keep what the plan asks for."""

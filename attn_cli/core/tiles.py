@@ -166,8 +166,9 @@ class Tiles:
         watched = not max(known) < float(np.finfo(V.dtype).max)
         work = Work(rows.start, A, sums, watched)
         try:
-            for sweep in self._sweeps(rows):
-                parts = list(self._parts(count, sweep.step))
+            sweeps = [(sweep, list(self._parts(count, sweep.step))) for sweep in self._sweeps(rows)]
+            self._workers.expect(sum(len(parts) for _, parts in sweeps) - 1)
+            for sweep, parts in sweeps:
                 self._workers.each(partial(self._sum, work, sweep), parts)
         except UnsafeError:
             return None
