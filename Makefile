@@ -74,10 +74,10 @@ types: $(VENV)/dev ## type check alone
 	$(BIN)/mypy
 
 docs: $(VENV)/dev ## write the README's shown outputs anew
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog -r -P -I tests README.md
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog -r -P -I tests -I . README.md
 
 docs-check: $(VENV)/dev ## fail where the README's shown outputs have drifted
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog --check --diff -P -I tests README.md
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog --check --diff -P -I tests -I . README.md
 
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -46,7 +46,7 @@ class Filling:
                 tiles.refuse_large(problem, plan, tile, workers.threads)
 
     def expect(self, entries: int) -> None:
-        """Say how much there is to do for as many entries: a block is one tile till it says more."""
+        """Say how much there is to do for as many entries: a block is a tile till it says more."""
         if self._plan.any_of_rows:
             height = self._tall if self._by_tiles else self._height
             self._workers.expect(entries * -(-len(self._plan.computed) // height))
