@@ -25,7 +25,7 @@ from attn_cli.core.block import Entry, score_of
 from attn_cli.core.online import Bounds, Sums
 from attn_cli.core.place import Place
 from attn_cli.core.plan import Plan, in_units
-from attn_cli.core.problem import Problem, Tile
+from attn_cli.core.problem import TILE, Problem, Tile
 from attn_cli.core.ranges import Range, Ranges, intersection, without
 from attn_cli.core.select import Selection
 from attn_cli.core.threads import Workers
@@ -60,10 +60,13 @@ def serve(problem: Problem, plan: Plan) -> bool:
 
 
 def refuse_large(problem: Problem, plan: Plan, tile: Tile, threads: int) -> None:
-    """Raise AttnError where the scores of the tiles at hand exceed the memory that is allowed."""
+    """Raise AttnError where tiles that were asked for exceed the memory that results may take.
+
+    The usual ones take a few MB, whatever the results do.
+    """
     height, width = min(tile[0], len(plan.computed)), min(tile[1], problem.n_k)
     size = height * width * problem.dtype.itemsize * threads
-    if size > plan.memory:
+    if tile != TILE and size > plan.memory:
         raise AttnError(
             f"tiles of {tile[0]} x {tile[1]} on {threads} threads would take {in_units(size)}, "
             f"more than the {in_units(plan.memory)} allowed",
