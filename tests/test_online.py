@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log
+from math import inf, log
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli.core.arrays import Array, Bools
-from attn_cli.core.online import Bounds, Sums
+from attn_cli.core.online import LAG, Bounds, Sums
 
 ROWS, KEYS, D_V = 5, 13, 3
+LAGS = (0.0, LAG, inf)
 F64, F32 = np.dtype(np.float64), np.dtype(np.float32)
 
 
@@ -36,8 +37,8 @@ def brute(scores: Array, V: Array, sinks: tuple[float, ...] = ()) -> tuple[Array
     return contexts, sums, empty
 
 
-def summed(scores: Array, V: Array, cuts: list[int], *, follow: bool) -> Sums:
-    sums = Sums.of(len(scores), V.shape[1], V.dtype, follow=follow)
+def summed(scores: Array, V: Array, cuts: list[int], *, lag: float) -> Sums:
+    sums = Sums.of(len(scores), V.shape[1], V.dtype, lag=lag)
     for start, stop in zip([0, *cuts], [*cuts, len(V)], strict=True):
         if start < stop:
             sums.add(scores[:, start:stop].copy(), V[start:stop])
@@ -80,16 +81,17 @@ def test_sums_are_those_of_all_keys_at_once(
 ) -> None:
     scores, V = drawn(seed, size, hidden)
     with np.errstate(divide="ignore", under="ignore"):
-        check(summed(scores[:, order], V[order], cuts, follow=True), scores, V, sinks)
+        for lag in (0.0, 1.5, LAG):
+            check(summed(scores[:, order], V[order], cuts, lag=lag), scores, V, sinks)
         if size <= 30 and max(sinks, default=0) < 100:
-            check(summed(scores, V, cuts, follow=False), scores, V, sinks)
+            check(summed(scores, V, cuts, lag=inf), scores, V, sinks)
 
 
-@pytest.mark.parametrize("follow", [True, False])
-def test_parts_are_summed_apart(follow: bool) -> None:
+@pytest.mark.parametrize("lag", LAGS)
+def test_parts_are_summed_apart(lag: float) -> None:
     """Rows that a stride takes, and the rest, get their keys in tiles of their own."""
     scores, V = drawn(3, 2.0, 0.2)
-    sums = Sums.of(ROWS, D_V, F64, follow=follow)
+    sums = Sums.of(ROWS, D_V, F64, lag=lag)
     for part in (slice(0, ROWS, 2), slice(1, ROWS, 2)):
         for keys in (slice(0, KEYS, 3), slice(1, KEYS, 3), slice(2, KEYS, 3)):
             sums.part(part).add(scores[part, keys].copy(), V[keys])
@@ -99,7 +101,7 @@ def test_parts_are_summed_apart(follow: bool) -> None:
 
 def test_a_higher_score_shrinks_what_was_summed() -> None:
     """log(2) more than 0 halves what the first key had."""
-    sums = Sums.of(1, 1, F64, follow=True)
+    sums = Sums.of(1, 1, F64, lag=0.0)
     sums.add(np.array([[0.0]]), np.array([[3.0]]))
     sums.add(np.array([[log(2)]]), np.array([[6.0]]))
     assert sums.total[0] == pytest.approx(1.5)
@@ -116,14 +118,14 @@ def test_scores_of_any_size_do_not_overflow() -> None:
     scores = np.array([[-1.7e308, 1.7e308, 1.7e308], [-1.7e308, -1.7e308, -np.inf]])
     V = np.array([[1.0], [2.0], [4.0]])
     with np.errstate(over="ignore"):
-        context, lse, _ = summed(scores, V, [1, 2], follow=True).finished(())
+        context, lse, _ = summed(scores, V, [1, 2], lag=0.0).finished(())
     assert context.tolist() == [[3.0], [1.5]]
     assert lse.tolist() == [1.7e308, -1.7e308]
 
 
 def test_rows_without_a_key() -> None:
-    for follow in (True, False):
-        sums = Sums.of(2, 1, F32, follow=follow)
+    for lag in LAGS:
+        sums = Sums.of(2, 1, F32, lag=lag)
         sums.add(np.array([[-np.inf], [1.0]], np.float32), np.array([[5.0]], np.float32))
         with np.errstate(divide="ignore"):
             context, lse, empty = sums.finished(())
@@ -133,10 +135,10 @@ def test_rows_without_a_key() -> None:
         assert empty.tolist() == [True, False]
 
 
-@pytest.mark.parametrize("follow", [True, False])
-def test_several_sinks_add_up(follow: bool) -> None:
+@pytest.mark.parametrize("lag", LAGS)
+def test_several_sinks_add_up(lag: float) -> None:
     """exp(0) and exp(log 2) for the key and a sink, and again for the next sink."""
-    sums = Sums.of(1, 1, F64, follow=follow)
+    sums = Sums.of(1, 1, F64, lag=lag)
     sums.add(np.array([[0.0]]), np.array([[10.0]]))
     context, lse, _ = sums.finished((log(2), log(2)))
     assert context[0, 0] == pytest.approx(2)
@@ -144,8 +146,8 @@ def test_several_sinks_add_up(follow: bool) -> None:
 
 
 def test_rows_without_a_key_have_the_sum_of_their_sinks() -> None:
-    for follow in (True, False):
-        sums = Sums.of(1, 1, F64, follow=follow)
+    for lag in LAGS:
+        sums = Sums.of(1, 1, F64, lag=lag)
         with np.errstate(divide="ignore"):
             context, lse, empty = sums.finished((-900.0, -900.0))
         assert (context.tolist(), empty.tolist()) == ([[0.0]], [True])
@@ -153,7 +155,7 @@ def test_rows_without_a_key_have_the_sum_of_their_sinks() -> None:
 
 
 def test_sums_keep_their_type() -> None:
-    sums = Sums.of(1, 1, F32, follow=True)
+    sums = Sums.of(1, 1, F32, lag=0.0)
     sums.add(np.zeros((1, 7), np.float32), np.ones((7, 1), np.float32))
     context, lse, _ = sums.finished((1.5,))
     assert (sums.total.dtype, context.dtype, lse.dtype) == (F32, F32, F32)
@@ -210,7 +212,7 @@ def test_sums_without_a_maximum_are_exact_up_to_their_bounds(
     V = rng.choice([tiny, huge / KEYS, -huge / KEYS], (KEYS, D_V)).astype(dtype)
     assert Bounds(edge, huge / KEYS, KEYS, dtype).need_no_maximum
     close = 20 * float(np.finfo(dtype).eps) * edge
-    context, lse, _ = summed(scores, V, [4], follow=False).finished(())
+    context, lse, _ = summed(scores, V, [4], lag=inf).finished(())
     expected, expected_lse, _ = brute(scores, V)
     sizes, _, _ = brute(scores, np.abs(V))
     assert np.all(np.abs(context - expected) <= close * sizes)
@@ -219,7 +221,7 @@ def test_sums_without_a_maximum_are_exact_up_to_their_bounds(
 
 def test_one_maximum_is_that_of_the_first_keys_seen() -> None:
     """Of each row on its own: a row whose first keys are hidden begins with later ones."""
-    sums = Sums.of(2, 1, F64, follow=False)
+    sums = Sums.of(2, 1, F64, lag=inf)
     sums.add(np.array([[3.0, 5.0], [-np.inf, -np.inf]]), np.array([[1.0], [2.0]]))
     assert sums.highest.tolist() == [5.0, -np.inf]
     sums.add(np.array([[9.0], [-4.0]]), np.array([[4.0]]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log10
+from math import inf, log10
 from typing import Any
 
 import numpy as np
@@ -293,9 +293,9 @@ def test_where_the_largest_score_is_followed(name: str, monkeypatch: pytest.Monk
     (problem, follows), of = FOLLOWS[name], Sums.of
     said: list[bool] = []
 
-    def watched(*given: Any, follow: bool) -> Sums:
-        said.append(follow)
-        return of(*given, follow=follow)
+    def watched(*given: Any, lag: float, **more: Any) -> Sums:
+        said.append(lag < inf)
+        return of(*given, lag=lag, **more)
 
     monkeypatch.setattr(Sums, "of", watched)
     same(problem, close=1e-5, **HOW)

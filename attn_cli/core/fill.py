@@ -89,7 +89,8 @@ class Filling:
         """How many it holds where only their contexts are there, and tiles: a tile at least."""
         problem, memory = self._problem, min(BLOCK_BYTES, self._plan.memory // 2)
         row = problem.d_context * problem.dtype.itemsize * ARRAYS_A_BLOCK
-        return max(self._tile[0] * self._workers.threads, memory // row)
+        tile = self._tile[0]  # whole ones, as what a query sees often begins at round numbers
+        return max(tile * self._workers.threads, memory // row // tile * tile)
 
     def _contexts(self, entry: Entry, made: Tiles | None, block: slice) -> Array:
         """Return the last step of one block and entry: its contexts, where those are wanted.

@@ -4,21 +4,27 @@
     context_i = weighed_i / total_i,      lse_i     = m_i + log(total_i)
 
 m_i is the largest score so far, and when it grows, what was summed is scaled: Milakov and
-Gimelshein 2018 (arXiv 1805.02867). Where a bound on the scores proves that no exp can overflow, it
-is the largest of the first tile in which the row sees a key, and stays: m_i = 0 would do, but the
-largest weights would be rounded once more than where exp gives 1.
+Gimelshein 2018 (arXiv 1805.02867). It may lag a little behind, as no exp overflows by that, and so
+seldom has to grow. Where a bound on the scores proves that no exp can overflow, it is the largest
+of the first tile in which the row sees a key, and stays: m_i = 0 would do, but the largest weights
+would be rounded once more than where exp gives 1.
+
+Scores that are products come as s_ij - m_i: m_i is one more column of their first factor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import log
+from functools import lru_cache
+from math import exp, inf, log
 from typing import Any
 
 import numpy as np
 
 from attn_cli.core.arrays import Array, Bools
 from attn_cli.dataclass import dataclass
+
+LAG = 8.0  # by which a score may exceed m
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Bounds:
     @property
     def sums_are_finite(self) -> bool:
         """Whether no sum of values overflows, where no exp is above 1."""
-        return self.value * self.keys < float(np.finfo(self.dtype).max) / 4
+        return self.value * self.keys < self._most
 
     @property
     def need_no_maximum(self) -> bool:
@@ -42,57 +48,119 @@ class Bounds:
         Two scores are no further apart than twice the bound. The row whose score is taken counts 1,
         so that no row vanishes.
         """
-        largest = log(float(np.finfo(self.dtype).max) / 4)
-        return 2 * self.score + log(max(self.value, 1.0) * self.keys) < largest
+        return 2 * self.score + log(max(self.value, 1.0) * self.keys) < log(self._most)
+
+    @property
+    def lag(self) -> float:
+        """By how much a score may exceed m, as sums have room for that: infinite, some, or 0."""
+        if self.need_no_maximum:
+            return inf
+        return LAG if max(self.value, 1.0) * self.keys * exp(LAG) < self._most else 0.0
+
+    @property
+    def _most(self) -> float:
+        """What no sum should reach, so that it stays finite with its rounding."""
+        return float(np.finfo(self.dtype).max) / 4
+
+    @property
+    def floor(self) -> float | None:
+        """What s - m may be raised to; None where that might be seen.
+
+        The exponential of what is less is no normal number, or 0, and takes three times as long.
+        What is added then is below where products have all their digits.
+        """
+        info = np.finfo(self.dtype)
+        floor = log(float(info.tiny)) + 2
+        added = exp(floor) * self.value * self.keys
+        return floor if added < float(info.tiny / info.eps) else None
 
 
 class Sums:
     """The sums of some queries so far."""
 
-    def __init__(self, weighed: Array, total: Array, highest: Array, *, follow: bool) -> None:
+    def __init__(
+        self,
+        weighed: Array,
+        total: Array,
+        highest: Array,
+        *,
+        lag: float,
+        floor: float | None = None,
+        minus: Array | None = None,
+    ) -> None:
         self.weighed, self.total, self.highest = weighed, total, highest
-        self._follow = follow  # whether m is the largest score of all tiles, or of the first
-        self._begun = bool(highest.min(initial=0) > -np.inf)  # whether every row has an m
-        self._shift = _finite(highest)[:, None]
-        # Of the tile at hand: made once, as memory is the one thing that threads wait for.
-        self._product = np.empty_like(weighed, order="C")
-        self._sum = np.empty_like(total, order="C")
+        self._lag = lag  # by which a score may exceed m; infinite: m stays as it begins
+        self._floor = floor  # to which s - m is raised
+        self._minus = minus  # -m, for who gives s - m; None where s is given
+        self._begun = bool(highest.min(initial=0) > -inf)  # whether every row has an m
+        self._m = _finite(highest)
+        self._none = bool(highest.max(initial=-inf) == -inf)  # whether nothing has been summed
+        self._room: tuple[Array, Array] | None = None  # for what a tile adds: made once
 
     @classmethod
-    def of(cls, rows: int, d_v: int, dtype: np.dtype[Any], *, follow: bool) -> Sums:
+    def of(
+        cls, rows: int, d_v: int, dtype: np.dtype[Any], *, lag: float, floor: float | None = None
+    ) -> Sums:
         """Return the sums over no keys."""
-        highest = np.full(rows, -np.inf, dtype=dtype)
-        return cls(np.zeros((rows, d_v), dtype), np.zeros(rows, dtype), highest, follow=follow)
+        weighed, total = np.zeros((rows, d_v), dtype), np.zeros(rows, dtype)
+        highest = np.full(rows, -inf, dtype=dtype)
+        return cls(weighed, total, highest, lag=lag, floor=floor)
 
-    def part(self, rows: slice) -> Sums:
-        """Return the sums of some of the queries: what is added there is added here."""
-        return Sums(self.weighed[rows], self.total[rows], self.highest[rows], follow=self._follow)
+    def part(self, rows: slice, minus: Array | None = None) -> Sums:
+        """Return the sums of some of the queries: what is added there is added here.
 
-    def add(self, scores: Array, V: Array) -> None:
+        With `minus`, an array of their number, -m is written there, and the scores that are added
+        are expected to have m taken from them by it; so with those of a part.
+        """
+        if self._minus is not None:
+            minus = self._minus[rows]
+        own = self.weighed[rows], self.total[rows], self.highest[rows]
+        sums = Sums(*own, lag=self._lag, floor=self._floor, minus=minus)
+        if minus is not None:
+            np.negative(sums._m, out=minus)
+        return sums
+
+    def add(self, scores: Array, V: Array, *, hidden: bool = True) -> None:
         """Add some keys, by their scores (rows x keys), -inf where one is hidden.
 
-        The scores are overwritten.
+        The scores are overwritten. `hidden` is whether any is hidden.
         """
-        if self._follow or not self._begun:
-            self._raise(scores.max(axis=1))
-        scores -= self._shift
-        e = np.exp(scores, out=scores)
-        self.weighed += np.matmul(e, V, out=self._product)
-        ones = np.ones(len(V), dtype=e.dtype)
-        self.total += np.matmul(e, ones, out=self._sum)  # a product is the fastest sum
-
-    def _raise(self, highest: Array) -> None:
-        """Let m grow, where it is to be the largest, or is to begin."""
-        if not self._follow:
-            highest = np.where(np.isneginf(self.highest), highest, self.highest)
-        highest = np.maximum(self.highest, highest)
-        if not (highest > self.highest).any():
+        if self._lag < inf or not self._begun:
+            self._raise(scores)
+        if self._minus is None:
+            scores -= self._m[:, None]
+        if self._floor is not None and not hidden:
+            floor = np.full(len(V), self._floor, dtype=scores.dtype)  # NumPy has no loop for one
+            np.maximum(scores, floor, out=scores)
+        e, ones = np.exp(scores, out=scores), _ones(len(V), scores.dtype)
+        if self._none:
+            np.matmul(e, V, out=self.weighed)
+            np.matmul(e, ones, out=self.total)  # a product is the fastest sum
+            self._none = False
             return
+        if self._room is None:
+            self._room = np.empty_like(self.weighed, order="C"), np.empty_like(self.total)
+        weighed, total = self._room
+        self.weighed += np.matmul(e, V, out=weighed)
+        self.total += np.matmul(e, ones, out=total)
+
+    def _raise(self, scores: Array) -> None:
+        """Let m grow, where it is to follow, or is to begin; scores that have it taken follow."""
+        highest = scores.max(axis=1)
+        if self._minus is not None:
+            highest += self._m
+        grows = highest > np.where(self.highest == -inf, self.highest, self._m + self._lag)
+        if not grows.any():
+            return
+        highest = np.where(grows, highest, self.highest)
         finite = _finite(highest)
-        if self.highest.max() > -np.inf:  # else nothing has been summed
+        if not self._none:
             self._shrink(np.exp(self.highest - finite))
+        if self._minus is not None:
+            _take(scores, finite - self._m)
+            np.negative(finite, out=self._minus)
         self.highest[:] = highest
-        self._begun, self._shift = bool(highest.min() > -np.inf), finite[:, None]
+        self._begun, self._m = bool(highest.min() > -inf), finite
 
     def _shrink(self, by: Array) -> None:
         self.weighed *= by[:, None]
@@ -101,6 +169,7 @@ class Sums:
     def finished(self, sinks: Iterable[float]) -> tuple[Array, Array, Bools]:
         """Return contexts, lse, and which rows had no key; 0 is the context of those.
 
+        Nothing can be added any more: the contexts stand where the sums stood.
         `sinks` are logits beside the keys, which add to the total and weigh no value.
         """
         empty: Bools = self.total == 0
@@ -113,10 +182,27 @@ class Sums:
             self.total += np.exp(logit - highest)
             self.highest[:] = highest
         divisor = np.where(self.total == 0, self.total.dtype.type(1), self.total)
-        return self.weighed / divisor[:, None], lse, empty
+        self.weighed /= divisor[:, None]
+        return self.weighed, lse, empty
+
+
+@lru_cache(maxsize=8)
+def _ones(count: int, dtype: np.dtype[Any]) -> Array:
+    ones = np.ones(count, dtype)
+    ones.flags.writeable = False
+    return ones
+
+
+def _take(scores: Array, grown: Array) -> None:
+    """Take from each row of scores how much its m has grown: of most rows it seldom does."""
+    rows = np.flatnonzero(grown)
+    if len(rows) < len(grown) // 4:
+        scores[rows] -= grown[rows, None]
+    else:
+        scores -= grown[:, None]
 
 
 def _finite(highest: Array) -> Array:
     """Return m, 0 where no key has been seen: -inf - (-inf) is NaN."""
-    finite: Array = np.where(np.isneginf(highest), highest.dtype.type(0), highest)
+    finite: Array = np.where(highest == -inf, highest.dtype.type(0), highest)
     return finite

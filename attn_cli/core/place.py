@@ -11,6 +11,8 @@ from attn_cli.core.arrays import Bools, Integers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+FAR = 1 << 60  # further than any key is from any query
+
 Kind = TypeVar("Kind", bound=np.generic)
 
 
@@ -43,14 +45,22 @@ def cells(whole: NDArray[Kind], at: Place) -> NDArray[Kind]:
     return part
 
 
-def between(j: Integers, first: Integers, last: Integers) -> Bools:
-    """Return (len(first) x len(j)) True where first <= j <= last, of each query its own.
-
-    Comparisons write one byte a pair, and a difference of positions eight.
-    """
-    found: Bools = j[None, :] >= first[:, None]
-    found &= j[None, :] <= last[:, None]
-    return found
+def near(of: Integers, j: Integers, left: int, right: int) -> Bools:
+    """Return (len(of) x len(j)) True where of - left <= j <= of + right, of each query its own."""
+    if not (len(of) and len(j)):
+        return np.zeros((len(of), len(j)), dtype=np.bool_)
+    step = int(j[-1] - j[0]) // (len(j) - 1) if len(j) > 1 else 1
+    if (of[1:] - of[:-1] != step).any():
+        found: Bools = j[None, :] >= of[:, None] - left
+        found &= j[None, :] <= of[:, None] + right
+        return found
+    # Both have the same step, and the difference alone matters: each query's row is that of the
+    # query before it, one further.
+    whole = np.zeros(len(of) + len(j) - 1, dtype=np.bool_)
+    lowest = int(j[0] - of[-1])  # that j - of can be
+    start, stop = -((lowest + left) // step), (right - lowest) // step + 1
+    whole[max(start, 0) : max(stop, 0)] = True
+    return np.ndarray((len(of), len(j)), np.bool_, whole, len(of) - 1, (-1, 1)).copy()
 
 
 def standing(offsets: tuple[int, ...], shift: int = 0) -> str:

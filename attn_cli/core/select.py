@@ -5,10 +5,13 @@ Positions are numbers from 0; i is a query's, j a key's.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import reduce
+
 import numpy as np
 
 from attn_cli.core.arrays import Array, Bools, Integers
-from attn_cli.core.place import between
+from attn_cli.core.place import near
 from attn_cli.core.ranges import Range, Ranges, union
 from attn_cli.dataclass import dataclass
 
@@ -44,21 +47,24 @@ class Selection:
 
         `scores` and `visible` belong to the same positions; only `top_k` reads them.
         """
+        found = list(self._each(i, j, scores, visible))
+        return reduce(np.logical_or, found) if found else np.zeros((len(i), len(j)), dtype=np.bool_)
+
+    def _each(self, i: Integers, j: Integers, scores: Array, visible: Bools) -> Iterator[Bools]:
+        """Yield what each of the selections that were asked for selects."""
         rows, columns = i[:, None], j[None, :]
-        selected = np.zeros((len(i), len(j)), dtype=np.bool_)
         if self.pairs is not None:
-            selected |= among(self.pairs, i, j)
+            yield among(self.pairs, i, j)
         if self.window is not None:
-            selected |= between(j, i - self.window, i + self.window)
+            yield near(i, j, self.window, self.window)
         if self.stride is not None:
-            selected |= (rows - columns) % self.stride == 0
+            yield (rows - columns) % self.stride == 0
         if self.block is not None:
-            selected |= rows // self.block == columns // self.block
+            yield rows // self.block == columns // self.block
         if self.global_tokens is not None:
-            selected |= (rows < self.global_tokens) | (columns < self.global_tokens)
+            yield (rows < self.global_tokens) | (columns < self.global_tokens)
         if self.top_k is not None:
-            selected |= largest(scores, visible, self.top_k)
-        return selected
+            yield largest(scores, visible, self.top_k)
 
     def reach(self, i: Integers, n_k: int) -> Ranges:
         """Return the ranges outside which no key can be selected for the queries i."""

@@ -49,6 +49,11 @@ class Stage(Scores, Protocol):
         ...
 
     @property
+    def only_hides(self) -> bool:
+        """Whether it leaves the scores of seen keys as they are."""
+        ...
+
+    @property
     def step(self) -> str:
         """The name of the step."""
         ...
@@ -64,6 +69,8 @@ class Softcap:
 
     Gemma 2 (arXiv 2408.00118), section 2. What was hidden before is at -cap, and takes part again.
     """
+
+    only_hides = False
 
     cap: float
     step: str = "capped"
@@ -95,6 +102,8 @@ class Softcap:
 @dataclass(frozen=True)
 class Biases:
     """biased = s + the sum of all biases, each a function of positions or a given matrix."""
+
+    only_hides = False
 
     biases: tuple[Bias, ...]
     step: str = "biased"
@@ -164,9 +173,14 @@ class Masking:
         added = self.mask.addend(at) if self.mask is not None else None
         return scores if added is None else scores + added
 
+    @property
+    def only_hides(self) -> bool:
+        """Whether the mask adds no numbers."""
+        return self.mask is None or self.mask.added is None
+
     def bound(self, largest: float) -> float:
         """Return the same, and infinity where the mask adds numbers."""
-        return largest if self.mask is None or self.mask.added is None else np.inf
+        return largest if self.only_hides else np.inf
 
     def formula(self, scores: str) -> str:
         """Write it, with what each scheme asks of i and j."""

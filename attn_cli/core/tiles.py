@@ -6,7 +6,8 @@
 `core.block` is the definition; these are the same numbers but for rounding. A tile is some queries
 against some keys, few enough that their scores stay in the cache: Dao et al. 2022 (arXiv
 2205.14135). Keys that no query of a tile sees are left out, and where every query sees every key
-nothing is masked. The scale is multiplied into Q once; `core.online` has the sums.
+nothing is masked. The scale is multiplied into Q once, and where nothing is done to the product
+but softmax, what softmax takes from it comes with it: [A, -m] [K, 1]^T. `core.online` has the sums.
 
 What this way cannot promise it leaves to the definition: see `takes` and `Tiles.contexts`.
 """
@@ -115,17 +116,21 @@ class Sweep(NamedTuple):
         return None if self.selected is None else self.selected(at.i, at.j, *NOTHING)
 
 
-class Work(NamedTuple):
-    """Some neighbouring queries of an entry, and what has been summed for them."""
+class Queries(NamedTuple):
+    """Some queries of an entry, their factor of the scores, and what has been summed for them."""
 
-    first: int  # where they begin among the entry's rows
-    A: Array | None  # (rows, d) of which the scores are A K^T; None where they are no product
+    rows: slice  # where they are among the entry's rows
     sums: Sums
-    watched: bool  # whether scores could be other than finite
+    A: Array | None  # of which the scores are A K^T; None where they are no product
 
-    def rows(self, part: slice) -> slice:
-        """Return where some of these queries are among the entry's rows."""
-        return slice(self.first + part.start, self.first + part.stop, part.step)
+    def strips(self) -> Iterator[Queries]:
+        """Yield a few of them after the other: what is summed for those is summed here."""
+        first, stop, step = self.rows.start, self.rows.stop, self.rows.step
+        for start in range(0, -(-(stop - first) // step), STRIP):
+            rows = slice(first + start * step, min(first + (start + STRIP) * step, stop), step)
+            part = slice(start, start + STRIP)
+            A = None if self.A is None else self.A[part]
+            yield Queries(rows, self.sums.part(part), A)
 
 
 class Tiles:
@@ -141,6 +146,12 @@ class Tiles:
         self._workers = workers
         self._rooms: list[Array] = []  # that no thread uses now
         self._factor = None if function.factor is None else function.factor(entry.Q, parameters)
+        rules = entry.rules
+        self._stages = [stage for stage in rules.stages if not stage.only_hides]
+        # Whether nothing is done to the product but softmax.
+        self._plain = not self._stages and rules.temperature is None and self._factor is not None
+        self._K = _with_ones(entry.K) if self._plain else entry.K
+        self._watched = True  # whether scores could be other than finite
 
     def contexts(self, rows: slice) -> Contexts | None:
         """Return what the queries `rows` of the entry get; None where only the definition can say.
@@ -151,28 +162,30 @@ class Tiles:
         sinks = rules.normalizer.sinks
         assert V is not None  # who asks has checked
         assert sinks is not None
-        A, products = None, np.inf
+        products = np.inf
         if self._factor is not None:
-            A = self._factor[rows] * V.dtype.type(self._entry.scale)
             products = self._largest_product(self._factor[rows])
             if not products < np.inf:
                 return None
         known = [products]
-        for stage in rules.stages:
+        for stage in self._stages:
             known.append(stage.bound(known[-1]))
         known.append(known[-1] / (rules.temperature or 1.0))
         bounds = Bounds(known[-1], largest(V), len(V), V.dtype)
         if not bounds.sums_are_finite:
             return None
         count = rows.stop - rows.start
-        sums = Sums.of(count, V.shape[1], V.dtype, follow=not bounds.need_no_maximum)
-        watched = not max(known) < float(np.finfo(V.dtype).max)
-        work = Work(rows.start, A, sums, watched)
+        floor = bounds.floor if self._plain and bounds.lag < np.inf else None
+        sums = Sums.of(count, V.shape[1], V.dtype, lag=bounds.lag, floor=floor)
+        self._watched = not max(known) < float(np.finfo(V.dtype).max)
         try:
-            sweeps = [(sweep, list(self._parts(count, sweep.step))) for sweep in self._sweeps(rows)]
+            # The last first: causally they have the most keys, and no thread should end with those.
+            sweeps = [
+                (sweep, list(self._parts(count, sweep.step))[::-1]) for sweep in self._sweeps(rows)
+            ]
             self._workers.expect(sum(len(parts) for _, parts in sweeps) - 1)
             for sweep, parts in sweeps:
-                self._workers.each(partial(self._sum, work, sweep), parts)
+                self._workers.each(partial(self._sum, rows.start, sums, sweep), parts)
         except UnsafeError:
             return None
         return Contexts(*sums.finished(sinks(self._entry.parameters)))
@@ -218,16 +231,29 @@ class Tiles:
             for start in range(first, count, height):
                 yield slice(start, min(start + height, count), step)
 
-    def _sum(self, work: Work, sweep: Sweep, part: slice) -> None:
-        """Sum what some queries get from all their keys."""
+    def _sum(self, first: int, sums: Sums, sweep: Sweep, part: slice) -> None:
+        """Sum what some queries get from all their keys; `sums` are of those from `first` on."""
         room = self._rooms.pop() if self._rooms else self._room()
-        reach, seen_by_all = self._ranges(sweep, work.rows(part))
-        self._add(work, sweep, part, intersection(reach, [seen_by_all]), room)
+        rows = slice(first + part.start, first + part.stop, part.step)
+        A = self._scaled(rows)
+        own = sums.part(part, A[:, -1] if self._plain and A is not None else None)
+        queries = Queries(rows, own, A)
+        reach, seen_by_all = self._ranges(sweep, rows)
+        self._add(queries, sweep, intersection(reach, [seen_by_all]), room)
         far = without(reach, seen_by_all)
-        for strip in _strips(part) if far else ():
-            reach, inner = self._ranges(sweep, work.rows(strip))
-            self._add(work, sweep, strip, intersection(far, reach), room, inner)
+        for strip in queries.strips() if far else ():
+            reach, inner = self._ranges(sweep, strip.rows)
+            self._add(strip, sweep, intersection(far, reach), room, inner)
         self._rooms.append(room)
+
+    def _scaled(self, rows: slice) -> Array | None:
+        """Return the factor of some queries times the scale; where it helps, a column for -m."""
+        if self._factor is None:
+            return None
+        factor = self._factor[rows]
+        A = np.empty((len(factor), self._K.shape[1]), dtype=factor.dtype)
+        np.multiply(factor, factor.dtype.type(self._entry.scale), out=A[:, : factor.shape[1]])
+        return A
 
     def _room(self) -> Array:
         """Return the memory for the scores of a tile: as many are made as there are threads."""
@@ -263,9 +289,8 @@ class Tiles:
 
     def _add(
         self,
-        work: Work,
+        queries: Queries,
         sweep: Sweep,
-        part: slice,
         ranges: Ranges,
         room: Array,
         inner: Range | None = None,
@@ -276,18 +301,19 @@ class Tiles:
         """
         V = self._entry.V
         assert V is not None  # who asks has checked
-        rows = work.rows(part)
-        sums = work.sums.part(part) if ranges else work.sums
-        for keys in self._keys(ranges, sweep, rows):
+        for keys in self._keys(ranges, sweep, queries.rows):
             self._workers.check()
-            scores = self._scores(work, part, keys, room)
-            if inner is not None:
-                self._hide(scores, sweep, rows, keys, inner)
-            sums.add(scores, V[keys])
+            scores = self._scores(queries, keys, room)
+            hidden = inner is not None and self._hide(scores, sweep, queries.rows, keys, inner)
+            queries.sums.add(scores, V[keys], hidden=hidden)
 
-    def _hide(self, scores: Array, sweep: Sweep, rows: slice, keys: slice, inner: Range) -> None:
-        """Put -inf where a query does not see a key, or the key does not count in this sweep."""
-        for begin, stop in without([(keys.start, keys.stop)], inner):
+    def _hide(self, scores: Array, sweep: Sweep, rows: slice, keys: slice, inner: Range) -> bool:
+        """Put -inf where a query does not see a key, or the key does not count in this sweep.
+
+        Return whether that may be anywhere.
+        """
+        outer = without([(keys.start, keys.stop)], inner)
+        for begin, stop in outer:
             start = begin + (keys.start - begin) % keys.step
             at = self._entry.place(rows, slice(start, stop, keys.step))
             hidden = ~all_of(self._entry.rules.schemes, at)
@@ -296,35 +322,32 @@ class Tiles:
                 hidden |= ~counts
             first = (start - keys.start) // keys.step
             np.copyto(scores[:, first : first + len(at.j)], -np.inf, where=hidden)
+        return bool(outer)
 
-    def _scores(self, work: Work, part: slice, keys: slice, room: Array) -> Array:
+    def _scores(self, queries: Queries, keys: slice, room: Array) -> Array:
         """Return the scores of a tile with all that is done to them, but for what is hidden."""
-        entry, rules, rows = self._entry, self._entry.rules, work.rows(part)
-        if work.A is None:
-            scores, _ = score_of(entry, rows, keys)
+        entry, rules, A = self._entry, self._entry.rules, queries.A
+        if A is None:
+            scores, _ = score_of(entry, queries.rows, keys)
             scores = scores * scores.dtype.type(entry.scale)
-            if rules.stages:
+            if self._stages:
                 _refuse_wild(scores)  # which a cap would make finite
         else:
-            a, k = work.A[part], entry.K[keys]
-            # This way round equal keys get equal scores more often: OpenBLAS rounds by columns.
-            turned = room[: len(a) * len(k)].reshape(len(k), len(a))
-            scores = np.matmul(k, a.T, out=turned).T
-        if rules.stages:
-            at = entry.place(rows, keys)
-            for stage in rules.stages:
+            k = self._K[keys]
+            scores = np.matmul(A, k.T, out=room[: len(A) * len(k)].reshape(len(A), len(k)))
+        if self._stages:
+            at = entry.place(queries.rows, keys)
+            for stage in self._stages:
                 scores = stage.without_hiding(scores, at)
         scores = rules.warmed(scores)
-        if work.watched:
+        if self._watched:
             _refuse_wild(scores)
         return scores
 
 
-def _strips(part: slice) -> Iterator[slice]:
-    """Yield a few queries after the other."""
-    step = part.step or 1
-    for start in range(part.start, part.stop, STRIP * step):
-        yield slice(start, min(start + STRIP * step, part.stop), step)
+def _with_ones(K: Array) -> Array:
+    """Return K with a column of ones."""
+    return np.concatenate([K, np.ones((len(K), 1), dtype=K.dtype)], axis=1)
 
 
 def _refuse_wild(scores: Array) -> None:

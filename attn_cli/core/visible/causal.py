@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from attn_cli.core.arrays import Bools
-from attn_cli.core.place import Place, standing
+from attn_cli.core.place import FAR, Place, near, standing
 from attn_cli.core.ranges import Range, Ranges, union
 from attn_cli.dataclass import dataclass
 
@@ -37,8 +37,9 @@ class Causal:
 
     def sees(self, at: Place) -> Bools:
         """Return where j <= p or j < prefix."""
-        j = at.j[None, :]
-        visible: Bools = (at.p[:, None] >= j) | (j < self.prefix)
+        visible = near(at.p, at.j, FAR, 0)
+        if self.prefix:
+            visible |= at.j[None, :] < self.prefix
         return visible
 
     def reach(self, at: Place, n_k: int) -> Ranges:

@@ -17,12 +17,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from attn_cli.core.arrays import Bools
-from attn_cli.core.place import Place, between, standing
+from attn_cli.core.place import FAR, Place, near, standing
 from attn_cli.core.ranges import Range, Ranges, union
 from attn_cli.dataclass import dataclass
 
 UNBOUNDED = -1
-FAR = 1 << 60  # further than any key is from any query
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Window:
     def sees(self, at: Place) -> Bools:
         """Return where j is in the window of p, or at the beginning."""
         left, right = (FAR if n == UNBOUNDED else min(n, FAR) for n in (self.left, self.right))
-        visible = between(at.j, at.p - left, at.p + right)
+        visible = near(at.p, at.j, left, right)
         if self._always:
             visible |= at.j[None, :] < self._always
         return visible
