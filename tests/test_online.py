@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, log
+from math import exp, inf, log
 from typing import Any
 
 import numpy as np
@@ -114,6 +114,51 @@ def test_a_higher_score_shrinks_what_was_summed() -> None:
     assert not empty[0]
 
 
+def test_m_lags_behind() -> None:
+    """A score that is a little larger than m changes nothing; one that is more makes m grow."""
+    sums = Sums.of(2, 1, F64, lag=2.0)
+    sums.add(np.array([[0.0], [5.0]]), np.array([[1.0]]))
+    sums.add(np.array([[2.0], [7.5]]), np.array([[10.0]]))
+    assert sums.highest.tolist() == [0.0, 7.5]
+    assert sums.total.tolist() == pytest.approx([1 + exp(2), 1 + exp(-2.5)])
+    assert sums.weighed[:, 0].tolist() == pytest.approx([1 + 10 * exp(2), 10 + exp(-2.5)])
+
+
+@pytest.mark.parametrize("lag", LAGS)
+@pytest.mark.parametrize("rows", [5, 2])
+def test_scores_may_come_with_m_taken_from_them(lag: float, rows: int) -> None:
+    """Which m that is, is said in a column; rows grow all at once, and one at a time."""
+    rng = np.random.default_rng(17)
+    scores, V = rng.normal(size=(23, KEYS)), rng.normal(size=(KEYS, D_V))
+    if lag < inf:
+        scores[::rows, 6:] += 20
+        scores[3] += 40 * np.arange(KEYS)
+    scores[7] = scores[11, :9] = -inf
+    whole, minus = Sums.of(23, D_V, F64, lag=lag), np.full((23, 2), np.nan)
+    some = whole.part(slice(2, 21), minus[2:21, 1])
+    for keys in (slice(0, 4), slice(4, 5), slice(5, KEYS)):
+        some.add(scores[2:21, keys] + minus[2:21, 1, None], V[keys])
+        small = some.part(slice(3, 9))  # which has the column too
+        np.testing.assert_array_equal(minus[5:11, 1], -np.where(np.isinf(m := small.highest), 0, m))
+    assert np.isnan(minus[:, 0]).all()
+    with np.errstate(divide="ignore"):
+        context, lse, empty = whole.finished(())
+    expected = brute(scores[2:21], V)
+    np.testing.assert_allclose(context[2:21], expected[0], rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(lse[2:21], expected[1], rtol=1e-12)
+    assert empty.tolist() == [*([True] * 2), *expected[2].tolist(), True, True]
+
+
+def test_what_is_below_the_floor_counts_nothing() -> None:
+    """exp(-100) is no normal number in float32; what is hidden is below any floor."""
+    sums = Sums.of(1, 4, F32, lag=0.0, floor=-80.0)
+    sums.add(np.array([[0, -100, -inf, -79]], np.float32), np.eye(4, dtype=np.float32))
+    one, below, hidden, above = sums.weighed[0].tolist()
+    assert (one, below, hidden) == (1, 0, 0)
+    assert above == pytest.approx(exp(-79) - exp(-80), rel=1e-5)
+    assert sums.total.tolist() == [1]
+
+
 def test_scores_of_any_size_do_not_overflow() -> None:
     scores = np.array([[-1.7e308, 1.7e308, 1.7e308], [-1.7e308, -1.7e308, -np.inf]])
     V = np.array([[1.0], [2.0], [4.0]])
@@ -197,6 +242,31 @@ def test_which_sums_are_finite(dtype: np.dtype[Any]) -> None:
     assert not finite(LARGEST[dtype] / 390, 100)
     assert not finite(np.nan, 1)
     assert not finite(np.inf, 1)
+
+
+@pytest.mark.parametrize("dtype", [F64, F32], ids=str)
+def test_by_how_much_m_may_lag(dtype: np.dtype[Any]) -> None:
+    """By 8, where e^8 times the sum of all values, or of all weights, has room."""
+    assert Bounds(1.0, 1.0, KEYS, dtype).lag == inf
+    edge = LARGEST[dtype] / 4 / np.exp(8.0)
+    for value, keys in ((edge / 100, 100), (edge, 1)):
+        assert Bounds(1e4, 0.99 * value, keys, dtype).lag == 8
+        assert Bounds(1e4, 1.01 * value, keys, dtype).lag == 0
+    assert Bounds(inf, 0.0, int(0.99 * edge), dtype).lag == 8
+    assert Bounds(inf, 0.0, int(1.01 * edge), dtype).lag == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "smallest", "epsilon"), [(F64, -1022, -52), (F32, -126, -23)], ids=str
+)
+def test_where_scores_have_a_floor(dtype: np.dtype[Any], smallest: int, epsilon: int) -> None:
+    """e^1.5 times the smallest normal number, of all values together, is below it over epsilon."""
+    most = 2.0**-epsilon / np.exp(1.5)
+    for value, keys in ((most / 100, 100), (most, 1)):
+        assert Bounds(1.0, 0.99 * value, keys, dtype).floor == pytest.approx(
+            smallest * log(2) + 1.5
+        )
+        assert Bounds(1.0, 1.01 * value, keys, dtype).floor is None
 
 
 @given(st.integers(0, 10**6), st.sampled_from([F64, F32]), st.booleans())

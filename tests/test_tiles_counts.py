@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from attn_cli.core import estimate as estimate_module
-from attn_cli.core import tiles
+from attn_cli.core import fill, tiles
 from attn_cli.core.arrays import Array, Bools
 from attn_cli.core.estimate import estimate
 from attn_cli.core.problem import Request
@@ -111,6 +111,15 @@ def test_a_stride_under_causal_order() -> None:
     visible = ((ROW - COL) % 19 == 0) & (COL <= ROW)
     classes = [visible[first::19] for first in range(19)]
     assert computed == sum(of_strips(each) for each in classes)
+
+
+def test_blocks_of_rows_are_whole_tiles() -> None:
+    """Memory for 100 rows (d_v = 2 numbers of 8 bytes) is used for 88, or strips would lie across
+    what is selected.
+    """
+    with patch.object(fill, "BLOCK_BYTES", 100 * 2 * 8 * fill.ARRAYS_A_BLOCK):
+        assert count(sparse(block=44)) == of_strips(same_block(44))
+        assert of_strips(same_block(44)) == same_block(44).sum()
 
 
 def test_what_is_seen_by_all_needs_no_strips() -> None:

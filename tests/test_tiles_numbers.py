@@ -287,6 +287,19 @@ FOLLOWS: dict[str, tuple[Mapping, bool]] = {
 }
 
 
+def test_weights_below_the_normal_numbers() -> None:
+    """They count 0, or have lost the smallest normal number a few times; so do hidden keys."""
+    steep: Mapping = {"query": 1e4 * normal(N_K, 1), "key": normal(N_K, 1, seed=3)}
+    problem = lifted(0, 1.0, **SINGLE) | steep
+    found, expected = by_tiles(problem, ("context",), **HOW), defined(problem, ("context",))
+    assert found.by_tiles == 1
+    nothing = (expected["context"] == 0).all(axis=1)
+    assert nothing[:20].all()  # which see values of 0 alone
+    assert (found.record["context"][nothing] == 0).all()
+    lost = 5 * N_K * np.finfo(np.float32).tiny * np.abs(problem["value"]).max()
+    np.testing.assert_allclose(found.record["context"], expected["context"], rtol=1e-3, atol=lost)
+
+
 @pytest.mark.parametrize("name", FOLLOWS)
 def test_where_the_largest_score_is_followed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bound on scores spares it; a sink comes in at the end, whatever its size."""

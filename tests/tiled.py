@@ -46,9 +46,9 @@ def counting() -> Iterator[list[int]]:
         counts[found is None] += 1
         return found
 
-    def added(self: Sums, scores: Array, V: Array, *, hidden: bool) -> None:
+    def added(self: Sums, scores: Array, V: Array) -> None:
         counts[2] += scores.size
-        add(self, scores, V, hidden=hidden)
+        add(self, scores, V)
 
     with patch.object(tiles.Tiles, "contexts", watched), patch.object(Sums, "add", added):
         yield counts

@@ -64,15 +64,15 @@ class Bounds:
 
     @property
     def floor(self) -> float | None:
-        """What s - m may be raised to; None where that might be seen.
+        """What s - m must exceed for a key to count; None where a lack of those might be seen.
 
-        The exponential of what is less is no normal number, or 0, and takes three times as long.
-        What is added then is below where products have all their digits.
+        The exponential of less is no normal number, and takes two or three times as long. What is
+        lost is below where products have all their digits.
         """
         info = np.finfo(self.dtype)
-        floor = log(float(info.tiny)) + 2
-        added = exp(floor) * self.value * self.keys
-        return floor if added < float(info.tiny / info.eps) else None
+        floor = log(float(info.tiny)) + 1.5
+        lost = exp(floor) * self.value * self.keys
+        return floor if lost < float(info.tiny / info.eps) else None
 
 
 class Sums:
@@ -90,7 +90,7 @@ class Sums:
     ) -> None:
         self.weighed, self.total, self.highest = weighed, total, highest
         self._lag = lag  # by which a score may exceed m; infinite: m stays as it begins
-        self._floor = floor  # to which s - m is raised
+        self._floor = floor  # for s - m, and exp(floor) is taken from each exponential
         self._minus = minus  # -m, for who gives s - m; None where s is given
         self._begun = bool(highest.min(initial=0) > -inf)  # whether every row has an m
         self._m = _finite(highest)
@@ -120,19 +120,16 @@ class Sums:
             np.negative(sums._m, out=minus)
         return sums
 
-    def add(self, scores: Array, V: Array, *, hidden: bool = True) -> None:
+    def add(self, scores: Array, V: Array) -> None:
         """Add some keys, by their scores (rows x keys), -inf where one is hidden.
 
-        The scores are overwritten. `hidden` is whether any is hidden.
+        The scores are overwritten.
         """
         if self._lag < inf or not self._begun:
             self._raise(scores)
         if self._minus is None:
             scores -= self._m[:, None]
-        if self._floor is not None and not hidden:
-            floor = np.full(len(V), self._floor, dtype=scores.dtype)  # NumPy has no loop for one
-            np.maximum(scores, floor, out=scores)
-        e, ones = np.exp(scores, out=scores), _ones(len(V), scores.dtype)
+        e, ones = self._exponentials(scores), _ones(len(V), scores.dtype)
         if self._none:
             np.matmul(e, V, out=self.weighed)
             np.matmul(e, ones, out=self.total)  # a product is the fastest sum
@@ -143,6 +140,17 @@ class Sums:
         weighed, total = self._room
         self.weighed += np.matmul(e, V, out=weighed)
         self.total += np.matmul(e, ones, out=total)
+
+    def _exponentials(self, scores: Array) -> Array:
+        """Return exp(s - m), 0 where that is at the floor, in their place."""
+        if self._floor is None:
+            return np.exp(scores, out=scores)
+        # A row: NumPy's loops for one number are three times as slow.
+        floor = np.full(scores.shape[-1], self._floor, dtype=scores.dtype)
+        np.maximum(scores, floor, out=scores)
+        e = np.exp(scores, out=scores)
+        e -= np.exp(floor)
+        return e
 
     def _raise(self, scores: Array) -> None:
         """Let m grow, where it is to follow, or is to begin; scores that have it taken follow."""

@@ -175,7 +175,7 @@ class Tiles:
         if not bounds.sums_are_finite:
             return None
         count = rows.stop - rows.start
-        floor = bounds.floor if self._plain and bounds.lag < np.inf else None
+        floor = bounds.floor if bounds.lag < np.inf else None
         sums = Sums.of(count, V.shape[1], V.dtype, lag=bounds.lag, floor=floor)
         self._watched = not max(known) < float(np.finfo(V.dtype).max)
         try:
@@ -304,16 +304,13 @@ class Tiles:
         for keys in self._keys(ranges, sweep, queries.rows):
             self._workers.check()
             scores = self._scores(queries, keys, room)
-            hidden = inner is not None and self._hide(scores, sweep, queries.rows, keys, inner)
-            queries.sums.add(scores, V[keys], hidden=hidden)
+            if inner is not None:
+                self._hide(scores, sweep, queries.rows, keys, inner)
+            queries.sums.add(scores, V[keys])
 
-    def _hide(self, scores: Array, sweep: Sweep, rows: slice, keys: slice, inner: Range) -> bool:
-        """Put -inf where a query does not see a key, or the key does not count in this sweep.
-
-        Return whether that may be anywhere.
-        """
-        outer = without([(keys.start, keys.stop)], inner)
-        for begin, stop in outer:
+    def _hide(self, scores: Array, sweep: Sweep, rows: slice, keys: slice, inner: Range) -> None:
+        """Put -inf where a query does not see a key, or the key does not count in this sweep."""
+        for begin, stop in without([(keys.start, keys.stop)], inner):
             start = begin + (keys.start - begin) % keys.step
             at = self._entry.place(rows, slice(start, stop, keys.step))
             hidden = ~all_of(self._entry.rules.schemes, at)
@@ -322,7 +319,6 @@ class Tiles:
                 hidden |= ~counts
             first = (start - keys.start) // keys.step
             np.copyto(scores[:, first : first + len(at.j)], -np.inf, where=hidden)
-        return bool(outer)
 
     def _scores(self, queries: Queries, keys: slice, room: Array) -> Array:
         """Return the scores of a tile with all that is done to them, but for what is hidden."""
