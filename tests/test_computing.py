@@ -72,7 +72,7 @@ def with_terminal(program: str, *said: str) -> tuple[int, bytes, str]:
 
 
 def test_a_long_computation_says_what_it_will_take(folder: Path) -> None:
-    said = [*arguments(folder), "--format", "npy", "--threads", "2"]
+    said = [*arguments(folder), "--format", "npy", "--threads", "2", "--tile", "400"]
     status, out, shown = with_terminal(RUN, *said)
     assert status == 0
     assert out.startswith(b"\x93NUMPY")

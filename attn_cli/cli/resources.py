@@ -33,7 +33,7 @@ class ResourceOptions:
         str | None, _option("threads", "N", "Threads for what is large (one a processor).")
     ] = None
     tile: Annotated[
-        str | None, _option("tile", "QxK", "Queries and keys computed at a time (768x384).")
+        str | None, _option("tile", "QxK", "Queries and keys computed at a time (1024x512).")
     ] = None
 
     def given(self) -> dict[str, Any]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # what only some problems have is loaded where it is read
 
 Placement = Literal["scores", "query", "split"]
 Tile = tuple[int, int]  # how many queries, how many keys
-TILE: Tile = (768, 384)
+TILE: Tile = (1024, 512)
 
 
 @dataclass(frozen=True)
