@@ -3,11 +3,12 @@
     context_i = sum_j exp(s_ij) V_j / (sum_j exp(s_ij) + sum_sinks exp(sink))
     lse_i     = log(sum_j exp(s_ij) + sum_sinks exp(sink))
 
-`core.block` is the definition; these are the same numbers but for rounding. A tile is some queries
-against some keys, few enough that their scores stay in the cache: Dao et al. 2022 (arXiv
-2205.14135). Keys that no query of a tile sees are left out, and where every query sees every key
-nothing is masked. The scale is multiplied into Q once, and where nothing is done to the product
-but softmax, what softmax takes from it comes with it: [A, -m] [K, 1]^T. `core.online` has the sums.
+`core.block` is the definition; these are the same numbers but for rounding, and for weights below
+the normal numbers, which may count 0. A tile is some queries against some keys, few enough that
+their scores stay in the cache: Dao et al. 2022 (arXiv 2205.14135). Keys that no query of a tile
+sees are left out, and where every query sees every key nothing is masked. The scale is multiplied
+into Q once, and where nothing is done to the product but softmax, what softmax takes from it comes
+with it: [A, -m] [K, 1]^T. `core.online` has the sums.
 
 What this way cannot promise it leaves to the definition: see `takes` and `Tiles.contexts`.
 """
