@@ -64,7 +64,7 @@ class Bounds:
 
     @property
     def floor(self) -> float | None:
-        """What s - m must exceed for a key to count; None where a lack of those might be seen.
+        """What s - m must exceed for a key to count; None where it does, or where it may matter.
 
         The exponential of less is no normal number, and takes two or three times as long. What is
         lost is below where products have all their digits.
@@ -72,7 +72,8 @@ class Bounds:
         info = np.finfo(self.dtype)
         floor = log(float(info.tiny)) + 1.5
         lost = exp(floor) * self.value * self.keys
-        return floor if lost < float(info.tiny / info.eps) else None
+        matters = not lost < float(info.tiny / info.eps)
+        return None if self.need_no_maximum or matters else floor
 
 
 class Sums:

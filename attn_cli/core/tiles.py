@@ -176,8 +176,7 @@ class Tiles:
         if not bounds.sums_are_finite:
             return None
         count = rows.stop - rows.start
-        floor = bounds.floor if bounds.lag < np.inf else None
-        sums = Sums.of(count, V.shape[1], V.dtype, lag=bounds.lag, floor=floor)
+        sums = Sums.of(count, V.shape[1], V.dtype, lag=bounds.lag, floor=bounds.floor)
         self._watched = not max(known) < float(np.finfo(V.dtype).max)
         try:
             # The last first: causally they have the most keys, and no thread should end with those.
