@@ -263,10 +263,11 @@ def test_where_scores_have_a_floor(dtype: np.dtype[Any], smallest: int, epsilon:
     """e^1.5 times the smallest normal number, of all values together, is below it over epsilon."""
     most = 2.0**-epsilon / np.exp(1.5)
     for value, keys in ((most / 100, 100), (most, 1)):
-        assert Bounds(1.0, 0.99 * value, keys, dtype).floor == pytest.approx(
+        assert Bounds(inf, 0.99 * value, keys, dtype).floor == pytest.approx(
             smallest * log(2) + 1.5
         )
-        assert Bounds(1.0, 1.01 * value, keys, dtype).floor is None
+        assert Bounds(inf, 1.01 * value, keys, dtype).floor is None
+        assert Bounds(1.0, 0.99 * value, keys, dtype).floor is None  # no score is that low
 
 
 @given(st.integers(0, 10**6), st.sampled_from([F64, F32]), st.booleans())
