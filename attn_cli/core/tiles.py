@@ -7,8 +7,8 @@
 the normal numbers, which may count 0. A tile is some queries against some keys, few enough that
 their scores stay in the cache: Dao et al. 2022 (arXiv 2205.14135). Keys that no query of a tile
 sees are left out, and where every query sees every key nothing is masked. The scale is multiplied
-into Q once, and where nothing is done to the product but softmax, what softmax takes from it comes
-with it: [A, -m] [K, 1]^T. `core.online` has the sums.
+into Q once. Where nothing is done to the product but softmax, and queries have many keys, what
+softmax takes from it comes with it: [A, -m] [K, 1]^T. `core.online` has the sums.
 
 What this way cannot promise it leaves to the definition: see `takes` and `Tiles.contexts`.
 """
@@ -149,10 +149,19 @@ class Tiles:
         self._factor = None if function.factor is None else function.factor(entry.Q, parameters)
         rules = entry.rules
         self._stages = [stage for stage in rules.stages if not stage.only_hides]
-        # Whether nothing is done to the product but softmax.
-        self._plain = not self._stages and rules.temperature is None and self._factor is not None
-        self._K = _with_ones(entry.K) if self._plain else entry.K
+        # Whether m comes with the product: nothing else is done to that but softmax, and the last
+        # queries, which see most where order is causal, have more keys than one tile.
+        plain = not self._stages and rules.temperature is None and self._factor is not None
+        self._folds = plain and self._tiles_of_the_last() > 1
+        self._K = _with_ones(entry.K) if self._folds else entry.K
         self._watched = True  # whether scores could be other than finite
+
+    def _tiles_of_the_last(self) -> float:
+        """Return how many tiles the last strip of queries has keys for."""
+        count = len(self._entry.i)
+        last = self._entry.reach(slice(max(count - STRIP, 0), count), self._n_k)
+        keys = sum(stop - start for start, stop in last)
+        return keys * min(STRIP, count) / (self._height * self._width)
 
     def contexts(self, rows: slice) -> Contexts | None:
         """Return what the queries `rows` of the entry get; None where only the definition can say.
@@ -236,7 +245,7 @@ class Tiles:
         room = self._rooms.pop() if self._rooms else self._room()
         rows = slice(first + part.start, first + part.stop, part.step)
         A = self._scaled(rows)
-        own = sums.part(part, A[:, -1] if self._plain and A is not None else None)
+        own = sums.part(part, A[:, -1] if self._folds and A is not None else None)
         queries = Queries(rows, own, A)
         reach, seen_by_all = self._ranges(sweep, rows)
         self._add(queries, sweep, intersection(reach, [seen_by_all]), room)
