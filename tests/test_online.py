@@ -180,6 +180,19 @@ def test_rows_without_a_key() -> None:
         assert empty.tolist() == [True, False]
 
 
+def test_rows_without_a_key_are_those_without_a_score() -> None:
+    """Exponentials at the floor that differ in a last digit leave a rest; it counts nothing."""
+    sums = Sums.of(2, 1, F32, lag=0.0, floor=-80.0)
+    sums.add(np.array([[-inf], [1.0]], np.float32), np.array([[5.0]], np.float32))
+    assert sums.total[0] == 0
+    sums.total[0], sums.weighed[0] = 1e-45, 5e-45
+    with np.errstate(divide="ignore"):
+        context, lse, empty = sums.finished(())
+    assert context.tolist() == [[0], [5]]
+    assert lse.tolist() == [-inf, pytest.approx(1)]
+    assert empty.tolist() == [True, False]
+
+
 @pytest.mark.parametrize("lag", LAGS)
 def test_several_sinks_add_up(lag: float) -> None:
     """exp(0) and exp(log 2) for the key and a sink, and again for the next sink."""

@@ -181,7 +181,9 @@ class Sums:
         Nothing can be added any more: the contexts stand where the sums stood.
         `sinks` are logits beside the keys, which add to the total and weigh no value.
         """
-        empty: Bools = self.total == 0
+        empty: Bools = self.highest == -inf
+        # Whether exp gives a floor the same digits at any place is up to the processor.
+        self.total[empty], self.weighed[empty] = 0, 0
         lse: Array = _finite(self.highest) + np.log(self.total)  # log(0) is -inf
         for sink in sinks:
             logit = self.total.dtype.type(sink)
