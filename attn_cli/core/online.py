@@ -9,7 +9,7 @@ seldom has to grow. Where a bound on the scores proves that no exp can overflow,
 of the first tile in which the row sees a key, and stays: m_i = 0 would do, but the largest weights
 would be rounded once more than where exp gives 1.
 
-Scores that are products come as s_ij - m_i: m_i is one more column of their first factor.
+Scores that are products may come as s_ij - m_i: m_i is one more column of their first factor.
 """
 
 from __future__ import annotations

@@ -155,6 +155,9 @@ class Tiles:
         self._folds = plain and self._tiles_of_the_last() > 1
         self._K = _with_ones(entry.K) if self._folds else entry.K
         self._watched = True  # whether scores could be other than finite
+        # Of all blocks of rows: the largest |k| and |v|, and what no norm of a key exceeds.
+        self._largest_k, self._longest_k = largest(entry.K), _longest(entry.K)
+        self._largest_v = 0.0 if entry.V is None else largest(entry.V)
 
     def _tiles_of_the_last(self) -> float:
         """Return how many tiles the last strip of queries has keys for."""
@@ -181,7 +184,7 @@ class Tiles:
         for stage in self._stages:
             known.append(stage.bound(known[-1]))
         known.append(known[-1] / (rules.temperature or 1.0))
-        bounds = Bounds(known[-1], largest(V), len(V), V.dtype)
+        bounds = Bounds(known[-1], self._largest_v, len(V), V.dtype)
         if not bounds.sums_are_finite:
             return None
         count = rows.stop - rows.start
@@ -207,13 +210,13 @@ class Tiles:
         """
         K, scale = self._entry.K, abs(self._entry.scale)
         info, temperature = np.finfo(K.dtype), self._entry.rules.temperature or 1.0
-        scaled, k = largest(factor) * max(scale, 1.0), largest(K) * K.shape[1]
+        scaled, k = largest(factor) * max(scale, 1.0), self._largest_k * K.shape[1]
         cells, most = scaled * k, float(info.max) / 4
         if not (scaled < most and cells < most):
             return np.inf
         if scale < 1 and k * float(info.tiny) > temperature:
             return np.inf
-        norms = _longest(factor) * _longest(K) * scale
+        norms = _longest(factor) * self._longest_k * scale
         return norms if norms < cells else cells  # the square of a norm may overflow
 
     def _sweeps(self, rows: slice) -> Iterator[Sweep]:
