@@ -131,14 +131,6 @@ def test_every_case_has_a_name_of_its_own() -> None:
     assert len({case.name for case in ALL}) == len(ALL) > 100
 
 
-def test_many_nested_brackets_are_refused_at_once(tmp_path: Path, attn: Attn) -> None:
-    path = tmp_path / "deep.yaml"
-    path.write_text("embeddings: " + "[" * 100_000)
-    ran = attn("compute", path)
-    assert ran.status == 2
-    assert ran.err.startswith("error: nested more than 16 levels deep\n")
-
-
 def test_a_file_that_may_not_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attn: Attn
 ) -> None:

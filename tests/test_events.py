@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import yaml
 
 from attn_cli.errors import AttnError
 from attn_cli.read.text.events import Quoted, parse
@@ -44,3 +47,66 @@ def test_cells_among_other_items() -> None:
 def test_a_row_that_does_not_end(text: str) -> None:
     with pytest.raises(AttnError, match="not YAML"):
         parse(text, "p.yaml")
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The library's two parsers: their limits and their words are not the same."""
+    if request.param == "plain":
+        monkeypatch.delattr(yaml, "CSafeLoader")
+    return str(request.param)
+
+
+MANY = 3000
+DEEP = {  # text -> what is refused, and where: the 17th level, or a key that is none
+    "brackets": ("x: " + "[" * MANY, 1, 19),
+    "closed brackets": ("x: " + "[" * MANY + "1" + "]" * MANY, 1, 19),
+    "JSON": ('{"x": ' + "[" * MANY + "]" * MANY + "}", 1, 22),
+    "JSON mappings": ('{"x": ' * MANY, 1, 97),
+    "braces": ("x: " + "{a: " * MANY, 1, 64),
+    "lists of mappings": ("x: " + "[a: " * MANY, 1, 33),
+    "items": ("x:\n" + "- " * MANY, 2, 31),
+    "items at the top": ("- " * MANY, 1, 33),
+    "items line by line": ("".join(f"{' ' * at}-\n" for at in range(300)), 17, 17),
+    "keys line by line": ("".join(f"{' ' * at}a:\n" for at in range(300)), 17, 17),
+    "brackets, then no YAML": ("x: " + "[" * 40 + '"', 1, 19),
+    "brackets, then a control character": ("x: " + "[" * 40 + "\x01", 1, 19),
+}
+
+
+@pytest.mark.parametrize("form", DEEP)
+def test_our_own_limit_of_depth_comes_first(form: str, library: str) -> None:
+    text, line, column = DEEP[form]
+    with pytest.raises(AttnError) as caught:
+        parse(text, "p.yaml")
+    where = caught.value.where
+    assert where is not None
+    assert caught.value.message == "nested more than 16 levels deep"
+    assert (where.line, where.column) == (line, column)
+    assert len(caught.value.path) == 16
+    assert where.text == text.split("\n")[line - 1]
+
+
+@pytest.mark.parametrize("text", ["{" * MANY, "[{" * MANY, "? " * MANY])
+def test_keys_that_are_none_come_before_any_depth(text: str, library: str) -> None:
+    with pytest.raises(AttnError, match="a key must be a word"):
+        parse(text, "p.yaml")
+
+
+def deep(levels: int) -> Iterator[str]:
+    yield "[" * levels + "1" + "]" * levels
+    yield "{a: " * levels + "1" + "}" * levels
+    yield "- " * levels + "1"
+
+
+@pytest.mark.parametrize("form", range(3))
+def test_sixteen_levels_are_read(form: int, library: str) -> None:
+    node = parse(list(deep(16))[form], "p.yaml")
+    for _ in range(16):
+        (node,) = node.values() if isinstance(node, dict) else node
+    assert node == "1"
+
+
+def test_a_number_of_many_digits_is_no_limit_of_the_language() -> None:
+    digits = "1" * 5000
+    assert parse(f"x: {digits}", "p.yaml") == {"x": digits}

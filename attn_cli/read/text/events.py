@@ -9,11 +9,13 @@ Positions are not kept: `find` walks the events again when an error needs one.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from attn_cli.errors import AttnError, Path, Where
+from attn_cli.read.text.broken import LINE_ENDS, fault, foreign, readable
 
 Node = Any  # dict[str, Node] | list[Node] | str; from Python also numbers, booleans, arrays
 
@@ -76,7 +78,6 @@ def spans(text: str, paths: Collection[Path]) -> dict[Path, Span]:
 
 
 _EXPECTED = "expected a mapping of keys, such as 'embeddings: [[1, 0], [0, 1]]'"
-_LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those of YAML 1.1
 _SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -95,10 +96,17 @@ def _quoted(event: Any) -> Quoted:
     return Quoted(event.value.rstrip("\n") if event.style in ("|", ">") else event.value)
 
 
-class _Events:
-    """The events of one text, with the checks that no reader of them should have to make."""
+class _Cut(Exception):  # noqa: N818
+    """A part of a text has been read to its end."""
 
-    def __init__(self, text: str, name: str) -> None:
+
+class _Events:
+    """The events of one text, with the checks that no reader of them should have to make.
+
+    With `length`, only so many characters of it are read, and `_Cut` is raised behind them.
+    """
+
+    def __init__(self, text: str, name: str, length: int | None = None) -> None:
         import yaml
 
         self.text = text
@@ -111,22 +119,25 @@ class _Events:
         self._json = text.lstrip()[:1] in {"{", "["} and "\\u" in text
         if self._json:
             text = _SURROGATES.sub(_joined, text)
+        self._given = text
+        self._partly = length is not None
+        self.opened: list[Any] = []  # the events of the collections that have not ended
         self._broken: type[Exception] = yaml.YAMLError
         try:
-            self._next: Callable[[], Any] = loader(text).get_event
+            self._next: Callable[[], Any] = loader(text[:length]).get_event
         except yaml.YAMLError as error:  # a character that YAML does not allow
             raise self._not_yaml(error) from None
         self._scalar = yaml.ScalarEvent
 
     def where(self, mark: Any) -> Where:
         """Return the place of a mark, counted from 1, with its line."""
-        lines = _LINE_ENDS.split(self.text)
+        lines = LINE_ENDS.split(self.text)
         if mark.line < len(lines) - 1 or (mark.line < len(lines) and lines[mark.line]):
             line, column = lines[mark.line], mark.column
             for pair in _SURROGATES.finditer(line) if self._json else ():
                 column += 2 * (pair.start() < column)  # it was read as two characters fewer
             return Where(self.name, mark.line + 1, column + 1, line)
-        lines = _LINE_ENDS.split(self.text.rstrip())  # at the end: behind the last thing written
+        lines = LINE_ENDS.split(self.text.rstrip())  # at the end: behind the last thing written
         return Where(self.name, len(lines), len(lines[-1]) + 1, lines[-1])
 
     def refuse(self, message: str, mark: Any, help: str, path: Path = ()) -> AttnError:
@@ -158,21 +169,19 @@ class _Events:
         return event
 
     def _not_yaml(self, error: Any) -> AttnError:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        if mark is None:  # a character that YAML does not allow, known by its offset alone
-            position = getattr(error, "position", 0)
-            before = _LINE_ENDS.split(self.text[:position])
-            text = _LINE_ENDS.split(self.text)[len(before) - 1]
-            return AttnError(
-                f"not YAML: {getattr(error, 'reason', 'a character that is not allowed')}",
-                where=Where(self.name, len(before), len(before[-1]) + 1, text),
-                help="remove the character, or write it as an escape in double quotes",
-            )
-        return AttnError(
-            f"not YAML: {getattr(error, 'problem', None) or error}",
-            where=self.where(mark),
-            help="check brackets, quotes, colons and indentation at and before this place",
-        )
+        """Return the error for what is no YAML; or for what we refuse ourselves before it.
+
+        A library may look far ahead, and come to a limit of its own before we see the events.
+        """
+        if self._partly:
+            raise _Cut
+        context = getattr(error, "context_mark", None)
+        character = None if hasattr(error, "problem_mark") else foreign(self._given)
+        mark = character.mark if character else error.problem_mark
+        before = _Events(self.text, self.name, readable(self._given, mark, context))
+        whole = before.as_far_as_it_goes()
+        found = character or fault(self._given, mark, context, before.opened or whole)
+        return self.refuse(f"not YAML: {found.message}", found.mark, found.help)
 
     def next_content(self) -> Any:
         """Return the first event of the next node, skipping the heads of stream and document."""
@@ -186,6 +195,20 @@ class _Events:
         event = self.next_content()
         if _is(event, "StreamEnd"):
             raise AttnError(f"{self.name} is empty", where=Where(self.name), help=_EXPECTED)
+        return self.only(event)
+
+    def as_far_as_it_goes(self) -> list[Any]:
+        """Read on, for the errors that we raise; return the event that the document begins with."""
+        begins = []
+        with contextlib.suppress(_Cut):
+            event = self.next_content()
+            if not _is(event, "StreamEnd"):
+                begins.append(event)
+                self.only(event)
+        return [event for event in begins if not _is(event, "Scalar")]
+
+    def only(self, event: Any) -> Node:
+        """Return the document that begins with an event, which must be the only one."""
         node = self.node(event, ())
         self.next()  # the end of the document
         event = self.next()
@@ -208,7 +231,10 @@ class _Events:
                 "a matrix has two levels of brackets, and four at most",
                 path,
             )
-        return self.items(path) if _is(event, "SequenceStart") else self.entries(path)
+        self.opened.append(event)
+        node = self.items(path) if _is(event, "SequenceStart") else self.entries(path)
+        self.opened.pop()
+        return node
 
     def items(self, path: Path) -> list[Node]:
         """Return the items of a sequence whose start has been read."""

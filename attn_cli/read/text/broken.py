@@ -1,0 +1,132 @@
+"""Text that is not YAML: what is wrong with it, in words of our own.
+
+The words and the limits of a YAML library change with its version. Only the place where it stops is
+taken from it; what is wrong there follows from the text and from the collections that are open.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from attn_cli.dataclass import dataclass
+
+GENERAL = "check brackets, quotes, colons and indentation at and before this place"
+LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those of YAML 1.1
+# What YAML 1.1 does not count among its characters (section 5.1).
+_FOREIGN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a text, as the library counts: from 0."""
+
+    index: int
+    line: int
+    column: int
+
+
+class Fault(NamedTuple):
+    """What is wrong, at which place, and what to do about it."""
+
+    message: str
+    mark: Any
+    help: str = GENERAL
+
+
+def foreign(text: str) -> Fault:
+    """Return the fault of a text with a character that YAML does not have."""
+    match = _FOREIGN.search(text)
+    index = match.start() if match else 0
+    before = LINE_ENDS.split(text[:index])
+    return Fault(
+        "control characters are not allowed",
+        Mark(index, len(before) - 1, len(before[-1])),
+        "remove the character, or write it as an escape in double quotes",
+    )
+
+
+def readable(text: str, mark: Any, context: Any) -> int:
+    """Return how many characters can be read: up to `mark`, or to the quotes that it is inside."""
+    return int(context.index if _quoting(text, mark, context) else mark.index)
+
+
+def _quoting(text: str, mark: Any, context: Any) -> bool:
+    """Whether the token that is being read is one in quotes."""
+    if context is None or context.index >= mark.index:
+        return False
+    return text[context.index] in {"'", '"'}
+
+
+def fault(text: str, mark: Any, context: Any, opened: list[Any]) -> Fault:
+    """Return the fault of a text that cannot be read on from `mark`.
+
+    `context` is where the token that is being read began, or None; `opened` are the events of the
+    collections that have not ended there, the innermost last; or of the whole that has ended.
+    """
+    return _in_a_token(text, mark, context) or _between_tokens(text, mark, opened)
+
+
+def _in_a_token(text: str, mark: Any, context: Any) -> Fault | None:
+    """Return the fault of what cannot be a token, or None for one that stands in a wrong place."""
+    rest = text[mark.index :]
+    began = text[context.index : context.index + 1] if context is not None else ""
+    found = None
+    if _quoting(text, mark, context):
+        found = _in_quotes(rest, mark, context)
+    elif began in ("*", "&", "!"):
+        found = Fault("anchors, aliases and tags are not read", context, "write the plain value")
+    elif (began == "%" and context.column == 0) or (rest.startswith("%") and mark.column == 0):
+        found = Fault("this directive with '%' is not read", mark, "remove the line")
+    elif rest.startswith("\t"):
+        found = Fault("a tab stands where only blanks may", mark, "indent with blanks")
+    elif rest.startswith(("@", "`", "%")):
+        found = Fault(f"a word cannot begin with '{rest[0]}'", mark, "put the word in quotes")
+    elif began in ("|", ">") and context.line == mark.line:
+        found = Fault(f"only the end of the line may follow '{began}'", mark)
+    return found
+
+
+def _in_quotes(rest: str, mark: Any, context: Any) -> Fault:
+    """Return the fault inside quotes: they are not closed, or hold an unknown escape."""
+    if not rest.strip() or (mark.column == 0 and rest.startswith(("---", "..."))):
+        return Fault("the quotes that open here are not closed", context, "close the quotes")
+    return Fault(
+        "YAML has no such escape", mark, r"write a backslash as '\\', or use single quotes"
+    )
+
+
+def _between_tokens(text: str, mark: Any, opened: list[Any]) -> Fault:
+    """Return the fault of a token that cannot stand where it does."""
+    rest = text[mark.index :]
+    inner = opened[-1] if opened else None
+    if inner is not None and inner.flow_style:
+        found = Fault(_in_brackets(rest, inner), mark)
+    elif rest.startswith(("]", "}")):
+        found = Fault(f"'{rest[0]}' closes nothing", mark)
+    elif rest.startswith(":"):
+        advice = "indent all keys of a mapping alike; put a value that holds ': ' in quotes"
+        found = Fault("a key with ':' cannot stand here", mark, advice)
+    elif inner is None:
+        found = Fault("this cannot be read here", mark)
+    elif rest.strip() and LINE_ENDS.split(text[: mark.index])[-1].strip():
+        advice = "remove what follows, or put the whole value in quotes"
+        found = Fault("the value ends before this place", mark, advice)
+    elif type(inner).__name__ == "SequenceStartEvent":
+        found = Fault("an item that begins with '- ' is expected here", mark)
+    else:
+        found = Fault("a key is expected here, as in 'key: value'", mark)
+    return found
+
+
+def _in_brackets(rest: str, inner: Any) -> str:
+    """Return what is wrong between the brackets or braces of a list or mapping."""
+    listed = type(inner).__name__ == "SequenceStartEvent"
+    what, end = ("list", "]") if listed else ("mapping", "}")
+    if rest.startswith(","):
+        return "a value is missing before ','"
+    at = inner.start_mark
+    begun = f"the {what} that begins at line {at.line + 1}, column {at.column + 1}"
+    if not rest.strip():
+        return f"{begun} is not closed: '{end}' is missing"
+    return f"{begun} needs ',' or '{end}' here"
