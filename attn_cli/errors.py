@@ -7,7 +7,7 @@ A failure that is not an `AttnError` is a bug of ours and stays a traceback.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum, unique
 
 from attn_cli.dataclass import dataclass
@@ -121,20 +121,48 @@ def dotted(path: Path) -> str:
     return text
 
 
-def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Return the known word that is spelt most like `word`, or None where none is near."""
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.7) -> str | None:
+    """Return the known word that is meant by `word`, or None if none is near.
+
+    Near is the only one that begins with `word`, or the only one that contains it, if `word` has
+    three letters or more; or else the one that is spelt most like it. Case does not count, nor does
+    `-` for `_`.
+    """
     import difflib
 
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
-    return matches[0] if matches else None
+    names = {folded(name): name for name in reversed(list(known))}
+    asked = folded(word)
+    if len(asked) >= 3:
+        for matches in (
+            [name for name in names if name.startswith(asked)],
+            [name for name in names if asked in name],
+        ):
+            if len(matches) == 1:
+                return names[matches[0]]
+    matches = difflib.get_close_matches(asked, names, 1, cutoff)
+    return names[matches[0]] if matches else None
 
 
-def did_you_mean(word: str, known: Iterable[str], *, what: str) -> str:
-    """Return the advice for an unknown name: the nearest known one, then all of them."""
+def folded(name: str) -> str:
+    """Return a name as names are compared.
+
+    >>> folded("Attention-Mask")
+    'attention_mask'
+    """
+    return name.casefold().replace("-", "_")
+
+
+def did_you_mean(
+    word: str, known: Iterable[str], *, what: str, meant: Mapping[str, str] | None = None
+) -> str:
+    """Return the advice for an unknown name: the name that is meant, or else the list of all.
+
+    `meant` are names that stand for others, in the form of `folded`; its values may be more than a
+    name.
+    """
     names = list(known)
-    near = nearest(word, names)
-    listed = f"{what}: {', '.join(names)}"
-    return f"did you mean '{near}'? {listed}" if near else listed
+    near = (meant or {}).get(folded(word)) or nearest(word, names)
+    return f"did you mean '{near}'?" if near else f"{what}: {', '.join(names)}"
 
 
 def printable(text: str) -> str:

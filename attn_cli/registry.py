@@ -17,8 +17,18 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """Name -> the object called `attribute` in the module that is registered for it."""
 
-    def __init__(self, kind: str, attribute: str, modules: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        attribute: str,
+        modules: Mapping[str, str],
+        *,
+        default: str = "",
+        meant: Mapping[str, str] | None = None,
+    ) -> None:
         self.kind = kind
+        self.default = default  # the name that holds if none is given; empty if one must be
+        self._meant = meant or {}  # what other names stand for, for the advice of an error
         self._attribute = attribute
         self._modules = dict(modules)
 
@@ -31,12 +41,12 @@ class Registry(Generic[T]):
         return (self.get(name) for name in self._modules)
 
     def get(self, name: str, *, path: Path = ()) -> T:
-        """Return the entry; raise AttnError, naming the nearest one, where there is none."""
+        """Return the entry; raise AttnError, naming the one that is meant, if there is none."""
         if name not in self._modules:
             raise AttnError(
                 f"unknown {self.kind} '{name}'",
                 path=path,
-                help=did_you_mean(name, self.names, what="there are"),
+                help=did_you_mean(name, self.names, what="there are", meant=self._meant),
             )
         entry: T = getattr(import_module(self._modules[name]), self._attribute)
         return entry

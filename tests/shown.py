@@ -53,7 +53,8 @@ def table_of_scores() -> None:
     for score in SCORES:
         parameters = "<br>".join(f"`{p.signature}`" for p in score.parameters)
         formula = score.formula.replace("|", "\\|")
-        print(f"| `{score.name}` | {formula} | {parameters} | {score.reference} |")
+        name = f"`{score.name}`" + " (default)" * (score.name == SCORES.default)
+        print(f"| {name} | {formula} | {parameters} | {score.reference} |")
 
 
 def table_of_normalizers() -> None:
@@ -64,7 +65,8 @@ def table_of_normalizers() -> None:
     print("| name | weights | parameters | reference |\n| --- | --- | --- | --- |")
     for entry in NORMALIZERS:
         parameters = "<br>".join(f"`{p.signature}`" for p in entry.parameters)
-        print(f"| `{entry.name}` | {plain(entry.formula)} | {parameters} | {entry.reference} |")
+        name = f"`{entry.name}`" + " (default)" * (entry.name == NORMALIZERS.default)
+        print(f"| {name} | {plain(entry.formula)} | {parameters} | {entry.reference} |")
 
 
 def table_of_formats() -> None:

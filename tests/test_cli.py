@@ -77,7 +77,8 @@ def test_normalizers_come_from_the_registry(attn: Attn) -> None:
 def test_scores_come_from_the_registry(attn: Attn) -> None:
     listed = attn("scores").out
     for score in SCORES:
-        assert f"{score.name:16}{score.formula}\n" in listed
+        default = "   (default)" if score.name == SCORES.default else ""
+        assert f"{score.name:16}{score.formula}{default}\n" in listed
         assert f"[{score.reference}]\n" in listed
         explained = attn("scores", score.name).out
         assert explained.startswith(f"{score.name}: {score.formula}\n")

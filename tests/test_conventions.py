@@ -213,7 +213,7 @@ def test_an_unknown_preset_names_the_nearest(ask: Any) -> None:
     assert caught.value.message == "unknown preset 'flash-atn'"
     assert caught.value.path == ("like",)
     assert caught.value.help is not None
-    assert caught.value.help.startswith("did you mean 'flash-attn'? there are: torch, ")
+    assert caught.value.help == "did you mean 'flash-attn'?"
 
 
 @pytest.mark.parametrize("method", ["get", "decides"])

@@ -38,17 +38,20 @@ class Entry(Protocol):
         ...
 
 
-def summary(entry: Entry) -> str:
-    """Return name, formula, parameters and reference, a line each."""
-    lines = [f"{entry.name:16}{plain(entry.formula)}"]
+def summary(entry: Entry, default: str) -> str:
+    """Return name, formula, parameters and reference, a line each; say which is the default."""
+    mark = "   (default)" if entry.name == default else ""
+    lines = [f"{entry.name:16}{plain(entry.formula)}{mark}"]
     lines += [f"{'':16}{p.signature}" for p in entry.parameters]
     lines.append(f"{'':16}[{entry.reference}]")
     return "\n".join(lines) + "\n"
 
 
-def explained(entry: Entry, key: str, example: str) -> str:
+def explained(entry: Entry, key: str, example: str, default: str) -> str:
     """Return all there is to say; `key` is that of a problem file, `example` its value."""
     lines = [f"{entry.name}: {plain(entry.formula)}", ""]
+    if entry.name == default:
+        lines += [f"The default: what holds without {key}.", ""]
     lines += [*textwrap.wrap(entry.explanation, 80), ""]
     if entry.parameters:
         width = max(len(p.signature) for p in entry.parameters) + 2

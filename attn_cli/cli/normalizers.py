@@ -25,8 +25,8 @@ def normalizers(
     from attn_cli.cli.listing import explained, summary, written
 
     if name is None:
-        write_stdout("\n".join(map(summary, NORMALIZERS)))
+        write_stdout("\n".join(summary(entry, NORMALIZERS.default) for entry in NORMALIZERS))
     else:
         entry = NORMALIZERS.get(name)
-        write_stdout(explained(entry, "normalize", written(entry)))
+        write_stdout(explained(entry, "normalize", written(entry), NORMALIZERS.default))
     return ExitStatus.DONE

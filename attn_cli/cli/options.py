@@ -47,9 +47,12 @@ Output = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Leave warnings out.")]
 
 
-Score = Annotated[
-    Text, _option(f"Score function: {_names(SCORES.names)}.", "--score", metavar="NAME")
-]
+def score_option(default: str) -> Any:
+    """Return the option --score of a command in which one function is the default."""
+    meaning = f"Score function (default: {default}): {_names(SCORES.names)}."
+    return Annotated[Text, _option(meaning, "--score", metavar="NAME")]
+
+
 Scale = Annotated[
     Text,
     _option(
@@ -65,10 +68,15 @@ Lower = Annotated[bool, typer.Option("--lower", help="Words in lower case.")]
 class KeyOptions:
     """Options that replace keys of a problem, whichever way its words come."""
 
-    score: Score = None
+    score: score_option(SCORES.default) = None  # type: ignore[valid-type]
     scale: Scale = None
     normalize: Annotated[
-        Text, _option(f"Normaliser: {_names(NORMALIZERS.names)}.", "--normalize", metavar="NAME")
+        Text,
+        _option(
+            f"Normaliser (default: {NORMALIZERS.default}): {_names(NORMALIZERS.names)}.",
+            "--normalize",
+            metavar="NAME",
+        ),
     ] = None
     causal: Annotated[
         Text,
@@ -79,7 +87,8 @@ class KeyOptions:
         ),
     ] = None
     dtype: Annotated[
-        Text, _option("float64, float32, float16 or bfloat16.", "--dtype", metavar="TYPE")
+        Text,
+        _option("float64 (the default), float32, float16 or bfloat16.", "--dtype", metavar="TYPE"),
     ] = None
     set: Annotated[
         list[str],

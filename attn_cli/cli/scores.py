@@ -25,11 +25,11 @@ def scores(
     from attn_cli.cli.listing import explained, summary, written
 
     if name is None:
-        write_stdout("\n".join(map(summary, SCORES)))
+        write_stdout("\n".join(summary(score, SCORES.default) for score in SCORES))
     else:
         score = SCORES.get(name)
         example = written(score)
         if score.selection:  # it needs one of several
             example = f"{{function: {score.name}, window: 2}}"
-        write_stdout(explained(score, "score", example))
+        write_stdout(explained(score, "score", example, SCORES.default))
     return ExitStatus.DONE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn_cli.cli.deliver import answer_in_a_pipe, check_target, deliver, deliver_several
-from attn_cli.cli.options import Lower, OutputOptions, Scale, Score, ShownOptions, Text
+from attn_cli.cli.options import Lower, OutputOptions, Scale, ShownOptions, Text, score_option
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.views import FORMATS
@@ -62,7 +62,7 @@ class DictionaryOptions:
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at a malformed line of --embeddings.")
     ] = False
-    score: Score = None
+    score: score_option("dot") = None  # type: ignore[valid-type]
     scale: Scale = None
     lower: Lower = False
     unknown: Annotated[

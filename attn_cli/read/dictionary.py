@@ -33,7 +33,7 @@ DICTIONARY_KEYS = {
     "embeddings": "source word -> vector, also of words that are no keys",
     "target_embeddings": "target word -> vector; one-hot without",
     "context": "self-attention over the sentence before the look-up: weights, score, heads, ...",
-    "score": "a score function, dot where nothing is said",
+    "score": "a score function (default: dot)",
     "scale": "as in a problem file",
     "dtype": "float64, float32 or float16: the arithmetic",
     "lower": "true: the words that are asked for in lower case",

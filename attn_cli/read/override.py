@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from attn_cli.core.arrays import AnyArray
-from attn_cli.errors import AttnError, Where, did_you_mean, dotted, printable
+from attn_cli.errors import AttnError, Where, dotted, printable
 from attn_cli.read.matrices.document import Document
 from attn_cli.read.matrices.files import Inputs, twice_from_stdin
 from attn_cli.read.matrices.lookup import is_vectors_file
@@ -14,6 +14,8 @@ from attn_cli.read.matrices.matrix import natural
 from attn_cli.read.matrices.tables import decode
 from attn_cli.read.text.events import Quoted, parse
 from attn_cli.read.text.keys import KEYS
+from attn_cli.read.text.mappings import advice_for_key
+from attn_cli.read.text.meant import SYNONYMS
 
 MATRICES = ("query", "key", "value")
 PAIR = re.compile(r"\s*[A-Za-z_]\w*:\s")  # what a mapping begins with
@@ -136,7 +138,8 @@ def _set(document: Document, text: str) -> None:
     option = f"--set {printable(text)}"
     if alone:
         option, key = f"{key} {printable(value)}", key[2:].replace("-", "_")
-    path = tuple(key.split("."))
+    first, *inner = key.split(".")
+    path = (SYNONYMS.get(first, first), *inner)
     if not equals or not all(path):
         raise AttnError(
             f"--set needs KEY=VALUE, not '{printable(text)}'",
@@ -146,7 +149,7 @@ def _set(document: Document, text: str) -> None:
         raise AttnError(
             f"unknown key '{printable(path[0])}'",
             where=Where(option),
-            help=did_you_mean(path[0], KEYS, what="the keys are"),
+            help=advice_for_key(path[0], (), KEYS),
         )
     if not value.strip():
         what = option.strip() if alone else f"--set {dotted(path)}"

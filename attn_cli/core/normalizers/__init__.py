@@ -29,4 +29,15 @@ NORMALIZERS: Registry[Normalizer] = Registry(
         "none": "attn_cli.core.normalizers.none",
         "argmax": "attn_cli.core.normalizers.argmax",
     },
+    default="softmax",
+    meant={
+        "sparse_max": "sparsemax",
+        "hardmax": "argmax",
+        "hard": "argmax",
+        "linear": "none",
+        "identity": "none",
+        "softmax_one": "softmax1",
+        "quiet_softmax": "softmax1",
+        "sinks": "sink_logits",
+    },
 )

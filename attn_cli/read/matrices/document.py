@@ -19,13 +19,13 @@ from attn_cli.read.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive
 from attn_cli.read.matrices.files import Inputs, name_of
 from attn_cli.read.matrices.tables import decode
 from attn_cli.read.text.events import Node, find, parse
+from attn_cli.read.text.meant import SYNONYMS
 from attn_cli.read.text.scalars import kind_of
 
 if TYPE_CHECKING:
     from attn_cli.read.matrices.vectors import Vectors
 
 SMALL = 4096  # bytes of a member that is read at once: it may be a number or a word
-SHORT = {"q": "query", "k": "key", "v": "value"}
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ class Document:
                 )
             place = inner
         place[path[-1]] = node
+        self.moved.pop(path[:1], None)
         for written in [p for p in self.options if p[: len(path)] == path]:
             del self.options[written]
         self.options[path] = option
@@ -141,7 +142,29 @@ def read_document(file: str | None, inputs: Inputs) -> Document:
             help="expected a mapping of keys, such as 'embeddings: [[1, 0], [0, 1]]'",
         )
     document.tree = tree
+    try:
+        _rename_synonyms(document)
+    except AttnError as error:
+        raise document.located(error) from None
     return document
+
+
+def _rename_synonyms(document: Document) -> None:
+    """Put q, k and v in the place of query, key and value; raise AttnError if both are there."""
+    tree = document.tree
+    if "pairs" in tree or not any(short in tree for short in SYNONYMS):
+        return
+    for short, long in SYNONYMS.items():
+        if short in tree and long in tree:
+            raise AttnError(
+                f"there are both '{short}' and '{long}'",
+                path=(short,),
+                at_key=True,
+                help="they are two names of one matrix: keep one",
+            )
+        if short in tree:
+            document.moved[(long,)] = (short,)
+    document.tree = {SYNONYMS.get(key, key): node for key, node in tree.items()}
 
 
 def find_top(document: Document) -> Where:
@@ -153,10 +176,12 @@ def find_top(document: Document) -> Where:
 def from_mapping(problem: Mapping[str, Any]) -> Document:
     """Return the document of a problem written in Python: the same keys, arrays and numbers.
 
-    Raises AttnError for an array that NumPy cannot take over.
+    Raises AttnError for an array that NumPy cannot take over, and for two names of one matrix.
     """
     tree = problem.items()
-    return Document({key: _plain(node, (str(key),)) for key, node in tree if node is not None})
+    document = Document({key: _plain(node, (str(key),)) for key, node in tree if node is not None})
+    _rename_synonyms(document)
+    return document
 
 
 def _plain(node: Any, path: Path) -> Node:
@@ -185,23 +210,23 @@ def _tree(archive: Archive) -> dict[str, Node]:
     In an archive that we wrote, the steps that follow from Q, K and V are left aside.
     """
     names = set(archive.names)
-    given = {long for short, long in SHORT.items() if short in names or long in names}
+    given = {long for short, long in SYNONYMS.items() if short in names or long in names}
     tree: dict[str, Node] = {}
     if given == {"value"} and "scores" in names:  # of a problem whose scores were given
         tree["score"] = {"function": "given", "scores": Member(archive, "scores")}
-    results = given == set(SHORT.values()) or "score" in tree
+    results = given == set(SYNONYMS.values()) or "score" in tree
     for name in archive.names:
         # Steps that an NPZ of ours holds and that are results, not inputs.
-        if results and name in AXES and name not in SHORT and not _without_axes(archive, name):
+        if results and name in AXES and name not in SYNONYMS and not _without_axes(archive, name):
             continue
-        if name in SHORT and SHORT[name] in names:
+        if name in SYNONYMS and SYNONYMS[name] in names:
             raise AttnError(
-                f"{archive.name} has both '{name}' and '{SHORT[name]}'",
+                f"{archive.name} has both '{name}' and '{SYNONYMS[name]}'",
                 where=Where(archive.name),
                 help="they are two names of one matrix: keep one",
             )
         place = tree
-        *parents, last = SHORT.get(name, name).split(".")
+        *parents, last = SYNONYMS.get(name, name).split(".")
         for parent in parents:
             place = place.setdefault(parent, {})
             if not isinstance(place, dict):

@@ -20,7 +20,7 @@ EMPTY = ("zero", "nan", "uniform")
 
 def read_normalizer(sources: Sources, heads: int | None) -> tuple[Normalizer, dict[str, Any]]:
     """Return the normaliser and its parameters."""
-    node, path = sources.document.tree.get("normalize", "softmax"), ("normalize",)
+    node, path = sources.document.tree.get("normalize", NORMALIZERS.default), ("normalize",)
     if not isinstance(node, dict):
         function, given = NORMALIZERS.get(word(node, path), path=path), {}
     else:

@@ -9,6 +9,7 @@ from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.precision import Precision
 from attn_cli.core.problem import Problem
 from attn_cli.core.rules import Rules
+from attn_cli.core.scores import SCORES
 from attn_cli.core.scores.base import ScoreFunction
 from attn_cli.core.stages import Softcap, Stage, hides_for_good
 from attn_cli.errors import AttnError, Path, dotted
@@ -58,7 +59,7 @@ def read_problem(document: Document) -> Problem:
 def _problem(document: Document) -> Problem:
     sources = _sources(document)
     tree, conventions = document.tree, sources.conventions
-    score = tree.get("score", "scaled")
+    score = tree.get("score", SCORES.default)
     function = name_of_score(score, ("score",))
     made = read_projections(sources, needed=reads_q_and_k(score, function))
     after = read_after(sources, made.query, made.d_context)

@@ -27,7 +27,7 @@ def read_problems(document: Document) -> list[Problem]:
     problems, document = [], replace(document, words=frozenset(_words(sequences, lower=lower)))
     for at, tokens in enumerate(sequences):
         alone = {key: value for key, value in tree.items() if key != "sequences"}
-        moved: dict[Path, Path] = {("tokens",): ("sequences", at)}
+        moved: dict[Path, Path] = {**document.moved, ("tokens",): ("sequences", at)}
         of_one = replace(document, tree={**alone, "tokens": tokens}, moved=moved)
         problem = read_problem(of_one)
         problems.append(replace(problem, title=" ".join(problem.query_tokens)))

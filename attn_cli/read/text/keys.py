@@ -22,7 +22,7 @@ KEYS = {
     "past": "{key:, value:} of a cache, (batch, key heads, tokens, features), before K and V",
     "qk_norm": "rms or l2, {function:, eps:, query_gain:, key_gain:}: of each head's q and k",
     "rope": "true, or {base:, interleaved:, dims:, scaling: {kind:, ...}}: turns q and k",
-    "score": "a score function, or {function: NAME, <parameters>}",
+    "score": "a score function (default: scaled), or {function: NAME, <parameters>}",
     "scale": "replaces 1/sqrt(d_k) in scaled, multiplies every other score; none = 1",
     "scale_placement": "scores, query or split: what the scale multiplies",
     "softcap": "c of c tanh(s / c)",
@@ -41,7 +41,7 @@ KEYS = {
     "mask_fill": "{value: -inf, number or lowest, how: select | add}: what hidden scores get",
     "top_k": "the largest scores of a row that stay, ties kept",
     "temperature": "what scores are divided by before they are normalised",
-    "normalize": "a normaliser, or {function: NAME, <parameters>}",
+    "normalize": "a normaliser (default: softmax), or {function: NAME, <parameters>}",
     "empty_rows": "zero, nan or uniform: weights of a query that sees no key",
     "dropout": "{mask: 1 where a weight is kept, p:}: the mask is given",
     "output_gate": "{weights:, bias:} applied to X, or {logits:}: a sigmoid on the context",
@@ -50,10 +50,10 @@ KEYS = {
     "feed_forward": "W1, b1, W2, b2, activation, residual, layer_norm: after that",
     "next_word": "vocabulary, weights, bias, pool: mean, last or {token: WORD}",
     "train": "examples, parameters, steps, learning_rate, seed, start, digits: read by attn train",
-    "layout": "rows, or columns: every token is a column",
-    "dtype": "float64, float32, float16 or bfloat16: the arithmetic",
+    "layout": "rows (the default), or columns: every token is a column",
+    "dtype": "float64 (the default), float32, float16 or bfloat16: the arithmetic",
     "precision": "{accumulate:, scores:, softmax:, output:}: types of parts of it",
-    "nonfinite": "refuse, or allow NaN and infinity in inputs",
+    "nonfinite": "refuse (the default), or allow NaN and infinity in inputs",
 }
 
 TRAIN_KEYS = ("examples", "parameters", "steps", "learning_rate", "seed", "start", "digits")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.read.text.meant import meant
 from attn_cli.read.text.scalars import kind_of
 
 
@@ -25,9 +26,14 @@ def mapping(node: Any, path: Path, allowed: Iterable[str]) -> Mapping[str, Any]:
                 f"unknown key '{printable(str(key))}'{inside}",
                 path=(*path, str(key)),
                 at_key=True,
-                help=did_you_mean(str(key), names, what="the keys are"),
+                help=advice_for_key(str(key), path, names),
             )
     return node
+
+
+def advice_for_key(key: str, path: Path, known: Iterable[str]) -> str:
+    """Return what to do about a key that the mapping at a path does not have."""
+    return did_you_mean(key, known, what="the keys are", meant=meant(path))
 
 
 def refuse_unknown_parameters(

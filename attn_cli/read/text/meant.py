@@ -1,0 +1,113 @@
+"""What people write for a key in other places: names of papers, libraries and other letters.
+
+Each name is written in lower case with underscores, as `nearest` compares names. What stands beside
+it is what a problem file has instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attn_cli.errors import Path
+
+SYNONYMS = {"q": "query", "k": "key", "v": "value"}  # names that are read, as members of an NPZ are
+
+_SIDES = {"q": "query", "k": "key", "v": "value", "o": "output"}
+# How papers and libraries name a weight matrix and its bias; {} is one of q, k, v and o.
+_MATRICES = ("w_{}", "w{}", "w^{}", "{}_proj", "{}_proj_weight", "proj_{}", "{}_weight")
+_VECTORS = ("b_{}", "b{}", "{}_bias", "{}_proj_bias")
+_WEIGHTS = {name.format(s): side for s, side in _SIDES.items() for name in _MATRICES} | {
+    f"w_{side}": side for side in _SIDES.values()
+}
+_BIASES = {name.format(s): side for s, side in _SIDES.items() for name in _VECTORS}
+
+_TOP = {
+    **SYNONYMS,
+    "o": "weights: {output: ...}",
+    **{f"{letter}_matrix": side for letter, side in SYNONYMS.items()},
+    **{name: f"weights: {{{side}: ...}}" for name, side in _WEIGHTS.items()},
+    **{name: f"biases: {{{side}: ...}}" for name, side in _BIASES.items()},
+    "queries": "query",
+    "keys": "key",
+    "values": "value",
+    "x": "embeddings",
+    "input": "embeddings",
+    "inputs": "embeddings",
+    "embedding": "embeddings",
+    "vectors": "embeddings",
+    "hidden_states": "embeddings",
+    "word": "tokens",
+    "words": "tokens",
+    "text": "tokens",
+    "sentence": "tokens",
+    "labels": "tokens",
+    "sentences": "sequences",
+    "context": "memory",
+    "encoder_hidden_states": "memory",
+    "softmax": "normalize: softmax",
+    "normalizer": "normalize",
+    "normaliser": "normalize",
+    "normalise": "normalize",
+    "activation": "normalize",
+    "function": "score",
+    "score_function": "score",
+    "scoring": "score",
+    "attention": "score",
+    "similarity": "score",
+    "attn_mask": "mask",
+    "attention_mask": "mask",
+    "is_causal": "causal",
+    "num_heads": "heads",
+    "n_heads": "heads",
+    "nhead": "heads",
+    "num_attention_heads": "heads",
+    "num_kv_heads": "kv_heads",
+    "n_kv_heads": "kv_heads",
+    "num_key_value_heads": "kv_heads",
+    "sm_scale": "scale",
+    "softmax_scale": "scale",
+    "scaling": "scale",
+    "tau": "temperature",
+    "dropout_p": "dropout",
+    "bias": "biases' or 'score_bias",
+    "attn_bias": "score_bias",
+    "position_bias": "relative_bias",
+    "alibi_slopes": "alibi",
+    "sliding_window": "window",
+    "window_size": "window",
+    "logits_soft_cap": "softcap",
+    "attn_logit_softcapping": "softcap",
+    "seqlens_k": "key_lengths",
+    "position": "positions",
+    "position_ids": "positions",
+    "positional_encoding": "positions",
+    "pe": "positions",
+    "rotary": "rope",
+    "rotary_emb": "rope",
+    "kv_cache": "past",
+    "past_key_values": "past",
+    "layernorm": "layer_norm",
+    "ffn": "feed_forward",
+    "mlp": "feed_forward",
+    "framework": "like",
+    "preset": "like",
+    "w": "weights: {query: ..., key: ...}' or 'score: {function: multiplicative, W: ...}",
+    "output": "weights: {output: ...}",
+    "weight": "weights",
+    "type": "dtype",
+}
+_PROJECTED = {**_SIDES, **_WEIGHTS, **_BIASES, "out": "output", "out_proj": "output"}
+_FEED_FORWARD = {"w_1": "W1", "w_2": "W2", "b_1": "b1", "b_2": "b2"}
+
+
+def meant(path: Path) -> Mapping[str, str]:
+    """Return what other names mean among the keys of the mapping at a path."""
+    if not path:
+        return _TOP
+    inside: dict[Path, Mapping[str, str]] = {
+        ("weights",): _PROJECTED,
+        ("biases",): _PROJECTED,
+        ("past",): SYNONYMS,
+        ("feed_forward",): _FEED_FORWARD,
+    }
+    return inside.get(path, {})
