@@ -7,26 +7,31 @@
     attn_cli.compute("samples/love_coding.yaml")["output"]
     attn_cli.translate("le chat est sous la table").text
 
-Importing this package imports neither numpy nor a command line; the functions load what they need.
+Importing this package imports nothing else: its names load what they need. Ctrl-C while the command
+line starts would otherwise meet an interpreter that shows a traceback.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from attn_cli.errors import AttnError
-from attn_cli.record import Record, Step
-
+TYPE_CHECKING = False  # that of `typing`, whose import takes longer than all that stands here
 if TYPE_CHECKING:
     from attn_cli.api import attention, compute, translate
+    from attn_cli.errors import AttnError
+    from attn_cli.record import Record, Step
 
 __version__ = "0.1.0"
 __all__ = ["AttnError", "Record", "Step", "__version__", "attention", "compute", "translate"]
 
 
-def __getattr__(name: str) -> object:
-    if name in {"attention", "compute", "translate"}:
-        from attn_cli import api
+_MODULES = {
+    "AttnError": "errors", "Record": "record", "Step": "record",
+    "attention": "api", "compute": "api", "translate": "api",
+}  # fmt: skip
 
-        return getattr(api, name)
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        from importlib import import_module
+
+        return getattr(import_module(f"attn_cli.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'attn_cli' has no attribute '{name}'")

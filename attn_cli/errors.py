@@ -22,7 +22,9 @@ class ExitStatus(IntEnum):
     DONE = 0
     NO = 1  # the comparison that was asked for says no
     BAD = 2  # wrong usage or bad input
+    HUNG_UP = 129  # 128 + SIGHUP: the terminal went away
     INTERRUPTED = 130  # 128 + SIGINT
+    TERMINATED = 143  # 128 + SIGTERM
     PIPE_CLOSED = 141  # 128 + SIGPIPE: the reader went away
 
 

@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from attn_cli.cli.talk import say
@@ -14,14 +15,29 @@ from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 
 def entry() -> NoReturn:
     """Run the command line of this process and leave it with the exit status."""
+    _hold_standard_descriptors()
     _hold_blas()
     # What a start makes stays: Python would look for garbage in it a hundred times.
     gc.set_threshold(100_000)
-    status = main(sys.argv[1:])
+    from attn_cli.cli.signals import end_commands_by_signals
+
+    status = main(sys.argv[1:], end_commands_by_signals)
     # At exit Python looks for garbage among all that was ever imported, which takes as long as the
     # computation of a small problem. Everything is written and closed; the memory goes as a whole.
     gc.freeze()
     sys.exit(status)
+
+
+def _hold_standard_descriptors() -> None:
+    """Have 0, 1 and 2 stand for nothing if they are closed.
+
+    A file that we open would get such a number, and with it whatever is said on standard error.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
 
 
 def _hold_blas() -> None:
@@ -33,15 +49,18 @@ def _hold_blas() -> None:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-def main(arguments: list[str]) -> int:
-    """Run one command line; every failure that is the user's to mend is shown here, once."""
+def main(arguments: list[str], begin: Callable[[], None] = lambda: None) -> int:
+    """Run one command line; every failure that is the user's to mend is shown here, once.
+
+    `begin` is called when the command line has been understood, before its command.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal may lack a character: show its number
             stream.reconfigure(errors="backslashreplace")
     try:
         from attn_cli.cli.app import run
 
-        return run(arguments)
+        return run(arguments, begin)
     except AttnError as error:
         return _report(error, arguments)
     except MemoryError as error:
@@ -72,6 +91,8 @@ def _report(error: AttnError, arguments: list[str]) -> int:
         write_stdout(render_error(error))
     except AttnError as unwritable:
         say(unwritable.report())
+    except PipeClosed:
+        return ExitStatus.PIPE_CLOSED
     return ExitStatus.BAD
 
 

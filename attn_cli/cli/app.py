@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial, wraps
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
@@ -12,6 +13,7 @@ import typer
 from attn_cli import __version__
 from attn_cli.cli.keys import COMMANDS as TAKE_KEYS
 from attn_cli.cli.keys import OPTIONS, epilog, written_out
+from attn_cli.cli.talk import say
 from attn_cli.cli.write import abandon_stdout, write_stdout
 from attn_cli.errors import AttnError, ExitStatus, PipeClosed, nearest
 
@@ -25,13 +27,21 @@ class Command(NamedTuple):
     grouped: bool = False  # whether its options come in groups
 
     def load(self) -> Callable[..., Any]:
-        """Return the function, with the signature that Typer reads."""
-        command: Callable[..., Any] = getattr(import_module(self.module), self.function)
-        if not self.grouped:
-            return command
-        from attn_cli.cli.options import grouped
+        """Return a function with the signature that Typer reads, which returns what is to be run.
 
-        return grouped(command)
+        The command itself is not run inside Typer, which takes some of its exceptions for its own.
+        """
+        command: Callable[..., Any] = getattr(import_module(self.module), self.function)
+        if self.grouped:
+            from attn_cli.cli.options import grouped
+
+            command = grouped(command)
+
+        @wraps(command)
+        def understood(**given: Any) -> Callable[[], int]:
+            return partial(command, **given)
+
+        return understood
 
 
 COMMANDS = {
@@ -109,27 +119,36 @@ def attn(
     attn scores additive
     """
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        say(context.get_help())
         raise typer.Exit(ExitStatus.BAD)
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command line; raise AttnError for wrong usage."""
+def run(arguments: list[str], begin: Callable[[], None] = lambda: None) -> int:
+    """Run one command line, with `begin` before its command; raise AttnError for wrong usage."""
+    command = _understood(arguments)
+    begin()
+    return int(command())
+
+
+def _understood(arguments: list[str]) -> Callable[[], int]:
+    """Return what a command line asks for; raise AttnError for wrong usage."""
     first = next((a for a in arguments if not a.startswith("-")), "")
-    command = typer.main.get_command(build(first))
+    program = typer.main.get_command(build(first))
     try:
-        status = command.main(written_out(arguments), prog_name="attn", standalone_mode=False)
+        command: Any = program.main(written_out(arguments), prog_name="attn", standalone_mode=False)
     except typer.TyperException as error:
         raise _usage(error) from None
-    except SystemExit:  # how Typer ends where the reader of its help went away
+    except SystemExit:  # how Typer ends if the reader of its help went away
         abandon_stdout()
         raise PipeClosed from None
-    except OSError as error:  # Typer's own help, where it cannot be written
+    except OSError as error:  # Typer's own help, if it cannot be written
         abandon_stdout()
         raise AttnError(f"standard output cannot be written: {error.strerror}") from None
-    except typer.Abort:
-        return ExitStatus.INTERRUPTED
-    return int(status or 0)
+    if callable(command):
+        return partial(command)
+    if not command:  # Typer has shown help or the version: nothing of it, if that is closed
+        write_stdout("")
+    return lambda: int(command or 0)
 
 
 def _usage(error: typer.TyperException) -> AttnError:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from attn_cli.cli.signals import undone_by_signals
 from attn_cli.cli.talk import say
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from attn_cli.core.threads import Tell
 
 LONG = 1.0  # seconds from which on a computation is worth a bar
+WIPED = b"\r\x1b[2K\x1b[?25h"  # an empty line, and the cursor that Rich hides
 SMALL = 16 << 20  # bytes of a file that is read before a bar could be seen
 
 
@@ -81,7 +84,8 @@ def _bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
         return
     bar = _Bar(what)
     try:
-        yield bar
+        with undone_by_signals(bar.wipe):
+            yield bar
     finally:
         bar.stop()
 
@@ -95,9 +99,10 @@ class _Bar:
         self._update: Callable[..., None] = print
 
     def __call__(self, done: int, total: int, text: str) -> None:
-        if self._stop is None:
-            self._start()
-        self._update(completed=done, total=total, description=f"{self._what} {text}".strip())
+        with suppress(OSError):  # the terminal may be gone, and the answer still be wanted
+            if self._stop is None:
+                self._start()
+            self._update(completed=done, total=total, description=f"{self._what} {text}".strip())
 
     def _start(self) -> None:
         from functools import partial
@@ -121,4 +126,10 @@ class _Bar:
     def stop(self) -> None:
         """Take the bar off the screen."""
         if self._stop is not None:
-            self._stop()
+            with suppress(OSError):
+                self._stop()
+
+    def wipe(self) -> None:
+        """Take the bar off the screen at any moment: Rich may be in the middle of drawing it."""
+        if self._stop is not None:
+            os.write(sys.stderr.fileno(), WIPED)

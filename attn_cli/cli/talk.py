@@ -6,6 +6,22 @@ import sys
 
 
 def say(text: str) -> None:
-    """Print a line of talk; where standard error is closed it goes unsaid, not elsewhere."""
-    if sys.stderr is not None:
-        print(text, file=sys.stderr)
+    """Print a line of talk; if standard error is closed or cannot be written it goes unsaid.
+
+    The exit status is that of the answer, whether or not somebody listens.
+    """
+    if sys.stderr is None:
+        return
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        abandon(sys.stderr.fileno())
+
+
+def abandon(descriptor: int) -> None:
+    """Send what is still buffered nowhere: Python would try again at exit, and complain."""
+    import os
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

@@ -6,7 +6,10 @@ import os
 import stat
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
+from attn_cli.cli.signals import undone_by_signals
+from attn_cli.cli.talk import abandon
 from attn_cli.errors import AttnError, PipeClosed, printable
 
 Data = str | bytes | Iterable[bytes]
@@ -33,47 +36,69 @@ def write_stdout(data: Data) -> None:
 
 
 def abandon_stdout() -> None:
-    """Send what is still buffered nowhere: the interpreter would try again, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Send what is still buffered for standard output nowhere."""
+    abandon(sys.stdout.fileno())
 
 
 def write_file(name: str, data: Data) -> None:
-    """Write a file whole: beside it first, then in its place, with the mode it had."""
+    """Write a file whole: beside it first, then in its place, with the mode it had.
+
+    A device or a named pipe cannot be replaced, and is written to. Raises PipeClosed if the reader
+    of a pipe went away, and AttnError for any other failure to write.
+    """
     chunks = (
         (data.encode(),) if isinstance(data, str) else (data,) if isinstance(data, bytes) else data
     )
-    import tempfile
-
-    target = os.path.realpath(name)
-    temporary = None
     try:
-        if os.path.isdir(target):
+        mode = os.stat(name).st_mode if os.path.exists(name) else None
+        if mode is not None and stat.S_ISDIR(mode):
             raise IsADirectoryError(0, "it is a folder")
-        if os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode):
-            with open(target, "wb") as device:  # a device or a named pipe cannot be replaced
-                device.writelines(chunks)
-            return
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".attn-")
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.writelines(chunks)
-        os.chmod(temporary, _mode_for(target))
-        os.replace(temporary, target)
-        temporary = None
+        if mode is None or stat.S_ISREG(mode):
+            _replace(os.path.realpath(name), chunks, _permissions(mode))
+        else:
+            with open(name, "wb", buffering=0) as special:
+                _write_all(special.fileno(), chunks)
+    except BrokenPipeError:
+        raise PipeClosed from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise AttnError(
             f"{printable(name)} cannot be written: {reason}",
             help="name a file in a folder that exists and that you may write to",
         ) from None
-    finally:
-        if temporary is not None and os.path.exists(temporary):
+
+
+def _replace(target: str, chunks: Iterable[bytes], permissions: int) -> None:
+    """Write a file beside the target and put it in its place; whatever ends that, it goes."""
+    temporary = os.path.join(os.path.dirname(target), f".attn-{os.urandom(8).hex()}")
+
+    def remove() -> None:
+        with suppress(FileNotFoundError):  # it is not there yet, or has its name already
             os.unlink(temporary)
 
+    with undone_by_signals(remove):
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            with open(os.open(temporary, flags, 0o600), "wb") as stream:
+                stream.writelines(chunks)
+            os.chmod(temporary, permissions)
+            os.replace(temporary, target)
+        finally:
+            remove()
 
-def _mode_for(target: str) -> int:
-    """Return the mode of the file that is replaced, or what a new file gets."""
-    if os.path.exists(target):
-        return stat.S_IMODE(os.stat(target).st_mode)
+
+def _write_all(descriptor: int, chunks: Iterable[bytes]) -> None:
+    """Write without a buffer: nothing is left to be written, and to fail, when the file closes."""
+    for chunk in chunks:
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+def _permissions(mode: int | None) -> int:
+    """Return the permissions of the file that is replaced, or what a new file gets."""
+    if mode is not None:
+        return stat.S_IMODE(mode)
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask

@@ -1,0 +1,314 @@
+"""How a process ends: by signals, at any moment, and with streams that nobody reads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from attn_cli.errors import ExitStatus
+from tests.conftest import ROOT, SAMPLES
+
+LOVE = str(SAMPLES / "love_coding.yaml")
+Q = b"2.0,1.0,2.0\n0.0,1.0,0.0\n2.0,2.0,2.0\n"  # X W_q of it, by hand
+ENDING = {
+    signal.SIGINT: ExitStatus.INTERRUPTED,
+    signal.SIGTERM: ExitStatus.TERMINATED,
+    signal.SIGHUP: ExitStatus.HUNG_UP,
+}
+LIMIT = 60  # seconds after which a child that hangs is a failure
+
+
+def signals_at_default() -> None:
+    """In a child: `make test &` and nohup have some ignored, and children inherit that."""
+    for number in (*ENDING, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def child(
+    *arguments: str, before: Callable[[], None] = signals_at_default, **streams: object
+) -> tuple[int, bytes, bytes]:
+    """Run Python in a process of its own; return its status, with what it wrote to pipes."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        preexec_fn=before,  # noqa: PLW1509  (the tests have no threads)
+        **streams,
+    )
+    try:
+        out, err = process.communicate(timeout=LIMIT)
+        return process.returncode, out or b"", err or b""
+    finally:
+        process.kill()
+        process.wait()
+
+
+# Forks one process for each instruction of writing a file, and sends it a signal there.
+AT_EVERY_LINE = """
+import os, signal, sys
+from attn_cli.cli import signals, write
+
+number, folder = int(sys.argv[1]), sys.argv[2]
+out = os.path.join(folder, "out.csv")
+
+def ended_at(line):
+    seen = 0
+    def trace(frame, event, _):
+        nonlocal seen
+        if os.path.basename(frame.f_code.co_filename) not in ("write.py", "signals.py"):
+            return None
+        if frame.f_code.co_name == "_end":
+            return None
+        if event == "line":
+            seen += 1
+            if seen == line:
+                os.kill(os.getpid(), number)
+        return trace
+    signals.end_commands_by_signals()
+    sys.settrace(trace)
+    write.write_file(out, [b"new", b"er"])
+    sys.settrace(None)
+    os._exit(0)
+
+statuses = []
+while not statuses or statuses[-1]:
+    with open(out, "w") as old:
+        old.write("old")
+    process = os.fork()
+    if process == 0:
+        try:
+            ended_at(len(statuses) + 1)
+        finally:
+            os._exit(99)
+    statuses.append(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+    with open(out) as now:
+        print(statuses[-1], now.read(), *sorted(os.listdir(folder)))
+"""
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_at_any_line_leaves_the_old_file_or_the_new_one(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    status, out, err = child("-c", AT_EVERY_LINE, str(int(number)), str(tmp_path))
+    assert (status, err) == (0, b"")
+    *ended, last = out.decode().splitlines()
+    assert last == "0 newer out.csv"
+    assert len(ended) > 15
+    old, new = f"{ENDING[number]:d} old out.csv", f"{ENDING[number]:d} newer out.csv"
+    assert {old} < set(ended) <= {old, new}
+
+
+def test_a_second_signal_does_not_break_off_the_undoing(tmp_path: Path) -> None:
+    code = f"""
+import os, signal
+from attn_cli.cli import signals
+signals.end_commands_by_signals()
+def slowly():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+    open({str(tmp_path / "undone")!r}, "w").close()
+with signals.undone_by_signals(slowly):
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+    assert child("-c", code) == (ExitStatus.TERMINATED, b"", b"")
+    assert (tmp_path / "undone").exists()
+
+
+def test_what_cannot_be_undone_does_not_keep_the_process(tmp_path: Path) -> None:
+    code = f"""
+import os, signal
+from attn_cli.cli import signals
+signals.end_commands_by_signals()
+with signals.undone_by_signals(lambda: open({str(tmp_path / "undone")!r}, "w").close()):
+    with signals.undone_by_signals(lambda: 1 / 0):
+        os.kill(os.getpid(), signal.SIGHUP)
+"""
+    assert child("-c", code) == (ExitStatus.HUNG_UP, b"", b"")
+    assert (tmp_path / "undone").exists()
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_that_is_ignored_stays_ignored(number: signal.Signals) -> None:
+    def ignored() -> None:
+        signals_at_default()
+        signal.signal(number, signal.SIG_IGN)
+
+    code = f"""
+import os, sys
+from attn_cli.core import run as module
+computed = module.run
+def run(*given, **named):
+    os.kill(os.getpid(), {int(number)})
+    return computed(*given, **named)
+module.run = run
+sys.argv = ["attn", "compute", {LOVE!r}, "--only", "q", "--format", "csv"]
+from attn_cli.__main__ import entry
+entry()
+"""
+    assert child("-c", code, before=ignored) == (0, Q, b"")
+    assert child("-c", code) == (ENDING[number], b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("module", "begun"),
+    [
+        ("attn_cli.cli", False),
+        ("attn_cli.errors", False),
+        ("typer", False),
+        ("attn_cli.cli.compute", False),
+        ("attn_cli.cli.options", False),
+        ("numpy", True),
+        ("yaml", True),
+    ],
+)
+def test_ctrl_c_during_an_import_is_silent(module: str, begun: bool) -> None:
+    code = f"""
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+sys.argv = ["attn", "compute", {LOVE!r}]
+from attn_cli.__main__ import entry
+entry()
+"""
+    expected = ExitStatus.INTERRUPTED if begun else -signal.SIGINT
+    assert child("-c", code) == (expected, b"", b"")
+
+
+def test_little_is_imported_before_ctrl_c_has_its_meaning() -> None:
+    code = "import attn_cli.__main__, sys; print(*(m for m in sys.modules if 'attn' in m))"
+    status, out, _ = child("-c", code)
+    assert (status, out.split()) == (0, [b"attn_cli", b"attn_cli.__main__"])
+
+
+def test_an_end_of_file_is_no_interrupt() -> None:
+    """EOFError out of a command is a bug of ours: Typer would take it for Ctrl-C."""
+    code = f"""
+import sys
+from attn_cli.core import run as module
+def run(*given, **named):
+    raise EOFError("a bug")
+module.run = run
+sys.argv = ["attn", "compute", {LOVE!r}]
+from attn_cli.__main__ import entry
+entry()
+"""
+    status, out, err = child("-c", code)
+    assert (status, out) == (1, b"")
+    assert err.endswith(b"EOFError: a bug\n")
+
+
+ATTN = ("-m", "attn_cli")
+SPOKEN = {  # command lines that say something on standard error, and their status
+    "an error": (("compute", "nonexist"), 2),
+    "an error as json": (("compute", "nonexist", "-f", "json"), 2),
+    "wrong usage": (("compute", "--nonesuch"), 2),
+    "no command": ((), 2),
+    "yes": (("compute", LOVE, "--check", "q=[[2,1,2],[0,1,0],[2,2,2]]", "--only", "q"), 0),
+    "no": (("compute", LOVE, "--check", "q=[[2,1,2],[0,1,0],[2,2,7]]", "--only", "q"), 1),
+    "a warning": (("compute", LOVE, "--only", "weights", "--set", "mask=[[-inf, -inf, -inf]]"), 0),
+    "trained": (("train", str(SAMPLES / "not_like.yaml"), "-o", "-", "--steps", "1"), 0),
+}
+AS_DATA = ("-f", "csv")
+
+
+def spoken(name: str) -> tuple[tuple[str, ...], int]:
+    arguments, status = SPOKEN[name]
+    return (*arguments, *(AS_DATA if "--only" in arguments else ())), status
+
+
+@pytest.mark.parametrize("name", SPOKEN)
+def test_standard_error_that_cannot_be_written_changes_no_status(name: str) -> None:
+    arguments, expected = spoken(name)
+    heard, out, err = child(*ATTN, *arguments)
+    assert heard == expected
+    assert err or "json" in name
+    with open("/dev/full", "wb") as full:
+        assert child(*ATTN, *arguments, stderr=full)[:2] == (expected, out)
+
+    def closed() -> None:
+        signals_at_default()
+        os.close(2)
+
+    assert child(*ATTN, *arguments, before=closed, stderr=None)[:2] == (expected, out)
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert child(*ATTN, *arguments, stderr=writer)[:2] == (expected, out)
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("compute", LOVE), ("--help",), ("--version",), ("samples",)]
+)
+def test_standard_output_that_is_closed_is_an_error(arguments: tuple[str, ...]) -> None:
+    def closed() -> None:
+        signals_at_default()
+        os.close(1)
+
+    status, _, err = child(*ATTN, *arguments, before=closed, stdout=None)
+    assert (status, err) == (
+        2,
+        b"error: standard output is closed\nhelp: write to a file with -o FILE\n",
+    )
+
+
+def test_no_file_takes_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    """With 1 and 2 closed the file that is written would be 1, and all talk would go into it."""
+
+    def closed() -> None:
+        signals_at_default()
+        os.close(0)
+        os.close(1)
+        os.close(2)
+
+    out = tmp_path / "out.csv"
+    asked = ("compute", LOVE, "--check", "q=[[7]]", "--only", "q", "-o", str(out))
+    assert child(*ATTN, *asked, before=closed, stdout=None, stderr=None)[0] == 2
+    hidden = ("--set", "mask=[[-inf, -inf, -inf]]")  # which is warned of
+    good = ("compute", LOVE, *hidden, "--only", "weights", "-o", str(out))
+    assert child(*ATTN, *good, before=closed, stdout=None, stderr=None)[0] == 0
+    assert out.read_bytes() == 3 * b"0.0,0.0,0.0\n"
+
+
+def test_an_error_as_json_whose_reader_has_gone() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        status, _, err = child(*ATTN, "compute", "nonexist", "-f", "json", stdout=writer)
+    finally:
+        os.close(writer)
+    assert (status, err) == (ExitStatus.PIPE_CLOSED, b"")
+
+
+def test_a_named_pipe_whose_reader_leaves(tmp_path: Path) -> None:
+    """As with standard output: the reader has what it wanted."""
+    rng = "[" + ", ".join(f"[{n}, 1]" for n in range(997)) + "]"
+    problem, pipe = tmp_path / "p.yaml", tmp_path / "pipe.csv"
+    problem.write_text(f"embeddings: {rng}\nscore: dot\n")  # 997 x 997 scores: beyond 64 kB
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["head", "-c", "10", str(pipe)], stdout=subprocess.PIPE)
+    try:
+        asked = ("compute", str(problem), "--only", "scores", "-o", str(pipe))
+        assert child(*ATTN, *asked) == (ExitStatus.PIPE_CLOSED, b"", b"")
+        assert reader.communicate(timeout=LIMIT)[0] == b"1.0,1.0,1."
+    finally:
+        reader.kill()
+        reader.wait()
+
+
+def test_a_link_to_a_pipe_is_written_to() -> None:
+    status, out, err = child(
+        *ATTN, "compute", LOVE, "--only", "q", "-f", "csv", "-o", "/dev/stdout"
+    )
+    assert (status, out, err) == (0, Q, b"")
