@@ -44,7 +44,8 @@ def attention(
     is in float64 unless dtype says otherwise, whatever the arrays hold.
 
     `steps` names the steps to compute (all), `query_token` one query by its word or position,
-    `memory_limit` the bytes that the result may take (half of the machine's).
+    `memory_limit` the bytes that the result may take, and that are read from a problem that is no
+    regular file (half of the machine's).
 
     `threads` is how many tiles are computed at a time where no more than contexts, and what follows
     them, is asked for; NumPy's own threads are what the process has them set to. With more than one
@@ -92,7 +93,7 @@ def compute(
     if isinstance(problem, Mapping):
         problem = read_problem(from_mapping(problem))
     elif not isinstance(problem, Problem):
-        problem = read_problem(read_document(os.fspath(problem), Inputs()))
+        problem = read_problem(read_document(os.fspath(problem), Inputs(limit=memory_limit)))
     request = Request(
         steps=None if steps is None else (steps,) if isinstance(steps, str) else tuple(steps),
         rows=None if query_token is None else (find_token(problem.query_tokens, query_token),),

@@ -122,6 +122,7 @@ EFFECTS: dict[str, list[str]] = {
     "tolerance": ["--tolerance", "9", "--check", "q=[[9, 9, 9], [9, 9, 9], [9, 9, 9]]"],
     "format": ["--format", "json"],
     "output": ["--output", "out.txt"],
+    "force": ["--force", "--output", "forced.npz"],
     "digits": ["--digits", "7"],
     "full": ["--full"],
     "labels": ["--labels", "--only", "q", "--format", "csv"],
@@ -135,6 +136,7 @@ BASES: dict[str, list[str]] = {
     "lower": EFFECTS["lower"][1:],
     "labels": EFFECTS["labels"][1:],
     "quiet": EFFECTS["quiet"][1:],
+    "force": EFFECTS["force"][1:],
 }
 
 
@@ -159,6 +161,10 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "only": ("le", "le --only v"),
         "format": ("le", "le --format json"),
         "output": ("le", "le --output out.txt"),
+        "force": (
+            "sous -d pairs.csv -f npz -o pairs.csv",
+            "sous -d pairs.csv -f npz -o pairs.csv --force",
+        ),
         "digits": ("le", "le --digits 7"),
         "full": ("w0 --dictionary big.yaml --show k", "w0 -d big.yaml --show k --full"),
         "labels": ("le --only v -f csv", "le --only v -f csv --labels"),
@@ -180,6 +186,10 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "only": (NOT_LIKE, f"{NOT_LIKE} --only v"),
         "format": (NOT_LIKE, "samples/not_like.yaml not like --format json"),
         "output": (NOT_LIKE, f"{NOT_LIKE} --output out.txt"),
+        "force": (
+            "forced.yaml not -f json -o forced.yaml",
+            "forced.yaml not -f json -o forced.yaml --force",
+        ),
         "digits": (NOT_LIKE, f"{NOT_LIKE} --digits 7"),
         "full": ("big_words.yaml not --show logits", "big_words.yaml not --show logits --full"),
         "labels": (
@@ -197,6 +207,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "memory": (LOVE, f"{LOVE} --memory 1B"),
         "format": (LOVE, f"{LOVE} --format dot"),
         "output": (LOVE, f"{LOVE} --output out.dot"),
+        "force": ("heads.npz -f dot -o heads.npz", "heads.npz -f dot -o heads.npz --force"),
         "digits": (LOVE, f"{LOVE} --digits 7"),
         "quiet": (f"{LOVE} --set mask=[[-inf]]", f"{LOVE} --set mask=[[-inf]] --quiet"),
         "query": (LOVE, f"{LOVE} --query q.npy"),
@@ -217,6 +228,10 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "train": {
         "output": ("samples/not_like.yaml", "samples/not_like.yaml -o -"),
+        "force": (
+            "forced.yaml --show-gradients -o forced.yaml -f json",
+            "forced.yaml --show-gradients -o forced.yaml -f json --force",
+        ),
         "steps": ("samples/not_like.yaml -o -", "samples/not_like.yaml -o - --steps 1"),
         "learning_rate": (
             "samples/not_like.yaml -o - --steps 1",
@@ -250,6 +265,8 @@ def test_every_option_of_the_other_commands_changes_something(
     Path("w.txt").write_text("sous 1 0\nle 2 1\nbad x\nla 2 0\nLE 0 1\nI 1 1\n")
     Path("list.txt").write_text("le\nla\nsous\nLE\nI\n")
     Path("tsil.txt").write_text("I\nLE\nsous\nla\nle\n")
+    Path("forced.yaml").write_text(Path("samples/not_like.yaml").read_text())
+    Path("pairs.csv").write_text("sous,under\n")
     np.save("w.npy", np.arange(10.0).reshape(5, 2))
     np.save("q.npy", np.arange(9.0).reshape(3, 3))
     np.save("short.npy", np.ones((2, 3)))
@@ -288,6 +305,8 @@ def test_every_option_changes_something(
         np.save(f"{side}.npy", rng.normal(size=shape))
     files = {"batch": "heads.npz", "head": "heads.npz", "full": "large.npz"}
     files |= dict.fromkeys(("query", "key", "value"), str(SAMPLES / "scaled.yaml"))
+    np.savez("forced.npz", embeddings=rng.normal(size=(3, 2)))
+    files["force"] = "forced.npz"
     refused = {"memory", "threads", "tile"}
     for name, arguments in EFFECTS.items():
         file = files.get(name, LOVE)

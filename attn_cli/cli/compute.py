@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attn_cli.cli.deliver import check_target, deliver, deliver_parts, deliver_several
+from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import KeyOptions, OutputOptions, ProblemOptions, StepOptions
 from attn_cli.cli.resources import ResourceOptions
 from attn_cli.dataclass import replace
@@ -30,11 +31,12 @@ def compute(
     """
     output.form(steps.only)
     check_target(output)
-    expected = steps.expected()
     from attn_cli.cli.progress import computing
     from attn_cli.core.run import run
 
-    problems = problem.read_all(keys)
+    with reading_inputs(output.output, force=output.force, memory=resources.memory) as inputs:
+        expected = steps.expected(inputs)
+        problems = problem.read_all(keys, inputs)
     if problems[0].title:
         if expected is not None:
             raise AttnError("--check compares one sequence, and there are several", help=ONE)

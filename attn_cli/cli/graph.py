@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn_cli.cli.deliver import emit, style_for
+from attn_cli.cli.inputs import Force, reading_inputs
 from attn_cli.cli.options import (
     Batch,
     Head,
@@ -88,6 +89,7 @@ class GraphOutputOptions:
         typer.Option("--format", "-f", metavar="FORMAT", help=f"{', '.join(GRAPH_FORMATS)}."),
     ] = None
     output: Output = None
+    force: Force = False
     digits: Annotated[
         int | None,
         typer.Option("--digits", metavar="N", help="Decimals of weights (4), not in json."),
@@ -128,5 +130,7 @@ def graph(
     from attn_cli.core.graph import graph as graph_of
     from attn_cli.core.run import run
 
-    record = run(problem.read(keys), request, command="graph")
+    with reading_inputs(output.output, force=output.force, memory=edges.memory) as inputs:
+        loaded = problem.read(keys, inputs)
+    record = run(loaded, request, command="graph")
     return output.deliver(graph_of(record, threshold=edges.threshold, top=edges.top))

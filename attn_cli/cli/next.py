@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn_cli.cli.deliver import answer_in_a_pipe, check_target, deliver, deliver_several
+from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import (
     Head,
     KeyOptions,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from attn_cli.core.problem import Problem
     from attn_cli.read.matrices.document import Document
-    from attn_cli.read.matrices.files import Progress
+    from attn_cli.read.matrices.files import Inputs
     from attn_cli.record import Record
 
 
@@ -57,9 +58,8 @@ class NextOptions:
     head: Head = None
     lower: Lower = False
 
-    def problems(self, keys: KeyOptions) -> list[Problem]:
+    def problems(self, keys: KeyOptions, output: OutputOptions) -> list[Problem]:
         """Return one problem a sequence; raise AttnError where one has no next word."""
-        from attn_cli.cli.progress import reading
         from attn_cli.read.matrices.files import twice_from_stdin
         from attn_cli.read.problem.sequences import read_problems
 
@@ -72,13 +72,13 @@ class NextOptions:
             )
         if self.file == "-" and self.words == ["-"]:
             raise twice_from_stdin("the problem", "the words")
-        with reading() as progress:
-            return read_problems(self._document(keys, progress))
+        with reading_inputs(output.output, force=output.force) as inputs:
+            return read_problems(self._document(keys, inputs))
 
-    def _document(self, keys: KeyOptions, progress: Progress) -> Document:
+    def _document(self, keys: KeyOptions, inputs: Inputs) -> Document:
         from attn_cli.read.override import put_sequences, refuse_dash_among
 
-        document = ProblemOptions(file=self.file, lower=self.lower).document(keys, progress)
+        document = ProblemOptions(file=self.file, lower=self.lower).document(keys, inputs)
         if "next_word" not in document.tree and "pairs" not in document.tree:
             raise AttnError(
                 f"{self.file} has no next_word, so no word can come next",
@@ -120,7 +120,7 @@ def next_word(
     from attn_cli.core.problem import Request
     from attn_cli.core.run import run
 
-    problems = asked.problems(keys)
+    problems = asked.problems(keys, output)
     beside = asked.compare and output.name == "table"
     edge = None if beside else output.edge
     request = Request(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from attn_cli.cli.inputs import Force
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.scores import SCORES
 from attn_cli.dataclass import dataclass, field
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from attn_cli.core.compare import Expected
     from attn_cli.core.problem import Edge, Problem, Request
     from attn_cli.read.matrices.document import Document
-    from attn_cli.read.matrices.files import Progress
+    from attn_cli.read.matrices.files import Inputs
 
 Text = str | None
 
@@ -121,26 +122,21 @@ class ProblemOptions:
     ] = None
     lower: Lower = False
 
-    def read(self, keys: KeyOptions) -> Problem:
+    def read(self, keys: KeyOptions, inputs: Inputs) -> Problem:
         """Return the validated problem."""
-        from attn_cli.cli.progress import reading
         from attn_cli.read.problem.schema import read_problem
 
-        with reading() as progress:
-            return read_problem(self.document(keys, progress))
+        return read_problem(self.document(keys, inputs))
 
-    def read_all(self, keys: KeyOptions) -> list[Problem]:
+    def read_all(self, keys: KeyOptions, inputs: Inputs) -> list[Problem]:
         """Return the problem of each of the file's sequences, or the only one."""
-        from attn_cli.cli.progress import reading
         from attn_cli.read.problem.sequences import read_problems
 
-        with reading() as progress:
-            return read_problems(self.document(keys, progress))
+        return read_problems(self.document(keys, inputs))
 
-    def document(self, keys: KeyOptions, progress: Progress) -> Document:
-        """Return what is written, with the options in their places; `progress` hears of reading."""
+    def document(self, keys: KeyOptions, inputs: Inputs) -> Document:
+        """Return what is written, with the options in their places."""
         from attn_cli.read.matrices.document import read_document
-        from attn_cli.read.matrices.files import Inputs
         from attn_cli.read.override import apply_options, refuse_two_readers
 
         every = {key: text for key, text in vars(self).items() if key != "file"}
@@ -149,7 +145,7 @@ class ProblemOptions:
             given["lower"] = "true"
         given |= keys.given()
         refuse_two_readers(self.file, given)
-        document = read_document(self.file, Inputs(progress))
+        document = read_document(self.file, inputs)
         apply_options(document, given, keys.set)
         return document
 
@@ -223,20 +219,19 @@ class StepOptions(ShownOptions):
             **resources.given(),
         )
 
-    def expected(self) -> Expected | None:
+    def expected(self, inputs: Inputs) -> Expected | None:
         """Return the values that steps are compared with, None where none are given."""
         if not self.check:
             if self.tolerance is not None:
                 raise AttnError("--tolerance belongs to --check", help="add --check STEP=MATRIX")
             return None
         from attn_cli.core.compare import TOLERANCE, Expected
-        from attn_cli.read.matrices.files import Inputs
         from attn_cli.read.override import read_checks
 
         tolerance = TOLERANCE if self.tolerance is None else self.tolerance
         if not 0 <= tolerance < float("inf"):
             raise AttnError(f"--tolerance must be 0 or more, not {tolerance}")
-        return Expected(read_checks(self.check, Inputs()), tolerance)
+        return Expected(read_checks(self.check, inputs), tolerance)
 
 
 def _query(problem: Problem, asked: str) -> int:
@@ -259,6 +254,7 @@ class OutputOptions:
         None
     )
     output: Output = None
+    force: Force = False
     digits: Annotated[
         int | None,
         _option("Decimals in tables (4).", "--digits", metavar="N"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn_cli.cli.deliver import check_target, deliver, emit
+from attn_cli.cli.inputs import Force, reading_inputs
 from attn_cli.cli.options import OutputOptions, Text, choose_format
 from attn_cli.cli.talk import say
 from attn_cli.dataclass import dataclass
-from attn_cli.errors import AttnError, ExitStatus
+from attn_cli.errors import AttnError, ExitStatus, printable
 from attn_cli.views import FORMATS
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class TrainOptions:
             "--output", "-o", metavar="TRAINED", help="Write the trained file; - for stdout."
         ),
     ] = None
+    force: Force = False
     steps: Annotated[
         Text, typer.Option("--steps", metavar="N", help="Replaces train.steps (300).")
     ] = None
@@ -93,9 +96,7 @@ class TrainOptions:
 
     def read(self) -> tuple[Document, Training]:
         """Return the document, which is to be rewritten, and the training that it asks for."""
-        from attn_cli.errors import printable
         from attn_cli.read.matrices.document import read_document
-        from attn_cli.read.matrices.files import Inputs
         from attn_cli.read.train import read_training
 
         if self.file is None:
@@ -103,13 +104,27 @@ class TrainOptions:
                 "FILE is missing: a problem file with train.examples in it",
                 help="attn samples not_like shows one",
             )
-        document = read_document(self.file, Inputs())
+        with reading_inputs(self._replaced(), force=self.force) as inputs:
+            document = read_document(self.file, inputs)
+            self._put_options(document)
+            return document, read_training(document)
+
+    def _replaced(self) -> str | None:
+        """Return the output that may be none of the inputs: training may replace its own file."""
+        if self.file is None or self.output is None or self.show_gradients:
+            return self.output
+        try:
+            return None if os.path.samefile(self.file, self.output) else self.output
+        except (OSError, ValueError):  # one of them is not there
+            return self.output
+
+    def _put_options(self, document: Document) -> None:
+        """Put what options say into the keys of the file."""
         for name in ("steps", "learning_rate", "seed"):
             text = getattr(self, name)
             if text is not None:
                 option = f"--{name.replace('_', '-')} {printable(text)}"
                 document.replace(("train", name), text, option)
-        return document, read_training(document)
 
 
 def train(options: TrainOptions) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn_cli.cli.deliver import answer_in_a_pipe, check_target, deliver, deliver_several
+from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import Lower, OutputOptions, Scale, ShownOptions, Text, score_option
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, did_you_mean
@@ -95,14 +96,11 @@ class DictionaryOptions:
                 help="leave out one of the two, or use --method embeddings",
             )
 
-    def read(self) -> list[Translation]:
+    def read(self, output: OutputOptions) -> list[Translation]:
         """Return the translations that are asked for, validated."""
-        from attn_cli.cli.progress import reading
         from attn_cli.read.dictionary import read_dictionary
-        from attn_cli.read.matrices.files import Inputs
 
-        with reading() as progress:
-            inputs = Inputs(progress)
+        with reading_inputs(output.output, force=output.force) as inputs:
             dictionary = read_dictionary(self.dictionary, inputs)
             self._put_options(dictionary)
             return dictionary.translations(
@@ -162,7 +160,7 @@ def translate(asked: DictionaryOptions, shown: ShownOptions, output: OutputOptio
     output = answer_in_a_pipe(output, shown=wanted is not None or asked.top > 0)
     output.form(shown.only)
     check_target(output)
-    translations = asked.read()
+    translations = asked.read(output)
     from attn_cli.language.translation import translate as translated
 
     records = (

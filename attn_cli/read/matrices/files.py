@@ -16,12 +16,56 @@ from attn_cli.errors import AttnError, Path, nearest, printable
 Progress = Callable[[int, int], None]  # bytes read so far, bytes of the whole file
 
 
-class Inputs:
-    """Opens what a problem names. `-` is standard input, which only one of them can have."""
+CHUNK = 1 << 20  # bytes that are read at once from a pipe or a device
 
-    def __init__(self, progress: Progress | None = None) -> None:
+
+class Target(NamedTuple):
+    """The regular file that an output will replace."""
+
+    name: str
+    device: int
+    number: int
+
+    @classmethod
+    def of(cls, output: str | None) -> Target | None:
+        """Return that of `-o`; None if nothing is replaced: standard output, new files, devices."""
+        if output is None or output == "-":
+            return None
+        try:
+            found = os.stat(output)
+        except (OSError, ValueError):
+            return None
+        return cls(output, found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+    def refuse(self, found: os.stat_result, name: str, path: Path) -> None:
+        """Raise AttnError for an input that is this file, under whatever name."""
+        if (found.st_dev, found.st_ino) == (self.device, self.number):
+            raise AttnError(
+                f"-o {printable(self.name)} would replace a file that is read: "
+                f"{printable(name_of(name))}",
+                path=path,
+                help="write to another file, or add --force if it is to be replaced",
+            )
+
+
+class Inputs:
+    """Opens what a problem names. `-` is standard input, which only one of them can have.
+
+    `limit` is how many bytes may come from what is not a regular file, by default half of the
+    machine's memory; a file that is the `target` of the output is refused.
+    """
+
+    def __init__(
+        self,
+        progress: Progress | None = None,
+        *,
+        limit: int | None = None,
+        target: Target | None = None,
+    ) -> None:
         self._stdin_for: str | None = None
         self.progress = progress  # told how much of a large file has been read
+        self._limit = limit
+        self._target = target
 
     def open(self, name: str, wanted_for: str, path: Path = ()) -> BinaryIO:
         """Return a seekable stream; raise AttnError where the file cannot be read."""
@@ -29,10 +73,10 @@ class Inputs:
             return self._stdin(wanted_for)
         try:
             stream = open(name, "rb")  # noqa: SIM115  (the caller closes it)
-            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            if self._is_regular(stream, name, path):
                 return stream
             with stream:
-                return io.BytesIO(stream.read())
+                return self._up_to_limit(stream, name, path)
         except (OSError, ValueError) as error:
             raise _cannot_read(name, error, path) from None
 
@@ -48,9 +92,11 @@ class Inputs:
                 help="put it into a file, and name the file",
             )
         try:
-            return open(name, "rb")
+            stream = open(name, "rb")  # noqa: SIM115  (the caller closes it)
         except (OSError, ValueError) as error:
             raise _cannot_read(name, error, path) from None
+        self._is_regular(stream, name, path)
+        return stream
 
     def reopener(
         self, stream: BinaryIO, name: str, wanted_for: str, path: Path = ()
@@ -67,12 +113,49 @@ class Inputs:
             raise twice_from_stdin(self._stdin_for, wanted_for)
         self._stdin_for = wanted_for
         try:
-            return io.BytesIO(sys.stdin.buffer.read())
+            stream = sys.stdin.buffer
+            if self._is_regular(stream, "-", ()):
+                return io.BytesIO(stream.read())
+            return self._up_to_limit(stream, "-", ())
         except (AttributeError, OSError):  # it was closed, or opened for writing
             raise AttnError(
                 f"standard input cannot be read, and {wanted_for} is to come from it",
                 help="pipe or redirect something into it, or name a file",
             ) from None
+
+    def _is_regular(self, stream: BinaryIO, name: str, path: Path) -> bool:
+        """Return whether a stream is of a regular file; refuse the one that will be replaced."""
+        try:
+            found = os.fstat(stream.fileno())
+        except io.UnsupportedOperation:  # a stream of Python's own
+            return False
+        if self._target is not None:
+            try:
+                self._target.refuse(found, name, path)
+            except AttnError:
+                if name != "-":
+                    stream.close()
+                raise
+        return stat.S_ISREG(found.st_mode)
+
+    def _up_to_limit(self, stream: BinaryIO, name: str, path: Path) -> io.BytesIO:
+        """Return all that comes from a pipe or a device; raise AttnError if that has no end."""
+        from attn_cli.core.plan import half_of_the_machine, in_units
+
+        limit = half_of_the_machine() if self._limit is None else self._limit
+        found = io.BytesIO()
+        while chunk := stream.read(CHUNK):
+            found.write(chunk)
+            if found.tell() > limit:
+                raise AttnError(
+                    f"{printable(name_of(name))} has more than {in_units(limit)}, and is no file "
+                    "whose size is known",
+                    path=path,
+                    help="put it into a file, or allow more memory: --memory SIZE, or ATTN_MEMORY "
+                    "in the environment",
+                )
+        found.seek(0)
+        return found
 
 
 class Stamp(NamedTuple):
