@@ -22,9 +22,10 @@ NAMES = [
 KEYS = {
     "mask.true_means", "causal", "window", "order", "mask_fill", "empty_rows", "scale_placement",
     "grouping", "axes", "rope.interleaved", "alibi.slopes", "alibi.form", "positions.layout",
-    "precision.softmax",
+    "precision.scaled", "precision.scores", "precision.softmax", "precision.weighted_sum",
 }  # fmt: skip
 
+WIDE = "at least float32"
 NONE = ("-",)
 CAP, LATE, SUM = "[softcap, bias, mask]", "[bias, mask, softcap]", "[bias, softcap, mask]"
 INF = "{value: -inf, how: select}"
@@ -75,7 +76,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "mask_fill": (INF, INF, INF, INF, INF),
     "empty_rows": ("zero", "zero", "nan", "nan", "zero"),
     "scale_placement": ("scores", "query", "split", "split", "split"),
+    "precision.scaled": (WIDE, WIDE, "dtype", "dtype", "dtype"),
+    "precision.scores": (WIDE, WIDE, "dtype", "dtype", "dtype"),
     "precision.softmax": ("-", "-", "dtype", "dtype", "dtype"),
+    "precision.weighted_sum": (WIDE, WIDE, "dtype", "dtype", "dtype"),
     "grouping": ("interleave",) * 5,
     "axes": ("bhsd", "bshd", "bhsd", "bhsd", "bhsd"),
     "positions.layout": NONE * 5,
@@ -115,6 +119,20 @@ OTHERS: dict[str, dict[str, str]] = {
     "scale_placement": {
         "scores": "hf-eager jax x-transformers gpt-oss gemma-2 d2l annotated-transformer",
         "query": "torch-mha keras xformers opennmt tensor2tensor",
+    },
+    "precision.scaled": {
+        WIDE: "xformers",
+        "dtype": "torch-mha keras opennmt tensor2tensor",
+    },
+    "precision.scores": {
+        WIDE: "jax xformers",
+        "dtype": "torch-mha hf-eager keras x-transformers gpt-oss gemma-2 d2l opennmt "
+        "tensor2tensor annotated-transformer",
+    },
+    "precision.weighted_sum": {
+        WIDE: "xformers",
+        "dtype": "torch-mha hf-eager jax keras x-transformers gpt-oss gemma-2 d2l opennmt "
+        "tensor2tensor annotated-transformer",
     },
     "precision.softmax": {
         "float32": "hf-eager gemma-2 jax x-transformers opennmt",

@@ -24,6 +24,8 @@ WINDOWS = {
     "both": lambda w: {"left": w, "right": w},
 }
 
+PRECISIONS = {"precision.scaled", "precision.scores", "precision.softmax", "precision.weighted_sum"}
+
 
 def with_value(problem: Mapping[str, Any], knob: str, value: Plain) -> dict[str, Any]:
     """The problem with the key of a knob written out."""
@@ -34,11 +36,10 @@ def with_value(problem: Mapping[str, Any], knob: str, value: Plain) -> dict[str,
             return {**problem, "offset": len(problem["key"]) - len(problem["query"])}
         cached = "bottom-right" if "key_lengths" in problem else "top-left"
         return {**problem, "causal": cached if value == "cache" else value}
-    if knob == "precision.softmax":
+    if knob in PRECISIONS:
         dtype = problem.get("dtype", "float64")
-        value = {"dtype": dtype, "accumulate": "float32" if "16" in dtype else dtype}.get(
-            value, value
-        )
+        wide = "float32" if "16" in dtype else dtype
+        value = {"dtype": dtype, "accumulate": wide, "at least float32": wide}.get(value, value)
     path = KNOBS[knob].key
     if len(path) == 1:
         return {**problem, knob: value}
@@ -73,7 +74,7 @@ def test_like_is_the_keys_that_it_sets(name: str) -> None:
             for step in example.steps:
                 np.testing.assert_array_equal(alone[step], written[step], err_msg=knob)
             # A type is no dtype, and an alignment no cache, so these are written otherwise.
-            if knob != "precision.softmax" and value != "cache":
+            if knob not in PRECISIONS and value != "cache":
                 assert not any("as written" in warning for warning in written.warnings)
 
 
@@ -81,7 +82,7 @@ def test_like_is_the_keys_that_it_sets(name: str) -> None:
 def test_a_key_that_is_written_wins_with_a_note(name: str) -> None:
     for knob, theirs in PRESETS[name].settings.items():
         ours = next(a.value for a in KNOBS[knob].answers if text(a.value) != text(theirs))
-        if knob in {"window", "causal", "precision.softmax"}:
+        if knob in {"window", "causal", *PRECISIONS}:
             continue  # values of these say how a key is read, and are none themselves
         example = EXAMPLES[knob][0]
         problem = {**with_value(example.problem, knob, ours), "like": name}
@@ -143,6 +144,27 @@ BY_HAND = [
             "plain": [[[0, -m], [-m, 0]] for m in (2 ** (-8 / 3), 2 ** (-16 / 3), 2**-8)],
         },
     ),
+    # 257/256 rounds to 1; scores are rounded to bfloat16, whose numbers are 4 apart there.
+    (
+        "precision.scaled",
+        0,
+        "scores",
+        {"at least float32": [[772, 512]], "dtype": [[768, 512]]},
+    ),
+    # softmax(257, 256) in bfloat16, whose numbers near 0.73 are 2^-8 apart; 257 rounds to 256.
+    (
+        "precision.scores",
+        0,
+        "weights",
+        {"at least float32": [[187 / 256, 69 / 256]], "dtype": [HALF]},
+    ),
+    # softmax(0, 1) = (69, 187) / 256 in bfloat16; tanh(1/2) = 0.46211... = 236.6 / 512.
+    (
+        "precision.weighted_sum",
+        0,
+        "context",
+        {"at least float32": [[-237 / 512]], "dtype": [[-236 / 512]]},
+    ),
     # 0.2 x 9 = 1.8 and 0.2 x 27 = 5.4 in halves: their neighbours are 2^-10 and 2^-8 apart.
     (
         "scale_placement",
@@ -175,8 +197,8 @@ def test_the_example_of_the_issue(attn: Attn) -> None:
         ["torch", "top-left", "[[1, 0]]"],
         ["flash-attn", "bottom-right", "[[0.5, 0.5]]"],
         ["onnx", "cache", "[[0.5, 0.5]]"],
-        ["torch", "scores", "[[1.7998, 5.3984]]"],
-        ["flash-attn", "query", "[[1.8008, 5.4023]]"],
+        ["torch", "scores", "[[1.8, 5.4]]"],
+        ["flash-attn", "query", "[[1.8, 5.4]]"],
         ["onnx", "split", "[[1.8008, 5.3984]]"],
     ):
         assert row in lines

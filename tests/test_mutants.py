@@ -164,7 +164,7 @@ class TestOverflow:
 @pytest.mark.parametrize(
     ("keys", "dtype", "message"),
     [
-        ({"scale": 1e-9}, "float16", "scale = 1e-09 is too small for float16"),
+        ({"scale": 1e-50}, "float16", "scale = 1e-50 is too small for float32"),
         ({"scale": 1e300}, "float32", "scale = 1e+300 is too large for float32"),
         ({"score": {"function": "gaussian", "sigma": 1e-9}}, "float16", "score.sigma = 1e-09 is too small for float16"),  # noqa: E501
     ],

@@ -82,10 +82,55 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             steps=("scores",),
             digits=5,
         ),
+        # With float32 or float64 the difference is one in the last place.
+        Example(
+            problem={
+                "query": [[3]],
+                "key": [[3], [9]],
+                "value": [[1], [3]],
+                "score": "dot",
+                "scale": 0.1,
+            },
+            steps=("scores",),
+            digits=17,
+        ),
+    ),
+    "precision.scaled": (
+        # 257/256 is no number of bfloat16, and 768 * 257/256 = 771 lies between 768 and 772.
+        Example(
+            problem={
+                "query": [[1]],
+                "key": [[768], [512]],
+                "value": [[1], [3]],
+                "score": "dot",
+                "scale": 257 / 256,
+                "scale_placement": "query",
+                "dtype": "bfloat16",
+            },
+            steps=("scores",),
+        ),
+    ),
+    "precision.scores": (
+        # 257 is no number of bfloat16.
+        Example(
+            problem={
+                "query": [[1, 1]],
+                "key": [[256, 1], [256, 0]],
+                "value": [[1], [3]],
+                "score": "dot",
+                "dtype": "bfloat16",
+            }
+        ),
     ),
     "precision.softmax": (
         Example(problem={**_ONE_QUERY, "key": [[0], [2]], "dtype": "float16"}),
         Example(problem={**_ONE_QUERY, "key": [[0], [2]]}, digits=12),
+    ),
+    "precision.weighted_sum": (
+        # A small difference of two large parts shows how each was rounded.
+        Example(
+            problem={**_ONE_QUERY, "value": [[1], [-1]], "dtype": "bfloat16"}, steps=("context",)
+        ),
     ),
     "grouping": (
         Example(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attn_cli.conventions.preset import CAP_FIRST, MINUS_INF, Preset
+from attn_cli.conventions.preset import AT_LEAST_FLOAT32, CAP_FIRST, MINUS_INF, Preset
 
 TORCH = Preset(
     name="torch",
@@ -14,18 +14,26 @@ TORCH = Preset(
         "mask_fill": MINUS_INF,
         "empty_rows": "zero",
         "scale_placement": "scores",
+        "precision.scaled": AT_LEAST_FLOAT32,
+        "precision.scores": AT_LEAST_FLOAT32,
+        "precision.weighted_sum": AT_LEAST_FLOAT32,
         "grouping": "interleave",
         "axes": "bhsd",
     },
     sources=(
         "documentation of scaled_dot_product_attention",
         "pytorch PRs #131060, #133882 (_safe_softmax)",
+        "aten/src/ATen/native/transformers/attention.cpp: _scaled_dot_product_attention_math",
         "pytorch #108108 (alignment of is_causal)",
     ),
     notes=(
         "rows that see no key were NaN up to 2.4",
         "torch.nn.attention.bias.causal_lower_right is causal: bottom-right",
         "scale_placement is that of the documentation; the math kernel scales q and k by its root",
+        "q, k and v of 16 bits become float32 in the math kernel, and only its result is rounded; "
+        "fused kernels round the weights once more",
+        "torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True) keeps 16 bits: precision: "
+        "{scores: bfloat16, weighted_sum: bfloat16}",
         "it returns no weights, and has neither soft cap nor window: flex_attention does",
     ),
 )
@@ -39,6 +47,9 @@ TORCH_MHA = Preset(
         "mask_fill": MINUS_INF,
         "empty_rows": "nan",
         "scale_placement": "query",
+        "precision.scaled": "dtype",
+        "precision.scores": "dtype",
+        "precision.weighted_sum": "dtype",
     },
     sources=(
         "documentation of MultiheadAttention",
@@ -66,6 +77,9 @@ FLASH_ATTN = Preset(
         "mask_fill": MINUS_INF,
         "empty_rows": "zero",
         "scale_placement": "query",
+        "precision.scaled": AT_LEAST_FLOAT32,
+        "precision.scores": AT_LEAST_FLOAT32,
+        "precision.weighted_sum": AT_LEAST_FLOAT32,
         "grouping": "interleave",
         "axes": "bshd",
         "rope.interleaved": False,
@@ -84,6 +98,8 @@ FLASH_ATTN = Preset(
         "padding masks alone are boolean: True is a token",
         "the LSE of a row that sees no key is +inf in version 2; here, and in 3 and 4, it is -inf",
         "with learnable_sink the LSE includes the sink",
+        "attention_ref has upcast=True, its default: all is float32 but q, k, v and its results; "
+        "the kernels round the weights before the product with V",
         "attention_ref with reorder_ops=True scales the keys instead of the queries",
     ),
 )
@@ -98,7 +114,9 @@ JAX = Preset(
         "window": "both",
         "mask_fill": {"value": "0.7 lowest", "how": "select"},
         "scale_placement": "scores",
+        "precision.scores": AT_LEAST_FLOAT32,
         "precision.softmax": "float32",
+        "precision.weighted_sum": "dtype",
         "grouping": "interleave",
         "axes": "bshd",
     },
@@ -111,7 +129,7 @@ JAX = Preset(
         "a row that sees no key is uniform: all its scores are the same number (in float64 they "
         "are -inf in the float32 of the softmax, and the row NaN)",
         "local_window_size W is (W, W), bounds inclusive; with is_causal it is W before and itself",
-        "scores of 16-bit inputs are kept in float32: precision: {scores: float32}",
+        "scores of 16-bit inputs are kept in float32, and weights are rounded before V",
     ),
 )
 
@@ -126,6 +144,9 @@ KERAS = Preset(
         "mask_fill": {"value": -1e9, "how": "select"},
         "empty_rows": "zero",
         "scale_placement": "query",
+        "precision.scaled": "dtype",
+        "precision.scores": "dtype",
+        "precision.weighted_sum": "dtype",
         "grouping": "interleave",
         "axes": "bshd",
     },
@@ -151,11 +172,15 @@ XFORMERS = Preset(
         "window": "keys",
         "mask_fill": MINUS_INF,
         "scale_placement": "query",
+        "precision.scaled": AT_LEAST_FLOAT32,
+        "precision.scores": AT_LEAST_FLOAT32,
+        "precision.weighted_sum": AT_LEAST_FLOAT32,
         "grouping": "interleave",
         "axes": "bshd",
     },
     sources=(
         "documentation of memory_efficient_attention: its equivalent code, [B, M, G, H, K]",
+        "tests/test_mem_eff_attention.py: ref_attention",
         "xformers/ops/fmha/attn_bias.py: LowerTriangularMask, ...LocalAttentionMask",
     ),
     notes=(
@@ -163,6 +188,8 @@ XFORMERS = Preset(
         "...LocalAttentionMask(W) sees W keys, LocalAttentionFromBottomRightMask(W, 0) sees W + 1",
         "masks are numbers that are added: there are no boolean ones",
         "what a row that sees no key gives is not stated",
+        "scores of 16-bit inputs stay in float32; the weights too in ref_attention, while some "
+        "kernels round them before the product with V",
     ),
 )
 
@@ -178,7 +205,9 @@ X_TRANSFORMERS = Preset(
         "mask_fill": {"value": "lowest", "how": "select"},
         "empty_rows": "zero",
         "scale_placement": "scores",
+        "precision.scores": "dtype",
         "precision.softmax": "float32",
+        "precision.weighted_sum": "dtype",
         "grouping": "tile",
         "axes": "bhsd",
         "rope.interleaved": True,

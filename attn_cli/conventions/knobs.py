@@ -2,9 +2,9 @@
 
 A knob has the name of the key of a problem that sets it: `alibi.form` is `form` in `alibi`. Its
 values are written as they stand in a problem, but for three that only a preset can set: how a bare
-number as `window` is read, the alignment `cache`, and the types `dtype` and `accumulate` of the
-softmax. Three questions have no default, because the systems are split and a wrong guess goes
-unseen: there attn asks.
+number as `window` is read, the alignment `cache`, and the types `dtype`, `accumulate` and
+`at least float32` of `precision`, which depend on the problem's own type. Three questions have no
+default, because the systems are split and a wrong guess goes unseen: there attn asks.
 """
 
 from __future__ import annotations
@@ -161,6 +161,24 @@ _KNOBS = (
         default="scores",
     ),
     Knob(
+        "precision.scaled",
+        "in which type are q and k that are scaled before their product?",
+        (
+            Answer("dtype", "in dtype, like all other steps"),
+            Answer("at least float32", "in float32 if dtype has 16 bits, else in dtype"),
+        ),
+        default="dtype",
+    ),
+    Knob(
+        "precision.scores",
+        "in which type are scores kept, from the product up to the softmax?",
+        (
+            Answer("dtype", "in dtype, like all other steps"),
+            Answer("at least float32", "in float32 if dtype has 16 bits, else in dtype"),
+        ),
+        default="dtype",
+    ),
+    Knob(
         "precision.softmax",
         "in which type does the softmax run?",
         (
@@ -169,6 +187,15 @@ _KNOBS = (
             Answer("float32", "in float32, also where the scores are float64"),
         ),
         default="accumulate",
+    ),
+    Knob(
+        "precision.weighted_sum",
+        "in which type are the weights as they are multiplied with V?",
+        (
+            Answer("dtype", "in dtype, like all other steps"),
+            Answer("at least float32", "in float32 if dtype has 16 bits, else in dtype"),
+        ),
+        default="dtype",
     ),
     Knob(
         "grouping",

@@ -27,4 +27,5 @@ class Preset:
 
 # Values that several systems share.
 MINUS_INF = {"value": -INF, "how": "select"}
+AT_LEAST_FLOAT32 = "at least float32"
 CAP_FIRST = ["softcap", "bias", "mask"]

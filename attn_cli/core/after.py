@@ -28,7 +28,10 @@ from attn_cli.dataclass import dataclass
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Layer normalisation of each row, with the biased variance (Ba et al. 2016, 1607.06450)."""
+    """Layer normalisation of each row, with the biased variance (Ba et al. 2016, 1607.06450).
+
+    It is computed in the type of the rows that it is given, but for the mean and the variance.
+    """
 
     gamma: Array | None  # (d); None: 1
     beta: Array | None  # (d); None: 0
@@ -37,8 +40,8 @@ class LayerNorm:
     def __call__(self, x: Array) -> Array:
         """Return gamma (x - mean) / sqrt(var + eps) + beta for x (..., d)."""
         normed, _ = self.normed(x)
-        y = normed if self.gamma is None else normed * self.gamma
-        return y if self.beta is None else y + self.beta
+        y = normed if self.gamma is None else normed * self.gamma.astype(x.dtype, copy=False)
+        return y if self.beta is None else y + self.beta.astype(x.dtype, copy=False)
 
     def normed(self, x: Array) -> tuple[Array, Array]:
         """Return the rows before gamma and beta, and 1/sqrt(var + eps) of each."""
@@ -90,7 +93,7 @@ class After:
             x = precision.dtype.round(wide(X) + wide(x))
             yield "residual", x
         if self.layer_norm is not None:
-            x = precision.dtype.round(self.layer_norm(wide(x)))
+            x = precision.dtype.round(self.layer_norm(precision.norm.row.round(x)))
             yield "layer_norm", x
         if self.feed_forward is not None:
             yield from self._feed_forward(self.feed_forward, x, precision)
@@ -107,7 +110,8 @@ class After:
             y = rounded(wide(x) + wide(y))
             yield "residual_2", y
         if network.layer_norm is not None:
-            yield "layer_norm_2", rounded(network.layer_norm(wide(y)))
+            y = precision.norm.row.round(y)
+            yield "layer_norm_2", rounded(network.layer_norm(y))
 
     def formulas(self, context: str, X: str, layout: Layout) -> dict[str, str]:
         """Return step -> formula of the stages that are there, in the order computed."""

@@ -7,7 +7,7 @@
     weights  = softmax(masked), or another normaliser; exactly 0 where a key takes no part
     lse      = log(sum(exp(masked))),  row_sums = the sum of a row of weights
     dropped  = weights keep / (1 - p)
-    context  = dropped V
+    context  = dropped V, whose weights are rounded to the type `weighted_sum`, not to that shown
 
 What is hidden is selected away, never multiplied or added to: NaN or infinity in a hidden key or
 value reaches no result. Every step is computed in the type in which sums run, and rounded once.
@@ -148,7 +148,8 @@ def _weighed(
     rules, precision, why = entry.rules, entry.rules.precision, last.why
     scores, seen = last.values, last.seen
     assert seen is not None  # the scores say who takes part
-    weights = rules.weights(scores, seen, empty, entry.parameters)
+    unrounded = rules.weights(scores, seen, empty, entry.parameters)
+    weights = precision.dtype.round(unrounded)
     weighing = seen
     if rules.empty_rows == "uniform":
         weighing = seen | empty[:, None]
@@ -160,11 +161,13 @@ def _weighed(
         yield Made("lse", precision.softmax.round(lse))
     if "row_sums" in asides:
         yield Made("row_sums", precision.wide(weights).sum(axis=1))
+    factors = precision.weighted_sum.round(unrounded)
     if rules.dropout is not None:
-        weights = precision.dtype.round(rules.dropout(precision.wide(weights), at))
-        yield Made("dropped", weights, weighing, why)
+        kept = rules.dropout(precision.wide(factors), at)
+        factors = precision.weighted_sum.round(kept)
+        yield Made("dropped", precision.dtype.round(kept), weighing, why)
     if entry.V is not None:
-        context = weigh(precision.wide(weights), entry.V[at.keys], weighing)
+        context = weigh(precision.wide(factors), entry.V[at.keys], weighing)
         yield Made("context", precision.dtype.round(context))
 
 

@@ -115,7 +115,9 @@ class Preparation:
             return np.zeros((len(self.rows), 0), dtype=problem.dtype)
         q = self._step("q", lead, self._projected(problem.query, lead, self.rows), self.rows)
         if treatment.query_norm is not None:
-            q = self._step("q_normed", lead, treatment.query_norm(wide(q)), self.rows)
+            q = self._step(
+                "q_normed", lead, treatment.query_norm(q, problem.precision.norm), self.rows
+            )
         if treatment.rope is not None:
             q = self._step("q_rotated", lead, treatment.rope(wide(q), p), self.rows)
         return q
@@ -128,7 +130,7 @@ class Preparation:
             return np.zeros((problem.n_k, 0), dtype=problem.dtype)
         k = self._step("k", lead, self._projected(problem.key, lead, slice(None)))
         if treatment.key_norm is not None:
-            k = self._step("k_normed", lead, treatment.key_norm(wide(k)))
+            k = self._step("k_normed", lead, treatment.key_norm(k, problem.precision.norm))
         if problem.past is not None:
             k = self._step("present_key", lead, self._behind(problem.past.key, lead, k))
         if treatment.rope is not None:
@@ -152,7 +154,7 @@ class Preparation:
     def _placed(self, Q: Array, K: Array) -> tuple[Array, Array, float]:
         """Return Q and K with the scale where the problem puts it, and what is left of it."""
         problem = self.problem
-        rounded, scale = problem.precision.dtype.round, problem.scale
+        rounded, scale = problem.precision.scaled.round, problem.scale
         wide = problem.precision.wide
         if problem.placement == "query":
             return rounded(wide(Q) * scale), K, 1.0

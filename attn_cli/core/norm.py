@@ -3,7 +3,9 @@
     rms:  x / sqrt(mean(x^2) + eps) * gain          (eps 1e-6: Qwen3, Gemma 3)
     l2:   x / max(|x|, eps) * gain                  (eps 1e-12: Henry et al. 2020, arXiv 2010.04245)
 
-x is a row (d_k) of one head, the gain (d_k) one number a feature, the same for all heads.
+x is a row (d_k) of one head, the gain (d_k) one number a feature, the same for all heads. The
+normed row has one type, its product with the gain may have another: Llama, Qwen3 and other models
+in transformers norm in float32, round to the type of the model, and multiply by the gain in it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from attn_cli.core.arrays import Array
+from attn_cli.core.precision import NormTypes
 from attn_cli.dataclass import dataclass
 
 
@@ -41,10 +44,13 @@ class HeadNorm:
     eps: float
     gain: Array | None  # (d_k); None: 1
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array, types: NormTypes) -> Array:
         """Return the rows of x (n, d_k), normalised."""
-        y = FUNCTIONS[self.name](x, self.eps)
-        return y if self.gain is None else y * self.gain
+        y = FUNCTIONS[self.name](types.row.round(x), self.eps)
+        if self.gain is None:
+            return y
+        gained: Array = types.gain.round(y) * types.gain.round(self.gain)
+        return types.gain.round(gained)
 
     def formula(self, x: str) -> str:
         """Write it."""

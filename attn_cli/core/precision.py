@@ -18,6 +18,7 @@ from attn_cli.core.axes import OF_SCORES
 from attn_cli.dataclass import dataclass
 
 BFLOAT16_BITS = 8  # of a significand, the leading 1 included
+_DIGITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": BFLOAT16_BITS}
 BFLOAT16_QUANTUM = -133  # the exponent of the smallest number above 0
 
 
@@ -34,6 +35,10 @@ class FloatType:
         if self.name == "bfloat16":
             return -float(2 - 2.0 ** (1 - BFLOAT16_BITS)) * 2.0**127
         return float(np.finfo(self.carrier).min)
+
+    def wider(self, other: FloatType) -> bool:
+        """Return whether this type has more digits."""
+        return _DIGITS[self.name] > _DIGITS[other.name]
 
     @property
     def read_as(self) -> np.dtype[Any]:
@@ -76,15 +81,44 @@ FLOAT_TYPES = {
 }
 
 
+@dataclass(frozen=True)
+class RopeTypes:
+    """The types inside a rotary embedding. The rotated step is then rounded to its own type.
+
+    angles    frequencies, angles, sines and cosines: each operation is rounded to it
+    table     sines and cosines, as they meet q and k
+    rotation  q and k as they meet them; each product, and the sum of two
+    """
+
+    angles: FloatType
+    table: FloatType
+    rotation: FloatType
+
+
+@dataclass(frozen=True)
+class NormTypes:
+    """The types inside a norm: of the normed row, and of its product with the gain."""
+
+    row: FloatType  # float64 or float32: the mean, the root and the quotient
+    gain: FloatType
+
+
+EXACT = RopeTypes(*(FLOAT_TYPES["float64"],) * 3)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Precision:
     """Which type each part of an attention computation has."""
 
     dtype: FloatType  # of each named step that no other line names
     accumulate: FloatType  # in which sums run
+    scaled: FloatType  # of q and k that are scaled before their product
     scores: FloatType  # from the products to the masked scores
     softmax: FloatType  # in which the normaliser works
+    weighted_sum: FloatType  # of the weights as they are multiplied with V
     output: FloatType  # of the step `output`
+    norm: NormTypes  # of QK norm and of layer norms
+    rope: RopeTypes = EXACT
 
     def wide(self, x: Array) -> Array:
         """Return `x` in the type in which sums run; itself where it has that type."""

@@ -33,6 +33,7 @@ import numpy as np
 
 from attn_cli.core.arrays import Array, Integers
 from attn_cli.core.parameter import Parameter, Parameters
+from attn_cli.core.precision import EXACT, FLOAT_TYPES, FloatType, RopeTypes
 from attn_cli.dataclass import dataclass
 
 
@@ -44,12 +45,12 @@ class Turning(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A kind of scaling: (base, dims, parameters) -> Turning, and its parameters as data.
+    """A kind of scaling: (plain frequencies, base, parameters) -> Turning, its parameters as data.
 
     `ordered` names two parameters of which the first has to be above the second.
     """
 
-    function: Callable[[float, int, Parameters], Turning]
+    function: Callable[[Array, float, Parameters], Turning]
     parameters: tuple[Parameter, ...]
     ordered: tuple[str, str] | None = None
 
@@ -70,6 +71,7 @@ class Rope:
     interleaved: bool
     dims: int
     scaling: Scaling | None = None
+    types: RopeTypes = EXACT
 
     def frequencies(self) -> Array:
         """Return how far each pair turns from one position to the next, (dims/2) in float64."""
@@ -83,16 +85,16 @@ class Rope:
     def __call__(self, x: Array, positions: Integers) -> Array:
         """Return x, (n, d), turned row by row; leading axes are turned alike.
 
-        All is computed in float64; the result is float32 where x is, else float64.
+        Each operation is rounded to the type that `types` has for it, float64 unless a problem
+        says otherwise; the result is float32 where x is, else float64.
         """
-        frequencies, factor = self._turning()
-        angle = positions[:, None] * frequencies
-        cos, sin = factor * np.cos(angle), factor * np.sin(angle)
+        cos, sin = self._table(positions)
         first, second = self._pairs()
+        rounded = self.types.rotation.round
         turned: Array = x.astype(np.float64)
-        a, b = turned[..., first].copy(), turned[..., second].copy()
-        turned[..., first] = a * cos - b * sin
-        turned[..., second] = a * sin + b * cos
+        a, b = rounded(turned[..., first]), rounded(turned[..., second])
+        a_cos, b_sin, a_sin, b_cos = map(rounded, (a * cos, b * sin, a * sin, b * cos))
+        turned[..., first], turned[..., second] = rounded(a_cos - b_sin), rounded(a_sin + b_cos)
         return turned.astype(np.float32, copy=False) if x.dtype == np.float32 else turned
 
     def formula(self, letter: str, position: str, depth: int | None = None) -> str:
@@ -115,6 +117,14 @@ class Rope:
             text += f", {self.scaling.kind} ({', '.join(values)})"
         return text
 
+    def _table(self, positions: Integers) -> tuple[Array, Array]:
+        """Return cos and sin, (n, dims/2), as they meet x."""
+        frequencies, factor = self._turning()
+        rounded, stored = self.types.angles.round, self.types.table.round
+        angle = rounded(positions[:, None] * frequencies).astype(np.float64)
+        cos, sin = (rounded(function(angle)) for function in (np.cos, np.sin))
+        return stored(rounded(factor * cos)), stored(rounded(factor * sin))
+
     def _pairs(self) -> tuple[slice, slice]:
         """Return the features that are first in a pair, and those that are second."""
         if self.interleaved:
@@ -123,30 +133,37 @@ class Rope:
         return slice(half), slice(half, self.dims)
 
     def _turning(self) -> Turning:
+        plain = _plain(self.base, self.dims, self.types.angles)
         if self.scaling is None:
-            return Turning(_plain(self.base, self.dims))
+            return Turning(plain)
         kind = SCALINGS[self.scaling.kind]
         given = {name: v for name, v in self.scaling.parameters.items() if v is not None}
         defaults = {p.name: p.default for p in kind.parameters if p.default is not None}
-        return kind.function(self.base, self.dims, defaults | given)
+        frequencies, factor = kind.function(plain, self.base, defaults | given)
+        return Turning(self.types.angles.round(frequencies), factor)
 
 
-def _plain(base: float, dims: int) -> Array:
-    frequencies: Array = 1 / base ** (np.arange(0, dims, 2) / dims)
-    return frequencies
+def _plain(base: float, dims: int, type_: FloatType = FLOAT_TYPES["float64"]) -> Array:
+    """Return 1 / base^(2m/dims), each of the three operations rounded to the type."""
+    exponents = type_.round(np.arange(0, dims, 2) / dims).astype(np.float64)
+    powers = type_.round(base**exponents).astype(np.float64)
+    return type_.round(1 / powers)
 
 
-def _linear(base: float, dims: int, p: Parameters) -> Turning:
-    return Turning(_plain(base, dims) / p["factor"])
+def _linear(plain: Array, _base: float, p: Parameters) -> Turning:
+    return Turning(plain / p["factor"])
 
 
-def _ntk(base: float, dims: int, p: Parameters) -> Turning:
+def _ntk(plain: Array, _base: float, p: Parameters) -> Turning:
+    dims = 2 * len(plain)
     # base'^(-2m/dims) with the powers of factor collected: nothing is divided by 0 where dims = 2.
     exponent = np.arange(0, dims, 2) / max(dims - 2, 1)
-    return Turning(_plain(base, dims) / p["factor"] ** exponent)
+    return Turning(plain / p["factor"] ** exponent)
 
 
-def _yarn(base: float, dims: int, p: Parameters) -> Turning:
+def _yarn(plain: Array, base: float, p: Parameters) -> Turning:
+    dims = 2 * len(plain)
+
     def pair(turns: float) -> float:
         """Return the m, not rounded, that turns so many times within the original length."""
         turned = math.log(p["original_length"] / (turns * 2 * math.pi))
@@ -159,14 +176,12 @@ def _yarn(base: float, dims: int, p: Parameters) -> Turning:
     low, high = max(low, 0), min(high, dims - 1)
     width = high - low or 0.001
     ramp = np.clip((np.arange(dims // 2) - low) / width, 0, 1)
-    plain = _plain(base, dims)
     default = 0.1 * math.log(p["factor"]) + 1 if p["factor"] > 1 else 1.0
     factor = p.get("attention_factor", default)
     return Turning(plain * (1 - ramp) + plain / p["factor"] * ramp, factor)
 
 
-def _llama3(base: float, dims: int, p: Parameters) -> Turning:
-    plain = _plain(base, dims)
+def _llama3(plain: Array, _base: float, p: Parameters) -> Turning:
     turns = p["original_length"] * plain / (2 * math.pi)
     low, high = p["low_freq_factor"], p["high_freq_factor"]
     stays = np.clip((turns - low) / (high - low), 0, 1)

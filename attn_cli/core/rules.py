@@ -67,16 +67,15 @@ class Rules:
         return {n: v[head] if n in arrays else v for n, v in self.parameters.items()}
 
     def weights(self, scores: Array, seen: Bools, empty: Bools, parameters: Parameters) -> Array:
-        """Return normalize(scores / temperature), computed in the softmax type and then rounded.
+        """Return normalize(scores / temperature), in the softmax type.
 
         `empty` (rows) are the rows all of whose keys are hidden.
         """
         weights = self.normalizer.normalize(self.warmed(scores), seen, parameters)
-        weights = self.precision.softmax.round(weights)
         if self.empty_rows is not None and empty.any():
             fill = {"zero": 0.0, "nan": np.nan, "uniform": 1 / max(scores.shape[1], 1)}
             weights[empty] = fill[self.empty_rows]
-        return self.precision.dtype.round(weights)
+        return self.precision.softmax.round(weights)
 
     def warmed(self, scores: Array) -> Array:
         """Return scores / temperature in the softmax type, which is what the normaliser gets."""

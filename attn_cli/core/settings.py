@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from attn_cli.core.parameter import Parameters
+from attn_cli.core.precision import Precision
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.scores.base import ScoreFunction
 
@@ -23,15 +24,24 @@ def settings(problem: Problem, request: Request) -> dict[str, object]:
         "conventions": {knob: _plain(value) for knob, value in problem.conventions.items()},
         "layout": problem.layout,
         "dtype": problem.precision.dtype.name,
-        "precision": {
-            name: getattr(problem.precision, name).name
-            for name in ("accumulate", "scores", "softmax", "output")
-        },
+        "precision": _precision(problem.precision),
         "nonfinite": problem.nonfinite,
         "rows": None if request.rows is None else list(request.rows),
         "batch": request.batch,
         "head": request.head,
     }
+
+
+def _precision(precision: Precision) -> dict[str, object]:
+    """Return part -> type; the parts of rope and of norms by name if their types differ."""
+    found: dict[str, object] = {
+        name: getattr(precision, name).name
+        for name in ("accumulate", "scaled", "scores", "softmax", "weighted_sum", "output")
+    }
+    for name, parts in (("rope", ("angles", "table", "rotation")), ("norm", ("row", "gain"))):
+        types = {part: getattr(getattr(precision, name), part).name for part in parts}
+        found[name] = types if len(set(types.values())) > 1 else types[parts[0]]
+    return found
 
 
 def _inputs(problem: Problem) -> dict[str, object]:

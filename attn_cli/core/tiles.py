@@ -83,8 +83,8 @@ def takes(problem: Problem) -> bool:
     the output must be of one type, and no rule may need a whole row or its weights.
     """
     rules, precision = problem.rules, problem.precision
-    kinds = (precision.dtype, precision.accumulate, precision.scores, precision.softmax)
-    types = {kind.name for kind in kinds}
+    kinds = ("dtype", "accumulate", "scores", "softmax", "weighted_sum")
+    types = {getattr(precision, kind).name for kind in kinds}
     whole = rules.top_k is not None or rules.dropout is not None or rules.looks_everywhere
     if problem.score.selection is not None:
         whole = whole or problem.score.selection(problem.parameters).top_k is not None

@@ -48,7 +48,7 @@ def read_rope(sources: Sources, node: Any, d_q: int, d_k: int) -> Rope | None:
             path=(*path, "base"),
         )
     scaling = _scaling(keys["scaling"], (*path, "scaling")) if "scaling" in keys else None
-    return Rope(base, interleaved, dims, scaling)
+    return Rope(base, interleaved, dims, scaling, sources.precision.rope)
 
 
 def _scaling(node: Any, path: Path) -> Scaling:

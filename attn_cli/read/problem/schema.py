@@ -214,7 +214,7 @@ def _scale(
         return (innermost.default_scale(key.depth) if key else 1.0), False
     if isinstance(tree["scale"], str) and tree["scale"] == "none":
         return 1.0, True
-    carrier = precision.dtype.carrier
+    carrier = precision.accumulate.carrier  # it is multiplied into sums
     return narrowed(finite(tree["scale"], ("scale",)), ("scale",), carrier), True
 
 

@@ -52,7 +52,7 @@ KEYS = {
     "train": "examples, parameters, steps, learning_rate, seed, start, digits: read by attn train",
     "layout": "rows (the default), or columns: every token is a column",
     "dtype": "float64 (the default), float32, float16 or bfloat16: the arithmetic",
-    "precision": "{accumulate:, scores:, softmax:, output:}: types of parts of it",
+    "precision": "{accumulate:, scores:, softmax:, output:, rope:, norm:, ...}: types of its parts",
     "nonfinite": "refuse (the default), or allow NaN and infinity in inputs",
 }
 
