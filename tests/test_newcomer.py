@@ -5,6 +5,7 @@ The errors are cases of `tests/errors/newcomer_*.txt`.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +70,54 @@ def test_what_other_names_mean_is_a_key_of_the_problem() -> None:
             assert key.split(":")[0].split("'")[0] in inside, name
     assert set(SYNONYMS.values()) <= set(KEYS)
     assert not set(meant(())) & set(KEYS)
+
+
+def test_query_key_and_value_are_lists_in_place(attn: Attn) -> None:
+    ran = attn(
+        "compute", "--query", "[[5, 1, 20]]", "--key", str(K), "--value", str(V),
+        "--score", "dot", "--only", "scores", "--format", "csv",
+    )  # fmt: skip
+    assert (ran.status, ran.out, ran.err) == (0, "45.0,23.0\n", "")
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_one_query_may_be_one_list(layout: str) -> None:
+    key, value = (K, V) if layout == "rows" else (np.transpose(K), np.transpose(V))
+    matrix = Q if layout == "rows" else np.transpose(Q)
+    same = {"key": key, "value": value, "layout": layout, "score": "dot"}
+    one = compute({"query": Q[0], **same})
+    assert one["q"].tolist() == np.asarray(matrix).tolist()
+    assert one["scores"].ravel().tolist() == [45, 23]
+    assert np.array_equal(one["output"], compute({"query": matrix, **same})["output"])
+    assert np.array_equal(compute({"query": np.array(Q[0]), **same})["output"], one["output"])
+
+
+def test_one_query_may_be_one_list_with_heads_too() -> None:
+    record = compute({"query": [1, 2, 3, 4], "key": [[1, 0, 0, 1]], "value": [[1, 2]], "heads": 2})
+    assert record["q"].tolist() == [[[1, 2]], [[3, 4]]]
+
+
+@pytest.mark.parametrize("null", ["null", "~", " null "])
+def test_set_null_takes_a_key_away(null: str, tmp_path: Path, attn: Attn) -> None:
+    path = tmp_path / "masked.yaml"
+    path.write_text(
+        f"query: {Q}\nkey: {K}\nvalue: {V}\nmask: [[0, -inf]]\n"
+        "score: {function: sparse, window: 1, global_tokens: 1}\n"
+    )
+    assert "masked" in attn("compute", path, "--only", "weights", "--format", "json").out
+    ran = attn(
+        "compute", path, "--set", f"mask={null}", "--set", f"score.global_tokens={null}",
+        "--set", f"window={null}", "--set", f"mask_fill.how={null}", "--format", "json",
+    )  # fmt: skip
+    document = json.loads(ran.out)
+    assert (ran.status, ran.err) == (0, "")
+    assert "masked" not in document["steps"]
+    without = {"query": Q, "key": K, "value": V, "score": {"function": "sparse", "window": 1}}
+    assert document["steps"]["output"]["values"] == compute(without)["output"].tolist()
+
+
+def test_set_null_behind_another_set_takes_that_away(attn: Attn) -> None:
+    problem = ["compute", "--query", str(Q), "--key", str(K), "--value", str(V)]
+    ran = attn(*problem, "--scale", "fast", "--set", "scale=null", "--only", "output", "-f", "csv")
+    assert ran.status == 0
+    assert ran.out == attn(*problem, "--only", "output", "-f", "csv").out

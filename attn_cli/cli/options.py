@@ -93,7 +93,11 @@ class KeyOptions:
     ] = None
     set: Annotated[
         list[str],
-        _option("Replace any key, e.g. score.window=2; repeatable.", "--set", metavar="KEY=VALUE"),
+        _option(
+            "Replace any key, e.g. score.window=2; null takes it away; repeatable.",
+            "--set",
+            metavar="KEY=VALUE",
+        ),
     ] = field(default_factory=list)
 
     def given(self) -> dict[str, str]:
@@ -114,9 +118,13 @@ class ProblemOptions:
             show_default=False,
         ),
     ] = None
-    query: Annotated[Text, _option("Q from a file.", "--query", metavar="MATRIX")] = None
-    key: Annotated[Text, _option("K from a file.", "--key", metavar="MATRIX")] = None
-    value: Annotated[Text, _option("V from a file.", "--value", metavar="MATRIX")] = None
+    query: Annotated[Text, _option("Q: a file, or [[1, 0], ...].", "--query", metavar="MATRIX")] = (
+        None
+    )
+    key: Annotated[Text, _option("K: a file, or [[1, 0], ...].", "--key", metavar="MATRIX")] = None
+    value: Annotated[Text, _option("V: a file, or [[1, 0], ...].", "--value", metavar="MATRIX")] = (
+        None
+    )
     tokens: Annotated[
         Text, _option("Words as one text; - reads them.", "--tokens", metavar="WORDS")
     ] = None

@@ -17,14 +17,16 @@ from attn_cli.read.text.keys import KEYS
 from attn_cli.read.text.mappings import advice_for_key
 from attn_cli.read.text.meant import SYNONYMS
 
-MATRICES = ("query", "key", "value")
+WRITTEN_OUT = ("query", "key", "value", "normalize")  # may be a name or a path instead
+NULLS = ("null", "~")  # values of --set that take a key away
 PAIR = re.compile(r"\s*[A-Za-z_]\w*:\s")  # what a mapping begins with
 
 
 def apply_options(document: Document, options: Mapping[str, str], sets: Sequence[str]) -> None:
     """Put the values of options where they belong; raise AttnError with the option at fault.
 
-    `options` are key -> text, `sets` texts KEY.SUBKEY=VALUE whose value is YAML.
+    `options` are key -> text, `sets` texts KEY.SUBKEY=VALUE whose value is YAML; `null` takes the
+    key away.
     """
     put_keys(document, options)
     for text in sets:
@@ -39,7 +41,7 @@ def put_keys(document: Document, options: Mapping[str, str]) -> None:
         if key == "tokens" and text == "-":
             with document.inputs.open("-", "--tokens") as stream:
                 node = Quoted(decode(stream.read(), "standard input"))
-        elif key == "score" or (key == "normalize" and (PAIR.match(text) or "{" in text)):
+        elif key == "score" or (key in WRITTEN_OUT and _is_written_out(text)):
             node = _value(text, f"--{key}")
         document.replace((key,), node, option)
         if key == "tokens":
@@ -154,8 +156,16 @@ def _set(document: Document, text: str) -> None:
     if not value.strip():
         what = option.strip() if alone else f"--set {dotted(path)}"
         raise AttnError(f"{what} has no value", help=f"write {what}{' ' if alone else '='}VALUE")
+    if value.strip() in NULLS:
+        document.remove(path)
+        return
     named = option.partition(" ")[0] if alone else f"--set {printable(key)}"
     document.replace(path, _value(value, named), option)
+
+
+def _is_written_out(text: str) -> bool:
+    """Whether the text of an option is a list or a mapping in YAML."""
+    return PAIR.match(text) is not None or text.lstrip().startswith(("[", "{"))
 
 
 def _value(text: str, option: str) -> object:

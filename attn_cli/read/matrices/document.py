@@ -106,6 +106,17 @@ class Document:
             del self.options[written]
         self.options[path] = option
 
+    def remove(self, path: tuple[str, ...]) -> None:
+        """Take a node away, if it is there."""
+        place: Node = self.tree
+        for key in path[:-1]:
+            place = place.get(key)
+            if not isinstance(place, dict):
+                return
+        place.pop(path[-1], None)
+        for written in [p for p in self.options if p[: len(path)] == path]:
+            del self.options[written]
+
 
 def read_document(file: str | None, inputs: Inputs) -> Document:
     """Return the document of a problem file: YAML, JSON, or an NPZ whose members are its keys."""
