@@ -5,17 +5,23 @@ The errors are cases of `tests/errors/newcomer_*.txt`.
 
 from __future__ import annotations
 
+import decimal
 import json
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from attn_cli import AttnError, compute
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.scores import SCORES
 from attn_cli.read.text.keys import KEYS
 from attn_cli.read.text.meant import SYNONYMS, meant
+from attn_cli.read.text.ratios import is_ratio, ratio
 from tests.conftest import Attn
 
 Q = [[5, 1, 20]]
@@ -121,3 +127,69 @@ def test_set_null_behind_another_set_takes_that_away(attn: Attn) -> None:
     ran = attn(*problem, "--scale", "fast", "--set", "scale=null", "--only", "output", "-f", "csv")
     assert ran.status == 0
     assert ran.out == attn(*problem, "--only", "output", "-f", "csv").out
+
+
+def nearest_to(sign: str, above: str, below: str) -> float:
+    """Return the float64 nearest to a fraction of decimals and roots, with 200 digits."""
+    with decimal.localcontext() as context:
+        context.prec = 200
+        parts = [
+            Decimal(term[5:-1]).sqrt() if term.startswith("sqrt") else Decimal(term)
+            for term in (above, below)
+        ]
+        exact = Fraction(parts[0] / parts[1])
+    return float(-exact if sign == "-" else exact)
+
+
+decimals = st.builds(
+    lambda digits, exponent: f"{digits}e{exponent}",
+    st.integers(min_value=1, max_value=10**17),
+    st.integers(min_value=-120, max_value=120),
+)
+terms = decimals | st.builds("sqrt({})".format, decimals)
+
+
+@given(st.sampled_from(["", "+", "-"]), terms, terms)
+@example("", "0.1", "0.3")
+@example("-", "sqrt(2)", "1")
+@example("", "sqrt(8)", "sqrt(2)")
+@example("", "9007199254740993", "2")
+@example("", "sqrt(81129638414606699710187514626049)", "1")  # (2**53 + 1)**2: a tie
+def test_fractions_and_roots_are_rounded_once(sign: str, above: str, below: str) -> None:
+    text = f"{sign}{above}/{below}"
+    assert is_ratio(text)
+    assert ratio(text, ()) == nearest_to(sign, above, below)
+
+
+def test_fractions_and_roots_are_numbers_in_yaml_json_options_and_python(
+    tmp_path: Path, attn: Attn
+) -> None:
+    rows = [[1 / 3, 2**0.5], [-0.25, 3 / 8**0.5]]
+    (tmp_path / "p.yaml").write_text(
+        "embeddings: [[1/3, sqrt(2)], [-1 / 4, 3/sqrt(8)]]\nscale: 1/sqrt(2)\n"
+    )
+    (tmp_path / "p.json").write_text(
+        '{"embeddings": [["1/3", "sqrt(2)"], ["-1/4", "3/sqrt(8)"]], "scale": "sqrt(1/2)"}'.replace(
+            "sqrt(1/2)", "1/sqrt(2)"
+        )
+    )
+    records = [
+        attn("compute", tmp_path / name, "--format", "json").out for name in ("p.yaml", "p.json")
+    ]
+    assert records[0] == records[1]
+    document = json.loads(records[0])
+    np.testing.assert_allclose(document["steps"]["q"]["values"], rows, rtol=3e-16)
+    assert document["settings"]["scale"] == 0.5**0.5
+    options = ["--query", "[1/3, sqrt(2)]", "--key", "[[1, 0]]", "--value", "[[sqrt(4)/4]]"]
+    ran = attn("compute", *options, "--scale", "1/4", "--only", "scores", "-f", "csv")
+    assert (ran.out, ran.err) == (f"{1 / 3 / 4!r}\n", "")
+    assert attn("compute", *options, "--check", "v=[[0.4]]", "--tolerance", "1/9").status == 0
+    assert attn("compute", *options, "--check", "v=[[0.4]]", "--tolerance", "1/11").status == 1
+    assert compute({"embeddings": [["1/2"]]})["q"].tolist() == [[0.5]]
+
+
+def test_alibi_may_stand_before_a_fraction(attn: Attn) -> None:
+    problem = ["--query", "[[1], [1]]", "--key", "[[1], [1]]", "--value", "[[1], [3]]"]
+    ran = attn("compute", *problem, "--alibi", "[1/2]", "--causal", "--only", "biased", "-f", "csv")
+    assert ran.err == ""
+    assert ran.out.split("\n")[1] == "0.5,1.0"

@@ -203,7 +203,7 @@ class StepOptions(ShownOptions):
         ),
     ] = field(default_factory=list)
     tolerance: Annotated[
-        float | None,
+        Text,
         _option("How far off --check lets a value be (0.00005).", "--tolerance", metavar="T"),
     ] = None
 
@@ -236,10 +236,19 @@ class StepOptions(ShownOptions):
         from attn_cli.core.compare import TOLERANCE, Expected
         from attn_cli.read.override import read_checks
 
-        tolerance = TOLERANCE if self.tolerance is None else self.tolerance
-        if not 0 <= tolerance < float("inf"):
-            raise AttnError(f"--tolerance must be 0 or more, not {tolerance}")
+        tolerance = TOLERANCE
+        if self.tolerance is not None:
+            tolerance = number_of("--tolerance", self.tolerance)
+        if tolerance < 0:
+            raise AttnError(f"--tolerance must be 0 or more, not {tolerance:g}")
         return Expected(read_checks(self.check, inputs), tolerance)
+
+
+def number_of(option: str, text: str) -> float:
+    """Return the finite number that an option says."""
+    from attn_cli.read.text.scalars import finite
+
+    return finite(text, (option,))
 
 
 def _query(problem: Problem, asked: str) -> int:

@@ -129,7 +129,9 @@ def _from_file(
                 help="leave out the name; only an NPZ archive holds several arrays",
             )
         if suffix in DELIMITERS:
-            rows = read_table(stream, label, DELIMITERS[suffix], path, lambda row: _row(row, ()))
+            rows = read_table(
+                stream, label, DELIMITERS[suffix], path, lambda row: _row(row, (), ratios=False)
+            )
             return _stacked(rows, path)
         array = None if whole else _by_rows(stream, label, path)
         return _real(read_npy(stream, label, path), path) if array is None else array
@@ -236,11 +238,11 @@ def _size(row: AnyArray) -> str:
     return _count(row) if row.ndim == 1 else f"shape {form(row.shape)}"
 
 
-def _row(items: list[Any], path: Path) -> AnyArray:
+def _row(items: list[Any], path: Path, *, ratios: bool = True) -> AnyArray:
     """Return one row: booleans where all are, whole numbers where all are, else floats."""
     if all(map(_is_flag, items)):
         return np.array([flag(item, path) for item in items], dtype=np.bool_)
-    values = np.array(numbers(items, path), dtype=np.float64)
+    values = np.array(numbers(items, path, ratios=ratios), dtype=np.float64)
     exact = whole(items) and np.abs(values).max() < 2**53
     return values.astype(np.int64) if exact else values
 
