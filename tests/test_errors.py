@@ -37,7 +37,7 @@ def cases() -> list[Case]:
             for line in lines[1:]:
                 kind, text = line[:1], line[2:]
                 if kind == "|":
-                    case.problem.append(text.replace("^A", "\x01"))
+                    case.problem.append(text.replace("^A", "\x01").replace("^T", "\t"))
                 elif kind == "$":
                     case.command = text
                 else:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from attn_cli import AttnError, compute
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.scores import SCORES
+from attn_cli.read.text.events import parse_kindly
 from attn_cli.read.text.keys import KEYS
 from attn_cli.read.text.meant import SYNONYMS, meant
 from attn_cli.read.text.ratios import is_ratio, ratio
@@ -193,3 +194,90 @@ def test_alibi_may_stand_before_a_fraction(attn: Attn) -> None:
     ran = attn("compute", *problem, "--alibi", "[1/2]", "--causal", "--only", "biased", "-f", "csv")
     assert ran.err == ""
     assert ran.out.split("\n")[1] == "0.5,1.0"
+
+
+@given(
+    st.lists(st.integers(min_value=1, max_value=4), min_size=1, max_size=3).flatmap(
+        lambda shape: st.tuples(
+            st.just(shape),
+            st.lists(
+                st.floats(allow_nan=False, width=32) | st.integers(-(10**6), 10**6),
+                min_size=int(np.prod(shape)),
+                max_size=int(np.prod(shape)),
+            ),
+        )
+    ),
+    st.sampled_from([20, 75]),
+)
+@example(([2, 2], [1.0, 0.0, 0.0, 1.0]), 75)
+@example(([2, 3, 2], [5, -7, 11, 13, 2, 3, -1, 17, 19, 23, 29, 31]), 75)
+@example(([1, 2], [1.0, float("inf")]), 75)
+def test_what_numpy_prints_is_read(drawn: tuple[list[int], list[float]], width: int) -> None:
+    shape, numbers = drawn
+    array = np.array(numbers).reshape(shape)
+    with np.printoptions(linewidth=width, precision=17, floatmode="unique"):
+        text = f"x: 1\nm: {array}\ny: 2\n"
+    parsed = parse_kindly(text, "p.yaml")
+    read = np.array(parsed.tree["m"], dtype=np.float64)
+    assert np.array_equal(read, array)
+    assert (parsed.tree["x"], parsed.tree["y"]) == ("1", "2")
+    assert bool(parsed.notes) == (array.size > 1)
+    if parsed.notes:
+        assert parsed.notes[0].startswith("p.yaml, line 2: ")
+        assert parsed.text.count("\n") == text.count("\n")
+        mended = zip(parsed.text.split("\n"), text.split("\n"), strict=True)
+        for mine, its in mended:  # a comma stands for a blank, or at the end of the line
+            assert mine.rstrip(",").replace(",", " ").rstrip() == its.replace("\t", " ").rstrip()
+
+
+def test_what_numpy_prints_is_read_with_a_note(tmp_path: Path, attn: Attn) -> None:
+    printed = np.array2string(np.array(K, dtype=float))
+    assert printed == "[[1. 0. 2.]\n [0. 3. 1.]]"
+    path = tmp_path / "p.yaml"
+    path.write_text(f"score: dot\nquery: {Q}\nkey: {printed}\nvalue: {np.array(V)}\n")
+    ran = attn("compute", path, "--only", "scores", "-f", "csv")
+    note = "blanks between numbers are read as commas, as NumPy prints; put commas between them, or"
+    assert (ran.status, ran.out) == (0, "45.0,23.0\n")
+    assert ran.err == f"warning: {path}, lines 3, 5: {note} keep all digits with numpy.save\n"
+    for options in (["--value", "[[2 7]\n [11 3]]"], ["--set", "v=[[2 7] [11 3]]"]):
+        ran = attn("compute", "--query", str(Q), "--key", str(K), "--value", "x.npy", *options)
+        assert ran.status == 0
+        assert ran.err.startswith("warning: --")
+        assert note in ran.err
+    ran = attn("compute", path, "--check", "v=[[2 7] [11 4]]")
+    assert (ran.status, ran.err.count(note)) == (1, 2)
+
+
+def test_a_fault_in_what_numpy_printed_is_placed_in_the_text_as_written(
+    tmp_path: Path, attn: Attn
+) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("query: [[5. 1.]\n [1. 010]]\nkey: [[1, 0]]\nvalue: [[1]]\n")
+    assert attn("compute", path).err == (
+        "error: query[1][1] must be a number, not '010'\n"
+        f"  --> {path}:2:6\n   |\n 2 |  [1. 010]]\n   |      ^\n"
+        "help: write it without the leading 0\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["tokens: [1 2]\nx: 1", "tokens: ['1 2', 3]", "m: [[1 2], [3 4]]", "m: [[1, 2] [3, 4]]"]
+)
+def test_what_may_be_meant_otherwise_is_left_as_it_is(text: str) -> None:
+    try:
+        parsed = parse_kindly(text, "p.yaml")
+    except AttnError as error:
+        assert "needs ',' or ']' here" in error.message  # noqa: PT017
+    else:
+        assert (parsed.text, parsed.notes) == (text, ())
+
+
+def test_training_refuses_what_numpy_printed(tmp_path: Path, attn: Attn) -> None:
+    path = tmp_path / "p.yaml"
+    sample = attn("samples", "not_like").out
+    assert "vocabulary: [" in sample
+    path.write_text(f"{sample}\nbiases: {{query: [1. 2. 3. 4.]}}\n")
+    ran = attn("train", path, "-o", tmp_path / "out.yaml")
+    assert (ran.status, ran.out) == (2, "")
+    assert "has a matrix as NumPy prints it" in ran.err
+    assert not (tmp_path / "out.yaml").exists()

@@ -241,7 +241,9 @@ class StepOptions(ShownOptions):
             tolerance = number_of("--tolerance", self.tolerance)
         if tolerance < 0:
             raise AttnError(f"--tolerance must be 0 or more, not {tolerance:g}")
-        return Expected(read_checks(self.check, inputs), tolerance)
+        notes: list[str] = []
+        values = read_checks(self.check, inputs, notes)
+        return Expected(values, tolerance, tuple(notes))
 
 
 def number_of(option: str, text: str) -> float:

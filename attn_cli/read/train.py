@@ -89,6 +89,11 @@ def _training(document: Document) -> Training:
             f"{document.name} is an NPZ archive, and training rewrites the text of a problem file",
             help="write the problem as YAML or JSON; its matrices may stay in the archive",
         )
+    if document.written is not None and document.written != document.text:
+        raise AttnError(
+            f"{document.name} has a matrix as NumPy prints it, and training rewrites the text",
+            help="put commas between its numbers",
+        )
     # Examples have words of their own.
     tree = {key: node for key, node in document.tree.items() if key != "sequences"}
     document = replace(document, tree=tree)

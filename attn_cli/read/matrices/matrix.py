@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Sized
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Source
-from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.errors import AttnError, Path, did_you_mean, dotted, folded, printable
 from attn_cli.read.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive, read_npy
 from attn_cli.read.matrices.document import Document, Member
 from attn_cli.read.matrices.files import unchanged
@@ -53,6 +54,23 @@ def _written(document: Document, node: Any, path: Path, *, whole: bool) -> Sourc
 
 
 _FORMS = "write nested lists, or the path of a .npy, .npz, .csv or .tsv file"
+
+
+_CALL = re.compile(r"(?:\w+\.)*(?:array|asarray|matrix|tensor|Tensor|Array|Parameter)\s*\(")
+_ORDERS = ("causal", "lower", "tril", "triangular", "subsequent", "look_ahead", "autoregressive")
+
+
+def _meant(text: str, path: Path) -> str:
+    """Return what to do about a text that is no matrix and no file."""
+    if _CALL.match(text):
+        return f"write the brackets alone, without '{text.partition('(')[0]}(' and ')'"
+    if path == ("mask",) and folded(text) in _ORDERS:
+        return "write causal: true, which hides the keys behind each query, and no mask"
+    if folded(text) in ("none", "null", "~", "false"):
+        return f"leave {dotted(path)} out"
+    if text.lstrip().startswith("["):
+        return "remove the quotes"
+    return _FORMS
 
 
 def is_table_file(node: Any) -> bool:
@@ -111,7 +129,9 @@ def _from_file(
     suffix = os.path.splitext(file)[1].lower()
     if file != "-" and suffix not in SUFFIXES and not os.path.exists(located):
         raise AttnError(
-            f"{dotted(path)} must be a matrix, not {shown(file)}", path=path, help=_FORMS
+            f"{dotted(path)} must be a matrix, not {shown(file)}",
+            path=path,
+            help=_meant(file, path),
         )
     stream = document.inputs.open(located, dotted(path), path)
     if suffix not in SUFFIXES:

@@ -117,9 +117,19 @@ def flag(value: Any, path: Path, *, help: str | None = None) -> bool:
         return bool(value)
     if isinstance(value, str) and value in ("true", "false") and not isinstance(value, Quoted):
         return value == "true"
+    truth = _TRUTHS.get(str(value).lower()) if isinstance(value, str | int) else None
     raise AttnError(
-        f"{dotted(path)} must be true or false, not {shown(value)}", path=path, help=help
+        f"{dotted(path)} must be true or false, not {shown(value)}",
+        path=path,
+        help=f"did you mean '{truth}'?" if truth else help,
     )
+
+
+# What people write for true and false, in small letters.
+_TRUTHS = {
+    **dict.fromkeys(("true", "yes", "y", "on", "1"), "true"),
+    **dict.fromkeys(("false", "no", "n", "off", "0", "none", "null", "~"), "false"),
+}
 
 
 def choice(value: Any, path: Path, names: tuple[str, ...]) -> str:
@@ -129,7 +139,9 @@ def choice(value: Any, path: Path, names: tuple[str, ...]) -> str:
         raise AttnError(
             f"{dotted(path)} cannot be '{printable(text)}'",
             path=path,
-            help=did_you_mean(text, names, what="it can be"),
+            help=did_you_mean(
+                text, names, what="it can be", meant=_TRUTHS if "true" in names else None
+            ),
         )
     return text
 
@@ -226,5 +238,9 @@ _HINTS = (  # compiled where an error asks for them
     (r".*\*\*.*|.*\^.*", "write the power as a decimal number, or a root as sqrt(2)"),
     (r"\d+(:\d+)+", "write one number, not a time"),
     (r"0[xXbBoO]\w+", "write it in decimal digits"),
-    (r"true|false", "write 1 or 0"),
+    (r"true|false|True|False|yes|no", "write 1 or 0, or true and false in all of the matrix"),
+    (r"null|~|None", "write a number, or leave the key out"),
+    (r"\.\.\.", "NumPy leaves numbers out of a long print: keep all of them with numpy.save"),
+    (r"[^;]*;.*", "write each row in brackets of its own: [[1, 0], [0, 1]]"),
+    (r"[+-]?[\d.]\S*(\s+[+-]?[\d.]\S*)+", "put commas between the numbers: [1, 0]"),
 )
