@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.core.place import Place
+from attn_cli.core.standing import Standing
 
 
 def place(i: range, j: range, offset: int = 0, *, batch: int = 0, head: int = 0) -> Place:
     """Return the queries i, which stand at i + offset, against the keys j."""
     rows = np.array(i, dtype=np.intp)
-    return Place(batch, head, rows, rows + offset, np.array(j, dtype=np.intp))
+    return Place(batch, head, rows, np.array(j, dtype=np.intp), Standing((offset,)))

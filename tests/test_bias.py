@@ -18,6 +18,7 @@ from attn_cli.core.bias.given import ScoreBias
 from attn_cli.core.bias.relative import RelativeBias, bucket
 from attn_cli.core.heads import GROUPINGS, key_head
 from attn_cli.core.normalizers.softmax import normalize
+from attn_cli.core.standing import Standing
 from tests.places import place
 
 RNG = np.random.default_rng(13)
@@ -107,7 +108,7 @@ def test_the_forms_are_one_after_a_causal_softmax(seed: int, offset: int, heads:
     scores = np.random.default_rng(seed).normal(size=(N_Q, N_K))
     at = place(range(N_Q), range(N_K), offset, head=heads - 1)
     biased = {form: scores + Alibi(slopes(heads, "plain"), form, N_K).values(at) for form in FORMS}
-    causal = at.j[None, :] <= at.p[:, None]
+    causal = at.j[None, :] <= at.p_i[:, None]
     everywhere = np.ones_like(causal)
     for visible, forms in ((causal, tuple(FORMS)), (everywhere, ("signed", "key", "last_key"))):
         found = [normalize(np.where(visible, biased[form], -np.inf), visible) for form in forms]
@@ -117,7 +118,7 @@ def test_the_forms_are_one_after_a_causal_softmax(seed: int, offset: int, heads:
 
 def test_formulas_of_alibi() -> None:
     def formula(form: str, *offsets: int) -> str:
-        return Alibi(slopes(3, "paper"), form, 7, offsets).formula
+        return Alibi(slopes(3, "paper"), form, 7, Standing(offsets)).formula
 
     assert formula("distance", 0) == "alibi (-m |i - j|)"
     assert formula("distance", 3) == "alibi (-m |i + 3 - j|)"
@@ -218,7 +219,7 @@ def test_relative_bias_is_that_of_t5_where_nothing_is_said() -> None:
 def test_formulas_of_what_is_learned_or_given() -> None:
     table = np.zeros((32, 1))
     assert RelativeBias(table).formula == "relative_bias[bucket(j - i), head]"
-    offset = RelativeBias(table, offsets=(3,))
+    offset = RelativeBias(table, standing=Standing((3,)))
     assert offset.formula == "relative_bias[bucket(j - (i + 3)), head]"
     assert ScoreBias(np.zeros((1, 1, 1, 1))).formula == "score_bias"
 

@@ -21,7 +21,8 @@ NAMES = [
 ]  # fmt: skip
 KEYS = {
     "mask.true_means", "causal", "window", "order", "mask_fill", "empty_rows", "scale_placement",
-    "grouping", "axes", "rope.interleaved", "alibi.slopes", "alibi.form", "positions.layout",
+    "grouping", "axes", "rope.interleaved", "past.rotated",
+    "alibi.slopes", "alibi.form", "positions.layout",
     "precision.scaled", "precision.scores", "precision.softmax", "precision.weighted_sum",
 }  # fmt: skip
 
@@ -60,7 +61,7 @@ def test_a_knob_has_several_answers_and_a_default_among_them(name: str) -> None:
     assert len(knob.values) == len(knob.answers) > 1
     assert all(knob.values.values())
     assert knob.question.endswith("?")
-    if name in {"mask.true_means", "causal", "window"}:
+    if name in {"mask.true_means", "causal", "window", "past.rotated"}:
         assert knob.default is None
     else:
         assert text(knob.default) in knob.values
@@ -84,6 +85,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "axes": ("bhsd", "bshd", "bhsd", "bhsd", "bhsd"),
     "positions.layout": NONE * 5,
     "rope.interleaved": ("-", "false", "false", "false", "false"),
+    "past.rotated": ("-", "true", "true", "true", "true"),
     "alibi.slopes": ("-", "paper", "-", "-", "-"),
     "alibi.form": ("-", "distance", "-", "-", "-"),
 }
@@ -154,6 +156,7 @@ OTHERS: dict[str, dict[str, str]] = {
         "false": "hf-eager gemma-2 gpt-oss",
         "true": "x-transformers opennmt",
     },
+    "past.rotated": {"true": "hf-eager gemma-2 gpt-oss opennmt", "false": "x-transformers"},
     "alibi.slopes": {"paper": "hf-eager x-transformers opennmt"},
     "alibi.form": {"distance": "x-transformers opennmt", "last_key": "hf-eager"},
 }

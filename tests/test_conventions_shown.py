@@ -85,6 +85,7 @@ def test_only_rows_that_differ_then_what_only_some_have() -> None:
         "order": ["flash-attn", "onnx"],
         "precision.softmax": ["onnx"],
         "rope.interleaved": ["flash-attn", "onnx"],
+        "past.rotated": ["flash-attn", "onnx"],
         "alibi.slopes": ["flash-attn"],
         "alibi.form": ["flash-attn"],
     }
@@ -198,7 +199,7 @@ def test_json_of_a_comparison() -> None:
         "onnx@1.21": {"weights": [[9, 0.5]]},
     }
     assert {row["knob"] for row in document["only_some"]} == {
-        "order", "precision.softmax", "rope.interleaved",
+        "order", "precision.softmax", "rope.interleaved", "past.rotated",
     }  # fmt: skip
 
 

@@ -77,16 +77,21 @@ def test_the_json_document(attn: Attn) -> None:
     assert conventions["like"] is None
     assert conventions["mask.true_means"] == "attend"  # as written
     assert conventions["mask_fill"] == {"value": "-inf", "how": "select"}
-    types = dict.fromkeys(("accumulate", "scores", "softmax", "output"), "float64")
+    types = dict.fromkeys(
+        ("accumulate", "scaled", "scores", "softmax", "weighted_sum", "output", "rope", "norm"),
+        "float64",
+    )
     stages = {"masked": "s where the mask attends, else -inf"}
     nothing = (
         "heads", "kv_heads", "key_heads", "positions", "past", "qk_norm", "rope", "causal",
-        "window", "key_lengths", "documents", "top_k", "temperature", "dropout", "batch", "head",
+        "window", "key_lengths", "key_start", "past_rotated", "rope_positions", "documents",
+        "top_k", "temperature", "dropout", "batch", "head",
     )  # fmt: skip
     assert document["settings"] == {
         **dict.fromkeys(nothing),
         "score": {"function": "scaled"}, "scale": 1 / math.sqrt(3), "scale_placement": "scores",
-        "axes": "bhsd", "offset": 0, "mask": "the mask attends", "order": ["masked"],
+        "axes": "bhsd", "offset": 0, "query_positions": [[0, 3]], "key_positions": [[0, 3]],
+        "mask": "the mask attends", "order": ["masked"],
         "stages": stages, "normalize": "softmax", "empty_rows": "zero", "output_gate": False,
         "layout": "rows", "dtype": "float64", "precision": types, "nonfinite": "refuse",
         "rows": [2],

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place
-from attn_cli.core.ranges import Ranges, hull
+from attn_cli.core.ranges import Ranges, hull, union
+from attn_cli.core.standing import Standing
 from attn_cli.core.visible.base import (
     CODES,
     REASONS,
@@ -41,7 +42,7 @@ def seen(scheme: Scheme, at: Place) -> list[list[bool]]:
 
 def loop(at: Place, sees: Callable[[int, int], bool]) -> list[list[bool]]:
     """The same from p and j, cell by cell."""
-    return [[sees(int(p), int(j)) for j in at.j] for p in at.p]
+    return [[sees(int(p), int(j)) for j in at.j] for p in at.p_i]
 
 
 def counts(*schemes: Scheme, n: int = 6) -> list[int]:
@@ -98,7 +99,7 @@ def test_key_lengths() -> None:
     for batch, length in enumerate((3, 0)):
         at = place(range(N_Q), range(1, N_K), 2, batch=batch)
         assert seen(scheme, at) == [[j < length for j in range(1, N_K)]] * N_Q
-        assert hull(scheme.reach(at, N_K)) == scheme.open(at, N_K) == (0, length)
+        assert scheme.reach(at, N_K) == scheme.open(at, N_K) == union([(0, length)])
 
 
 def test_documents() -> None:
@@ -128,9 +129,9 @@ def test_the_mask_of_the_user() -> None:
 
 def test_codes_name_the_first_reason() -> None:
     assert REASONS == (
-        "visible", "causal", "window", "length", "document", "sparse", "user", "top_k",
+        "visible", "causal", "window", "length", "document", "sparse", "user", "top_k", "start",
     )  # fmt: skip
-    assert [CODES[reason] for reason in REASONS] == list(range(8))
+    assert [CODES[reason] for reason in REASONS] == list(range(9))
     none = np.zeros((1, 1, N_Q, N_K), dtype=np.bool_)
     row = np.arange(N_K) != 0
     schemes: list[Scheme] = [
@@ -188,7 +189,7 @@ def test_reaches_are_no_wider_than_they_need_be() -> None:
 def standing(p: tuple[int, ...], batch: int = 0) -> Place:
     """Queries that stand at these positions, against no keys."""
     positions = np.array(p, dtype=np.intp)
-    return Place(batch, 0, np.arange(len(p)), positions, np.arange(0))
+    return Place(batch, 0, np.arange(len(p)), np.arange(0), Standing(query=positions[None]))
 
 
 COUNTS = st.integers(0, 9)
@@ -213,14 +214,12 @@ def test_a_reach_excludes_no_key_that_is_seen(
     batch: int,
 ) -> None:
     p = np.array(positions, dtype=np.intp)
-    at = Place(batch, 0, np.arange(len(p)), p, np.arange(n_k))
+    at = Place(batch, 0, np.arange(len(p)), np.arange(n_k), Standing(query=p[None]))
     schemes = [scheme for scheme in some if scheme is not None]
     for scheme in schemes:
         sees = np.broadcast_to(scheme.sees(at), (len(p), n_k))
         assert not sees[:, outside(scheme.reach(at, n_k), n_k)].any()
-        start, stop = scheme.open(at, n_k)
-        assert start >= stop or 0 <= start < stop <= n_k
-        assert sees[:, start : max(start, stop)].all()
+        assert sees[:, ~outside(scheme.open(at, n_k), n_k)].all()
     sees = all_of(schemes, at)
     assert not sees[:, outside(common_reach(schemes, at, n_k), n_k)].any()
     start, stop = open_to_all(schemes, at, n_k)
@@ -240,13 +239,13 @@ def outside(ranges: Ranges, n_k: int) -> Bools:
 
 def test_formulas() -> None:
     assert Causal().formula == "j <= i"
-    assert Causal(0, (2,)).formula == "j <= i + 2"
-    assert Causal(0, (-2, -2)).formula == "j <= i - 2"
-    assert Causal(3, (2, 5)).formula == "j <= i + offset[batch] or j < 3"
+    assert Causal(0, Standing((2,))).formula == "j <= i + 2"
+    assert Causal(0, Standing((-2, -2))).formula == "j <= i - 2"
+    assert Causal(3, Standing((2, 5))).formula == "j <= i + offset[batch] or j < 3"
     assert Window(2, 0).formula == "i - 2 <= j <= i"
-    assert Window(2, 1, offsets=(3, 3)).formula == "i + 1 <= j <= i + 4"
+    assert Window(2, 1, standing=Standing((3, 3))).formula == "i + 1 <= j <= i + 4"
     text = "i + offset[batch] - 2 <= j <= i + offset[batch] + 1"
-    assert Window(2, 1, offsets=(3, 4)).formula == text
+    assert Window(2, 1, standing=Standing((3, 4))).formula == text
     assert Window(-1, 1, 2, 4).formula == "j <= i + 1 or j < 4"
     assert Window(2, -1, 4, 2).formula == "j >= i - 2 or j < 4"
     assert Window(-1, -1, 4, 2).formula == "any j"

@@ -55,6 +55,7 @@ CASES: dict[str, tuple[str, str]] = {
     "--offset": (f"{GIVEN}causal: true\noffset: 0\n", "2"),
     "--window": (SQUARE, "{left: 1, right: 0}"),
     "--key-lengths": (GIVEN, "2"),
+    "--key-start": (GIVEN, "1"),
     "--documents": (SQUARE, "[a, a, b]"),
     "--prefix": (f"{SQUARE}causal: true\n", "2"),
     "--sink-tokens": (f"{SQUARE}window: {{keys: 1}}\n", "1"),

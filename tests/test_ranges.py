@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from attn_cli.core.arrays import Bools, Integers
 from attn_cli.core.place import Place
-from attn_cli.core.ranges import Range, Ranges, hull, intersection, union, without
+from attn_cli.core.ranges import Range, Ranges, hull, intersection, longest, runs, union, without
 from attn_cli.core.select import Selection, among
+from attn_cli.core.standing import Standing
 from attn_cli.core.visible.base import Scheme, all_of, common_reach, open_to_all
 from attn_cli.core.visible.causal import Causal
 from attn_cli.core.visible.document import FEW, Documents
@@ -60,7 +61,7 @@ IDS = st.lists(st.integers(0, 3), min_size=N_K, max_size=N_K)
 
 def at(rows: list[int], offset: int = 0) -> Place:
     i = np.array(rows, dtype=np.intp)
-    return Place(0, 0, i, i + offset, np.arange(N_K))
+    return Place(0, 0, i, np.arange(N_K), Standing((offset,)))
 
 
 def seen(schemes: list[Scheme], place: Place) -> Bools:
@@ -108,8 +109,7 @@ def test_reach_and_open(some: list[Scheme], rows: list[int], offset: int) -> Non
 def test_what_is_open_is_as_wide_as_can_be(
     which: int, left: int, right: int, beginning: int, first: int, count: int, offset: int
 ) -> None:
-    """For neighbouring queries: all of them see no key beside it, but for a window apart from
-    the beginning, of which one range alone is told."""
+    """For neighbouring queries it is the longest range of keys that all of them see."""
     rows = list(range(first, min(first + count, N_Q)))
     scheme: Scheme = (
         Causal(beginning),
@@ -117,13 +117,9 @@ def test_what_is_open_is_as_wide_as_can_be(
         KeyLengths((beginning,)),
     )[which]
     place = at(rows, offset)
-    start, stop = open_to_all([scheme], place, N_K)
-    keys = {int(key) for key in np.flatnonzero(np.broadcast_to(
-        scheme.sees(place), (len(rows), N_K)).all(axis=0))}  # fmt: skip
-    told = set(range(start, stop))
-    assert told <= keys
-    rest = keys - told
-    assert not rest or (rest == set(range(beginning)) and which == 1)
+    sees = np.broadcast_to(scheme.sees(place), (len(rows), N_K))
+    seen_by_all: Bools = np.logical_and.reduce(sees, axis=0)
+    assert open_to_all([scheme], place, N_K) == longest(runs(seen_by_all))
 
 
 @given(IDS, IDS.map(sorted), ROWS)
@@ -133,8 +129,7 @@ def test_documents_in_one_piece(query_ids: list[int], key_ids: list[int], rows: 
     own = {query_ids[row] for row in rows}
     keys = {key for key in range(N_K) if key_ids[key] in own}
     assert keys_of(scheme.reach(at(rows), N_K)) == keys
-    start, stop = scheme.open(at(rows), N_K)
-    assert set(range(start, stop)) == (keys if len(own) == 1 else set())
+    assert keys_of(scheme.open(at(rows), N_K)) == (keys if len(own) == 1 else set())
 
 
 def test_documents_in_pieces() -> None:
@@ -143,28 +138,28 @@ def test_documents_in_pieces() -> None:
 
     def place(*rows: int) -> Place:
         i = np.array(rows)
-        return Place(0, 0, i, i, np.arange(6))
+        return Place(0, 0, i, np.arange(6))
 
-    assert scheme.reach(place(0), 6) == ((0, 3),)
+    assert scheme.reach(place(0), 6) == ((0, 1), (2, 3))
     assert scheme.reach(place(3, 4), 6) == ((3, 5),)
-    assert scheme.reach(place(0, 4), 6) == ((0, 5),)
-    assert scheme.open(place(0), 6) == (0, 0)
-    assert scheme.open(place(3, 4), 6) == (3, 5)
-    assert scheme.open(place(2, 3), 6) == (0, 0)
+    assert scheme.reach(place(0, 4), 6) == ((0, 1), (2, 5))
+    assert scheme.open(place(0), 6) == ((0, 1), (2, 3))
+    assert scheme.open(place(3, 4), 6) == ((3, 5),)
+    assert scheme.open(place(2, 3), 6) == ()
 
 
 def test_documents_of_another_batch_entry() -> None:
     scheme = Documents(np.array([[0, 0], [5, 6]]), np.array([[1, 0, 0], [6, 5, 5]]))
-    place = Place(1, 0, np.array([1]), np.array([1]), np.arange(3))
+    place = Place(1, 0, np.array([1]), np.arange(3))
     assert scheme.reach(place, 3) == ((0, 1),)
-    assert scheme.open(place, 3) == (0, 1)
+    assert scheme.open(place, 3) == ((0, 1),)
 
 
 @pytest.mark.parametrize("many", [FEW, FEW + 1])
 def test_many_documents_reach_all(many: int) -> None:
     """Rather than be looked up one by one."""
     queries, keys = np.arange(many)[None], np.repeat(np.arange(many), 2)[None, 2:]
-    place = Place(0, 0, np.arange(many), np.arange(many), np.arange(keys.size))
+    place = Place(0, 0, np.arange(many), np.arange(keys.size))
     assert Documents(queries, keys).reach(place, keys.size) == ((0, 2 * many - 2),)
     without_first = Documents(queries, keys + (keys == 1) * many)  # the ids 0 and 1 are nowhere
     start = 0 if many > FEW else 2

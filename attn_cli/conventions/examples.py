@@ -176,6 +176,18 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             steps=("q_rotated",),
         ),
     ),
+    "past.rotated": (
+        Example(
+            problem={
+                "query": [[1, 0]],
+                "key": [[1, 0]],
+                "value": [[1]],
+                "past": {"key": [[[[1, 0], [1, 0]]]], "value": [[[[3], [5]]]]},
+                "score": "dot",
+                "rope": {"base": 10000},
+            },
+        ),
+    ),
     "alibi.slopes": (
         Example(
             problem={

@@ -83,10 +83,12 @@ FLASH_ATTN = Preset(
         "grouping": "interleave",
         "axes": "bshd",
         "rope.interleaved": False,
+        "past.rotated": True,
         "alibi.slopes": "paper",
         "alibi.form": "distance",
     },
     sources=(
+        "documentation of flash_attn_with_kvcache (rotary_cos: the cache gets rotated keys)",
         "README of flash-attention: 2.1, window_size, alibi_slopes",
         "tests/test_util.py: attention_ref",
         "flash_attn/modules/mha.py: get_alibi_slopes",
@@ -211,12 +213,13 @@ X_TRANSFORMERS = Preset(
         "grouping": "tile",
         "axes": "bhsd",
         "rope.interleaved": True,
+        "past.rotated": False,
         "alibi.slopes": "paper",
         "alibi.form": "distance",
     },
     sources=(
         "x_transformers/attend.py",
-        "x_transformers/x_transformers.py: max_attend_past, AlibiPositionalBias",
+        "x_transformers/x_transformers.py: max_attend_past, AlibiPositionalBias, cached_kv",
     ),
     notes=(
         "a row that sees no key has output 0, but the weights that it returns are uniform",

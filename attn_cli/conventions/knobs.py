@@ -3,7 +3,7 @@
 A knob has the name of the key of a problem that sets it: `alibi.form` is `form` in `alibi`. Its
 values are written as they stand in a problem, but for three that only a preset can set: how a bare
 number as `window` is read, the alignment `cache`, and the types `dtype`, `accumulate` and
-`at least float32` of `precision`, which depend on the problem's own type. Three questions have no
+`at least float32` of `precision`, which depend on the problem's own type. Four questions have no
 default, because the systems are split and a wrong guess goes unseen: there attn asks.
 """
 
@@ -232,6 +232,14 @@ _KNOBS = (
             Answer(True, "2m and 2m + 1: neighbours"),
         ),
         default=False,
+    ),
+    Knob(
+        "past.rotated",
+        "has rope turned the keys of a cache already?",
+        (
+            Answer(True, "yes: the cache holds keys as they come out of rope"),
+            Answer(False, "no: rope turns them again with the new ones"),
+        ),
     ),
     Knob(
         "alibi.slopes",

@@ -20,6 +20,7 @@ HF_EAGER = Preset(
         "grouping": "interleave",
         "axes": "bhsd",
         "rope.interleaved": False,
+        "past.rotated": True,
         "alibi.slopes": "paper",
         "alibi.form": "last_key",
     },
@@ -54,6 +55,7 @@ GPT_OSS = Preset(
         "precision.weighted_sum": "dtype",
         "grouping": "interleave",
         "rope.interleaved": False,
+        "past.rotated": True,
     },
     sources=(
         "gpt_oss/torch/model.py: sdpa, _apply_rotary_emb",
@@ -85,6 +87,7 @@ GEMMA_2 = Preset(
         "grouping": "interleave",
         "axes": "bhsd",
         "rope.interleaved": False,
+        "past.rotated": True,
     },
     sources=(
         "transformers/models/gemma2/modeling_gemma2.py: eager_attention_forward",
@@ -140,11 +143,12 @@ OPENNMT = Preset(
         "axes": "bhsd",
         "positions.layout": "interleaved",
         "rope.interleaved": True,
+        "past.rotated": True,
         "alibi.slopes": "paper",
         "alibi.form": "distance",
     },
     sources=(
-        "onmt/modules/multi_headed_attn.py: scaled dot, rotary_interleave",
+        "onmt/modules/multi_headed_attn.py: scaled dot, rotary_interleave, layer_cache",
         "onmt/modules/alibi_position_bias.py, onmt/modules/position_ffn.py",
         "onmt/decoders/transformer.py: the window",
     ),

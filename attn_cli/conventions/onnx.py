@@ -20,12 +20,14 @@ _ONNX_SETTINGS: dict[str, Plain] = {
     "grouping": "interleave",
     "axes": "bhsd",
     "rope.interleaved": False,
+    "past.rotated": True,
 }
 # Windows came with opset 25.
 _NO_WINDOW = {name: value for name, value in _ONNX_SETTINGS.items() if name != "window"}
 _ONNX_NOTES = (
     "truly raw q k^T is no output: qk_matmul_output_mode 0 is scaled already",
     "softmax_precision, where it is given, is precision: {softmax: ...}",
+    "a cache holds keys as they come in, from RotaryEmbedding if the model has it",
     "a mask of three axes is (heads, queries, keys)",
 )
 

@@ -28,6 +28,7 @@ from attn_cli.core.ranges import Ranges, intersection
 from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import Block, ScoreFunction
 from attn_cli.core.select import Selection, largest
+from attn_cli.core.standing import Standing
 from attn_cli.core.visible.base import REASONS, Lead, all_of, codes, common_reach
 from attn_cli.dataclass import dataclass
 
@@ -42,7 +43,7 @@ class Entry:
     batch: int
     head: int
     i: Integers  # the numbers of the query rows
-    p: Integers  # where each stands among the keys
+    standing: Standing
     Q: Array  # as they meet the keys, in the wide type
     K: Array
     function: tuple[ScoreFunction, Parameters]  # the innermost, with its parameters
@@ -57,7 +58,7 @@ class Entry:
     def place(self, rows: slice, keys: slice) -> Place:
         """Return the place of a block."""
         j = np.arange(keys.start, keys.stop, keys.step or 1)
-        return Place(self.batch, self.head, self.i[rows], self.p[rows], j)
+        return Place(self.batch, self.head, self.i[rows], j, self.standing)
 
     def reach(self, rows: slice, n_k: int) -> Ranges:
         """Return the ranges of keys outside which these queries see none."""

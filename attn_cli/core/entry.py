@@ -3,7 +3,9 @@
     q, k, v                     as given, or projected
     q_normed, k_normed          QK norm, of the new keys alone
     present_key, present_value  the past, then the new
-    q_rotated, k_rotated        rope: queries where they stand, keys by their number
+    q_rotated, k_rotated        rope, by the positions of queries and keys; where the keys of the
+                                past are rotated already, k_rotated are the new ones alone, and
+                                present_key comes after it
     sqrt(scale) q, ...          where the scale is placed before the product
 
 K and V belong to a key head, which several query heads may share: they are made once.
@@ -53,10 +55,9 @@ class Preparation:
         """Compute Q, K and V of one batch entry and query head, and prepare its blocks."""
         problem, rows, wide = self.problem, self.rows, self.problem.precision.wide
         batch, head = problem.entry(lead)
-        p = rows + problem.offset(batch)
         key_lead = lead if problem.heads is None else (*lead[:-1], problem.key_heads[head])
         none = np.zeros((len(rows), 0), dtype=problem.dtype)
-        Q = self._query(lead, p) if self.in_blocks or self.wanted & OF_QUERIES else none
+        Q = self._query(lead) if self.in_blocks or self.wanted & OF_QUERIES else none
         K = none
         if self.in_blocks or self.wanted & OF_KEYS:
             K = self._once(self._keys, key_lead, self._key)
@@ -72,7 +73,7 @@ class Preparation:
             batch=batch,
             head=head,
             i=rows,
-            p=p,
+            standing=problem.standing,
             Q=Q,
             K=K,
             function=score.innermost(parameters),
@@ -107,7 +108,7 @@ class Preparation:
         """Return rows of Q, K or V, summed in the wide type."""
         return source.rows(lead, rows, self.problem.precision.wide)
 
-    def _query(self, lead: Lead, p: Integers) -> Array:
+    def _query(self, lead: Lead) -> Array:
         """Return the queries as they meet the keys."""
         problem, treatment = self.problem, self.problem.treatment
         wide = problem.precision.wide
@@ -119,7 +120,8 @@ class Preparation:
                 "q_normed", lead, treatment.query_norm(q, problem.precision.norm), self.rows
             )
         if treatment.rope is not None:
-            q = self._step("q_rotated", lead, treatment.rope(wide(q), p), self.rows)
+            p_i = problem.turned_at.queries(problem.entry(lead)[0], self.rows)
+            q = self._step("q_rotated", lead, treatment.rope(wide(q), p_i), self.rows)
         return q
 
     def _key(self, lead: Lead) -> Array:
@@ -131,11 +133,24 @@ class Preparation:
         k = self._step("k", lead, self._projected(problem.key, lead, slice(None)))
         if treatment.key_norm is not None:
             k = self._step("k_normed", lead, treatment.key_norm(k, problem.precision.norm))
-        if problem.past is not None:
-            k = self._step("present_key", lead, self._behind(problem.past.key, lead, k))
+        past = problem.past
+        if past is not None and not past.rotated:
+            k = self._step("present_key", lead, self._behind(past.key, lead, k))
         if treatment.rope is not None:
-            k = self._step("k_rotated", lead, treatment.rope(wide(k), np.arange(len(k))))
+            p_j = problem.turned_at.keys(problem.entry(lead)[0], self._turned_keys(len(k)))
+            k = self._step("k_rotated", lead, treatment.rope(wide(k), p_j))
+        if past is not None and past.rotated:
+            k = self._step("present_key", lead, self._behind(past.key, lead, k))
         return k
+
+    def _turned_keys(self, count: int) -> Integers:
+        """Return the numbers of the keys that rope turns, as its positions count them.
+
+        Given positions of a rotated past are of the new keys alone.
+        """
+        problem = self.problem
+        first = 0 if problem.treatment.positions is not None else problem.n_k - count
+        return np.arange(first, first + count)
 
     def _value(self, lead: Lead) -> Array:
         """Return the values of a key head, the past first."""

@@ -77,7 +77,7 @@ def _keys_a_row(problem: Problem, plan: Plan, *, by_tiles: bool) -> float:
 
 def _keys_of(problem: Problem, selection: Selection | None, i: Integers, *, by_tiles: bool) -> int:
     """Return how many keys these queries reach, in the first batch entry; tiles follow a stride."""
-    at = Place(0, 0, i, i + problem.offset(0), i[:0])
+    at = Place(0, 0, i, i[:0], problem.standing)
     visible = common_reach(problem.rules.schemes, at, problem.n_k)
     if selection is None:
         return _count(visible)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from attn_cli.core.axes import OF_SCORES
-from attn_cli.core.place import standing
 from attn_cli.core.problem import Problem, Projection
 
 
@@ -62,16 +61,22 @@ def _turned(problem: Problem) -> dict[str, str]:
     if treatment.key_norm is not None and problem.key is not None:
         found["k_normed"] = f"k_normed = {treatment.key_norm.formula('k')}"
         key = "k_normed"
+    present_key = past is not None and problem.key is not None
     if past is not None:
-        if problem.key is not None:
+        if present_key and not past.rotated:
             found["present_key"] = f"present_key = the past, then {key}"
             key = "present_key"
         found["present_value"] = "present_value = the past, then v"
     if treatment.rope is not None:
         query = "q" if treatment.query_norm is None else "q_normed"
-        stands = standing(problem.offsets)
-        found["q_rotated"] = f"q_rotated = {treatment.rope.formula(query, stands)}"
-        found["k_rotated"] = f"k_rotated = {treatment.rope.formula(key, 'j')}"
+        at = problem.turned_at
+        found["q_rotated"] = f"q_rotated = {treatment.rope.formula(query, at.text())}"
+        p_j = at.key_text
+        if past is not None and past.rotated and p_j == "j":
+            p_j = f"j + {past.length}"
+        found["k_rotated"] = f"k_rotated = {treatment.rope.formula(key, p_j)}"
+    if present_key and past is not None and past.rotated:
+        found["present_key"] = "present_key = the past, then k_rotated"
     return found
 
 
@@ -107,10 +112,12 @@ def _scores(problem: Problem) -> str:
 
 def _met(problem: Problem, formula: str) -> str:
     """Write a product of Q and K with the names of the steps that meet, and the scale on them."""
-    treatment, past = problem.treatment, problem.past is not None
+    treatment, past = problem.treatment, problem.past
     rotated, normed = treatment.rope is not None, treatment.query_norm is not None
     Q = "q_rotated" if rotated else "q_normed" if normed else "Q"
-    K = "k_rotated" if rotated else "present_key" if past else "k_normed" if normed else "K"
+    K = "k_rotated" if rotated else "k_normed" if normed else "K"
+    if past is not None and (not rotated or past.rotated):
+        K = "present_key"
     scale = f"{problem.scale:g}"
     if problem.placement == "query":
         Q = f"({scale} {Q})"

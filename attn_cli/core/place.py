@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from attn_cli.core.arrays import Bools, Integers
+from attn_cli.core.standing import TOP_LEFT, Standing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,15 +20,25 @@ Kind = TypeVar("Kind", bound=np.generic)
 class Place(NamedTuple):
     """Some queries against some keys, of one batch entry and one query head.
 
-    i are the numbers of the query rows, p where they stand among the keys: p = i + offset, which
-    may be below 0 or beyond the last key. j are the numbers of the keys, from 0, the past first.
+    i are the numbers of the query rows, j those of the keys, from 0, the past first. Their
+    positions, which may be below 0 or beyond the last key, follow from `standing`.
     """
 
     batch: int  # 0 where there is no such axis
     head: int  # 0 where there is no such axis
     i: Integers
-    p: Integers
     j: Integers
+    standing: Standing = TOP_LEFT
+
+    @property
+    def p_i(self) -> Integers:
+        """The positions of the queries, (len(i))."""
+        return self.standing.queries(self.batch, self.i)
+
+    @property
+    def p_j(self) -> Integers:
+        """The positions of the keys, (len(j))."""
+        return self.standing.keys(self.batch, self.j)
 
     @property
     def keys(self) -> slice:
@@ -49,8 +60,8 @@ def near(of: Integers, j: Integers, left: int, right: int) -> Bools:
     """Return (len(of) x len(j)) True where of - left <= j <= of + right, of each query its own."""
     if not (len(of) and len(j)):
         return np.zeros((len(of), len(j)), dtype=np.bool_)
-    step = int(j[-1] - j[0]) // (len(j) - 1) if len(j) > 1 else 1
-    if (of[1:] - of[:-1] != step).any():
+    step = int(j[1] - j[0]) if len(j) > 1 else 1
+    if step < 1 or (of[1:] - of[:-1] != step).any() or (j[1:] - j[:-1] != step).any():
         found: Bools = j[None, :] >= of[:, None] - left
         found &= j[None, :] <= of[:, None] + right
         return found
@@ -61,20 +72,3 @@ def near(of: Integers, j: Integers, left: int, right: int) -> Bools:
     start, stop = -((lowest + left) // step), (right - lowest) // step + 1
     whole[max(start, 0) : max(stop, 0)] = True
     return np.ndarray((len(of), len(j)), np.bool_, whole, len(of) - 1, (-1, 1)).copy()
-
-
-def standing(offsets: tuple[int, ...], shift: int = 0) -> str:
-    """Write p + shift in terms of i: "i + 3", or "i + offset[batch]" where batch entries differ."""
-    if len(set(offsets)) == 1:
-        return "i" + _signed(offsets[0] + shift)
-    return "i + offset[batch]" + _signed(shift)
-
-
-def bracketed(offsets: tuple[int, ...]) -> str:
-    """Write p in terms of i as it stands behind a minus: "i" or "(i + 3)"."""
-    p = standing(offsets)
-    return p if p == "i" else f"({p})"
-
-
-def _signed(number: int) -> str:
-    return f" {'-' if number < 0 else '+'} {abs(number)}" if number else ""

@@ -229,7 +229,7 @@ def _step(
     lead, sizes, lead_axes = _lead_of(problem, name)
     free = tuple(axis for axis in lead if chosen[axis] is None)
     words = () if problem.next_word is None else problem.next_word.vocabulary
-    past = problem.n_k - problem.value.count if name in NEW_KEYS else 0
+    past = problem.n_k - problem.value.count if _of_new_keys(problem, name) else 0
     labels: dict[str, Labels] = {
         "token": problem.token_labels,
         "query": labels_of(problem.query_tokens, rows, problem.n_q),
@@ -262,6 +262,12 @@ def _step(
         rows=held,
         dtype=np.dtype(np.uint8) if name == "visible" else problem.precision.of(name).carrier,
     )
+
+
+def _of_new_keys(problem: Problem, name: str) -> bool:
+    """Whether a step has the new keys alone, without those of the past."""
+    rotated = problem.past is not None and problem.past.rotated
+    return name in NEW_KEYS or (rotated and name == "k_rotated")
 
 
 def _lead_of(problem: Problem, name: str) -> tuple[range, Lead, tuple[str, ...]]:

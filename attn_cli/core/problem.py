@@ -19,6 +19,7 @@ from attn_cli.core.parameter import Parameters
 from attn_cli.core.precision import Precision
 from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import Layout, ScoreFunction
+from attn_cli.core.standing import Standing
 from attn_cli.core.visible.base import Lead
 from attn_cli.dataclass import dataclass
 from attn_cli.record import Labels
@@ -84,6 +85,7 @@ class Past:
 
     key: Array
     value: Array
+    rotated: bool = False  # whether rope has turned these keys already
 
     @property
     def length(self) -> int:
@@ -93,11 +95,15 @@ class Past:
 
 @dataclass(frozen=True)
 class Treatment:
-    """What is done to q and k before they meet: a norm of each head's rows, and rotation."""
+    """What is done to q and k before they meet: a norm of each head's rows, and rotation.
+
+    `positions` are those that rope goes by if they are not the problem's own.
+    """
 
     query_norm: HeadNorm | None = None
     key_norm: HeadNorm | None = None
     rope: Rope | None = None
+    positions: Standing | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +123,7 @@ class Problem:
     positions: Positions | None  # added to the embeddings
     past: Past | None
     treatment: Treatment
-    offsets: tuple[int, ...]  # of each batch entry: query i stands at key i + offset
+    standing: Standing  # the positions of queries and keys
     score: ScoreFunction
     parameters: Parameters
     scale: float
@@ -180,9 +186,10 @@ class Problem:
         """How many keys there are, the past included."""
         return self.value.count + (self.past.length if self.past else 0)
 
-    def offset(self, batch: int) -> int:
-        """Return where query 0 of a batch entry stands among the keys."""
-        return self.offsets[batch if len(self.offsets) > 1 else 0]
+    @property
+    def turned_at(self) -> Standing:
+        """The positions that rope goes by."""
+        return self.treatment.positions or self.standing
 
     def entry(self, lead: Lead) -> tuple[int, int]:
         """Return the batch entry and the query head of a lead, 0 for an axis that is not there."""

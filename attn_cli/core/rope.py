@@ -8,7 +8,17 @@
 
 Su et al. 2021 (arXiv 2104.09864). After it q.k depends on where the two stand only by their
 distance. The two layouts are the same up to a permutation of the features of Q and of K. `dims` is
-even and at most d; the features from `dims` on stay as they are. Scalings change the frequencies,
+even and at most d; the features from `dims` on stay as they are.
+
+Multimodal rope has three positions for each token: temporal, height and width. `sections` (t, h, w)
+with t + h + w = dims/2 says how many pairs go by each:
+
+    blocks   the first t pairs by the temporal position, the next h by the height, the last w by the
+             width. Qwen2-VL (arXiv 2409.12191), section 2.1, as in transformers
+    in turn  pair m by the height if m mod 3 = 1 and m < 3h, by the width if m mod 3 = 2 and
+             m < 3w, else by the temporal position. Qwen3-VL, as in transformers
+
+Scalings change the frequencies,
 so that a model can read more than it was trained on:
 
     linear   frequency / factor. Chen et al. 2023 (arXiv 2306.15595)
@@ -72,6 +82,24 @@ class Rope:
     dims: int
     scaling: Scaling | None = None
     types: RopeTypes = EXACT
+    sections: tuple[int, ...] | None = None
+    in_turn: bool = False
+
+    def rows(self) -> Integers:
+        """Return the row of positions that each pair goes by, (dims/2); with sections.
+
+        >>> Rope(10000, False, 8, sections=(2, 1, 1)).rows().tolist()
+        [0, 0, 1, 2]
+        >>> Rope(10000, False, 8, sections=(2, 1, 1), in_turn=True).rows().tolist()
+        [0, 1, 2, 0]
+        """
+        assert self.sections is not None
+        if not self.in_turn:
+            return np.repeat(np.arange(3), self.sections)
+        found = np.zeros(self.dims // 2, dtype=np.intp)
+        for row in (1, 2):
+            found[row : 3 * self.sections[row] : 3] = row
+        return found
 
     def frequencies(self) -> Array:
         """Return how far each pair turns from one position to the next, (dims/2) in float64."""
@@ -85,8 +113,9 @@ class Rope:
     def __call__(self, x: Array, positions: Integers) -> Array:
         """Return x, (n, d), turned row by row; leading axes are turned alike.
 
-        Each operation is rounded to the type that `types` has for it, float64 unless a problem
-        says otherwise; the result is float32 where x is, else float64.
+        `positions` are (n), or with sections (3, n): temporal, height, width. Each operation is
+        rounded to the type that `types` has for it, float64 unless a problem says otherwise; the
+        result is float32 if x is, else float64.
         """
         cos, sin = self._table(positions)
         first, second = self._pairs()
@@ -115,13 +144,17 @@ class Rope:
                 if value is not None
             ]
             text += f", {self.scaling.kind} ({', '.join(values)})"
+        if self.sections is not None:
+            layout = "in turn" if self.in_turn else "in blocks"
+            text += f", sections {' '.join(map(str, self.sections))} {layout}"
         return text
 
     def _table(self, positions: Integers) -> tuple[Array, Array]:
         """Return cos and sin, (n, dims/2), as they meet x."""
         frequencies, factor = self._turning()
         rounded, stored = self.types.angles.round, self.types.table.round
-        angle = rounded(positions[:, None] * frequencies).astype(np.float64)
+        of_pairs = positions[:, None] if self.sections is None else positions[self.rows()].T
+        angle = rounded(of_pairs * frequencies).astype(np.float64)
         cos, sin = (rounded(function(angle)) for function in (np.cos, np.sin))
         return stored(rounded(factor * cos)), stored(rounded(factor * sin))
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from attn_cli.core.arrays import Integers
 from attn_cli.core.parameter import Parameters
 from attn_cli.core.precision import Precision
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.scores.base import ScoreFunction
+from attn_cli.core.standing import Standing
 
 
 def settings(problem: Problem, request: Request) -> dict[str, object]:
@@ -54,10 +56,55 @@ def _inputs(problem: Problem) -> dict[str, object]:
         "axes": "bshd" if problem.heads_last else "bhsd",
         "positions": problem.positions and problem.positions.formula,
         "past": problem.past and problem.past.length,
-        "offset": list(problem.offsets) if problem.batch else problem.offsets[0],
+        "past_rotated": None if problem.past is None else problem.past.rotated,
+        "offset": _offset(problem),
+        **_positions(problem),
         "qk_norm": treatment.query_norm and treatment.query_norm.formula("q"),
         "rope": treatment.rope and treatment.rope.formula("q", "p"),
     }
+
+
+def _offset(problem: Problem) -> object:
+    """Return the offset, one per batch entry if there is a batch axis; None beside documents."""
+    standing = problem.standing
+    if standing.query is not None:
+        return None
+    return list(standing.offsets) if problem.batch else standing.offsets[0]
+
+
+def _positions(problem: Problem) -> dict[str, object]:
+    """Return the positions of queries and keys, and those that rope goes by if they are others."""
+    found: dict[str, object] = dict(
+        zip(("query_positions", "key_positions"), _sides(problem, problem.standing), strict=True)
+    )
+    given, rope = problem.treatment.positions, None
+    if given is not None:
+        rope = dict(zip(("query", "key"), _sides(problem, given), strict=True))
+    return found | {"rope_positions": rope}
+
+
+def _sides(problem: Problem, standing: Standing) -> tuple[object, object]:
+    """Return the positions of queries and of keys as runs, per batch entry if there is one."""
+    entries = range(problem.batch[0] if problem.batch else 1)
+    count = problem.n_k if standing.key is None else standing.key.shape[-1]
+    i, j = np.arange(problem.n_q), np.arange(count)
+    queries = [_runs(standing.queries(entry, i)) for entry in entries]
+    keys = [_runs(standing.keys(entry, j)) for entry in entries]
+    return (queries, keys) if problem.batch else (queries[0], keys[0])
+
+
+def _runs(positions: Integers) -> list[object]:
+    """Return [first, last] of each run of consecutive positions; of three rows, one list each.
+
+    >>> _runs(np.array([0, 1, 2, 0, 1]))
+    [[0, 2], [0, 1]]
+    """
+    if positions.ndim > 1:
+        return [_runs(row) for row in positions]
+    ends = np.flatnonzero(np.diff(positions) != 1)
+    firsts = positions[np.concatenate([[0], ends + 1])] if len(positions) else positions
+    lasts = positions[np.concatenate([ends, [len(positions) - 1]])] if len(positions) else positions
+    return [list(pair) for pair in zip(firsts.tolist(), lasts.tolist(), strict=True)]
 
 
 def _rules(problem: Problem) -> dict[str, object]:
@@ -72,6 +119,7 @@ def _rules(problem: Problem) -> dict[str, object]:
         "causal": by_reason.get("causal"),
         "window": by_reason.get("window"),
         "key_lengths": by_reason.get("length"),
+        "key_start": by_reason.get("start"),
         "documents": by_reason.get("document"),
         "mask": by_reason.get("user"),
         "order": [stage.step for stage in rules.stages],

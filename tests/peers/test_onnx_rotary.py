@@ -127,7 +127,7 @@ def test_with_a_cache_queries_stand_after_the_past(
             "query": query,
             "key": key,
             "value": value,
-            "past": {"key": past_key, "value": past_value},
+            "past": {"key": past_key, "value": past_value, "rotated": False},
             "dtype": dtype,
             "rope": rope(D_K, base, interleaved),
         }

@@ -1,13 +1,13 @@
 """ALiBi: a penalty that grows with the distance, one slope m a head.
 
-    distance:  -m |p - j|            flash-attention's formula
-    signed:     m (j - p)            attention-gym: rewards keys that come later
-    key:        m j                  the authors' code
-    last_key:   m (j - n_k + 1)      MPT
-    clamped:   -m max(p - j, 0)      TransformerLens: keys that come later cost nothing
+    distance:  -m |p_i - p_j|            flash-attention's formula
+    signed:     m (p_j - p_i)            attention-gym: rewards keys that come later
+    key:        m p_j                    the authors' code
+    last_key:   m (p_j - last)           MPT; last is the largest p_j of the batch entry
+    clamped:   -m max(p_i - p_j, 0)      TransformerLens: keys that come later cost nothing
 
-p = i + offset is where the query stands, j = 0 .. n_k - 1 the key's number. Press, Smith and Lewis
-2021 (arXiv 2108.12409) define it for keys up to the query, j <= p. There the forms differ by a
+p_i and p_j are the positions of query i and key j: see `core.standing`. Press, Smith and Lewis
+2021 (arXiv 2108.12409) define it for keys up to the query, p_j <= p_i. There the forms differ by a
 constant within a row, which softmax does not see: scores differ, weights and output agree. Where
 later keys are seen, that holds of signed, key and last_key only.
 
@@ -30,47 +30,56 @@ from typing import NamedTuple
 import numpy as np
 
 from attn_cli.core.arrays import Array, Integers
-from attn_cli.core.place import Place, bracketed, standing
+from attn_cli.core.place import Place
+from attn_cli.core.standing import TOP_LEFT, Standing
 from attn_cli.dataclass import dataclass
 
 
 class Form(NamedTuple):
-    """One form: (p as a column, j as a row, n_k) -> what m is multiplied by, and its text."""
+    """One form: (p_i as a column, p_j as a row, last) -> what m is multiplied by, and its text."""
 
     function: Callable[[Integers, Integers, int], Integers]
-    text: str  # with {p}, {bracketed} for p in brackets, {last} for n_k - 1
+    text: str  # with {p}, {bracketed} for p in brackets, {key}, {last}
 
 
 FORMS: dict[str, Form] = {
-    "distance": Form(lambda p, j, _: -np.abs(p - j), "-m |{p} - j|"),
-    "signed": Form(lambda p, j, _: j - p, "m (j - {bracketed})"),
-    "key": Form(lambda _p, j, _n: j, "m j"),
-    "last_key": Form(lambda _p, j, n_k: j - (n_k - 1), "m (j - {last})"),
-    "clamped": Form(lambda p, j, _: -np.maximum(p - j, 0), "-m max({p} - j, 0)"),
+    "distance": Form(lambda p, j, _: -np.abs(p - j), "-m |{p} - {key}|"),
+    "signed": Form(lambda p, j, _: j - p, "m ({key} - {bracketed})"),
+    "key": Form(lambda _p, j, _n: j, "m {key}"),
+    "last_key": Form(lambda _p, j, last: j - last, "m ({key} - {last})"),
+    "clamped": Form(lambda p, j, _: -np.maximum(p - j, 0), "-m max({p} - {key}, 0)"),
 }
 
 
 @dataclass(frozen=True)
 class Alibi:
-    """The bias of all heads; `offsets`, one for all or one a batch entry, are for the formula."""
+    """The bias of all heads. `own` positions replace those of the problem."""
 
     slopes: Array  # (heads)
     form: str
     n_k: int
-    offsets: tuple[int, ...] = (0,)
+    standing: Standing = TOP_LEFT  # for the formula
+    own: Standing | None = None
 
     @property
     def formula(self) -> str:
         """The form, with the offset as a number."""
+        standing = self.own or self.standing
         text = FORMS[self.form].text.format(
-            p=standing(self.offsets), bracketed=bracketed(self.offsets), last=self.n_k - 1
+            p=standing.text(),
+            bracketed=standing.bracketed,
+            key=standing.key_text,
+            last=self.n_k - 1 if standing.counted else "last",
         )
         return f"alibi ({text})"
 
     def values(self, at: Place) -> Array:
         """Return (len(i) x len(j)), or one row where all queries have the same."""
+        if self.own is not None:
+            at = at._replace(standing=self.own)
+        last = at.standing.last(at.batch, self.n_k)
         # Whole numbers until here: the product is the only rounding.
-        multiple = FORMS[self.form].function(at.p[:, None], at.j[None, :], self.n_k)
+        multiple = FORMS[self.form].function(at.p_i[:, None], at.p_j[None, :], last)
         bias: Array = self.slopes[at.head] * multiple
         return bias
 

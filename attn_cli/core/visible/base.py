@@ -1,8 +1,8 @@
 """What every scheme that hides keys is, and how the answers of several are joined.
 
 A scheme answers three questions about positions: `sees`, which of these keys these queries see,
-`reach`, outside which ranges they see none, and `open`, in which range each of them sees every key.
-What any scheme hides is hidden.
+`reach`, outside which ranges they see none, and `open`, in which ranges each of them sees every
+key. What any scheme hides is hidden.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place
-from attn_cli.core.ranges import Range, Ranges, intersection, union
+from attn_cli.core.ranges import Range, Ranges, intersection, joined, longest, union
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,9 @@ Codes: TypeAlias = "NDArray[np.uint8]"
 
 # Why a key is hidden. The index is the code in the step `visible`; where several hide a key, the
 # first of them here is named.
-REASONS = ("visible", "causal", "window", "length", "document", "sparse", "user", "top_k")
+REASONS = ("visible", "causal", "window", "length", "document", "sparse", "user", "top_k", "start")
+# More ranges than this, of documents whose tokens take turns, are joined if few keys are between.
+MANY, GAP = 64, 64
 CODES = {reason: code for code, reason in enumerate(REASONS)}
 
 
@@ -49,10 +51,10 @@ class Scheme(Protocol):
         """
         ...
 
-    def open(self, at: Place, n_k: int) -> Range:
-        """Return a range, within (0, n_k), of which each query sees every key; start >= stop: none.
+    def open(self, at: Place, n_k: int) -> Ranges:
+        """Return ranges, within (0, n_k), of which each query sees every key.
 
-        It is as wide as can be told without a look at every key.
+        There is at least one query. Keys that every query sees may be missing.
         """
         ...
 
@@ -75,17 +77,16 @@ def codes(schemes: Iterable[Scheme], at: Place) -> Codes:
 
 
 def common_reach(schemes: Iterable[Scheme], at: Place, n_k: int) -> Ranges:
-    """Return the ranges of keys that no scheme excludes whole."""
+    """Return ranges of keys outside which no query sees any key: if few, those that all reach."""
     found = union([(0, n_k)]) if len(at.i) else ()
     for scheme in schemes if found else ():
         found = intersection(found, scheme.reach(at, n_k))
-    return found
+    return joined(found, GAP) if len(found) > MANY else found
 
 
 def open_to_all(schemes: Iterable[Scheme], at: Place, n_k: int) -> Range:
-    """Return the range of keys that no scheme hides from any query; (0, 0) where there is none."""
-    start, stop = 0, n_k
-    for scheme in schemes:
-        first, last = scheme.open(at, n_k)
-        start, stop = max(start, first), min(stop, last)
-    return (start, stop) if start < stop else (0, 0)
+    """Return the longest range of keys that no scheme hides from any query; (0, 0): none."""
+    found = union([(0, n_k)])
+    for scheme in schemes if len(at.i) else ():
+        found = intersection(found, scheme.open(at, n_k))
+    return longest(found)

@@ -3,21 +3,20 @@
 seen where the query's id is the key's id
 
 That is PyTorch's document mask for flex_attention, JAX's segment ids, and what flash-attention's
-cumulative lengths do. Ids are whole numbers, and a document need not be in one piece.
+cumulative lengths do. Ids are whole numbers, and a document need not be in one piece. Positions
+count inside a document: see `core.standing`.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-
 from attn_cli.core.arrays import Bools, Integers
 from attn_cli.core.place import Place
-from attn_cli.core.ranges import Range, Ranges, union
+from attn_cli.core.ranges import Ranges, runs, union
 from attn_cli.dataclass import dataclass
 
-FEW = 8  # documents whose places are looked up, rather than all keys be looked at
+FEW = 8  # documents of a block of queries up to which their keys are looked up
 
 
 @dataclass(frozen=True)
@@ -40,19 +39,14 @@ class Documents:
         return visible
 
     def reach(self, at: Place, n_k: int) -> Ranges:
-        """Return the keys from the first to the last of each document of the queries."""
+        """Return the keys of the documents of the queries; all keys if those are many."""
         ids = set(self.query_ids[at.batch, at.i].tolist())
         if len(ids) > FEW:
             return union([(0, n_k)])
         key_ids = self.key_ids[at.batch]
-        places = [np.flatnonzero(key_ids == each) for each in ids]
-        return union((int(at[0]), int(at[-1]) + 1) for at in places if len(at))
+        return union(part for each in ids for part in runs(key_ids == each))
 
-    def open(self, at: Place, n_k: int) -> Range:
-        """Return the range of the queries' only document, where that lies in one piece."""
+    def open(self, at: Place, n_k: int) -> Ranges:  # noqa: ARG002
+        """Return the keys of the queries' document, if they have only one."""
         ids = set(self.query_ids[at.batch, at.i].tolist())
-        if len(ids) != 1:
-            return 0, 0
-        keys = np.flatnonzero(self.key_ids[at.batch] == ids.pop())
-        whole = len(keys) and keys[-1] - keys[0] == len(keys) - 1
-        return (int(keys[0]), min(int(keys[-1]) + 1, n_k)) if whole else (0, 0)
+        return runs(self.key_ids[at.batch] == ids.pop()) if len(ids) == 1 else ()

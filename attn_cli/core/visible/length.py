@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from attn_cli.core.arrays import Bools
 from attn_cli.core.place import Place
-from attn_cli.core.ranges import Range, Ranges, union
+from attn_cli.core.ranges import Ranges, union
 from attn_cli.dataclass import dataclass
 
 
@@ -33,8 +33,8 @@ class KeyLengths:
 
     def reach(self, at: Place, n_k: int) -> Ranges:
         """Return the keys below the length."""
-        return union([self.open(at, n_k)])
+        return union([(0, min(self.lengths[at.batch], n_k))])
 
-    def open(self, at: Place, n_k: int) -> Range:
+    def open(self, at: Place, n_k: int) -> Ranges:
         """Return the keys below the length: every query sees all of them."""
-        return 0, min(self.lengths[at.batch], n_k)
+        return self.reach(at, n_k)

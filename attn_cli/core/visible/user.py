@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from attn_cli.core.arrays import Array, Bools
 from attn_cli.core.place import Place, cells
-from attn_cli.core.ranges import Range, Ranges, union
+from attn_cli.core.ranges import Ranges, union
 from attn_cli.dataclass import dataclass
 
 
@@ -35,6 +35,6 @@ class Mask:
         """Return all keys: what a mask hides is known only by looking."""
         return union([(0, n_k)])
 
-    def open(self, at: Place, n_k: int) -> Range:  # noqa: ARG002
+    def open(self, at: Place, n_k: int) -> Ranges:  # noqa: ARG002
         """Return no key, for the same reason."""
-        return 0, 0
+        return ()

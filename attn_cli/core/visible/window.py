@@ -1,12 +1,12 @@
-"""A window: a query sees only the keys near the one at which it stands.
+"""A window: a query sees only the keys near its own position.
 
-    seen where p - left <= j <= p + right, or j < prefix, or j < sink_tokens
+    seen if p_i - left <= p_j <= p_i + right, or p_j < prefix, or p_j < sink_tokens
 
-p = i + offset is where query i stands; both bounds belong to the window, and -1 leaves a side
-unbounded. That is flash-attention's pair (left, right). Elsewhere one number W may count the keys
-that are seen, the query's own among them: left = W - 1 (transformers, Mistral, TransformerLens,
-cuDNN), or those before it: left = W (JAX, ONNX, x-transformers). Beltagy et al. 2020 (arXiv
-2004.05150); Jiang et al. 2023 (arXiv 2310.06825).
+p_i and p_j are the positions of query i and key j: see `core.standing`; both bounds belong to the
+window, and -1 leaves a side unbounded. That is flash-attention's pair (left, right). Elsewhere one
+number W may count the keys that are seen, the query's own among them: left = W - 1 (transformers,
+Mistral, TransformerLens, cuDNN), or those before it: left = W (JAX, ONNX, x-transformers). Beltagy
+et al. 2020 (arXiv 2004.05150); Jiang et al. 2023 (arXiv 2310.06825).
 
 The first `sink_tokens` keys stay visible however far a query is from them: Xiao et al. 2023 (arXiv
 2309.17453). They are no sink logits, which are a matter of the normaliser.
@@ -17,8 +17,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from attn_cli.core.arrays import Bools
-from attn_cli.core.place import FAR, Place, near, standing
-from attn_cli.core.ranges import Range, Ranges, union
+from attn_cli.core.place import FAR, Place, near
+from attn_cli.core.ranges import Ranges, union
+from attn_cli.core.standing import TOP_LEFT, Standing
 from attn_cli.dataclass import dataclass
 
 UNBOUNDED = -1
@@ -33,21 +34,22 @@ class Window:
     right: int
     prefix: int = 0
     sink_tokens: int = 0
-    offsets: tuple[int, ...] = (0,)  # one for all or one a batch entry, for the formula
+    standing: Standing = TOP_LEFT  # for the formula
 
     @property
     def formula(self) -> str:
         """The inequalities, with the offset as a number."""
-        first, last = standing(self.offsets, -self.left), standing(self.offsets, self.right)
+        key = self.standing.key_text
+        first, last = self.standing.text(-self.left), self.standing.text(self.right)
         if self.left == UNBOUNDED and self.right == UNBOUNDED:
-            return "any j"
+            return f"any {key}"
         if self.left == UNBOUNDED:
-            window = f"j <= {last}"
+            window = f"{key} <= {last}"
         elif self.right == UNBOUNDED:
-            window = f"j >= {first}"
+            window = f"{key} >= {first}"
         else:
-            window = f"{first} <= j <= {last}"
-        return f"{window} or j < {self._always}" if self._always else window
+            window = f"{first} <= {key} <= {last}"
+        return f"{window} or {key} < {self._always}" if self._always else window
 
     @property
     def _always(self) -> int:
@@ -55,23 +57,31 @@ class Window:
         return max(self.prefix, self.sink_tokens)
 
     def sees(self, at: Place) -> Bools:
-        """Return where j is in the window of p, or at the beginning."""
+        """Return where p_j is in the window of p_i, or at the beginning."""
         left, right = (FAR if n == UNBOUNDED else min(n, FAR) for n in (self.left, self.right))
-        visible = near(at.p, at.j, left, right)
+        p_j = at.p_j
+        visible = near(at.p_i, p_j, left, right)
         if self._always:
-            visible |= at.j[None, :] < self._always
+            visible |= p_j[None, :] < self._always
         return visible
 
     def reach(self, at: Place, n_k: int) -> Ranges:
         """Return the keys from the first query's window to the last one's, and the beginning."""
-        start = 0 if self.left == UNBOUNDED else max(int(at.p.min()) - self.left, 0)
-        stop = n_k if self.right == UNBOUNDED else min(int(at.p.max()) + self.right + 1, n_k)
-        return union([(start, stop), (0, min(self._always, n_k))])
+        inside = at.standing.reached(at.batch, at.i, n_k, *self._bounds)
+        return self._with_beginning(inside, at, n_k)
 
-    def open(self, at: Place, n_k: int) -> Range:
-        """Return the keys from the last query's window to the first one's, or the beginning."""
-        start = 0 if self.left == UNBOUNDED else max(int(at.p.max()) - self.left, 0)
-        stop = n_k if self.right == UNBOUNDED else min(int(at.p.min()) + self.right + 1, n_k)
-        if start <= self._always:
-            return 0, min(max(stop, self._always), n_k)
-        return start, stop
+    def open(self, at: Place, n_k: int) -> Ranges:
+        """Return the keys from the last query's window to the first one's, and the beginning."""
+        inside = at.standing.shared(at.batch, at.i, n_k, *self._bounds)
+        return self._with_beginning(inside, at, n_k)
+
+    @property
+    def _bounds(self) -> tuple[int | None, int | None]:
+        """The bounds left and right, None if there is none."""
+        left, right = (None if n == UNBOUNDED else min(n, FAR) for n in (self.left, self.right))
+        return left, right
+
+    def _with_beginning(self, inside: Ranges, at: Place, n_k: int) -> Ranges:
+        if not self._always:
+            return inside
+        return union((*inside, *at.standing.between(at.batch, n_k, high=self._always - 1)))

@@ -6,16 +6,18 @@ with `axes: bshd` the third.
 
 from __future__ import annotations
 
-from typing import overload
+from collections.abc import Mapping
+from typing import Any, overload
 
 from attn_cli.core.arrays import Array, Source
 from attn_cli.core.problem import Past, Projection
 from attn_cli.errors import AttnError, Path
-from attn_cli.read.matrices.shapes import form, row_or_column
+from attn_cli.read.matrices.shapes import form
 from attn_cli.read.problem.sides import LETTERS, Heads, Side
 from attn_cli.read.problem.sources import Sources
+from attn_cli.read.problem.standing import is_false
 from attn_cli.read.text.mappings import mapping
-from attn_cli.read.text.scalars import choice
+from attn_cli.read.text.scalars import choice, flag
 
 ORDERS = ("bhsd", "bshd")
 
@@ -50,17 +52,12 @@ def read_given(sources: Sources, side: Side, heads: Heads) -> Projection:
     rows = "n_q" if side == "query" else sources.new_keys
     d = f"d_{LETTERS[side]}"
     array = sources.given(side)
-    if side == "query" and array.ndim == 1:  # one query
-        size = array.shape[0]
-        array = array.reshape((size, 1) if sources.columns else (1, size))
     if not 2 <= array.ndim <= 4:
         raise AttnError(
             f"{side} has {array.ndim} {'axis' if array.ndim == 1 else 'axes'}, shape "
             f"{form(array.shape)}; expected 2 to 4",
             path=path,
-            help=row_or_column(array.shape[0], side, f"{side}s")
-            if array.ndim == 1 and not sources.columns
-            else "(tokens, features), (batch, tokens, features) or "
+            help="(tokens, features), (batch, tokens, features) or "
             "(batch, heads, tokens, features)",
         )
     count = heads.of(side)
@@ -116,7 +113,7 @@ def read_past(
     node, path = sources.document.tree.get("past"), ("past",)
     if node is None:
         return None
-    keys = mapping(node, path, ("key", "value"))
+    keys = mapping(node, path, ("key", "value", "rotated"))
     for side in ("key", "value"):
         if side not in keys:
             raise AttnError(
@@ -132,11 +129,38 @@ def read_past(
     lead = ("batch" if batch else "1", "kv_heads" if kv_heads else "1")
     if kv_heads:
         sources.shapes.fix("kv_heads", kv_heads, "key")
-    arrays = [
+    key, value = (
         sources.array(keys[side], (*path, side), (*lead, "past", f"d_{LETTERS[side]}"))
         for side in ("key", "value")
-    ]
-    return Past(*arrays)
+    )
+    return Past(key, value, _rotated(sources, keys, path))
+
+
+def _rotated(sources: Sources, keys: Mapping[str, Any], path: Path) -> bool:
+    """Return whether rope has turned the keys of the past already; ask if nothing decides it."""
+    tree, conventions = sources.document.tree, sources.conventions
+    turned = not is_false(tree.get("rope", False))
+    if "rotated" in keys:
+        rotated = flag(keys["rotated"], (*path, "rotated"))
+        if not turned:
+            raise AttnError(
+                "past.rotated says whether rope has turned the keys, and there is no rope",
+                path=(*path, "rotated"),
+                at_key=True,
+                help="leave it out, or add rope",
+            )
+        conventions.override("past.rotated", rotated)
+        return rotated
+    decided = conventions.get("past.rotated")
+    if turned and decided is None:
+        raise AttnError(
+            "past can hold keys from before rope or from after it, and nothing says which",
+            path=path,
+            at_key=True,
+            help="write past: {rotated: true, ...} for keys that rope has turned already, as "
+            "transformers, vLLM and flash-attention keep them, or rotated: false",
+        )
+    return turned and bool(decided)
 
 
 def refuse_different_axes(*sources: Projection | None) -> None:

@@ -8,20 +8,20 @@ from typing import Any
 from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import ScoreFunction
 from attn_cli.errors import AttnError
-from attn_cli.read.problem.standing import is_false
+from attn_cli.read.problem.standing import USERS, goes_by_positions
 
 # What goes by the place where a query stands.
-STANDS = ("causal", "window", "documents", "alibi", "relative_bias", "rope")
+STANDS = ("causal", *USERS)
 HIDING_SCORES = ("sparse", "given")
 
 
 def refuse_idle(tree: Mapping[str, Any], rules: Rules, function: ScoreFunction) -> None:
     """Raise AttnError for a key that nothing in the problem goes by."""
-    if "offset" in tree and not any(_goes_by_offset(tree, key) for key in STANDS):
+    if "offset" in tree and not any(goes_by_positions(tree, key) for key in STANDS):
         raise _idle(
             "offset says where the queries stand among the keys, and nothing goes by that",
             "offset",
-            "add causal, window, alibi, relative_bias, rope or documents",
+            "add causal, window, alibi, relative_bias or rope",
         )
     if "order" in tree and len(rules.stages) < 2:
         there = (
@@ -45,13 +45,6 @@ def refuse_idle(tree: Mapping[str, Any], rules: Rules, function: ScoreFunction) 
             "temperature",
             "choose another normaliser",
         )
-
-
-def _goes_by_offset(tree: Mapping[str, Any], key: str) -> bool:
-    node = tree.get(key, False)
-    if key == "documents" and isinstance(node, Mapping):
-        return "query" not in node  # else both sides name their documents
-    return not is_false(node)
 
 
 def _idle(message: str, key: str, instead: str) -> AttnError:

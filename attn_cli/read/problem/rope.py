@@ -5,22 +5,35 @@ from __future__ import annotations
 from typing import Any
 
 from attn_cli.core.rope import SCALINGS, Rope, Scaling
+from attn_cli.core.standing import Standing
 from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.matrices.shapes import form
+from attn_cli.read.problem.extent import Extent
+from attn_cli.read.problem.own_positions import ROWS, read_own_positions
 from attn_cli.read.problem.sources import Sources
+from attn_cli.read.problem.whole import whole_numbers
 from attn_cli.read.text.mappings import mapping, refuse_unknown_parameters
 from attn_cli.read.text.scalars import choice, flag, integer, positive
 
-KEYS = ("base", "interleaved", "dims", "scaling")
+KEYS = ("base", "interleaved", "dims", "scaling", "positions", "sections", "sections_layout")
+LAYOUTS = ("blocks", "in-turn")
 BASE = 10000.0
 
 
-def read_rope(sources: Sources, node: Any, d_q: int, d_k: int) -> Rope | None:
-    """Return the rotation: true, or {base:, interleaved:, dims:, scaling:}."""
+def read_rope(
+    sources: Sources, depth: int, extent: Extent, *, rotated: bool
+) -> tuple[Rope | None, Standing | None]:
+    """Return the rotation, and the positions that are written for it.
+
+    The node is true, or {base:, interleaved:, dims:, scaling:, positions:, sections:,
+    sections_layout:}; `depth` is the lesser of d_q and d_k, and `rotated` says that the keys of the
+    past are turned already.
+    """
     path: Path = ("rope",)
-    conventions = sources.conventions
+    node, conventions = sources.document.tree["rope"], sources.conventions
     if not isinstance(node, dict):
         if not flag(node, path, help="or write {base: ..., interleaved: ..., dims: ...}"):
-            return None
+            return None, None
         node = {}
     keys = mapping(node, path, KEYS)
     interleaved = bool(conventions.get("rope.interleaved"))
@@ -28,7 +41,6 @@ def read_rope(sources: Sources, node: Any, d_q: int, d_k: int) -> Rope | None:
         interleaved = flag(keys["interleaved"], (*path, "interleaved"))
         conventions.override("rope.interleaved", interleaved)
     place = (*path, "dims")
-    depth = min(d_q, d_k)
     dims = integer(keys["dims"], place, 2) if "dims" in keys else depth
     if dims % 2 or dims > depth:
         raise AttnError(
@@ -48,7 +60,68 @@ def read_rope(sources: Sources, node: Any, d_q: int, d_k: int) -> Rope | None:
             path=(*path, "base"),
         )
     scaling = _scaling(keys["scaling"], (*path, "scaling")) if "scaling" in keys else None
-    return Rope(base, interleaved, dims, scaling, sources.precision.rope)
+    sections, in_turn = _sections(sources, keys, path, dims)
+    positions = None
+    if "positions" in keys:
+        positions = read_own_positions(
+            sources.document,
+            keys["positions"],
+            (*path, "positions"),
+            extent,
+            new_keys=rotated,
+            rows=sections is not None,
+        )
+    rope = Rope(base, interleaved, dims, scaling, sources.precision.rope, sections, in_turn)
+    return rope, positions
+
+
+def _sections(
+    sources: Sources, keys: Any, path: Path, dims: int
+) -> tuple[tuple[int, ...] | None, bool]:
+    """Return how many pairs go by each of three rows of positions, and whether they take turns."""
+    for key, other in (("sections", "sections_layout"), ("sections_layout", "sections")):
+        if key in keys and other not in keys:
+            raise AttnError(
+                f"rope.{key} needs rope.{other}", path=(*path, key), at_key=True, help=_LAYOUTS
+            )
+    if "sections" not in keys:
+        return None, False
+    place = (*path, "sections")
+    if "positions" not in keys:
+        raise AttnError(
+            "rope.sections needs rope.positions of three rows",
+            path=place,
+            at_key=True,
+            help="write rope: {positions: {query: {temporal: [...], height: [...], width: [...]}, "
+            "key: {...}}, ...}",
+        )
+    in_turn = choice(keys["sections_layout"], (*path, "sections_layout"), LAYOUTS) == "in-turn"
+    found = whole_numbers(sources.document, keys["sections"], place)
+    if found.shape != (3,) or (found < 0).any() or found.sum() != dims // 2:
+        written = form(found.tolist()) if found.ndim == 1 else f"of shape {form(found.shape)}"
+        raise AttnError(
+            f"rope.sections is {written}, and must be three numbers, none below 0, that add up to "
+            f"half of the rotary dims: {dims // 2}",
+            path=place,
+            help="they count the pairs that go by temporal, height and width positions",
+        )
+    sections = tuple(found.tolist())
+    for row in (1, 2) if in_turn else ():
+        room = len(range(row, dims // 2, 3))
+        if sections[row] > room:
+            raise AttnError(
+                f"rope.sections[{row}] is {sections[row]}, but in turn only {room} of "
+                f"{dims // 2} pairs can go by {ROWS[row]} positions",
+                path=(*place, row),
+                help="every third pair from the second (height) or third (width) on",
+            )
+    return sections, in_turn
+
+
+_LAYOUTS = (
+    "sections_layout: blocks gives the first pairs to temporal positions, the next to height, the "
+    "last to width (Qwen2-VL); in-turn lets the three take turns (Qwen3-VL)"
+)
 
 
 def _scaling(node: Any, path: Path) -> Scaling:

@@ -16,8 +16,9 @@ from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.matrices.document import Document
 from attn_cli.read.matrices.spread import ScoresShape
 from attn_cli.read.problem.after import read_after, read_next_word
+from attn_cli.read.problem.extent import Extent, read_extent
 from attn_cli.read.problem.gate import read_gate
-from attn_cli.read.problem.hiding import read_key_lengths, read_schemes
+from attn_cli.read.problem.hiding import read_schemes
 from attn_cli.read.problem.idle import refuse_idle
 from attn_cli.read.problem.mask import read_mask
 from attn_cli.read.problem.normalize import (
@@ -38,8 +39,8 @@ from attn_cli.read.problem.score import (
 )
 from attn_cli.read.problem.sources import Sources
 from attn_cli.read.problem.stages import read_stages
-from attn_cli.read.problem.standing import Extent, read_standing
-from attn_cli.read.problem.treatment import read_treatment
+from attn_cli.read.problem.standing import Placed, read_standing
+from attn_cli.read.problem.treatment import note_of_rope, read_treatment
 from attn_cli.read.text.keys import KEYS, TRAIN_KEYS
 from attn_cli.read.text.mappings import mapping
 from attn_cli.read.text.scalars import choice, finite, narrowed, word
@@ -69,7 +70,12 @@ def _problem(document: Document) -> Problem:
     shape = ScoresShape(
         made.batch[0] if made.batch else None, made.heads, n_q, made.n_k, sources.columns
     )
-    offsets, rules, warnings = _rules(sources, shape, made)
+    past = None if made.past is None else made.past.length
+    extent = read_extent(document, shape.n_q, shape.n_k, shape.batch, past)
+    placed = read_standing(document, extent, conventions)
+    rules, warnings = _rules(sources, shape, extent, placed)
+    treatment = read_treatment(sources, made.query, made.key, extent, made.past)
+    warnings += note_of_rope(tree, rules, treatment)
     refuse_idle(tree, rules, function)
     query_tokens, key_tokens = _labels(sources, n_q, made)
     return Problem(
@@ -85,8 +91,8 @@ def _problem(document: Document) -> Problem:
         embeddings=sources.X,
         positions=sources.positions,
         past=made.past,
-        treatment=read_treatment(sources, made.query, made.key),
-        offsets=offsets,
+        treatment=treatment,
+        standing=placed.standing,
         score=function,
         parameters=parameters,
         scale=scale,
@@ -103,7 +109,7 @@ def _problem(document: Document) -> Problem:
         layout="columns" if sources.columns else "rows",
         nonfinite="refuse" if sources.finite else "allow",
         conventions={"like": tree.get("like"), **conventions.resolved()},
-        warnings=(*document.notes, *sources.warnings, *warnings, *conventions.notes()),
+        warnings=(*sources.warnings, *warnings, *conventions.notes()),
     )
 
 
@@ -119,17 +125,13 @@ def _sources(document: Document) -> Sources:
 
 
 def _rules(
-    sources: Sources, shape: ScoresShape, made: Projections
-) -> tuple[tuple[int, ...], Rules, list[str]]:
-    """Return where queries stand, all that turns scores into weights, and what to warn of."""
+    sources: Sources, shape: ScoresShape, extent: Extent, placed: Placed
+) -> tuple[Rules, list[str]]:
+    """Return all that turns scores into weights, and what to warn of."""
     document, tree, conventions = sources.document, sources.document.tree, sources.conventions
-    lengths = read_key_lengths(document, shape.n_k, shape.batch)
-    past = None if made.past is None else made.past.length
-    extent = Extent(shape.n_q, shape.n_k, shape.batch, past, lengths)
-    offsets, causal, standing = read_standing(tree, extent, conventions)
-    schemes = read_schemes(document, extent, offsets, causal=causal, conventions=conventions)
+    schemes = read_schemes(tree, extent, placed, conventions)
     mask, warnings = read_mask(document, shape, sources.precision, conventions)
-    stages = read_stages(sources, shape, offsets, schemes, mask)
+    stages = read_stages(sources, shape, extent, placed.standing, schemes, mask)
     if mask is not None and mask.hides:
         schemes = (*schemes, mask)
     normalizer, parameters = read_normalizer(sources, shape.heads)
@@ -147,7 +149,7 @@ def _rules(
         empty_rows=read_empty_rows(sources, for_good=for_good),
         dropout=read_dropout(sources, shape),
     )
-    return offsets, rules, [*warnings, *standing]
+    return rules, [*warnings, *placed.warnings]
 
 
 def _leak(stages: tuple[Stage, ...]) -> list[str]:

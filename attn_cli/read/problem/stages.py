@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,14 @@ from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.arrays import Array
 from attn_cli.core.bias.base import Bias
 from attn_cli.core.stages import ORDER, Biases, Masking, Softcap, Stage
+from attn_cli.core.standing import Standing
 from attn_cli.core.visible.base import Scheme
 from attn_cli.core.visible.user import Mask
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.read.matrices.spread import ScoresShape, first
+from attn_cli.read.problem.extent import Extent
 from attn_cli.read.problem.mask import read_fill
+from attn_cli.read.problem.own_positions import read_own_positions
 from attn_cli.read.problem.sources import Sources
 from attn_cli.read.text.mappings import mapping
 from attn_cli.read.text.scalars import choice, flag, integer, narrowed, positive, word
@@ -23,7 +27,8 @@ from attn_cli.read.text.scalars import choice, flag, integer, narrowed, positive
 def read_stages(
     sources: Sources,
     shape: ScoresShape,
-    offsets: tuple[int, ...],
+    extent: Extent,
+    standing: Standing,
     schemes: tuple[Scheme, ...],
     mask: Mask | None,
 ) -> tuple[Stage, ...]:
@@ -33,7 +38,7 @@ def read_stages(
     if "softcap" in tree:
         cap = positive(tree["softcap"], ("softcap",))
         made["softcap"] = Softcap(narrowed(cap, ("softcap",), sources.dtype))
-    biases = _biases(sources, shape, offsets)
+    biases = _biases(sources, shape, extent, standing)
     if biases:
         made["bias"] = Biases(biases)
     hides = (*schemes, mask) if mask is not None and mask.hides else schemes
@@ -81,7 +86,9 @@ def _order(tree: Any, conventions: Conventions) -> tuple[str, ...]:
     return names
 
 
-def _biases(sources: Sources, shape: ScoresShape, offsets: tuple[int, ...]) -> tuple[Bias, ...]:
+def _biases(
+    sources: Sources, shape: ScoresShape, extent: Extent, standing: Standing
+) -> tuple[Bias, ...]:
     tree = sources.document.tree
     found: list[Bias] = []
     if "score_bias" in tree:
@@ -99,17 +106,17 @@ def _biases(sources: Sources, shape: ScoresShape, offsets: tuple[int, ...]) -> t
         matrix = sources.numbers(tree["score_bias"], path)
         found.append(ScoreBias(shape.spread(matrix, path)))
     if "alibi" in tree:
-        alibi = _alibi(sources, tree["alibi"], shape, offsets)
+        alibi = _alibi(sources, tree["alibi"], shape, extent, standing)
         found += [] if alibi is None else [alibi]
     if "relative_bias" in tree:
-        found.append(_relative(sources, tree["relative_bias"], shape, offsets))
+        found.append(_relative(sources, tree["relative_bias"], shape, extent, standing))
     return tuple(found)
 
 
 def _alibi(
-    sources: Sources, node: Any, shape: ScoresShape, offsets: tuple[int, ...]
+    sources: Sources, node: Any, shape: ScoresShape, extent: Extent, standing: Standing
 ) -> Bias | None:
-    """Return ALiBi: true, the slopes, or {slopes:, form:}."""
+    """Return ALiBi: true, the slopes, or {slopes:, form:, positions:}."""
     from attn_cli.core.bias.alibi import FORMS, SLOPES, Alibi, slopes
 
     path: Path = ("alibi",)
@@ -117,7 +124,7 @@ def _alibi(
     if isinstance(node, list | tuple | np.ndarray):
         keys: Any = {"slopes": node}
     elif isinstance(node, dict):
-        keys = mapping(node, path, ("slopes", "form"))
+        keys = mapping(node, path, ("slopes", "form", "positions"))
     elif flag(node, path, help="or write the slopes as a list, or {slopes: ..., form: ...}"):
         keys = {}
     else:
@@ -136,15 +143,24 @@ def _alibi(
     else:
         at = (*path, "slopes") if isinstance(node, dict) else path
         values = sources.of_heads(named, at, (), shape.heads)
-    return Alibi(values, form, shape.n_k, offsets)
+    return Alibi(values, form, shape.n_k, standing, _own(sources, keys, path, extent))
 
 
-def _relative(sources: Sources, node: Any, shape: ScoresShape, offsets: tuple[int, ...]) -> Bias:
-    """Return T5's bias: {table:, bidirectional:, max_distance:}."""
+def _own(sources: Sources, keys: Mapping[str, Any], path: Path, extent: Extent) -> Standing | None:
+    """Return the positions that a bias has of its own; None: those of the problem."""
+    if "positions" not in keys:
+        return None
+    return read_own_positions(sources.document, keys["positions"], (*path, "positions"), extent)
+
+
+def _relative(
+    sources: Sources, node: Any, shape: ScoresShape, extent: Extent, standing: Standing
+) -> Bias:
+    """Return T5's bias: {table:, bidirectional:, max_distance:, positions:}."""
     from attn_cli.core.bias.relative import RelativeBias
 
     path: Path = ("relative_bias",)
-    keys = mapping(node, path, ("table", "bidirectional", "max_distance"))
+    keys = mapping(node, path, ("table", "bidirectional", "max_distance", "positions"))
     if "table" not in keys:
         raise AttnError(
             "relative_bias.table is missing",
@@ -174,4 +190,5 @@ def _relative(sources: Sources, node: Any, shape: ScoresShape, offsets: tuple[in
             path=place if "max_distance" in keys else path,
             help=f"give more than {near}",
         )
-    return RelativeBias(table, both, farthest, offsets)
+    own = _own(sources, keys, path, extent)
+    return RelativeBias(table, both, farthest, standing, own)

@@ -1,4 +1,4 @@
-"""Where the queries stand among the keys: causal, offset and what else decides it."""
+"""Positions of queries and keys, read: causal, offset, documents and what else decides them."""
 
 from __future__ import annotations
 
@@ -8,77 +8,143 @@ from typing import Any
 import numpy as np
 
 from attn_cli.conventions.resolve import Conventions
-from attn_cli.dataclass import dataclass
-from attn_cli.errors import AttnError, Path, dotted
-from attn_cli.read.text.scalars import choice, integer, shown
+from attn_cli.core.standing import Standing, in_documents
+from attn_cli.dataclass import dataclass, replace
+from attn_cli.errors import AttnError, Path
+from attn_cli.read.matrices.document import Document
+from attn_cli.read.problem.documents import PATH, Ids, read_documents
+from attn_cli.read.problem.extent import Extent
+from attn_cli.read.problem.whole import per_entry
+from attn_cli.read.text.scalars import choice, shown
 
 ALIGNMENTS = ("true", "false", "top-left", "bottom-right")
 LEAST = -(2**53)
-# Keys whose meaning depends on where a query stands.
+# Keys whose meaning depends on the positions of queries.
 USERS = ("window", "alibi", "relative_bias", "rope")
 
 
 @dataclass(frozen=True)
-class Extent:
-    """What the positions of queries are reckoned from."""
+class Placed:
+    """The positions, the documents with the ids of all queries, and whether order is causal."""
 
-    n_q: int
-    n_k: int  # the past included
-    batch: int | None  # entries; None where there is no such axis
-    past: int | None  # keys in the cache; None where there is none
-    key_lengths: tuple[int, ...] | None  # one a batch entry
-
-    @property
-    def entries(self) -> int:
-        """How many batch entries there are."""
-        return self.batch or 1
-
-    @property
-    def counted(self) -> str:
-        """Say how many batch entries there are."""
-        n = self.entries
-        return "is 1 batch entry" if n == 1 else f"are {n} batch entries"
-
-    @property
-    def bottom_right(self) -> tuple[int, ...]:
-        """The offsets that let the last query stand at the last key that is there."""
-        visible = self.key_lengths or (self.n_k,) * self.entries
-        return tuple(length - self.n_q for length in visible)
-
-    @property
-    def plain(self) -> bool:
-        """Whether all alignments are the same."""
-        return self.n_q == self.n_k and self.key_lengths is None
+    standing: Standing
+    documents: Ids | None
+    causal: bool
+    warnings: list[str]
 
 
-def read_standing(
-    tree: Mapping[str, Any], extent: Extent, conventions: Conventions
-) -> tuple[tuple[int, ...], bool, list[str]]:
-    """Return the offset of each batch entry, whether order is causal, and what to warn of.
+def read_standing(document: Document, extent: Extent, conventions: Conventions) -> Placed:
+    """Return the positions of all queries and keys.
 
-    Raises AttnError where `causal: true` could mean two things, and where keys contradict.
+    Raises AttnError if `causal: true` could mean two things, and if keys contradict each other.
     """
+    tree = document.tree
     causal = _alignment(tree.get("causal", False), ("causal",))
-    named = causal in ("top-left", "bottom-right")
-    aligned = (0,) * extent.entries if causal == "top-left" else extent.bottom_right
-    if named:
-        conventions.override("causal", causal)
+    ids = read_documents(document, extent)
+    named = causal if causal in ("top-left", "bottom-right") else None
+    if ids is not None and ids.alignment is not None:
+        if named is not None and named != ids.alignment:
+            raise AttnError(
+                f"causal is {named}, but documents.alignment is {ids.alignment}",
+                path=("causal",),
+                help="write causal: true, which follows documents.alignment",
+            )
+        named = ids.alignment
+    if named is not None:
+        conventions.override("causal", named)
+    if ids is not None:
+        standing, ids = _of_documents(tree, causal == "true", named, extent, ids, conventions)
+        return Placed(standing, ids, causal != "false", [])
+    offsets = _offsets(document, causal, named, extent, conventions)
+    return Placed(
+        Standing(offsets, extent.starts), None, causal != "false", _before_all(offsets, extent)
+    )
+
+
+def _offsets(
+    document: Document, causal: str, named: str | None, extent: Extent, conventions: Conventions
+) -> tuple[int, ...]:
+    """Return the offset of each batch entry."""
+    tree = document.tree
     if "offset" in tree:
-        offsets, owner = read_offset(tree["offset"], ("offset",), extent), "offset"
+        offsets, _ = per_entry(document, tree["offset"], ("offset",), extent.entries, LEAST)
+        owner = "offset"
     elif extent.past is not None and not _by_lengths(causal, extent, conventions):
         offsets, owner = (extent.past,) * extent.entries, "past"
-    elif named:
-        offsets, owner = aligned, "causal"
+    elif named is not None:
+        return extent.offsets(named)
     else:
-        offsets, owner = _decided(tree, causal == "true", extent, conventions), "causal"
-    if named and offsets != aligned:
+        return extent.offsets(_decided(tree, causal == "true", extent, conventions))
+    if named is not None and offsets != extent.offsets(named):
         raise AttnError(
-            f"causal: {causal} lets query 0 stand at key {_listed(aligned)}, but {owner} lets it "
-            f"stand at key {_listed(offsets)}",
+            f"causal: {causal} puts query 0 at key {_listed(extent.offsets(named))}, but {owner} "
+            f"puts it at key {_listed(offsets)}",
             path=("causal",),
             help=f"write causal: true, which follows {owner}, or leave out {owner}",
         )
-    return offsets, causal != "false", _before_all(offsets, extent)
+    return offsets
+
+
+def _of_documents(
+    tree: Mapping[str, Any],
+    causal: bool,
+    named: str | None,
+    extent: Extent,
+    ids: Ids,
+    conventions: Conventions,
+) -> tuple[Standing, Ids]:
+    """Return positions inside documents, and the documents of all queries."""
+    because = ids.differing(extent.there)
+    users = [key for key in USERS if goes_by_positions(tree, key)]
+    alignment = named
+    if named is None:
+        needs = (because is not None or ids.query is None) and (causal or bool(users))
+        alignment = _preset(extent, conventions) if needs else None
+        if needs and alignment is None:
+            raise _undecided(causal, users, because or _numbers(extent))
+    if ids.query is None and alignment is None:
+        raise AttnError(
+            f"documents has the documents of keys, but not of queries: {_numbers(extent)}",
+            path=PATH,
+            help="write documents: {query: [...], key: [...]}",
+        )
+    alignment = alignment or "top-left"
+    if ids.query is None:
+        ids = replace(ids, query=_of_queries(ids, extent, alignment))
+    assert ids.query is not None
+    return in_documents(ids.query, ids.key, extent.there, alignment), ids
+
+
+def _of_queries(ids: Ids, extent: Extent, alignment: str) -> Any:
+    """Return the document of each query: that of the key it is at."""
+    offsets = extent.offsets(alignment)
+    at = np.arange(extent.n_q)[None, :] + np.array(offsets)[:, None]
+    if at.min() < 0 or at.max() >= extent.n_k:
+        raise AttnError(
+            "documents has the document of each key, and not every query is at a key: query 0 is "
+            f"at {_listed(offsets)}, and there are {extent.n_k} keys and {extent.n_q} queries",
+            path=PATH,
+            help="write documents: {query: [...], key: [...]}",
+        )
+    return np.take_along_axis(ids.key, at, axis=1)
+
+
+def _undecided(causal: bool, users: list[str], because: str) -> AttnError:
+    """Return the error for documents that could be aligned in two ways."""
+    if causal:
+        return AttnError(
+            f"causal: true can mean two things: {because}",
+            path=("causal",),
+            help="write causal: top-left to put the first query of each document at its first "
+            "key, or causal: bottom-right to put its last query at its last key",
+        )
+    return AttnError(
+        f"{users[0]} needs to know the positions of the queries: {because}",
+        path=(users[0],),
+        at_key=True,
+        help="write documents: {..., alignment: top-left} to put the first query of each document "
+        "at its first key, or alignment: bottom-right to put its last query at its last key",
+    )
 
 
 def _alignment(node: Any, path: Path) -> str:
@@ -94,65 +160,62 @@ def is_false(node: Any) -> bool:
     )
 
 
+def goes_by_positions(tree: Mapping[str, Any], key: str) -> bool:
+    """Whether a key of a problem goes by the resolved positions: it has none of its own."""
+    node = tree.get(key, False)
+    return not (is_false(node) or (isinstance(node, Mapping) and "positions" in node))
+
+
 def _by_lengths(causal: str, extent: Extent, conventions: Conventions) -> bool:
     """Whether the preset lets key_lengths win over the past, as ONNX does."""
     cache = conventions.decides("causal") and conventions.get("causal") == "cache"
     return causal == "true" and cache and extent.key_lengths is not None
 
 
-def read_offset(node: Any, path: Path, extent: Extent) -> tuple[int, ...]:
-    """Return the offset of each batch entry, from one number or a list."""
-    if isinstance(node, np.ndarray) and node.ndim:
-        node = node.tolist()
-    if isinstance(node, str) and "," in node:  # as an option has it: --offset 2,3
-        node = node.split(",")
-    if not isinstance(node, list | tuple):
-        return (integer(node, path, LEAST),) * extent.entries
-    found = tuple(integer(item, (*path, at), LEAST) for at, item in enumerate(node))
-    if len(found) != extent.entries:
-        raise AttnError(
-            f"{dotted(path)} has {len(found)} numbers, but there {extent.counted}",
-            path=path,
-            help="write one number for each batch entry, or one for all",
-        )
-    return found
+def _preset(extent: Extent, conventions: Conventions) -> str | None:
+    """Return the alignment that the preset decides; None if it decides none."""
+    if not conventions.decides("causal"):
+        return None
+    knob = str(conventions.get("causal"))
+    if knob == "cache":
+        return "top-left" if extent.key_lengths is None else "bottom-right"
+    return knob
 
 
 def _decided(
     tree: Mapping[str, Any], causal: bool, extent: Extent, conventions: Conventions
-) -> tuple[int, ...]:
-    """Return the offsets where neither offset, past nor an alignment says them."""
-    top_left = (0,) * extent.entries
-    users = [key for key in USERS if key in tree and not is_false(tree[key])]
+) -> str:
+    """Return the alignment if neither offset, past nor a name decides it."""
+    users = [key for key in USERS if goes_by_positions(tree, key)]
     if extent.plain or not (causal or users):
-        return top_left
-    if conventions.decides("causal"):
-        knob = conventions.get("causal")
-        by_lengths = knob == "cache" and extent.key_lengths is not None
-        if knob == "end":
-            return (extent.n_k - extent.n_q,) * extent.entries
-        return extent.bottom_right if knob == "bottom-right" or by_lengths else top_left
+        return "top-left"
+    alignment = _preset(extent, conventions)
+    if alignment is not None:
+        return alignment
     if causal:
         because = (
             "key_lengths are given"
             if extent.n_q == extent.n_k
-            else ("queries and keys differ in number")
+            else "queries and keys differ in number"
         )
         raise AttnError(
-            f"causal: true can mean two things where {because}: "
-            f"(n_q, n_k) = ({extent.n_q}, {extent.n_k})",
+            f"causal: true can mean two things where {because}: {_numbers(extent)}",
             path=("causal",),
             help=_both(extent),
         )
     raise AttnError(
-        f"{users[0]} needs to know where the queries stand among the keys: "
-        f"(n_q, n_k) = ({extent.n_q}, {extent.n_k})"
+        f"{users[0]} needs to know where the queries stand among the keys: {_numbers(extent)}"
         + (", and key_lengths are given" if extent.key_lengths else ""),
         path=(users[0],),
         at_key=True,
         help="write offset: 0 where query 0 stands at key 0, "
-        f"offset: {_listed(extent.bottom_right)} where the last query stands at the last key",
+        f"offset: {_listed(extent.offsets('bottom-right'))} where the last query stands at the "
+        "last key",
     )
+
+
+def _numbers(extent: Extent) -> str:
+    return f"(n_q, n_k) = ({extent.n_q}, {extent.n_k})"
 
 
 def _listed(offsets: tuple[int, ...]) -> str:
@@ -162,7 +225,7 @@ def _listed(offsets: tuple[int, ...]) -> str:
 
 def _both(extent: Extent) -> str:
     """Draw both alignments: at their size where that is small, else 2 against 4."""
-    n_q, n_k, shift = extent.n_q, extent.n_k, extent.bottom_right[0]
+    n_q, n_k, shift = extent.n_q, extent.n_k, extent.offsets("bottom-right")[0]
     note = ""
     if extent.key_lengths is not None:
         note = f", drawn for batch entry 0, of which {extent.key_lengths[0]} keys are there"
@@ -180,7 +243,7 @@ def _both(extent: Extent) -> str:
 
 
 def _before_all(offsets: tuple[int, ...], extent: Extent) -> list[str]:
-    """Warn of queries that stand before the first key because there are so few keys."""
+    """Warn of queries that are before the first key because there are so few keys."""
     found: list[str] = []
     if extent.key_lengths is None:
         return found

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from attn_cli.core.norm import DEFAULT_EPS, FUNCTIONS, HeadNorm
-from attn_cli.core.problem import Projection, Treatment
+from attn_cli.core.problem import Past, Projection, Treatment
+from attn_cli.core.rules import Rules
 from attn_cli.errors import AttnError, Path
+from attn_cli.read.problem.extent import Extent
 from attn_cli.read.problem.sources import Sources
 from attn_cli.read.text.mappings import mapping
 from attn_cli.read.text.scalars import choice, positive
@@ -14,7 +17,13 @@ from attn_cli.read.text.scalars import choice, positive
 NORM_KEYS = ("function", "eps", "query_gain", "key_gain")
 
 
-def read_treatment(sources: Sources, query: Projection | None, key: Projection | None) -> Treatment:
+def read_treatment(
+    sources: Sources,
+    query: Projection | None,
+    key: Projection | None,
+    extent: Extent,
+    past: Past | None,
+) -> Treatment:
     """Return the norms and the rotation that the problem asks for."""
     tree = sources.document.tree
     asked = [name for name in ("qk_norm", "rope") if name in tree]
@@ -26,12 +35,29 @@ def read_treatment(sources: Sources, query: Projection | None, key: Projection |
             help=f"leave out {asked[0]}, or choose another score function",
         )
     query_norm, key_norm = _norms(sources, tree.get("qk_norm"))
-    rope = None
+    rope, positions = None, None
     if query is not None and key is not None and "rope" in tree:
         from attn_cli.read.problem.rope import read_rope
 
-        rope = read_rope(sources, tree["rope"], query.depth, key.depth)
-    return Treatment(query_norm, key_norm, rope)
+        rope, positions = read_rope(
+            sources,
+            min(query.depth, key.depth),
+            extent,
+            rotated=past is not None and past.rotated,
+        )
+    return Treatment(query_norm, key_norm, rope, positions)
+
+
+def note_of_rope(tree: Mapping[str, Any], rules: Rules, treatment: Treatment) -> list[str]:
+    """Note that rope takes the number of a token for its position, whatever a mask hides."""
+    masked = any(scheme.reason == "user" for scheme in rules.schemes)
+    if not masked or treatment.rope is None or treatment.positions or "key_start" in tree:
+        return []
+    return [
+        "rope turns each token by its number, whatever the mask hides: if tokens have other "
+        "positions (left padding, packed sequences, trees), write key_start, documents or "
+        "rope.positions"
+    ]
 
 
 def _norms(sources: Sources, node: Any) -> tuple[HeadNorm | None, HeadNorm | None]:

@@ -34,8 +34,11 @@ HIDING: Cases = {
     "window keys": (FOUR, {"window": {"keys": 3}, **STANDS}),
     "key_lengths": (FOUR, {"key_lengths": [0, 5]}),
     "key_lengths of 2 axes": (TWO, {"key_lengths": 4}),
-    "documents": (FOUR, {"documents": _IDS[0]}),
-    "documents of each entry": (FOUR, {"documents": _IDS, "offset": [2, 0]}),
+    "documents": (SQUARE, {"documents": [0, 0, 1, 1, 1]}),
+    "documents of each entry": (
+        FOUR,
+        {"documents": {"query": [[0, 1, 1, 2, 2], [0, 1, 1, 1, 1]], "key": _IDS}},
+    ),
     "documents of queries and keys": (
         FOUR,
         {"documents": {"query": [0, 1, 2, 9, 0], "key": _IDS[0]}},
@@ -68,14 +71,13 @@ HIDING: Cases = {
     "every reason": (
         FOUR,
         {
-            "causal": True,
+            "causal": "top-left",
             "window": {"left": 3, "right": 2},
             "key_lengths": [4, 7],
             "documents": {"query": [1, 1, 1, 2, 1], "key": [1, 1, 2, 1, 1, 1, 1]},
             "score": {"function": "sparse", "stride": 2, "window": 1},
             "mask": BOOLEANS,
             "top_k": 1,
-            **STANDS,
         },
     ),
 }

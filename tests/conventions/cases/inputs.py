@@ -39,7 +39,10 @@ INPUTS: Cases = {
         replace(TWO, past=1),
         {"past": {"key": TWO.normal(1, 1, 1, 4), "value": TWO.normal(1, 1, 1, 3)}},
     ),
-    "past, normed and rotated": (PAST, {"past": _PAST, "qk_norm": "l2", "rope": True}),
+    "past, normed and rotated": (
+        PAST,
+        {"past": {**_PAST, "rotated": False}, "qk_norm": "l2", "rope": True},
+    ),
     "qk_norm rms": (FOUR, {"qk_norm": "rms"}),
     "qk_norm l2": (FOUR, {"qk_norm": "l2"}),
     "qk_norm eps of rms": (FOUR, {"qk_norm": {"function": "rms", "eps": 0.5}}),
