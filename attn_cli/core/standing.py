@@ -4,14 +4,15 @@ Causal order, windows, ALiBi, relative bias and rope all go by the same position
 position of query i, p_j that of key j, b the batch entry:
 
     plain        p_j = j - start_b,             p_i = i + offset_b - start_b
-    documents    p_j = the rank of j among the keys of its document
-                 p_i = r, or r + n - q,         r the rank of i among the queries of its document
+    documents    p_j = rank_j - a,              p_i = rank_i - a, or rank_i + n - q - a
     given        p_i and p_j as they are written
 
+rank_j counts the keys of the same document before j, rank_i the queries before i. Of a document, n
+is the number of keys, without padding at the end, q that of queries, a that of keys before start_b.
 start_b keys at the beginning are padding (left padding). Query i is at key i + offset_b: offset 0
-is top-left alignment, n_k - n_q bottom-right. Of a document with q queries and n keys the first
-query is at the first key (top-left), or the last query at the last key (bottom-right), as in
-flash-attention's packed sequences from 2.1 on and in xformers' block-diagonal masks.
+is top-left alignment, n_k - n_q bottom-right. Of each document the first query is at the first key
+(top-left), or the last query at the last key (bottom-right), as in flash-attention's packed
+sequences from 2.1 on and in xformers' block-diagonal masks.
 """
 
 from __future__ import annotations
@@ -206,7 +207,7 @@ def in_documents(
         counted = key_ids[b, start:] if alignment == "end" else key_ids[b, start:stop]
         keys = np.bincount(counted, minlength=size)
         queries = np.bincount(query_ids[b], minlength=size)
-        shift = keys - queries if alignment != "top-left" else np.zeros_like(keys)
+        shift = keys - queries if alignment != "top-left" else -before
         key[b] = ranks(key_ids[b]) - before[key_ids[b]]
         query[b] = ranks(query_ids[b]) + shift[query_ids[b]]
     return Standing(query=query, key=key, query_ids=query_ids, key_ids=key_ids)
@@ -230,10 +231,13 @@ def ranks(ids: Integers) -> Integers:
 def agree(query_ids: Integers, key_ids: Integers, there: Range) -> Bools:
     """Return for each id, 0 .. the largest, whether all alignments are the same.
 
-    They are if it has as many queries as keys that are there, or none of either.
+    They are if it has as many queries as keys up to the last one that is there (left padding
+    counts, as queries have it too), or no query, or no key that is there.
     """
+    start, stop = there
     size = 1 + max(int(key_ids.max(initial=-1)), int(query_ids.max(initial=-1)))
     queries = np.bincount(query_ids, minlength=size)
-    keys = np.bincount(key_ids[there[0] : there[1]], minlength=size)
-    same: Bools = (queries == keys) | (queries == 0) | (keys == 0)
+    keys = np.bincount(key_ids[:stop], minlength=size)
+    none = (queries == 0) | (np.bincount(key_ids[start:stop], minlength=size) == 0)
+    same: Bools = (queries == keys) | none
     return same

@@ -41,7 +41,7 @@ class Ids:
     def differing(self, there: tuple[Range, ...]) -> str | None:
         """Describe a document that has another number of queries than of keys; None: none has.
 
-        Only keys that are `there` count, and only documents that have both.
+        Keys beyond the end of those that are `there` do not count, nor documents without either.
         """
         for entry, part in enumerate(there if self.query is not None else ()):
             assert self.query is not None
@@ -50,7 +50,7 @@ class Ids:
                 continue
             at = int(np.argmin(same))
             queries = int((self.query[entry] == at).sum())
-            keys = int((self.key[entry, part[0] : part[1]] == at).sum())
+            keys = int((self.key[entry, : part[1]] == at).sum())
             where = f" of batch entry {entry}" if len(there) > 1 else ""
             return (
                 f"document {self.names[at]}{where} has {_count(queries, 'query', 'queries')} and "
