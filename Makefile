@@ -3,52 +3,77 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+NEWEST := .venv-newest
+LOWEST := .venv-lowest
 UV := $(shell command -v uv 2>/dev/null)
+# requirements/*.txt hold exact versions for these; the first is the lowest that the package runs on.
+LOCKED := 3.11 3.12 3.13
+PYTHON_LOWEST ?= python$(firstword $(LOCKED))
 
 ifdef UV
-  MAKE_VENV = uv venv --quiet --python $(PYTHON) $(VENV)
-  MAKE_PEERS = uv venv --quiet --clear --python $(PYTHON) $(PEERS)
-  INSTALL_PEERS = uv pip install --quiet --python $(PEERS)/bin/python
+  # $(call make-venv,folder,Python) and $(call install,folder) what to install
+  make-venv = uv venv --quiet --clear --python $(2) $(1)
   # uv leaves compiling to the first start, which then takes a second.
-  INSTALL = UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python
+  install = UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(1)/bin/python
 else
-  MAKE_VENV = $(PYTHON) -m venv $(VENV)
-  MAKE_PEERS = $(PYTHON) -m venv $(PEERS)
-  INSTALL_PEERS = $(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet
-  INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+  make-venv = $(2) -m venv --clear $(1)
+  install = $(1)/bin/python -m pip --disable-pip-version-check install --quiet
 endif
 
+# $(call install-locked,test): what requirements/test.txt holds, then the package alone.
+define install-locked
+	@python=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	case " $(LOCKED) " in \
+	*" $$python "*) $(call install,$(VENV)) -r requirements/$(1).txt && \
+	  $(call install,$(VENV)) --no-deps --no-build-isolation --editable . ;; \
+	*) echo "requirements/$(1).txt is for Python $(LOCKED); for $$python the newest are installed"; \
+	  $(call install,$(VENV)) --editable '.[$(1)]' ;; \
+	esac
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers bench check format lint types docs docs-check clean
+.PHONY: help demo test test-newest test-lowest test-peers bench check format lint types docs \
+  docs-check lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BIN)/python:
-	$(MAKE_VENV)
+	$(call make-venv,$(VENV),$(PYTHON))
 
 $(VENV)/demo: pyproject.toml | $(BIN)/python
-	$(INSTALL) --editable .
+	$(call install,$(VENV)) --editable .
 	@touch $@
 
-$(VENV)/test: pyproject.toml | $(BIN)/python
-	$(INSTALL) --editable '.[test]'
+$(VENV)/test: pyproject.toml requirements/test.txt | $(BIN)/python
+	$(call install-locked,test)
 	@touch $@ $(VENV)/demo
 
-$(VENV)/dev: pyproject.toml | $(BIN)/python
-	$(INSTALL) --editable '.[dev]'
+$(VENV)/dev: pyproject.toml requirements/test.txt requirements/dev.txt | $(BIN)/python
+	$(call install-locked,dev)
 	@touch $@ $(VENV)/test $(VENV)/demo
 
 $(PEERS)/ready: pyproject.toml
-	$(MAKE_PEERS)
-	$(INSTALL_PEERS) --editable '.[test,peers]'
+	$(call make-venv,$(PEERS),$(PYTHON))
+	$(call install,$(PEERS)) --editable '.[test,peers]'
 	@touch $@
 
 demo: $(VENV)/demo ## install the package and run the main job on a sample
 	$(BIN)/attn compute samples/love_coding.yaml
 
-test: $(VENV)/test ## install what the tests need and run them
+test: $(VENV)/test ## install what the tests need, in locked versions, and run them
 	$(BIN)/python -m pytest
+
+test-newest: ## run them with the newest versions that pyproject.toml allows
+	$(call make-venv,$(NEWEST),$(PYTHON))
+	$(call install,$(NEWEST)) --editable '.[test]'
+	$(NEWEST)/bin/python -m pytest
+
+test-lowest: ## run them with the lowest versions, on the lowest Python
+	$(call make-venv,$(LOWEST),$(PYTHON_LOWEST))
+	$(LOWEST)/bin/python requirements/lowest.py > $(LOWEST)/lowest.txt
+	$(call install,$(LOWEST)) --constraint $(LOWEST)/lowest.txt --editable '.[test]'
+	$(LOWEST)/bin/python -m pytest
 
 test-peers: $(PEERS)/ready ## compare with other implementations, in a virtual environment of their own
 	$(PEERS)/bin/python -m pytest tests/peers
@@ -79,6 +104,9 @@ docs: $(VENV)/dev ## write the README's shown outputs anew
 docs-check: $(VENV)/dev ## fail where the README's shown outputs have drifted
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog --check --diff -P -I tests -I . README.md
 
+lock: ## write requirements/*.txt anew; needs each Python that they are for
+	$(PYTHON) requirements/lock.py $(LOCKED)
+
 clean: ## remove the virtual environment and all caches
-	rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) $(PEERS) $(NEWEST) $(LOWEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

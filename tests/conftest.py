@@ -8,7 +8,6 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -16,12 +15,14 @@ import pytest
 from hypothesis import settings
 
 from attn_cli.cli import main
+from tests.processes import ATTN, ROOT, read_terminal, run_to_end, started
 
-# A slow machine is no failure. What decides over a change draws the same examples every time.
-settings.register_profile("attn", deadline=None, derandomize="CI" in os.environ)
+# A slow machine is no failure. What decides over a change draws the same examples every time; the
+# others are drawn by `make fuzz`.
+settings.register_profile("attn", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None, max_examples=1000)
 settings.load_profile("attn")
 
-ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
 # Numbers that no test may take from the shell that runs it.
 SCRUBBED = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM", "PYTHONUNBUFFERED")
@@ -64,14 +65,7 @@ def in_process(
     *arguments: str, stdin: bytes = b"", **env: str
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the command line as a process of its own, in a pipe."""
-    return subprocess.run(
-        [sys.executable, "-m", "attn_cli", *arguments],
-        input=stdin,
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, **env},
-    )
+    return run_to_end([*ATTN, *arguments], stdin=stdin, env={**os.environ, **env})
 
 
 def on_terminal(*arguments: str, columns: int = 100, env: dict[str, str] | None = None) -> Ran:
@@ -82,26 +76,14 @@ def on_terminal(*arguments: str, columns: int = 100, env: dict[str, str] | None 
     import termios
 
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "attn_cli", *arguments],
+    with started(
+        [*ATTN, *arguments],
         stdin=follower,
         stdout=follower,
         stderr=subprocess.PIPE,
-        cwd=ROOT,
         env={**os.environ, **(env or {})},
-    )
-    os.close(follower)
-    chunks = []
-    while True:
-        try:
-            chunk = os.read(leader, 65536)
-        except OSError:  # the other end is closed: Linux says so with EIO
-            break
-        if not chunk:
-            break
-        chunks.append(chunk)
-    assert process.stderr is not None
-    err = process.stderr.read().decode()
-    process.stderr.close()
-    os.close(leader)
-    return Ran(process.wait(), b"".join(chunks).decode().replace("\r\n", "\n"), err)
+    ) as process:
+        os.close(follower)
+        shown = read_terminal(leader)
+        err = process.stderr.read().decode()
+        return Ran(process.wait(), shown.decode().replace("\r\n", "\n"), err)

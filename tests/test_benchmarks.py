@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from statistics import median
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from benchmarks import line, process, results
 from benchmarks.line import HEADER, NOTHING, parsed, table
 from benchmarks.rounds import Effort, Paired, in_turn, paired, without_start
-from tests.conftest import ROOT
+from tests.processes import run_to_end
 from tests.test_startup import imported_by
 
 TIMES = st.floats(1e-6, 1e3)
@@ -179,9 +178,8 @@ class TestProcess:
             process.run([sys.executable, "-c", code])
 
     def test_the_peak_of_a_process_is_its_own(self) -> None:
-        peaks = subprocess.run(
-            [sys.executable, "-c", HOLDING], cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout  # measured from a process as small as the one that measures
+        # measured from a process as small as the one that measures
+        peaks = run_to_end([sys.executable, "-c", HOLDING]).stdout
         small, large = map(int, peaks.split())
         assert small < 5e7
         assert 1e8 < large < 1.5e8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +13,8 @@ import pytest
 from attn_cli.cli.app import build
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.scores import SCORES
-from tests.conftest import ROOT, SAMPLES, Attn
+from tests.conftest import SAMPLES, Attn
+from tests.processes import ROOT, run_to_end
 
 LOVE = str(SAMPLES / "love_coding.yaml")
 
@@ -49,10 +49,8 @@ def test_every_command_has_help_with_an_example_that_runs(
     (tmp_path / "attn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m attn_cli "$@"\n')
     (tmp_path / "attn").chmod(0o755)
     for example in examples:
-        done = subprocess.run(
-            example, shell=True, capture_output=True, check=False,
-            env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
+        env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+        done = run_to_end(example, shell=True, cwd=tmp_path, env=env)
         said = rb"loss .* examples right\n" if " -o trained" in example else b""
         assert done.returncode == 0, example
         assert re.fullmatch(said, done.stderr), example

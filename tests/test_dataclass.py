@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from attn_cli import dataclass as ours
-from tests.conftest import ROOT
+from tests.processes import ROOT
 
 MAKERS = (dataclasses, ours)
 

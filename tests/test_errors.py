@@ -37,7 +37,7 @@ def cases() -> list[Case]:
             for line in lines[1:]:
                 kind, text = line[:1], line[2:]
                 if kind == "|":
-                    case.problem.append(text.replace("^A", "\x01"))
+                    case.problem.append(text.replace("^A", "\x01").replace("^T", "\t"))
                 elif kind == "$":
                     case.command = text
                 else:
@@ -97,6 +97,7 @@ def write_wrong_files() -> None:
     Path("labels.tsv").write_text("\ta\tb\nr\t1\t2\ns\t3\tx\n")
     Path("ragged.csv").write_text("1,2\n3\n")
     Path("nothing.csv").write_text("\n")
+    Path("half.csv").write_text("1/2,0\n0,1\n")
     Path("latin.yaml").write_bytes(b"scale: 1\ntokens: [caf\xe9]\n")
     Path("ok.yaml").write_text(
         "tokens: [the, love, the]\nembeddings: [[1, 0], [0, 1], [1, 1]]\nscore: dot\n"

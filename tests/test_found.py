@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, attention, compute
-from tests.conftest import ROOT, SAMPLES, Attn, in_process
+from tests.conftest import SAMPLES, Attn, in_process
+from tests.processes import run_to_end
 
 INF = np.inf
 
@@ -152,10 +153,7 @@ def test_standard_input_that_cannot_be_read(redirect: str) -> None:
 
 
 def shell(line: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        f'"{sys.executable}" -m attn_cli {line}',
-        shell=True, cwd=ROOT, capture_output=True, check=False,
-    )  # fmt: skip
+    return run_to_end(f'"{sys.executable}" -m attn_cli {line}', shell=True)
 
 
 def test_talk_never_goes_to_standard_output(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import html
 import json
 import re
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from attn_cli.views.graph import GRAPH_FORMATS, GRAPH_RENDERERS
 from attn_cli.views.graph.dot import quoted
 from attn_cli.views.graph.mermaid import escaped
 from tests.conftest import SAMPLES, Attn, in_process, on_terminal
+from tests.processes import run_to_end
 from tests.test_graph import as_written, graph_of
 from tests.test_startup import by_command
 
@@ -149,13 +149,11 @@ class TestDot:
         ring = [[float(j == (i + 1) % n) for j in range(n)] for i in range(n)]
         nodes = tuple(Node(f"n{at}", token, at, "token") for at, token in enumerate(ODD))
         source = shown(replace(graph_of(as_written(ring)), nodes=nodes), "dot")
-        ran = subprocess.run(
-            ["dot", "-Tsvg"], input=source.encode(), capture_output=True, check=False
-        )
-        assert (ran.returncode, ran.stderr) == (0, b"")
+        drawn = run_to_end(["dot", "-Tsvg"], stdin=source.encode())
+        assert (drawn.returncode, drawn.stderr) == (0, b"")
         space = "{http://www.w3.org/2000/svg}"
         seen = {}
-        for group in ElementTree.fromstring(ran.stdout).iter(f"{space}g"):
+        for group in ElementTree.fromstring(drawn.stdout).iter(f"{space}g"):
             if group.get("class") == "node":
                 lines = [text.text or "" for text in group.findall(f"{space}text")]
                 title = group.findtext(f"{space}title") or ""

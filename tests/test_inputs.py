@@ -14,7 +14,8 @@ import pytest
 from attn_cli.core import plan
 from attn_cli.errors import AttnError
 from attn_cli.read.matrices.files import Inputs
-from tests.conftest import ROOT, SAMPLES, Attn
+from tests.conftest import SAMPLES, Attn
+from tests.processes import ROOT
 
 HELP = "help: write to another file, or add --force if it is to be replaced\n"
 VECTORS = "le 1 0\nchat 0 1\ncat 1 1\n"

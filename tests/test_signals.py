@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from attn_cli.errors import ExitStatus
-from tests.conftest import ROOT, SAMPLES
+from tests.conftest import SAMPLES
+from tests.processes import ROOT
 
 LOVE = str(SAMPLES / "love_coding.yaml")
 Q = b"2.0,1.0,2.0\n0.0,1.0,0.0\n2.0,2.0,2.0\n"  # X W_q of it, by hand

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT
+from tests.processes import run_to_end
 
 SAMPLE = "samples/love_coding.yaml"
 FILES = {"csv", "gzip", "tempfile", "zipfile"}  # what kinds of files need that are not there
@@ -17,11 +16,10 @@ FILES = {"csv", "gzip", "tempfile", "zipfile"}  # what kinds of files need that 
 
 def imported_by(code: str) -> set[str]:
     """The modules that a fresh interpreter holds after the code."""
-    ran = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
-    return set(ran.stderr.split())
+    program = f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"
+    done = run_to_end([sys.executable, "-c", program])
+    assert done.returncode == 0, done.stderr.decode()
+    return set(done.stderr.decode().split())
 
 
 def by_command(*arguments: str) -> set[str]:

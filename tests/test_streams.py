@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,8 @@ from attn_cli import __version__
 from attn_cli.cli import main
 from attn_cli.errors import ExitStatus
 from attn_cli.views import FORMATS
-from tests.conftest import ROOT, SAMPLES, Attn, in_process
+from tests.conftest import SAMPLES, Attn, in_process
+from tests.processes import ATTN, run_to_end, started
 
 LOVE = str(SAMPLES / "love_coding.yaml")
 
@@ -87,23 +87,18 @@ class TestProcess:
     def test_a_closed_pipe_is_quiet(self) -> None:
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
         for arguments in (["compute", LOVE], ["samples"], ["scores"], ["--help"], ["--version"]):
-            process = subprocess.Popen(
-                [sys.executable, "-m", "attn_cli", *arguments],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=ROOT,
-            )  # fmt: skip
-            assert process.stdout is not None
-            process.stdout.close()
-            _, err = process.communicate()
+            pipe = subprocess.PIPE
+            with started([*ATTN, *arguments], stdout=pipe, stderr=pipe, env=environment) as process:
+                process.stdout.close()
+                err = process.stderr.read()
+                process.wait()
             assert (process.returncode, err) == (ExitStatus.PIPE_CLOSED, b"")
 
     def test_a_full_disk_is_an_error(self) -> None:
         with open("/dev/full", "wb") as full:
-            ran = subprocess.run(
-                [sys.executable, "-m", "attn_cli", "compute", LOVE],
-                stdout=full, stderr=subprocess.PIPE, check=False, cwd=ROOT,
-            )  # fmt: skip
-        assert ran.returncode == 2
-        assert ran.stderr == b"error: standard output cannot be written: No space left on device\n"
+            done = run_to_end([*ATTN, "compute", LOVE], stdout=full)
+        assert done.returncode == 2
+        assert done.stderr == b"error: standard output cannot be written: No space left on device\n"
 
     def test_a_terminal_without_the_characters(self) -> None:
         ran = in_process("compute", LOVE, "--tokens", "é ß 猫", PYTHONIOENCODING="ascii")
@@ -111,12 +106,9 @@ class TestProcess:
         assert b"\\xe9" in ran.stdout
 
     def test_words_that_are_no_text(self) -> None:
-        ran = subprocess.run(
-            [sys.executable, "-m", "attn_cli", "compute", LOVE, "--tokens", b"a \xff c"],
-            capture_output=True, check=False, cwd=ROOT,
-        )  # fmt: skip
-        assert ran.returncode == 2
-        assert ran.stderr.startswith(b"error: tokens is not UTF-8: 'a \\udcff c'\n")
+        done = run_to_end([*ATTN, "compute", LOVE, "--tokens", b"a \xff c"])
+        assert done.returncode == 2
+        assert done.stderr.startswith(b"error: tokens is not UTF-8: 'a \\udcff c'\n")
 
     def test_module_and_command_are_the_same(self) -> None:
         ran = in_process("--version")

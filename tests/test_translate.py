@@ -17,6 +17,7 @@ from attn_cli import AttnError, translate
 from attn_cli.language.translation import joined
 from tests import oracle
 from tests.conftest import SAMPLES, Attn, in_process, on_terminal
+from tests.processes import ATTN, run_to_end
 
 FRENCH = yaml.safe_load((SAMPLES / "french_english.yaml").read_text())
 TENNIS = yaml.safe_load((SAMPLES / "tennis.yaml").read_text())
@@ -320,11 +321,6 @@ def test_no_blank_follows_an_apostrophe(words: list[str]) -> None:
 
 
 def test_it_works_in_any_folder(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
-    ran = subprocess.run(
-        [sys.executable, "-m", "attn_cli", "translate", "ci-dessous"],
-        cwd=tmp_path, capture_output=True, check=False, env={"PYTHONPATH": str(SAMPLES.parent)},
-    )  # fmt: skip
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"under\n", b"")
+    env = {"PYTHONPATH": str(SAMPLES.parent)}
+    done = run_to_end([*ATTN, "translate", "ci-dessous"], cwd=tmp_path, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"under\n", b"")

@@ -18,6 +18,7 @@ from attn_cli.cli.options import (
     Text,
     check_digits,
     choose_format,
+    number_of,
     refuse_meaningless,
 )
 from attn_cli.cli.resources import Memory, memory_of
@@ -36,14 +37,14 @@ class EdgeOptions:
     """Which weights are edges of the graph."""
 
     threshold: Annotated[
-        float,
+        str,
         typer.Option(
             "--threshold",
             metavar="W",
             help="Leave out weights nearer to 0 than this (0.01).",
             show_default=False,
         ),
-    ] = 0.01
+    ] = "0.01"
     top: Annotated[
         int,
         typer.Option(
@@ -57,13 +58,18 @@ class EdgeOptions:
     head: Head = None
     memory: Memory = None
 
+    @property
+    def least(self) -> float:
+        """The weight below which an edge is left out."""
+        return number_of("--threshold", self.threshold)
+
     def request(self) -> Request:
         """Return the request; raise AttnError for an option that is out of range."""
         from attn_cli.core.problem import Request
 
-        if not 0 <= self.threshold < float("inf"):
+        if self.least < 0:
             raise AttnError(
-                f"--threshold must be 0 or more, not {self.threshold:.15g}",
+                f"--threshold must be 0 or more, not {self.least:.15g}",
                 help="0 leaves out no weight but those that are 0; a negative weight counts as "
                 "far as it is from 0",
             )
@@ -133,4 +139,4 @@ def graph(
     with reading_inputs(output.output, force=output.force, memory=edges.memory) as inputs:
         loaded = problem.read(keys, inputs)
     record = run(loaded, request, command="graph")
-    return output.deliver(graph_of(record, threshold=edges.threshold, top=edges.top))
+    return output.deliver(graph_of(record, threshold=edges.least, top=edges.top))

@@ -93,7 +93,11 @@ class KeyOptions:
     ] = None
     set: Annotated[
         list[str],
-        _option("Replace any key, e.g. score.window=2; repeatable.", "--set", metavar="KEY=VALUE"),
+        _option(
+            "Replace any key, e.g. score.window=2; null takes it away; repeatable.",
+            "--set",
+            metavar="KEY=VALUE",
+        ),
     ] = field(default_factory=list)
 
     def given(self) -> dict[str, str]:
@@ -114,9 +118,13 @@ class ProblemOptions:
             show_default=False,
         ),
     ] = None
-    query: Annotated[Text, _option("Q from a file.", "--query", metavar="MATRIX")] = None
-    key: Annotated[Text, _option("K from a file.", "--key", metavar="MATRIX")] = None
-    value: Annotated[Text, _option("V from a file.", "--value", metavar="MATRIX")] = None
+    query: Annotated[Text, _option("Q: a file, or [[1, 0], ...].", "--query", metavar="MATRIX")] = (
+        None
+    )
+    key: Annotated[Text, _option("K: a file, or [[1, 0], ...].", "--key", metavar="MATRIX")] = None
+    value: Annotated[Text, _option("V: a file, or [[1, 0], ...].", "--value", metavar="MATRIX")] = (
+        None
+    )
     tokens: Annotated[
         Text, _option("Words as one text; - reads them.", "--tokens", metavar="WORDS")
     ] = None
@@ -195,7 +203,7 @@ class StepOptions(ShownOptions):
         ),
     ] = field(default_factory=list)
     tolerance: Annotated[
-        float | None,
+        Text,
         _option("How far off --check lets a value be (0.00005).", "--tolerance", metavar="T"),
     ] = None
 
@@ -228,10 +236,21 @@ class StepOptions(ShownOptions):
         from attn_cli.core.compare import TOLERANCE, Expected
         from attn_cli.read.override import read_checks
 
-        tolerance = TOLERANCE if self.tolerance is None else self.tolerance
-        if not 0 <= tolerance < float("inf"):
-            raise AttnError(f"--tolerance must be 0 or more, not {tolerance}")
-        return Expected(read_checks(self.check, inputs), tolerance)
+        tolerance = TOLERANCE
+        if self.tolerance is not None:
+            tolerance = number_of("--tolerance", self.tolerance)
+        if tolerance < 0:
+            raise AttnError(f"--tolerance must be 0 or more, not {tolerance:g}")
+        notes: list[str] = []
+        values = read_checks(self.check, inputs, notes)
+        return Expected(values, tolerance, tuple(notes))
+
+
+def number_of(option: str, text: str) -> float:
+    """Return the finite number that an option says."""
+    from attn_cli.read.text.scalars import finite
+
+    return finite(text, (option,))
 
 
 def _query(problem: Problem, asked: str) -> int:

@@ -27,6 +27,7 @@ class Expected:
 
     values: Mapping[str, NDArray[Any]]
     tolerance: float = TOLERANCE
+    notes: tuple[str, ...] = ()  # what there is to say of how they were read
 
 
 def compare(record: Record, whole: Record, expected: Expected) -> Record:
@@ -38,7 +39,8 @@ def compare(record: Record, whole: Record, expected: Expected) -> Record:
         _compared(whole, name, values, expected.tolerance)
         for name, values in expected.values.items()
     )
-    return replace(record, comparisons=made)
+    warnings = (*record.warnings, *expected.notes)
+    return replace(record, comparisons=made, warnings=warnings)
 
 
 def _compared(record: Record, name: str, expected: NDArray[Any], tolerance: float) -> Comparison:

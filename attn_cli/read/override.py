@@ -12,19 +12,21 @@ from attn_cli.read.matrices.files import Inputs, twice_from_stdin
 from attn_cli.read.matrices.lookup import is_vectors_file
 from attn_cli.read.matrices.matrix import natural
 from attn_cli.read.matrices.tables import decode
-from attn_cli.read.text.events import Quoted, parse
+from attn_cli.read.text.events import Quoted, parse, parse_kindly
 from attn_cli.read.text.keys import KEYS
 from attn_cli.read.text.mappings import advice_for_key
 from attn_cli.read.text.meant import SYNONYMS
 
-MATRICES = ("query", "key", "value")
+WRITTEN_OUT = ("query", "key", "value", "normalize")  # may be a name or a path instead
+NULLS = ("null", "~")  # values of --set that take a key away
 PAIR = re.compile(r"\s*[A-Za-z_]\w*:\s")  # what a mapping begins with
 
 
 def apply_options(document: Document, options: Mapping[str, str], sets: Sequence[str]) -> None:
     """Put the values of options where they belong; raise AttnError with the option at fault.
 
-    `options` are key -> text, `sets` texts KEY.SUBKEY=VALUE whose value is YAML.
+    `options` are key -> text, `sets` texts KEY.SUBKEY=VALUE whose value is YAML; `null` takes the
+    key away.
     """
     put_keys(document, options)
     for text in sets:
@@ -39,8 +41,8 @@ def put_keys(document: Document, options: Mapping[str, str]) -> None:
         if key == "tokens" and text == "-":
             with document.inputs.open("-", "--tokens") as stream:
                 node = Quoted(decode(stream.read(), "standard input"))
-        elif key == "score" or (key == "normalize" and (PAIR.match(text) or "{" in text)):
-            node = _value(text, f"--{key}")
+        elif key == "score" or (key in WRITTEN_OUT and _is_written_out(text)):
+            node = _value(text, f"--{key}", document.notes)
         document.replace((key,), node, option)
         if key == "tokens":
             document.tree.pop("sequences", None)  # one sequence takes the place of all
@@ -104,8 +106,11 @@ def lines_of(inputs: Inputs, wanted_for: str, what: str) -> list[tuple[str, str]
     return found
 
 
-def read_checks(texts: Sequence[str], inputs: Inputs) -> dict[str, AnyArray]:
-    """Return step -> expected values, from texts STEP=MATRIX whose matrix is YAML or a path."""
+def read_checks(texts: Sequence[str], inputs: Inputs, notes: list[str]) -> dict[str, AnyArray]:
+    """Return step -> expected values, from texts STEP=MATRIX whose matrix is YAML or a path.
+
+    What there is to say of how they were read is added to `notes`.
+    """
     expected = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -115,7 +120,7 @@ def read_checks(texts: Sequence[str], inputs: Inputs) -> dict[str, AnyArray]:
                 f"--check needs STEP=MATRIX, not '{printable(text)}'",
                 help="for example --check output=hand.csv, or --check 'q=[[1, 0], [0, 1]]'",
             )
-        node = _value(value, f"--check {printable(name)}")
+        node = _value(value, f"--check {printable(name)}", notes)
         document = Document({name: node}, inputs=inputs, options={(name,): option})
         try:
             expected[name] = natural(document, node, (name,))
@@ -154,15 +159,25 @@ def _set(document: Document, text: str) -> None:
     if not value.strip():
         what = option.strip() if alone else f"--set {dotted(path)}"
         raise AttnError(f"{what} has no value", help=f"write {what}{' ' if alone else '='}VALUE")
+    if value.strip() in NULLS:
+        document.remove(path)
+        return
     named = option.partition(" ")[0] if alone else f"--set {printable(key)}"
-    document.replace(path, _value(value, named), option)
+    document.replace(path, _value(value, named, document.notes), option)
 
 
-def _value(text: str, option: str) -> object:
+def _is_written_out(text: str) -> bool:
+    """Whether the text of an option is a list or a mapping in YAML."""
+    return PAIR.match(text) is not None or text.lstrip().startswith(("[", "{"))
+
+
+def _value(text: str, option: str, notes: list[str]) -> object:
     """Return the YAML value of an option; a mapping may be written without its braces."""
     if PAIR.match(text) and "\n" not in text:
         try:
             return parse(f"{{{text}}}", option)
         except AttnError:
             pass  # the text as it was written says better what is wrong with it
-    return parse(text, option)
+    parsed = parse_kindly(text, option)
+    notes += parsed.notes
+    return parsed.tree

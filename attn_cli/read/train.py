@@ -39,10 +39,10 @@ from attn_cli.read.problem.schema import read_problem
 from attn_cli.read.text.keys import TRAIN_KEYS
 from attn_cli.read.text.mappings import mapping
 from attn_cli.read.text.scalars import (
-    NUMBER,
     choice,
     flag,
     integer,
+    is_number,
     kind_of,
     number,
     positive,
@@ -88,6 +88,11 @@ def _training(document: Document) -> Training:
         raise AttnError(
             f"{document.name} is an NPZ archive, and training rewrites the text of a problem file",
             help="write the problem as YAML or JSON; its matrices may stay in the archive",
+        )
+    if document.written is not None and document.written != document.text:
+        raise AttnError(
+            f"{document.name} has a matrix as NumPy prints it, and training rewrites the text",
+            help="put commas between its numbers",
         )
     # Examples have words of their own.
     tree = {key: node for key, node in document.tree.items() if key != "sequences"}
@@ -217,7 +222,7 @@ def _written(document: Document, base: Problem) -> dict[str, Written]:
             table = read_word_table(document, node, path, (), FLOAT, finite=False)
             assert table is not None  # it was checked
             found[name] = Written(np.stack(list(table.vectors.values())), tuple(table.vectors))
-        elif isinstance(node, int | float) or (isinstance(node, str) and NUMBER.fullmatch(node)):
+        elif is_number(node):
             found[name] = Written(np.asarray(number(node, path)))
         else:
             values = cast(natural(document, node, path), path, FLOAT, finite=False)

@@ -18,7 +18,8 @@ from attn_cli.errors import AttnError, Path, Where, dotted, printable
 from attn_cli.read.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive
 from attn_cli.read.matrices.files import Inputs, name_of
 from attn_cli.read.matrices.tables import decode
-from attn_cli.read.text.events import Node, find, parse
+from attn_cli.read.text.broken import LINE_ENDS
+from attn_cli.read.text.events import Node, find, parse_kindly
 from attn_cli.read.text.meant import SYNONYMS
 from attn_cli.read.text.scalars import kind_of
 
@@ -53,6 +54,8 @@ class Document:
     words: frozenset[str] = frozenset()  # looked up at the same reading of a file of vectors
     vectors: dict[str, Vectors] = field(default_factory=dict)  # file -> what was read of it
     moved: dict[Path, Path] = field(default_factory=dict)  # path -> where it stands as written
+    notes: list[str] = field(default_factory=list)  # what there is to say of the text
+    written: str | None = None  # the text of the file, if `text` has commas put into it
 
     def where(self, path: Path, *, at_key: bool = False) -> Where | None:
         """Return the place of a node, or of the nearest above it."""
@@ -69,8 +72,15 @@ class Document:
             return Where(below[-1])
         place = find(self.text, path, at_key=at_key) if self.text and path else None
         if place is not None:
-            return replace(place, file=self.name)
+            return self._as_written(replace(place, file=self.name))
         return None if self.name is None else Where(self.name)
+
+    def _as_written(self, place: Where) -> Where:
+        """Return a place with its line as the file has it."""
+        if self.written is None or self.written == self.text or place.line is None:
+            return place
+        lines = LINE_ENDS.split(self.written)
+        return replace(place, text=lines[place.line - 1])
 
     def located(self, error: AttnError) -> AttnError:
         """Return the error with its place, where it does not have one yet."""
@@ -106,6 +116,17 @@ class Document:
             del self.options[written]
         self.options[path] = option
 
+    def remove(self, path: tuple[str, ...]) -> None:
+        """Take a node away, if it is there."""
+        place: Node = self.tree
+        for key in path[:-1]:
+            place = place.get(key)
+            if not isinstance(place, dict):
+                return
+        place.pop(path[-1], None)
+        for written in [p for p in self.options if p[: len(path)] == path]:
+            del self.options[written]
+
 
 def read_document(file: str | None, inputs: Inputs) -> Document:
     """Return the document of a problem file: YAML, JSON, or an NPZ whose members are its keys."""
@@ -132,9 +153,10 @@ def read_document(file: str | None, inputs: Inputs) -> Document:
                 help=f"say which: --query {name} --key k.npy --value v.npy",
             )
         text = decode(stream.read(), name)
-    tree = parse(text, name)
+    tree, read_as, notes = parse_kindly(text, name)
     folder = "" if file == "-" else os.path.dirname(file)
-    document = Document({}, name, text, folder, inputs)
+    document = Document({}, name, read_as, folder, inputs, notes=list(notes))
+    document.written = text
     if not isinstance(tree, dict):
         raise AttnError(
             f"{name} is {kind_of(tree)}, not a mapping of keys",

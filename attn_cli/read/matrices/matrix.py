@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Sized
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Source
-from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.errors import AttnError, Path, did_you_mean, dotted, folded, printable
 from attn_cli.read.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive, read_npy
 from attn_cli.read.matrices.document import Document, Member
 from attn_cli.read.matrices.files import unchanged
@@ -53,6 +54,23 @@ def _written(document: Document, node: Any, path: Path, *, whole: bool) -> Sourc
 
 
 _FORMS = "write nested lists, or the path of a .npy, .npz, .csv or .tsv file"
+
+
+_CALL = re.compile(r"(?:\w+\.)*(?:array|asarray|matrix|tensor|Tensor|Array|Parameter)\s*\(")
+_ORDERS = ("causal", "lower", "tril", "triangular", "subsequent", "look_ahead", "autoregressive")
+
+
+def _meant(text: str, path: Path) -> str:
+    """Return what to do about a text that is no matrix and no file."""
+    if _CALL.match(text):
+        return f"write the brackets alone, without '{text.partition('(')[0]}(' and ')'"
+    if path == ("mask",) and folded(text) in _ORDERS:
+        return "write causal: true, which hides the keys behind each query, and no mask"
+    if folded(text) in ("none", "null", "~", "false"):
+        return f"leave {dotted(path)} out"
+    if text.lstrip().startswith("["):
+        return "remove the quotes"
+    return _FORMS
 
 
 def is_table_file(node: Any) -> bool:
@@ -111,7 +129,9 @@ def _from_file(
     suffix = os.path.splitext(file)[1].lower()
     if file != "-" and suffix not in SUFFIXES and not os.path.exists(located):
         raise AttnError(
-            f"{dotted(path)} must be a matrix, not {shown(file)}", path=path, help=_FORMS
+            f"{dotted(path)} must be a matrix, not {shown(file)}",
+            path=path,
+            help=_meant(file, path),
         )
     stream = document.inputs.open(located, dotted(path), path)
     if suffix not in SUFFIXES:
@@ -129,7 +149,9 @@ def _from_file(
                 help="leave out the name; only an NPZ archive holds several arrays",
             )
         if suffix in DELIMITERS:
-            rows = read_table(stream, label, DELIMITERS[suffix], path, lambda row: _row(row, ()))
+            rows = read_table(
+                stream, label, DELIMITERS[suffix], path, lambda row: _row(row, (), ratios=False)
+            )
             return _stacked(rows, path)
         array = None if whole else _by_rows(stream, label, path)
         return _real(read_npy(stream, label, path), path) if array is None else array
@@ -236,11 +258,11 @@ def _size(row: AnyArray) -> str:
     return _count(row) if row.ndim == 1 else f"shape {form(row.shape)}"
 
 
-def _row(items: list[Any], path: Path) -> AnyArray:
+def _row(items: list[Any], path: Path, *, ratios: bool = True) -> AnyArray:
     """Return one row: booleans where all are, whole numbers where all are, else floats."""
     if all(map(_is_flag, items)):
         return np.array([flag(item, path) for item in items], dtype=np.bool_)
-    values = np.array(numbers(items, path), dtype=np.float64)
+    values = np.array(numbers(items, path, ratios=ratios), dtype=np.float64)
     exact = whole(items) and np.abs(values).max() < 2**53
     return values.astype(np.int64) if exact else values
 

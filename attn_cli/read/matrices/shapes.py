@@ -75,6 +75,22 @@ class Shapes:
         return f"{name} and {self.owner(symbol)} must agree in {symbol}"
 
 
+def row_or_column(size: int, one: str, many: str) -> str:
+    """Return how to write `size` numbers as a matrix: one row of it, or one column.
+
+    >>> row_or_column(2, "row", "rows")
+    'write [[1, 2]] for one row of 2 numbers, or [[1], [2]] for 2 rows of one number'
+    """
+    if size < 2:
+        return "write it with two pairs of brackets: [[1]]"
+    shown = [str(n) for n in range(1, min(size, 3) + 1)] + ["..."] * (size > 3)
+    column = ", ".join(n if n == "..." else f"[{n}]" for n in shown)
+    return (
+        f"write [[{', '.join(shown)}]] for one {one} of {size} numbers, or [{column}] for {size} "
+        f"{many} of one number"
+    )
+
+
 def form(parts: tuple[object, ...]) -> str:
     """Return a shape as messages write it.
 

@@ -169,7 +169,7 @@ def vector_of(line: bytes, word: bytes, d: int, dtype: np.dtype[Any]) -> Array |
     if before < 2:  # blanks that stand together were taken for a field
         return Fault(f"{_count(len(_fields(line)) - 1)} where {d} belong")
     try:
-        values = np.array(numbers(texts, ()), dtype=np.float64)
+        values = np.array(numbers(texts, (), ratios=False), dtype=np.float64)
     except AttnError as error:
         at = next(part for part in error.path if isinstance(part, int))
         message = f"field {before + at} must be a number, not '{printable(texts[at])}'"

@@ -12,7 +12,7 @@ from typing import Any, overload
 from attn_cli.core.arrays import Array, Source
 from attn_cli.core.problem import Past, Projection
 from attn_cli.errors import AttnError, Path
-from attn_cli.read.matrices.shapes import form
+from attn_cli.read.matrices.shapes import form, row_or_column
 from attn_cli.read.problem.sides import LETTERS, Heads, Side
 from attn_cli.read.problem.sources import Sources
 from attn_cli.read.problem.standing import is_false
@@ -52,12 +52,17 @@ def read_given(sources: Sources, side: Side, heads: Heads) -> Projection:
     rows = "n_q" if side == "query" else sources.new_keys
     d = f"d_{LETTERS[side]}"
     array = sources.given(side)
+    if side == "query" and array.ndim == 1:  # one query
+        size = array.shape[0]
+        array = array.reshape((size, 1) if sources.columns else (1, size))
     if not 2 <= array.ndim <= 4:
         raise AttnError(
             f"{side} has {array.ndim} {'axis' if array.ndim == 1 else 'axes'}, shape "
             f"{form(array.shape)}; expected 2 to 4",
             path=path,
-            help="(tokens, features), (batch, tokens, features) or "
+            help=row_or_column(array.shape[0], side, f"{side}s")
+            if array.ndim == 1 and not sources.columns
+            else "(tokens, features), (batch, tokens, features) or "
             "(batch, heads, tokens, features)",
         )
     count = heads.of(side)

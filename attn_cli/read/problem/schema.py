@@ -109,7 +109,7 @@ def _problem(document: Document) -> Problem:
         layout="columns" if sources.columns else "rows",
         nonfinite="refuse" if sources.finite else "allow",
         conventions={"like": tree.get("like"), **conventions.resolved()},
-        warnings=(*sources.warnings, *warnings, *conventions.notes()),
+        warnings=(*document.notes, *sources.warnings, *warnings, *conventions.notes()),
     )
 
 

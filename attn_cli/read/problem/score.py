@@ -20,9 +20,9 @@ from attn_cli.read.matrices.shapes import Shapes, form
 from attn_cli.read.problem.sources import Sources
 from attn_cli.read.text.mappings import refuse_unknown_parameters
 from attn_cli.read.text.scalars import (
-    NUMBER,
     choice,
     integer,
+    is_number,
     kind_of,
     narrowed,
     number,
@@ -146,10 +146,7 @@ def _read(sources: Sources, node: Any, path: Path, parameter: Parameter) -> Any:
                 help="the selections of one score are united: write them side by side",
             )
         return inside, read_parameters(sources, node, path, inside)
-    bare = isinstance(node, int | float | np.number) or (
-        isinstance(node, str) and NUMBER.fullmatch(node)
-    )
-    if parameter.axes == ("1",) and bare:
+    if parameter.axes == ("1",) and is_number(node):
         node = [number(node, path)]
     return sources.array(node, path, parameter.axes)
 

@@ -17,7 +17,7 @@ from attn_cli.read.matrices.casting import cast, rounded
 from attn_cli.read.matrices.document import Document
 from attn_cli.read.matrices.lookup import WordTable, read_word_table
 from attn_cli.read.matrices.matrix import is_table_file, natural, natural_by_rows
-from attn_cli.read.matrices.shapes import Shapes, form
+from attn_cli.read.matrices.shapes import Shapes, form, row_or_column
 from attn_cli.read.problem.sides import LETTERS
 from attn_cli.read.text.keys import PROJECTED
 from attn_cli.read.text.mappings import mapping
@@ -132,7 +132,9 @@ class Sources:
             raise AttnError(
                 f"{dotted(path)} has shape {form(array.shape)}, expected {form(symbols)}",
                 path=path,
-                help=f"it needs {len(symbols)} {'axis' if len(symbols) == 1 else 'axes'}",
+                help=row_or_column(array.shape[0], "row", "rows")
+                if (array.ndim, len(symbols)) == (1, 2)
+                else f"it needs {len(symbols)} {'axis' if len(symbols) == 1 else 'axes'}",
             )
         self.shapes.bind(path, array.shape, symbols, help=help)
         return array

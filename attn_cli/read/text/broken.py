@@ -100,7 +100,9 @@ def _between_tokens(text: str, mark: Any, opened: list[Any]) -> Fault:
     """Return the fault of a token that cannot stand where it does."""
     rest = text[mark.index :]
     inner = opened[-1] if opened else None
-    if inner is not None and inner.flow_style:
+    if inner is not None and inner.flow_style and rest.startswith(";"):
+        found = Fault("';' parts no rows", mark, "write ',' between them: [[1, 0], [0, 1]]")
+    elif inner is not None and inner.flow_style:
         found = Fault(_in_brackets(rest, inner), mark)
     elif rest.startswith(("]", "}")):
         found = Fault(f"'{rest[0]}' closes nothing", mark)

@@ -15,7 +15,9 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from attn_cli.errors import AttnError, Path, Where
-from attn_cli.read.text.broken import LINE_ENDS, fault, foreign, readable
+from attn_cli.read.text.broken import LINE_ENDS, Mark, fault, foreign, readable
+from attn_cli.read.text.printed import NOTE, with_commas
+from attn_cli.read.text.slips import glued, slip
 
 Node = Any  # dict[str, Node] | list[Node] | str; from Python also numbers, booleans, arrays
 
@@ -38,12 +40,55 @@ class Quoted(str):
     __slots__ = ()
 
 
+class Parsed(NamedTuple):
+    """The tree of a text, the text as it was read, and what there is to say of it."""
+
+    tree: Node
+    text: str  # with commas in matrices that NumPy printed
+    notes: tuple[str, ...] = ()
+
+
 def parse(text: str, name: str) -> Node:
     """Return the tree of one YAML or JSON document; raise AttnError, placed, if it is none."""
+    return _begun(text, name).document()
+
+
+def _begun(text: str, name: str) -> _Events:
     events = _Events(text, name)
     if not text.strip():
         raise AttnError(f"{name} is empty", where=Where(name), help=_EXPECTED)
-    return events.document()
+    return events
+
+
+def parse_kindly(text: str, name: str) -> Parsed:
+    """Return what `parse` does; but matrices that NumPy printed are read, with a note."""
+    events = _begun(text, name)
+    try:
+        tree = events.document()
+    except AttnError:
+        parsed = _with_commas(text, name)
+        if parsed is None:
+            raise
+        return parsed
+    return (_with_commas(text, name) if events.printed else None) or Parsed(tree, text)
+
+
+def _with_commas(text: str, name: str) -> Parsed | None:
+    """Return what a text is with commas in the matrices that NumPy printed, None if there are none.
+
+    None as well if it is nothing with them either.
+    """
+    printed = with_commas(text)
+    if printed is None:
+        return None
+    try:
+        tree = _Events(printed.text, name).document()
+    except AttnError:
+        return None
+    lines = ", ".join(map(str, printed.lines))
+    where = f"line {lines}" if len(printed.lines) == 1 else f"lines {lines}"
+    note = f"{name}, {where}: blanks between numbers are read as commas, as NumPy prints; {NOTE}"
+    return Parsed(tree, printed.text, (note,))
 
 
 def find(text: str, path: Path, *, at_key: bool = False) -> Where | None:
@@ -121,6 +166,7 @@ class _Events:
             text = _SURROGATES.sub(_joined, text)
         self._given = text
         self._partly = length is not None
+        self.printed = False  # whether a list holds one word with blanks in it
         self.opened: list[Any] = []  # the events of the collections that have not ended
         self._broken: type[Exception] = yaml.YAMLError
         try:
@@ -175,6 +221,8 @@ class _Events:
         """
         if self._partly:
             raise _Cut
+        if (slipped := self.slip()) is not None:
+            return slipped
         context = getattr(error, "context_mark", None)
         character = None if hasattr(error, "problem_mark") else foreign(self._given)
         mark = character.mark if character else error.problem_mark
@@ -182,6 +230,15 @@ class _Events:
         whole = before.as_far_as_it_goes()
         found = character or fault(self._given, mark, context, before.opened or whole)
         return self.refuse(f"not YAML: {found.message}", found.mark, found.help)
+
+    def slip(self) -> AttnError | None:
+        """Return the error for the first slip of the pen in the text, None if none is found."""
+        found = slip(self.text)
+        if found is None:
+            return None
+        before = LINE_ENDS.split(self.text[: found.offset])
+        mark = Mark(found.offset, len(before) - 1, len(before[-1]))
+        return self.refuse(found.message, mark, found.help)
 
     def next_content(self) -> Any:
         """Return the first event of the next node, skipping the heads of stream and document."""
@@ -195,7 +252,10 @@ class _Events:
         event = self.next_content()
         if _is(event, "StreamEnd"):
             raise AttnError(f"{self.name} is empty", where=Where(self.name), help=_EXPECTED)
-        return self.only(event)
+        node = self.only(event)
+        if not isinstance(node, dict) and (slipped := self.slip()) is not None:
+            raise slipped
+        return node
 
     def as_far_as_it_goes(self) -> list[Any]:
         """Read on, for the errors that we raise; return the event that the document begins with."""
@@ -241,6 +301,8 @@ class _Events:
         items: list[Node] = []
         while not _is(event := self.cells(items), "SequenceEnd"):
             items.append(self.node(event, (*path, len(items))))
+        if len(items) == 1 and type(items[0]) is str and " " in items[0]:
+            self.printed = True  # it may be a row as NumPy prints it
         return items
 
     def cells(self, items: list[Node]) -> Any:
@@ -272,8 +334,18 @@ class _Events:
                     "keep one of the two",
                     (*path, event.value),
                 )
-            entries[event.value] = self.node(self.next(), (*path, event.value))
+            value = self.next()
+            if ":" in event.value and _is(value, "Scalar") and not value.value:
+                self._refuse_glued(event)
+            entries[event.value] = self.node(value, (*path, event.value))
         return entries
+
+    def _refuse_glued(self, event: Any) -> None:
+        """Raise AttnError for a key such as `window:1`, to which no value belongs."""
+        key, _, value = event.value.partition(":")
+        if event.implicit[0] and key.isidentifier() and value:
+            found = glued(key, len(key), value)
+            raise self.refuse(found.message, event.start_mark, found.help)
 
     def skip(self, event: Any) -> None:
         """Read to the end of the node that begins with an event."""

@@ -11,7 +11,7 @@ KEYS = {
     "memory": "tokens and embeddings that keys and values come from (cross-attention)",
     "weights": "query, key, value, output: matrices d_in x d_out, applied as X W; or one a head",
     "biases": "query, key, value, output: vectors",
-    "query": "Q itself, 2 to 4 axes",
+    "query": "Q itself, 2 to 4 axes; [1, 0] is one query",
     "key": "K itself, 2 to 4 axes",
     "value": "V itself, 2 to 4 axes",
     "like": "a system whose conventions hold where no key says otherwise: attn conventions",

@@ -1,8 +1,9 @@
 """Raw text -> numbers, flags and words, by a written grammar.
 
 A number is digits with at most one point and an optional exponent: 1, +2, 3., -.5, 1e5. So are inf,
-.inf and nan with their signs where the caller allows them. What other readers would take for
-something else is refused: 1_000, 010, 12:30, 0x1F, 1,5. A word is the text as it stands: no, on,
+.inf and nan with their signs where the caller allows them, and fractions and roots (`ratios`), but
+not in tables. What other readers would take for something else is refused: 1_000, 010, 12:30, 0x1F,
+1,5. A word is the text as it stands: no, on,
 null and 1e5 are words wherever a word is expected.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.read.text.events import Quoted
+from attn_cli.read.text.ratios import is_ratio, ratio
 
 NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d*)", re.ASCII)
@@ -26,8 +28,11 @@ _FOREIGN = re.compile(r"[^0-9+\-.eE\n]")
 _LEADING_ZERO = re.compile(r"\n[+-]?0[0-9]")
 
 
-def number(value: Any, path: Path) -> float:
-    """Return a number; raise AttnError with a hint where it is none."""
+def number(value: Any, path: Path, *, ratios: bool = True) -> float:
+    """Return a number; raise AttnError with a hint if it is none.
+
+    `ratios`: whether fractions and roots are numbers.
+    """
     if isinstance(value, bool | np.bool_):
         raise _no_number(str(value).lower(), path)
     if isinstance(value, int | float | np.integer | np.floating):
@@ -43,7 +48,23 @@ def number(value: Any, path: Path) -> float:
         return float(value)
     if WILD.fullmatch(value):
         return float(value.replace(".", ""))
+    if is_ratio(value):
+        if ratios:
+            return ratio(value, path)
+        raise AttnError(
+            f"{dotted(path)} must be a number, not {shown(value)}",
+            path=path,
+            help="a table holds decimal numbers: write the fraction or the root as one",
+        )
     raise _no_number(value, path)
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a node is one finite number."""
+    if isinstance(value, str):
+        plain = NUMBER.fullmatch(value) is not None and not isinstance(value, Quoted)
+        return plain or is_ratio(value)
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def integer(value: Any, path: Path, minimum: int) -> int:
@@ -96,9 +117,19 @@ def flag(value: Any, path: Path, *, help: str | None = None) -> bool:
         return bool(value)
     if isinstance(value, str) and value in ("true", "false") and not isinstance(value, Quoted):
         return value == "true"
+    truth = _TRUTHS.get(str(value).lower()) if isinstance(value, str | int) else None
     raise AttnError(
-        f"{dotted(path)} must be true or false, not {shown(value)}", path=path, help=help
+        f"{dotted(path)} must be true or false, not {shown(value)}",
+        path=path,
+        help=f"did you mean '{truth}'?" if truth else help,
     )
+
+
+# What people write for true and false, in small letters.
+_TRUTHS = {
+    **dict.fromkeys(("true", "yes", "y", "on", "1"), "true"),
+    **dict.fromkeys(("false", "no", "n", "off", "0", "none", "null", "~"), "false"),
+}
 
 
 def choice(value: Any, path: Path, names: tuple[str, ...]) -> str:
@@ -108,7 +139,9 @@ def choice(value: Any, path: Path, names: tuple[str, ...]) -> str:
         raise AttnError(
             f"{dotted(path)} cannot be '{printable(text)}'",
             path=path,
-            help=did_you_mean(text, names, what="it can be"),
+            help=did_you_mean(
+                text, names, what="it can be", meant=_TRUTHS if "true" in names else None
+            ),
         )
     return text
 
@@ -130,7 +163,7 @@ def word(value: Any, path: Path) -> str:
     return str(value)
 
 
-def numbers(texts: list[Any], path: Path) -> list[float]:
+def numbers(texts: list[Any], path: Path, *, ratios: bool = True) -> list[float]:
     """Return a row of numbers; raise AttnError for the first cell that is none.
 
     The whole row is tested at once; cell by cell only where something in it is suspect.
@@ -138,14 +171,14 @@ def numbers(texts: list[Any], path: Path) -> list[float]:
     try:
         joined = "\n" + "\n".join(texts)
     except TypeError:
-        return [number(text, (*path, at)) for at, text in enumerate(texts)]
+        return [number(text, (*path, at), ratios=ratios) for at, text in enumerate(texts)]
     plain = Quoted not in set(map(type, texts)) and joined.count("\n") == len(texts)
     if plain and not _FOREIGN.search(joined) and not _LEADING_ZERO.search(joined):
         try:
             return list(map(float, texts))
         except ValueError:
             pass
-    return [number(text, (*path, at)) for at, text in enumerate(texts)]
+    return [number(text, (*path, at), ratios=ratios) for at, text in enumerate(texts)]
 
 
 def whole(texts: list[Any]) -> bool:
@@ -200,8 +233,14 @@ _HINTS = (  # compiled where an error asks for them
     (r"[+-]?\d+(_\d+)+(\.\d*)?", "write it without '_'"),
     (r"[+-]?\d+,\d+", "write the decimal point as '.'"),
     (r"[+-]?0\d+(\.\d*)?", "write it without the leading 0"),
-    (r"\S+\s*/\s*\S+", "write the fraction as a decimal number"),
+    (r"\S+\s*/\s*\S+", "a fraction is A/B, where A and B are decimals or sqrt(decimal): 3/sqrt(8)"),
+    (r".*(sqrt|√).*", "a root is sqrt(2), with one decimal number in it"),
+    (r".*\*\*.*|.*\^.*", "write the power as a decimal number, or a root as sqrt(2)"),
     (r"\d+(:\d+)+", "write one number, not a time"),
     (r"0[xXbBoO]\w+", "write it in decimal digits"),
-    (r"true|false", "write 1 or 0"),
+    (r"true|false|True|False|yes|no", "write 1 or 0, or true and false in all of the matrix"),
+    (r"null|~|None", "write a number, or leave the key out"),
+    (r"\.\.\.", "NumPy leaves numbers out of a long print: keep all of them with numpy.save"),
+    (r"[^;]*;.*", "write each row in brackets of its own: [[1, 0], [0, 1]]"),
+    (r"[+-]?[\d.]\S*(\s+[+-]?[\d.]\S*)+", "put commas between the numbers: [1, 0]"),
 )
