@@ -15,7 +15,8 @@ from attn_cli.conventions.resolve import Conventions
 
 # The knobs and presets of the specification, in the order in which they are listed.
 NAMES = [
-    "torch", "torch-mha", "flash-attn", "onnx@1.21", "onnx@1.22", "onnx", "hf-eager", "jax",
+    "torch", "torch-mha", "flash-attn", "onnx@1.21", "onnx@1.22", "onnx", "hf-eager", "jax@0.10.0",
+    "jax",
     "keras", "xformers", "x-transformers", "gpt-oss", "gemma-2", "d2l", "opennmt",
     "tensor2tensor", "annotated-transformer",
 ]  # fmt: skip
@@ -93,25 +94,26 @@ TABLE: dict[str, tuple[str, ...]] = {
 # What they say of the others: value -> those that have it; all the rest have no say.
 OTHERS: dict[str, dict[str, str]] = {
     "mask.true_means": {
-        "attend": "hf-eager jax keras x-transformers gemma-2 annotated-transformer",
+        "attend": "hf-eager jax@0.10.0 jax keras x-transformers gemma-2 annotated-transformer",
         "ignore": "torch-mha opennmt",
     },
     "causal": {
-        "top-left": "jax keras xformers",
+        "top-left": "jax@0.10.0 jax keras xformers",
         "end": "hf-eager gemma-2 x-transformers",
     },
     "window": {
         "keys": "hf-eager gemma-2 gpt-oss xformers",
         "previous": "x-transformers opennmt tensor2tensor",
         "band": "keras",
-        "both": "jax",
+        "both": "jax@0.10.0 jax",
     },
     "order": {CAP: "gemma-2", SUM: "x-transformers"},
     "mask_fill": {
         INF: "torch-mha xformers gpt-oss",
         "{value: lowest, how: add}": "hf-eager gemma-2",
         "{value: lowest, how: select}": "x-transformers",
-        "{value: 0.7 lowest, how: select}": "jax",
+        "{value: 0.7 lowest, how: select}": "jax@0.10.0",
+        "{value: 0.7 lowest float32, how: select}": "jax",
         "{value: -1e6, how: select}": "d2l",
         "{value: -1e9, how: add}": "tensor2tensor",
         "{value: -1e9, how: select}": "keras annotated-transformer",
@@ -119,7 +121,8 @@ OTHERS: dict[str, dict[str, str]] = {
     },
     "empty_rows": {"zero": "keras x-transformers gpt-oss", "nan": "torch-mha"},
     "scale_placement": {
-        "scores": "hf-eager jax x-transformers gpt-oss gemma-2 d2l annotated-transformer",
+        "scores": "hf-eager jax@0.10.0 jax x-transformers gpt-oss gemma-2 d2l "
+        "annotated-transformer",
         "query": "torch-mha keras xformers opennmt tensor2tensor",
     },
     "precision.scaled": {
@@ -127,26 +130,26 @@ OTHERS: dict[str, dict[str, str]] = {
         "dtype": "torch-mha keras opennmt tensor2tensor",
     },
     "precision.scores": {
-        WIDE: "jax xformers",
+        WIDE: "jax@0.10.0 jax xformers",
         "dtype": "torch-mha hf-eager keras x-transformers gpt-oss gemma-2 d2l opennmt "
         "tensor2tensor annotated-transformer",
     },
     "precision.weighted_sum": {
         WIDE: "xformers",
-        "dtype": "torch-mha hf-eager jax keras x-transformers gpt-oss gemma-2 d2l opennmt "
-        "tensor2tensor annotated-transformer",
+        "dtype": "torch-mha hf-eager jax@0.10.0 jax keras x-transformers gpt-oss gemma-2 d2l "
+        "opennmt tensor2tensor annotated-transformer",
     },
     "precision.softmax": {
-        "float32": "hf-eager gemma-2 jax x-transformers opennmt",
+        "float32": "hf-eager gemma-2 jax@0.10.0 jax x-transformers opennmt",
         "dtype": "gpt-oss",
     },
     "grouping": {
-        "interleave": "hf-eager gemma-2 jax keras xformers gpt-oss opennmt",
+        "interleave": "hf-eager gemma-2 jax@0.10.0 jax keras xformers gpt-oss opennmt",
         "tile": "x-transformers",
     },
     "axes": {
         "bhsd": "hf-eager gemma-2 x-transformers opennmt tensor2tensor annotated-transformer",
-        "bshd": "jax keras xformers",
+        "bshd": "jax@0.10.0 jax keras xformers",
     },
     "positions.layout": {
         "interleaved": "d2l opennmt annotated-transformer",

@@ -72,8 +72,8 @@ def test_with_more_queries_than_keys_both_alignments() -> None:
 @pytest.mark.parametrize(("prefix", "sink_tokens"), [(0, 0), (2, 0), (0, 3), (1, 2), (4, 1)])
 def test_window(offset: int, left: int, right: int, prefix: int, sink_tokens: int) -> None:
     def sees(p: int, j: int) -> bool:
-        near = (left == -1 or p - left <= j) and (right == -1 or j <= p + right)
-        return near or j < prefix or j < sink_tokens
+        no_later = right == -1 or j <= p + right
+        return j < prefix or (no_later and (left == -1 or p - left <= j or j < sink_tokens))
 
     at = place(range(1, N_Q), range(1, N_K), offset)
     assert seen(Window(left, right, prefix, sink_tokens), at) == loop(at, sees)
@@ -174,7 +174,9 @@ def test_reaches_are_no_wider_than_they_need_be() -> None:
     assert reach(Window(2, -1), 4, 6) == (2, 11)
     assert reach(Window(2, 1, 1, 4), 9) == (0, 11)
     assert reach(Window(2, 1, 5, 4), 2) == (0, 5)
-    assert reach(Window(2, 1, 0, 4), -9) == (0, 4)
+    assert reach(Window(2, 1, 0, 4), -9) == (0, 0)
+    assert reach(Window(2, 1, 0, 4), 1) == (0, 3)
+    assert reach(Window(2, -1, 0, 4), -9) == (0, 11)
     assert reach(Window(2, 1), -9) == (0, 0)
     assert reach(Window(2, 1), 40) == (0, 0)
     assert Window(2, 1, 1, 4).reach(standing((9,)), 11) == ((0, 4), (7, 11))
@@ -246,7 +248,7 @@ def test_formulas() -> None:
     assert Window(2, 1, standing=Standing((3, 3))).formula == "i + 1 <= j <= i + 4"
     text = "i + offset[batch] - 2 <= j <= i + offset[batch] + 1"
     assert Window(2, 1, standing=Standing((3, 4))).formula == text
-    assert Window(-1, 1, 2, 4).formula == "j <= i + 1 or j < 4"
+    assert Window(-1, 1, 2, 4).formula == "j <= i + 1 or j < 2"
     assert Window(2, -1, 4, 2).formula == "j >= i - 2 or j < 4"
     assert Window(-1, -1, 4, 2).formula == "any j"
     assert KeyLengths((4,)).formula == "j < 4"

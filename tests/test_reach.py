@@ -71,7 +71,11 @@ def test_what_two_schemes_reach_apart_is_nothing() -> None:
             "i + offset[batch] - 3 <= j <= i + offset[batch]",
         ),
         (Window(3, 0, prefix=4), "i - 3 <= j <= i or j < 4"),
-        (Window(3, 0, sink_tokens=2, prefix=1), "i - 3 <= j <= i or j < 2"),
+        (Window(3, 0, sink_tokens=2), "j <= i and (j >= i - 3 or j < 2)"),
+        (Window(3, -1, sink_tokens=2), "j >= i - 3 or j < 2"),
+        (Window(-1, 1, sink_tokens=2), "j <= i + 1"),
+        (Window(3, 0, sink_tokens=2, prefix=1), "j <= i and (j >= i - 3 or j < 2) or j < 1"),
+        (Window(3, 0, sink_tokens=2, prefix=2), "i - 3 <= j <= i or j < 2"),
     ],
 )
 def test_the_formula_of_a_window(window: Window, formula: str) -> None:

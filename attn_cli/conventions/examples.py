@@ -57,6 +57,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             problem={**_ALIKE, "key": [[1], [2]], "mask": _NOTHING_SEEN, "dtype": "float32"},
             steps=("masked", "weights"),
         ),
+        Example(problem={**_ALIKE, "key": [[1], [2]], "mask": _NOTHING_SEEN}, steps=("masked",)),
         # What is added is lost in the fill, unless the scores are large beside it.
         Example(
             problem={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attn_cli.conventions.knobs import Plain
 from attn_cli.conventions.preset import AT_LEAST_FLOAT32, CAP_FIRST, MINUS_INF, Preset
 
 TORCH = Preset(
@@ -97,6 +98,7 @@ FLASH_ATTN = Preset(
     notes=(
         "causal was top-left before 2.1",
         "window_size is a pair: W stands for (W, 0); both bounds are inclusive",
+        "sink_token_length is sink_tokens: those keys pass the left bound only",
         "padding masks alone are boolean: True is a token",
         "the LSE of a row that sees no key is +inf in version 2; here, and in 3 and 4, it is -inf",
         "with learnable_sink the LSE includes the sink",
@@ -106,38 +108,57 @@ FLASH_ATTN = Preset(
     ),
 )
 
+_JAX_SETTINGS: dict[str, Plain] = {
+    "mask.true_means": "attend",
+    "causal": "top-left",
+    "window": "both",
+    "mask_fill": {"value": "0.7 lowest float32", "how": "select"},
+    "scale_placement": "scores",
+    "precision.scores": AT_LEAST_FLOAT32,
+    "precision.softmax": "float32",
+    "precision.weighted_sum": "dtype",
+    "grouping": "interleave",
+    "axes": "bshd",
+}
+_JAX_SOURCES = (
+    "documentation of jax.nn.dot_product_attention",
+    "jax/_src/nn/functions.py: _dot_product_attention_core, _apply_masks, _get_large_negative",
+    "jax PR #32357 (local_window_size without a mask)",
+)
+_JAX_NOTES = (
+    "local_window_size W is (W, W), bounds inclusive; with is_causal it is W before and itself",
+    "scores of 16-bit inputs are kept in float32, and weights are rounded before V",
+)
+
+JAX_0_10_0 = Preset(
+    name="jax@0.10.0",
+    title="jax.nn.dot_product_attention, implementation='xla', up to 0.10.0",
+    version="0.8 to 0.10.0",
+    settings={**_JAX_SETTINGS, "mask_fill": {"value": "0.7 lowest", "how": "select"}},
+    sources=_JAX_SOURCES,
+    notes=(
+        "a row that sees no key is uniform: all its scores are the same number; in float64 they "
+        "are -inf in the float32 of the softmax, and the row is NaN",
+        *_JAX_NOTES,
+    ),
+)
+
 JAX = Preset(
     name="jax",
     title="jax.nn.dot_product_attention, implementation='xla'",
-    version="0.8 and later",
-    settings={
-        "mask.true_means": "attend",
-        "causal": "top-left",
-        "window": "both",
-        "mask_fill": {"value": "0.7 lowest", "how": "select"},
-        "scale_placement": "scores",
-        "precision.scores": AT_LEAST_FLOAT32,
-        "precision.softmax": "float32",
-        "precision.weighted_sum": "dtype",
-        "grouping": "interleave",
-        "axes": "bshd",
-    },
-    sources=(
-        "documentation of jax.nn.dot_product_attention",
-        "jax/_src/nn/functions.py: _dot_product_attention_core, _apply_masks",
-        "jax PR #32357 (local_window_size without a mask)",
-    ),
+    version="0.10.1 and later",
+    settings=_JAX_SETTINGS,
+    sources=_JAX_SOURCES,
     notes=(
-        "a row that sees no key is uniform: all its scores are the same number (in float64 they "
-        "are -inf in the float32 of the softmax, and the row NaN)",
-        "local_window_size W is (W, W), bounds inclusive; with is_causal it is W before and itself",
-        "scores of 16-bit inputs are kept in float32, and weights are rounded before V",
+        "a row that sees no key is uniform: all its scores are the same number, which float32 "
+        "holds; up to 0.10.0 it was NaN in float64: jax@0.10.0",
+        *_JAX_NOTES,
     ),
 )
 
 KERAS = Preset(
     name="keras",
-    title="keras.layers.MultiHeadAttention and GroupedQueryAttention, returning their scores",
+    title="keras.layers.MultiHeadAttention and GroupQueryAttention, returning their scores",
     version="3, of 2026",
     settings={
         "mask.true_means": "attend",

@@ -133,6 +133,7 @@ _KNOBS = (
             Answer(_fill("lowest", "select"), "the lowest finite number replaces it"),
             Answer(_fill("lowest", "add"), "the lowest finite number is added to it"),
             Answer(_fill("0.7 lowest", "select"), "0.7 times the lowest number replaces it"),
+            Answer(_fill("0.7 lowest float32", "select"), "the same of float32, also in float64"),
             Answer(_fill(-1e18, "select"), "-1e18 replaces it"),
             Answer(_fill(-1e9, "select"), "-1e9 replaces it"),
             Answer(_fill(-1e9, "add"), "-1e9 is added to it: in float64 its digits survive that"),

@@ -16,6 +16,7 @@ _PRESETS = (
     onnx.ONNX_1_22,
     onnx.ONNX,
     models.HF_EAGER,
+    frameworks.JAX_0_10_0,
     frameworks.JAX,
     frameworks.KERAS,
     frameworks.XFORMERS,

@@ -91,16 +91,19 @@ class Hidden:
         return j > self.position(b, i)
 
     def window(self, b: int, h: int, i: int, j: int) -> bool:
-        """Further back than `left` or further on than `right`; -1 is no bound."""
+        """Further back than `left` or further on than `right`; -1 is no bound.
+
+        A prefix is exempt from both, sink tokens from the first.
+        """
         window = self.problem.get("window")
-        exempt = max(self.problem.get("prefix", 0), self.problem.get("sink_tokens", 0))
-        if window is None or j < exempt:
+        if window is None or j < self.problem.get("prefix", 0):
             return False
         if "keys" in window:
             window = {"left": window["keys"] - 1, "right": 0}
         left, right = window.get("left", -1), window.get("right", -1)
         p = self.position(b, i)
-        return bool((left != -1 and j < p - left) or (right != -1 and j > p + right))
+        before = left != -1 and j < p - left and j >= self.problem.get("sink_tokens", 0)
+        return bool(before or (right != -1 and j > p + right))
 
     def length(self, b: int, h: int, i: int, j: int) -> bool:
         """Beyond the keys that the batch entry has."""

@@ -53,7 +53,7 @@ NORMALIZER = Normalizer(
     reference="gpt-oss: OpenAI 2025, arXiv 2508.10925",
     explanation=(
         "Softmax beside one more score a head that has no value: what the sink takes, the keys "
-        "do not get."
+        "do not get. The step lse, the log of the sum of exponentials, includes the sink."
     ),
     normalize=normalize,
     sinks=lambda p: (float(p["logits"]),),

@@ -1,6 +1,7 @@
 """A window: a query sees only the keys near its own position.
 
-    seen if p_i - left <= p_j <= p_i + right, or p_j < prefix, or p_j < sink_tokens
+    seen if p_i - left <= p_j <= p_i + right, or p_j < prefix,
+         or p_j < sink_tokens and p_j <= p_i + right
 
 p_i and p_j are the positions of query i and key j: see `core.standing`; both bounds belong to the
 window, and -1 leaves a side unbounded. That is flash-attention's pair (left, right). Elsewhere one
@@ -8,8 +9,10 @@ number W may count the keys that are seen, the query's own among them: left = W 
 Mistral, TransformerLens, cuDNN), or those before it: left = W (JAX, ONNX, x-transformers). Beltagy
 et al. 2020 (arXiv 2004.05150); Jiang et al. 2023 (arXiv 2310.06825).
 
-The first `sink_tokens` keys stay visible however far a query is from them: Xiao et al. 2023 (arXiv
-2309.17453). They are no sink logits, which are a matter of the normaliser.
+The first `sink_tokens` keys stay visible however far behind a query they are: Xiao et al. 2023
+(arXiv 2309.17453). Only the left bound lets them pass, as in flash-attention's `sink_token_length`:
+a query before them still sees no further than `right`. A prefix passes both bounds. Sink tokens are
+no sink logits, which are a matter of the normaliser.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import ClassVar
 
 from attn_cli.core.arrays import Bools
 from attn_cli.core.place import FAR, Place, near
-from attn_cli.core.ranges import Ranges, union
+from attn_cli.core.ranges import Ranges, intersection, union
 from attn_cli.core.standing import TOP_LEFT, Standing
 from attn_cli.dataclass import dataclass
 
@@ -49,31 +52,45 @@ class Window:
             window = f"{key} >= {first}"
         else:
             window = f"{first} <= {key} <= {last}"
-        return f"{window} or {key} < {self._always}" if self._always else window
+        if self._has_sinks and self.left != UNBOUNDED:
+            window = f"{key} >= {first} or {key} < {self.sink_tokens}"
+            if self.right != UNBOUNDED:
+                window = f"{key} <= {last} and ({window})"
+        return f"{window} or {key} < {self.prefix}" if self.prefix else window
 
     @property
-    def _always(self) -> int:
-        """How many keys at the beginning every query sees."""
-        return max(self.prefix, self.sink_tokens)
+    def _has_sinks(self) -> bool:
+        """Whether there are sink tokens beyond the prefix."""
+        return self.sink_tokens > self.prefix
 
     def sees(self, at: Place) -> Bools:
         """Return where p_j is in the window of p_i, or at the beginning."""
         left, right = (FAR if n == UNBOUNDED else min(n, FAR) for n in (self.left, self.right))
         p_j = at.p_j
         visible = near(at.p_i, p_j, left, right)
-        if self._always:
-            visible |= p_j[None, :] < self._always
+        if self._has_sinks:
+            visible |= near(at.p_i, p_j, FAR, right) & (p_j[None, :] < self.sink_tokens)
+        if self.prefix:
+            visible |= p_j[None, :] < self.prefix
         return visible
 
     def reach(self, at: Place, n_k: int) -> Ranges:
         """Return the keys from the first query's window to the last one's, and the beginning."""
+        _, right = self._bounds
         inside = at.standing.reached(at.batch, at.i, n_k, *self._bounds)
-        return self._with_beginning(inside, at, n_k)
+        no_later: Ranges = ()
+        if self._has_sinks:
+            no_later = at.standing.reached(at.batch, at.i, n_k, None, right)
+        return self._with_beginning(inside, no_later, at, n_k)
 
     def open(self, at: Place, n_k: int) -> Ranges:
         """Return the keys from the last query's window to the first one's, and the beginning."""
+        _, right = self._bounds
         inside = at.standing.shared(at.batch, at.i, n_k, *self._bounds)
-        return self._with_beginning(inside, at, n_k)
+        no_later: Ranges = ()
+        if self._has_sinks:
+            no_later = at.standing.shared(at.batch, at.i, n_k, None, right)
+        return self._with_beginning(inside, no_later, at, n_k)
 
     @property
     def _bounds(self) -> tuple[int | None, int | None]:
@@ -81,7 +98,12 @@ class Window:
         left, right = (None if n == UNBOUNDED else min(n, FAR) for n in (self.left, self.right))
         return left, right
 
-    def _with_beginning(self, inside: Ranges, at: Place, n_k: int) -> Ranges:
-        if not self._always:
-            return inside
-        return union((*inside, *at.standing.between(at.batch, n_k, high=self._always - 1)))
+    def _with_beginning(self, inside: Ranges, no_later: Ranges, at: Place, n_k: int) -> Ranges:
+        """Return the ranges with the prefix, and with the sink tokens that the right bound sees."""
+        found = list(inside)
+        if self.prefix:
+            found += at.standing.between(at.batch, n_k, high=self.prefix - 1)
+        if self._has_sinks:
+            sinks = at.standing.between(at.batch, n_k, high=self.sink_tokens - 1)
+            found += intersection(sinks, no_later)
+        return union(found) if len(found) > len(inside) else inside

@@ -22,6 +22,7 @@ COUNTS: dict[str, Callable[[int], tuple[int, int]]] = {
     "band": lambda w: (w - 1, w - 1),
     "both": lambda w: (w, w),
 }
+OWN = ("keys", "band")  # those that count the query's own key
 
 
 def read_schemes(
@@ -88,7 +89,7 @@ def _window(node: Any, path: Path, conventions: Conventions) -> tuple[int, int]:
             help=f"write {{left: {node[0]}, right: {node[1]}}}, both inclusive and -1 unbounded",
         )
     if not isinstance(node, dict):
-        return _bare(integer(node, path, 1), path, conventions)
+        return _bare(integer(node, path, 0), path, conventions)
     keys = mapping(node, path, ("left", "right", "keys"))
     if "keys" in keys:
         if len(keys) > 1:
@@ -106,8 +107,19 @@ def _window(node: Any, path: Path, conventions: Conventions) -> tuple[int, int]:
 
 def _bare(number: int, path: Path, conventions: Conventions) -> tuple[int, int]:
     """Return what a bare number says by the preset; raise AttnError where none decides."""
+    counted = str(conventions.get("window")) if conventions.decides("window") else "keys"
+    if number == 0 and counted in OWN:
+        like = conventions.preset
+        raise AttnError(
+            f"{dotted(path)}: 0 lets a query see no key: like {like.name} counts the query's own "
+            "key"
+            if like is not None and conventions.decides("window")
+            else f"{dotted(path)}: 0 can mean the query's own key alone, or no key",
+            path=path,
+            help="write {left: 0, right: 0} for the query's own key alone",
+        )
     if conventions.decides("window"):
-        return COUNTS[str(conventions.get("window"))](number)
+        return COUNTS[counted](number)
     raise AttnError(
         f"{dotted(path)}: {number} can mean {_keys(number)}, the query's own among them, or "
         f"{_keys(number)} before it and its own, {number + 1} in all",

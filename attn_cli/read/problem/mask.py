@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.arrays import AnyArray
-from attn_cli.core.precision import Precision
+from attn_cli.core.precision import FLOAT_TYPES, Precision
 from attn_cli.core.visible.user import Mask
 from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.read.matrices.casting import cast, rounded
@@ -20,6 +21,7 @@ from attn_cli.read.matrices.spread import ScoresShape, first
 from attn_cli.read.text.mappings import mapping
 from attn_cli.read.text.scalars import choice, number, positive
 
+LOWEST = re.compile(rf"(?:(?P<part>\S+) )?lowest(?: (?P<type>{'|'.join(FLOAT_TYPES)}))?$")
 MASK_KEYS = ("values", *FILE_KEYS, "true_means")
 
 
@@ -114,28 +116,30 @@ def read_fill(
     adds = choice(keys.get("how", "select"), (*path, "how"), ("select", "add")) == "add"
     value, named = _fill(keys["value"], (*path, "value"), precision)
     if "mask_fill" in tree:
-        written = keys["value"] if named.endswith(")") else value
+        written = keys["value"] if "lowest" in named else value
         conventions.override("mask_fill", {"value": written, "how": "add" if adds else "select"})
     return value, adds, named
 
 
 def _fill(node: Any, path: Path, precision: Precision) -> tuple[float, str]:
     """Return a number to fill with: written out, or a part of the type's smallest."""
-    # What is filled in must be finite in the type in which the step is computed too.
-    type_ = max(precision.scores, precision.accumulate, key=lambda each: each.lowest)
     text = str(node)
-    if text.endswith("lowest"):
-        factor = text.removesuffix("lowest").strip()
-        part = positive(factor, path) if factor else 1.0
+    if match := LOWEST.match(text):
+        # What is filled in must be finite in the type in which the step is computed too.
+        types = [precision.scores, precision.accumulate]
+        if match["type"]:
+            types.append(FLOAT_TYPES[match["type"]])
+        type_ = max(types, key=lambda each: each.lowest)
+        part = positive(match["part"], path) if match["part"] else 1.0
         if part <= 1:
-            named = f"{text} ({type_.name})"
-            return part * type_.lowest, named
+            return part * type_.lowest, text if match["type"] else f"{text} ({type_.name})"
     value = number(node, path)
     if not value < 0:
         raise AttnError(
             f"{dotted(path)} must be below 0, not {printable(text)}",
             path=path,
-            help="write a number such as -1e9, -inf, lowest (the type's smallest) or 0.7 lowest",
+            help="write a number such as -1e9, -inf, lowest (the type's smallest), 0.7 lowest "
+            "or lowest float32",
         )
     return value, f"{value:g}"
 

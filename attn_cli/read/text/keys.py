@@ -37,7 +37,7 @@ KEYS = {
     "key_start": "the first key that is there (left padding), one number per batch entry",
     "documents": "ids, {query:, key:}, or {cu_seqlens_q:, cu_seqlens_k:}: packed sequences",
     "prefix": "the first keys that all queries see, in spite of causal and window",
-    "sink_tokens": "the first keys that all queries see, in spite of the window",
+    "sink_tokens": "the first keys, which the window's left bound does not hide",
     "mask": "a matrix that is added; {values: or file:, true_means: attend | ignore}",
     "mask_fill": "{value: -inf, number or lowest, how: select | add}: what hidden scores get",
     "top_k": "the largest scores of a row that stay, ties kept",

@@ -13,6 +13,8 @@ from attn_cli.views.conventions.columns import columns, paragraph
 
 ABSENT = "-"  # stands where a preset has no say
 
+BESIDE = 16  # columns that a meaning needs beside its value; else it stands below
+
 
 def render(shown: Catalogue | Preset | Comparison, style: Style) -> str:
     """Return the text of all conventions, of one preset, or of several compared."""
@@ -34,7 +36,11 @@ def _catalogue(catalogue: Catalogue, width: int | None) -> Iterator[str]:
         yield from paragraph(f"{knob.name}: {knob.question} ({own})", width)
         room = max(map(len, knob.values))
         for value, meaning in knob.values.items():
-            yield from paragraph(meaning, width, f"  {value:{room}}   ")
+            if width is None or width - room - 5 >= BESIDE:
+                yield from paragraph(meaning, width, f"  {value:{room}}   ")
+            else:
+                yield f"  {value}"
+                yield from paragraph(meaning, width, "      ")
 
 
 def _heads(presets: tuple[Preset, ...], width: int | None) -> Iterator[str]:
