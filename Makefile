@@ -53,9 +53,10 @@ $(VENV)/dev: pyproject.toml requirements/test.txt requirements/dev.txt | $(BIN)/
 	$(call install-locked,dev)
 	@touch $@ $(VENV)/test $(VENV)/demo
 
-$(PEERS)/ready: pyproject.toml
+$(PEERS)/ready: pyproject.toml requirements/peers_alone.txt
 	$(call make-venv,$(PEERS),$(PYTHON))
 	$(call install,$(PEERS)) --editable '.[test,peers]'
+	$(call install,$(PEERS)) --no-deps -r requirements/peers_alone.txt
 	@touch $@
 
 demo: $(VENV)/demo ## install the package and run the main job on a sample

@@ -5,11 +5,20 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 # One rounding more or less, and another order of summation, move no number further than this.
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6}
 DTYPES = tuple(TOLERANCE)
+# In these two a step has so few digits that another order of summation seldom shows.
+NARROW: dict[str, Any] = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
+TYPES = (*DTYPES, *NARROW)
+# Parts of the sums in these tests are about this large.
+FLOOR = 2.0**-4
+# Units in the last place where scores too are of 16 bits: sums in another order put a score near
+# 4 on the other side of a tie, and its weight is then 4 units larger or smaller.
+ROUNDED_SCORES = 4
 
 
 def agrees(here: Any, there: Any, tolerance: float) -> None:
@@ -26,6 +35,32 @@ def normal(seed: int, *shapes: tuple[int, ...], dtype: str = "float64") -> list[
     """Return an array of standard normal numbers of each shape."""
     rng = np.random.default_rng(seed)
     return [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+def near(here: Any, there: Any, dtype: str, units: float = 1) -> None:
+    """Assert that two results of a type agree: in 16 bits to `units` in the last place.
+
+    The unit is that of the larger of the two numbers, and that of numbers near `FLOOR` below it:
+    a small sum of larger parts has their error.
+    """
+    if dtype not in NARROW:
+        agrees(here, there, TOLERANCE[dtype])
+        return
+    here, there = np.asarray(here, np.float64), np.asarray(there, np.float64)
+    assert here.shape == there.shape
+    assert (np.isnan(here) == np.isnan(there)).all()
+    _, exponent = np.frexp(np.maximum(np.maximum(abs(here), abs(there)), FLOOR))
+    unit = np.ldexp(float(ml_dtypes.finfo(NARROW[dtype]).eps), exponent - 1)
+    with np.errstate(invalid="ignore"):
+        far = np.where(here == there, 0, abs(here - there)) / unit
+    assert np.nanmax(far, initial=0) <= units
+
+
+def narrowed(dtype: str, *arrays: np.ndarray) -> list[np.ndarray]:
+    """Return arrays rounded to a type; those of bfloat16 are carried in float32."""
+    carrier = "float32" if dtype == "bfloat16" else dtype
+    with np.errstate(over="ignore"):
+        return [each.astype(NARROW.get(dtype, dtype)).astype(carrier) for each in arrays]
 
 
 def departs(package: str, seen_in: str) -> None:
