@@ -119,7 +119,11 @@ OTHERS: dict[str, dict[str, str]] = {
         "{value: -1e9, how: select}": "keras annotated-transformer",
         "{value: -1e18, how: select}": "opennmt",
     },
-    "empty_rows": {"zero": "keras x-transformers gpt-oss", "nan": "torch-mha"},
+    "empty_rows": {
+        "zero": "keras gpt-oss",
+        "{mask: zero, other: uniform}": "x-transformers",
+        "nan": "torch-mha",
+    },
     "scale_placement": {
         "scores": "hf-eager jax@0.10.0 jax x-transformers gpt-oss gemma-2 d2l "
         "annotated-transformer",

@@ -114,6 +114,12 @@ BY_HAND = [
         },
     ),
     (
+        "empty_rows",
+        1,
+        "weights",
+        {"zero": [[0], [1]], "nan": [[np.nan], [1]], "uniform": [[1], [1]]},
+    ),
+    (
         "grouping",
         0,
         "weights",

@@ -69,7 +69,11 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             steps=("masked", "weights"),
         ),
     ),
-    "empty_rows": (Example(problem={**_ALIKE, "key": [[1], [2]], "mask": [[-INF, -INF], [0, 0]]}),),
+    "empty_rows": (
+        Example(problem={**_ALIKE, "key": [[1], [2]], "mask": [[-INF, -INF], [0, 0]]}),
+        # Here causal order hides all keys: the first query is before the only key.
+        Example(problem={**_ALIKE, "key": [[1]], "value": [[5]], "causal": True, "offset": -1}),
+    ),
     "scale_placement": (
         Example(
             problem={

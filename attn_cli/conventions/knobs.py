@@ -148,6 +148,10 @@ _KNOBS = (
             Answer("zero", "0, and so is its output"),
             Answer("nan", "NaN: 0/0"),
             Answer("uniform", "1/n for each of the n keys: its output is the mean of V"),
+            Answer(
+                {"mask": "zero", "other": "uniform"},
+                "0 if the mask alone hides every key of its row, else 1/n",
+            ),
         ),
         default="zero",
     ),

@@ -25,7 +25,7 @@ from attn_cli.core.arrays import AnyArray, Array, Bools, Integers
 from attn_cli.core.parameter import Parameters
 from attn_cli.core.place import Place
 from attn_cli.core.ranges import Ranges, intersection
-from attn_cli.core.rules import Rules
+from attn_cli.core.rules import KINDS, Kinds, Rules
 from attn_cli.core.scores.base import Block, ScoreFunction
 from attn_cli.core.select import Selection, largest
 from attn_cli.core.standing import Standing
@@ -84,7 +84,7 @@ def steps(
 ) -> Iterator[Made]:
     """Yield each step in the order computed; stop early to skip the rest.
 
-    `rows` are rows of entry.i, `keys` a range of keys. `empty` is among the steps: True for the
+    `rows` are rows of entry.i, `keys` a range of keys. `empty` is among the steps: not 0 for the
     queries that see no key. `visible`, `lse` and `row_sums` are made only where `asides` has them.
     """
     rules, precision = entry.rules, entry.rules.precision
@@ -117,10 +117,11 @@ def steps(
             why = np.where(seen & ~kept & (why == 0), TOP_K, why).astype(why.dtype)
         seen = kept
     empty: Bools = np.logical_not((visible & selected & seen).any(axis=1))
-    yield Made("empty", empty)
+    kinds = rules.kinds(empty, at)
+    yield Made("empty", kinds)
     if why is not None:
         yield Made("visible", why)
-    yield from _weighed(entry, at, Made("masked", scores, seen, why), empty, asides)
+    yield from _weighed(entry, at, Made("masked", scores, seen, why), kinds, asides)
 
 
 def score_of(entry: Entry, rows: slice, keys: slice) -> tuple[Array, list[Made]]:
@@ -143,19 +144,19 @@ def score_of(entry: Entry, rows: slice, keys: slice) -> tuple[Array, list[Made]]
 
 
 def _weighed(
-    entry: Entry, at: Place, last: Made, empty: Bools, asides: frozenset[str]
+    entry: Entry, at: Place, last: Made, kinds: Kinds, asides: frozenset[str]
 ) -> Iterator[Made]:
-    """Yield what follows from the last of the scores; `empty` are the rows without a key."""
+    """Yield what follows from the last of the scores; `kinds` are those of rows without a key."""
     rules, precision, why = entry.rules, entry.rules.precision, last.why
     scores, seen = last.values, last.seen
     assert seen is not None  # the scores say who takes part
-    unrounded = rules.weights(scores, seen, empty, entry.parameters)
+    unrounded = rules.weights(scores, seen, kinds, entry.parameters)
     weights = precision.dtype.round(unrounded)
     weighing = seen
-    if rules.empty_rows == "uniform":
-        weighing = seen | empty[:, None]
-    elif rules.empty_rows == "zero":  # also behind a finite fill, where hidden keys are seen
-        weighing = seen & ~empty[:, None]
+    if rules.gives("uniform"):
+        weighing = seen | (kinds == KINDS.index("uniform"))[:, None]
+    if rules.gives("zero"):  # also behind a finite fill, where hidden keys are seen
+        weighing = weighing & (kinds != KINDS.index("zero"))[:, None]
     yield Made("weights", weights, weighing, why)
     if "lse" in asides and rules.normalizer.log_sum is not None:
         lse = rules.normalizer.log_sum(rules.warmed(scores), seen, entry.parameters)

@@ -11,6 +11,7 @@ from attn_cli.core.axes import AFTER, ASIDES, AXES, WEIGHED, WHOLE_ROWS
 from attn_cli.core.block import Made
 from attn_cli.core.plan import Plan, StepPlan
 from attn_cli.core.problem import Problem
+from attn_cli.core.rules import KINDS
 from attn_cli.core.visible.base import REASONS, Lead
 from attn_cli.record import Choice, Step
 
@@ -38,7 +39,7 @@ class Collector:
             if name == "weights"
         }
         self.choices: list[Choice] = []  # the next word of each batch entry
-        self._empty: list[tuple[Lead, int]] = []  # queries that see no key
+        self._empty: dict[str, list[tuple[Lead, int]]] = {}  # what they get -> who see no key
         self._forgiven: dict[Lead, Bools] = {}  # rows of the block at hand that are meant to be NaN
         self._wild: dict[str, tuple[int, list[int]]] = {}  # step -> how many not finite, the first
 
@@ -76,9 +77,10 @@ class Collector:
         """Keep a step of one block, and note what there is to warn of."""
         name, values = made.name, made.values
         if name == "empty":
-            self._empty += [(lead, int(row)) for row in rows[values]]
-            if self._problem.rules.empty_rows == "nan":
-                self._forgiven[lead] = values
+            for at in np.flatnonzero(values):
+                self._empty.setdefault(KINDS[values[at]], []).append((lead, int(rows[at])))
+            if self._problem.rules.gives("nan"):
+                self._forgiven[lead] = values == KINDS.index("nan")
             return
         if self.watches(name):
             wild = ~np.isfinite(values)
@@ -182,8 +184,8 @@ class Collector:
 
     def warnings(self) -> Iterator[str]:
         """Say which queries see no key, what is hardly an answer, and what is not finite."""
-        if self._empty:
-            yield self._empty_rows()
+        for kind in (kind for kind in KINDS if kind in self._empty):
+            yield self._empty_rows(self._empty[kind], _GIVEN[kind])
         yield from (choice.doubt for choice in self.choices if choice.doubt)
         for name, (count, first) in self._wild.items():
             values = "1 value" if count == 1 else f"{count} values"
@@ -206,25 +208,24 @@ class Collector:
             return None
         return tuple(indices.index(i) for i, indices in zip(wanted, held, strict=True))
 
-    def _empty_rows(self) -> str:
+    def _empty_rows(self, empty: list[tuple[Lead, int]], given: str) -> str:
         names = []
-        for lead, row in sorted(self._empty)[:3]:
+        for lead, row in sorted(empty)[:3]:
             axes = self._problem.lead_axes
             entry = "".join(f"{name} {at}, " for name, at in zip(axes, lead, strict=True))
             word = self._problem.query_tokens[row]
             names.append(f"{entry}query {row}" + ("" if word == str(row) else f" ('{word}')"))
-        more = len(self._empty) - len(names)
+        more = len(empty) - len(names)
         rest = f" and {more} more" if more else ""
-        verb = "has" if len(self._empty) == 1 else "have"
-        what = _GIVEN[self._problem.rules.empty_rows]
-        return f"{'; '.join(names)}{rest} {verb} no key to attend to: the weights there are {what}"
+        verb = "has" if len(empty) == 1 else "have"
+        return f"{'; '.join(names)}{rest} {verb} no key to attend to: the weights there are {given}"
 
 
 _GIVEN = {
     "zero": "0",
     "nan": "NaN",
     "uniform": "equal, one part for every key",
-    None: "what hidden keys give here",
+    "fill": "what hidden keys give here",
 }
 
 

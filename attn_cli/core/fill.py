@@ -18,6 +18,7 @@ from attn_cli.core.next_word import NextWord, Pooling, choice
 from attn_cli.core.plan import Plan
 from attn_cli.core.problem import Problem, Tile
 from attn_cli.core.ranges import hull
+from attn_cli.core.rules import KINDS
 from attn_cli.core.threads import Workers
 from attn_cli.core.visible.base import Lead
 
@@ -106,9 +107,9 @@ class Filling:
             return values[0] if len(values) == 1 else np.concatenate(values)
         i, none = entry.i[block], slice(0, 0)
         context = found.context
-        if self._problem.rules.empty_rows == "nan":
-            context[found.empty] = np.nan
-        for step in (Made("empty", found.empty), Made("lse", found.lse), Made("context", context)):
+        kinds = self._problem.rules.kinds(found.empty, entry.place(block, none))
+        context[kinds == KINDS.index("nan")] = np.nan
+        for step in (Made("empty", kinds), Made("lse", found.lse), Made("context", context)):
             self._collector.take(entry.lead, step, i, none)
         return self._gated(entry, context, block)
 
@@ -133,7 +134,7 @@ class Filling:
             return slice(0, problem.n_k)
         start, stop = hull(entry.reach(rows, problem.n_k))
         # NaN in a row without a key needs a key to stand at: a sum over no keys is 0.
-        least = 1 if problem.rules.empty_rows == "nan" else 0
+        least = 1 if problem.rules.gives("nan") else 0
         return slice(start, stop) if start < stop else slice(0, least)
 
     def _gated(self, entry: Entry, values: Array, rows: slice) -> Array:

@@ -5,7 +5,7 @@ seen -> stages (softcap, bias, mask) -> top_k -> temperature -> normaliser -> em
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,28 @@ from attn_cli.core.stages import Stage, hides_for_good
 from attn_cli.core.visible.base import Scheme
 from attn_cli.dataclass import dataclass
 
-EmptyRows = Literal["zero", "nan", "uniform"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EmptyRow = Literal["zero", "nan", "uniform"]
+Kinds: TypeAlias = "NDArray[np.uint8]"
+
+# What rows without a key can get; the index is the code, 0 for a row that sees a key. The last is
+# what the arithmetic gives behind a finite fill.
+KINDS: tuple[EmptyRow | Literal["seen", "fill"], ...] = ("seen", "zero", "nan", "uniform", "fill")
+
+
+@dataclass(frozen=True)
+class EmptyRows:
+    """What the weights of a row without a key are, by what hides its keys."""
+
+    mask: EmptyRow  # the user's mask hides every key of the row by itself
+    other: EmptyRow  # causal order, window, lengths, documents, or these together with the mask
+
+    @property
+    def either(self) -> frozenset[EmptyRow]:
+        """Both of them."""
+        return frozenset((self.mask, self.other))
 
 
 @dataclass(frozen=True)
@@ -48,7 +69,7 @@ class Rules:
     precision: Precision
     top_k: int | None = None
     temperature: float | None = None
-    empty_rows: EmptyRows | None = "zero"  # None: what the arithmetic gives behind a finite fill
+    empty_rows: EmptyRows | None = EmptyRows("zero", "zero")  # None: the arithmetic behind a fill
     dropout: Dropout | None = None
 
     @property
@@ -59,22 +80,40 @@ class Rules:
     @property
     def looks_everywhere(self) -> bool:
         """Whether keys that no query of a block sees matter all the same."""
-        return self.empty_rows == "uniform" or not self.for_good
+        return self.gives("uniform") or not self.for_good
+
+    def gives(self, what: EmptyRow) -> bool:
+        """Return whether some rows without a key are meant to get that."""
+        return self.empty_rows is not None and what in self.empty_rows.either
+
+    def kinds(self, empty: Bools, at: Place) -> Kinds:
+        """Return what each query of `at` gets, as a code; `empty` are those that see no key."""
+        if self.empty_rows is None:
+            return np.where(empty, KINDS.index("fill"), 0).astype(np.uint8)
+        found = np.where(empty, KINDS.index(self.empty_rows.other), 0).astype(np.uint8)
+        if self.empty_rows.mask != self.empty_rows.other and empty.any():
+            from attn_cli.core.visible.user import Mask
+
+            for scheme in self.schemes:
+                if isinstance(scheme, Mask):
+                    found[empty & scheme.hides_whole(at)] = KINDS.index(self.empty_rows.mask)
+        return found
 
     def of_head(self, head: int) -> Parameters:
         """Return the normaliser's parameters of one query head."""
         arrays = {p.name for p in self.normalizer.parameters if p.kind == "array"}
         return {n: v[head] if n in arrays else v for n, v in self.parameters.items()}
 
-    def weights(self, scores: Array, seen: Bools, empty: Bools, parameters: Parameters) -> Array:
+    def weights(self, scores: Array, seen: Bools, kinds: Kinds, parameters: Parameters) -> Array:
         """Return normalize(scores / temperature), in the softmax type.
 
-        `empty` (rows) are the rows all of whose keys are hidden.
+        `kinds` (rows) says which rows see no key, and what they get.
         """
         weights = self.normalizer.normalize(self.warmed(scores), seen, parameters)
-        if self.empty_rows is not None and empty.any():
+        if kinds.any():
             fill = {"zero": 0.0, "nan": np.nan, "uniform": 1 / max(scores.shape[1], 1)}
-            weights[empty] = fill[self.empty_rows]
+            for name, value in fill.items():
+                weights[kinds == KINDS.index(name)] = value
         return self.precision.softmax.round(weights)
 
     def warmed(self, scores: Array) -> Array:

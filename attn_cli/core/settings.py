@@ -11,6 +11,7 @@ from attn_cli.core.arrays import Integers
 from attn_cli.core.parameter import Parameters
 from attn_cli.core.precision import Precision
 from attn_cli.core.problem import Problem, Request
+from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import ScoreFunction
 from attn_cli.core.standing import Standing
 
@@ -127,10 +128,18 @@ def _rules(problem: Problem) -> dict[str, object]:
         "top_k": rules.top_k,
         "temperature": rules.temperature,
         "normalize": normalize,
-        "empty_rows": rules.empty_rows,
+        "empty_rows": _empty_rows(rules),
         "dropout": rules.dropout and rules.dropout.p,
         "output_gate": problem.gate is not None,
     }
+
+
+def _empty_rows(rules: Rules) -> object:
+    """Return what rows without a key get: one word, or one for each cause."""
+    given = rules.empty_rows
+    if given is None or given.mask == given.other:
+        return given and given.mask
+    return {"mask": given.mask, "other": given.other}
 
 
 def score_settings(function: ScoreFunction, parameters: Parameters) -> dict[str, object]:

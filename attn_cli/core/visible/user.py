@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+
 from attn_cli.core.arrays import Array, Bools
 from attn_cli.core.place import Place, cells
 from attn_cli.core.ranges import Ranges, union
@@ -26,6 +28,12 @@ class Mask:
     def sees(self, at: Place) -> Bools:
         """Return the part of the mask that belongs to this place."""
         return cells(self.visible, at)
+
+    def hides_whole(self, at: Place) -> Bools:
+        """Return (len(i)): True for each query from which the mask hides every key there is."""
+        whole: Bools = self.visible[at.batch, at.head]
+        hidden: Bools = np.logical_not(whole[at.i].any(axis=1))
+        return hidden
 
     def addend(self, at: Place) -> Array | None:
         """Return what is added to the scores at this place, 0 where a key is hidden."""

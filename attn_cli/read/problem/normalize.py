@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
 
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.normalizers.base import Normalizer
-from attn_cli.core.rules import Dropout, EmptyRows
+from attn_cli.core.rules import Dropout, EmptyRow, EmptyRows
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.matrices.spread import ScoresShape
 from attn_cli.read.problem.sources import Sources
@@ -16,6 +17,7 @@ from attn_cli.read.text.mappings import mapping, refuse_unknown_parameters
 from attn_cli.read.text.scalars import choice, finite, integer, number, positive, word
 
 EMPTY = ("zero", "nan", "uniform")
+CAUSES = ("mask", "other")
 
 
 def read_normalizer(sources: Sources, heads: int | None) -> tuple[Normalizer, dict[str, Any]]:
@@ -78,12 +80,30 @@ def read_empty_rows(sources: Sources, *, for_good: bool) -> EmptyRows | None:
     """
     tree, conventions = sources.document.tree, sources.conventions
     if "empty_rows" in tree:
-        named = choice(tree["empty_rows"], ("empty_rows",), EMPTY)
-        conventions.override("empty_rows", named)
-        return cast(EmptyRows, named)
+        written = _by_cause(tree["empty_rows"], ("empty_rows",))
+        plain: Any = {"mask": written.mask, "other": written.other}
+        conventions.override("empty_rows", written.mask if len(written.either) == 1 else plain)
+        return written
     if conventions.decides("empty_rows") and (for_good or conventions.get("empty_rows") != "nan"):
-        return cast(EmptyRows, conventions.get("empty_rows"))
-    return "zero" if for_good else None
+        return _by_cause(conventions.get("empty_rows"), ("empty_rows",))
+    return EmptyRows("zero", "zero") if for_good else None
+
+
+def _by_cause(node: Any, path: Path) -> EmptyRows:
+    """Return what rows without a key give: one word for all, or {mask:, other:}."""
+    if not isinstance(node, Mapping):
+        word_ = cast(EmptyRow, choice(node, path, EMPTY))
+        return EmptyRows(word_, word_)
+    keys = mapping(node, path, CAUSES)
+    for cause in CAUSES:
+        if cause not in keys:
+            raise AttnError(
+                f"empty_rows has no {cause}",
+                path=path,
+                help="write {mask: zero, other: uniform}: mask is for rows from which the mask "
+                "alone hides every key, other for all others that see none",
+            )
+    return EmptyRows(*(cast(EmptyRow, choice(keys[c], (*path, c), EMPTY)) for c in CAUSES))
 
 
 def read_top_k(tree: Any) -> int | None:

@@ -43,7 +43,7 @@ KEYS = {
     "top_k": "the largest scores of a row that stay, ties kept",
     "temperature": "what scores are divided by before they are normalised",
     "normalize": "a normaliser (default: softmax), or {function: NAME, <parameters>}",
-    "empty_rows": "zero, nan or uniform: weights of a query that sees no key",
+    "empty_rows": "zero, nan, uniform, or {mask:, other:}: weights of a query that sees no key",
     "dropout": "{mask: 1 where a weight is kept, p:}: the mask is given",
     "output_gate": "{weights:, bias:} applied to X, or {logits:}: a sigmoid on the context",
     "residual": "true: X is added to the output",
