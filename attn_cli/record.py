@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from attn_cli.core.axes import meant_among
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, did_you_mean
 
@@ -203,7 +204,10 @@ class Record:
         for name in names:
             if name not in self.steps:
                 raise AttnError(
-                    f"unknown step '{name}'", help=did_you_mean(name, self.steps, what="there are")
+                    f"unknown step '{name}'",
+                    help=did_you_mean(
+                        name, self.steps, what="there are", meant=meant_among(self.steps)
+                    ),
                 )
         return replace(self, steps={n: s for n, s in self.steps.items() if n in names})
 
@@ -212,6 +216,6 @@ class Record:
         if name not in self.steps:
             raise AttnError(
                 f"the record has no step '{name}'",
-                help=did_you_mean(name, self.steps, what="it has"),
+                help=did_you_mean(name, self.steps, what="it has", meant=meant_among(self.steps)),
             )
         return self.steps[name].values

@@ -9,6 +9,7 @@ import contextlib
 import json
 import shlex
 import shutil
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,6 +98,19 @@ def write_wrong_files() -> None:
     Path("labels.tsv").write_text("\ta\tb\nr\t1\t2\ns\t3\tx\n")
     Path("ragged.csv").write_text("1,2\n3\n")
     Path("nothing.csv").write_text("\n")
+    tensors = b'{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    Path("m.safetensors").write_bytes(len(tensors).to_bytes(8, "little") + tensors + bytes(4))
+    with zipfile.ZipFile("m.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}.")
+    Path("old.pt").write_bytes(b"\x80\x02}q\x00.")
+    Path("w.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(8))
+    with zipfile.ZipFile("other.zip", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    np.save("bfloat16.npy", np.zeros((3, 2), dtype="V2"))
+    Path("model").mkdir()
+    Path("model/config.json").write_text("{}")
+    np.save("bhsd.npy", np.ones((2, 3, 5, 7)))
+    np.save("exchanged.npy", np.ones((2, 5, 3, 7)))
     Path("half.csv").write_text("1/2,0\n0,1\n")
     Path("latin.yaml").write_bytes(b"scale: 1\ntokens: [caf\xe9]\n")
     Path("ok.yaml").write_text(

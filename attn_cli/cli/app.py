@@ -13,6 +13,7 @@ import typer
 from attn_cli import __version__
 from attn_cli.cli.keys import COMMANDS as TAKE_KEYS
 from attn_cli.cli.keys import OPTIONS, epilog, written_out
+from attn_cli.cli.slips import refuse_slips
 from attn_cli.cli.talk import say
 from attn_cli.cli.write import abandon_stdout, write_stdout
 from attn_cli.errors import AttnError, ExitStatus, PipeClosed, nearest
@@ -132,6 +133,7 @@ def run(arguments: list[str], begin: Callable[[], None] = lambda: None) -> int:
 
 def _understood(arguments: list[str]) -> Callable[[], int]:
     """Return what a command line asks for; raise AttnError for wrong usage."""
+    refuse_slips(arguments, COMMANDS)
     first = next((a for a in arguments if not a.startswith("-")), "")
     program = typer.main.get_command(build(first))
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attn_cli.cli.deliver import check_target, deliver, deliver_parts, deliver_several
 from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import KeyOptions, OutputOptions, ProblemOptions, StepOptions
@@ -10,7 +12,27 @@ from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError
 from attn_cli.views import FORMATS
 
+if TYPE_CHECKING:
+    from attn_cli.core.compare import Expected
+    from attn_cli.core.problem import Problem, Request
+    from attn_cli.record import Record
+
 ONE = "choose one: --tokens WORDS"
+
+
+def _verdict_alone(steps: StepOptions, output: OutputOptions) -> bool:
+    """Whether the verdict is all that is wanted: no step is named, and it has a place."""
+    return steps.show is None and steps.only is None and FORMATS[output.name].verdicts
+
+
+def _compared(problem: Problem, request: Request, expected: Expected, *, alone: bool) -> Record:
+    """Return the record of what is shown, with the comparisons; of nothing else if `alone`."""
+    from attn_cli.core.compare import compare
+    from attn_cli.core.run import run
+
+    whole = run(problem, replace(request, steps=tuple(expected.values), edge=None))
+    shown = replace(whole, steps={}) if alone else run(problem, request)
+    return compare(shown, whole, expected)
 
 
 def compute(
@@ -55,10 +77,8 @@ def compute(
             parted = in_parts(loaded, request, tell)
             if parted is not None:
                 return deliver_parts(*parted, output)
-        record = run(loaded, request, tell=tell)
-    if expected is not None:
-        from attn_cli.core.compare import compare
-
-        whole = replace(request, steps=tuple(expected.values), edge=None)
-        record = compare(record, run(loaded, whole), expected)
+        if expected is None:
+            record = run(loaded, request, tell=tell)
+        else:
+            record = _compared(loaded, request, expected, alone=_verdict_alone(steps, output))
     return deliver(record, output)

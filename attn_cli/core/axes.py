@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 OF_TOKENS = ("token", "dimension")
 OF_PAIRS = ("query", "key")
 ROWS = ("query", "dimension")
@@ -45,6 +47,37 @@ AXES: dict[str, tuple[str, ...]] = {
     "logits": ("word",),
     "probabilities": ("word",),
 }
+# What people call a step, in small letters.
+MEANT = {
+    "softmax": "weights",
+    "attention": "weights",
+    "attention_weights": "weights",
+    "alpha": "weights",
+    "probs": "weights",
+    "energy": "scores",
+    "logits": "scores",
+    "qk": "products",
+    "qk_t": "products",
+    "query": "q",
+    "queries": "q",
+    "key": "k",
+    "keys": "k",
+    "value": "v",
+    "values": "v",
+    "x": "embeddings",
+    "tokens": "embeddings",
+    "result": "output",
+    "out": "output",
+    "mask": "masked",
+}
+
+
+def meant_among(names: Iterable[str]) -> dict[str, str]:
+    """Return what people call those steps."""
+    known = set(names)
+    return {word: step for word, step in MEANT.items() if step in known}
+
+
 INPUTS = ("embeddings", "positions", "positioned")  # without batch or head
 KEY_SIDE = frozenset(name for name, axes in AXES.items() if axes == OF_KEYS)  # of key heads
 NEW_KEYS = frozenset({"k", "v", "k_normed"})  # without the past

@@ -7,6 +7,7 @@ themselves, NaN with NaN alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,24 @@ def compare(record: Record, whole: Record, expected: Expected) -> Record:
     return replace(record, comparisons=made, warnings=warnings)
 
 
+def _exchanged(given: tuple[int, ...], here: tuple[int, ...]) -> str:
+    """Return which two axes of what is given have changed places; empty if that explains nothing.
+
+    If several pairs explain it, the last one counts: the inner axes are the usual ones.
+    """
+    for a, b in combinations(reversed(range(len(given))), 2):
+        shape = list(given)
+        shape[a], shape[b] = shape[b], shape[a]
+        if tuple(shape) == here:
+            fits = f"it fits with axes {b} and {a} exchanged"
+            if (b, a) == (1, 2) and len(given) == 4:
+                return f"{fits}; if Q, K and V are so too: --axes bshd"
+            if a == len(given) - 1 and b == a - 1:
+                return f"{fits}: write {{file: ..., transpose: true}}"
+            return fits
+    return ""
+
+
 def _compared(record: Record, name: str, expected: NDArray[Any], tolerance: float) -> Comparison:
     step = record.steps[name]
     if expected.shape != step.values.shape:
@@ -50,7 +69,8 @@ def _compared(record: Record, name: str, expected: NDArray[Any], tolerance: floa
         raise AttnError(
             f"--check {name} has shape ({shape}) but {name} has "
             f"({', '.join(step.axes)}) = ({', '.join(map(str, step.shape))})",
-            help="give one expected value for each value of the step",
+            help=_exchanged(expected.shape, step.values.shape)
+            or "give one expected value for each value of the step",
         )
     here = step.values.astype(np.float64)
     wanted = expected.astype(np.float64)

@@ -25,6 +25,7 @@ from attn_cli.core.axes import (
     POOLED,
     WEIGHED,
     WHOLE_ROWS,
+    meant_among,
 )
 from attn_cli.core.formulas import formulas, hides
 from attn_cli.core.problem import Edge, Problem, Request
@@ -208,7 +209,7 @@ def _wanted(names: list[str], request: Request) -> list[str]:
                 f"this problem has no step '{name}'" if known else f"unknown step '{name}'",
                 help=f"it has: {', '.join(names)}"
                 if known
-                else did_you_mean(name, names, what="there are"),
+                else did_you_mean(name, names, what="there are", meant=meant_among(names)),
             )
     if request.steps is None:
         return [n for n in names if request.asides or n not in ASIDES]

@@ -20,6 +20,7 @@ import numpy as np
 from attn_cli.core.arrays import AnyArray
 from attn_cli.errors import AttnError, Path, did_you_mean, printable
 from attn_cli.read.matrices.files import Stamp, unchanged
+from attn_cli.read.matrices.foreign import foreign_archive
 
 if TYPE_CHECKING:
     import zipfile
@@ -183,6 +184,13 @@ def _refuse_type(dtype: np.dtype[Any], shape: tuple[int, ...], name: str, path: 
         )
     text = dtype.kind == "U" and len(shape) <= 1  # tokens and names in an NPZ
     wide = dtype.kind == "f" and dtype.itemsize > 8
+    if dtype.kind == "V" and dtype.itemsize == 2 and dtype.names is None:
+        raise AttnError(
+            f"{name} holds cells of two bytes without a type, as bfloat16 is saved",
+            path=path,
+            help="save it as float32, which holds the same numbers: numpy.save(file, "
+            "array.astype(numpy.float32)); dtype: bfloat16 computes in bfloat16",
+        )
     if not text and (dtype.kind not in "biuf" or wide or dtype.names is not None):
         raise AttnError(
             f"{name} holds {_called(dtype)}",
@@ -212,9 +220,11 @@ class Archive:
         self.reopen = reopen
         self._stamp: Stamp | None = None
         with self._opened(name, path) as archive:
-            self.names = tuple(
-                n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")
-            )
+            inside = archive.namelist()
+        self.names = tuple(n.removesuffix(".npy") for n in inside if n.endswith(".npy"))
+        if not self.names:
+            known = foreign_archive(inside)
+            raise AttnError(f"{name} is {known.what}", path=path, help=known.help)
 
     @contextmanager
     def _opened(self, shown: str, path: Path) -> Iterator[zipfile.ZipFile]:

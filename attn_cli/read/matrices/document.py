@@ -17,6 +17,7 @@ from attn_cli.dataclass import dataclass, field, replace
 from attn_cli.errors import AttnError, Path, Where, dotted, printable
 from attn_cli.read.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive
 from attn_cli.read.matrices.files import Inputs, name_of
+from attn_cli.read.matrices.foreign import foreign
 from attn_cli.read.matrices.tables import decode
 from attn_cli.read.text.broken import LINE_ENDS
 from attn_cli.read.text.events import Node, find, parse_kindly
@@ -134,7 +135,7 @@ def read_document(file: str | None, inputs: Inputs) -> Document:
         return Document({}, inputs=inputs)
     name = name_of(file)
     stream = inputs.open(file, "the problem")
-    head = stream.read(len(NPY_MAGIC))
+    head = stream.read(16)
     stream.seek(0)
     if head.startswith(ZIP_MAGIC):
         archive = Archive(inputs.reopener(stream, file, "the problem"), name, ())
@@ -146,7 +147,9 @@ def read_document(file: str | None, inputs: Inputs) -> Document:
             raise document.located(error) from None
         return document
     with stream:
-        if head == NPY_MAGIC:
+        if (known := foreign(head)) is not None:
+            raise AttnError(f"{name} is {known.what}", where=Where(name), help=known.help)
+        if head.startswith(NPY_MAGIC):
             raise AttnError(
                 f"{name} is one matrix, not a problem",
                 where=Where(name),

@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 from attn_cli import samples
 from attn_cli.errors import AttnError, Path, nearest, printable
+from attn_cli.read.matrices.foreign import folder_of_a_model
 
 Progress = Callable[[int, int], None]  # bytes read so far, bytes of the whole file
 
@@ -236,6 +237,13 @@ def _cannot_read(name: str, error: Exception, path: Path) -> AttnError:
         advice = f"did you mean '{near}'?" if near else "check the name and the folder"
         return AttnError(f"{shown}: there is no such file", path=path, help=advice)
     if isinstance(error, IsADirectoryError):
+        if folder_of_a_model(name):
+            return AttnError(
+                f"{shown} is the folder of a model",
+                path=path,
+                help="attn reads arrays: run the model, write its Q, K and V with "
+                "numpy.savez('q.npz', query=..., key=..., value=...), and name that file",
+            )
         return AttnError(f"{shown} is a folder", path=path, help="name a file in it")
     if isinstance(error, PermissionError):
         advice = "you may not read it: check its permissions"

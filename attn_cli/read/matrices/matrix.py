@@ -15,6 +15,7 @@ from attn_cli.errors import AttnError, Path, did_you_mean, dotted, folded, print
 from attn_cli.read.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive, read_npy
 from attn_cli.read.matrices.document import Document, Member
 from attn_cli.read.matrices.files import unchanged
+from attn_cli.read.matrices.foreign import foreign
 from attn_cli.read.matrices.shapes import form
 from attn_cli.read.matrices.tables import DELIMITERS, read_table
 from attn_cli.read.text.events import Quoted
@@ -135,7 +136,7 @@ def _from_file(
         )
     stream = document.inputs.open(located, dotted(path), path)
     if suffix not in SUFFIXES:
-        suffix = _sniffed(stream)
+        suffix = _sniffed(stream, label, path)
     if suffix == ".npz":
         archive = Archive(
             document.inputs.reopener(stream, located, dotted(path), path), label, path
@@ -183,10 +184,16 @@ def _by_rows(stream: BinaryIO, label: str, path: Path, place: slice | None = Non
     return open_stored(stream, label, path, place)
 
 
-def _sniffed(stream: BinaryIO) -> str:
-    """Return the suffix that belongs to the first bytes of a stream."""
+def _sniffed(stream: BinaryIO, label: str, path: Path) -> str:
+    """Return the suffix that belongs to the first bytes of a stream.
+
+    Raises AttnError for those of a file that is not read.
+    """
     head = stream.read(4096)
     stream.seek(0)
+    if (known := foreign(head)) is not None:
+        stream.close()
+        raise AttnError(f"{label} is {known.what}", path=path, help=known.help)
     if head.startswith(ZIP_MAGIC):
         return ".npz"
     if head.startswith(NPY_MAGIC) or b"\0" in head:

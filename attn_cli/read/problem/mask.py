@@ -53,7 +53,8 @@ def read_mask(
         raise AttnError(
             f"{dotted((*path, *at))} is {'NaN' if np.isnan(array[at]) else 'inf'}",
             path=(*path, *at),
-            help="a mask holds numbers that are added, and -inf where a key is hidden",
+            help="a mask holds numbers that are added, and -inf where a key is hidden"
+            + _not_allowed(document),
         )
     if _zero_or_one(array) and (array == 1).any():
         warnings.append(
@@ -67,6 +68,12 @@ def read_mask(
     added = rounded(added, path, type_, finite=True)
     numbers = shape.spread(added, path) if added.any() else None
     return Mask(shape.spread(visible, path), numbers, "mask > -inf", not visible.all()), warnings
+
+
+def _not_allowed(document: Document) -> str:
+    """Return that a mask may not hold what nonfinite: allow lets pass, if the problem has that."""
+    allow = document.tree.get("nonfinite") == "allow"
+    return "; nonfinite: allow is for Q, K, V and weights, not for masks" if allow else ""
 
 
 def _undecided(array: AnyArray, path: Path) -> AttnError:

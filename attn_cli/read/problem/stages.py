@@ -101,7 +101,8 @@ def _biases(
             raise AttnError(
                 f"{dotted(at)} is not finite, and a bias hides nothing",
                 path=at,
-                help="hide keys with a mask",
+                help="hide keys with a mask"
+                + ("" if sources.finite else "; nonfinite: allow is for Q, K, V and weights"),
             )
         matrix = sources.numbers(tree["score_bias"], path)
         found.append(ScoreBias(shape.spread(matrix, path)))

@@ -54,7 +54,7 @@ KEYS = {
     "layout": "rows (the default), or columns: every token is a column",
     "dtype": "float64 (the default), float32, float16 or bfloat16: the arithmetic",
     "precision": "{accumulate:, scores:, softmax:, output:, rope:, norm:, ...}: types of its parts",
-    "nonfinite": "refuse (the default), or allow NaN and infinity in inputs",
+    "nonfinite": "refuse (the default), or allow NaN and infinity in Q, K, V, X and weights",
 }
 
 TRAIN_KEYS = ("examples", "parameters", "steps", "learning_rate", "seed", "start", "digits")
