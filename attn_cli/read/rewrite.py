@@ -7,21 +7,26 @@ and the path of one in a file, is written anew as a list of rows, a row a line.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from attn_cli.core.arrays import Array
-from attn_cli.errors import Path
+from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.read.matrices.document import Document
-from attn_cli.read.text.events import Span, spans
+from attn_cli.read.text.events import Quoted, Span, parse, spans
+from attn_cli.read.text.scalars import number
 
+BYTE_ORDER_MARK = "\ufeff"
 Edit = tuple[int, int, str]  # from, to, what stands there instead
 
 
 def rewritten(document: Document, values: Mapping[str, Array]) -> str:
     """Return the text of a document with these values at their key paths.
 
-    `embeddings` are a table of words: a row of theirs a word.
+    `embeddings` are a table of words: a row of theirs a word. A byte order mark stays where it is.
+
+    Raises AttnError unless the new text reads as what is meant: the same but for these values.
     """
     text = document.text
     assert text is not None  # an archive has been refused
@@ -40,7 +45,51 @@ def rewritten(document: Document, values: Mapping[str, Array]) -> str:
     for start, end, new in edits:
         parts += [text[at:start], new]
         at = end
-    return "".join([*parts, text[at:]])
+    new = "".join([*parts, text[at:]])
+    _refuse_another_meaning(document, new, nodes)
+    return BYTE_ORDER_MARK + new if document.marked else new
+
+
+def _refuse_another_meaning(document: Document, new: str, nodes: Mapping[Path, Array]) -> None:
+    """Raise AttnError if a new text does not say what the old one says with other values."""
+    name = document.name or "the problem"
+    assert document.text is not None
+    try:
+        at = _difference(parse(document.text, name), parse(new, name), (), nodes)
+    except AttnError as error:
+        at, what = (), f"it could not be read again: {error.message}"
+    else:
+        what = f"{dotted(at or ()) or 'it'} would be read as something else"
+    if at is not None:
+        raise AttnError(
+            f"{printable(name)} cannot be rewritten: {what}",
+            where=document.where(at),
+            help="nothing was written; write its matrices as nested lists, such as "
+            "[[1.0, 2.0], [3.0, 4.0]], without tabs or invisible characters, and train it again",
+        )
+
+
+def _difference(old: Any, new: Any, path: Path, nodes: Mapping[Path, Array]) -> Path | None:
+    """Return the first place where a new tree is not the old one with other values, or None."""
+    if path in nodes:
+        return None if _reads_as(new, nodes[path]) else path
+    if isinstance(old, dict) and isinstance(new, dict) and list(old) == list(new):
+        pairs = [((*path, key), old[key], new[key]) for key in old]
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = [((*path, at), old[at], new[at]) for at in range(len(old))]
+    else:
+        same = isinstance(old, str) and old == new
+        return None if same and isinstance(old, Quoted) == isinstance(new, Quoted) else path
+    differences = (_difference(a, b, place, nodes) for place, a, b in pairs)
+    return next((place for place in differences if place is not None), None)
+
+
+def _reads_as(node: Any, value: Array) -> bool:
+    """Return whether a node is a value: nested lists of the same lengths and the same numbers."""
+    if value.ndim == 0:
+        return isinstance(node, str) and number(node, ()) == float(value)
+    same = isinstance(node, list) and len(node) == len(value)
+    return same and all(_reads_as(item, part) for item, part in zip(node, value, strict=True))
 
 
 def _edits(text: str, span: Span, value: Array) -> Iterator[Edit]:

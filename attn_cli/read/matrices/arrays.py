@@ -11,7 +11,7 @@ import tokenize
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import prod
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -208,6 +208,35 @@ def _called(dtype: np.dtype[Any]) -> str:
     return f"{kinds.get(dtype.kind, str(dtype))}, not real numbers"
 
 
+def _broken_archive(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return what reading an archive raises for bytes that are none, and `more`."""
+    import struct
+    import zipfile
+
+    found: list[type[Exception]] = [
+        zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, OverflowError,
+        NotImplementedError, *more,
+    ]  # fmt: skip
+    with suppress(ImportError):  # a Python may be built without it
+        from lzma import LZMAError
+
+        found.append(LZMAError)
+    return tuple(found)
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error of an archive says, in a line."""
+    if isinstance(error, EOFError):
+        return "its data end before their end"
+    return printable(str(error)) or type(error).__name__
+
+
+def _size(archive: zipfile.ZipFile) -> int:
+    """Return the bytes of an archive's file."""
+    assert archive.fp is not None  # it is open
+    return archive.fp.seek(0, os.SEEK_END)
+
+
 class Archive:
     """An NPZ file: named arrays, each read when it is asked for.
 
@@ -234,20 +263,20 @@ class Archive:
             self._stamp = now
             try:
                 archive = zipfile.ZipFile(stream)
-            except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            except _broken_archive(ValueError) as error:
                 raise AttnError(
-                    f"{self.name} is no NPZ archive: {error}",
+                    f"{self.name} is no NPZ archive: {_reason(error)}",
                     path=path,
                     help="write it with numpy.savez; a copy that was cut short ends like this",
                 ) from None
             try:
                 with archive:
                     yield archive
-            except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError) as error:
+            except _broken_archive() as error:
                 raise AttnError(
-                    f"{shown} cannot be unpacked: {error}",
+                    f"{shown} cannot be unpacked: {_reason(error)}",
                     path=path,
-                    help="write the archive again",
+                    help="write the archive again; a copy that was cut short ends like this",
                 ) from None
 
     def size(self, member: str) -> int:
@@ -257,15 +286,22 @@ class Archive:
 
     def read(self, member: str, path: Path) -> AnyArray:
         """Return one array; raise AttnError where there is none of that name, or it is a bomb."""
+        import zipfile
+
         with self._found(member, path) as (archive, info, shown):
-            if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * info.compress_size:
+            packed = min(info.compress_size, _size(archive))  # no member is larger than its file
+            if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * packed:
                 raise AttnError(
-                    f"{shown} unpacks to {info.file_size} bytes from {info.compress_size}: "
+                    f"{shown} unpacks to {info.file_size} bytes from {packed}: "
                     f"more than {BOMB_RATIO} times as many",
                     path=path,
                     help="if it is meant so, unpack it and name the .npy file",
                 )
-            with archive.open(info) as stream:
+            try:
+                member_file = archive.open(info)
+            except ValueError as error:  # a place or a name that no file can have
+                raise zipfile.BadZipFile(str(error)) from None
+            with member_file as stream:
                 return read_npy(stream, shown, path, size=info.file_size)  # type: ignore[arg-type]
 
     def place(self, member: str, path: Path) -> slice | None:
@@ -279,6 +315,8 @@ class Archive:
             stream = archive.fp
             if info.compress_type != zipfile.ZIP_STORED or stream is None:
                 return None
+            if not 0 <= info.header_offset <= _size(archive):
+                raise zipfile.BadZipFile("its directory points outside the file")
             stream.seek(info.header_offset)
             head = stream.read(LOCAL_HEADER)
             start = info.header_offset + LOCAL_HEADER

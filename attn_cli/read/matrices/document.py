@@ -5,6 +5,7 @@ Remembers where each part stood, so that whoever finds a fault need only name it
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,7 @@ class Document:
     moved: dict[Path, Path] = field(default_factory=dict)  # path -> where it stands as written
     notes: list[str] = field(default_factory=list)  # what there is to say of the text
     written: str | None = None  # the text of the file, if `text` has commas put into it
+    marked: bool = False  # whether a byte order mark stands before the text
 
     def where(self, path: Path, *, at_key: bool = False) -> Where | None:
         """Return the place of a node, or of the nearest above it."""
@@ -155,11 +157,12 @@ def read_document(file: str | None, inputs: Inputs) -> Document:
                 where=Where(name),
                 help=f"say which: --query {name} --key k.npy --value v.npy",
             )
-        text = decode(stream.read(), name)
+        data = stream.read()
+        text = decode(data, name)
     tree, read_as, notes = parse_kindly(text, name)
     folder = "" if file == "-" else os.path.dirname(file)
     document = Document({}, name, read_as, folder, inputs, notes=list(notes))
-    document.written = text
+    document.written, document.marked = text, data.startswith(codecs.BOM_UTF8)
     if not isinstance(tree, dict):
         raise AttnError(
             f"{name} is {kind_of(tree)}, not a mapping of keys",

@@ -16,13 +16,16 @@ from contextlib import contextmanager
 import numpy as np
 
 from attn_cli.errors import AttnError, Path, printable
-from attn_cli.read.matrices.arrays import NPY_MAGIC, ZIP_MAGIC
+from attn_cli.read.matrices.arrays import BOMB_RATIO, NPY_MAGIC, ZIP_MAGIC
 from attn_cli.read.matrices.files import Inputs, Progress
+from attn_cli.read.matrices.tables import two_marks
 
 BLOCK = 1 << 16  # bytes read at once; with larger ones the processor's caches are missed
 STEP = 4 << 20  # bytes between two calls of a Progress
 LONGEST = 4 << 20  # bytes of a line: more than 400 000 numbers
 GZIP_MAGIC = b"\x1f\x8b"
+MOST_BLANK = 1 << 20  # bytes of blanks and line ends without a word between them
+UNPACKED = 16 << 20  # bytes that may be unpacked from however few; text has two to five for one
 
 
 @contextmanager
@@ -34,7 +37,8 @@ def open_lines(
     The file is read only as far as lines are taken. A byte order mark is left out.
 
     Raises AttnError for a file that cannot be read twice, is archived or binary, cannot be
-    unpacked, or has a line of more than `LONGEST` bytes.
+    unpacked or unpacks to far more than it is, has a line of more than `LONGEST` bytes, or more
+    than `MOST_BLANK` bytes of blank lines in a row.
     """
     name = printable(file)
     with inputs.open_again(file, path) as raw:
@@ -52,8 +56,15 @@ def _blocks(
         stream = gzip.GzipFile(fileobj=raw) if magic.startswith(GZIP_MAGIC) else raw
         total, told = os.fstat(raw.fileno()).st_size, 0
         # read1 gives what it has: what is broken further on is met only by who reads so far
-        block = stream.read1(BLOCK).removeprefix(codecs.BOM_UTF8)
+        block = stream.read1(BLOCK)
+        if block.startswith(2 * codecs.BOM_UTF8):
+            raise two_marks(name)
+        block = block.removeprefix(codecs.BOM_UTF8)
+        size = blank = 0
         while block:
+            size += len(block)
+            blank = 0 if block.strip() else blank + len(block)
+            _refuse_endless(size, blank, raw, name, path)
             yield block
             done = raw.tell()
             if progress is not None and done >= told + STEP:
@@ -71,6 +82,23 @@ def _blocks(
         raise AttnError(f"{name} cannot be read: {reason}", path=path) from None
     if progress is not None:
         progress(total, total)
+
+
+def _refuse_endless(size: int, blank: int, raw: io.BufferedReader, name: str, path: Path) -> None:
+    """Raise AttnError for a text that goes on without words, or is packed as no text is."""
+    if blank > MOST_BLANK:
+        raise AttnError(
+            f"{name} has more than {MOST_BLANK} bytes of blank lines without a word between them",
+            path=path,
+            help="remove the blank lines",
+        )
+    if size > UNPACKED and size > BOMB_RATIO * raw.tell():
+        raise AttnError(
+            f"{name} unpacks to {size} bytes from its first {raw.tell()}: more than "
+            f"{BOMB_RATIO} times as many",
+            path=path,
+            help="if it is meant so, unpack it and name the text file",
+        )
 
 
 def _refuse_archive(magic: bytes, name: str, path: Path) -> None:

@@ -49,8 +49,8 @@ def _written(document: Document, node: Any, path: Path, *, whole: bool) -> Sourc
         return _from_file(document, node, None, path, whole=whole)
     if isinstance(node, list | tuple):
         return _nested(list(node), path)
-    if hasattr(node, "__array__"):
-        return _real(np.asarray(node), path)
+    if isinstance(node, np.ndarray):
+        return _real(node, path)
     raise AttnError(f"{dotted(path)} must be a matrix, not {kind_of(node)}", path=path, help=_FORMS)
 
 
@@ -74,6 +74,13 @@ def _meant(text: str, path: Path) -> str:
     return _FORMS
 
 
+def is_one_value(node: Any) -> bool:
+    """Return whether a node is one value as it is written: no list, no array and no file."""
+    if isinstance(node, str):
+        return not node.lower().endswith(SUFFIXES)
+    return isinstance(node, int | float | np.generic)
+
+
 def is_table_file(node: Any) -> bool:
     """Return whether a node names a CSV or TSV file, which has no other form for a vector."""
     name = node.get("file") if isinstance(node, dict) else node
@@ -94,10 +101,10 @@ def _from_mapping(document: Document, node: dict[str, Any], path: Path, *, whole
     for key in node:
         if key not in FILE_KEYS:
             raise AttnError(
-                f"{dotted((*path, key))} is no key of a matrix",
-                path=(*path, key),
+                f"{dotted((*path, str(key)))} is no key of a matrix",
+                path=(*path, str(key)),
                 at_key=True,
-                help=did_you_mean(key, FILE_KEYS, what="a matrix in a file has"),
+                help=did_you_mean(str(key), FILE_KEYS, what="a matrix in a file has"),
             )
     if "file" not in node:
         raise AttnError(f"{dotted(path)} names no file", path=path, help="write {file: w.npy}")

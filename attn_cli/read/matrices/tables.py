@@ -6,6 +6,7 @@ Where the very first cell is empty the first row and the first column are labels
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, TypeVar
@@ -27,6 +28,14 @@ def read_table(
     rows = list(lines_of_table(stream, name, delimiter, path))
     first = rows[0][1]
     labels = 1 if not first[0].strip() and len(first) > 1 else 0
+    if labels == len(rows):
+        raise AttnError(
+            f"{name} has labels but no rows",
+            path=path,
+            where=rows[0][0].where(0),
+            help="its very first cell is empty, so the first line is taken for labels; write a "
+            "number there, or the rows below it",
+        )
     return [
         _converted(cells[labels:], labels, place, path, convert) for place, cells in rows[labels:]
     ]
@@ -110,8 +119,22 @@ def _line(text: str, number: int) -> str:
     return lines[number - 1] if 0 < number <= len(lines) else ""
 
 
+def two_marks(name: str) -> AttnError:
+    """Return the error for a text that begins with more than one byte order mark."""
+    return AttnError(
+        f"{name} begins with two byte order marks (U+FEFF)",
+        where=Where(name, 1, 1),
+        help="keep one of them, or none: remove the first three bytes of the file",
+    )
+
+
 def decode(data: bytes, name: str) -> str:
-    """Return UTF-8 text without a byte order mark; raise AttnError, placed, for a bad byte."""
+    """Return UTF-8 text without its byte order mark; raise AttnError, placed, for a bad byte.
+
+    A second mark is refused: it would be part of the first word, and cannot be seen.
+    """
+    if data.startswith(2 * codecs.BOM_UTF8):
+        raise two_marks(name)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -71,7 +71,9 @@ def _depth(node: Any) -> int:
     depth = 0
     while isinstance(node, list | tuple) and node:
         node, depth = node[0], depth + 1
-    return depth + np.ndim(node)
+    if isinstance(node, np.ndarray):
+        return depth + node.ndim
+    return depth + isinstance(node, list | tuple)  # an empty one
 
 
 def read_key_heads(sources: Sources, heads: int | None, kv_heads: int | None) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.visible.base import Scheme
 from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.matrices.matrix import is_one_value
 from attn_cli.read.problem.extent import Extent
 from attn_cli.read.problem.standing import Placed
 from attn_cli.read.text.mappings import mapping
@@ -82,7 +83,8 @@ def _exempt(key: str, needed: str) -> AttnError:
 
 def _window(node: Any, path: Path, conventions: Conventions) -> tuple[int, int]:
     """Return the bounds left and right, both part of the window, -1 where there is none."""
-    if isinstance(node, list | tuple | np.ndarray) and np.shape(node) == (2,):
+    listed = isinstance(node, list | tuple | np.ndarray)
+    if listed and len(node) == 2 and all(map(is_one_value, node)):
         raise AttnError(
             "window must be a mapping, not two numbers",
             path=path,

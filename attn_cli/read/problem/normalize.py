@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-import numpy as np
-
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.normalizers.base import Normalizer
 from attn_cli.core.rules import Dropout, EmptyRow, EmptyRows
 from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.matrices.matrix import is_one_value
 from attn_cli.read.matrices.spread import ScoresShape
 from attn_cli.read.problem.sources import Sources
 from attn_cli.read.text.mappings import mapping, refuse_unknown_parameters
@@ -57,8 +56,8 @@ def _parameters(
             continue
         node = given[parameter.name]
         if parameter.kind == "array":
-            bare = np.ndim(node) == 0 and not isinstance(node, dict) and heads is None
-            node = [number(node, place)] if bare else node
+            one = is_one_value(node) and heads is None
+            node = [number(node, place)] if one else node
             values[parameter.name] = sources.of_heads(node, place, (), heads)
         elif parameter.kind == "positive":
             values[parameter.name] = positive(node, place)

@@ -17,6 +17,10 @@ LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those of YAML 1.1
 _FOREIGN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+# At the beginning of a line a parser may pass over it, and then it miscounts all that follows.
+_LATE_MARK = re.compile("(?:^|[\n\r\x85\u2028\u2029])\ufeff")
+
+
 @dataclass(frozen=True)
 class Mark:
     """A place in a text, as the library counts: from 0."""
@@ -37,13 +41,28 @@ class Fault(NamedTuple):
 def foreign(text: str) -> Fault:
     """Return the fault of a text with a character that YAML does not have."""
     match = _FOREIGN.search(text)
-    index = match.start() if match else 0
-    before = LINE_ENDS.split(text[:index])
     return Fault(
         "control characters are not allowed",
-        Mark(index, len(before) - 1, len(before[-1])),
+        _mark(text, match.start() if match else 0),
         "remove the character, or write it as an escape in double quotes",
     )
+
+
+def late_mark(text: str) -> Fault | None:
+    """Return the fault of a text with a byte order mark that is not that of the file, or None."""
+    match = _LATE_MARK.search(text)
+    if match is None:
+        return None
+    return Fault(
+        "a byte order mark (U+FEFF) begins this line",
+        _mark(text, match.end() - 1),
+        "remove it; one may stand at the very beginning of a file, and nowhere else",
+    )
+
+
+def _mark(text: str, index: int) -> Mark:
+    before = LINE_ENDS.split(text[:index])
+    return Mark(index, len(before) - 1, len(before[-1]))
 
 
 def readable(text: str, mark: Any, context: Any) -> int:

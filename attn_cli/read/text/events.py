@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from attn_cli.errors import AttnError, Path, Where
-from attn_cli.read.text.broken import LINE_ENDS, Mark, fault, foreign, readable
+from attn_cli.read.text.broken import LINE_ENDS, Mark, fault, foreign, late_mark, readable
 from attn_cli.read.text.printed import NOTE, with_commas
 from attn_cli.read.text.slips import glued, slip
 
@@ -57,6 +57,8 @@ def _begun(text: str, name: str) -> _Events:
     events = _Events(text, name)
     if not text.strip():
         raise AttnError(f"{name} is empty", where=Where(name), help=_EXPECTED)
+    if (late := late_mark(text)) is not None:
+        raise events.refuse(late.message, late.mark, late.help)
     return events
 
 
