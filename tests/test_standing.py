@@ -107,6 +107,13 @@ def test_left_padding_hides_and_moves_positions() -> None:
     assert record["visible"][1].tolist() == [[8, 1, 1, 1], [8, 8, 1, 1], [8, 8, 8, 1], [8, 8, 8, 0]]
 
 
+def test_left_padding_of_one_document_is_that_of_no_documents() -> None:
+    """Queries and keys have the same padding, so that both alignments are one and nothing asks."""
+    padded = weights(4, 4, causal=True, key_start=1)
+    assert padded == [[0, 0, 0, 0], [0, 1, 0, 0], [0, 0.5, 0.5, 0], [0, 1 / 3, 1 / 3, 1 / 3]]
+    assert weights(4, 4, causal=True, key_start=1, documents=[7, 7, 7, 7]) == padded
+
+
 def test_keys_before_the_start_reach_no_result() -> None:
     keys = {"key_start": 2, "nonfinite": "allow"}
     wild = [[math.nan], [-HUGE], [1.0], [2.0]]
@@ -225,6 +232,8 @@ def test_the_law_of_rows() -> None:
     assert Rope(10000, False, 12, sections=(0, 4, 2)).rows().tolist() == [1, 1, 1, 1, 2, 2]
     in_turn = Rope(10000, False, 12, sections=(2, 2, 2), in_turn=True)
     assert in_turn.rows().tolist() == [0, 1, 2, 0, 1, 2]
+    uneven = Rope(10000, False, 16, sections=(4, 3, 1), in_turn=True)
+    assert uneven.rows().tolist() == [0, 1, 2, 0, 1, 0, 0, 1]
 
 
 N_Q, N_K = 7, 11
@@ -292,6 +301,11 @@ def test_reach_and_open_in_documents(
     assert not seen[:, ~reach].any()
     start, stop = open_to_all(schemes, at, N_K)
     assert seen[:, start:stop].all()
+    for scheme in some:
+        of_all, sees = among(scheme.open(at, N_K)), scheme.sees(at)
+        for row, query in enumerate(rows):
+            own = keys[0] == queries[0, query]
+            assert sees[row, of_all & own].all()
     causal: list[Scheme] = [Causal(), Documents(queries, keys)]
     np.testing.assert_array_equal(
         among(common_reach(causal, at, N_K)), all_of(causal, at).any(axis=0)

@@ -154,8 +154,8 @@ def _packed(
         where = f" in batch entry {entry}" if len(q) > 1 else ""
         if len(of_q) != len(of_k):
             raise AttnError(
-                f"cu_seqlens_q has {len(of_q) - 1} documents, and cu_seqlens_k {len(of_k) - 1}"
-                + where,
+                f"cu_seqlens_q has {_count(len(of_q) - 1, 'document', 'documents')}, and "
+                f"cu_seqlens_k has {len(of_k) - 1}{where}",
                 path=path,
                 help="each document has a length in both, which may be 0",
             )
