@@ -301,15 +301,36 @@ def test_reach_and_open_in_documents(
     assert not seen[:, ~reach].any()
     start, stop = open_to_all(schemes, at, N_K)
     assert seen[:, start:stop].all()
-    for scheme in some:
-        of_all, sees = among(scheme.open(at, N_K)), scheme.sees(at)
-        for row, query in enumerate(rows):
-            own = keys[0] == queries[0, query]
-            assert sees[row, of_all & own].all()
     causal: list[Scheme] = [Causal(), Documents(queries, keys)]
     np.testing.assert_array_equal(
         among(common_reach(causal, at, N_K)), all_of(causal, at).any(axis=0)
     )
+
+
+@given(
+    IDS,
+    IDS,
+    st.sets(st.integers(0, N_Q - 1), min_size=3).map(sorted),
+    st.builds(Causal) | st.builds(Window, BOUND, BOUND),
+)
+def test_of_each_document_exactly_what_some_and_what_all_of_its_queries_see(
+    query_ids: list[int], key_ids: list[int], rows: list[int], scheme: Scheme
+) -> None:
+    queries, keys = np.array([query_ids[:N_Q]]), np.array([key_ids])
+    standing = in_documents(queries, keys, ((0, N_K),), "bottom-right")
+    at = Place(0, 0, np.array(rows), np.arange(N_K), standing)
+    of_some, of_all = among(scheme.reach(at, N_K)), among(scheme.open(at, N_K))
+    sees = scheme.sees(at)
+    for document in set(key_ids):
+        mine = queries[0, rows] == document
+        own = keys[0] == document
+        by_some: Bools = np.logical_or.reduce(sees[np.ix_(mine, own)], axis=0)
+        # A reach is one range in each document.
+        on_both_sides = np.logical_or.accumulate(by_some) & np.logical_or.accumulate(
+            by_some[::-1]
+        )[::-1]  # fmt: skip
+        np.testing.assert_array_equal(of_some[own], on_both_sides)
+        np.testing.assert_array_equal(of_all[own], sees[np.ix_(mine, own)].all(axis=0))
 
 
 @given(st.integers(0, N_K), st.integers(0, N_K))

@@ -69,14 +69,15 @@ class Standing:
         low, high = np.full(size, _NEVER), np.full(size, -_NEVER)
         np.minimum.at(low, ids, p_i)
         np.maximum.at(high, ids, p_i)
-        return self._in_documents(batch, low, high, left, right)
+        some = low <= high  # documents of none of the queries have no keys here
+        return self._in_documents(batch, low, high, left, right, some)
 
     def shared(
         self, batch: int, i: Integers, n_k: int, left: int | None, right: int | None
     ) -> Ranges:
         """Return the keys from p_i - left to p_i + right of every one of the queries i.
 
-        With documents, of every query of the key's own document.
+        With documents, of every query of the key's own document; if none is, all its keys.
         """
         p_i = self.queries(batch, i)
         ids = self._ids_of(batch, i)
@@ -86,7 +87,8 @@ class Standing:
         low, high = np.full(size, -_NEVER), np.full(size, _NEVER)
         np.maximum.at(low, ids, p_i)
         np.minimum.at(high, ids, p_i)
-        return self._in_documents(batch, low, high, left, right)
+        every = np.ones(size, dtype=np.bool_)
+        return self._in_documents(batch, low, high, left, right, every)
 
     def between(
         self, batch: int, n_k: int, low: int | None = None, high: int | None = None
@@ -106,14 +108,23 @@ class Standing:
         return runs(found)
 
     def _in_documents(
-        self, batch: int, low: Integers, high: Integers, left: int | None, right: int | None
+        self,
+        batch: int,
+        low: Integers,
+        high: Integers,
+        left: int | None,
+        right: int | None,
+        which: Bools,
     ) -> Ranges:
-        """Return the keys from low - left to high + right of their own document."""
+        """Return the keys from low - left to high + right of their document, if it is one of these.
+
+        `low`, `high` and `which` have one value per document.
+        """
         assert self.key is not None
         assert self.key_ids is not None
         entry = _entry(len(self.key), batch)
         p_j, ids = self.key[entry], self.key_ids[entry]
-        found = (low <= high)[ids]
+        found = which[ids]
         if left is not None:
             found &= p_j >= low[ids] - left
         if right is not None:
