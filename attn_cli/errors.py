@@ -66,7 +66,7 @@ class AttnError(Exception):
         self.help = help
 
     def __str__(self) -> str:
-        parts = (printable(self.message), self._place(), self._advice())
+        parts = (_cut(printable(self.message)), self._place(), self._advice())
         return "\n".join(part for part in parts if part)
 
     def report(self) -> str:
@@ -89,7 +89,7 @@ class AttnError(Exception):
         where = self.where
         if where is None or where.file is None:
             return ""
-        place = (printable(where.file), where.line, where.column)
+        place = (_cut(printable(where.file)), where.line, where.column)
         head = ":".join(str(part) for part in place if part is not None)
         if where.text is None or where.line is None or where.column is None:
             return f"  --> {head}"
@@ -178,6 +178,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def _cut(text: str) -> str:
+    """Return a text that may quote what the user wrote, at a length that can still be read."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+_LONGEST = 2000  # characters
 _WIDTH = 76  # characters of a quoted line that are shown
 _LEAD = 30  # of those, before the fault
 

@@ -37,12 +37,16 @@ def started(arguments: Sequence[str | bytes] | str, **options: Any) -> Iterator[
 
 
 def run_to_end(
-    arguments: Sequence[str | bytes] | str, *, stdin: bytes = b"", **options: Any
+    arguments: Sequence[str | bytes] | str,
+    *,
+    stdin: bytes = b"",
+    timeout: float | None = None,
+    **options: Any,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a process to its end, as `subprocess.run` does; its streams are pipes."""
     pipe = subprocess.PIPE
     with started(arguments, **{"stdin": pipe, "stdout": pipe, "stderr": pipe, **options}) as child:
-        out, err = child.communicate(stdin)
+        out, err = child.communicate(stdin, timeout)
         return subprocess.CompletedProcess(child.args, child.returncode, out, err)
 
 

@@ -300,3 +300,23 @@ def test_gate_logits_are_columns_where_tokens_are(width: int) -> None:
     gate = {"logits": logits.T}
     turned = {"query": x.T, "key": x.T, "value": x.T, "layout": "columns", "output_gate": gate}
     np.testing.assert_allclose(compute(turned)["gated"].T, rows["gated"], rtol=1e-15)
+
+
+def test_what_is_quoted_is_cut(attn: Attn) -> None:
+    text = "9" * 100_000
+    said = f"error: --memory cannot be '{text}"[: 2000 + len("error: ")]
+    ran = attn("compute", SAMPLES / "love_coding.yaml", "--memory", text)
+    assert (ran.status, ran.err.splitlines()[0]) == (2, f"{said}...")
+    ran = attn("compute", SAMPLES / "love_coding.yaml", "--set", f"heads={text}x")
+    assert ran.status == 2
+    assert len(ran.err) < 2500
+    assert ran.err.splitlines()[1] == f"  --> --set heads={text}"[: 2000 + len("  --> ")] + "..."
+
+
+def test_a_header_of_python_code_is_described_in_our_own_words(attn: Attn, tmp_path: Path) -> None:
+    path = tmp_path / "f.npy"
+    header = "{'descr': print(1), 'fortran_order': False, 'shape': (2, 2), }"
+    path.write_bytes(framed(header, np.eye(2).tobytes()))
+    ran = attn("compute", "--query", path, "--key", path, "--value", path)
+    said = f"error: {path} has a broken NPY header: it describes no array"
+    assert ran.err.splitlines()[0] == said

@@ -77,6 +77,5 @@ def test_every_test_has_a_time_limit(pytestconfig: pytest.Config) -> None:
 def test_examples_are_the_same_each_time(pytestconfig: pytest.Config) -> None:
     if pytestconfig.getoption("--hypothesis-profile") == "random":
         pytest.skip("drawn at random, as `make fuzz` asks")
-    assert settings.get_current_profile_name() == "attn"
     assert settings.default is not None
     assert settings.default.derandomize

@@ -146,12 +146,17 @@ def _header(stream: BinaryIO, name: str, path: Path) -> Header:
             warnings.simplefilter("ignore")
             return Header(*_header_of(stream, version), stream.tell())
     except _BROKEN as error:
-        reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+        ends = "the file ends in it" if not stream.read(1) else "it describes no array"
+        reason = error if isinstance(error, _NoArrayError) else ends
         raise AttnError(
-            f"{name} has a broken NPY header: {printable(reason)}",
+            f"{name} has a broken NPY header: {reason}",
             path=path,
             help="write the file again with numpy.save",
         ) from None
+
+
+class _NoArrayError(ValueError):
+    """A header that can be read, of what no array can be; in words of our own, not of NumPy's."""
 
 
 _BROKEN = (
@@ -167,11 +172,12 @@ def _header_of(stream: BinaryIO, version: Any) -> tuple[tuple[int, ...], bool, n
     elif version == (2, 0):
         shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
     else:
-        raise ValueError(f"format version {version[0]}.{version[1]}")
+        raise _NoArrayError(f"format version {version[0]}.{version[1]}")
     if any(not isinstance(n, int) or isinstance(n, bool) or n < 0 for n in shape):
-        raise ValueError(f"shape {shape}")
+        raise _NoArrayError(f"shape {printable(str(shape))}")
     if len(shape) > MAX_AXES or prod(max(n, 1) for n in shape) > MAX_CELLS or dtype.itemsize == 0:
-        raise ValueError(f"{len(shape)} axes of {prod(shape):.3g} cells of {dtype.itemsize} bytes")
+        cells = f"{prod(shape):.3g} cells of {dtype.itemsize} bytes"
+        raise _NoArrayError(f"{len(shape)} axes of {cells}")
     return tuple(shape), bool(fortran), dtype
 
 

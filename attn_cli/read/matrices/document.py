@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -276,7 +277,13 @@ def _member(archive: Archive, name: str) -> Node:
     if archive.size(name) > SMALL and not name.endswith("tokens"):
         return Member(archive, name)
     array = archive.read(name, (name,))
-    try:
-        return array.tolist() if array.ndim == 0 or array.dtype.kind == "U" else array
-    except (SystemError, ValueError):  # characters beyond Unicode
-        raise AttnError(f"{archive.name}#{printable(name)} is no text", path=(name,)) from None
+    if array.dtype.kind == "U":
+        _refuse_no_text(array, f"{archive.name}#{printable(name)}", (name,))
+    return array.tolist() if array.ndim == 0 or array.dtype.kind == "U" else array
+
+
+def _refuse_no_text(words: AnyArray, shown: str, path: Path) -> None:
+    """Raise AttnError for characters beyond Unicode, which NumPy may let pass."""
+    native = words.astype(words.dtype.newbyteorder("="))
+    if (np.frombuffer(native.tobytes(), np.uint32) > sys.maxunicode).any():
+        raise AttnError(f"{shown} is no text", path=path)
