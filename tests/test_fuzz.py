@@ -36,7 +36,7 @@ def hunted(reader: Reader, folder: Path, inputs: int, limit: float = 5.0) -> Hun
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_few_inputs_of_every_reader(name: str, tmp_path: Path) -> None:
-    inputs = 20 if name == "command" else 40
+    inputs = 20 if name == "command" else 100
     found = hunted(READERS[name], tmp_path, inputs)
     reports = [path.with_suffix(".txt").read_text() for path in found.findings.values()]
     assert not reports, reports[0]
