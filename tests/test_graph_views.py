@@ -26,6 +26,7 @@ from tests.test_graph import as_written, graph_of
 from tests.test_startup import by_command
 
 LOVE = str(SAMPLES / "love_coding.yaml")
+SHOWN_AS_ESCAPES: tuple[Any, ...] = ("Cc", "Cf", "Cn", "Cs", "Zl", "Zp")
 
 
 def shown(drawn: Graph, format: str, **style: Any) -> str:
@@ -112,13 +113,17 @@ def read_by_graphviz(text: str) -> str:
 class TestDot:
     """Graphviz shows every token as it is."""
 
-    @given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn"))) | st.sampled_from(ODD))
+    @given(st.text(st.characters(exclude_categories=SHOWN_AS_ESCAPES)) | st.sampled_from(ODD))
     def test_labels(self, label: str) -> None:
         assert read_by_graphviz(quoted(label)) == label
 
     @pytest.mark.parametrize(
         ("label", "seen"), [("\x00\x1b[0m", "\\x00\\x1b[0m"), ("\t", "\\t"), ("\ud800", "\\ud800"),
-                            ("\uffff", "\\uffff"), ("a\r\nb", "a\nb"), ("\r", "\\r")],
+                            ("\uffff", "\\uffff"), ("a\r\nb", "a\nb"), ("\r", "\\r"),
+                            ("\u202ea\u2066", "\\u202ea\\u2066"), ("a\u200bb", "a\\u200bb"),
+                            ("a\u200db", "a\\u200db"), ("é\u200d\u200dé", "é\\u200d\\u200dé"),
+                            ("نمی\u200cخواهم", "نمی\u200cخواهم"), ("é\u200d", "é\\u200d"),
+                            ("\x7f\x9b", "\\x7f\\x9b"), ("\u2028", "\\u2028")],
     )  # fmt: skip
     def test_what_no_picture_can_show_is_written_out(self, label: str, seen: str) -> None:
         assert read_by_graphviz(quoted(label)) == seen
@@ -164,7 +169,7 @@ class TestDot:
 class TestMermaid:
     """A flowchart in which no label is anything but text."""
 
-    @given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn"))) | st.sampled_from(ODD))
+    @given(st.text(st.characters(exclude_categories=SHOWN_AS_ESCAPES)) | st.sampled_from(ODD))
     def test_labels(self, label: str) -> None:
         text = escaped(label)
         assert text

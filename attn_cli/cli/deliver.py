@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TextIO
@@ -19,10 +20,10 @@ from attn_cli.views import BOX, FORMATS, PART_RENDERERS, RENDERERS, Style
 
 def check_target(output: OutputOptions) -> None:
     """Raise AttnError, before anything is computed, where the output cannot go there."""
-    to_terminal = not _goes_to_file(output.output) and _is_terminal(sys.stdout)
-    if FORMATS[output.name].binary and to_terminal:
+    if FORMATS[output.name].binary and _on_terminal(output.output):
+        where = output.output if _goes_to_file(output.output) else "standard output"
         raise AttnError(
-            f"{output.name} is binary and standard output is a terminal",
+            f"{output.name} is binary and {where} is a terminal",
             help=f"write it to a file: -o out.{output.name}",
         )
 
@@ -61,7 +62,10 @@ def deliver_several(records: Iterable[Record], output: OutputOptions) -> ExitSta
             quiet = replace(record, warnings=()) if output.quiet else record
             warnings.extend(quiet.warnings)
             text = RENDERERS.get(output.name)(quiet, style)
-            yield text.encode(encoding, "backslashreplace") if isinstance(text, str) else text
+            if isinstance(text, str):
+                text = text if form.drawn else _visible(text, output.output)
+                text = text.encode(encoding, "backslashreplace")
+            yield text
 
     _write(rendered(), output.output)
     for warning in warnings:
@@ -92,7 +96,7 @@ def emit(
 ) -> None:
     """Write what a view made, then warn; only what is `drawn` is in the terminal's encoding."""
     if isinstance(rendered, str) and not drawn:
-        rendered = rendered.encode()
+        rendered = _visible(rendered, target).encode()
     _write(rendered, target)
     for warning in warnings:
         say(f"warning: {printable(warning)}")
@@ -108,6 +112,8 @@ def deliver_parts(whole: Whole, parts: Iterable[Record], output: OutputOptions) 
             yield record
 
     parted = PART_RENDERERS.get(output.name)(whole, heard(), _style(output))
+    if _on_terminal(output.output):  # only text goes there
+        parted = (_visible(part.decode(), output.output).encode() for part in parted)
     _write(parted, output.output)
     if not output.quiet:
         for warning in warnings[:SAID]:
@@ -138,6 +144,28 @@ def style_for(
         colour=terminal and _wants_colour(),
         ascii=not to_file and not _can_show(characters),
     )
+
+
+def _visible(text: str, target: str | None) -> str:
+    """Return data as it is, but on a terminal with escapes for what would act on it."""
+    if not _on_terminal(target):
+        return text
+    from attn_cli.views.invisible import made_visible
+
+    return made_visible(text)
+
+
+def _on_terminal(target: str | None) -> bool:
+    """Return whether the output is seen on a terminal; that can be a file as well: /dev/tty."""
+    if target is None or target == "-":
+        return _is_terminal(sys.stdout)
+    try:
+        if not stat.S_ISCHR(os.stat(target).st_mode):
+            return False
+        with open(target, "wb", buffering=0) as device:
+            return device.isatty()
+    except (OSError, ValueError):  # writing it says why
+        return False
 
 
 def _write(data: Data, target: str | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from io import StringIO
+from typing import Literal
 
 from attn_cli.errors import AttnError
 from attn_cli.record import Record, Whole
@@ -54,6 +55,13 @@ def separated_parts(
 
 
 def _lines(rows: list[list[str]], delimiter: str) -> bytes:
+    text = _written(rows, delimiter, csv.QUOTE_MINIMAL)
+    if "\r" in text:  # a line end to whoever reads it, and before Python 3.13 none to the writer
+        text = _written(rows, delimiter, csv.QUOTE_ALL)
+    return text.encode()
+
+
+def _written(rows: list[list[str]], delimiter: str, quoting: Literal[0, 1]) -> str:
     out = StringIO()
-    csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(rows)
-    return out.getvalue().encode()
+    csv.writer(out, delimiter=delimiter, lineterminator="\n", quoting=quoting).writerows(rows)
+    return out.getvalue()

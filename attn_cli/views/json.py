@@ -1,6 +1,7 @@
 """The JSON document `attn/1`: strict, with every resolved setting and every step.
 
-Infinities and NaN are the strings "inf", "-inf" and "nan": JSON has no such numbers.
+Infinities and NaN are the strings "inf", "-inf" and "nan": JSON has no such numbers. Characters
+that are invisible and act on what shows them are escapes; all others are themselves.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from attn_cli.errors import AttnError
 from attn_cli.record import Choice, Comparison, Record, Step
 from attn_cli.views import Style
+from attn_cli.views.invisible import made_visible
 
 FORMAT = "attn/1"
 
@@ -35,7 +37,7 @@ def render(record: Record, style: Style) -> str:
     if record.comparisons:
         document["checks"] = [_check(comparison) for comparison in record.comparisons]
     if style.several:
-        return _leaf(document) + "\n"
+        return leaf(document) + "\n"
     return written(document)
 
 
@@ -83,11 +85,17 @@ def _strict(value: Any) -> Any:
     return value
 
 
-def _leaf(value: Any) -> str:
+def leaf(value: Any) -> str:
+    """Return the text of a value on one line."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:  # the rare row with an infinity; the others skip the walk
-        return json.dumps(_strict(value), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(_strict(value), ensure_ascii=False, allow_nan=False)
+    return text if text.isprintable() else made_visible(text, kept="", escape=_escape)
+
+
+def _escape(character: str) -> str:
+    return json.dumps(character)[1:-1]
 
 
 def _lines(value: Any, depth: int) -> Iterator[str]:
@@ -95,13 +103,13 @@ def _lines(value: Any, depth: int) -> Iterator[str]:
     mapping = isinstance(value, dict)
     nested = isinstance(value, list) and bool(value) and isinstance(value[0], list | dict)
     if not value or not (mapping or nested):
-        yield _leaf(value)
+        yield leaf(value)
         return
     opening, closing = "{}" if mapping else "[]"
     yield opening
     for at, item in enumerate(value):
         yield ("," if at else "") + "\n" + "  " * (depth + 1)
         if mapping:
-            yield f"{_leaf(item)}: "
+            yield f"{leaf(item)}: "
         yield from _lines(value[item] if mapping else item, depth + 1)
     yield "\n" + "  " * depth + closing

@@ -46,7 +46,7 @@ def _lines(record: Record, style: Style) -> Iterator[str]:
         yield ""
         yield _escape(verdict(comparison))
     if style.verbose:
-        yield from ("", "```", *settings.lines(record), "```")
+        yield from ("", "```", *map(printable, settings.lines(record)), "```")
 
 
 def _row(cells: list[str]) -> str:

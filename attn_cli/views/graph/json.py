@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from math import isfinite
 from typing import Any
 
 from attn_cli.core.graph import Edge, Graph
 from attn_cli.views import Style
-from attn_cli.views.json import FORMAT
+from attn_cli.views.json import FORMAT, leaf
 
 
 def render(graph: Graph, _: Style) -> str:
@@ -22,7 +21,7 @@ def render(graph: Graph, _: Style) -> str:
         "left_out": vars(graph.left_out),
         "warnings": list(graph.warnings),
     }
-    items = (f"  {_text(key)}: {_block(value)}" for key, value in document.items())
+    items = (f"  {leaf(key)}: {_block(value)}" for key, value in document.items())
     return "{\n" + ",\n".join(items) + "\n}\n"
 
 
@@ -36,14 +35,10 @@ def _block(value: Any) -> str:
     """Return a mapping or list of mappings with a line an item, all else on one line."""
     if value and isinstance(value, dict):
         opening, closing = "{}"
-        lines = [f"{_text(key)}: {_text(item)}" for key, item in value.items()]
+        lines = [f"{leaf(key)}: {leaf(item)}" for key, item in value.items()]
     elif value and isinstance(value, list) and isinstance(value[0], dict):
         opening, closing = "[]"
-        lines = [_text(item) for item in value]
+        lines = [leaf(item) for item in value]
     else:
-        return _text(value)
+        return leaf(value)
     return opening + ",".join(f"\n    {line}" for line in lines) + f"\n  {closing}"
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)

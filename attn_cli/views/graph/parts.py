@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from math import isinf
 
 import numpy as np
 
 from attn_cli.core.graph import Edge, Graph
 from attn_cli.views.cells import cells
+from attn_cli.views.invisible import backslashed, made_visible
+
+# Joiners between letters or pictures of other scripts, which are drawn otherwise without them.
+_JOINED = re.compile("(?<=[^\0-\x7f\u200b-\u200f])([\u200c\u200d])(?=[^\0-\x7f\u200b-\u200f])")
 
 
 def weights(graph: Graph, digits: int, *, align: bool) -> list[str]:
@@ -53,14 +57,8 @@ def drawable(label: str) -> str:
     >>> drawable("a\x1b")
     'a\\x1b'
     """
-    return "".join(
-        c.encode("unicode_escape").decode() if _undrawable(c) else c
-        for c in label.replace("\r\n", "\n")
+    parts = _JOINED.split(label.replace("\r\n", "\n"))  # every second one is a joiner
+    text = "".join(
+        part if at % 2 else made_visible(part, kept="\n") for at, part in enumerate(parts)
     )
-
-
-def _undrawable(character: str) -> bool:
-    """Whether XML, and so SVG, has no such character, or it is one of control."""
-    if character == "\n":
-        return False
-    return unicodedata.category(character) in {"Cc", "Cs"} or ord(character) & 0xFFFE == 0xFFFE
+    return "".join(backslashed(c) if ord(c) & 0xFFFE == 0xFFFE else c for c in text)  # not XML
