@@ -10,6 +10,7 @@ import json
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -315,3 +316,121 @@ def test_what_is_checked_is_beside_the_steps_in_a_format_without_verdicts(attn: 
     ran = attn(*problem, "--check", "v=[[2, 7], [11, 3]]", "--only", "k", "-f", "csv")
     assert ran.out == "1.0,0.0,2.0\n0.0,3.0,1.0\n"
     assert ran.err.startswith("check v: yes, 4 of 4 values agree")
+
+
+SQUARE = {"query": [[1, 0], [0, 1], [1, 1]], "key": [[1, 2], [3, 1], [0, 1]], "value": [[1]] * 3}
+STANDING = "nothing goes by where queries stand, as causal, window, alibi, relative_bias or rope do"
+NOT_HIDDEN = "no key is hidden, as by causal, window or a mask"
+IDLE: dict[str, tuple[dict[str, Any], str]] = {
+    "offset": ({"offset": 2}, STANDING),
+    "order": (
+        {"order": ["mask", "bias", "softcap"]},
+        "it is that of softcap, bias and mask, and none of them is there",
+    ),
+    "order of one": (
+        {"order": ["mask", "bias", "softcap"], "softcap": 2},
+        "it is that of softcap, bias and mask, and only the step capped is there",
+    ),
+    "empty_rows": ({"empty_rows": "nan"}, NOT_HIDDEN),
+    "mask_fill": ({"mask_fill": -5}, NOT_HIDDEN),
+    "temperature": (
+        {"normalize": "argmax", "temperature": 2},
+        "the largest score stays so, with normalize: argmax",
+    ),
+    "prefix": (
+        {"prefix": 1, "key_lengths": 3},
+        "it lets first keys be seen in spite of causal or window",
+    ),
+    "sink_tokens": (
+        {"sink_tokens": 1, "causal": True},
+        "it lets first keys be seen in spite of a window",
+    ),
+    "axes": ({"axes": "bshd"}, "neither query, key nor value has four axes"),
+    "grouping": (
+        {"heads": 1, "grouping": "tile"},
+        "each key head has one query head; kv_heads says how many key heads there are",
+    ),
+    "grouping without heads": (
+        {"grouping": "tile"},
+        "there are no heads; kv_heads says how many key heads there are",
+    ),
+    "precision.scaled": (
+        {"precision": {"scaled": "float32"}},
+        "it is the type of scaled q and k, and scale_placement: scores scales the scores",
+    ),
+    "precision.rope": ({"precision": {"rope": "float32"}}, "there is no rope"),
+    "precision.norm": (
+        {"precision": {"norm": "float32"}},
+        "there is neither qk_norm nor layer_norm",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IDLE)
+def test_a_key_that_changes_nothing_is_a_warning_that_names_it(name: str) -> None:
+    keys, why = IDLE[name]
+    key = name.partition(" ")[0]
+    record = compute({**SQUARE, **keys})
+    assert record.warnings == (f"{key} has no effect: {why}",)
+    first, _, inner = key.partition(".")
+    others = {k: v for k, v in keys.items() if k != first}
+    without = compute({**SQUARE, **others})
+    assert (without.warnings, inner == "") == ((), "." not in key)
+    assert list(without.steps) == list(record.steps)
+    for step in without.steps:
+        assert np.array_equal(record[step], without[step], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"offset": 2, "causal": True},
+        {"order": ["mask", "bias", "softcap"], "softcap": 2, "score_bias": [[0, 1, 2]]},
+        {"empty_rows": "nan", "mask": [[0, 0, -np.inf]]},
+        {"mask_fill": -5, "causal": True},
+        {"temperature": 2},
+        {"prefix": 1, "causal": True},
+        {"sink_tokens": 1, "window": {"keys": 1}},
+        {"precision": {"rope": "float32"}, "rope": True},
+        {"precision": {"norm": "float32"}, "qk_norm": "rms"},
+        {"precision": {"scaled": "float32"}, "scale_placement": "query"},
+    ],
+    ids=lambda keys: next(iter(keys)),
+)
+def test_a_key_that_something_goes_by_is_no_warning(keys: dict[str, object]) -> None:
+    assert not [w for w in compute({**SQUARE, **keys}).warnings if "no effect" in w]
+
+
+def test_a_misspelt_value_of_a_key_that_changes_nothing_stays_an_error() -> None:
+    for keys in ({"axes": "bsdh"}, {"order": ["maks"]}, {"empty_rows": "zeros"}, {"prefix": -1}):
+        with pytest.raises(AttnError):
+            compute({**SQUARE, **keys})
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "warning"),
+    [
+        ("compute", ["--full", "-f", "json"], "--full has no effect on the format json, but on: "),
+        ("compute", ["--digits", "3", "-f", "npz"], "--digits has no effect on the format npz"),
+        ("compute", ["--labels"], "--labels has no effect on the format table, but on: csv, tsv\n"),
+        ("compute", ["-v", "--only", "q", "-f", "csv"], "--verbose has no effect on the format "),
+        ("graph", ["--digits", "3", "-f", "json"], "--digits has no effect on the format json"),
+    ],
+)
+def test_an_option_that_means_nothing_to_a_format_is_a_warning(
+    command: str, options: list[str], warning: str, attn: Attn, tmp_path: Path
+) -> None:
+    problem = ["--query", str(Q), "--key", str(K), "--value", str(V), "-o", str(tmp_path / "out")]
+    options = options if "-f" in options else [*options, "-f", "table"]
+    ran = attn(command, *problem, *options)
+    assert ran.status == 0
+    assert ran.err.startswith(f"warning: {warning}")
+    assert ran.err.count("\n") == 1
+    assert (tmp_path / "out").exists()
+    assert attn(command, *problem, *options, "--quiet").err == ""
+
+
+def test_a_device_as_output_gets_a_table_without_a_format(attn: Attn) -> None:
+    problem = ["compute", "--query", str(Q), "--key", str(K), "--value", str(V)]
+    ran = attn(*problem, "--only", "output", "-o", "/dev/null")
+    assert (ran.status, ran.out, ran.err) == (0, "", "")

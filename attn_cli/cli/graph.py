@@ -19,7 +19,7 @@ from attn_cli.cli.options import (
     check_digits,
     choose_format,
     number_of,
-    refuse_meaningless,
+    say_meaningless,
 )
 from attn_cli.cli.resources import Memory, memory_of
 from attn_cli.dataclass import dataclass, replace
@@ -102,18 +102,22 @@ class GraphOutputOptions:
     ] = None
     quiet: Quiet = False
 
+    @property
     def name(self) -> str:
-        """Return the name of the format; raise AttnError where an option means nothing to it."""
-        name = choose_format(GRAPH_FORMATS, self.format, self.output)
-        refuse_meaningless(GRAPH_FORMATS, name, [] if self.digits is None else ["digits"])
+        """The name of the format: as asked for, else by the suffix of the file, else text."""
+        return choose_format(GRAPH_FORMATS, self.format, self.output)
+
+    def check(self) -> None:
+        """Raise AttnError for an unknown format or digits; warn of digits without effect."""
+        given = [] if self.digits is None else ["digits"]
+        say_meaningless(GRAPH_FORMATS, self.name, given, quiet=self.quiet)
         check_digits(self.digits)
-        return name
 
     def deliver(self, graph: Graph) -> ExitStatus:
         """Render the graph, write it to standard output or the file, and warn."""
         if self.quiet:
             graph = replace(graph, warnings=())
-        name = self.name()
+        name = self.name
         style = style_for(self.output, self.digits, characters=BAR)
         rendered = GRAPH_RENDERERS.get(name)(graph, style)
         emit(rendered, graph.warnings, self.output, drawn=GRAPH_FORMATS[name].drawn)
@@ -131,7 +135,7 @@ def graph(
     attn graph samples/cross_attention.yaml --threshold 0.2 --format mermaid
     attn samples gaussian | attn graph - --top 3 --format json
     """
-    output.name()
+    output.check()
     request = edges.request()
     from attn_cli.core.graph import graph as graph_of
     from attn_cli.core.run import run

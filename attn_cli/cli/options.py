@@ -7,6 +7,8 @@ the flat signature that Typer reads.
 from __future__ import annotations
 
 import inspect
+import os
+import stat
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from attn_cli.cli.inputs import Force
+from attn_cli.cli.talk import say
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.scores import SCORES
 from attn_cli.dataclass import dataclass, field
@@ -318,7 +321,9 @@ class OutputOptions:
             "labels": self.labels,
             "verbose": self.verbose,
         }
-        refuse_meaningless(FORMATS, self.name, [name for name, asked in given.items() if asked])
+        say_meaningless(
+            FORMATS, self.name, [name for name, asked in given.items() if asked], quiet=self.quiet
+        )
         check_digits(self.digits)
         return form
 
@@ -336,6 +341,8 @@ def choose_format(formats: Mapping[str, Format], asked: str | None, output: str 
     for name, form in formats.items():
         if output.lower().endswith(form.suffixes):
             return name
+    if is_special(output):
+        return next(iter(formats))
     suffixes = _names(suffix for form in formats.values() for suffix in form.suffixes)
     raise AttnError(
         f"the format of '{output}' cannot be told from its suffix",
@@ -343,14 +350,23 @@ def choose_format(formats: Mapping[str, Format], asked: str | None, output: str 
     )
 
 
-def refuse_meaningless(formats: Mapping[str, Format], format: str, given: list[str]) -> None:
-    """Raise AttnError for an option that means nothing to the format."""
+def is_special(output: str) -> bool:
+    """Return whether an output is a device or a pipe, whose name has no suffix to go by."""
+    try:
+        mode = os.stat(output).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def say_meaningless(
+    formats: Mapping[str, Format], format: str, given: list[str], *, quiet: bool
+) -> None:
+    """Warn of each option that means nothing to the format."""
     for option in given:
-        if option not in formats[format].options:
+        if option not in formats[format].options and not quiet:
             able = _names(name for name, form in formats.items() if option in form.options)
-            raise AttnError(
-                f"--{option} means nothing to the format {format}", help=f"it belongs to: {able}"
-            )
+            say(f"warning: --{option} has no effect on the format {format}, but on: {able}")
 
 
 def check_digits(digits: int | None) -> None:

@@ -29,14 +29,9 @@ def read_axes(sources: Sources) -> str:
     if "axes" not in tree:
         return str(conventions.get("axes")) if four and not sources.columns else ORDERS[0]
     order = choice(tree["axes"], ("axes",), ORDERS)
-    conventions.override("axes", order)
     if not four:
-        raise AttnError(
-            "axes is the order of four axes, and neither query, key nor value has so many",
-            path=("axes",),
-            at_key=True,
-            help="leave it out",
-        )
+        return ORDERS[0]
+    conventions.override("axes", order)
     if order == "bshd" and sources.columns:
         raise AttnError(
             "axes: bshd and layout: columns exclude each other",
@@ -147,13 +142,6 @@ def _rotated(sources: Sources, keys: Mapping[str, Any], path: Path) -> bool:
     turned = not is_false(tree.get("rope", False))
     if "rotated" in keys:
         rotated = flag(keys["rotated"], (*path, "rotated"))
-        if not turned:
-            raise AttnError(
-                "past.rotated says whether rope has turned the keys, and there is no rope",
-                path=(*path, "rotated"),
-                at_key=True,
-                help="leave it out, or add rope",
-            )
         conventions.override("past.rotated", rotated)
         return rotated
     decided = conventions.get("past.rotated")

@@ -83,14 +83,6 @@ def read_key_heads(sources: Sources, heads: int | None, kv_heads: int | None) ->
     if "grouping" in tree:
         grouping = choice(tree["grouping"], ("grouping",), tuple(GROUPINGS))
         conventions.override("grouping", grouping)
-        if heads == kv_heads:
-            raise AttnError(
-                "grouping says which key head serves which query head, and "
-                + ("there are no heads" if heads is None else "there are as many of both"),
-                path=("grouping",),
-                at_key=True,
-                help="add kv_heads, or leave out grouping",
-            )
     if heads is None or kv_heads is None:
         return (0,)
     if heads % kv_heads:

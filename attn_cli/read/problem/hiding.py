@@ -33,10 +33,6 @@ def read_schemes(
     causal, standing = placed.causal, placed.standing
     prefix = _count(tree, "prefix", extent.n_k)
     sinks = _count(tree, "sink_tokens", extent.n_k)
-    if prefix and not causal and "window" not in tree:
-        raise _exempt("prefix", "causal or window")
-    if sinks and "window" not in tree:
-        raise _exempt("sink_tokens", "window")
     schemes: list[Scheme] = []
     if causal:
         from attn_cli.core.visible.causal import Causal
@@ -70,15 +66,6 @@ def _count(tree: Any, key: str, n_k: int) -> int:
     if count > n_k:
         raise AttnError(f"{key} is {count}, but there are {n_k} keys", path=(key,))
     return count
-
-
-def _exempt(key: str, needed: str) -> AttnError:
-    return AttnError(
-        f"{key} lets the first keys be seen in spite of {needed}, and there is none",
-        path=(key,),
-        at_key=True,
-        help=f"add {needed}, or leave out {key}",
-    )
 
 
 def _window(node: Any, path: Path, conventions: Conventions) -> tuple[int, int]:

@@ -1,51 +1,97 @@
-"""Keys that would change nothing: an error, since whoever wrote them expects that they do."""
+"""Keys that change nothing in a problem: warnings that name them, and what they need to matter."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import ScoreFunction
-from attn_cli.errors import AttnError
-from attn_cli.read.problem.standing import USERS, goes_by_positions
+from attn_cli.core.stages import Masking
+from attn_cli.read.problem.sources import Sources
+from attn_cli.read.problem.standing import USERS, goes_by_positions, is_false
 
 # What goes by the place where a query stands.
 STANDS = ("causal", *USERS)
 HIDING_SCORES = ("sparse", "given")
 
 
-def refuse_idle(tree: Mapping[str, Any], rules: Rules, function: ScoreFunction) -> None:
-    """Raise AttnError for a key that nothing in the problem goes by."""
-    if "offset" in tree and not any(goes_by_positions(tree, key) for key in STANDS):
-        raise _idle(
-            "offset says where the queries stand among the keys, and nothing goes by that",
-            "offset",
-            "add causal, window, alibi, relative_bias or rope",
-        )
-    if "order" in tree and len(rules.stages) < 2:
-        there = (
-            f"only the step {rules.stages[0].step} is there" if rules.stages else "none is there"
-        )
-        raise _idle(
-            f"order is that of softcap, bias and mask, and {there}",
-            "order",
-            "add another of them",
-        )
-    hides = bool(rules.schemes) or "mask" in tree or function.name in HIDING_SCORES
-    if "empty_rows" in tree and not hides:
-        raise _idle(
-            "empty_rows says what a query without a key gives, and nothing hides any key",
-            "empty_rows",
-            "add causal, window, key_lengths or a mask",
-        )
-    if "temperature" in tree and rules.normalizer.name == "argmax":
-        raise _idle(
-            "temperature changes nothing with normalize: argmax, since the largest score stays so",
-            "temperature",
-            "choose another normaliser",
-        )
+def idle_keys(
+    sources: Sources, rules: Rules, function: ScoreFunction, heads: tuple[int | None, int]
+) -> list[str]:
+    """Return a warning for each key that nothing in the problem goes by.
+
+    `heads` are the heads of queries, None if there are none, and how many heads of keys they read.
+    """
+    tree = sources.document.tree
+    found = [
+        *_of_place(tree, sources, heads),
+        *_of_rules(tree, rules, function),
+        *_of_types(tree, sources.conventions),
+    ]
+    return [f"{key} has no effect: {why}" for key, why in found if _given(tree, key)]
 
 
-def _idle(message: str, key: str, instead: str) -> AttnError:
-    return AttnError(message, path=(key,), at_key=True, help=f"leave it out, or {instead}")
+def _given(tree: Mapping[str, Any], key: str) -> bool:
+    first, _, inner = key.partition(".")
+    node = tree.get(first)
+    return inner in node if inner and isinstance(node, Mapping) else first in tree and not inner
+
+
+def _of_place(
+    tree: Mapping[str, Any], sources: Sources, heads: tuple[int | None, int]
+) -> list[tuple[str, str]]:
+    """Return idle keys that say where tokens and heads stand, each with the reason."""
+    found = []
+    if not any(goes_by_positions(tree, key) for key in STANDS):
+        needed = "causal, window, alibi, relative_bias or rope"
+        found.append(("offset", f"nothing goes by where queries stand, as {needed} do"))
+    if not _is_asked(tree, "window"):
+        found.append(("sink_tokens", "it lets first keys be seen in spite of a window"))
+        if not _is_asked(tree, "causal"):
+            why = "it lets first keys be seen in spite of causal or window"
+            found.append(("prefix", why))
+    if not sources.given_four_axes():
+        found.append(("axes", "neither query, key nor value has four axes"))
+    if heads[0] is None or heads[0] == heads[1]:
+        same = "there are no heads" if heads[0] is None else "each key head has one query head"
+        found.append(("grouping", f"{same}; kv_heads says how many key heads there are"))
+    return found
+
+
+def _of_rules(
+    tree: Mapping[str, Any], rules: Rules, function: ScoreFunction
+) -> list[tuple[str, str]]:
+    """Return idle keys of what turns scores into weights, each with the reason."""
+    found = []
+    if len(rules.stages) < 2:
+        there = f"only the step {rules.stages[0].step}" if rules.stages else "none of them"
+        found.append(("order", f"it is that of softcap, bias and mask, and {there} is there"))
+    if not (rules.schemes or "mask" in tree or function.name in HIDING_SCORES):
+        found.append(("empty_rows", "no key is hidden, as by causal, window or a mask"))
+    if not any(isinstance(stage, Masking) for stage in rules.stages):
+        found.append(("mask_fill", "no key is hidden, as by causal, window or a mask"))
+    if rules.normalizer.name == "argmax":
+        found.append(("temperature", "the largest score stays so, with normalize: argmax"))
+    return found
+
+
+def _of_types(tree: Mapping[str, Any], conventions: Conventions) -> list[tuple[str, str]]:
+    """Return idle keys of precision and of the past, each with the reason."""
+    found = []
+    if tree.get("scale_placement", conventions.get("scale_placement")) == "scores":
+        why = "it is the type of scaled q and k, and scale_placement: scores scales the scores"
+        found.append(("precision.scaled", why))
+    network = tree.get("feed_forward")
+    normed = isinstance(network, Mapping) and "layer_norm" in network
+    if not (normed or "qk_norm" in tree or "layer_norm" in tree):
+        found.append(("precision.norm", "there is neither qk_norm nor layer_norm"))
+    if not _is_asked(tree, "rope"):
+        found.append(("precision.rope", "there is no rope"))
+        found.append(("past.rotated", "there is no rope"))
+    return found
+
+
+def _is_asked(tree: Mapping[str, Any], key: str) -> bool:
+    return key in tree and not is_false(tree[key])

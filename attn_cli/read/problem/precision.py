@@ -29,15 +29,6 @@ def read_precision(tree: Mapping[str, Any], conventions: Conventions) -> Precisi
         name: _convention(name, given, conventions, dtype, accumulate)
         for name in ("scaled", "scores", "softmax", "weighted_sum")
     }
-    placement = tree.get("scale_placement", conventions.get("scale_placement"))
-    if "scaled" in given and placement == "scores":
-        raise AttnError(
-            "precision.scaled is the type of q and k that are scaled before their product, and "
-            "here the scores are scaled",
-            path=(*PATH, "scaled"),
-            at_key=True,
-            help="leave it out, or add scale_placement: query",
-        )
     if types["weighted_sum"].wider(accumulate):
         raise AttnError(
             f"precision.weighted_sum is {types['weighted_sum'].name}, and sums run in "
@@ -53,8 +44,8 @@ def read_precision(tree: Mapping[str, Any], conventions: Conventions) -> Precisi
         softmax=types["softmax"],
         weighted_sum=types["weighted_sum"],
         output=_part(given, "output", dtype),
-        norm=_norm(tree, given, accumulate),
-        rope=_rope(tree, given),
+        norm=_norm(given, accumulate),
+        rope=_rope(given),
     )
 
 
@@ -97,14 +88,10 @@ def _convention(
     return by_name.get(named) or FLOAT_TYPES[named]
 
 
-def _norm(tree: Mapping[str, Any], given: Mapping[str, Any], accumulate: FloatType) -> NormTypes:
+def _norm(given: Mapping[str, Any], accumulate: FloatType) -> NormTypes:
     """Return the types inside norms: one, or {row:, gain:}."""
     if "norm" not in given:
         return NormTypes(accumulate, accumulate)
-    network = tree.get("feed_forward")
-    normed = "layer_norm" in network if isinstance(network, Mapping) else False
-    if not normed and "qk_norm" not in tree and "layer_norm" not in tree:
-        raise _idle("norm", "qk_norm or layer_norm")
     types = _parts(given["norm"], "norm", NORM_PARTS)
     row = types.get("row", accumulate)
     if _narrow(row):
@@ -117,12 +104,10 @@ def _norm(tree: Mapping[str, Any], given: Mapping[str, Any], accumulate: FloatTy
     return NormTypes(row, types.get("gain", accumulate))
 
 
-def _rope(tree: Mapping[str, Any], given: Mapping[str, Any]) -> RopeTypes:
+def _rope(given: Mapping[str, Any]) -> RopeTypes:
     """Return the types inside rotary embeddings: one, or {angles:, table:, rotation:}."""
     if "rope" not in given:
         return EXACT
-    if "rope" not in tree:
-        raise _idle("rope", "rope")
     types = _parts(given["rope"], "rope", ROPE_PARTS)
     rotation = types.get("rotation", EXACT.rotation)
     return RopeTypes(types.get("angles", EXACT.angles), types.get("table", rotation), rotation)
@@ -141,15 +126,6 @@ def _parts(node: Any, name: str, parts: tuple[str, ...]) -> dict[str, FloatType]
             help=f"write {{{', '.join(f'{part}: float32' for part in parts)}}}, or one type",
         )
     return {part: _type(item, (*path, part)) for part, item in keys.items()}
-
-
-def _idle(part: str, instead: str) -> AttnError:
-    return AttnError(
-        f"precision.{part} is a type of {part}, and there is none",
-        path=(*PATH, part),
-        at_key=True,
-        help=f"leave it out, or add {instead}",
-    )
 
 
 def _part(given: Mapping[str, Any], name: str, default: FloatType) -> FloatType:

@@ -19,7 +19,7 @@ from attn_cli.read.problem.after import read_after, read_next_word
 from attn_cli.read.problem.extent import Extent, read_extent
 from attn_cli.read.problem.gate import read_gate
 from attn_cli.read.problem.hiding import read_schemes
-from attn_cli.read.problem.idle import refuse_idle
+from attn_cli.read.problem.idle import idle_keys
 from attn_cli.read.problem.mask import read_mask
 from attn_cli.read.problem.normalize import (
     read_dropout,
@@ -76,7 +76,7 @@ def _problem(document: Document) -> Problem:
     rules, warnings = _rules(sources, shape, extent, placed)
     treatment = read_treatment(sources, made.query, made.key, extent, made.past)
     warnings += note_of_rope(tree, rules, treatment)
-    refuse_idle(tree, rules, function)
+    warnings += idle_keys(sources, rules, function, (made.heads, len(set(made.key_heads))))
     query_tokens, key_tokens = _labels(sources, n_q, made)
     return Problem(
         query=made.query,

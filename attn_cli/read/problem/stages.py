@@ -45,13 +45,6 @@ def read_stages(
     fill, adds, named = read_fill(tree, sources.precision, conventions)
     if mask is not None or hides:
         made["mask"] = Masking(mask, hides, fill, adds, named)
-    elif "mask_fill" in tree:
-        raise AttnError(
-            "mask_fill is what hidden scores get, and nothing hides any",
-            path=("mask_fill",),
-            at_key=True,
-            help="leave it out, or add causal, window, key_lengths or a mask",
-        )
     return tuple(made[name] for name in _order(tree, conventions) if name in made)
 
 
