@@ -316,3 +316,43 @@ def test_one_maximum_is_that_of_the_first_keys_seen() -> None:
             np.array([[3.0, 5.0, 9.0], [-np.inf, -np.inf, -4.0]]),
             np.array([[1.0], [2.0], [4.0]]),
         )
+
+
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([0.0, 1.0, 30.0, 1e4]),
+    st.sampled_from([0.0, 0.3, 0.9, 1.0]),
+    st.lists(st.integers(0, KEYS), min_size=1, max_size=4).map(sorted),
+    st.sampled_from([(), (2.5,), (-1e4,)]),
+    st.randoms(use_true_random=False),
+    st.sampled_from((0.0, LAG)),
+)
+def test_any_split_of_the_keys_merges_to_the_whole(
+    seed: int,
+    size: float,
+    hidden: float,
+    cuts: list[int],
+    sinks: tuple[float, ...],
+    random: Any,
+    lag: float,
+) -> None:
+    """Each part is summed alone, from no keys at all to all of them, and merged in any order."""
+    scores, V = drawn(seed, size, hidden)
+    parts = [
+        summed(scores[:, start:stop], V[start:stop], [], lag=lag)
+        for start, stop in zip([0, *cuts], [*cuts, KEYS], strict=True)
+    ]
+    random.shuffle(parts)
+    whole, *others = parts
+    for part in others:
+        whole.merge(part)
+    with np.errstate(divide="ignore"):
+        check(whole, scores, V, sinks, close=1e-12)
+
+
+def test_more_keys_can_be_added_after_a_merge() -> None:
+    scores, V = drawn(3, 5.0, 0.2)
+    first, second = (summed(scores[:, a:b], V[a:b], [], lag=0.0) for a, b in ((0, 4), (4, 9)))
+    first.merge(second)
+    first.add(scores[:, 9:].copy(), V[9:])
+    check(first, scores, V)

@@ -27,6 +27,15 @@ class Activation:
     function: Callable[[Array], Array]
     derivative: Callable[[Array], Array]
 
+    def __reduce__(self) -> tuple[Callable[[str], Activation], tuple[str]]:
+        """Pickle as the name: functions that have none of their own have no other form."""
+        return activation, (self.name,)
+
+
+def activation(name: str) -> Activation:
+    """Return the activation of a name."""
+    return ACTIVATIONS[name]
+
 
 def sigmoid(x: Array) -> Array:
     """Return 1 / (1 + exp(-x)), in a form that overflows for no x."""
@@ -62,8 +71,8 @@ def _gelu_tanh_slope(x: Array) -> Array:
 
 
 ACTIVATIONS = {
-    activation.name: activation
-    for activation in (
+    each.name: each
+    for each in (
         Activation("relu", lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(x.dtype)),
         Activation(
             "gelu", lambda x: x * _normal_cdf(x), lambda x: _normal_cdf(x) + x * _normal_pdf(x)

@@ -175,6 +175,27 @@ class Sums:
         self.weighed *= by[:, None]
         self.total *= by
 
+    def merge(self, other: Sums) -> None:
+        """Add what has been summed over other keys for the same queries.
+
+            m = max(m_1, m_2),   total = total_1 exp(m_1 - m) + total_2 exp(m_2 - m)
+
+        and the weighed values likewise. Any split of the keys, merged in any order, gives what all
+        keys at once give, but for rounding.
+        """
+        highest = np.maximum(self.highest, other.highest)
+        finite = _finite(highest)
+        theirs = np.exp(other.highest - finite)
+        if not self._none:
+            self._shrink(np.exp(self.highest - finite))
+        self.weighed += theirs[:, None] * other.weighed
+        self.total += theirs * other.total
+        self._none = self._none and other._none
+        if self._minus is not None:
+            np.negative(finite, out=self._minus)
+        self.highest[:] = highest
+        self._begun, self._m = bool(highest.min(initial=0) > -inf), finite
+
     def finished(self, sinks: Iterable[float]) -> tuple[Array, Array, Bools]:
         """Return contexts, lse, and which rows had no key; 0 is the context of those.
 

@@ -37,3 +37,13 @@ class Normalizer:
     sinks: Callable[[Parameters], tuple[float, ...]] | None = None
     log_sum: Callable[[Array, Bools, Parameters], Array] | None = None
     lse: str = ""  # the formula of log_sum, with {scores}
+
+    def __reduce__(self) -> tuple[Callable[[str], Normalizer], tuple[str]]:
+        """Pickle as the name: functions that have none of their own have no other form."""
+        return _named, (self.name,)
+
+
+def _named(name: str) -> Normalizer:
+    from attn_cli.core.normalizers import NORMALIZERS
+
+    return NORMALIZERS.get(name)

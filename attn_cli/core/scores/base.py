@@ -64,6 +64,10 @@ class ScoreFunction:
     factor: Callable[[Array, Parameters], Array] | None = None
     by_tiles: Prepare | None = None
 
+    def __reduce__(self) -> tuple[Callable[[str], ScoreFunction], tuple[str]]:
+        """Pickle as the name: functions that have none of their own have no other form."""
+        return _named, (self.name,)
+
     @property
     def bilinear(self) -> bool:
         """Whether Q or K may be scaled instead of the score."""
@@ -73,3 +77,9 @@ class ScoreFunction:
         """Return the function that computes the scores: itself, or the one inside `sparse`."""
         inside: tuple[ScoreFunction, Parameters] | None = parameters.get("inside")
         return (self, parameters) if inside is None else inside
+
+
+def _named(name: str) -> ScoreFunction:
+    from attn_cli.core.scores import SCORES
+
+    return SCORES.get(name)

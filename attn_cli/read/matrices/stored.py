@@ -6,6 +6,8 @@ goes through the file in ascending order, a chunk at a time, and casts and check
 it is in the processor's cache. Several threads may read at once.
 
 Files are not mapped into memory: one that is cut short meanwhile gives an error and no signal.
+
+A view can be pickled: it opens its file again, by path, and refuses one that has changed.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from attn_cli.core.arrays import AnyArray, Array
 from attn_cli.core.precision import FloatType
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, Path
-from attn_cli.read.matrices.arrays import Header, read_header
+from attn_cli.read.matrices.arrays import read_header
 from attn_cli.read.matrices.casting import unfit
 from attn_cli.read.matrices.files import Stamp, refuse_changed
 
@@ -42,16 +44,31 @@ class File:
     Raises AttnError from each read during which, or since the file was opened, it changed.
     """
 
-    def __init__(self, descriptor: int, name: str, path: Path, header: Header) -> None:
+    def __init__(
+        self, descriptor: int, name: str, path: Path, part: slice, filename: str | None = None
+    ) -> None:
+        """`part` are the bytes of the array; `filename` is None for standard input."""
         self._descriptor = os.dup(descriptor)
         self._closed = weakref.finalize(self, os.close, self._descriptor)
         self.name, self.path = name, path
-        self._start, self._size = header.start, header.size
+        self._filename = filename
+        self._start, self._size = part.start, part.stop - part.start
         self._stamp = Stamp.of(self._descriptor)
         self._lock = threading.Lock()
         self._spent = 0  # bytes of the parts that were read, and of what lay between them
         self._whole: AnyArray | None = None
         _open.add(self)
+
+    def __reduce__(self) -> tuple[Callable[..., File], tuple[object, ...]]:
+        """Pickle as the path and the stamp; raise AttnError for standard input."""
+        if self._filename is None:
+            raise AttnError(
+                f"{self.name} cannot be opened again in another process",
+                path=self.path,
+                help="name a file instead of standard input",
+            )
+        part = self._start, self._start + self._size
+        return _reopened, (self._filename, self.name, self.path, *part, self._stamp)
 
     def close(self) -> None:
         """Close the file; nothing can be read any more."""
@@ -101,6 +118,24 @@ class File:
         refuse_changed(self._descriptor, self._stamp, self.name, self.path)
 
 
+def _reopened(filename: str, name: str, path: Path, start: int, stop: int, stamp: Stamp) -> File:
+    """Open the file of a pickled view; raise AttnError if it is not what it was."""
+    try:
+        descriptor = os.open(filename, os.O_RDONLY)
+    except OSError as error:
+        raise AttnError(f"{name} cannot be opened again: {error.strerror}", path=path) from None
+    try:
+        if Stamp.of(descriptor) != stamp:
+            raise AttnError(
+                f"{name} has changed since the problem was read",
+                path=path,
+                help="read the problem again",
+            )
+        return File(descriptor, name, path, slice(start, stop), filename)
+    finally:
+        os.close(descriptor)
+
+
 @dataclass(frozen=True)
 class Casting:
     """Which numbers a problem wants to be given, and what it calls the array."""
@@ -111,12 +146,20 @@ class Casting:
     located: Callable[[AttnError], AttnError]  # adds the place in the problem's own text
     written: Stored  # the array as the problem has it: messages count in it
 
+    def __reduce__(self) -> tuple[type[Casting], tuple[object, ...]]:
+        """Pickle without the problem's text: an error then has the path of the key alone."""
+        return Casting, (self.type_, self.finite, self.path, _as_it_is, self.written)
+
     def unfit(self, offset: int, value: Any) -> AttnError:
         """Return the error for a value that stands at an offset in the file."""
         offset -= self.written.offset
         sizes = zip(self.written.strides, self.written.shape, strict=True)
         index = tuple(offset // stride % size for stride, size in sizes)
         return unfit((*self.path, *index), value, self.type_.name)
+
+
+def _as_it_is(error: AttnError) -> AttnError:
+    return error
 
 
 @dataclass(frozen=True)
@@ -279,8 +322,17 @@ def open_stored(stream: BinaryIO, name: str, path: Path, place: slice) -> Stored
     axes = range(len(shape))
     inner = [shape[:axis] if header.fortran else shape[axis + 1 :] for axis in axes]
     strides = tuple(prod(sizes) * item for sizes in inner)
-    file = File(stream.fileno(), name, path, header)
+    part = slice(header.start, header.start + header.size)
+    file = File(stream.fileno(), name, path, part, _filename(stream))
     return Stored(file, header.dtype, header.start, shape, strides)
+
+
+def _filename(stream: BinaryIO) -> str | None:
+    """Return the path of an open file; None for standard input, which has a number for a name."""
+    written: object = getattr(stream, "name", None)
+    if not isinstance(written, str) or not os.path.exists(written):
+        return None
+    return os.path.abspath(written)
 
 
 def _extent(shape: tuple[int, ...], strides: tuple[int, ...], item: int) -> int:
