@@ -94,6 +94,14 @@ def problems() -> Iterator[tuple[str, Mapping]]:
     seen = (normal(21, N, N) > 0).astype(int)
     yield "mask", base(22, mask={"values": seen, "true_means": "attend"}, causal=True)
     yield "a query that sees nothing", base(22, mask=nothing_seen())
+    yield "key_start", base(23, key_start=1)
+    yield "key_start, causal", base(24, key_start=2, causal=True, prefix=1)
+    yield "documents", base(25, documents=[0, 1, 0, 1])
+    sides = {"query": [0, 1, 1, 7], "key": [1, 1, 0, 1]}
+    yield "documents of both sides", base(26, documents=sides, causal="bottom-right")
+    lengths = {"cu_seqlens_q": [0, 1, 4], "cu_seqlens_k": [0, 3, 4]}
+    yield "documents by their lengths", base(27, documents=lengths, causal="bottom-right")
+    yield "documents in a window", base(28, documents=[0, 1, 0, 0], window={"left": 1})
     yield from stages()
     yield from heads()
     yield from sources()
@@ -227,7 +235,7 @@ def turned(problem: Mapping) -> Mapping:
 
 def examples_of(problem: Mapping) -> list[list[str]]:
     score = problem.get("score", {})
-    fixed = "mask" in problem or "scores" in {**score, **score.get("inside", {})}
+    fixed = {"mask", "documents"} & set(problem) or "scores" in {**score, **score.get("inside", {})}
     return EQUAL if fixed else EXAMPLES
 
 

@@ -51,6 +51,35 @@ def test_the_document(attn: Attn) -> None:
     assert choice["value"] == pytest.approx(likely["hate"], rel=1e-11)
 
 
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [
+        (("--documents", "[0, 1]"), [[0], [1]]),
+        (("--documents", "{query: [1, 1], key: [0, 1]}"), [[1], [1]]),
+        (("--documents", "{cu_seqlens_q: [0, 1, 2], cu_seqlens_k: [0, 1, 2]}"), [[0], [1]]),
+        (("--documents", "{cu_seqlens_q: [0, 1, 2], cu_seqlens_k: [0, 0, 2]}"), [[], [0, 1]]),
+        (("--key-start", "1"), [[1], [1]]),
+        (("--key-start", "1", "--causal"), [[], [1]]),
+    ],
+)
+def test_what_documents_and_key_start_hide(
+    options: tuple[str, ...], seen: list[list[int]], attn: Attn
+) -> None:
+    """Each word sees these words; the softmax is over the scores of those alone."""
+    ran = attn("next", FILE, "not like", *options, "--format", "json")
+    assert ran.status == 0, ran.err
+    loop = by_loop("not like")
+    weights = []
+    for row, keys in zip(loop["scores"], seen, strict=True):
+        e = [math.exp(s) if j in keys else 0.0 for j, s in enumerate(row)]
+        weights.append([x / sum(e) if keys else 0.0 for x in e])
+    context = [oracle.project([w], loop["v"])[0] for w in weights]
+    expected = oracle.next_word(context, MODEL["next_word"]["weights"])["probabilities"]
+    steps = json.loads(ran.out)["steps"]
+    np.testing.assert_allclose(steps["weights"]["values"], weights, rtol=1e-11)
+    np.testing.assert_allclose(steps["probabilities"]["values"], expected, rtol=1e-11)
+
+
 def test_words_of_the_file_itself(attn: Attn) -> None:
     assert attn("next", SAMPLES / "dog_sentence.yaml").out == "happy\n"
     assert attn("next", FILE).out == "hate\n"

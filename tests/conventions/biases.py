@@ -1,4 +1,4 @@
-"""What is added to scores for where query and key stand: ALiBi, and the relative bias of T5."""
+"""What is added to scores for the positions of query and key: ALiBi, and T5's relative bias."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 from tests.conventions.plain import Axes
+from tests.conventions.positions import Given, Positions
+
+Read = Positions | Given
 
 
 def slopes(given: Any, heads: int) -> list[float]:
@@ -19,26 +22,35 @@ def slopes(given: Any, heads: int) -> list[float]:
     return (slopes("plain", power) + finer[::2])[:heads]
 
 
-def alibi(problem: dict[str, Any], axes: Axes, h: int, p: int, j: int) -> float:
-    """What ALiBi adds for a query at p and key j."""
+def positions(problem: dict[str, Any], key: str, axes: Axes) -> Read:
+    """The positions that `alibi` or `relative_bias` reads: its own, or those of the problem."""
+    given = problem.get(key)
+    if isinstance(given, dict) and "positions" in given:
+        return Given(given["positions"], axes)
+    return Positions(problem, axes)
+
+
+def alibi(problem: dict[str, Any], axes: Axes, read: Read, b: int, h: int, i: int, j: int) -> float:
+    """What ALiBi adds for query i and key j, by the positions that it reads."""
     given = problem.get("alibi", False)
     if given is False:
         return 0.0
     if not isinstance(given, dict):
         given = {"slopes": "paper" if given is True else given}
     m = slopes(given.get("slopes", "paper"), axes.heads)[h]
+    p, key = read.query(b, i), read.key(b, j)
     forms = {
-        "distance": -m * abs(p - j),
-        "signed": m * (j - p),
-        "key": m * j,
-        "last_key": m * (j - axes.n_k + 1),
-        "clamped": -m * max(p - j, 0),
+        "distance": -m * abs(p - key),
+        "signed": m * (key - p),
+        "key": m * key,
+        "last_key": m * (key - read.last(b)),
+        "clamped": -m * max(p - key, 0),
     }
     return float(forms[given.get("form", "distance")])
 
 
 def bucket(distance: int, buckets: int, bidirectional: bool, max_distance: int) -> int:
-    """The bucket of a distance j - p in T5 (Raffel et al. 2020, arXiv 1910.10683).
+    """The bucket of a distance key - query in T5 (Raffel et al. 2020, arXiv 1910.10683).
 
     Half of the buckets are for the future, unless only the past counts. Of the others the first
     half has one for each distance, then they grow as the logarithm, up to max_distance.
@@ -58,12 +70,13 @@ def bucket(distance: int, buckets: int, bidirectional: bool, max_distance: int) 
     return first + exact + steps
 
 
-def relative(problem: dict[str, Any], h: int, p: int, j: int) -> float:
-    """What the relative bias adds for a query at p and key j."""
+def relative(problem: dict[str, Any], read: Read, b: int, h: int, i: int, j: int) -> float:
+    """What the relative bias adds for query i and key j, by the positions that it reads."""
     given = problem.get("relative_bias")
     if given is None:
         return 0.0
     table = given["table"]
     sides = given.get("bidirectional", True)
-    n = bucket(j - p, len(table), sides, given.get("max_distance", 128))
+    distance = read.key(b, j) - read.query(b, i)
+    n = bucket(distance, len(table), sides, given.get("max_distance", 128))
     return float(table[n][h])

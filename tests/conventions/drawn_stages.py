@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.conventions.drawn_hiding import is_placed
+from tests.conventions.drawn_positions import given_positions, is_placed, sections
 from tests.conventions.scores import BILINEAR
 from tests.conventions.sizes import Sizes, broadcast, maybe
 
@@ -51,9 +51,9 @@ def scores(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
 
 
 @st.composite
-def ropes(draw: st.DrawFn, z: Sizes) -> Any:
-    """rope, with some of its settings."""
-    if maybe(draw) and z.d_k % 2 == 0:
+def ropes(draw: st.DrawFn, z: Sizes, placed: bool, turned: int) -> Any:
+    """rope, with some of its settings; `turned` is how many keys are turned."""
+    if placed and z.d_k % 2 == 0 and maybe(draw):
         return True
     keys: dict[str, Any] = {"dims": draw(st.sampled_from(range(2, z.d_k + 1, 2)))}
     if draw(st.booleans()):
@@ -74,6 +74,12 @@ def ropes(draw: st.DrawFn, z: Sizes) -> Any:
         if keys["dims"] > 2:
             kinds.append({"kind": "ntk", **factor})
         keys["scaling"] = draw(st.sampled_from(kinds))
+    pairs = keys["dims"] // 2
+    three = pairs > 2 and draw(st.booleans())
+    if three:
+        keys |= draw(sections(pairs))
+    if three or not placed or maybe(draw):
+        keys["positions"] = draw(given_positions(z, turned, three))
     return keys
 
 
@@ -94,14 +100,21 @@ def biases(draw: st.DrawFn, z: Sizes, placed: bool) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     if maybe(draw):
         keys["score_bias"] = z.normal(*draw(broadcast(z.scores)))
-    if placed and maybe(draw):
+    if maybe(draw):
         slopes = st.sampled_from(["paper", "plain", z.normal(z.heads)])
         form = st.fixed_dictionaries({}, optional={"slopes": slopes, "form": SLOPE_FORMS})
         keys["alibi"] = draw(st.one_of(st.just(True), st.just(z.normal(z.heads)), form))
-    if placed and maybe(draw):
+    if maybe(draw):
         keys["relative_bias"] = {"table": z.normal(draw(st.sampled_from([4, 8])), z.heads)}
         some = {"bidirectional": st.booleans(), "max_distance": st.sampled_from([5, 13])}
         keys["relative_bias"] |= draw(st.fixed_dictionaries({}, optional=some))
+    for name in sorted(keys.keys() & {"alibi", "relative_bias"}):
+        if not placed or maybe(draw, 4):
+            given = keys[name]
+            if isinstance(given, list):
+                given = {"slopes": given}
+            own = {"positions": draw(given_positions(z, z.n_k))}
+            keys[name] = own if given is True else {**given, **own}
     return keys
 
 
@@ -110,8 +123,13 @@ def stages(draw: st.DrawFn, z: Sizes, before: dict[str, Any]) -> dict[str, Any]:
     """Everything between the inputs and the normaliser."""
     placed = is_placed(before, z)
     keys = draw(scores(z))
-    if placed and maybe(draw):
-        keys["rope"] = draw(ropes(z))
+    if maybe(draw):
+        turned = z.n_k
+        if z.past:
+            rotated = draw(st.booleans())
+            keys["past"] = before["past"] | {"rotated": rotated}
+            turned = z.new if rotated else z.n_k
+        keys["rope"] = draw(ropes(z, placed, turned))
     if maybe(draw):
         keys["qk_norm"] = draw(norms(z))
     if maybe(draw):

@@ -1,4 +1,4 @@
-"""Where a query stands, and which keys are hidden from it, and why."""
+"""Which keys are hidden from a query, and why."""
 
 from __future__ import annotations
 
@@ -7,25 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.conventions.plain import Axes, Heads, axes_of, element
+from tests.conventions.positions import Positions, length, start
 
-CAUSAL, WINDOW, LENGTH, DOCUMENT, SPARSE, USER, TOP_K = range(1, 8)
-MASKING = ("window", "key_lengths", "documents", "mask")
-
-
-def an_entry(value: Any, b: int) -> Any:
-    """The value for batch entry b: of a list, or the one for all."""
-    return value[b] if isinstance(value, list) else value
-
-
-def offset(problem: dict[str, Any], axes: Axes, b: int) -> int:
-    """Query i of batch entry b stands at i + offset."""
-    if "offset" in problem:
-        return int(an_entry(problem["offset"], b))
-    if "past" in problem:
-        return axes.past
-    if problem.get("causal") == "bottom-right":
-        return int(an_entry(problem.get("key_lengths", axes.n_k), b)) - axes.n_q
-    return 0
+CAUSAL, WINDOW, LENGTH, DOCUMENT, SPARSE, USER, TOP_K, START = range(1, 9)
+MASKING = ("window", "key_start", "key_lengths", "documents", "mask")
 
 
 class User:
@@ -65,13 +50,14 @@ class Hidden:
     def __init__(self, problem: dict[str, Any], axes: Axes) -> None:
         self.problem, self.axes = problem, axes
         self.user = User(problem, axes)
-        self.offsets = [offset(problem, axes, b) for b in range(axes.batch)]
+        self.positions = Positions(problem, axes)
         self.reasons: dict[int, Callable[[int, int, int, int], bool]] = {
             CAUSAL: self.causal,
             WINDOW: self.window,
             LENGTH: self.length,
             DOCUMENT: self.document,
             USER: self.user.hides,
+            START: self.start,
         }
         """Every reason that does not depend on scores."""
 
@@ -80,15 +66,16 @@ class Hidden:
         """Whether the problem has the stage mask: hides anything but by `sparse` and `top_k`."""
         return bool(self.problem.get("causal")) or any(key in self.problem for key in MASKING)
 
-    def position(self, b: int, i: int) -> int:
-        """p(b, i)."""
-        return i + self.offsets[b]
-
     def causal(self, b: int, h: int, i: int, j: int) -> bool:
         """The future, but for the prefix."""
-        if not self.problem.get("causal") or j < self.problem.get("prefix", 0):
+        p = self.positions.key(b, j)
+        if not self.problem.get("causal") or self.first(p, "prefix"):
             return False
-        return j > self.position(b, i)
+        return p > self.positions.query(b, i)
+
+    def first(self, p: int, key: str) -> bool:
+        """Whether a position is one of the first that `prefix` or `sink_tokens` counts."""
+        return bool(0 < self.problem.get(key, 0) > p)
 
     def window(self, b: int, h: int, i: int, j: int) -> bool:
         """Further back than `left` or further on than `right`; -1 is no bound.
@@ -96,30 +83,30 @@ class Hidden:
         A prefix is exempt from both, sink tokens from the first.
         """
         window = self.problem.get("window")
-        if window is None or j < self.problem.get("prefix", 0):
+        p_k = self.positions.key(b, j)
+        if window is None or self.first(p_k, "prefix"):
             return False
         if "keys" in window:
             window = {"left": window["keys"] - 1, "right": 0}
         left, right = window.get("left", -1), window.get("right", -1)
-        p = self.position(b, i)
-        before = left != -1 and j < p - left and j >= self.problem.get("sink_tokens", 0)
-        return bool(before or (right != -1 and j > p + right))
+        p_q = self.positions.query(b, i)
+        before = left != -1 and p_k < p_q - left and not self.first(p_k, "sink_tokens")
+        return bool(before or (right != -1 and p_k > p_q + right))
 
     def length(self, b: int, h: int, i: int, j: int) -> bool:
         """Beyond the keys that the batch entry has."""
-        return j >= int(an_entry(self.problem.get("key_lengths", self.axes.n_k), b))
+        return j >= length(self.problem, self.axes, b)
+
+    def start(self, b: int, h: int, i: int, j: int) -> bool:
+        """Before the first key of the batch entry."""
+        return j < start(self.problem, b)
 
     def document(self, b: int, h: int, i: int, j: int) -> bool:
-        """Of another document than the query, which is of that of the key where it stands."""
-        documents = self.problem.get("documents")
-        if documents is None:
+        """Of another document than the query."""
+        if not self.positions.documents:
             return False
-        if isinstance(documents, dict):
-            query = element(documents["query"], [b, i])
-            return bool(query != element(documents["key"], [b, j]))
-        p = self.position(b, i)
-        assert 0 <= p < self.axes.n_k, "a query that stands at no key has no document"
-        return bool(element(documents, [b, p]) != element(documents, [b, j]))
+        documents = self.positions.documents[b]
+        return documents.queries[i] != documents.keys[j]
 
     def otherwise(self, b: int, h: int, i: int, j: int) -> bool:
         """Whether any reason hides that does not depend on scores."""

@@ -74,7 +74,10 @@ def joined(past: Heads, new: Heads) -> Heads:
 
 
 def inputs(problem: dict[str, Any]) -> tuple[Axes, dict[str, Heads]]:
-    """The axes, and the steps from q to present_value."""
+    """The axes, and the steps from q to present_value.
+
+    No present_key if the keys of the past are turned already: the new ones are yet to be turned.
+    """
     given = {name: source(problem, name) for name in SOURCES}
     H = problem.get("heads", 1)
     count = {"query": H, "key": problem.get("kv_heads", H), "value": problem.get("kv_heads", H)}
@@ -85,8 +88,9 @@ def inputs(problem: dict[str, Any]) -> tuple[Axes, dict[str, Heads]]:
         steps["q_normed"] = each_row(q, lambda b, n, x: norm(problem, x, "query_gain"))
         steps["k_normed"] = each_row(k, lambda b, n, x: norm(problem, x, "key_gain"))
     past = problem.get("past")
-    if past is not None:
+    if past is not None and not past.get("rotated"):
         steps["present_key"] = joined(past["key"], steps.get("k_normed", k))
+    if past is not None:
         steps["present_value"] = joined(past["value"], v)
     four = axes_of(given["query"]) == 4
     before = 0 if past is None else len(past["key"][0][0])

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from tests.conventions.after import after
-from tests.conventions.hidden import Hidden, is_sparse, offset
-from tests.conventions.inputs import each_row, inputs
+from tests.conventions.hidden import Hidden, is_sparse
+from tests.conventions.inputs import each_row, inputs, joined
 from tests.conventions.normalise import normalise
 from tests.conventions.plain import Axes, Heads
-from tests.conventions.rope import rotated
+from tests.conventions.rope import Angles, rotated
 from tests.conventions.scores import scored
 from tests.conventions.stages import staged
 
@@ -21,14 +21,20 @@ from tests.conventions.stages import staged
 def turned(
     problem: dict[str, Any], axes: Axes, q: Heads, k: Heads
 ) -> tuple[Heads, Heads, dict[str, Heads]]:
-    """Queries turned as at where they stand, keys as at their number; and the steps of that."""
+    """Queries and keys turned as at their positions, and the steps of that.
+
+    The keys of a past that is turned already join those that are turned here.
+    """
     rope = problem.get("rope", False)
     if rope is False:
         return q, k, {}
-    start = [offset(problem, axes, b) for b in range(axes.batch)]
-    q = each_row(q, lambda b, i, x: rotated(rope, x, start[b] + i))
-    k = each_row(k, lambda b, j, x: rotated(rope, x, j))
-    return q, k, {"q_rotated": q, "k_rotated": k}
+    angles = Angles(problem, axes)
+    q = each_row(q, lambda b, i, x: rotated(rope, x, angles.query(b, i)))
+    k = each_row(k, lambda b, n, x: rotated(rope, x, angles.key(b, n)))
+    steps = {"q_rotated": q, "k_rotated": k}
+    if problem.get("past", {}).get("rotated"):
+        k = steps["present_key"] = joined(problem["past"]["key"], k)
+    return q, k, steps
 
 
 def attention(problem: dict[str, Any]) -> dict[str, Any]:

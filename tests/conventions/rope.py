@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tests.conventions.plain import Axes, element
+from tests.conventions.positions import Positions, of_side, three_rows
+
 
 def ntk(base: float, dims: int, scaling: dict[str, Any]) -> float:
     """The base that an NTK-aware scaling takes instead."""
@@ -66,16 +69,57 @@ def size(scaling: dict[str, Any]) -> float:
     return float(scaling.get("attention_factor", 0.1 * math.log(scaling["factor"]) + 1))
 
 
-def rotated(rope: Any, x: list[float], position: int) -> list[float]:
-    """x turned as at a position; features from number `dims` on stay as they are."""
+def section(rope: dict[str, Any], m: int) -> int:
+    """Which of the three rows pair m goes by: 0 temporal, 1 height, 2 width.
+
+    `blocks` is Qwen2-VL (arXiv 2409.12191), `in-turn` Qwen3-VL (arXiv 2511.21631).
+    """
+    t, h, w = rope["sections"]
+    if rope["sections_layout"] == "blocks":
+        return [*[0] * t, *[1] * h, *[2] * w][m]
+    assert rope["sections_layout"] == "in-turn"
+    turn = m % 3
+    return turn if m < 3 * (0, h, w)[turn] else 0
+
+
+def rotated(rope: Any, x: list[float], position: int | list[int]) -> list[float]:
+    """x turned as at a position, or at three; features from number `dims` on stay as they are."""
     given: dict[str, Any] = {} if rope is True else rope
     dims = given.get("dims", len(x))
     scaling = given.get("scaling", {})
     y = list(x)
     for m in range(dims // 2):
         first, second = (2 * m, 2 * m + 1) if given.get("interleaved") else (m, m + dims // 2)
-        angle = position * frequency(m, given.get("base", 10000), dims, scaling)
+        p = position if isinstance(position, int) else position[section(given, m)]
+        angle = p * frequency(m, given.get("base", 10000), dims, scaling)
         cos, sin = size(scaling) * math.cos(angle), size(scaling) * math.sin(angle)
         y[first] = x[first] * cos - x[second] * sin
         y[second] = x[first] * sin + x[second] * cos
     return y
+
+
+class Angles:
+    """Where queries and keys are turned to: a position of each, or three with sections."""
+
+    def __init__(self, problem: dict[str, Any], axes: Axes) -> None:
+        self.rope = problem["rope"] if isinstance(problem["rope"], dict) else {}
+        self.positions = Positions(problem, axes)
+        self.first_key = axes.past if problem.get("past", {}).get("rotated") else 0
+        """Keys of a past that is turned already are not turned again."""
+
+    def given(self, side: str, b: int, n: int) -> int | list[int] | None:
+        """The position that the user gives, if any."""
+        if "positions" not in self.rope:
+            return None
+        values = of_side(self.rope["positions"], side)
+        return three_rows(values, b, n) if "sections" in self.rope else element(values, [b, n])
+
+    def query(self, b: int, i: int) -> int | list[int]:
+        """The position of query i."""
+        given = self.given("query", b, i)
+        return self.positions.query(b, i) if given is None else given
+
+    def key(self, b: int, n: int) -> int | list[int]:
+        """The position of row n of the keys that are turned."""
+        given = self.given("key", b, n)
+        return self.positions.key(b, self.first_key + n) if given is None else given

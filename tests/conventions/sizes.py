@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,9 +49,13 @@ class Sizes:
 
     def choices(self, of: list[Any], *shape: int) -> Any:
         """Nested lists of any of these."""
+        return self.drawn(lambda: self.numbers.choice(of), *shape)
+
+    def drawn(self, one: Callable[[], Any], *shape: int) -> Any:
+        """Nested lists of what `one` returns."""
         if not shape:
-            return self.numbers.choice(of)
-        return [self.choices(of, *shape[1:]) for _ in range(shape[0])]
+            return one()
+        return [self.drawn(one, *shape[1:]) for _ in range(shape[0])]
 
 
 @st.composite
@@ -68,7 +73,7 @@ def sizes(draw: st.DrawFn) -> Sizes:
         n_q=n_q,
         new=draw(st.one_of(st.just(n_q), ROWS)),
         past=draw(st.sampled_from([0, 0, 0, 1, 4])),
-        d_k=draw(st.sampled_from([2, 3, 4, 6])),
+        d_k=draw(st.sampled_from([2, 3, 4, 6, 10])),
         d_v=draw(ROWS),
         has_heads=has_heads,
         numbers=random.Random(draw(st.integers(0, 999))),

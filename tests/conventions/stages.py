@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from tests.conventions.biases import alibi, relative
+from tests.conventions.biases import alibi, positions, relative
 from tests.conventions.hidden import TOP_K, Hidden, not_selected, reaches
 from tests.conventions.plain import Axes, Heads, element
 
@@ -44,6 +44,7 @@ class Stages:
     def __init__(self, problem: dict[str, Any], axes: Axes, hidden: Hidden) -> None:
         self.problem, self.axes, self.hidden = problem, axes, hidden
         self.fill, self.how = fill(problem), problem.get("mask_fill", {}).get("how", "select")
+        self.read = {key: positions(problem, key, axes) for key in ("alibi", "relative_bias")}
         has = {
             "softcap": "softcap" in problem,
             "bias": bool(BIASES & set(problem)),
@@ -65,10 +66,10 @@ class Stages:
 
     def bias(self, s: float, b: int, h: int, i: int, j: int) -> float:
         """s + (score_bias + alibi + relative_bias)."""
-        p = self.hidden.position(b, i)
         matrix = element(self.problem.get("score_bias", [[0.0]]), self.axes.index(b, h, i, j))
-        places = alibi(self.problem, self.axes, h, p, j) + relative(self.problem, h, p, j)
-        return float(s + (matrix + places))
+        by_slope = alibi(self.problem, self.axes, self.read["alibi"], b, h, i, j)
+        by_bucket = relative(self.problem, self.read["relative_bias"], b, h, i, j)
+        return float(s + (matrix + (by_slope + by_bucket)))
 
     def mask(self, s: float, b: int, h: int, i: int, j: int) -> float:
         """s + the number of the mask; what is hidden is given the fill, or has it added.

@@ -9,11 +9,14 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.conventions.drawn_hiding import hiding
+from tests.conventions.drawn_positions import axes_of
 from tests.conventions.drawn_stages import afterwards, normalisers, stages
-from tests.conventions.hidden import an_entry
+from tests.conventions.hidden import MASKING
+from tests.conventions.positions import Positions, an_entry, start
 from tests.conventions.sizes import Sizes, laid_out, maybe, sizes
 
 ARRAYS = ("query", "key", "value")
+READ = ("window", "alibi", "relative_bias", "rope")
 
 
 def really_hidden(keys: dict[str, Any]) -> bool:
@@ -24,10 +27,16 @@ def really_hidden(keys: dict[str, Any]) -> bool:
 
 
 def spoil(values: Any, wild: float, keys: dict[str, Any], z: Sizes) -> None:
-    """Put a wild number into every new key, or value, that lies beyond its key length."""
+    """Put a wild number into every new key, or value, that no query of its batch entry can see.
+
+    Those are beyond its key length, before its start, or of a document without queries.
+    """
+    documents = Positions(keys, axes_of(z)).documents
     for b in range(z.batch):
-        for j in range(an_entry(keys["key_lengths"], b), z.n_k):
-            if j >= z.past:
+        for j in range(z.past, z.n_k):
+            there = start(keys, b) <= j < an_entry(keys.get("key_lengths", z.n_k), b)
+            lonely = bool(documents) and documents[b].keys[j] not in documents[b].queries
+            if not there or lonely:
                 for rows in values[b]:
                     rows[j - z.past][j % len(rows[0])] = wild
 
@@ -75,16 +84,21 @@ def embedded(draw: st.DrawFn, z: Sizes, problem: dict[str, Any]) -> dict[str, An
     return made
 
 
+def reads_positions(problem: dict[str, Any], key: str) -> bool:
+    """Whether the key reads the positions of the problem: it is there, and has none of its own."""
+    given = problem.get(key, False)
+    return given is not False and not (isinstance(given, dict) and "positions" in given)
+
+
 def without_idle(problem: dict[str, Any]) -> dict[str, Any]:
     """The problem without keys that nothing in it goes by: those are refused."""
-    by_place = {"window", "alibi", "relative_bias", "rope"} & set(problem) or problem.get("causal")
-    hides = {"window", "key_lengths", "documents", "mask"} & set(problem) or problem.get("causal")
+    by_place = problem.get("causal") or any(reads_positions(problem, key) for key in READ)
+    hides = set(MASKING) & set(problem) or problem.get("causal")
     score = problem.get("score", "scaled")
     name = score["function"] if isinstance(score, dict) else score
     biased = bool({"score_bias", "alibi", "relative_bias"} & set(problem))
-    documents = problem.get("documents", {})
     idle = {
-        "offset": not by_place and (isinstance(documents, dict)),
+        "offset": not by_place,
         "empty_rows": not hides and name not in ("sparse", "given"),
         "order": ("softcap" in problem) + biased + bool(hides) < 2,
         "temperature": problem.get("normalize") == "argmax",
@@ -106,7 +120,8 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
         keys["grouping"] = draw(st.sampled_from(["interleave", "tile"]))
     spoilt: Sequence[str] = ()
     wild = 0.0
-    if "key_lengths" in keys and really_hidden(keys) and maybe(draw, 2):
+    hidden = keys.keys() & {"key_lengths", "key_start", "documents"}
+    if hidden and really_hidden(keys) and maybe(draw, 2):
         spoilt = draw(st.sampled_from([("key",), ("value",), ("key", "value")]))
         # Infinity in a key is infinity or NaN in a product, as its terms are ordered.
         wild = draw(st.sampled_from([1e30, math.nan] + [math.inf] * ("key" not in spoilt)))

@@ -11,22 +11,26 @@ from hypothesis import strategies as st
 
 import attn_cli
 from tests.conventions.cases.bases import FOUR, PACKED, SQUARE, THREE, TWO
-from tests.conventions.hidden import offset
+from tests.conventions.hidden import MASKING
 from tests.conventions.inputs import inputs
+from tests.conventions.positions import offset
 from tests.conventions.sizes import Sizes
-from tests.conventions.strategies import problem_of, problems, really_hidden
+from tests.conventions.strategies import (
+    READ,
+    problem_of,
+    problems,
+    reads_positions,
+    really_hidden,
+)
 
-HIDES = {"window", "key_lengths", "documents", "mask"}
-
-
-# What goes by the place where a query stands; elsewhere an offset is refused, as idle.
-STANDS = ("causal", "window", "documents", "alibi", "relative_bias", "rope")
 STAGES = {"capped", "biased", "masked"}
 
 
-def goes_by_offset(node: Any) -> bool:
-    """Whether a key is there and not off; documents of queries and keys apart have no positions."""
-    return node is not False and not (isinstance(node, dict) and "query" in node)
+def reads_offset(problem: dict[str, Any]) -> bool:
+    """Whether anything goes by an offset; elsewhere it is refused, as idle, or beside documents."""
+    if "documents" in problem:
+        return False
+    return bool(problem.get("causal")) or any(reads_positions(problem, key) for key in READ)
 
 
 def defaults(problem: dict[str, Any]) -> dict[str, Any]:
@@ -44,13 +48,16 @@ def defaults(problem: dict[str, Any]) -> dict[str, Any]:
         "dtype": "float64",
         "precision": dict.fromkeys(("accumulate", "scores", "softmax", "output"), "float64"),
     }
-    if any(goes_by_offset(problem.get(key, False)) for key in STANDS):
+    if reads_offset(problem):
         same["offset"] = [offset(problem, axes, b) for b in range(axes.batch)]
     if len(STAGES & set(attn_cli.compute(problem).steps)) > 1:
         same["order"] = ["softcap", "bias", "mask"]
     if problem.get("normalize") != "argmax":
         same["temperature"] = 1
-    hides = bool(HIDES & set(problem) or problem.get("causal"))
+    hides = bool(set(MASKING) & set(problem) or problem.get("causal"))
+    noted = "mask" in problem and "rope" in problem  # unless it is said where tokens are
+    if "past" not in problem and hides and not noted:
+        same["key_start"] = 0
     if really_hidden(problem) and (hides or problem["score"]["function"] in {"sparse", "given"}):
         same["empty_rows"] = "zero"
     if hides:

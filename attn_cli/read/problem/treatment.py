@@ -51,7 +51,8 @@ def read_treatment(
 def note_of_rope(tree: Mapping[str, Any], rules: Rules, treatment: Treatment) -> list[str]:
     """Note that rope takes the number of a token for its position, whatever a mask hides."""
     masked = any(scheme.reason == "user" for scheme in rules.schemes)
-    if not masked or treatment.rope is None or treatment.positions or "key_start" in tree:
+    said = treatment.positions is not None or {"key_start", "documents"} & set(tree)
+    if not masked or treatment.rope is None or said:
         return []
     return [
         "rope turns each token by its number, whatever the mask hides: if tokens have other "

@@ -35,10 +35,6 @@ HIDING: Cases = {
     "key_lengths": (FOUR, {"key_lengths": [0, 5]}),
     "key_lengths of 2 axes": (TWO, {"key_lengths": 4}),
     "documents": (SQUARE, {"documents": [0, 0, 1, 1, 1]}),
-    "documents of each entry": (
-        FOUR,
-        {"documents": {"query": [[0, 1, 1, 2, 2], [0, 1, 1, 1, 1]], "key": _IDS}},
-    ),
     "documents of queries and keys": (
         FOUR,
         {"documents": {"query": [0, 1, 2, 9, 0], "key": _IDS[0]}},
@@ -71,9 +67,23 @@ HIDING: Cases = {
     "every reason": (
         FOUR,
         {
-            "causal": "top-left",
+            "causal": True,
             "window": {"left": 3, "right": 2},
             "key_lengths": [4, 7],
+            "key_start": [0, 1],
+            "score": {"function": "sparse", "stride": 2, "window": 1},
+            "mask": BOOLEANS,
+            "top_k": 1,
+            **STANDS,
+        },
+    ),
+    "every reason, documents": (
+        FOUR,
+        {
+            "causal": "bottom-right",
+            "window": {"left": 3, "right": 2},
+            "key_lengths": [4, 7],
+            "key_start": [0, 1],
             "documents": {"query": [1, 1, 1, 2, 1], "key": [1, 1, 2, 1, 1, 1, 1]},
             "score": {"function": "sparse", "stride": 2, "window": 1},
             "mask": BOOLEANS,

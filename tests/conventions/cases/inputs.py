@@ -43,6 +43,10 @@ INPUTS: Cases = {
         PAST,
         {"past": {**_PAST, "rotated": False}, "qk_norm": "l2", "rope": True},
     ),
+    "past that is rotated": (
+        PAST,
+        {"past": {**_PAST, "rotated": True}, "qk_norm": "l2", "rope": True},
+    ),
     "qk_norm rms": (FOUR, {"qk_norm": "rms"}),
     "qk_norm l2": (FOUR, {"qk_norm": "l2"}),
     "qk_norm eps of rms": (FOUR, {"qk_norm": {"function": "rms", "eps": 0.5}}),
