@@ -69,9 +69,13 @@ class AttnError(Exception):
         parts = (_cut(printable(self.message)), self._place(), self._advice())
         return "\n".join(part for part in parts if part)
 
-    def report(self) -> str:
-        """Return the lines that a terminal shows: error, place, quoted line with caret, help."""
-        return f"error: {self}"
+    def report(self, columns: int | None = None) -> str:
+        """Return the lines that a terminal shows: error, place, quoted line with caret, help.
+
+        The quoted line is cut to the columns that there are.
+        """
+        parts = (printable(self.message), self._place(columns), self._advice())
+        return "error: " + "\n".join(part for part in parts if part)
 
     def as_document(self) -> dict[str, object]:
         """Return the value of `error` in a JSON document."""
@@ -85,7 +89,7 @@ class AttnError(Exception):
             "help": self.help,
         }
 
-    def _place(self) -> str:
+    def _place(self, columns: int | None = None) -> str:
         where = self.where
         if where is None or where.file is None:
             return ""
@@ -94,7 +98,8 @@ class AttnError(Exception):
         if where.text is None or where.line is None or where.column is None:
             return f"  --> {head}"
         margin = len(str(where.line)) + 1
-        text, column = _window(where.text, where.column)
+        room = _WIDTH if columns is None else min(_WIDTH, max(columns - margin - 3, _LEAST))
+        text, column = _window(where.text, where.column, room)
         blank = f"{'':{margin}} |"
         return "\n".join(
             (
@@ -185,18 +190,21 @@ def _cut(text: str) -> str:
 
 _LONGEST = 2000  # characters
 _WIDTH = 76  # characters of a quoted line that are shown
-_LEAD = 30  # of those, before the fault
+_LEAST = 24  # of those, on the narrowest terminal
 
 
-def _window(line: str, column: int) -> tuple[str, int]:
-    """Cut a long line around the column; return it and the column within it."""
+def _window(line: str, column: int, room: int = _WIDTH) -> tuple[str, int]:
+    """Cut a long line around the column; return it and the column within it.
+
+    Of `room` characters two in five stand before the fault.
+    """
     line = "".join(" " if c == "\t" else c if c.isprintable() else "?" for c in line)
     start = 0
-    if column > _WIDTH - 8:
-        start = column - 1 - _LEAD
+    if column > room - 8:
+        start = column - 1 - 2 * room // 5
         line, column = "..." + line[start:], column - start + 3
-    if len(line) > _WIDTH:
-        line = line[: _WIDTH - 3] + "..."
+    if len(line) > room:
+        line = line[: room - 3] + "..."
     return line, column
 
 

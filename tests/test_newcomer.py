@@ -6,9 +6,17 @@ The errors are cases of `tests/errors/newcomer_*.txt`.
 from __future__ import annotations
 
 import decimal
+import fcntl
 import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +26,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from attn_cli import AttnError, compute
+from attn_cli.cli.talk import wrapped
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.scores import SCORES
 from attn_cli.read.text.events import parse_kindly
@@ -434,3 +443,74 @@ def test_a_device_as_output_gets_a_table_without_a_format(attn: Attn) -> None:
     problem = ["compute", "--query", str(Q), "--key", str(K), "--value", str(V)]
     ran = attn(*problem, "--only", "output", "-o", "/dev/null")
     assert (ran.status, ran.out, ran.err) == (0, "", "")
+
+
+def talk_on_terminal(columns: int, *arguments: str, cwd: Path) -> str:
+    """Return what a command line says on a standard error that is a terminal of a width."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "attn_cli", *arguments],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=follower, cwd=cwd,
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
+    )  # fmt: skip
+    os.close(follower)
+    said = b""
+    try:
+        while chunk := os.read(leader, 65536):
+            said += chunk
+    except OSError:  # the other end is closed: Linux says so with EIO
+        pass
+    os.close(leader)
+    process.wait()
+    return said.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_messages_wrap_at_words_on_a_terminal(columns: int, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(
+        "query: [[1, 0]]\nkey: [[1, 0]]\nvalue: [[1]]\n"
+        f"# {'x' * 100}\nweights: {{query: [[1, 0], [0, 1]]}}  # {'x' * 100}\n"
+    )
+    in_pipe = subprocess.run(
+        [sys.executable, "-m", "attn_cli", "compute", "p.yaml", "--set", "zzz=1"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    ).stderr  # fmt: skip
+    assert max(map(len, in_pipe.split("\n"))) > 400
+    said = talk_on_terminal(columns, "compute", "p.yaml", "--set", "zzz=1", cwd=tmp_path)
+    lines = said.rstrip("\n").split("\n")
+    assert max(map(len, lines)) <= columns
+    assert said.split() == in_pipe.split()
+    at = next(at for at, line in enumerate(lines) if line.startswith("help: "))
+    assert all(line.startswith("      ") for line in lines[at + 1 :])
+    assert all(
+        len(line) + 1 + len(after.split()[0]) > columns for line, after in pairwise(lines[at:])
+    )
+    said = talk_on_terminal(columns, "compute", "p.yaml", cwd=tmp_path)
+    quoted, caret = (line for line in said.split("\n") if " | " in line)
+    assert "error: weights.query has nothing to apply to" in said
+    assert len(quoted) <= columns
+    assert len(quoted) == min(columns, 76 + 5)
+    assert quoted[caret.index("^") :].startswith("query: [[")
+
+
+def test_words_that_are_longer_than_a_terminal_stay_whole() -> None:
+    assert wrapped("error: " + "x" * 30 + " b", 20) == "error:\n       " + "x" * 30 + "\n       b"
+    assert wrapped("a --query-token b", 12) == "a\n--query-token\nb"
+    assert wrapped("   a picture that is drawn", 10) == "   a picture that is drawn"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_narrow_inputs_are_noted_once_on_a_terminal(dtype: str, tmp_path: Path) -> None:
+    for name, matrix in (("q", Q), ("k", K), ("v", V)):
+        np.save(tmp_path / f"{name}.npy", np.array(matrix, dtype=dtype))
+    problem = ["compute", "--query", "q.npy", "--key", "k.npy", "--value", "v.npy"]
+    note = f"note: inputs are {dtype}, computed in float64: --dtype float32 halves time and size\n"
+    assert talk_on_terminal(120, *problem, cwd=tmp_path) == note
+    for options in (["--dtype", "float64"], ["--dtype", "float32"], ["--quiet"]):
+        assert talk_on_terminal(120, *problem, *options, cwd=tmp_path) == ""
+    np.save(tmp_path / "q.npy", np.array(Q, dtype=np.float64))
+    in_pipe = subprocess.run(
+        [sys.executable, "-m", "attn_cli", *problem], capture_output=True, check=False, cwd=tmp_path
+    )
+    assert in_pipe.stderr == b""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from attn_cli.cli.talk import say
+from attn_cli.cli.talk import say, terminal_columns
 from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 
 
@@ -82,7 +82,7 @@ def _no_memory(error: MemoryError) -> AttnError:
 def _report(error: AttnError, arguments: list[str]) -> int:
     """Show a failure on standard error; as a document on standard output with --format json."""
     if not _wants_json(arguments):
-        say(error.report())
+        say(error.report(terminal_columns()))
         return ExitStatus.BAD
     from attn_cli.cli.write import write_stdout
     from attn_cli.views.json import render_error

@@ -8,6 +8,7 @@ from attn_cli.cli.deliver import check_target, deliver, deliver_parts, deliver_s
 from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import KeyOptions, OutputOptions, ProblemOptions, StepOptions
 from attn_cli.cli.resources import ResourceOptions
+from attn_cli.cli.talk import say, terminal_columns
 from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError
 from attn_cli.views import FORMATS
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from attn_cli.record import Record
 
 ONE = "choose one: --tokens WORDS"
+
+
+def _note_narrow(problem: Problem) -> None:
+    """Say, on a terminal, that inputs are narrower than the arithmetic, if nobody chose that."""
+    if problem.narrow and terminal_columns() is not None:
+        types = " and ".join(problem.narrow)
+        say(f"note: inputs are {types}, computed in float64: --dtype float32 halves time and size")
 
 
 def _verdict_alone(steps: StepOptions, output: OutputOptions) -> bool:
@@ -69,6 +77,8 @@ def compute(
         return deliver_several(records, output)
     (loaded,) = problems
     request = steps.request(loaded, output, resources)
+    if not output.quiet:
+        _note_narrow(loaded)
     parts = expected is None and FORMATS[output.name].parts and loaded.layout == "rows"
     with computing(loaded, request, parts=parts) as tell:
         if parts:

@@ -138,6 +138,7 @@ class Problem:
     key_tokens: Labels
     layout: Layout
     nonfinite: Literal["refuse", "allow"]
+    narrow: tuple[str, ...] = ()  # types of inputs that are narrower than the float64 of no choice
     cross: bool  # whether keys and values are of other tokens than queries
     conventions: Mapping[str, object]  # knob -> value as resolved, with the name of the preset
     title: str = ""  # which of several sequences this is

@@ -108,6 +108,7 @@ def _problem(document: Document) -> Problem:
         cross="memory" in tree or n_q != made.n_k or ("query" in tree and sources.X is not None),
         layout="columns" if sources.columns else "rows",
         nonfinite="refuse" if sources.finite else "allow",
+        narrow=() if "dtype" in tree else tuple(sorted(sources.narrow)),
         conventions={"like": tree.get("like"), **conventions.resolved()},
         warnings=(*document.notes, *sources.warnings, *warnings, *conventions.notes()),
     )

@@ -55,6 +55,7 @@ class Sources:
         self.warnings: tuple[str, ...] = ()
         self._read: dict[Path, AnyArray] = {}
         self._given: dict[str, Source] = {}
+        self.narrow: set[str] = set()  # types of inputs that are narrower than float64
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -95,13 +96,19 @@ class Sources:
         """Return an array as written; a file is read once."""
         if path not in self._read:
             self._read[path] = natural(self.document, node, path)
+            self._note_type(self._read[path])
         return self._read[path]
+
+    def _note_type(self, array: Source) -> None:
+        if array.dtype.kind == "f" and array.dtype.itemsize < 8:
+            self.narrow.add(array.dtype.name)
 
     def written(self, side: str) -> Source:
         """Return Q, K or V as written; of a large file, what reads it by rows."""
         if side not in self._given:
             node = self.document.tree[side]
             self._given[side] = natural_by_rows(self.document, node, (side,))
+            self._note_type(self._given[side])
         return self._given[side]
 
     def given(self, side: str) -> Source:
