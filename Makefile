@@ -32,7 +32,7 @@ define install-locked
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest test-lowest test-peers fuzz bench check format lint types docs \
+.PHONY: help demo test test-newest test-lowest test-peers fuzz kills bench check format lint types docs \
   docs-check lock clean
 
 help: ## list the targets
@@ -81,6 +81,9 @@ test-peers: $(PEERS)/ready ## compare with other implementations, in a virtual e
 
 fuzz: $(VENV)/test ## look for inputs that break a reader: FUZZ="--seconds 600 --seed 7"
 	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+kills: $(VENV)/test ## end commands while they write a file: KILLS="--kills 200 --seed 7"
+	$(BIN)/python -m tests.fuzz.kills $(KILLS)
 
 bench: $(VENV)/demo $(PEERS)/ready ## compare times and memory with the peers, for benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks --ours $(BIN)/python --peers $(PEERS)/bin/python $(BENCH)

@@ -1,0 +1,242 @@
+"""`make kills`: end the command line at random moments while it writes a file over an old one.
+
+After SIGINT, SIGTERM and SIGHUP there must be the old file or the new one, whole, and nothing
+beside it; after SIGKILL an unfinished file may stay beside it as well. Exit status 1 if it was
+otherwise.
+
+Every second kill is at any moment of the command, the others soon after a file appears beside the
+output. Commands are run in forks of one process that has imported everything, so that moments fall
+into their work, and their files are written slowly; `start` is a whole process, from the start of
+the interpreter on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from random import Random, SystemRandom
+from time import perf_counter, sleep
+
+import numpy as np
+
+from attn_cli.cli import main as command_line
+from attn_cli.cli import write
+from attn_cli.cli.signals import end_commands_by_signals
+from attn_cli.views import FORMATS
+from attn_cli.views.graph import GRAPH_FORMATS
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+OLD = b"what was there before\n" * 997
+WRITING = 0.02  # seconds that a file takes to be written
+PIECES = 10
+SIZE = 41  # queries and keys: some ten thousand bytes of text
+WORDS = [f"w{n}" for n in range(SIZE)]
+
+
+@dataclass
+class Found:
+    """What the kills of one format came to."""
+
+    name: str
+    faults: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
+        return f"{self.name:16}{counts}{'' if not self.faults else f'; {len(self.faults)} FAULTS'}"
+
+
+def inputs(folder: Path) -> None:
+    """Write the problems that the command lines read."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(SIZE, SIZE))
+    rows = "\n".join(f"  {word}: {row.tolist()}" for word, row in zip(WORDS, X, strict=True))
+    model = (
+        f"tokens: {WORDS}\nembeddings:\n{rows}\nscore: dot\n"
+        f"next_word: {{vocabulary: [no, yes], weights: {X[:, :2].tolist()}}}\n"
+        "train: {examples: [[w0 w1, no], [w1 w2, yes]], steps: 3, start: file}\n"
+    )
+    (folder / "words.yaml").write_text(model)
+    np.savez(folder / "p.npz", embeddings=X)
+
+
+def command_lines() -> dict[str, tuple[str, list[str]]]:
+    """Return the file that each format is written to, and the command that writes it."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    for name, form in FORMATS.items():
+        if name == "answer":
+            found[name] = "out.txt", ["next", "words.yaml", "-f", name]
+            continue
+        only = ["--only", "weights"] if form.one_step else []
+        full = ["--full"] if "full" in form.options else []
+        found[name] = f"out{form.suffixes[0]}", ["compute", "p.npz", *only, *full, "-q"]
+    for name, form in GRAPH_FORMATS.items():
+        all_edges = ["--threshold", "0", "--top", str(SIZE**2)]
+        found[f"graph {name}"] = f"out{form.suffixes[0]}", ["graph", "p.npz", *all_edges]
+    found["conventions"] = "out.json", ["conventions"]
+    found["train"] = "out.yaml", ["train", "words.yaml"]
+    return found
+
+
+def forked(arguments: list[str]) -> int:
+    """Run a command line in a fork, as the process of `attn` does; return the fork's number."""
+    process = os.fork()
+    if process:
+        return process
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        write._replace = partial(written_slowly, write._replace)
+        os._exit(command_line(arguments, end_commands_by_signals))
+    finally:
+        os._exit(99)
+
+
+def written_slowly(
+    replace: Callable[..., None], target: str, chunks: Iterable[bytes], permissions: int
+) -> None:
+    """Write a file as the command line does, from chunks that come slowly."""
+    replace(target, slowly(chunks), permissions)
+
+
+def slowly(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield chunks in pieces, as a slow disk takes them, so that a kill can fall between them."""
+    for chunk in chunks:
+        step = len(chunk) // PIECES + 1
+        for at in range(0, len(chunk), step):
+            yield chunk[at : at + step]
+            sleep(WRITING / PIECES)
+
+
+def executed(arguments: list[str]) -> int:
+    """Run a command line in a process of its own, from the start of the interpreter."""
+    code = "from attn_cli.__main__ import entry; entry()"
+    return os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "-c", code, *arguments])
+
+
+def ended(process: int) -> int:
+    """Wait for a process; return its exit status, negative for a signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def is_writing(process: int, out: Path) -> bool:
+    """Wait until a file is beside the output, or that is another; return whether it comes to that.
+
+    What is another at once is written in its place: a fault.
+    """
+    options = os.WEXITED | os.WNOHANG | os.WNOWAIT  # it is still to be waited for
+    while os.waitid(os.P_PID, process, options) is None:
+        if len(os.listdir(out.parent)) > 1 or out.stat().st_size != len(OLD):
+            return True
+        sleep(WRITING / 100)
+    return False
+
+
+def kills(name: str, count: int, random: Random, folder: Path) -> Found:
+    """Kill the command that writes a format so many times; we are in `folder`."""
+    target, arguments = command_lines()["csv" if name == "start" else name]
+    run = executed if name == "start" else forked
+    outputs = folder / "out"
+    outputs.mkdir()
+    out = outputs / target
+    line = [*arguments, "-o", str(out)]
+    found = Found(name)
+    times = []
+    for _ in range(3):  # the first one reads what the others have in memory
+        out.write_bytes(OLD)
+        begun = perf_counter()
+        status = ended(run(line))
+        times.append(perf_counter() - begun)
+        if status:
+            found.faults.append(f"exit status {status} without a kill")
+            return found
+    new = out.read_bytes()
+    for at in range(count):
+        number = SIGNALS[at % len(SIGNALS)]
+        out.write_bytes(OLD)
+        os.ftruncate(2, 0)
+        process = run(line)
+        if at // len(SIGNALS) % 2:
+            found.counts["killed while writing"] += is_writing(process, out)
+            sleep(random.uniform(0, WRITING))
+        else:
+            sleep(random.uniform(0, sorted(times)[1]))
+        os.kill(process, number)
+        status = ended(process)
+        for fault in _faults(found, outputs, target, new, number, status):
+            found.faults.append(f"{number.name} {at}: {fault}")
+    return found
+
+
+def _faults(
+    found: Found, outputs: Path, target: str, new: bytes, number: signal.Signals, status: int
+) -> Iterator[str]:
+    """Yield what is wrong after a kill, and count what there is; remove what SIGKILL has left."""
+    content = (outputs / target).read_bytes()
+    if content not in (OLD, new):
+        yield f"{target} has {len(content)} bytes, neither the old ones nor the new ones"
+    found.counts["old" if content == OLD else "new"] += 1
+    found.counts["over before the kill"] += status == 0
+    if status not in (0, -number, 128 + number):
+        yield f"exit status {status}"
+    if status == 0 and content != new:
+        yield "exit status 0, and the file is not the new one"
+    if status and os.fstat(2).st_size:
+        yield "something was said"
+    left = [each for each in outputs.iterdir() if each.name != target]
+    if left and number != signal.SIGKILL:
+        yield f"{left[0].name} stays"
+    found.counts["unfinished left by SIGKILL"] += len(left)
+    for each in left:
+        each.unlink()
+
+
+def hunt(names: list[str], count: int, seed: int) -> list[Found]:
+    """Kill the commands of these formats, in a new folder, with what they say in a file there."""
+    results = []
+    screen = os.dup(2)
+    with tempfile.TemporaryDirectory() as path:
+        os.chdir(path)
+        said = os.open("said", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        os.dup2(said, 2)
+        try:
+            inputs(Path(path))
+            for name in names:
+                found = kills(name, count, Random(f"{seed} {name}"), Path(path))
+                results.append(found)
+                print(found, flush=True)
+                for fault in found.faults[:10]:
+                    print(f"  {fault}", flush=True)
+                for each in (Path(path) / "out").iterdir():
+                    each.unlink()
+                (Path(path) / "out").rmdir()
+        finally:
+            os.dup2(screen, 2)
+            os.chdir("/")
+    return results
+
+
+def main(arguments: list[str]) -> int:
+    """Kill as asked for; return the exit status."""
+    every = [*command_lines(), "start"]
+    parser = argparse.ArgumentParser(prog="make kills", description=__doc__)
+    parser.add_argument("--kills", type=int, default=200, help="of each format (200)")
+    parser.add_argument("--seed", type=int, help="of the moments (a new one)")
+    parser.add_argument("--only", action="append", choices=every)
+    asked = parser.parse_args(arguments)
+    seed = SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
+    results = hunt(asked.only or every, asked.kills, seed)
+    faults = sum(len(found.faults) for found in results)
+    print(f"seed {seed}: {asked.kills} kills of each of {len(results)} formats, {faults} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
