@@ -21,12 +21,15 @@ NAMES = [
     "tensor2tensor", "annotated-transformer",
 ]  # fmt: skip
 KEYS = {
-    "mask.true_means", "causal", "window", "order", "mask_fill", "empty_rows", "scale_placement",
+    "mask.true_means", "mask.axes", "causal", "window", "order", "mask_fill", "empty_rows",
+    "scale_placement",
     "grouping", "axes", "rope.interleaved", "past.rotated",
     "alibi.slopes", "alibi.form", "positions.layout",
     "precision.scaled", "precision.scores", "precision.softmax", "precision.weighted_sum",
 }  # fmt: skip
 
+LAST, BATCH = "[[query, key], [head, query, key]]", "[[query, key], [batch, query, key]]"
+PADDING = "[[batch, key]]"
 WIDE = "at least float32"
 NONE = ("-",)
 CAP, LATE, SUM = "[softcap, bias, mask]", "[bias, mask, softcap]", "[bias, softcap, mask]"
@@ -62,7 +65,7 @@ def test_a_knob_has_several_answers_and_a_default_among_them(name: str) -> None:
     assert len(knob.values) == len(knob.answers) > 1
     assert all(knob.values.values())
     assert knob.question.endswith("?")
-    if name in {"mask.true_means", "causal", "window", "past.rotated"}:
+    if name in {"mask.true_means", "mask.axes", "causal", "window", "past.rotated"}:
         assert knob.default is None
     else:
         assert text(knob.default) in knob.values
@@ -72,6 +75,7 @@ def test_a_knob_has_several_answers_and_a_default_among_them(name: str) -> None:
 CORE = ("torch", "flash-attn", "onnx@1.21", "onnx@1.22", "onnx")
 TABLE: dict[str, tuple[str, ...]] = {
     "mask.true_means": ("attend", "attend", "attend", "attend", "attend"),
+    "mask.axes": (LAST, PADDING, LAST, LAST, LAST),
     "causal": ("top-left", "bottom-right", "top-left", "top-left", "cache"),
     "window": ("-", "previous", "-", "-", "previous"),
     "order": ("-", CAP, LATE, CAP, CAP),
@@ -96,6 +100,13 @@ OTHERS: dict[str, dict[str, str]] = {
     "mask.true_means": {
         "attend": "hf-eager jax@0.10.0 jax keras x-transformers gemma-2 annotated-transformer",
         "ignore": "torch-mha opennmt",
+    },
+    "mask.axes": {
+        LAST: "jax@0.10.0 jax",
+        BATCH: "keras opennmt annotated-transformer",
+        "[[query, key], [batch*head, query, key]]": "torch-mha",
+        "[[batch, key], [head, query, key]]": "x-transformers",
+        PADDING: "hf-eager gemma-2",
     },
     "causal": {
         "top-left": "jax@0.10.0 jax keras xformers",

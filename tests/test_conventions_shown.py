@@ -73,6 +73,11 @@ def test_only_rows_that_differ_then_what_only_some_have() -> None:
     shown = compared("torch", "flash-attn", "onnx")
     rows = {row.knob.name: list(map(text, row.values.values())) for row in shown.differences}
     assert rows == {
+        "mask.axes": [
+            "[[query, key], [head, query, key]]",
+            "[[batch, key]]",
+            "[[query, key], [head, query, key]]",
+        ],
         "causal": ["top-left", "bottom-right", "cache"],
         "scale_placement": ["scores", "query", "split"],
         "precision.scaled": ["at least float32", "at least float32", "dtype"],

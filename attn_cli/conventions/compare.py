@@ -9,6 +9,7 @@ from attn_cli.conventions.examples import EXAMPLES, Example
 from attn_cli.conventions.knobs import KNOBS, Knob, Plain, text
 from attn_cli.conventions.preset import Preset
 from attn_cli.dataclass import dataclass
+from attn_cli.errors import AttnError
 
 # (problem, steps) -> the values of each step as nested lists
 Compute = Callable[[Mapping[str, Plain], tuple[str, ...]], dict[str, Plain]]
@@ -81,10 +82,7 @@ def _examples(row: Row, compute: Compute) -> Iterator[Shown]:
     for example in EXAMPLES[row.knob.name]:
         shown = Shown(
             example,
-            {
-                name: compute({**example.problem, "like": name}, example.steps)
-                for name in row.values
-            },
+            {name: _result(example, name, compute) for name in row.values},
         )
         told = [pair for pair in together if shown.tells_apart(*pair)]
         if told:
@@ -92,3 +90,11 @@ def _examples(row: Row, compute: Compute) -> Iterator[Shown]:
         together = [pair for pair in together if pair not in told]
         if not together:
             return
+
+
+def _result(example: Example, name: str, compute: Compute) -> dict[str, Plain]:
+    """Return what an example gives like one preset; "refused" if it cannot read the problem."""
+    try:
+        return compute({**example.problem, "like": name}, example.steps)
+    except AttnError:
+        return dict.fromkeys(example.steps, "refused")

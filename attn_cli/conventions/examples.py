@@ -30,6 +30,29 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "mask.true_means": (
         Example(problem={**_ALIKE, "mask": {"values": [[True, False], [False, True]]}}),
     ),
+    "mask.axes": (
+        # Two batch entries of two queries and two keys.
+        Example(
+            problem={
+                "query": [[[1], [1]]] * 2,
+                "key": [[[1], [1]]] * 2,
+                "value": [[[1], [3]]] * 2,
+                "score": "dot",
+                "mask": {"values": [[0, -INF], [0, 0]]},
+            }
+        ),
+        # Two batch entries of two heads, each of one query and two keys.
+        Example(
+            problem={
+                "query": [[[1, 1]]] * 2,
+                "key": [[[1, 1], [1, 1]]] * 2,
+                "value": [[[1, 1], [3, 3]]] * 2,
+                "score": "dot",
+                "heads": 2,
+                "mask": {"values": [[[0, -INF]], [[0, 0]]]},
+            }
+        ),
+    ),
     "causal": (
         Example(problem={**_ONE_QUERY, "key": [[1], [1]], "causal": True}),
         Example(problem={**_ONE_QUERY, "key": [[1], [1]], "causal": True, "key_lengths": 2}),

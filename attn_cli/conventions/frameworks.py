@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from attn_cli.conventions.knobs import Plain
-from attn_cli.conventions.preset import AT_LEAST_FLOAT32, CAP_FIRST, MINUS_INF, Preset
+from attn_cli.conventions.preset import (
+    AT_LEAST_FLOAT32,
+    AXES_BY_BATCH,
+    AXES_FROM_THE_LAST,
+    AXES_OF_BOTH,
+    AXES_OF_PADDING,
+    AXES_OF_PADDING_AND_HEADS,
+    CAP_FIRST,
+    MINUS_INF,
+    Preset,
+)
 
 TORCH = Preset(
     name="torch",
@@ -11,6 +21,7 @@ TORCH = Preset(
     version="2.5 and later",
     settings={
         "mask.true_means": "attend",
+        "mask.axes": AXES_FROM_THE_LAST,
         "causal": "top-left",
         "mask_fill": MINUS_INF,
         "empty_rows": "zero",
@@ -45,6 +56,7 @@ TORCH_MHA = Preset(
     version="2.13",
     settings={
         "mask.true_means": "ignore",
+        "mask.axes": AXES_OF_BOTH,
         "mask_fill": MINUS_INF,
         "empty_rows": "nan",
         "scale_placement": "query",
@@ -72,6 +84,7 @@ FLASH_ATTN = Preset(
     version="2.1 and later",
     settings={
         "mask.true_means": "attend",
+        "mask.axes": AXES_OF_PADDING,
         "causal": "bottom-right",
         "window": "previous",
         "order": CAP_FIRST,
@@ -110,6 +123,7 @@ FLASH_ATTN = Preset(
 
 _JAX_SETTINGS: dict[str, Plain] = {
     "mask.true_means": "attend",
+    "mask.axes": AXES_FROM_THE_LAST,
     "causal": "top-left",
     "window": "both",
     "mask_fill": {"value": "0.7 lowest float32", "how": "select"},
@@ -162,6 +176,7 @@ KERAS = Preset(
     version="3, of 2026",
     settings={
         "mask.true_means": "attend",
+        "mask.axes": AXES_BY_BATCH,
         "causal": "top-left",
         "window": "band",
         "mask_fill": {"value": -1e9, "how": "select"},
@@ -222,6 +237,7 @@ X_TRANSFORMERS = Preset(
     version="2",
     settings={
         "mask.true_means": "attend",
+        "mask.axes": AXES_OF_PADDING_AND_HEADS,
         "causal": "end",
         "window": "previous",
         "order": ["bias", "softcap", "mask"],

@@ -3,7 +3,7 @@
 A knob has the name of the key of a problem that sets it: `alibi.form` is `form` in `alibi`. Its
 values are written as they stand in a problem, but for three that only a preset can set: how a bare
 number as `window` is read, the alignment `cache`, and the types `dtype`, `accumulate` and
-`at least float32` of `precision`, which depend on the problem's own type. Four questions have no
+`at least float32` of `precision`, which depend on the problem's own type. Five questions have no
 default, because the systems are split and a wrong guess goes unseen: there attn asks.
 """
 
@@ -83,6 +83,8 @@ def _fill(value: float | str, how: str) -> dict[str, Plain]:
     return {"value": value, "how": how}
 
 
+_PAIRS, _PADDING = ["query", "key"], ["batch", "key"]  # axes of a mask of two
+
 _KNOBS = (
     Knob(
         "mask.true_means",
@@ -90,6 +92,24 @@ _KNOBS = (
         (
             Answer("attend", "the query sees the key"),
             Answer("ignore", "the key is hidden from the query"),
+        ),
+    ),
+    Knob(
+        "mask.axes",
+        "which axes has a mask or bias of two, and of three beside batch and heads?",
+        (
+            Answer(
+                [_PAIRS, ["head", "query", "key"]], "aligned from the last, as arrays broadcast"
+            ),
+            Answer([_PAIRS, ["batch", "query", "key"]], "one for all heads of a batch entry"),
+            Answer(
+                [_PAIRS, ["batch*head", "query", "key"]], "the heads of each batch entry in turn"
+            ),
+            Answer(
+                [_PADDING, ["head", "query", "key"]],
+                "two: keys of each batch entry (padding); three: aligned from the last",
+            ),
+            Answer([_PADDING], "two: keys of each batch entry (padding); three are not read"),
         ),
     ),
     Knob(

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from attn_cli.conventions.preset import CAP_FIRST, MINUS_INF, Preset
+from attn_cli.conventions.preset import (
+    AXES_BY_BATCH,
+    AXES_OF_PADDING,
+    CAP_FIRST,
+    MINUS_INF,
+    Preset,
+)
 
 HF_EAGER = Preset(
     name="hf-eager",
@@ -10,6 +16,7 @@ HF_EAGER = Preset(
     version="5.23",
     settings={
         "mask.true_means": "attend",
+        "mask.axes": AXES_OF_PADDING,
         "causal": "end",
         "window": "keys",
         "mask_fill": {"value": "lowest", "how": "add"},
@@ -76,6 +83,7 @@ GEMMA_2 = Preset(
     version="5.23",
     settings={
         "mask.true_means": "attend",
+        "mask.axes": AXES_OF_PADDING,
         "causal": "end",
         "window": "keys",
         "order": CAP_FIRST,
@@ -132,6 +140,7 @@ OPENNMT = Preset(
     version="3.5",
     settings={
         "mask.true_means": "ignore",
+        "mask.axes": AXES_BY_BATCH,
         "window": "previous",
         "mask_fill": {"value": -1e18, "how": "select"},
         "scale_placement": "query",
@@ -193,6 +202,7 @@ ANNOTATED = Preset(
     version="2022",
     settings={
         "mask.true_means": "attend",
+        "mask.axes": AXES_BY_BATCH,
         "mask_fill": {"value": -1e9, "how": "select"},
         "scale_placement": "scores",
         "precision.scores": "dtype",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from attn_cli.conventions.knobs import Plain
-from attn_cli.conventions.preset import CAP_FIRST, MINUS_INF, Preset
+from attn_cli.conventions.preset import AXES_FROM_THE_LAST, CAP_FIRST, MINUS_INF, Preset
 
 _ONNX_SETTINGS: dict[str, Plain] = {
     "mask.true_means": "attend",
+    "mask.axes": AXES_FROM_THE_LAST,
     "causal": "cache",
     "window": "previous",
     "order": CAP_FIRST,

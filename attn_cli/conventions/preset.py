@@ -29,3 +29,9 @@ class Preset:
 MINUS_INF = {"value": -INF, "how": "select"}
 AT_LEAST_FLOAT32 = "at least float32"
 CAP_FIRST = ["softcap", "bias", "mask"]
+_PAIRS, _PADDING, _HEADS = ["query", "key"], ["batch", "key"], ["head", "query", "key"]
+AXES_FROM_THE_LAST = [_PAIRS, _HEADS]
+AXES_BY_BATCH = [_PAIRS, ["batch", "query", "key"]]
+AXES_OF_BOTH = [_PAIRS, ["batch*head", "query", "key"]]
+AXES_OF_PADDING = [_PADDING]
+AXES_OF_PADDING_AND_HEADS = [_PADDING, _HEADS]

@@ -15,14 +15,14 @@ from attn_cli.core.visible.user import Mask
 from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.read.matrices.casting import cast, rounded
 from attn_cli.read.matrices.document import Document
-from attn_cli.read.matrices.matrix import FILE_KEYS, natural
+from attn_cli.read.matrices.matrix import natural
 from attn_cli.read.matrices.shapes import form
-from attn_cli.read.matrices.spread import ScoresShape, first
+from attn_cli.read.matrices.spread import Axes, ScoresShape, first
+from attn_cli.read.problem.spreading import axes_of, unwrapped
 from attn_cli.read.text.mappings import mapping
 from attn_cli.read.text.scalars import choice, number, positive
 
 LOWEST = re.compile(rf"(?:(?P<part>\S+) )?lowest(?: (?P<type>{'|'.join(FLOAT_TYPES)}))?$")
-MASK_KEYS = ("values", *FILE_KEYS, "true_means")
 
 
 def read_mask(
@@ -33,7 +33,12 @@ def read_mask(
         return None, []
     from attn_cli.core.visible.user import Mask
 
-    array, true_means, path = _read(document, document.tree["mask"], ("mask",))
+    root: Path = ("mask",)
+    node, path, keys = unwrapped(document.tree["mask"], root, ("true_means",), "true_means: attend")
+    array = natural(document, node, path)
+    true_means = None
+    if "true_means" in keys:
+        true_means = choice(keys["true_means"], (*root, "true_means"), ("attend", "ignore"))
     if not array.size:
         raise AttnError(f"{dotted(path)} is empty: its shape is {form(array.shape)}", path=path)
     flags = array.dtype.kind == "b" or (array.dtype.kind in "iu" and _zero_or_one(array))
@@ -44,9 +49,11 @@ def read_mask(
         true_means = str(conventions.get("mask.true_means"))
     elif flags:
         raise _undecided(array, path)
-    array, warnings = _filled_up(array, path, shape, true_means)
+    axes, warnings = axes_of(keys, root, array, shape, conventions)
+    array, filled = _filled_up(array, path, shape, true_means, axes)
+    warnings += filled
     if true_means is not None:
-        visible = shape.spread(array.astype(np.bool_) == (true_means == "attend"), path)
+        visible = shape.spread(array.astype(np.bool_) == (true_means == "attend"), path, axes)
         return Mask(visible, None, "the mask attends", not visible.all()), warnings
     if np.isnan(array).any() or np.isposinf(array).any():
         at = first(np.isnan(array) | np.isposinf(array))
@@ -66,8 +73,9 @@ def read_mask(
     type_ = precision.scores
     added = cast(np.where(visible, array, 0), path, type_.read_as, finite=True)
     added = rounded(added, path, type_, finite=True)
-    numbers = shape.spread(added, path) if added.any() else None
-    return Mask(shape.spread(visible, path), numbers, "mask > -inf", not visible.all()), warnings
+    numbers = shape.spread(added, path, axes) if added.any() else None
+    visible = shape.spread(visible, path, axes)
+    return Mask(visible, numbers, "mask > -inf", not visible.all()), warnings
 
 
 def _not_allowed(document: Document) -> str:
@@ -89,12 +97,20 @@ def _undecided(array: AnyArray, path: Path) -> AttnError:
 
 
 def _filled_up(
-    array: AnyArray, path: Path, shape: ScoresShape, true_means: str | None
+    array: AnyArray,
+    path: Path,
+    shape: ScoresShape,
+    true_means: str | None,
+    axes: Axes | None,
 ) -> tuple[AnyArray, list[str]]:
     """Return a mask that has fewer keys than there are with "ignore" behind it, as ONNX has it."""
     axis = -2 if shape.columns else -1
+    if axes is not None:
+        if "key" not in axes or array.ndim != len(axes):
+            return array, []
+        axis = axes.index("key") - len(axes)
     others = array.take([0], axis=axis) if array.ndim >= -axis else array
-    if array.ndim < -axis or not 1 < array.shape[axis] < shape.n_k or not shape.fits(others):
+    if array.ndim < -axis or not 1 < array.shape[axis] < shape.n_k or not shape.fits(others, axes):
         return array, []
     count = array.shape[axis]
     missing = list(array.shape)
@@ -149,35 +165,6 @@ def _fill(node: Any, path: Path, precision: Precision) -> tuple[float, str]:
             "or lowest float32",
         )
     return value, f"{value:g}"
-
-
-def _read(document: Document, node: Any, path: Path) -> tuple[AnyArray, str | None, Path]:
-    """Return the array as written, what true means where that is said, and the array's path."""
-    if not isinstance(node, dict):
-        return natural(document, node, path), None, path
-    mapping(node, path, MASK_KEYS)
-    true_means = None
-    if "true_means" in node:
-        true_means = choice(node["true_means"], (*path, "true_means"), ("attend", "ignore"))
-    if ("values" in node) == ("file" in node):
-        problem = "both values and file" if "values" in node else "neither values nor file"
-        raise AttnError(
-            f"{dotted(path)} has {problem}",
-            path=path,
-            help="write mask: {values: [[...]], true_means: attend} or mask: {file: m.npy, ...}",
-        )
-    if "values" in node:
-        extra = [key for key in ("name", "transpose") if key in node]
-        if extra:
-            raise AttnError(
-                f"{dotted((*path, extra[0]))} belongs to a file, but values are written out",
-                path=(*path, extra[0]),
-                at_key=True,
-            )
-        values = (*path, "values")
-        return natural(document, node["values"], values), true_means, values
-    file = {key: value for key, value in node.items() if key != "true_means"}
-    return natural(document, file, path), true_means, path
 
 
 def _zero_or_one(array: AnyArray) -> bool:

@@ -12,6 +12,7 @@ from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.matrices.matrix import is_one_value
 from attn_cli.read.matrices.spread import ScoresShape
 from attn_cli.read.problem.sources import Sources
+from attn_cli.read.problem.spreading import read_axes
 from attn_cli.read.text.mappings import mapping, refuse_unknown_parameters
 from attn_cli.read.text.scalars import choice, finite, integer, number, positive, word
 
@@ -120,7 +121,7 @@ def read_dropout(sources: Sources, shape: ScoresShape) -> Dropout | None:
     node, path = sources.document.tree.get("dropout"), ("dropout",)
     if node is None:
         return None
-    keys = mapping(node, path, ("mask", "p"))
+    keys = mapping(node, path, ("mask", "p", "axes"))
     if "mask" not in keys:
         raise AttnError(
             "dropout.mask is missing: a calculator draws no random numbers",
@@ -140,4 +141,5 @@ def read_dropout(sources: Sources, shape: ScoresShape) -> Dropout | None:
             path=(*path, "p"),
             help="p is the part of the weights that is dropped; the others are divided by 1 - p",
         )
-    return Dropout(shape.spread(mask, place), p)
+    axes = read_axes(keys["axes"], (*path, "axes")) if "axes" in keys else None
+    return Dropout(shape.spread(mask, place, axes), p)

@@ -20,6 +20,7 @@ from attn_cli.read.problem.extent import Extent
 from attn_cli.read.problem.mask import read_fill
 from attn_cli.read.problem.own_positions import read_own_positions
 from attn_cli.read.problem.sources import Sources
+from attn_cli.read.problem.spreading import axes_of, unwrapped
 from attn_cli.read.text.mappings import mapping
 from attn_cli.read.text.scalars import choice, flag, integer, narrowed, positive, word
 
@@ -87,8 +88,9 @@ def _biases(
     if "score_bias" in tree:
         from attn_cli.core.bias.given import ScoreBias
 
-        path: Path = ("score_bias",)
-        written = sources.natural(tree["score_bias"], path)
+        root: Path = ("score_bias",)
+        node, path, keys = unwrapped(tree["score_bias"], root)
+        written = sources.natural(node, path)
         if written.dtype.kind == "f" and not np.isfinite(written).all():
             at = (*path, *first(~np.isfinite(written)))
             raise AttnError(
@@ -97,8 +99,9 @@ def _biases(
                 help="hide keys with a mask"
                 + ("" if sources.finite else "; nonfinite: allow is for Q, K, V and weights"),
             )
-        matrix = sources.numbers(tree["score_bias"], path)
-        found.append(ScoreBias(shape.spread(matrix, path)))
+        matrix = sources.numbers(node, path)
+        axes, _ = axes_of(keys, root, matrix, shape, sources.conventions)
+        found.append(ScoreBias(shape.spread(matrix, path, axes)))
     if "alibi" in tree:
         alibi = _alibi(sources, tree["alibi"], shape, extent, standing)
         found += [] if alibi is None else [alibi]
