@@ -75,6 +75,7 @@ TORCH_MHA = Preset(
         "need_weights=False is scaled_dot_product_attention: rows that see no key are 0",
         "is_causal is a hint beside attn_mask, which says itself where the queries stand",
         "add_zero_attn is normalize: softmax1, off by one",
+        "in 16 bits a mask of numbers is added before the scores are rounded, here after that",
     ),
 )
 
@@ -194,7 +195,10 @@ KERAS = Preset(
         "keras PR #21149 (rows that see no key), PR #22814 (sliding_window)",
     ),
     notes=(
-        "in float16 the fill is -3e4",
+        "in float16 the fill is -3e4; the weights of hidden keys are set to 0 after the softmax, "
+        "which shows where scores are below the fill",
+        "the scale is rounded to the type of the query: in bfloat16 1/sqrt(5) is 0.447265625, "
+        "so with 16 bits give scale",
         "keras.layers.Attention is another: it subtracts 1e9 (65504 in float16) where keys are "
         "hidden, and scales by a learnt number or not at all",
         "return_attention_scores=False may go to the backend's own fused attention",

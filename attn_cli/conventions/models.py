@@ -58,7 +58,7 @@ GPT_OSS = Preset(
         "empty_rows": "zero",
         "scale_placement": "scores",
         "precision.scores": "dtype",
-        "precision.softmax": "dtype",
+        "precision.softmax": "accumulate",
         "precision.weighted_sum": "dtype",
         "grouping": "interleave",
         "rope.interleaved": False,
@@ -73,7 +73,9 @@ GPT_OSS = Preset(
         "neither scaled nor masked, and rows sum to less than 1",
         "with a sink a row that sees no key is well defined: weights 0",
         "always causal, with as many queries as keys; every other layer has a window",
-        "transformers hides with finfo.min instead, and gives the softmax the same type",
+        "torch's softmax of 16 bits runs in float32 inside, and its result is rounded",
+        "transformers hides with finfo.min instead, and in 16 bits rounds the scores once more, "
+        "less the largest of their row",
     ),
 )
 
@@ -143,6 +145,7 @@ OPENNMT = Preset(
         "mask.axes": AXES_BY_BATCH,
         "window": "previous",
         "mask_fill": {"value": -1e18, "how": "select"},
+        "empty_rows": "uniform",
         "scale_placement": "query",
         "precision.scaled": "dtype",
         "precision.scores": "dtype",

@@ -16,9 +16,12 @@ NARROW: dict[str, Any] = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
 TYPES = (*DTYPES, *NARROW)
 # Parts of the sums in these tests are about this large.
 FLOOR = 2.0**-4
-# Units in the last place where scores too are of 16 bits: sums in another order put a score near
-# 4 on the other side of a tie, and its weight is then 4 units larger or smaller.
-ROUNDED_SCORES = 4
+# Units in the last place where scores too are of 16 bits. Sums in another order put a score on the
+# other side of a tie: one below 8 moves by up to 4 units of 1, and its weight by as many of its own
+# twice over, where that lies low between two powers of two.
+ROUNDED_SCORES = 8
+# And where three operations are rounded one by one there, which are one step here.
+ROUNDED_STEPS = 2 * ROUNDED_SCORES
 
 
 def agrees(here: Any, there: Any, tolerance: float) -> None:

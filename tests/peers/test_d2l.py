@@ -10,8 +10,9 @@ import torch
 
 import attn_cli
 from tests.peers import agree
-from tests.peers.agree import ROUNDED_SCORES, TYPES, agrees, narrowed, normal
+from tests.peers.agree import ROUNDED_SCORES, ROUNDED_STEPS, TYPES, agrees, narrowed, normal
 from tests.peers.imported import absent
+from tests.peers.tensors import array, tensor
 
 # The module draws and loads images too.
 with absent(
@@ -27,15 +28,6 @@ sizes = pytest.mark.parametrize(("n_q", "n_k"), [(7, 13), (13, 7), (7, 7)])
 def qkv(dtype: str, n_q: int, n_k: int, d: int = D_K) -> list[np.ndarray]:
     shapes = ((BATCH, n_q, d), (BATCH, n_k, d), (BATCH, n_k, D_V))
     return narrowed(dtype, *normal(n_q * n_k, *shapes))
-
-
-def tensor(dtype: str, each: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(each).to(getattr(torch, dtype))
-
-
-def array(each: torch.Tensor) -> np.ndarray:
-    values: np.ndarray = each.detach().double().numpy()
-    return values
 
 
 def check(
@@ -108,7 +100,7 @@ def test_additive(dtype: str, lengths: Any) -> None:
     problem: dict[str, Any] = {"score": {"function": "additive", "W1": W_q.T, "W2": W_k.T, "v": v}}
     problem |= {} if lengths is None else {"key_lengths": lengths}
     # In 16 bits the sum of both projections, tanh and its product with v are rounded one by one.
-    check(dtype, layer, inputs, lengths, problem, 4 * ROUNDED_SCORES)
+    check(dtype, layer, inputs, lengths, problem, ROUNDED_STEPS)
 
 
 @types
@@ -152,6 +144,6 @@ def test_several_heads(dtype: str, heads: int) -> None:
             }
         )  # fmt: skip
         # Projections of 16 bits come before the scores, and may be rounded the other way too.
-        units = 4 * ROUNDED_SCORES
+        units = ROUNDED_STEPS
         agree.near(record["weights"], seen[at], dtype, units)
-        agree.near(record["output"], output[at], dtype, 4 * units)
+        agree.near(record["output"], output[at], dtype, 2 * units)
