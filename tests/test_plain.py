@@ -1,0 +1,41 @@
+"""The definition on one page is what is computed: every convention, and any of them at once."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from attn_cli.core import plain
+from attn_cli.core.problem import Request
+from attn_cli.core.run import run
+from attn_cli.read.matrices.document import from_mapping
+from attn_cli.read.problem.schema import read_problem
+from tests.conventions.cases import PROBLEMS
+from tests.conventions.strategies import problems
+
+
+def agree(keys: dict[str, Any]) -> None:
+    problem = read_problem(from_mapping(keys))
+    record = run(problem, Request(steps=("weights", "context")))
+    with np.errstate(all="ignore"):
+        for lead in product(*map(range, problem.lead)):
+            weights, context = plain.attention(problem, lead)
+            for name, values in (("weights", weights), ("context", context)):
+                step = (
+                    record[name].swapaxes(-1, -2) if problem.layout == "columns" else record[name]
+                )
+                np.testing.assert_array_equal(step[lead], values, err_msg=f"{name} {lead}")
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_each_convention(case: str) -> None:
+    agree(PROBLEMS[case])
+
+
+@given(problems())
+def test_any_conventions_at_once(problem: dict[str, Any]) -> None:
+    agree(problem)
