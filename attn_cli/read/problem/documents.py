@@ -128,7 +128,7 @@ def _ids(
                 path=place,
                 help="write the document of each, such as [0, 0, 1]",
             )
-        words = [word(item, (*place, n)) for n, item in enumerate(row)]
+        words = [word(_whole(item), (*place, n)) for n, item in enumerate(row)]
         if len(words) != count:
             raise AttnError(
                 f"{dotted(place)} has {_count(len(words), 'id', 'ids')}, but there "
@@ -139,6 +139,11 @@ def _ids(
         found.append([names.setdefault(name, len(names)) for name in words])
     _refuse_entries(len(found), path, extent)
     return np.broadcast_to(np.array(found, dtype=np.intp), (extent.entries, count))
+
+
+def _whole(item: Any) -> Any:
+    """Return 2 for 2.0: ids in an array of floats are those in an array of whole numbers."""
+    return int(item) if isinstance(item, float) and item.is_integer() else item
 
 
 def _packed(

@@ -66,6 +66,12 @@ def _plain(
     document: Document, node: Any, path: Path, extent: Extent, axis: tuple[str, int]
 ) -> Integers:
     """Return positions (1, n) or (batch, n)."""
+    if isinstance(node, dict) and set(ROWS) & set(node):
+        raise AttnError(
+            f"{dotted(path)} is a mapping of rows, expected one list of positions",
+            path=path,
+            help=_SECTIONS if path[0] == "rope" else _ONE,
+        )
     array = whole_numbers(document, node, path)
     symbol, count = axis
     if array.shape == (count,):
@@ -77,9 +83,7 @@ def _plain(
         path,
         array,
         _expected(extent, (symbol,), (count,), both=False),
-        "three rows of positions go with sections and sections_layout"
-        if sections
-        else "write one position for each, or one list per batch entry",
+        _SECTIONS if sections else _ONE,
     )
 
 
@@ -116,6 +120,8 @@ def _three(
     raise _misshapen(path, array, _expected(extent, (3, symbol), (3, count), both=True), _NAMED)
 
 
+_ONE = "write one position for each, or one list per batch entry"
+_SECTIONS = "three rows of positions go with sections and sections_layout"
 _NAMED = (
     "write {temporal: [...], height: [...], width: [...]}, each one list or one per batch entry"
 )
