@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from attn_cli.errors import AttnError
+from attn_cli import AttnError, compute
 from attn_cli.read.text.events import Quoted, parse
 
 REFUSED = {
@@ -110,3 +110,28 @@ def test_sixteen_levels_are_read(form: int, library: str) -> None:
 def test_a_number_of_many_digits_is_no_limit_of_the_language() -> None:
     digits = "1" * 5000
     assert parse(f"x: {digits}", "p.yaml") == {"x": digits}
+
+
+def nested(levels: int, kind: type) -> object:
+    """Lists, tuples or mappings from Python, so many levels deep."""
+    node: object = 1
+    for _ in range(levels):
+        node = {"a": node} if kind is dict else kind([node])
+    return node
+
+
+@pytest.mark.parametrize("kind", [list, tuple, dict])
+@pytest.mark.parametrize("key", ["embeddings", "weights", "mask", "score"])
+def test_problems_from_python_have_the_same_limit(key: str, kind: type) -> None:
+    with pytest.raises(AttnError) as caught:
+        compute({"embeddings": [[1.0]], key: nested(5000, kind)})
+    refused = caught.value
+    if kind is dict or key in {"embeddings", "mask"}:
+        assert refused.message == "nested more than 16 levels deep"
+        assert len(refused.path) == 16
+    assert refused.path[0] == key
+
+
+def test_a_number_from_python_that_is_too_long_for_a_word() -> None:
+    with pytest.raises(AttnError, match=r"tokens\[0\] has too many digits for a word"):
+        compute({"embeddings": [[1.0]], "tokens": [10**5000]})

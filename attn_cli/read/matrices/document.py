@@ -22,6 +22,7 @@ from attn_cli.read.matrices.files import Inputs, name_of
 from attn_cli.read.matrices.foreign import foreign
 from attn_cli.read.matrices.tables import decode
 from attn_cli.read.text.broken import LINE_ENDS
+from attn_cli.read.text.depth import MAX_DEPTH, too_deep
 from attn_cli.read.text.events import Node, find, parse_kindly
 from attn_cli.read.text.meant import SYNONYMS
 from attn_cli.read.text.scalars import kind_of
@@ -219,6 +220,8 @@ def _plain(node: Any, path: Path) -> Node:
     An array of words becomes a list, and one without axes the number, the flag or the word in it.
     """
     if isinstance(node, Mapping):
+        if len(path) >= MAX_DEPTH:
+            raise too_deep(path)
         return {key: _plain(value, (*path, str(key))) for key, value in node.items()}
     if not hasattr(node, "__array__") or isinstance(node, type):
         return node

@@ -18,6 +18,7 @@ from attn_cli.read.matrices.files import unchanged
 from attn_cli.read.matrices.foreign import foreign
 from attn_cli.read.matrices.shapes import form
 from attn_cli.read.matrices.tables import DELIMITERS, read_table
+from attn_cli.read.text.depth import MAX_DEPTH, too_deep
 from attn_cli.read.text.events import Quoted
 from attn_cli.read.text.scalars import flag, kind_of, numbers, shown, whole, word
 
@@ -221,6 +222,8 @@ def _only_name(archive: Archive, file: str, path: Path) -> str:
 
 def _nested(items: list[Any], path: Path) -> AnyArray:
     """Return nested lists as an array; raise AttnError with the path of the first odd item."""
+    if len(path) >= MAX_DEPTH:
+        raise too_deep(path)
     if not items:
         raise AttnError(f"{dotted(path)} is empty", path=path, help="write at least one number")
     if set(map(type, items)) <= {str, Quoted}:

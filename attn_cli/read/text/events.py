@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 
 from attn_cli.errors import AttnError, Path, Where
 from attn_cli.read.text.broken import LINE_ENDS, Mark, fault, foreign, late_mark, readable
+from attn_cli.read.text.depth import MAX_DEPTH, too_deep
 from attn_cli.read.text.printed import NOTE, with_commas
 from attn_cli.read.text.slips import glued, slip
 
 Node = Any  # dict[str, Node] | list[Node] | str; from Python also numbers, booleans, arrays
-
-MAX_DEPTH = 16  # the deepest legal place is mask.values with four axes
 
 
 class Span(NamedTuple):
@@ -287,12 +286,7 @@ class _Events:
         if _is(event, "Scalar"):
             return event.value if event.implicit[0] else _quoted(event)
         if len(path) >= MAX_DEPTH:
-            raise self.refuse(
-                f"nested more than {MAX_DEPTH} levels deep",
-                event.start_mark,
-                "a matrix has two levels of brackets, and four at most",
-                path,
-            )
+            raise too_deep(path, self.where(event.start_mark))
         self.opened.append(event)
         node = self.items(path) if _is(event, "SequenceStart") else self.entries(path)
         self.opened.pop()

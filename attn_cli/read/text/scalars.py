@@ -151,7 +151,10 @@ def word(value: Any, path: Path) -> str:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, int | float | np.integer) and not isinstance(value, bool):
-        value = str(value)
+        try:
+            value = str(value)
+        except ValueError:  # Python writes no more than some thousand digits
+            raise AttnError(f"{dotted(path)} has too many digits for a word", path=path) from None
     if not isinstance(value, str):
         raise AttnError(f"{dotted(path)} must be a word, not {kind_of(value)}", path=path)
     if not value and not isinstance(value, Quoted):
