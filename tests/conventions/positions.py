@@ -118,8 +118,8 @@ class Documents:
         return rank(self.keys, j) - self.before(self.keys[j])
 
     def last(self) -> int:
-        """The largest position of a key that is there; -1 if none is."""
-        return max(map(self.key, range(self.start, self.end)), default=-1)
+        """The largest position of a key, also of one beyond key_lengths."""
+        return max(map(self.key, range(len(self.keys))))
 
 
 class Positions:

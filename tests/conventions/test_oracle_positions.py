@@ -290,7 +290,7 @@ def test_the_last_key_of_alibi() -> None:
     sides = {"query": [0, 1, 1, 1], "key": [0, 1, 1, 1]}
     assert biases(4, 4, alibi=last, documents=sides)[0] == [-2, -2, -1, 0]
     short = {"documents": sides, "key_lengths": 3, "causal": "top-left"}
-    assert biases(4, 4, alibi=last, **short)[0] == [-1, -1, 0, 1]
+    assert biases(4, 4, alibi=last, **short)[0] == [-2, -2, -1, 0]
     own = {**last, "positions": {"query": [0], "key": [3, 9, 5]}}
     assert biases(1, 3, alibi=own) == [[-6, 0, -4]]
 

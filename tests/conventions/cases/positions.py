@@ -85,6 +85,15 @@ POSITIONS: Cases = {
         },
     ),
     "documents, last_key": (FOUR, {"documents": _SIDES, "causal": "bottom-right", "alibi": _LAST}),
+    "documents, last_key, key_lengths": (
+        FOUR,
+        {
+            "documents": _SIDES,
+            "causal": "bottom-right",
+            "alibi": _LAST,
+            "key_lengths": [4, 6],
+        },
+    ),
     "documents, relative_bias": (
         FOUR,
         {
