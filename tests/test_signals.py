@@ -13,7 +13,7 @@ import pytest
 
 from attn_cli.errors import ExitStatus
 from tests.conftest import SAMPLES
-from tests.processes import ROOT
+from tests.processes import started
 
 LOVE = str(SAMPLES / "love_coding.yaml")
 Q = b"2.0,1.0,2.0\n0.0,1.0,0.0\n2.0,2.0,2.0\n"  # X W_q of it, by hand
@@ -25,29 +25,17 @@ ENDING = {
 LIMIT = 60  # seconds after which a child that hangs is a failure
 
 
-def signals_at_default() -> None:
-    """In a child: `make test &` and nohup have some ignored, and children inherit that."""
-    for number in (*ENDING, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_DFL)
-
-
 def child(
-    *arguments: str, before: Callable[[], None] = signals_at_default, **streams: object
+    *arguments: str, before: Callable[[], None] | None = None, **streams: object
 ) -> tuple[int, bytes, bytes]:
-    """Run Python in a process of its own; return its status, with what it wrote to pipes."""
+    """Run Python in a process of its own; return its status, with what it wrote to pipes.
+
+    `before` is called in it before Python starts.
+    """
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    process = subprocess.Popen(  # type: ignore[call-overload]
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        preexec_fn=before,  # noqa: PLW1509  (the tests have no threads)
-        **streams,
-    )
-    try:
+    with started([sys.executable, *arguments], preexec_fn=before, **streams) as process:
         out, err = process.communicate(timeout=LIMIT)
         return process.returncode, out or b"", err or b""
-    finally:
-        process.kill()
-        process.wait()
 
 
 # Forks one process for each instruction of writing a file, and sends it a signal there.
@@ -138,7 +126,6 @@ with signals.undone_by_signals(lambda: open({str(tmp_path / "undone")!r}, "w").c
 @pytest.mark.parametrize("number", ENDING)
 def test_a_signal_that_is_ignored_stays_ignored(number: signal.Signals) -> None:
     def ignored() -> None:
-        signals_at_default()
         signal.signal(number, signal.SIG_IGN)
 
     code = f"""
@@ -237,7 +224,6 @@ def test_standard_error_that_cannot_be_written_changes_no_status(name: str) -> N
         assert child(*ATTN, *arguments, stderr=full)[:2] == (expected, out)
 
     def closed() -> None:
-        signals_at_default()
         os.close(2)
 
     assert child(*ATTN, *arguments, before=closed, stderr=None)[:2] == (expected, out)
@@ -254,7 +240,6 @@ def test_standard_error_that_cannot_be_written_changes_no_status(name: str) -> N
 )
 def test_standard_output_that_is_closed_is_an_error(arguments: tuple[str, ...]) -> None:
     def closed() -> None:
-        signals_at_default()
         os.close(1)
 
     status, _, err = child(*ATTN, *arguments, before=closed, stdout=None)
@@ -265,21 +250,29 @@ def test_standard_output_that_is_closed_is_an_error(arguments: tuple[str, ...]) 
 
 
 def test_no_file_takes_the_number_of_a_closed_stream(tmp_path: Path) -> None:
-    """With 1 and 2 closed the file that is written would be 1, and all talk would go into it."""
+    """With 2 closed the file that is written would be 2, and what a library says would be in it."""
 
     def closed() -> None:
-        signals_at_default()
-        os.close(0)
-        os.close(1)
         os.close(2)
 
     out = tmp_path / "out.csv"
-    asked = ("compute", LOVE, "--check", "q=[[7]]", "--only", "q", "-o", str(out))
-    assert child(*ATTN, *asked, before=closed, stdout=None, stderr=None)[0] == 2
-    hidden = ("--set", "mask=[[-inf, -inf, -inf]]")  # which is warned of
-    good = ("compute", LOVE, *hidden, "--only", "weights", "-o", str(out))
-    assert child(*ATTN, *good, before=closed, stdout=None, stderr=None)[0] == 0
-    assert out.read_bytes() == 3 * b"0.0,0.0,0.0\n"
+    code = f"""
+import os, sys
+from attn_cli.cli import write
+replace = write._replace
+def talking(target, chunks, permissions):
+    def said():
+        for chunk in chunks:
+            os.write(2, b"talk")
+            yield chunk
+    replace(target, said(), permissions)
+write._replace = talking
+sys.argv = ["attn", "compute", {LOVE!r}, "--only", "q", "-o", {str(out)!r}]
+from attn_cli.__main__ import entry
+entry()
+"""
+    assert child("-c", code, before=closed, stderr=None)[0] == 0
+    assert out.read_bytes() == Q
 
 
 def test_an_error_as_json_whose_reader_has_gone() -> None:
