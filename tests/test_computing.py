@@ -15,6 +15,7 @@ import pytest
 
 from attn_cli.cli import progress
 from attn_cli.core.problem import Request
+from attn_cli.errors import ExitStatus
 from tests.conftest import Attn
 from tests.processes import ATTN, read_terminal, started
 from tests.tiled import loaded
@@ -32,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("long")
     rng = np.random.default_rng(1)
     for side in "qkv":
-        np.save(path / f"{side}.npy", rng.normal(size=(N, 2)).astype(np.float32))
+        np.save(path / f"{side}.npy", rng.normal(size=(N, 2)))  # float64: no note
         large = np.zeros((1 << 17, 64), np.float32)
         np.save(path / f"large_{side}.npy", large)
     return path
@@ -97,8 +98,18 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
-def test_ctrl_c_ends_at_once_and_leaves_no_file(folder: Path, threads: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("threads", "number", "status"),
+    [
+        ("1", signal.SIGINT, ExitStatus.INTERRUPTED),
+        ("2", signal.SIGINT, ExitStatus.INTERRUPTED),
+        ("2", signal.SIGTERM, ExitStatus.TERMINATED),
+        ("1", signal.SIGHUP, ExitStatus.HUNG_UP),
+    ],
+)
+def test_a_signal_ends_at_once_and_leaves_no_file(
+    folder: Path, threads: str, number: signal.Signals, status: int, tmp_path: Path
+) -> None:
     """Hours of work, interrupted as soon as its temporary file is there: in the middle of it."""
     said = [*arguments(folder, "large_"), "--threads", threads, "-o", str(tmp_path / "out.npy")]
     with started([*ATTN, *said], stderr=subprocess.PIPE) as process:
@@ -106,7 +117,7 @@ def test_ctrl_c_ends_at_once_and_leaves_no_file(folder: Path, threads: str, tmp_
             assert process.poll() is None
             sleep(0.01)
         sleep(0.3)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate()
-    assert (process.returncode, err) == (130, b"")
+    assert (process.returncode, err) == (status, b"")
     assert names(tmp_path) == set()
