@@ -66,16 +66,18 @@ class AttnError(Exception):
         self.help = help
 
     def __str__(self) -> str:
-        parts = (_cut(printable(self.message)), self._place(), self._advice())
-        return "\n".join(part for part in parts if part)
+        return self._lines()
 
     def report(self, columns: int | None = None) -> str:
         """Return the lines that a terminal shows: error, place, quoted line with caret, help.
 
         The quoted line is cut to the columns that there are.
         """
-        parts = (printable(self.message), self._place(columns), self._advice())
-        return "error: " + "\n".join(part for part in parts if part)
+        return f"error: {self._lines(columns)}"
+
+    def _lines(self, columns: int | None = None) -> str:
+        parts = (_cut(printable(self.message)), self._place(columns), self._advice())
+        return "\n".join(part for part in parts if part)
 
     def as_document(self) -> dict[str, object]:
         """Return the value of `error` in a JSON document."""

@@ -112,6 +112,13 @@ def test_a_number_of_many_digits_is_no_limit_of_the_language() -> None:
     assert parse(f"x: {digits}", "p.yaml") == {"x": digits}
 
 
+@pytest.mark.parametrize("text", ["{}: 1", "x: {{{}: 1}}", '{{"{}": 1}}', "x: 1\n{}: 2"])
+def test_a_key_has_an_end(text: str, library: str) -> None:
+    assert parse(text.format("k" * 1000), "p.yaml")
+    with pytest.raises(AttnError, match="not YAML: a key has at most 1024 characters"):
+        parse(text.format("k" * 1100), "p.yaml")
+
+
 def nested(levels: int, kind: type) -> object:
     """Lists, tuples or mappings from Python, so many levels deep."""
     node: object = 1

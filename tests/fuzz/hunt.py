@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from time import monotonic
+from time import monotonic, process_time
 from typing import NamedTuple
 
 from tests.fuzz.judge import SECONDS, WRITTEN, Fault, fault
@@ -43,13 +43,15 @@ class Hunt:
     reader: str
     inputs: int = 0
     seconds: float = 0.0
+    processor: float = 0.0  # seconds of it, which other work on the machine does not change
     findings: dict[str, Path] = field(default_factory=dict)  # kind of fault -> the saved input
 
     @property
     def line(self) -> str:
         """The counts, as a line of a table."""
         rate = self.inputs / self.seconds if self.seconds else 0.0
-        counts = f"{self.inputs:9} inputs {rate:9.0f} a second"
+        own = self.inputs / self.processor if self.processor else 0.0
+        counts = f"{self.inputs:9} inputs {rate:7.0f} a second ({own:.0f} of the processor)"
         return f"{self.reader:18} {counts} {len(self.findings):4} findings"
 
 
@@ -69,7 +71,7 @@ def hunt(
 ) -> Hunt:
     """Judge the inputs of these numbers until that is true; save each new kind of fault."""
     found = Hunt(reader.name)
-    begun = monotonic()
+    begun, processor = monotonic(), process_time()
     folder = folder.absolute()
     with (
         TemporaryDirectory(prefix=PREFIX, dir=MEMORY) as work,
@@ -92,6 +94,7 @@ def hunt(
                     folder, reader, (seed, number), data, small, wrong
                 )
             found.seconds = monotonic() - begun
+            found.processor = process_time() - processor
             if until(found):
                 break
     return found

@@ -51,9 +51,14 @@ def lines_of_table(
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         lines = [(reader.line_num, cells) for cells in reader if cells]
-    except csv.Error as error:
+    except csv.Error:  # in words of our own: Python's change
         where = Where(name, reader.line_num, 1, _line(text, reader.line_num))
-        raise AttnError(f"{name} is no table: {error}", where=where) from None
+        raise AttnError(
+            f"{name} is no table: line {reader.line_num} cannot be split into fields",
+            where=where,
+            help="close every quote, write a quote inside quotes twice, and keep each field under "
+            f"{csv.field_size_limit()} characters",
+        ) from None
     if not lines:
         raise AttnError(f"{name} is empty", path=path)
     width = len(lines[0][1])

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from attn_cli.dataclass import dataclass
 
+LONGEST_KEY = 1024  # YAML 1.2, section 7.4.2
 GENERAL = "check brackets, quotes, colons and indentation at and before this place"
 LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those of YAML 1.1
 # What YAML 1.1 does not count among its characters (section 5.1).
@@ -119,7 +120,9 @@ def _between_tokens(text: str, mark: Any, opened: list[Any]) -> Fault:
     """Return the fault of a token that cannot stand where it does."""
     rest = text[mark.index :]
     inner = opened[-1] if opened else None
-    if inner is not None and inner.flow_style and rest.startswith(";"):
+    if rest.startswith(":") and _long_key(text[: mark.index]):
+        found = Fault(f"a key has at most {LONGEST_KEY} characters", mark, "shorten the key")
+    elif inner is not None and inner.flow_style and rest.startswith(";"):
         found = Fault("';' parts no rows", mark, "write ',' between them: [[1, 0], [0, 1]]")
     elif inner is not None and inner.flow_style:
         found = Fault(_in_brackets(rest, inner), mark)
@@ -138,6 +141,11 @@ def _between_tokens(text: str, mark: Any, opened: list[Any]) -> Fault:
     else:
         found = Fault("a key is expected here, as in 'key: value'", mark)
     return found
+
+
+def _long_key(before: str) -> bool:
+    """Whether a text ends in what is too long for a key that has no '? ' before it."""
+    return len(re.split(r"[\n,{\[]", before[-2 * LONGEST_KEY :])[-1]) > LONGEST_KEY
 
 
 def _in_brackets(rest: str, inner: Any) -> str:
