@@ -94,6 +94,7 @@ def compute(
         problem = read_problem(from_mapping(problem))
     elif not isinstance(problem, Problem):
         problem = read_problem(read_document(os.fspath(problem), Inputs(limit=memory_limit)))
+    problem = problem.named(batch)
     request = Request(
         steps=None if steps is None else (steps,) if isinstance(steps, str) else tuple(steps),
         rows=None if query_token is None else (find_token(problem.query_tokens, query_token),),

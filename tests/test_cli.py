@@ -101,6 +101,8 @@ EFFECTS: dict[str, list[str]] = {
     "key": ["--key", "k.npy"],
     "value": ["--value", "v.npy"],
     "tokens": ["--tokens", "a b c"],
+    "tokens_file": ["--tokens-file", "words.txt"],
+    "key_tokens_file": ["--key-tokens-file", "words.txt"],
     "lower": ["--lower", "--tokens", "A B c"],
     "score": ["--score", "scaled"],
     "scale": ["--scale", "2"],
@@ -212,6 +214,8 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "key": (LOVE, f"{LOVE} --key q.npy"),
         "value": (LOVE, f"{LOVE} --value short.npy"),
         "tokens": (LOVE, f"{LOVE} --tokens 'a b c'"),
+        "tokens_file": (LOVE, f"{LOVE} --tokens-file list.txt"),
+        "key_tokens_file": (LOVE, f"{LOVE} --key-tokens-file list.txt"),
         "lower": (LOVE, f"{LOVE} --lower"),
         "score": (LOVE, f"{LOVE} --score scaled"),
         "scale": (LOVE, f"{LOVE} --scale 2"),
@@ -298,6 +302,7 @@ def test_every_option_changes_something(
     rng = np.random.default_rng(1)
     heads = {n: rng.normal(size=(2, 3, 4, 5)) for n in "qkv"}
     np.savez("heads.npz", **heads)  # type: ignore[arg-type]
+    Path("words.txt").write_text("a\nb\nc\n")
     np.savez("large.npz", embeddings=rng.normal(size=(40, 40)))
     for side, shape in {"q": (2, 4), "k": (3, 4), "v": (3, 2)}.items():
         np.save(f"{side}.npy", rng.normal(size=shape))

@@ -98,6 +98,11 @@ def write_wrong_files() -> None:
     Path("labels.tsv").write_text("\ta\tb\nr\t1\t2\ns\t3\tx\n")
     Path("ragged.csv").write_text("1,2\n3\n")
     Path("nothing.csv").write_text("\n")
+    Path("two.txt").write_text("[CLS]\ncat\n")
+    Path("gap.txt").write_text("the\n\ncat\n")
+    Path("empty.txt").write_text("\n")
+    Path("numbers.json").write_text("[1, 2, 3]")
+    Path("three.json").write_text('[["a", "b", "c"], ["d", "e", "f"], ["g", "h", "i"]]')
     tensors = b'{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
     Path("m.safetensors").write_bytes(len(tensors).to_bytes(8, "little") + tensors + bytes(4))
     with zipfile.ZipFile("m.pt", "w") as archive:

@@ -35,6 +35,7 @@ ONE_HEAD = f"heads: 1\n{SQUARE}"
 
 # Option -> the problem without it, and its value.
 CASES: dict[str, tuple[str, str]] = {
+    "--key-tokens": (SQUARE, "[a, b, c]"),
     "--positions": (WORDS, "sinusoidal"),
     "--weights": (WORDS, "{value: [[2], [3], [5], [7]]}"),
     "--biases": (WORDS, "{value: [1, 2, 3, 4]}"),

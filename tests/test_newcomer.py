@@ -514,3 +514,74 @@ def test_narrow_inputs_are_noted_once_on_a_terminal(dtype: str, tmp_path: Path) 
         [sys.executable, "-m", "attn_cli", *problem], capture_output=True, check=False, cwd=tmp_path
     )
     assert in_pipe.stderr == b""
+
+
+TOKENS = ["[CLS]", "the cat", ".", "\u2581sat", " ", "[SEP]"]
+
+
+@pytest.mark.parametrize("form", ["lines", "crlf", "json", "suffixless json"])
+def test_tokens_of_a_file_are_never_split(form: str, tmp_path: Path, attn: Attn) -> None:
+    path = tmp_path / ("t.json" if form == "json" else "t.txt")
+    end = "\r\n" if form == "crlf" else "\n"
+    lines = "".join(f"{token}{end}" for token in TOKENS)
+    text = json.dumps(TOKENS) if "json" in form else lines
+    path.write_bytes(text.encode())
+    rows = [[at, 1] for at in range(len(TOKENS))]
+    (tmp_path / "p.yaml").write_text(f"embeddings: {rows}\ntokens: {{file: {path.name}}}\n")
+    for arguments in (
+        ["compute", tmp_path / "p.yaml"],
+        ["compute", "--query", str(rows), "--key", str(rows), "--value", str(rows),
+         "--tokens-file", path],
+    ):  # fmt: skip
+        ran = attn(*arguments, "-f", "json")
+        assert (ran.status, ran.err) == (0, "")
+        assert json.loads(ran.out)["tokens"] == {"query": TOKENS, "key": TOKENS}
+
+
+@pytest.mark.parametrize("text", ["[CLS]\n", "[1]\n", "[]\n", '["a", 1]\n', "[" * 100_000])
+def test_a_line_that_begins_with_a_bracket_may_be_a_token(
+    text: str, tmp_path: Path, attn: Attn
+) -> None:
+    (tmp_path / "t.txt").write_text(text)
+    one = ["--query", "[[1]]", "--key", "[[1]]", "--value", "[[1]]"]
+    ran = attn("compute", *one, "--tokens-file", tmp_path / "t.txt", "-f", "json")
+    assert json.loads(ran.out)["tokens"]["query"] == [text.rstrip("\n")]
+
+
+def test_keys_have_tokens_of_their_own(tmp_path: Path, attn: Attn) -> None:
+    (tmp_path / "k.txt").write_text("[PAD]\nchat\n")
+    problem = ["compute", "--query", str(Q), "--key", str(K), "--value", str(V), "-f", "json"]
+    for options in (
+        ["--key-tokens-file", tmp_path / "k.txt"],
+        ["--key-tokens", "['[PAD]', chat]"],
+        ["--set", "key_tokens=['[PAD]', chat]"],
+    ):
+        words = json.loads(attn(*problem, "--tokens", "cat", *options).out)["tokens"]
+        assert words == {"query": ["cat"], "key": ["[PAD]", "chat"]}
+    split = attn(*problem, "--key-tokens", "le chat: noir", "--set", f"key={[[1, 0, 0]] * 3}",
+                 "--set", "value=[[1], [2], [3]]")  # fmt: skip
+    assert json.loads(split.out)["tokens"]["key"] == ["le", "chat", "noir"]
+    past = {"key": [[[[1, 0, 0]]]], "value": [[[[1, 0]]]]}
+    four = {"query": [[Q]], "key": [[K]], "value": [[V]], "past": past, "key_tokens": ["a", "b"]}
+    assert list(compute(four).key_tokens) == ["past 0", "a", "b"]
+
+
+def test_tokens_of_each_batch_entry(tmp_path: Path, attn: Attn) -> None:
+    (tmp_path / "q.json").write_text('[["a"], ["."]]')
+    (tmp_path / "k.json").write_text('[["x y", "z"], ["[PAD]", "[PAD]"]]')
+    problem = [
+        "compute", "--query", str([Q, Q]), "--key", str([K, K]), "--value", str([V, V]),
+        "--tokens-file", tmp_path / "q.json", "--key-tokens-file", tmp_path / "k.json",
+        "-f", "json",
+    ]  # fmt: skip
+    both = json.loads(attn(*problem).out)
+    assert both["tokens"] == {"query": ["0"], "key": ["0", "1"]}
+    first, second = (json.loads(attn(*problem, "--batch", at).out)["tokens"] for at in "01")
+    assert first == {"query": ["a"], "key": ["x y", "z"]}
+    assert second == {"query": ["."], "key": ["[PAD]", "[PAD]"]}
+    assert attn(*problem, "--batch", "1", "--query-token", ".").status == 0
+    assert attn(*problem, "--batch", "0", "--query-token", ".").status == 2
+    same = {"query": [Q, Q], "key": [K, K], "value": [V, V], "tokens": [["a"], ["a"]]}
+    assert list(compute(same).query_tokens) == ["a"]
+    assert list(compute({**same, "tokens": [["a"], ["b"]]}, batch=1).query_tokens) == ["b"]
+    assert list(compute({**same, "tokens": [["a"], ["b"]]}).query_tokens) == ["0"]

@@ -75,7 +75,7 @@ def compute(
         ]  # may fail: before output
         records = (run(each, wanted) for each, wanted in zip(problems, requests, strict=True))
         return deliver_several(records, output)
-    (loaded,) = problems
+    loaded = problems[0].named(steps.batch)
     request = steps.request(loaded, output, resources)
     if not output.quiet:
         _note_narrow(loaded)

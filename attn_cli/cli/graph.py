@@ -141,6 +141,6 @@ def graph(
     from attn_cli.core.run import run
 
     with reading_inputs(output.output, force=output.force, memory=edges.memory) as inputs:
-        loaded = problem.read(keys, inputs)
+        loaded = problem.read(keys, inputs).named(edges.batch)
     record = run(loaded, request, command="graph")
     return output.deliver(graph_of(record, threshold=edges.least, top=edges.top))

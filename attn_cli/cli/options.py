@@ -131,6 +131,13 @@ class ProblemOptions:
     tokens: Annotated[
         Text, _option("Words as one text; - reads them.", "--tokens", metavar="WORDS")
     ] = None
+    tokens_file: Annotated[
+        Text,
+        _option("Words, one per line or in JSON, not split.", "--tokens-file", metavar="FILE"),
+    ] = None
+    key_tokens_file: Annotated[
+        Text, _option("Words of the keys, likewise.", "--key-tokens-file", metavar="FILE")
+    ] = None
     lower: Lower = False
 
     def read(self, keys: KeyOptions, inputs: Inputs) -> Problem:

@@ -21,7 +21,7 @@ from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import Layout, ScoreFunction
 from attn_cli.core.standing import Standing
 from attn_cli.core.visible.base import Lead
-from attn_cli.dataclass import dataclass
+from attn_cli.dataclass import dataclass, replace
 from attn_cli.record import Labels
 
 if TYPE_CHECKING:  # what only some problems have is loaded where it is read
@@ -136,6 +136,7 @@ class Problem:
     token_labels: Labels  # of the rows of embeddings
     query_tokens: Labels
     key_tokens: Labels
+    tokens_of: tuple[tuple[Labels, Labels], ...] = ()  # of each batch entry, if they differ
     layout: Layout
     nonfinite: Literal["refuse", "allow"]
     narrow: tuple[str, ...] = ()  # types of inputs that are narrower than the float64 of no choice
@@ -143,6 +144,16 @@ class Problem:
     conventions: Mapping[str, object]  # knob -> value as resolved, with the name of the preset
     title: str = ""  # which of several sequences this is
     warnings: tuple[str, ...] = ()
+
+    def named(self, batch: int | None) -> Problem:
+        """Return the problem with the labels of a batch entry, if that is chosen and has its own.
+
+        With all entries shown, of which each has its own words, labels are numbers.
+        """
+        if batch is None or not 0 <= batch < len(self.tokens_of):
+            return self
+        queries, keys = self.tokens_of[batch]
+        return replace(self, query_tokens=queries, key_tokens=keys, token_labels=queries)
 
     @property
     def lead(self) -> Lead:

@@ -35,9 +35,19 @@ def apply_options(document: Document, options: Mapping[str, str], sets: Sequence
 
 def put_keys(document: Document, options: Mapping[str, str]) -> None:
     """Put the values of options, key -> text, where they belong."""
-    for key, text in options.items():
-        option = "--lower" if key == "lower" else f"--{key} {printable(text)}"
+    for name, text in options.items():
+        key = name.removesuffix("_file")
+        shown = name.replace("_", "-")
+        option = "--lower" if key == "lower" else f"--{shown} {printable(text)}"
         node: object = Quoted(text) if key == "tokens" else text
+        if name != key:
+            if key in options:
+                raise AttnError(
+                    f"--{key} and --{shown} exclude each other", help="give the words once"
+                )
+            document.replace((key,), {"file": Quoted(text)}, option)
+            document.tree.pop("sequences", None)
+            continue
         if key == "tokens" and text == "-":
             with document.inputs.open("-", "--tokens") as stream:
                 node = Quoted(decode(stream.read(), "standard input"))
@@ -132,7 +142,7 @@ def read_checks(texts: Sequence[str], inputs: Inputs, notes: list[str]) -> dict[
 def refuse_two_readers(file: str | None, options: Mapping[str, str]) -> None:
     """Raise AttnError, before anything is read, where two would read standard input."""
     readers = ["the problem"] if file == "-" else []
-    readers += [f"--{key}" for key, text in options.items() if text == "-"]
+    readers += [f"--{key.replace('_', '-')}" for key, text in options.items() if text == "-"]
     if len(readers) > 1:
         raise twice_from_stdin(readers[0], readers[1])
 
@@ -163,6 +173,9 @@ def _set(document: Document, text: str) -> None:
         document.remove(path)
         return
     named = option.partition(" ")[0] if alone else f"--set {printable(key)}"
+    if alone and path == ("key_tokens",) and not value.lstrip().startswith(("[", "{")):
+        document.replace(path, Quoted(value), option)
+        return
     document.replace(path, _value(value, named, document.notes), option)
 
 

@@ -12,7 +12,7 @@ from attn_cli.core.rules import Rules
 from attn_cli.core.scores import SCORES
 from attn_cli.core.scores.base import ScoreFunction
 from attn_cli.core.stages import Softcap, Stage, hides_for_good
-from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.errors import AttnError, Path
 from attn_cli.read.matrices.document import Document
 from attn_cli.read.matrices.spread import ScoresShape
 from attn_cli.read.problem.after import read_after, read_next_word
@@ -20,6 +20,7 @@ from attn_cli.read.problem.extent import Extent, read_extent
 from attn_cli.read.problem.gate import read_gate
 from attn_cli.read.problem.hiding import read_schemes
 from attn_cli.read.problem.idle import idle_keys
+from attn_cli.read.problem.labels import read_labels
 from attn_cli.read.problem.mask import read_mask
 from attn_cli.read.problem.normalize import (
     read_dropout,
@@ -44,7 +45,6 @@ from attn_cli.read.problem.treatment import note_of_rope, read_treatment
 from attn_cli.read.text.keys import KEYS, TRAIN_KEYS
 from attn_cli.read.text.mappings import mapping
 from attn_cli.read.text.scalars import choice, finite, narrowed, word
-from attn_cli.record import Labels, Numbered
 
 LAYOUTS = ("rows", "columns")
 
@@ -77,7 +77,7 @@ def _problem(document: Document) -> Problem:
     treatment = read_treatment(sources, made.query, made.key, extent, made.past)
     warnings += note_of_rope(tree, rules, treatment)
     warnings += idle_keys(sources, rules, function, (made.heads, len(set(made.key_heads))))
-    query_tokens, key_tokens = _labels(sources, n_q, made)
+    (query_tokens, key_tokens), entries = read_labels(sources, n_q, made)
     return Problem(
         query=made.query,
         key=made.key,
@@ -105,6 +105,7 @@ def _problem(document: Document) -> Problem:
         token_labels=key_tokens if sources.X is not None and "query" in tree else query_tokens,
         query_tokens=query_tokens,
         key_tokens=key_tokens,
+        tokens_of=entries,
         cross="memory" in tree or n_q != made.n_k or ("query" in tree and sources.X is not None),
         layout="columns" if sources.columns else "rows",
         nonfinite="refuse" if sources.finite else "allow",
@@ -226,40 +227,3 @@ def _depth_path(tree: Any) -> Path:
     if "key" in tree:
         return ("key",)
     return ("weights", "key") if "key" in tree.get("weights", {}) else ("weights", "query")
-
-
-def _labels(sources: Sources, n_q: int, made: Projections) -> tuple[Labels, Labels]:
-    """Return the labels of queries and keys: words where there are some, else numbers.
-
-    `tokens` are the rows of embeddings where there are some, else the queries; in self-attention,
-    and where queries and keys are as many, they are both. Keys of the past have no words.
-    """
-    tree, n_k = sources.document.tree, made.value.count
-    tokens, memory_tokens = sources.tokens, sources.memory_tokens
-    of_keys = sources.X is not None and "query" in tree  # embeddings became keys and values
-    rows = n_k if of_keys else n_q
-    if tokens is not None and len(tokens) != rows:
-        if sources.X is not None:
-            raise _count("tokens", ("tokens",), len(tokens), f"embeddings have {_rows(rows)}")
-        raise _count("tokens", ("tokens",), len(tokens), f"there are {_rows(rows)} of queries")
-    if memory_tokens is not None and len(memory_tokens) != n_k:
-        path = ("memory", "tokens")
-        raise _count("memory.tokens", path, len(memory_tokens), f"memory has {_rows(n_k)}")
-    shared = tokens if of_keys or (n_q == n_k and "memory" not in tree) else None
-    of_queries = tokens if tokens is not None and not of_keys else Numbered(range(n_q))
-    words = memory_tokens or shared
-    if words is not None and made.past is not None:
-        words = (*(f"past {at}" for at in range(made.past.length)), *words)
-    return of_queries, words or Numbered(range(made.n_k))
-
-
-def _rows(count: int) -> str:
-    return f"{count} {'row' if count == 1 else 'rows'}"
-
-
-def _count(name: str, path: Path, words: int, has: str) -> AttnError:
-    return AttnError(
-        f"{name} has {words} {'word' if words == 1 else 'words'}, but {has}",
-        path=path,
-        help=f"{dotted(path)} needs one word a row",
-    )

@@ -18,6 +18,7 @@ from attn_cli.read.matrices.document import Document
 from attn_cli.read.matrices.lookup import WordTable, read_word_table
 from attn_cli.read.matrices.matrix import is_table_file, natural, natural_by_rows
 from attn_cli.read.matrices.shapes import Shapes, form, row_or_column
+from attn_cli.read.matrices.token_files import read_entries
 from attn_cli.read.problem.sides import LETTERS
 from attn_cli.read.text.keys import PROJECTED
 from attn_cli.read.text.mappings import mapping
@@ -42,9 +43,11 @@ class Sources:
         self.weights = mapping(tree.get("weights", {}), ("weights",), PROJECTED)
         self.biases = mapping(tree.get("biases", {}), ("biases",), PROJECTED)
         lower = "lower" in tree and flag(tree["lower"], ("lower",))
-        self.tokens = self.memory_tokens = None
-        if "tokens" in tree:
-            self.tokens = read_tokens(tree["tokens"], ("tokens",), lower=lower)
+        self.memory_tokens: tuple[str, ...] | None = None
+        self.token_entries, self.key_entries = (
+            read_entries(self.document, tree[name], (name,), lower=lower) if name in tree else ()
+            for name in ("tokens", "key_tokens")
+        )
         if "tokens" in self.memory:
             path = ("memory", "tokens")
             self.memory_tokens = read_tokens(self.memory["tokens"], path, lower=lower)
@@ -56,6 +59,11 @@ class Sources:
         self._read: dict[Path, AnyArray] = {}
         self._given: dict[str, Source] = {}
         self.narrow: set[str] = set()  # types of inputs that are narrower than float64
+
+    @property
+    def tokens(self) -> tuple[str, ...] | None:
+        """The words of queries, or of embeddings, if they are the same in all batch entries."""
+        return self.token_entries[0] if len(self.token_entries) == 1 else None
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 KEYS = {
-    "tokens": "list of words, or one string: letters, digits, marks, _, and ' or - inside a word",
+    "tokens": "list of words, {file:}, or one string: letters, digits, marks, _, ' or - in a word",
+    "key_tokens": "words of the keys, as tokens are of the queries",
     "sequences": "several tokens, computed one after the other, instead of tokens",
     "lower": "true: tokens in lower case",
     "embeddings": "X, one row a token (n x d); or a mapping word -> vector",
