@@ -255,14 +255,3 @@ def test_ids_in_arrays_of_floats_are_those_of_whole_numbers() -> None:
     )
     assert (found["visible"] == 0).any()
     np.testing.assert_array_equal(found["visible"], expected["visible"])
-
-
-@pytest.mark.parametrize("rotated", [True, False])
-@pytest.mark.parametrize("rope", [{}, {"rope": False}])
-def test_rotated_without_rope_is_noted(rotated: bool, rope: Mapping) -> None:
-    """It changes no number, and may be meant for keys that queries from elsewhere meet."""
-    problem = {**EQUAL, "past": {**CACHE, "rotated": rotated}, **rope}
-    record = attn_cli.compute(problem)
-    assert record.warnings == ("past.rotated has no effect: there is no rope",)
-    bare = attn_cli.compute({**EQUAL, "past": CACHE})
-    np.testing.assert_array_equal(record["output"], bare["output"])

@@ -142,6 +142,13 @@ def _rotated(sources: Sources, keys: Mapping[str, Any], path: Path) -> bool:
     turned = not is_false(tree.get("rope", False))
     if "rotated" in keys:
         rotated = flag(keys["rotated"], (*path, "rotated"))
+        if not turned:
+            raise AttnError(
+                "past.rotated says whether rope has turned the keys, and there is no rope",
+                path=(*path, "rotated"),
+                at_key=True,
+                help="leave it out, or add rope",
+            )
         conventions.override("past.rotated", rotated)
         return rotated
     decided = conventions.get("past.rotated")

@@ -78,7 +78,7 @@ def _of_rules(
 
 
 def _of_types(tree: Mapping[str, Any], conventions: Conventions) -> list[tuple[str, str]]:
-    """Return idle keys of precision and of the past, each with the reason."""
+    """Return idle keys of precision, each with the reason."""
     found = []
     if tree.get("scale_placement", conventions.get("scale_placement")) == "scores":
         why = "it is the type of scaled q and k, and scale_placement: scores scales the scores"
@@ -89,7 +89,6 @@ def _of_types(tree: Mapping[str, Any], conventions: Conventions) -> list[tuple[s
         found.append(("precision.norm", "there is neither qk_norm nor layer_norm"))
     if not _is_asked(tree, "rope"):
         found.append(("precision.rope", "there is no rope"))
-        found.append(("past.rotated", "there is no rope"))
     return found
 
 
