@@ -6,8 +6,8 @@ otherwise.
 
 Every second kill is at any moment of the command, the others soon after a file appears beside the
 output. Commands are run in forks of one process that has imported everything, so that moments fall
-into their work, and their files are written slowly; `start` is a whole process, from the start of
-the interpreter on.
+into their work, and their files are written slowly; `start` is a whole process, from our first
+instruction on: before that an interpreter ends with a traceback of its own.
 """
 
 from __future__ import annotations
@@ -116,9 +116,17 @@ def slowly(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def executed(arguments: list[str]) -> int:
-    """Run a command line in a process of its own, from the start of the interpreter."""
-    code = "from attn_cli.__main__ import entry; entry()"
-    return os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "-c", code, *arguments])
+    """Run a command line in a process of its own, from behind the interpreter's own start on."""
+    ready = Path("ready")
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); open('ready', 'w').close(); "
+        "from attn_cli.__main__ import entry; entry()"
+    )
+    process = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "-c", code, *arguments])
+    while not ready.exists():
+        sleep(WRITING / 100)
+    ready.unlink()
+    return process
 
 
 def ended(process: int) -> int:
