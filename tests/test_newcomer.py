@@ -585,3 +585,47 @@ def test_tokens_of_each_batch_entry(tmp_path: Path, attn: Attn) -> None:
     assert list(compute(same).query_tokens) == ["a"]
     assert list(compute({**same, "tokens": [["a"], ["b"]]}, batch=1).query_tokens) == ["b"]
     assert list(compute({**same, "tokens": [["a"], ["b"]]}).query_tokens) == ["0"]
+
+
+@pytest.mark.parametrize("axes", ["bhsd", "bshd"])
+@pytest.mark.parametrize("kv_heads", [2, 4])
+def test_heads_of_four_axes_are_joined_for_a_projection_of_all(axes: str, kv_heads: int) -> None:
+    rng = np.random.default_rng(3)
+    batch, heads, n_q, n_k, d, d_v, d_out = 2, 4, 3, 7, 5, 11, 13
+    q = rng.normal(size=(batch, heads, n_q, d))
+    k, v = (rng.normal(size=(batch, kv_heads, n_k, width)) for width in (d, d_v))
+    W, b = rng.normal(size=(heads * d_v, d_out)), rng.normal(size=d_out)
+    scores = q @ np.repeat(k, heads // kv_heads, 1).swapaxes(-1, -2) / np.sqrt(d)
+    weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    context = weights @ np.repeat(v, heads // kv_heads, 1)
+    joined = context.swapaxes(1, 2).reshape(batch, n_q, heads * d_v)
+
+    def laid(array: Any) -> Any:
+        return array if axes == "bhsd" else array.swapaxes(1, 2)
+
+    given_ = {"query": laid(q), "key": laid(k), "value": laid(v), "axes": axes}
+    problem = {**given_, "weights": {"output": W}, "biases": {"output": b}}
+    record = compute(problem)
+    np.testing.assert_allclose(record["concat"], joined, rtol=1e-12)
+    np.testing.assert_allclose(record["output"], joined @ W + b, rtol=1e-11)
+    by_tiles = compute(problem, steps=["output"], tile=(2, 3), threads=2)
+    np.testing.assert_allclose(by_tiles["output"], joined @ W + b, rtol=1e-11)
+    apart = compute({**given_, "weights": {"output": W[:d_v]}})
+    np.testing.assert_allclose(apart["output"], laid(context @ W[:d_v]), rtol=1e-11)
+
+
+@pytest.mark.parametrize("written", ["s.npy", "s.csv", "all.npz#s", "{slopes: s.npy}"])
+def test_slopes_of_alibi_come_from_a_file(written: str, tmp_path: Path, attn: Attn) -> None:
+    slopes = np.array([0.5, 0.25])
+    np.save(tmp_path / "s.npy", slopes)
+    np.savez(tmp_path / "all.npz", s=slopes)
+    (tmp_path / "s.csv").write_text("0.5,0.25\n")
+    path = tmp_path / "p.yaml"
+    problem = f"query: {[[1, 2, 3, 4]] * 3}\nkey: {[[1, 0, 0, 1]] * 3}\nvalue: {[[1, 2]] * 3}\n"
+    path.write_text(f"{problem}heads: 2\ncausal: true\nalibi: {written}\n")
+    ran = attn("compute", path, "-f", "json")
+    assert (ran.status, ran.err) == (0, "")
+    steps = json.loads(ran.out)["steps"]
+    bias = np.array(steps["biased"]["values"]) - np.array(steps["scores"]["values"])
+    distance = np.arange(3) - np.arange(3)[:, None]
+    np.testing.assert_allclose(bias, -slopes[:, None, None] * abs(distance), atol=1e-12)

@@ -58,6 +58,16 @@ def _written(document: Document, node: Any, path: Path, *, whole: bool) -> Sourc
 _FORMS = "write nested lists, or the path of a .npy, .npz, .csv or .tsv file"
 
 
+def names_file(node: Any) -> bool:
+    """Return whether a node names the file of an array, by its suffix or as {file: ...}."""
+    if isinstance(node, dict):
+        return "file" in node
+    if not isinstance(node, str):
+        return False
+    base, mark, _ = node.rpartition("#")
+    return os.path.splitext(base if mark else node)[1].lower() in SUFFIXES
+
+
 _CALL = re.compile(r"(?:\w+\.)*(?:array|asarray|matrix|tensor|Tensor|Array|Parameter)\s*\(")
 _ORDERS = ("causal", "lower", "tril", "triangular", "subsequent", "look_ahead", "autoregressive")
 

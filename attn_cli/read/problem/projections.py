@@ -77,8 +77,18 @@ def read_projections(sources: Sources, *, needed: bool) -> Projections:
     past = read_past(sources, value.batch, kv_count, with_keys=key is not None)
     if past is not None:
         sources.shapes.fix("n_k", value.count + past.length, "past.value and value")
-    joined = bool(count and not apart)
+    joined = bool(count) and (not apart or _fits_joined(sources, count))
     return Projections(query, key, value, past, count, key_heads, joined, heads_last)
+
+
+def _fits_joined(sources: Sources, heads: int | None) -> bool:
+    """Return whether weights.output is for the contexts of all heads side by side, and no other."""
+    if "output" not in sources.weights or heads is None:
+        return False
+    shape = sources.natural(sources.weights["output"], ("weights", "output")).shape
+    d_in = shape[1 if sources.columns else 0] if len(shape) == 2 else None
+    d_v = sources.shapes.size("d_v")
+    return d_v is not None and d_in == heads * d_v != d_v
 
 
 def _projection(sources: Sources, side: Side, heads: Heads, *, needed: bool) -> Projection | None:

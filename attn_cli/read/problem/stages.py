@@ -15,6 +15,8 @@ from attn_cli.core.standing import Standing
 from attn_cli.core.visible.base import Scheme
 from attn_cli.core.visible.user import Mask
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.read.matrices.document import Member
+from attn_cli.read.matrices.matrix import names_file
 from attn_cli.read.matrices.spread import ScoresShape, first
 from attn_cli.read.problem.extent import Extent
 from attn_cli.read.problem.mask import read_fill
@@ -118,7 +120,7 @@ def _alibi(
 
     path: Path = ("alibi",)
     conventions = sources.conventions
-    if isinstance(node, list | tuple | np.ndarray):
+    if isinstance(node, list | tuple | np.ndarray | Member) or names_file(node):
         keys: Any = {"slopes": node}
     elif isinstance(node, dict):
         keys = mapping(node, path, ("slopes", "form", "positions"))
@@ -132,7 +134,7 @@ def _alibi(
         conventions.override("alibi.form", form)
     named = keys.get("slopes", conventions.get("alibi.slopes"))
     heads = shape.heads or 1
-    if isinstance(named, str):
+    if isinstance(named, str) and not names_file(named):
         kind = choice(named, (*path, "slopes"), tuple(SLOPES))
         if "slopes" in keys:
             conventions.override("alibi.slopes", kind)
