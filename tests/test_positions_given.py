@@ -135,6 +135,23 @@ def test_from_files_options_and_python(case: str, attn: Attn, tmp_path: Path) ->
     same({name: record[name] for name in record.steps}, expected)
 
 
+def test_numbers_with_commas_and_files_as_options(attn: Attn, tmp_path: Path) -> None:
+    base = THREE | RIGHT | {"rope": True}
+    path, ids = as_yaml(base, tmp_path), tmp_path / "ids.npy"
+    for value in ("2,4", "[2, 4]"):
+        ran = attn("compute", path, "--key-start", value, "-f", "json")
+        same(steps_of(ran), attention(base | {"key_start": [2, 4]}))
+    written = [[0, 0, 1, 1, 1, 2, 2], [0, 1, 0, 1, 0, 1, 0]]
+    np.save(ids, written)
+    ran = attn("compute", path, "--documents", ids, "-f", "json")
+    same(steps_of(ran), attention(base | {"documents": written}))
+    for side, values in PLACES.items():
+        np.save(tmp_path / f"{side}.npy", values)
+    places = f"{{query: {tmp_path}/query.npy, key: {tmp_path}/key.npy}}"
+    ran = attn("compute", path, "--rope", f"{{positions: {places}}}", "-f", "json")
+    same(steps_of(ran), attention(base | {"rope": {"positions": PLACES}}))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_arrays_of_numpy(case: str) -> None:
     def arrays(node: Any) -> Any:
