@@ -32,7 +32,10 @@ THREE: Mapping = {"query": Q, "key": K, "value": V}
 EQUAL: Mapping = {"query": Q, "key": normal(B, H, N_Q, D), "value": normal(B, H, N_Q, D_V)}
 CACHE = {"key": normal(B, H, PAST, D), "value": normal(B, H, PAST, D_V)}
 RIGHT: Mapping = {"causal": "bottom-right"}
-PLACES = {"query": [4, 0, 9, 2, 2], "key": [[0, 1, 2, 3, 0, 1, 2], [9, 8, 7, 6, 5, 4, 4]]}
+PLACES: dict[str, Any] = {
+    "query": [4, 0, 9, 2, 2],
+    "key": [[0, 1, 2, 3, 0, 1, 2], [9, 8, 7, 6, 5, 4, 4]],
+}
 ROWS = {"query": [[1, 2, 3, 4, 4]] * 2 + [[0, 5, 1, 1, 2]], "key": [[*range(7)]] * 3}
 NAMED = {
     "query": {"temporal": [0, 1, 2, 3, 4], "height": [5, 5, 5, 0, 0], "width": [1, 0, 1, 0, 1]},
