@@ -36,6 +36,7 @@ def by_formula(
     slopes: Any = None,
     softcap: float = 0,
     sinks: Any = None,
+    first: int = 0,
 ) -> np.ndarray:
     query, key, value = (each.astype(np.float64) for each in inputs)
     output = np.zeros((*query.shape[:2], D_V))
@@ -49,7 +50,7 @@ def by_formula(
                     s = softcap * np.tanh(s / softcap) if softcap else s
                     s -= 0 if slopes is None else slopes[head] * abs(at - j)
                     hidden = causal and j > at
-                    hidden |= 0 <= window[0] < at - j or 0 <= window[1] < j - at
+                    hidden |= (0 <= window[0] < at - j and j >= first) or 0 <= window[1] < j - at
                     end.append(-np.inf if hidden else s)
                 top = max(end, default=-np.inf)
                 if top == -np.inf:
@@ -98,6 +99,15 @@ def test_window(
     left, right = window
     problem = {"window": {"left": left, "right": right}, "causal": causal}
     check(dtype, queries, keys, problem, window=window, causal=causal)
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_first_keys_pass_the_left_bound_alone(
+    dtype: str, queries: list[int], keys: list[int], first: int
+) -> None:
+    """sink_token_length, of each document."""
+    problem = {"window": {"left": 0, "right": 1}, "sink_tokens": first}
+    check(dtype, queries, keys, problem, window=(0, 1), first=first)
 
 
 @pytest.mark.parametrize("causal", [False, True])
