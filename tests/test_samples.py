@@ -187,6 +187,25 @@ def test_print_a_sample_and_compute_it(name: str, attn: Attn) -> None:
     assert from_stdin.out == attn("compute", SAMPLES / "love_coding.yaml").out
 
 
+def test_a_copy_replaces_no_file_that_is_another(tmp_path: Path, attn: Attn) -> None:
+    assert attn("samples", "--copy", tmp_path).status == 0
+    assert attn("samples", "--copy", tmp_path).status == 0  # they are the same
+    mine, gone = tmp_path / "love_coding.yaml", tmp_path / "bank.yaml"
+    mine.write_text("mine: 1\n")
+    gone.unlink()
+    ran = attn("samples", "--copy", tmp_path)
+    assert ran.status == 2
+    assert ran.err == (
+        f"error: {mine} would be replaced\n"
+        "help: name a new folder, or add --force to replace what is there\n"
+    )
+    assert mine.read_text() == "mine: 1\n"
+    assert not gone.exists()
+    assert attn("samples", "--copy", tmp_path, "--force").status == 0
+    assert mine.read_text() == (SAMPLES / "love_coding.yaml").read_text()
+    assert gone.exists()
+
+
 def test_copy_the_samples(tmp_path: Path, attn: Attn) -> None:
     assert attn("samples", "--copy", tmp_path / "a" / "b").status == 0
     copied = sorted(path.name for path in (tmp_path / "a" / "b").iterdir())

@@ -20,6 +20,9 @@ def samples(
         str | None,
         typer.Option("--copy", metavar="FOLDER", help="Copy all of them, arrays included."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files that are no longer as they were copied.")
+    ] = False,
 ) -> int:
     """List the sample problems, print one, or copy them all into a folder.
 
@@ -31,7 +34,7 @@ def samples(
     if copy is not None:
         if name is not None:
             raise AttnError("--copy takes all samples, so it goes with no name")
-        _copy(copy)
+        _copy(copy, force=force)
     elif name is not None:
         write_stdout(shipped.text(name))
     else:
@@ -41,10 +44,28 @@ def samples(
     return ExitStatus.DONE
 
 
-def _copy(folder: str) -> None:
+def _copy(folder: str, *, force: bool) -> None:
+    """Copy all samples; raise AttnError, before any is, if that would replace what is another."""
+    copies = {os.path.join(folder, path.name): path.read_bytes() for path in shipped.files()}
+    others = [] if force else [path for path in copies if _is_another(path, copies[path])]
+    if others:
+        raise AttnError(
+            f"{', '.join(others)} would be replaced",
+            help="name a new folder, or add --force to replace what is there",
+        )
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise AttnError(f"{folder} cannot be made: {error.strerror}") from None
-    for path in shipped.files():
-        write_file(os.path.join(folder, path.name), path.read_bytes())
+    for name, data in copies.items():
+        write_file(name, data)
+
+
+def _is_another(path: str, data: bytes) -> bool:
+    """Whether there is a file of that name with anything else in it."""
+    if not os.path.lexists(path):
+        return False
+    if not os.path.isfile(path):
+        return True
+    with open(path, "rb") as stream:
+        return stream.read(len(data) + 1) != data
