@@ -158,9 +158,9 @@ def _usage(error: typer.TyperException) -> AttnError:
     message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "attn"
-    unknown = re.match(r"No such option: (--\S+)$", message)
+    unknown = re.match(r"No such option: (--\S+)", message)
     takes_keys = path.rpartition(" ")[2] in TAKE_KEYS
     near = nearest(unknown[1], OPTIONS) if unknown and takes_keys else None
-    if near is not None:
-        message += f". Did you mean {near}?"
+    if unknown and near is not None:
+        message = f"no such option: {unknown[1]}. Did you mean {near}?"
     return AttnError(message[:1].lower() + message[1:], help=f"{path} --help shows how it is used")

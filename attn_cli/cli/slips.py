@@ -16,6 +16,12 @@ def refuse_slips(arguments: list[str], commands: Container[str]) -> None:
     first = next((a for a in arguments if not a.startswith("-")), "")
     if first and first not in commands:
         _refuse_file(first)
+    for option, key, value in zip(arguments, arguments[1:], arguments[2:], strict=False):
+        if option == "--set" and "=" not in key and not value.startswith("-"):
+            raise AttnError(
+                f"--set needs KEY=VALUE, not '{printable(key)}'",
+                help=f"write --set {printable(key)}={printable(value)}",
+            )
     if arguments[:1] == ["compute"] and "--show" in arguments:
         _refuse_steps_apart(arguments[arguments.index("--show") + 1 :])
 

@@ -229,13 +229,7 @@ def _runs_dry(name: str) -> bool:
 def _cannot_read(name: str, error: Exception, path: Path) -> AttnError:
     shown = printable(name) or "''"
     if isinstance(error, FileNotFoundError):
-        stem = os.path.splitext(os.path.basename(name))[0]
-        near = _neighbour(name)
-        if stem in samples.names():
-            advice = f"it is a sample that is shipped: attn samples {stem} | attn compute -"
-            return AttnError(f"{shown}: there is no such file", path=path, help=advice)
-        advice = f"did you mean '{near}'?" if near else "check the name and the folder"
-        return AttnError(f"{shown}: there is no such file", path=path, help=advice)
+        return AttnError(f"{shown}: there is no such file", path=path, help=_instead(name))
     if isinstance(error, IsADirectoryError):
         if folder_of_a_model(name):
             return AttnError(
@@ -250,6 +244,17 @@ def _cannot_read(name: str, error: Exception, path: Path) -> AttnError:
         return AttnError(f"{shown} cannot be opened", path=path, help=advice)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return AttnError(f"{shown} cannot be read: {reason}", path=path)
+
+
+def _instead(name: str) -> str:
+    """Return what to do about a file that is not there."""
+    stem = os.path.splitext(os.path.basename(name))[0]
+    if stem in samples.names():
+        return f"it is a sample that is shipped: attn samples {stem} | attn compute -"
+    if name.startswith("[") or name.endswith("]"):
+        return "put a list in quotes, which keep it together: --query '[[1, 0]]'"
+    near = _neighbour(name)
+    return f"did you mean '{near}'?" if near else "check the name and the folder"
 
 
 def _neighbour(name: str) -> str | None:

@@ -78,7 +78,8 @@ def _meant(text: str, path: Path) -> str:
         return f"write the brackets alone, without '{text.partition('(')[0]}(' and ')'"
     if path == ("mask",) and folded(text) in _ORDERS:
         return "write causal: true, which hides the keys behind each query, and no mask"
-    if folded(text) in ("none", "null", "~", "false"):
+    needed = path[0] in ("query", "key", "value", "embeddings")
+    if folded(text) in ("none", "null", "~", "false") and not needed:
         return f"leave {dotted(path)} out"
     if text.lstrip().startswith("["):
         return "remove the quotes"

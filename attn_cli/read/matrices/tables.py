@@ -100,6 +100,9 @@ def _fields(count: int) -> str:
     return f"{count} {'field' if count == 1 else 'fields'}"
 
 
+_SEMICOLONS = "part the fields of a .csv file with ',' and write decimals with '.', not ';' and ','"
+
+
 def _converted(
     cells: Cells, labels: int, place: Place, path: Path, convert: Callable[[Cells], Row]
 ) -> Row:
@@ -113,7 +116,9 @@ def _converted(
             f"not '{printable(cells[bad].strip())}'",
             path=path,
             where=place.where(bad + labels),
-            help=error.help
+            help=_SEMICOLONS
+            if ";" in cells[bad]
+            else error.help
             or "a table holds bare numbers; leave its very first cell empty where the first row "
             "and the first column are labels",
         ) from None

@@ -30,7 +30,8 @@ def read_normalizer(sources: Sources, heads: int | None) -> tuple[Normalizer, di
             raise AttnError(
                 "normalize names no function",
                 path=path,
-                help=f"write {{function: NAME, ...}}; there are: {', '.join(NORMALIZERS.names)}",
+                help=_named_alone(node)
+                or f"write {{function: NAME, ...}}; there are: {', '.join(NORMALIZERS.names)}",
             )
         place = (*path, "function")
         function = NORMALIZERS.get(word(node["function"], place), path=place)
@@ -38,6 +39,12 @@ def read_normalizer(sources: Sources, heads: int | None) -> tuple[Normalizer, di
     known = [p.name for p in function.parameters]
     refuse_unknown_parameters(function.name, given, known, path)
     return function, _parameters(sources, function, given, heads)
+
+
+def _named_alone(node: dict[str, Any]) -> str:
+    """Return the advice for a name in braces, `{softmax}`; empty if it is something else."""
+    name = next(iter(node), "")
+    return f"write normalize: {name}" if len(node) == 1 and name in NORMALIZERS.names else ""
 
 
 def _parameters(

@@ -244,6 +244,8 @@ _HINTS = (  # compiled where an error asks for them
     (r"true|false|True|False|yes|no", "write 1 or 0, or true and false in all of the matrix"),
     (r"null|~|None", "write a number, or leave the key out"),
     (r"\.\.\.", "NumPy leaves numbers out of a long print: keep all of them with numpy.save"),
+    (r"one|two|three|four|six|eight|ten", "write it in digits"),
+    (r"[+-]?[\d.]+(\s*,\s+[+-]?[\d.]+)+", "write the row in brackets: [1, 0]"),
     (r"[^;]*;.*", "write each row in brackets of its own: [[1, 0], [0, 1]]"),
     (r"[+-]?[\d.]\S*(\s+[+-]?[\d.]\S*)+", "put commas between the numbers: [1, 0]"),
 )
