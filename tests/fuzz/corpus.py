@@ -53,7 +53,8 @@ PROBLEMS = (
     "next_word: {vocabulary: [the, cat], weights: [[1, 0], [0, 1]], pool: mean}\n",
     "value: [[1, 2], [3, 4]]\nscore: {function: given, scores: [[1, 2], [3, 4]]}\n"
     "layout: columns\n",
-    "query: [[[1, 0], [0, 1]]]\nkey: [[[1, 0], [0, 1]]]\nvalue: [[[1], [2]]]\nkey_start: [1]\n",
+    "query: [[[1, 0], [0, 1]]]\nkey: [[[1, 0], [0, 1]]]\nvalue: [[[1], [2]]]\nkey_start: [1]\n"
+    "tokens: [a, b]\nkey_tokens: [c, d]\n",
     "query: [[[[1, 2, 3, 4]]]]\nkey: [[[[3, 4, 5, 6], [1, 0, 1, 0]]]]\nvalue: [[[[3], [4]]]]\n"
     "past: {key: [[[[1, 1, 2, 2]]]], value: [[[[2]]]], rotated: true}\nscore: scaled\n"
     "rope: {base: 100, positions: {query: [2], key: [0, 1]}}\n",

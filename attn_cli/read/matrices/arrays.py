@@ -231,10 +231,10 @@ def _broken_archive(*more: type[Exception]) -> tuple[type[Exception], ...]:
 
 
 def _reason(error: Exception) -> str:
-    """Return what an error of an archive says, in a line."""
-    if isinstance(error, EOFError):
-        return "its data end before their end"
-    return printable(str(error)) or type(error).__name__
+    """Return what is wrong with an archive in words of our own; those of Python change."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "its parts are not all there, or do not fit together"
 
 
 def _size(archive: zipfile.ZipFile) -> int:
