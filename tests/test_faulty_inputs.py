@@ -148,7 +148,7 @@ RAGGED: dict[str, tuple[dict[str, Any], tuple[object, ...]]] = {  # and the path
     "empty": ({"weights": {"query": [[], []]}}, ("weights", "query")),
     "mask": ({"mask": [[[0], [0, 1]]]}, ("mask", 0, 1)),
     "bias": ({"score_bias": [[1], [2, 3]]}, ("score_bias", 1)),
-    "tokens": ({"tokens": [["a"], ["b", "c"]]}, ("tokens", 0)),
+    "tokens": ({"tokens": [["a"], ["b", "c"]]}, ("tokens",)),  # one list per batch entry
 }
 
 
