@@ -150,7 +150,8 @@ class Problem:
 
         With all entries shown, of which each has its own words, labels are numbers.
         """
-        if batch is None or not 0 <= batch < len(self.tokens_of):
+        index = hasattr(batch, "__index__") and not isinstance(batch, bool)
+        if batch is None or not index or not 0 <= batch < len(self.tokens_of):
             return self
         queries, keys = self.tokens_of[batch]
         return replace(self, query_tokens=queries, key_tokens=keys, token_labels=queries)

@@ -34,8 +34,11 @@ def idle_keys(
 
 
 def _given(tree: Mapping[str, Any], key: str) -> bool:
+    """Whether a key is there and says more than that nothing is wanted, as `prefix: 0` does."""
     first, _, inner = key.partition(".")
     node = tree.get(first)
+    if key in ("prefix", "sink_tokens") and str(node) == "0":
+        return False
     return inner in node if inner and isinstance(node, Mapping) else first in tree and not inner
 
 
