@@ -84,6 +84,36 @@ def test_infinities_and_nan(attn: Attn) -> None:
     )
 
 
+def test_an_answer_with_two_axes_of_one_size_exchanged(attn: Attn, tmp_path: Path) -> None:
+    V = np.arange(1, 2 * 5 * 5 * 7 + 1.0).reshape(2, 5, 5, 7)
+    np.save(tmp_path / "zero.npy", 0 * V)
+    np.save(tmp_path / "v.npy", V)
+    np.save(tmp_path / "bshd.npy", V.transpose(0, 2, 1, 3))
+    np.save(tmp_path / "mixed.npy", V.transpose(0, 2, 1, 3) + np.eye(5)[:, :, None])
+    zero = f"{tmp_path}/zero.npy"
+    line = ["compute", "--query", zero, "--key", zero, "--value", f"{tmp_path}/v.npy"]
+    ran = attn(*line, "--check", f"v={tmp_path}/bshd.npy")
+    assert ran.status == 1
+    assert ran.out.startswith("check v: no, 280 of 350 values differ")
+    assert ran.err == (
+        "warning: --check v: it agrees with axes 1 and 2 exchanged; "
+        "if Q, K and V are so too: --axes bshd\n"
+    )
+    for name, status in (("v", 0), ("mixed", 1)):
+        ran = attn(*line, "--check", f"v={tmp_path}/{name}.npy")
+        assert (ran.status, ran.err) == (status, "")
+
+
+def test_an_answer_that_is_transposed_and_square(attn: Attn) -> None:
+    square = "[[2, 0, 2], [3, 1, 4], [1, 0, 1]]"
+    ran = attn("compute", LOVE, "--check", f"v={square}", "-f", "json")
+    assert ran.status == 1
+    assert json.loads(ran.out)["warnings"] == [
+        "--check v: it agrees with axes 0 and 1 exchanged: write {file: ..., transpose: true}"
+    ]
+    assert attn("compute", LOVE, "--check", f"v={square}", "-q").err == ""
+
+
 def test_json_has_the_comparison(attn: Attn) -> None:
     ran = attn(*ONE, "--check", "weights=[[0.5, 0.2, 0.5]]", "--format", "json")
     assert ran.status == 1

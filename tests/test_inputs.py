@@ -105,6 +105,25 @@ def test_nor_under_another_name(kind: str, folder: Path, attn: Attn) -> None:
     assert (folder / "v.npy").read_bytes() == before
 
 
+@pytest.mark.parametrize("target", ["missing/../v.npy", "to_missing.npy", "missing/../new.npy"])
+def test_nor_through_a_folder_that_is_missing(target: str, folder: Path, attn: Attn) -> None:
+    (folder / "to_missing.npy").symlink_to("missing/../v.npy")
+    before = (folder / "v.npy").read_bytes()
+    for force in ((), ("--force",)):
+        ran = attn(*STORED, "-o", target, *force)
+        assert (ran.status, ran.out) == (2, "")
+        assert ran.err.startswith(f"error: {target} cannot be written: No such file or directory\n")
+    assert (folder / "v.npy").read_bytes() == before
+    assert not (folder / "new.npy").exists()
+
+
+def test_a_link_to_nothing_makes_what_it_names(folder: Path, attn: Attn) -> None:
+    (folder / "link.npy").symlink_to("made.npy")
+    assert attn(*STORED, "-o", "link.npy").status == 0
+    assert (folder / "link.npy").is_symlink()
+    assert (folder / "made.npy").is_file()
+
+
 def test_nor_through_a_link_that_is_read(folder: Path, attn: Attn) -> None:
     (folder / "link.yaml").symlink_to("p.yaml")
     assert attn("compute", "link.yaml", "-o", "p.yaml", *JSON).status == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -54,7 +55,7 @@ def write_file(name: str, data: Data) -> None:
         if mode is not None and stat.S_ISDIR(mode):
             raise IsADirectoryError(0, "it is a folder")
         if mode is None or stat.S_ISREG(mode):
-            _replace(os.path.realpath(name), chunks, _permissions(mode))
+            _replace(_target(name, new=mode is None), chunks, _permissions(mode))
         else:
             with open(name, "wb", buffering=0) as special:
                 _write_all(special.fileno(), chunks)
@@ -66,6 +67,19 @@ def write_file(name: str, data: Data) -> None:
             f"{printable(name)} cannot be written: {reason}",
             help="name a file in a folder that exists and that you may write to",
         ) from None
+
+
+def _target(name: str, *, new: bool) -> str:
+    """Return the path that a name leads to; raise FileNotFoundError if a folder of it is missing.
+
+    `realpath` crosses a folder that is not there, as in `missing/../problem.yaml`: what looked like
+    a new file would replace one that nobody compared with what is read.
+    """
+    target = os.path.realpath(name)
+    missing = not os.path.islink(name) and not os.path.isdir(os.path.dirname(name) or ".")
+    if new and (missing or os.path.lexists(target)):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return target
 
 
 def _replace(target: str, chunks: Iterable[bytes], permissions: int) -> None:

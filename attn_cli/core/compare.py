@@ -6,7 +6,7 @@ themselves, NaN with NaN alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -40,25 +40,51 @@ def compare(record: Record, whole: Record, expected: Expected) -> Record:
         _compared(whole, name, values, expected.tolerance)
         for name, values in expected.values.items()
     )
-    warnings = (*record.warnings, *expected.notes)
+    turned = (
+        _turned(whole, comparison, expected.values[comparison.step])
+        for comparison in made
+        if not comparison.agrees
+    )
+    warnings = (*record.warnings, *expected.notes, *(note for note in turned if note))
     return replace(record, comparisons=made, warnings=warnings)
+
+
+def _turned(record: Record, comparison: Comparison, values: NDArray[Any]) -> str:
+    """Return that the values agree with two axes of one size exchanged; empty if they do not."""
+    for b, a in _pairs(values.ndim):
+        if values.shape[a] == values.shape[b]:
+            exchanged = values.swapaxes(a, b)
+            if _compared(record, comparison.step, exchanged, comparison.tolerance).agrees:
+                what = f"--check {comparison.step}: it agrees with axes {b} and {a} exchanged"
+                return f"{what}{_advice(b, a, values.ndim)}"
+    return ""
+
+
+def _pairs(axes: int) -> Iterator[tuple[int, int]]:
+    """Yield all pairs of axes, b < a, the inner ones first: these are the usual ones."""
+    for a, b in combinations(reversed(range(axes)), 2):
+        yield b, a
 
 
 def _exchanged(given: tuple[int, ...], here: tuple[int, ...]) -> str:
     """Return which two axes of what is given have changed places; empty if that explains nothing.
 
-    If several pairs explain it, the last one counts: the inner axes are the usual ones.
+    If several pairs explain it, the inner axes count.
     """
-    for a, b in combinations(reversed(range(len(given))), 2):
+    for b, a in _pairs(len(given)):
         shape = list(given)
         shape[a], shape[b] = shape[b], shape[a]
         if tuple(shape) == here:
-            fits = f"it fits with axes {b} and {a} exchanged"
-            if (b, a) == (1, 2) and len(given) == 4:
-                return f"{fits}; if Q, K and V are so too: --axes bshd"
-            if a == len(given) - 1 and b == a - 1:
-                return f"{fits}: write {{file: ..., transpose: true}}"
-            return fits
+            return f"it fits with axes {b} and {a} exchanged{_advice(b, a, len(given))}"
+    return ""
+
+
+def _advice(b: int, a: int, axes: int) -> str:
+    """Return what to do about axes that are exchanged, as the end of a sentence."""
+    if (b, a) == (1, 2) and axes == 4:
+        return "; if Q, K and V are so too: --axes bshd"
+    if (b, a) == (axes - 2, axes - 1):
+        return ": write {file: ..., transpose: true}"
     return ""
 
 
