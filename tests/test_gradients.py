@@ -153,6 +153,7 @@ def heads() -> Iterator[tuple[str, Mapping]]:
         "value": normal(67, 2 * D_V), "output": normal(68, D_V),
     }  # fmt: skip
     yield "heads side by side", {**problem, "heads": 2}
+    yield "a scale of each head", {**problem, "heads": 2, "scale": [0.7, -1.3]}
     apart = copy.deepcopy(problem)
     apart["weights"] |= {"query": normal(69, 2, D, D_K), "value": normal(70, 2, D, D_V)}
     yield "a matrix a head", apart

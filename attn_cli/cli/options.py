@@ -60,7 +60,7 @@ def score_option(default: str) -> Any:
 Scale = Annotated[
     Text,
     _option(
-        "Replaces 1/sqrt(d_k) in scaled, multiplies other scores; none is 1.",
+        "Replaces 1/sqrt(d_k) in scaled, multiplies other scores; none is 1; a list: per head.",
         "--scale",
         metavar="NUMBER",
     ),

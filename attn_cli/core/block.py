@@ -53,6 +53,7 @@ class Entry:
     selection: Selection | None
     rules: Rules
     parameters: Parameters  # of the normaliser, of this head
+    temperature: float | None  # of this head
     V: Array | None
 
     def place(self, rows: slice, keys: slice) -> Place:
@@ -150,7 +151,7 @@ def _weighed(
     rules, precision, why = entry.rules, entry.rules.precision, last.why
     scores, seen = last.values, last.seen
     assert seen is not None  # the scores say who takes part
-    unrounded = rules.weights(scores, seen, kinds, entry.parameters)
+    unrounded = rules.weights(scores, seen, kinds, entry.parameters, entry.temperature)
     weights = precision.dtype.round(unrounded)
     weighing = seen
     if rules.gives("uniform"):
@@ -159,7 +160,8 @@ def _weighed(
         weighing = weighing & (kinds != KINDS.index("zero"))[:, None]
     yield Made("weights", weights, weighing, why)
     if "lse" in asides and rules.normalizer.log_sum is not None:
-        lse = rules.normalizer.log_sum(rules.warmed(scores), seen, entry.parameters)
+        warmed = rules.warmed(scores, entry.temperature)
+        lse = rules.normalizer.log_sum(warmed, seen, entry.parameters)
         yield Made("lse", precision.softmax.round(lse))
     if "row_sums" in asides:
         yield Made("row_sums", precision.wide(weights).sum(axis=1))

@@ -21,6 +21,7 @@ import numpy as np
 from attn_cli.core.arrays import AnyArray, Array, Integers
 from attn_cli.core.axes import KEY_SIDE, OF_ROWS, WEIGHED, WHOLE_ROWS
 from attn_cli.core.block import Entry
+from attn_cli.core.heads import of_head
 from attn_cli.core.parameter import Parameters
 from attn_cli.core.problem import Problem, Projection
 from attn_cli.core.scores.base import Parts, ScoreFunction
@@ -66,7 +67,7 @@ class Preparation:
             V = self._once(self._values, key_lead, self._value)
         # Parameters with an axis of queries are cut to the rows.
         score, parameters = problem.score, cut_to(rows, problem.score, problem.parameters)
-        Q, K, scale = self._placed(Q, K)
+        Q, K, scale = self._placed(Q, K, of_head(problem.scale, head))
         Q, K = wide(Q), wide(K)
         return Entry(
             lead=lead,
@@ -83,6 +84,7 @@ class Preparation:
             selection=score.selection(parameters) if score.selection else None,
             rules=problem.rules,
             parameters=problem.rules.of_head(head),
+            temperature=problem.rules.temperature_of(head),
             V=None if V is None or not self.wanted & WEIGHED else wide(V),
         )
 
@@ -166,11 +168,10 @@ class Preparation:
         head = key_lead[-1] if self.problem.heads is not None else 0
         return np.concatenate([past[batch, head], new])
 
-    def _placed(self, Q: Array, K: Array) -> tuple[Array, Array, float]:
+    def _placed(self, Q: Array, K: Array, scale: float) -> tuple[Array, Array, float]:
         """Return Q and K with the scale where the problem puts it, and what is left of it."""
         problem = self.problem
-        rounded, scale = problem.precision.scaled.round, problem.scale
-        wide = problem.precision.wide
+        rounded, wide = problem.precision.scaled.round, problem.precision.wide
         if problem.placement == "query":
             return rounded(wide(Q) * scale), K, 1.0
         if problem.placement == "split":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attn_cli.core.axes import OF_SCORES
+from attn_cli.core.heads import named
 from attn_cli.core.problem import Problem, Projection
 
 
@@ -106,7 +107,7 @@ def _scores(problem: Problem) -> str:
     elif problem.placement == "scores" and problem.scale != 1:
         compound = formula.startswith("-") or formula.startswith("v .")
         formula = f"({formula})" if compound else formula
-        formula = f"{problem.scale:g} * {formula}"
+        formula = f"{named(problem.scale, 'scale')} * {formula}"
     return f"{formula}, where selected" if problem.score.selection else formula
 
 
@@ -118,7 +119,7 @@ def _met(problem: Problem, formula: str) -> str:
     K = "k_rotated" if rotated else "k_normed" if normed else "K"
     if past is not None and (not rotated or past.rotated):
         K = "present_key"
-    scale = f"{problem.scale:g}"
+    scale = named(problem.scale, "scale")
     if problem.placement == "query":
         Q = f"({scale} {Q})"
     elif problem.placement == "split":
@@ -136,7 +137,8 @@ def _weighed(problem: Problem, scores: str) -> dict[str, str]:
     rules, column = problem.rules, problem.layout == "columns"
     by = ", column by column" if column else ""
     source = f"the {rules.top_k} largest of {scores}" if rules.top_k else scores
-    source = f"{source} / {rules.temperature:g}" if rules.temperature is not None else source
+    if rules.temperature is not None:
+        source = f"{source} / {named(rules.temperature, 'temperature')}"
     found = {}
     # Also where a mask happens to hide nothing: which steps there are is no matter of its numbers.
     if hides(problem) or any(stage.step == "masked" for stage in rules.stages):

@@ -1,4 +1,4 @@
-"""Which key head a query head reads, where fewer heads have keys and values than have queries.
+"""Which key head a query head reads, and numbers that each query head has of its own.
 
     interleave:  g = h div (H / G)      each key head serves H / G query heads in a row
     tile:        g = h mod G            the key heads in turn, again and again
@@ -13,7 +13,9 @@ flash-attention, JAX, Keras and ONNX from 1.20 interleave; x-transformers and th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+PerHead: TypeAlias = "float | tuple[float, ...]"  # one number for all query heads, or one each
 
 
 class Grouping(NamedTuple):
@@ -40,3 +42,17 @@ GROUPINGS: dict[str, Grouping] = {
 def key_head(head: int, heads: int, kv_heads: int, grouping: str) -> int:
     """Return the key head that a query head reads; kv_heads divides heads."""
     return GROUPINGS[grouping].function(head, heads, kv_heads)
+
+
+def of_head(number: PerHead, head: int) -> float:
+    """Return the number that holds for a query head."""
+    return number[head] if isinstance(number, tuple) else number
+
+
+def named(number: PerHead, name: str) -> str:
+    """Write a number as formulas do: itself, or name[head] if each query head has its own.
+
+    >>> named(0.5, "scale"), named((0.5, 2.0), "scale")
+    ('0.5', 'scale[head]')
+    """
+    return f"{name}[head]" if isinstance(number, tuple) else f"{number:g}"

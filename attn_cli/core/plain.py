@@ -17,6 +17,7 @@ import numpy as np
 
 from attn_cli.core.arrays import Array
 from attn_cli.core.block import weigh
+from attn_cli.core.heads import of_head
 from attn_cli.core.place import Place
 from attn_cli.core.problem import Problem
 from attn_cli.core.select import largest
@@ -39,8 +40,8 @@ def attention(problem: Problem, lead: Lead = ()) -> tuple[Array, Array]:
         score = types.wide(types.scores.round(score))
     if parts.gate is not None:
         score = types.wide(types.scores.round(parts.gate)) * score
-    scale = problem.scale if problem.placement == "scores" else 1.0  # else q and k have it
-    scores = types.scores.round(scale * score)
+    placed = problem.placement != "scores"  # then q and k have the scale
+    scores = types.scores.round((1.0 if placed else of_head(problem.scale, head)) * score)
 
     visible = all_of(rules.schemes, at)
     seen = selected = np.ones_like(visible)
@@ -54,7 +55,8 @@ def attention(problem: Problem, lead: Lead = ()) -> tuple[Array, Array]:
         seen = largest(scores, seen, rules.top_k)
 
     kinds = rules.kinds(np.logical_not((visible & selected & seen).any(axis=1)), at)
-    weights = rules.weights(scores, seen, kinds, rules.of_head(head))
+    temperature = rules.temperature_of(head)
+    weights = rules.weights(scores, seen, kinds, rules.of_head(head), temperature)
     kept = types.weighted_sum.round(weights)
     if rules.dropout is not None:
         kept = types.weighted_sum.round(rules.dropout(types.wide(kept), at))
@@ -90,8 +92,9 @@ def meeting(problem: Problem, lead: Lead, at: Place) -> tuple[Array, Array, Arra
     if past is not None and past.rotated:
         k = np.concatenate([past.key[at.batch, group], k])
 
+    scale = of_head(problem.scale, at.head)
     if problem.placement == "query":
-        q = types.scaled.round(wide(q) * problem.scale)
+        q = types.scaled.round(wide(q) * scale)
     elif problem.placement == "split":
-        q, k = (types.scaled.round(wide(x) * sqrt(problem.scale)) for x in (q, k))
+        q, k = (types.scaled.round(wide(x) * sqrt(scale)) for x in (q, k))
     return wide(q), wide(k), wide(v)

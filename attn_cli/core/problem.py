@@ -13,6 +13,7 @@ import numpy as np
 
 from attn_cli.core.after import After
 from attn_cli.core.arrays import Array, Source
+from attn_cli.core.heads import PerHead
 from attn_cli.core.linear import IDENTITY, Linear
 from attn_cli.core.next_word import NextWord
 from attn_cli.core.parameter import Parameters
@@ -126,7 +127,7 @@ class Problem:
     standing: Standing  # the positions of queries and keys
     score: ScoreFunction
     parameters: Parameters
-    scale: float
+    scale: PerHead
     scale_given: bool
     placement: Placement
     rules: Rules

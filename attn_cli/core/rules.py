@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from attn_cli.core.arrays import Array, Bools
+from attn_cli.core.heads import PerHead, of_head
 from attn_cli.core.normalizers.base import Normalizer
 from attn_cli.core.parameter import Parameters
 from attn_cli.core.place import Place, cells
@@ -68,7 +69,7 @@ class Rules:
     parameters: Parameters  # of the normaliser, of all heads
     precision: Precision
     top_k: int | None = None
-    temperature: float | None = None
+    temperature: PerHead | None = None
     empty_rows: EmptyRows | None = EmptyRows("zero", "zero")  # None: the arithmetic behind a fill
     dropout: Dropout | None = None
 
@@ -104,21 +105,33 @@ class Rules:
         arrays = {p.name for p in self.normalizer.parameters if p.kind == "array"}
         return {n: v[head] if n in arrays else v for n, v in self.parameters.items()}
 
-    def weights(self, scores: Array, seen: Bools, kinds: Kinds, parameters: Parameters) -> Array:
+    def temperature_of(self, head: int) -> float | None:
+        """Return the temperature of one query head; None if there is none."""
+        return None if self.temperature is None else of_head(self.temperature, head)
+
+    def weights(
+        self,
+        scores: Array,
+        seen: Bools,
+        kinds: Kinds,
+        parameters: Parameters,
+        temperature: float | None,
+    ) -> Array:
         """Return normalize(scores / temperature), in the softmax type.
 
-        `kinds` (rows) says which rows see no key, and what they get.
+        The parameters and the temperature are those of the head; `kinds` (rows) says which rows see
+        no key, and what they get.
         """
-        weights = self.normalizer.normalize(self.warmed(scores), seen, parameters)
+        weights = self.normalizer.normalize(self.warmed(scores, temperature), seen, parameters)
         if kinds.any():
             fill = {"zero": 0.0, "nan": np.nan, "uniform": 1 / max(scores.shape[1], 1)}
             for name, value in fill.items():
                 weights[kinds == KINDS.index(name)] = value
         return self.precision.softmax.round(weights)
 
-    def warmed(self, scores: Array) -> Array:
+    def warmed(self, scores: Array, temperature: float | None) -> Array:
         """Return scores / temperature in the softmax type, which is what the normaliser gets."""
         type_ = self.precision.softmax
-        if self.temperature is None:
+        if temperature is None:
             return type_.round(scores)
-        return type_.round(scores.astype(type_.carrier, copy=False) / self.temperature)
+        return type_.round(scores.astype(type_.carrier, copy=False) / temperature)

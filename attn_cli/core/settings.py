@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from attn_cli.core.arrays import Integers
+from attn_cli.core.heads import PerHead
 from attn_cli.core.parameter import Parameters
 from attn_cli.core.precision import Precision
 from attn_cli.core.problem import Problem, Request
@@ -21,7 +22,7 @@ def settings(problem: Problem, request: Request) -> dict[str, object]:
     return {
         **_inputs(problem),
         "score": score_settings(problem.score, problem.parameters),
-        "scale": problem.scale,
+        "scale": _per_head(problem.scale),
         "scale_placement": problem.placement,
         **_rules(problem),
         "conventions": {knob: _plain(value) for knob, value in problem.conventions.items()},
@@ -126,7 +127,7 @@ def _rules(problem: Problem) -> dict[str, object]:
         "order": [stage.step for stage in rules.stages],
         "stages": {stage.step: stage.formula("s") for stage in rules.stages},
         "top_k": rules.top_k,
-        "temperature": rules.temperature,
+        "temperature": _per_head(rules.temperature),
         "normalize": normalize,
         "empty_rows": _empty_rows(rules),
         "dropout": rules.dropout and rules.dropout.p,
@@ -156,6 +157,11 @@ def _plain(value: Any) -> object:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return f"{value:g}" if isinstance(value, float) and not isfinite(value) else value
+
+
+def _per_head(number: PerHead | None) -> object:
+    """Return a number, or the list of those that query heads have."""
+    return list(number) if isinstance(number, tuple) else number
 
 
 def _described(value: Any) -> object:

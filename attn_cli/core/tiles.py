@@ -147,11 +147,10 @@ class Tiles:
         self._workers = workers
         self._rooms: list[Array] = []  # that no thread uses now
         self._factor = None if function.factor is None else function.factor(entry.Q, parameters)
-        rules = entry.rules
-        self._stages = [stage for stage in rules.stages if not stage.only_hides]
+        self._stages = [stage for stage in entry.rules.stages if not stage.only_hides]
         # Whether m comes with the product: nothing else is done to that but softmax, and the last
         # queries, which see most where order is causal, have more keys than one tile.
-        plain = not self._stages and rules.temperature is None and self._factor is not None
+        plain = not self._stages and entry.temperature is None and self._factor is not None
         self._folds = plain and self._tiles_of_the_last() > 1
         self._K = _with_ones(entry.K) if self._folds else entry.K
         self._watched = True  # whether scores could be other than finite
@@ -171,8 +170,7 @@ class Tiles:
 
         That is where a score or a value is not finite, or where a sum of values may overflow.
         """
-        V, rules = self._entry.V, self._entry.rules
-        sinks = rules.normalizer.sinks
+        V, sinks = self._entry.V, self._entry.rules.normalizer.sinks
         assert V is not None  # who asks has checked
         assert sinks is not None
         products = np.inf
@@ -183,7 +181,7 @@ class Tiles:
         known = [products]
         for stage in self._stages:
             known.append(stage.bound(known[-1]))
-        known.append(known[-1] / (rules.temperature or 1.0))
+        known.append(known[-1] / (self._entry.temperature or 1.0))
         bounds = Bounds(known[-1], self._largest_v, len(V), V.dtype)
         if not bounds.sums_are_finite:
             return None
@@ -209,7 +207,7 @@ class Tiles:
         factor may be so or may lose digits that K makes large, below the normal numbers.
         """
         K, scale = self._entry.K, abs(self._entry.scale)
-        info, temperature = np.finfo(K.dtype), self._entry.rules.temperature or 1.0
+        info, temperature = np.finfo(K.dtype), self._entry.temperature or 1.0
         scaled, k = largest(factor) * max(scale, 1.0), self._largest_k * K.shape[1]
         cells, most = scaled * k, float(info.max) / 4
         if not (scaled < most and cells < most):
@@ -347,7 +345,7 @@ class Tiles:
             at = entry.place(queries.rows, keys)
             for stage in self._stages:
                 scores = stage.without_hiding(scores, at)
-        scores = rules.warmed(scores)
+        scores = rules.warmed(scores, entry.temperature)
         if self._watched:
             _refuse_wild(scores)
         return scores

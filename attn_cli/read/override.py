@@ -17,7 +17,7 @@ from attn_cli.read.text.keys import KEYS
 from attn_cli.read.text.mappings import advice_for_key
 from attn_cli.read.text.meant import SYNONYMS
 
-WRITTEN_OUT = ("query", "key", "value", "normalize")  # may be a name or a path instead
+WRITTEN_OUT = ("query", "key", "value", "normalize", "scale")  # may be a name or a path instead
 NULLS = ("null", "~")  # values of --set that take a key away
 PAIR = re.compile(r"\s*[A-Za-z_]\w*:\s")  # what a mapping begins with
 

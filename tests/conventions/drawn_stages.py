@@ -13,6 +13,11 @@ from tests.conventions.sizes import Sizes, broadcast, maybe
 SLOPE_FORMS = st.sampled_from(["distance", "signed", "key", "last_key", "clamped"])
 
 
+def for_all_or_each(of: st.SearchStrategy[Any], z: Sizes) -> st.SearchStrategy[Any]:
+    """One for all query heads, or a list of one for each."""
+    return st.one_of(of, st.lists(of, min_size=z.heads, max_size=z.heads))
+
+
 @st.composite
 def scores(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
     """score, scale and scale_placement."""
@@ -44,7 +49,7 @@ def scores(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
         score |= {n: draw(selections[n]) for n in sorted(some)}
     keys: dict[str, Any] = {"score": score}
     if maybe(draw):
-        keys["scale"] = draw(st.sampled_from([0.3, 1.0, 1.75]))
+        keys["scale"] = draw(for_all_or_each(st.sampled_from([0.3, 1.0, 1.75]), z))
     if name in BILINEAR and maybe(draw):
         keys["scale_placement"] = draw(st.sampled_from(["query", "split"]))
     return keys
@@ -157,7 +162,8 @@ def normalisers(draw: st.DrawFn, z: Sizes, fill: Any) -> dict[str, Any]:
     huge = isinstance(fill, str)
     keys = {"normalize": draw(st.sampled_from(given if huge else [*given, "none"]))}
     if maybe(draw):
-        keys["temperature"] = draw(st.sampled_from([1.0, 2.5] if huge else [1.0, 2.5, 0.5]))
+        some = st.sampled_from([1.0, 2.5] if huge else [1.0, 2.5, 0.5])
+        keys["temperature"] = draw(for_all_or_each(some, z))
     return keys
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from tests.conventions.plain import Axes, Heads, Vector, exp, log_sum_exp, sigmoid, total
+from tests.conventions.plain import Axes, Heads, Vector, exp, log_sum_exp, of_head, sigmoid, total
 from tests.conventions.stages import Staged
 
 WITH_LSE = {"softmax", "softmax1", "sink_logits"}
@@ -82,13 +82,14 @@ def normalised(z: Vector, normaliser: dict[str, Any], h: int) -> list[float]:
 
 def normalise(problem: dict[str, Any], axes: Axes, given: Staged) -> dict[str, Any]:
     """The steps weights, lse and row_sums."""
-    normaliser, T = named(problem), problem.get("temperature", 1.0)
+    normaliser = named(problem)
     instead = {"zero": 0.0, "nan": math.nan, "uniform": 1 / axes.n_k}
 
     def taking_part(b: int, h: int, i: int) -> list[int]:
         return [j for j in range(axes.n_k) if not given.gone[b][h][i][j]]
 
     def z(b: int, h: int, i: int) -> list[float]:
+        T = of_head(problem.get("temperature", 1.0), h)
         return [given.final[b][h][i][j] / T for j in taking_part(b, h, i)]
 
     def weights(b: int, h: int, i: int) -> list[float]:

@@ -72,6 +72,11 @@ def element(values: Any, index: Sequence[int]) -> Any:
     return values
 
 
+def of_head(given: Any, h: int) -> Any:
+    """What holds for query head h: its own entry of a list, or what holds for all of them."""
+    return given[h] if isinstance(given, list) else given
+
+
 @dataclass(frozen=True)
 class Axes:
     """How many of each there are, and which axes the problem has."""

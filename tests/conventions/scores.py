@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tests.conventions.plain import Axes, Heads, Vector, dot, sigmoid, times, total
+from tests.conventions.plain import Axes, Heads, Vector, dot, of_head, sigmoid, times, total
 
 BILINEAR = {"dot", "scaled", "multiplicative"}
 
@@ -34,10 +34,10 @@ def raw(score: dict[str, Any], q: Vector, k: Vector) -> float:
     return dot(q, k)
 
 
-def factor(problem: dict[str, Any], score: dict[str, Any], d_k: int) -> float:
-    """What scores are multiplied with."""
+def factor(problem: dict[str, Any], score: dict[str, Any], d_k: int, h: int) -> float:
+    """What scores of query head h are multiplied with."""
     default = 1 / math.sqrt(d_k) if score["function"] == "scaled" else 1.0
-    scale = problem.get("scale")
+    scale = of_head(problem.get("scale"), h)
     return default if scale is None else float(scale)
 
 
@@ -54,19 +54,20 @@ def placed(problem: dict[str, Any], scale: float) -> tuple[float, float, float]:
 def scored(problem: dict[str, Any], axes: Axes, q: Heads, k: Heads) -> dict[str, Heads]:
     """The steps products, gate and scores, before `sparse` leaves anything out."""
     score = inner_score(problem)
-    scale = factor(problem, score, len(k[0][0][0]))
-    on_q, on_k, after = placed(problem, scale)
+    d_k = len(k[0][0][0])
+    on = [placed(problem, factor(problem, score, d_k, h)) for h in range(axes.heads)]
 
     def product(b: int, h: int, i: int, j: int) -> float:
         if score["function"] == "given":
             return float(score["scores"][i][j])
+        on_q, on_k, _ = on[h]
         x = [on_q * a for a in q[b][h][i]]
         y = [on_k * a for a in k[b][axes.kv(h)][j]]
         return raw(score, x, y)
 
     products = axes.pairs(product)
     if score["function"] not in BILINEAR | {"gated"}:
-        return {"scores": axes.pairs(lambda b, h, i, j: after * products[b][h][i][j])}
+        return {"scores": axes.pairs(lambda b, h, i, j: on[h][2] * products[b][h][i][j])}
     whole = problem.get("scale_placement") not in {"query", "split"}
     steps = {"products": products} if whole else {}
     if score["function"] == "gated":
@@ -74,6 +75,6 @@ def scored(problem: dict[str, Any], axes: Axes, q: Heads, k: Heads) -> dict[str,
         gate = axes.pairs(
             lambda b, h, i, j: sigmoid(dot(W, [*q[b][h][i], *k[b][axes.kv(h)][j]]) + c)
         )
-        scores = axes.pairs(lambda b, h, i, j: after * gate[b][h][i][j] * products[b][h][i][j])
+        scores = axes.pairs(lambda b, h, i, j: on[h][2] * gate[b][h][i][j] * products[b][h][i][j])
         return {**steps, "gate": gate, "scores": scores}
-    return {**steps, "scores": axes.pairs(lambda b, h, i, j: after * products[b][h][i][j])}
+    return {**steps, "scores": axes.pairs(lambda b, h, i, j: on[h][2] * products[b][h][i][j])}

@@ -16,6 +16,7 @@ from attn_cli.core.gradients.after import of_after, of_next_word
 from attn_cli.core.gradients.normalizers import NORMALIZER_GRADIENTS
 from attn_cli.core.gradients.scores import SCORE_GRADIENTS
 from attn_cli.core.gradients.sums import Sums
+from attn_cli.core.heads import of_head
 from attn_cli.core.linear import Linear
 from attn_cli.core.next_word import NextWord, Pooling
 from attn_cli.core.problem import Problem, Projection
@@ -104,7 +105,8 @@ def _of_head(problem: Problem, head: Head, dC: Array, sums: Sums) -> None:
     weights = head.steps["weights"]
     _of_projection(problem, problem.value, "value", head.lead, weights.T @ dC, sums)
     of_scores = NORMALIZER_GRADIENTS[problem.rules.normalizer.name]
-    dS = problem.scale * of_scores(weights, head.visible, dC @ head.V.T)
+    scale = of_head(problem.scale, head.lead[-1] if head.lead else 0)
+    dS = scale * of_scores(weights, head.visible, dC @ head.V.T)
     gradient = SCORE_GRADIENTS.get(problem.score.name)
     dQ, dK, parameters = gradient.backward(head.Q, head.K, problem.parameters, head.steps, dS)
     for name, d in parameters.items():

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from attn_cli.core.heads import PerHead
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.normalizers.base import Normalizer
 from attn_cli.core.rules import Dropout, EmptyRow, EmptyRows
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.matrices.matrix import is_one_value
 from attn_cli.read.matrices.spread import ScoresShape
+from attn_cli.read.problem.per_head import read_per_head
 from attn_cli.read.problem.sources import Sources
 from attn_cli.read.problem.spreading import read_axes
 from attn_cli.read.text.mappings import mapping, refuse_unknown_parameters
@@ -118,9 +120,10 @@ def read_top_k(tree: Any) -> int | None:
     return integer(tree["top_k"], ("top_k",), 1) if "top_k" in tree else None
 
 
-def read_temperature(tree: Any) -> float | None:
+def read_temperature(sources: Sources, heads: int | None) -> PerHead | None:
     """Return what scores are divided by before they are normalised."""
-    return positive(tree["temperature"], ("temperature",)) if "temperature" in tree else None
+    node = sources.document.tree.get("temperature")
+    return None if node is None else read_per_head(sources, node, ("temperature",), heads, positive)
 
 
 def read_dropout(sources: Sources, shape: ScoresShape) -> Dropout | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attn_cli.conventions.resolve import Conventions
-from attn_cli.core.precision import Precision
+from attn_cli.core.heads import PerHead
 from attn_cli.core.problem import Problem
 from attn_cli.core.rules import Rules
 from attn_cli.core.scores import SCORES
@@ -29,6 +29,7 @@ from attn_cli.read.problem.normalize import (
     read_temperature,
     read_top_k,
 )
+from attn_cli.read.problem.per_head import read_per_head
 from attn_cli.read.problem.precision import read_precision
 from attn_cli.read.problem.projections import Projections, read_projections
 from attn_cli.read.problem.score import (
@@ -65,7 +66,7 @@ def _problem(document: Document) -> Problem:
     made = read_projections(sources, needed=reads_q_and_k(score, function))
     after = read_after(sources, made.query, made.d_context)
     parameters = _parameters(sources, score, function)
-    scale, scale_given = _scale(tree, function, parameters, made, sources.precision)
+    scale, scale_given = _scale(sources, function, parameters, made)
     n_q = made.query.count if made.query else sources.shapes.size("n_q") or 0
     shape = ScoresShape(
         made.batch[0] if made.batch else None, made.heads, n_q, made.n_k, sources.columns
@@ -147,7 +148,7 @@ def _rules(
         parameters=parameters,
         precision=sources.precision,
         top_k=read_top_k(tree),
-        temperature=read_temperature(tree),
+        temperature=read_temperature(sources, shape.heads),
         empty_rows=read_empty_rows(sources, for_good=for_good),
         dropout=read_dropout(sources, shape),
     )
@@ -197,13 +198,10 @@ def _parameters(sources: Sources, score: Any, function: ScoreFunction) -> dict[s
 
 
 def _scale(
-    tree: Any,
-    function: ScoreFunction,
-    parameters: Any,
-    made: Projections,
-    precision: Precision,
-) -> tuple[float, bool]:
+    sources: Sources, function: ScoreFunction, parameters: Any, made: Projections
+) -> tuple[PerHead, bool]:
     """Return the scale and whether it was given; check that q.k can be formed where it is."""
+    tree, carrier = sources.document.tree, sources.precision.accumulate.carrier
     innermost, _ = function.innermost(parameters)
     query, key = made.query, made.key
     if innermost.equal_depth and query and key and query.depth != key.depth:
@@ -218,8 +216,11 @@ def _scale(
         return (innermost.default_scale(key.depth) if key else 1.0), False
     if isinstance(tree["scale"], str) and tree["scale"] == "none":
         return 1.0, True
-    carrier = precision.accumulate.carrier  # it is multiplied into sums
-    return narrowed(finite(tree["scale"], ("scale",)), ("scale",), carrier), True
+
+    def read(node: Any, path: Path) -> float:
+        return narrowed(finite(node, path), path, carrier)  # it is multiplied into sums
+
+    return read_per_head(sources, tree["scale"], ("scale",), made.heads, read), True
 
 
 def _depth_path(tree: Any) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 
 from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.arrays import AnyArray, Integers
+from attn_cli.core.heads import PerHead
 from attn_cli.core.parameter import Parameter
 from attn_cli.core.problem import Placement
 from attn_cli.core.scores import SCORES
@@ -100,15 +101,16 @@ def read_placement(
     tree: Any,
     function: ScoreFunction,
     parameters: dict[str, Any],
-    scale: float,
+    scale: PerHead,
     conventions: Conventions,
 ) -> Placement:
     """Return where the scale is applied: to the scores, to q, or the root of it to q and k."""
     innermost, _ = function.innermost(parameters)
     path: Path = ("scale_placement",)
+    least = min(scale) if isinstance(scale, tuple) else scale
     if "scale_placement" not in tree:
         placement = str(conventions.get("scale_placement"))
-        if not innermost.bilinear or (scale < 0 and placement == "split"):
+        if not innermost.bilinear or (least < 0 and placement == "split"):
             placement = "scores"
         return cast_type(Placement, placement)
     placement = choice(tree["scale_placement"], path, PLACEMENTS)
@@ -121,9 +123,9 @@ def read_placement(
             help="leave it out, or use one of "
             + ", ".join(each.name for each in SCORES if each.bilinear),
         )
-    if placement == "split" and scale < 0:
+    if placement == "split" and least < 0:
         raise AttnError(
-            f"scale_placement: split takes the root of the scale, which is {scale:g}",
+            f"scale_placement: split takes the root of the scale, which is {least:g}",
             path=path,
             help="write scale_placement: query",
         )

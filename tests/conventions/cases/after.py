@@ -58,6 +58,20 @@ AFTER: Cases = {
         if name != "argmax"
     },
     **{
+        f"temperature of each head, {name}": (
+            FOUR,
+            {
+                **_HIDDEN,
+                "normalize": {"function": name, **parameters},
+                "temperature": [2.5, 0.5, 1.0, 3.0, 0.7, 1.3],
+            },
+        )
+        for name, parameters in _WITH.items()
+        if name != "argmax"
+    },
+    "temperature of each of packed heads": (PACKED, {"temperature": [2.5, 0.5, 1, 3, 0.7, 1.3]}),
+    "temperature, a list without heads": (TWO, {"temperature": [0.4]}),
+    **{
         f"empty_rows {rows}, {name}": (
             FOUR,
             {

@@ -19,6 +19,11 @@ _GROUPED: dict[str, Any] = {
 
 EMBEDDED: dict[str, dict[str, Any]] = {
     "embeddings, grouped heads": _GROUPED,
+    "embeddings, scale and temperature of each head": {
+        **_GROUPED,
+        "scale": [0.3, -0.5, 1.0, 1.3],
+        "temperature": [2.0, 0.5, 1.0, 0.7],
+    },
     "embeddings, causal": {**_GROUPED, "causal": True},
     "embeddings, rope and qk_norm": {**_GROUPED, "rope": True, "qk_norm": "rms"},
     "embeddings, output_gate": {

@@ -12,13 +12,36 @@ from tests.conventions.cases.bases import (
     PACKED,
     SQUARE,
     STANDS,
+    TWO,
     Cases,
 )
 
 _CAPPED = {"softcap": 1.5, "mask": BOOLEANS, "score_bias": [0.5, -1.0, 0.0, 2.0, 0.0, 1.0, -2.0]}
 
+_SCALES = [0.3, -0.5, 1.0, 1.3, 0.0, 0.7]
+
 STAGES: Cases = {
     "scale": (FOUR, {"scale": 0.3}),
+    "scale of each head": (FOUR, {"scale": _SCALES}),
+    "scale of each of packed heads": (PACKED, {"scale": _SCALES}),
+    "scale, a list without heads": (TWO, {"scale": [-0.7]}),
+    "scale of each head, of gaussian": (
+        FOUR,
+        {"scale": _SCALES, "score": {"function": "gaussian", "sigma": 1.5}},
+    ),
+    "scale of each head, of gated": (
+        FOUR,
+        {"scale": _SCALES, "score": {"function": "gated", "W_g": FOUR.normal(1, 8)}},
+    ),
+    "scale of each head, of sparse": (
+        FOUR,
+        {"scale": _SCALES, "score": {"function": "sparse", "top_k": 3}},
+    ),
+    "scale of each head, on queries": (FOUR, {"scale": _SCALES, "scale_placement": "query"}),
+    "scale of each head, split": (
+        PACKED,
+        {"scale": [abs(scale) for scale in _SCALES], "scale_placement": "split"},
+    ),
     "scale_placement query": (FOUR, {"scale_placement": "query"}),
     "scale_placement split": (FOUR, {"scale_placement": "split", "scale": 0.3}),
     "scale_placement query of multiplicative": (

@@ -1,0 +1,225 @@
+"""Numbers of which each query head has its own: each head is the problem of that head alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import attn_cli
+from attn_cli.core import parts as parts_module
+from tests.conftest import Attn
+from tests.conventions.test_from_files import as_npz, as_yaml
+from tests.tiled import by_tiles, defined
+
+Mapping = dict[str, Any]
+RNG = np.random.default_rng(59)
+B, H, KV, N_Q, N_K, D, D_V = 2, 6, 3, 5, 7, 4, 11
+
+
+def normal(*shape: int) -> Any:
+    return RNG.normal(size=shape).round(3).tolist()
+
+
+GROUPED: Mapping = {
+    "query": normal(B, H, N_Q, D), "key": normal(B, KV, N_K, D), "value": normal(B, KV, N_K, D_V),
+    "offset": [1, 2],
+}  # fmt: skip
+SCALES = [0.5, -1.25, 2.0, 0.0, 0.75, 3.0]
+TEMPERATURES = [0.5, 1.25, 2.0, 1.0, 0.75, 3.0]
+# Name -> the keys, of which lists have one entry per query head.
+CASES: dict[str, Mapping] = {
+    "scale": {"scale": SCALES},
+    "scale on queries": {"scale": SCALES, "scale_placement": "query"},
+    "scale, split": {"scale": TEMPERATURES, "scale_placement": "split"},
+    "temperature": {"temperature": TEMPERATURES},
+    "all": {"scale": SCALES, "temperature": TEMPERATURES, "alibi": True, "causal": True},
+}
+LISTS = ("scale", "temperature")
+
+
+def key_head(keys: Mapping, head: int) -> int:
+    return head // (H // KV)
+
+
+def alone(keys: Mapping, head: int, **more: Any) -> Mapping:
+    """The problem of one query head, without an axis of heads."""
+    own: Mapping = {k: v[head] if k in LISTS else v for k, v in keys.items()}
+    if own.get("alibi") is True:
+        own["alibi"] = [SLOPES[head]]
+    group = key_head(keys, head)
+    query, key, value = (np.array(GROUPED[name]) for name in ("query", "key", "value"))
+    arrays = {"query": query[:, head], "key": key[:, group], "value": value[:, group]}
+    return {**arrays, "offset": GROUPED["offset"], **own, **more}
+
+
+# Of 6 heads: those of 4, 2^-2 to 2^-8, then every second of those of 8.
+SLOPES = [2.0**-2, 2.0**-4, 2.0**-6, 2.0**-8, 2.0**-1, 2.0**-3]
+
+
+def expected(keys: Mapping, step: str, **more: Any) -> Any:
+    """The step of each head alone, (batch, heads, ...)."""
+    found = [attn_cli.compute(alone(keys, head, **more), steps=[step])[step] for head in range(H)]
+    return np.stack(found, axis=1)
+
+
+def packed(rows: Any) -> Any:
+    """(batch, heads, n, d) as (batch, n, heads d)."""
+    array = np.array(rows).swapaxes(1, 2)
+    return array.reshape(*array.shape[:2], -1).tolist()
+
+
+def close(found: Any, wanted: Any) -> None:
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_head_is_as_it_is_alone(case: str) -> None:
+    keys = CASES[case]
+    found = attn_cli.compute({**GROUPED, **keys})
+    for step in ("scores", "weights", "lse", "context"):
+        close(found[step], expected(keys, step))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_packed_heads(case: str) -> None:
+    keys = CASES[case]
+    arrays = {name: packed(GROUPED[name]) for name in ("query", "key", "value")}
+    found = attn_cli.compute({**GROUPED, **arrays, "heads": H, "kv_heads": KV, **keys})
+    close(found["weights"], expected(keys, "weights"))
+    close(found["output"], packed(expected(keys, "context")))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_heads_of_embeddings(case: str) -> None:
+    """Projections by units: each head gets its features of Q, K and V as they are."""
+    keys = CASES[case]
+    query, key, value = (np.array(packed(GROUPED[n]))[0] for n in ("query", "key", "value"))
+    problem = {
+        "embeddings": np.eye(N_Q), "memory": {"embeddings": np.eye(N_K)},
+        "weights": {"query": query, "key": key, "value": value},
+        "heads": H, "kv_heads": KV, "offset": GROUPED["offset"][0], **keys,
+    }  # fmt: skip
+    found = attn_cli.compute(problem)
+    close(found["weights"], expected(keys, "weights")[0])
+    close(found["concat"], np.array(packed(expected(keys, "context")))[0])
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_in_tiles(case: str, dtype: str) -> None:
+    keys = CASES[case] | {"dtype": dtype}
+    found = by_tiles({**GROUPED, **keys})
+    assert found.by_tiles > 0
+    assert found.left == 0
+    bound = 1e-12 if dtype == "float64" else 1e-5
+    wanted = expected(CASES[case], "output")
+    np.testing.assert_allclose(found.record["output"], wanted, rtol=bound, atol=bound)
+    assert found.record.warnings == defined({**GROUPED, **keys}).warnings
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_query_of_one_head(case: str) -> None:
+    keys = CASES[case]
+    wanted = {step: expected(keys, step) for step in ("scores", "weights", "output")}
+    for head in range(H):
+        b, i = head % B, head % N_Q
+        found = attn_cli.compute({**GROUPED, **keys}, query_token=i, batch=b, head=head)
+        for step, values in wanted.items():
+            close(found[step][0], values[b, head, i])
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("only", ["weights", "output"])
+def test_by_parts(
+    case: str, only: str, attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two rows at a time, into a file."""
+    wanted = expected(CASES[case], only)
+    monkeypatch.setattr(parts_module, "PART_BYTES", 2 * wanted.shape[-1] * 8)
+    out = tmp_path / "out.npy"
+    ran = attn("compute", as_npz({**GROUPED, **CASES[case]}, tmp_path), "--only", only, "-o", out)
+    assert ran.status == 0, ran.err
+    close(np.load(out), wanted)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_from_files_and_options(case: str, attn: Attn, tmp_path: Path) -> None:
+    keys = CASES[case]
+    (tmp_path / "bare").mkdir()
+    bare = as_yaml(GROUPED, tmp_path / "bare")
+    options, sets = [], []
+    for key, value in keys.items():
+        options += [f"--{key.replace('_', '-')}", json.dumps(value)]
+        sets += ["--set", f"{key}={json.dumps(value)}"]
+    if keys.get("causal"):
+        at = options.index("--causal")
+        del options[at + 1]
+    wanted = {step: expected(keys, step) for step in ("weights", "output")}
+    for arguments in (
+        [as_npz({**GROUPED, **keys}, tmp_path)],
+        [as_yaml({**GROUPED, **keys}, tmp_path)],
+        [bare, *options],
+        [bare, *sets],
+    ):
+        out = tmp_path / "out.npz"
+        ran = attn("compute", *arguments, "-o", out, "--force")
+        assert ran.status == 0, ran.err
+        with np.load(out) as found:
+            for step, values in wanted.items():
+                close(found[step], values)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "csv"])
+def test_the_file_of_a_list(suffix: str, attn: Attn, tmp_path: Path) -> None:
+    for key, numbers in (("scale", SCALES), ("temperature", TEMPERATURES)):
+        path = tmp_path / f"{key}.{suffix}"
+        if suffix == "npy":
+            np.save(path, np.array(numbers))
+        else:
+            path.write_text(",".join(map(str, numbers)) + "\n")
+    problem = as_yaml({**GROUPED, "scale": f"scale.{suffix}"}, tmp_path)
+    out = tmp_path / "out.npz"
+    ran = attn("compute", problem, "--temperature", tmp_path / f"temperature.{suffix}", "-o", out)
+    assert ran.status == 0, ran.err
+    with np.load(out) as found:
+        close(found["weights"], expected({"scale": SCALES, "temperature": TEMPERATURES}, "weights"))
+
+
+def test_a_list_of_one_number_without_heads() -> None:
+    keys = {"scale": -0.7, "temperature": 2.5}
+    listed = {key: [value] for key, value in keys.items()}
+    plain = alone({}, 0)
+    found = attn_cli.compute({**plain, **listed})
+    close(found["output"], attn_cli.compute({**plain, **keys})["output"])
+
+
+def test_settings_and_formulas_name_the_heads() -> None:
+    keys = {"scale": SCALES, "temperature": TEMPERATURES}
+    found = attn_cli.compute({**GROUPED, **keys})
+    assert found.settings["scale"] == SCALES
+    assert found.settings["temperature"] == TEMPERATURES
+    formulas = {name: step.formula for name, step in found.steps.items()}
+    assert formulas["scores"] == "scores = scale[head] * Q K^T"
+    assert formulas["weights"] == "weights = softmax(scores / temperature[head])"
+    placed = attn_cli.compute({**GROUPED, "scale": TEMPERATURES, "scale_placement": "split"})
+    split = "(sqrt(scale[head]) Q) (sqrt(scale[head]) K)^T"
+    assert placed.steps["scores"].formula == f"scores = {split}"
+    queries = attn_cli.compute({**GROUPED, "scale": SCALES, "scale_placement": "query"})
+    assert queries.steps["scores"].formula == "scores = (scale[head] Q) K^T"
+
+
+def test_the_graph_of_one_head(attn: Attn, tmp_path: Path) -> None:
+    """The weights of edges are those of the head."""
+    keys = {"scale": SCALES, "temperature": TEMPERATURES}
+    path = as_yaml({**GROUPED, **keys}, tmp_path)
+    ran = attn("graph", path, "--batch", 1, "--head", 4, "-f", "json")
+    assert ran.status == 0, ran.err
+    (tmp_path / "alone").mkdir()
+    one = alone(keys, 4)
+    lists = {k: np.array(v).tolist() for k, v in one.items()}
+    lone = attn("graph", as_yaml(lists, tmp_path / "alone"), "--batch", 1, "-f", "json")
+    assert json.loads(ran.out)["edges"] == json.loads(lone.out)["edges"]
