@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 from attn_cli.errors import AttnError, Path, Where
 from attn_cli.read.text.broken import LINE_ENDS, Mark, fault, foreign, late_mark, readable
 from attn_cli.read.text.depth import MAX_DEPTH, too_deep
-from attn_cli.read.text.printed import NOTE, with_commas
-from attn_cli.read.text.slips import glued, slip
 
 Node = Any  # dict[str, Node] | list[Node] | str; from Python also numbers, booleans, arrays
 
@@ -79,6 +77,8 @@ def _with_commas(text: str, name: str) -> Parsed | None:
 
     None as well if it is nothing with them either.
     """
+    from attn_cli.read.text.printed import NOTE, with_commas
+
     printed = with_commas(text)
     if printed is None:
         return None
@@ -234,6 +234,8 @@ class _Events:
 
     def slip(self) -> AttnError | None:
         """Return the error for the first slip of the pen in the text, None if none is found."""
+        from attn_cli.read.text.slips import slip
+
         found = slip(self.text)
         if found is None:
             return None
@@ -340,6 +342,8 @@ class _Events:
         """Raise AttnError for a key such as `window:1`, to which no value belongs."""
         key, _, value = event.value.partition(":")
         if event.implicit[0] and key.isidentifier() and value:
+            from attn_cli.read.text.slips import glued
+
             found = glued(key, len(key), value)
             raise self.refuse(found.message, event.start_mark, found.help)
 

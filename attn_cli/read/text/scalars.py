@@ -16,7 +16,6 @@ import numpy as np
 
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.read.text.events import Quoted
-from attn_cli.read.text.ratios import is_ratio, ratio
 
 NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d*)", re.ASCII)
@@ -48,8 +47,10 @@ def number(value: Any, path: Path, *, ratios: bool = True) -> float:
         return float(value)
     if WILD.fullmatch(value):
         return float(value.replace(".", ""))
-    if is_ratio(value):
+    if _is_ratio(value):
         if ratios:
+            from attn_cli.read.text.ratios import ratio
+
             return ratio(value, path)
         raise AttnError(
             f"{dotted(path)} must be a number, not {shown(value)}",
@@ -59,11 +60,20 @@ def number(value: Any, path: Path, *, ratios: bool = True) -> float:
     raise _no_number(value, path)
 
 
+def _is_ratio(text: str) -> bool:
+    """Whether a text is a fraction or a root: most texts are none, and load nothing for that."""
+    if "/" not in text and "sqrt" not in text:
+        return False
+    from attn_cli.read.text.ratios import is_ratio
+
+    return is_ratio(text)
+
+
 def is_number(value: Any) -> bool:
     """Return whether a node is one finite number."""
     if isinstance(value, str):
         plain = NUMBER.fullmatch(value) is not None and not isinstance(value, Quoted)
-        return plain or is_ratio(value)
+        return plain or _is_ratio(value)
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
