@@ -258,3 +258,20 @@ def test_two_byte_order_marks_in_any_text(
             assert ran.status == status, (name, marks)
             assert (f"{name} begins with two byte order marks" in ran.err) == (marks == 2)
     assert attn("translate", "-", stdin=2 * mark + b"sous\n").status == 2
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("other", ["float64", "float16"])
+def test_a_signalling_nan_is_refused_like_any_other(
+    large: bool, other: str, tmp_path: Path, attn: Attn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cast of it is an invalid operation, of which NumPy would warn."""
+    if large:
+        monkeypatch.setattr("attn_cli.read.matrices.matrix.LARGE", 0)
+    bits = np.array([0x3F800000, 0x7F800001, 0x40000000], dtype=np.uint32)
+    path = tmp_path / "q.npy"
+    np.save(path, bits.view(np.float32).reshape(1, 3))
+    ran = attn("compute", "--query", path, "--key", path, "--value", path, "--dtype", other)
+    assert ran.status == 2
+    assert ran.err.startswith("error: query[0][1] is NaN\n")
+    assert "Warning" not in ran.err

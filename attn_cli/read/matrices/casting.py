@@ -20,7 +20,8 @@ def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> 
         raise AttnError(
             f"{dotted(path)} holds booleans, not numbers", path=path, help="write 1 and 0"
         )
-    with np.errstate(over="ignore"):
+    # A signalling NaN is invalid to a cast; like any other it is refused below, or allowed.
+    with np.errstate(over="ignore", invalid="ignore"):
         result: Array = np.asarray(array, dtype=dtype, order="C")
     if finite and not np.isfinite(result).all():
         at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])

@@ -283,7 +283,7 @@ class Stored:
             return
         raw = self.file.read(offset, size) if alone else self.file.part(offset, size)
         cells: AnyArray = np.ndarray(target.shape, self.stored, raw, 0, strides)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # a signalling NaN is invalid
             if type_ is None or (straight and type_.read_as == type_.carrier):
                 target[...] = cells
                 self._check(cells, target, offset, strides)
