@@ -354,6 +354,15 @@ IDLE: dict[str, tuple[dict[str, Any], str]] = {
         {"sink_tokens": 1, "causal": True},
         "it lets first keys be seen in spite of a window",
     ),
+    "sink_tokens without a left bound": (
+        {"sink_tokens": 1, "window": {"left": -1, "right": 0}},
+        "it passes the left bound of a window, which has none here",
+    ),
+    "offset beside an unbounded window": (
+        {"offset": 1, "window": {"left": -1, "right": -1}},
+        STANDING,
+    ),
+    "offset beside a bias by key": ({"offset": 1, "alibi": {"form": "key"}}, STANDING),
     "axes": ({"axes": "bshd"}, "neither query, key nor value has four axes"),
     "grouping": (
         {"heads": 1, "grouping": "tile"},

@@ -275,3 +275,49 @@ def test_ids_in_arrays_of_floats_are_those_of_whole_numbers() -> None:
     )
     assert (found["visible"] == 0).any()
     np.testing.assert_array_equal(found["visible"], expected["visible"])
+
+
+@pytest.mark.parametrize("form", ["key", "last_key"])
+def test_a_bias_by_the_keys_alone_asks_for_no_positions_of_queries(form: str) -> None:
+    """m p_j and m (p_j - last) are the same whatever the queries are at, packed or not."""
+    slopes = np.array([0.5, 0.25, 2.0])
+    problem = THREE | {"score": "dot", "alibi": {"form": form, "slopes": slopes.tolist()}}
+    ids = {"query": [0, 0, 0, 1, 1], "key": [0, 0, 1, 1, 1, 1, 1]}
+    last = 6 if form == "last_key" else 0
+    scores = np.array(Q) @ np.swapaxes(K, 2, 3)
+    plain = attn_cli.compute(problem)
+    assert plain.warnings == ()
+    places = np.arange(N_K)
+    expected = scores + slopes[:, None, None] * (places - last)
+    np.testing.assert_allclose(plain["biased"], expected, rtol=1e-12)
+    packed = attn_cli.compute(problem | {"documents": ids})
+    places, last = np.array([0, 1, 0, 1, 2, 3, 4]), 4 if form == "last_key" else 0
+    expected = scores + slopes[:, None, None] * (places - last)
+    np.testing.assert_allclose(packed["biased"], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("window", [{"left": -1, "right": -1}, {"right": -1}])
+def test_a_window_without_bounds_asks_for_no_positions(window: Mapping) -> None:
+    record = attn_cli.compute(THREE | {"window": window})
+    assert np.array_equal(record["weights"], attn_cli.compute(THREE)["weights"])
+    with pytest.raises(attn_cli.AttnError, match="window needs to know"):
+        attn_cli.compute(THREE | {"window": window | {"left": 1}})
+
+
+def test_a_past_keeps_its_order_beside_bshd_and_says_so_if_both_fit() -> None:
+    swapped = {side: np.swapaxes(THREE[side], 1, 2) for side in ("query", "key", "value")}
+    square = {"key": normal(B, H, H, D), "value": normal(B, H, H, D_V)}
+    record = attn_cli.compute(swapped | {"axes": "bshd", "past": square})
+    expected = attn_cli.compute(THREE | {"past": square})
+    assert expected.warnings == ()
+    assert len(record.warnings) == 1
+    assert record.warnings[0].startswith("past is read as (batch, key heads, tokens, features)")
+    np.testing.assert_allclose(record["weights"], expected["weights"], rtol=1e-12)
+    wrong = {side: np.swapaxes(CACHE[side], 1, 2) for side in CACHE}
+    with pytest.raises(attn_cli.AttnError, match="but key has kv_heads = 3") as raised:
+        attn_cli.compute(swapped | {"axes": "bshd", "past": wrong})
+    assert raised.value.help == (
+        "past.key is (batch, key heads, tokens, features), with axes: bshd too"
+    )
+    fits = attn_cli.compute(swapped | {"axes": "bshd", "past": CACHE})
+    assert fits.warnings == ()

@@ -166,8 +166,8 @@ OPENNMT = Preset(
     ),
     notes=(
         "a row that sees no key is uniform; the decoder un-masks such rows on purpose",
-        "scores are rounded to 16 bits, then float32 before the fill: in float16, where -1e18 is "
-        "-inf, such a row is uniform there and NaN here",
+        "scores are rounded to 16 bits, then float32 before the fill: in float16 too, where -1e18 "
+        "would be -inf, such a row is uniform",
         "rotary_interleave can be turned off, and is for models in the halves layout",
         "its attention 'mlp' has a bias on the query's projection alone",
     ),

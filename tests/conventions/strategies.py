@@ -85,9 +85,13 @@ def embedded(draw: st.DrawFn, z: Sizes, problem: dict[str, Any]) -> dict[str, An
 
 
 def reads_positions(problem: dict[str, Any], key: str) -> bool:
-    """Whether the key reads the positions of the problem: it is there, and has none of its own."""
+    """Whether the key reads the positions of the queries: it is there, and has none of its own."""
     given = problem.get(key, False)
-    return given is not False and not (isinstance(given, dict) and "positions" in given)
+    if not isinstance(given, dict):
+        return given is not False
+    by_keys_alone = key == "alibi" and given.get("form") in ("key", "last_key")
+    unbounded = key == "window" and set(given.values()) == {-1}
+    return not ("positions" in given or by_keys_alone or unbounded)
 
 
 def without_idle(problem: dict[str, Any]) -> dict[str, Any]:

@@ -107,9 +107,17 @@ def split(packed: Source, heads: int, name: str) -> Source:
 
 
 def read_past(
-    sources: Sources, batch: tuple[int, ...], kv_heads: int | None, *, with_keys: bool
+    sources: Sources,
+    batch: tuple[int, ...],
+    kv_heads: int | None,
+    *,
+    with_keys: bool,
+    heads_last: bool,
 ) -> Past | None:
-    """Return the keys and values of the cache, four axes each; None where there is none."""
+    """Return the keys and values of the cache, four axes each; None where there is none.
+
+    `heads_last`: Q, K and V are (batch, tokens, heads, features), and the cache is not.
+    """
     node, path = sources.document.tree.get("past"), ("past",)
     if node is None:
         return None
@@ -130,9 +138,21 @@ def read_past(
     if kv_heads:
         sources.shapes.fix("kv_heads", kv_heads, "key")
     key, value = (
-        sources.array(keys[side], (*path, side), (*lead, "past", f"d_{LETTERS[side]}"))
+        sources.array(
+            keys[side],
+            (*path, side),
+            (*lead, "past", f"d_{LETTERS[side]}"),
+            f"past.{side} is (batch, key heads, tokens, features), with axes: bshd too"
+            if heads_last
+            else None,
+        )
         for side in ("key", "value")
     )
+    if heads_last and 1 < key.shape[1] == key.shape[2]:
+        sources.warnings += (
+            "past is read as (batch, key heads, tokens, features), although query, key and value "
+            f"are in the order bshd: it has {key.shape[1]} of heads and of tokens",
+        )
     return Past(key, value, _rotated(sources, keys, path))
 
 

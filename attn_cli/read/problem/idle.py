@@ -75,9 +75,19 @@ def _of_rules(
         found.append(("empty_rows", "no key is hidden, as by causal, window or a mask"))
     if not any(isinstance(stage, Masking) for stage in rules.stages):
         found.append(("mask_fill", "no key is hidden, as by causal, window or a mask"))
+    if "sink_tokens" in tree and _has_no_left_bound(rules):
+        found.append(("sink_tokens", "it passes the left bound of a window, which has none here"))
     if rules.normalizer.name == "argmax":
         found.append(("temperature", "the largest score stays so, with normalize: argmax"))
     return found
+
+
+def _has_no_left_bound(rules: Rules) -> bool:
+    """Whether there is a window, and its left side is unbounded."""
+    from attn_cli.core.visible.window import UNBOUNDED, Window
+
+    windows = [scheme for scheme in rules.schemes if isinstance(scheme, Window)]
+    return bool(windows) and windows[0].left == UNBOUNDED
 
 
 def _of_types(tree: Mapping[str, Any], conventions: Conventions) -> list[tuple[str, str]]:

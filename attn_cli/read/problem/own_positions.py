@@ -35,7 +35,7 @@ def read_own_positions(
     no positions here. Raises AttnError, with its place, for other shapes.
     """
     counts = (extent.n_q, extent.n_k - (extent.past or 0) if new_keys else extent.n_k)
-    if isinstance(node, dict) and set(SIDES) & set(node):
+    if isinstance(node, dict) and (set(SIDES) & set(node) or not {"file", *ROWS} & set(node)):
         keys = mapping(node, path, SIDES)
         for side in SIDES:
             if side not in keys:

@@ -74,7 +74,9 @@ def read_projections(sources: Sources, *, needed: bool) -> Projections:
     kv_count = (sources.shapes.size("kv_heads") if apart else heads.key) or count
     key_heads = read_key_heads(sources, count, kv_count)
     heads_last = read_axes(sources) == "bshd"
-    past = read_past(sources, value.batch, kv_count, with_keys=key is not None)
+    past = read_past(
+        sources, value.batch, kv_count, with_keys=key is not None, heads_last=heads_last
+    )
     if past is not None:
         sources.shapes.fix("n_k", value.count + past.length, "past.value and value")
     joined = bool(count) and (not apart or _fits_joined(sources, count))

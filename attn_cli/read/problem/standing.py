@@ -21,6 +21,7 @@ ALIGNMENTS = ("true", "false", "top-left", "bottom-right")
 LEAST = -(2**53)
 # Keys whose meaning depends on the positions of queries.
 USERS = ("window", "alibi", "relative_bias", "rope")
+KEYS_ALONE = ("key", "last_key")  # forms of alibi
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,19 @@ def is_false(node: Any) -> bool:
 
 
 def goes_by_positions(tree: Mapping[str, Any], key: str) -> bool:
-    """Whether a key of a problem goes by the resolved positions: it has none of its own."""
+    """Whether a key of a problem goes by the resolved positions of queries.
+
+    It does not if it has positions of its own, nor do the forms of alibi that go by the keys alone,
+    nor a window without bounds.
+    """
     node = tree.get(key, False)
-    return not (is_false(node) or (isinstance(node, Mapping) and "positions" in node))
+    if not isinstance(node, Mapping):
+        return not is_false(node)
+    if key == "alibi" and str(node.get("form")) in KEYS_ALONE:
+        return False
+    if key == "window":
+        return "keys" in node or any(str(bound) != "-1" for bound in node.values())
+    return "positions" not in node
 
 
 def _by_lengths(causal: str, extent: Extent, conventions: Conventions) -> bool:

@@ -21,6 +21,30 @@ _WEIGHTS = {name.format(s): side for s, side in _SIDES.items() for name in _MATR
 }
 _BIASES = {name.format(s): side for s, side in _SIDES.items() for name in _VECTORS}
 
+_TURNED = "rope: {positions: {query: ..., key: ...}}"
+_SINK = "normalize: {function: sink_logits, logits: ...}"
+_LENGTHS = (
+    "seqlens_k",
+    "seq_lens",
+    "kv_lens",
+    "cache_seqlens",
+    "seqused_k",
+    "nonpad_kv_seqlen",
+    "key_value_seq_lengths",
+    "valid_lens",
+)
+_LEFT_PADDING = ("leftpad_k", "left_pad", "left_padding", "key_starts")
+_DOCUMENTS = (
+    "segments",
+    "segment_ids",
+    "document_ids",
+    "doc_ids",
+    "sequence_ids",
+    "q_segment_ids",
+    "kv_segment_ids",
+)
+_CUMULATIVE = ("cu_seqlens", "cu_seqlens_q", "cu_seqlens_k", "cu_seqlens_kv")
+
 _TOP = {
     **SYNONYMS,
     "o": "weights: {output: ...}",
@@ -77,14 +101,31 @@ _TOP = {
     "window_size": "window",
     "logits_soft_cap": "softcap",
     "attn_logit_softcapping": "softcap",
-    "seqlens_k": "key_lengths",
+    **dict.fromkeys(_LENGTHS, "key_lengths"),
+    **dict.fromkeys(_LEFT_PADDING, "key_start"),
+    **dict.fromkeys(_DOCUMENTS, "documents"),
+    **dict.fromkeys(_CUMULATIVE, "documents: {cu_seqlens_q: ..., cu_seqlens_k: ...}"),
+    "sink_token_length": "sink_tokens",
+    "sinks": _SINK,
+    "learnable_sink": _SINK,
+    "key_padding_mask": "mask",
+    "local_window_size": "window",
     "position": "positions",
-    "position_ids": "positions",
+    "position_ids": _TURNED,
+    "rope_positions": _TURNED,
+    "query_positions": _TURNED,
+    "key_positions": _TURNED,
+    "rope_theta": "rope: {base: ...}",
+    "rotary_dim": "rope: {dims: ...}",
+    "rotary_interleaved": "rope: {interleaved: ...}",
+    "mrope_section": "rope: {sections: ..., sections_layout: ...}",
     "positional_encoding": "positions",
     "pe": "positions",
     "rotary": "rope",
     "rotary_emb": "rope",
     "kv_cache": "past",
+    "k_cache": "past: {key: ..., value: ...}",
+    "v_cache": "past: {key: ..., value: ...}",
     "past_key_values": "past",
     "layernorm": "layer_norm",
     "ffn": "feed_forward",
@@ -97,6 +138,15 @@ _TOP = {
     "type": "dtype",
 }
 _PROJECTED = {**_SIDES, **_WEIGHTS, **_BIASES, "out": "output", "out_proj": "output"}
+_ROPE = {
+    "theta": "base",
+    "rope_theta": "base",
+    "position_ids": "positions",
+    "rotary_dim": "dims",
+    "mrope_section": "sections",
+    "mrope_interleaved": "sections_layout: in-turn",
+}
+_CU = {"cu_seqlens": "cu_seqlens_q' and 'cu_seqlens_k", "cu_seqlens_kv": "cu_seqlens_k"}
 _FEED_FORWARD = {"w_1": "W1", "w_2": "W2", "b_1": "b1", "b_2": "b2"}
 
 
@@ -107,7 +157,10 @@ def meant(path: Path) -> Mapping[str, str]:
     inside: dict[Path, Mapping[str, str]] = {
         ("weights",): _PROJECTED,
         ("biases",): _PROJECTED,
-        ("past",): SYNONYMS,
+        ("past",): {**SYNONYMS, "k_cache": "key", "v_cache": "value"},
+        ("rope",): _ROPE,
+        **{(key, "positions"): SYNONYMS for key in ("rope", "alibi", "relative_bias")},
+        ("documents",): {**SYNONYMS, **_CU},
         ("feed_forward",): _FEED_FORWARD,
     }
     return inside.get(path, {})
