@@ -507,6 +507,8 @@ def test_words_that_are_longer_than_a_terminal_stay_whole() -> None:
     assert wrapped("error: " + "x" * 30 + " b", 20) == "error:\n       " + "x" * 30 + "\n       b"
     assert wrapped("a --query-token b", 12) == "a\n--query-token\nb"
     assert wrapped("   a picture that is drawn", 10) == "   a picture that is drawn"
+    assert wrapped("   --> --tokens a b c d", 19) == "   --> --tokens a b\n       c d"
+    assert wrapped(" 1 | a --> b and more", 10) == " 1 | a --> b and more"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from attn_cli import compute
+from attn_cli.core.compare import Expected, compare
+from attn_cli.dataclass import replace
 from attn_cli.views import Style
 from attn_cli.views.cells import sheets
 from attn_cli.views.table import render
@@ -96,6 +98,21 @@ def test_columns_are_set_as_rich_sets_them(tmp_path: Path) -> None:
         with (console := Console(width=1000)).capture() as capture:
             console.print(table)
         assert f"{sheet.title}\n{capture.get()}" in render(compute(path), Style())
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, None])
+def test_a_verdict_is_wrapped_at_words_on_a_terminal(width: int | None) -> None:
+    expected = Expected({"v": np.array([[2, 3, 1], [0, 1, 0], [2, 4, 2]])})
+    record = compute(LOVE)
+    shown = render(compare(replace(record, steps={}), record, expected), Style(width=width))
+    sentence = (
+        "check v: no, 1 of 9 values differ by more than 5e-05, most at (coding, 2): "
+        "1 here, 2 expected"
+    )
+    lines = shown.split("\n")
+    assert shown.split() == sentence.split()
+    assert max(map(len, lines)) <= (width or len(sentence))
+    assert (sentence in shown) == (width in (120, None))
 
 
 def test_words_are_never_markup(attn: Attn, tmp_path: Path) -> None:

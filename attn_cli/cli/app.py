@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial, wraps
 from importlib import import_module
@@ -11,12 +10,12 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from attn_cli import __version__
-from attn_cli.cli.keys import COMMANDS as TAKE_KEYS
-from attn_cli.cli.keys import OPTIONS, epilog, written_out
+from attn_cli.cli.keys import epilog, written_out
 from attn_cli.cli.slips import refuse_slips
 from attn_cli.cli.talk import say
+from attn_cli.cli.usage import usage_error
 from attn_cli.cli.write import abandon_stdout, write_stdout
-from attn_cli.errors import AttnError, ExitStatus, PipeClosed, nearest
+from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 
 
 class Command(NamedTuple):
@@ -139,7 +138,7 @@ def _understood(arguments: list[str]) -> Callable[[], int]:
     try:
         command: Any = program.main(written_out(arguments), prog_name="attn", standalone_mode=False)
     except typer.TyperException as error:
-        raise _usage(error) from None
+        raise usage_error(error, arguments, COMMANDS) from None
     except SystemExit:  # how Typer ends if the reader of its help went away
         abandon_stdout()
         raise PipeClosed from None
@@ -151,16 +150,3 @@ def _understood(arguments: list[str]) -> Callable[[], int]:
     if not command:  # Typer has shown help or the version: nothing of it, if that is closed
         write_stdout("")
     return lambda: int(command or 0)
-
-
-def _usage(error: typer.TyperException) -> AttnError:
-    """Return Typer's complaint as ours: the same shape as every other error."""
-    message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "attn"
-    unknown = re.match(r"No such option: (--\S+)", message)
-    takes_keys = path.rpartition(" ")[2] in TAKE_KEYS
-    near = nearest(unknown[1], OPTIONS) if unknown and takes_keys else None
-    if unknown and near is not None:
-        message = f"no such option: {unknown[1]}. Did you mean {near}?"
-    return AttnError(message[:1].lower() + message[1:], help=f"{path} --help shows how it is used")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from attn_cli.cli.deliver import emit, style_for
-from attn_cli.cli.options import choose_format
+from attn_cli.cli.formats import choose_format
 from attn_cli.errors import ExitStatus
 from attn_cli.views.conventions import CONVENTION_FORMATS, CONVENTION_RENDERERS
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn_cli.cli.deliver import emit, style_for
+from attn_cli.cli.formats import choose_format
 from attn_cli.cli.inputs import Force, reading_inputs
 from attn_cli.cli.options import (
     Batch,
@@ -17,7 +18,6 @@ from attn_cli.cli.options import (
     Quiet,
     Text,
     check_digits,
-    choose_format,
     number_of,
     say_meaningless,
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import textwrap
-from typing import Protocol
+from typing import Any, Protocol
 
 from attn_cli.core.parameter import Parameter
+from attn_cli.errors import AttnError
+from attn_cli.registry import Registry
 
 
 class Entry(Protocol):
@@ -36,6 +38,14 @@ class Entry(Protocol):
     def parameters(self) -> tuple[Parameter, ...]:
         """Its parameters, as data."""
         ...
+
+
+def refuse_other_kind(name: str, wanted: Registry[Any], other: Registry[Any], list: str) -> None:
+    """Raise AttnError for the name of one of another kind, which the command `list` explains."""
+    if name in other.names and name not in wanted.names:
+        raise AttnError(
+            f"{name} is a {other.kind}, not a {wanted.kind}", help=f"did you mean: {list} {name}"
+        )
 
 
 def summary(entry: Entry, default: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +19,7 @@ from attn_cli.cli.options import (
     Text,
 )
 from attn_cli.dataclass import dataclass
-from attn_cli.errors import AttnError
+from attn_cli.errors import AttnError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +79,7 @@ class NextOptions:
     def _document(self, keys: KeyOptions, inputs: Inputs) -> Document:
         from attn_cli.read.override import put_sequences, refuse_dash_among
 
+        self._refuse_words_alone()
         document = ProblemOptions(file=self.file, lower=self.lower).document(keys, inputs)
         if "next_word" not in document.tree and "pairs" not in document.tree:
             raise AttnError(
@@ -94,6 +96,20 @@ class NextOptions:
                 help="write each as one argument: --compare 'not like' 'not hate'",
             )
         return document
+
+    def _refuse_words_alone(self) -> None:
+        """Raise AttnError for a word in the place of the file."""
+        name = self.file or ""
+        if self.words and "." not in name and "/" not in name and not os.path.exists(name):
+            from attn_cli import samples
+
+            if name == "-" or name in samples.names():
+                return
+            text = printable(" ".join((name, *self.words)))
+            raise AttnError(
+                f"{printable(name)}: there is no such file",
+                help=f"the problem file stands before the words: attn next FILE {text}",
+            )
 
 
 def next_word(

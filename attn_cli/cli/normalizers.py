@@ -8,6 +8,7 @@ import typer
 
 from attn_cli.cli.write import write_stdout
 from attn_cli.core.normalizers import NORMALIZERS
+from attn_cli.core.scores import SCORES
 from attn_cli.errors import ExitStatus
 
 
@@ -22,11 +23,12 @@ def normalizers(
     attn normalizers
     attn normalizers sparsemax
     """
-    from attn_cli.cli.listing import explained, summary, written
+    from attn_cli.cli.listing import explained, refuse_other_kind, summary, written
 
     if name is None:
         write_stdout("\n".join(summary(entry, NORMALIZERS.default) for entry in NORMALIZERS))
     else:
+        refuse_other_kind(name, NORMALIZERS, SCORES, "attn scores")
         entry = NORMALIZERS.get(name)
         write_stdout(explained(entry, "normalize", written(entry), NORMALIZERS.default))
     return ExitStatus.DONE

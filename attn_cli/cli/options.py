@@ -7,20 +7,19 @@ the flat signature that Typer reads.
 from __future__ import annotations
 
 import inspect
-import os
-import stat
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from attn_cli.cli.formats import choose_format
 from attn_cli.cli.inputs import Force
 from attn_cli.cli.talk import say
 from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.scores import SCORES
 from attn_cli.dataclass import dataclass, field
-from attn_cli.errors import AttnError, did_you_mean
+from attn_cli.errors import AttnError
 from attn_cli.views import FORMATS, Format
 
 if TYPE_CHECKING:
@@ -333,37 +332,6 @@ class OutputOptions:
         )
         check_digits(self.digits)
         return form
-
-
-def choose_format(formats: Mapping[str, Format], asked: str | None, output: str | None) -> str:
-    """Return the name of the format asked for, else that of the file's suffix, else the first."""
-    if asked is not None:
-        if asked not in formats:
-            raise AttnError(
-                f"unknown format '{asked}'", help=did_you_mean(asked, formats, what="there are")
-            )
-        return asked
-    if output is None or output == "-":
-        return next(iter(formats))
-    for name, form in formats.items():
-        if output.lower().endswith(form.suffixes):
-            return name
-    if is_special(output):
-        return next(iter(formats))
-    suffixes = _names(suffix for form in formats.values() for suffix in form.suffixes)
-    raise AttnError(
-        f"the format of '{output}' cannot be told from its suffix",
-        help=f"say it with --format, or use one of {suffixes}",
-    )
-
-
-def is_special(output: str) -> bool:
-    """Return whether an output is a device or a pipe, whose name has no suffix to go by."""
-    try:
-        mode = os.stat(output).st_mode
-    except (OSError, ValueError):
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def say_meaningless(

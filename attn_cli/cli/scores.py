@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from attn_cli.cli.write import write_stdout
+from attn_cli.core.normalizers import NORMALIZERS
 from attn_cli.core.scores import SCORES
 from attn_cli.errors import ExitStatus
 
@@ -22,11 +23,12 @@ def scores(
     attn scores
     attn scores additive
     """
-    from attn_cli.cli.listing import explained, summary, written
+    from attn_cli.cli.listing import explained, refuse_other_kind, summary, written
 
     if name is None:
         write_stdout("\n".join(summary(score, SCORES.default) for score in SCORES))
     else:
+        refuse_other_kind(name, SCORES, NORMALIZERS, "attn normalizers")
         score = SCORES.get(name)
         example = written(score)
         if score.selection:  # it needs one of several

@@ -17,10 +17,12 @@ def refuse_slips(arguments: list[str], commands: Container[str]) -> None:
     if first and first not in commands:
         _refuse_file(first)
     for option, key, value in zip(arguments, arguments[1:], arguments[2:], strict=False):
-        if option == "--set" and "=" not in key and not value.startswith("-"):
+        what = {"--set": "KEY=VALUE", "--check": "STEP=MATRIX"}.get(option)
+        if what and "=" not in key and not value.startswith("-"):
+            quote = "'" if set(value) & set(" []{}*?&|<>") else ""
             raise AttnError(
-                f"--set needs KEY=VALUE, not '{printable(key)}'",
-                help=f"write --set {printable(key)}={printable(value)}",
+                f"{option} needs {what}, not '{printable(key)}'",
+                help=f"write {option} {quote}{printable(key)}={printable(value)}{quote}",
             )
     if arguments[:1] == ["compute"] and "--show" in arguments:
         _refuse_steps_apart(arguments[arguments.index("--show") + 1 :])

@@ -38,17 +38,22 @@ def terminal_columns() -> int | None:
 def wrapped(text: str, columns: int) -> str:
     """Return a text whose long lines are parted at blanks, behind the width of `error: `.
 
-    Lines that are indented are drawn as they are: a quoted line with its caret, a picture.
+    Lines that are indented are drawn as they are: a quoted line with its caret, a picture; not the
+    place of an error, which may repeat an option.
     """
     import textwrap
 
     lines = []
     for line in text.split("\n"):
-        if len(line) <= columns or line.startswith(" "):
+        margin, arrow, _ = line.partition("--> ")
+        is_place = bool(arrow) and not margin.strip()
+        if len(line) <= columns or (line.startswith(" ") and not is_place):
             lines.append(line)
             continue
         head, colon, _ = line.partition(": ")
         indent = " " * (len(head) + 2) if colon and head in HEADS else ""
+        if is_place:
+            indent = " " * len(margin + arrow)
         lines += textwrap.wrap(
             line,
             columns,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn_cli.cli.deliver import check_target, deliver, emit
+from attn_cli.cli.formats import choose_format
 from attn_cli.cli.inputs import Force, reading_inputs
-from attn_cli.cli.options import OutputOptions, Text, choose_format
+from attn_cli.cli.options import OutputOptions, Text
 from attn_cli.cli.talk import say
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, ExitStatus, printable

@@ -62,7 +62,7 @@ def render(record: Record, style: Style) -> str:
         from attn_cli.views.choices import lines
 
         out.writelines(f"{line}\n" for line in (*lines(record, style), ""))
-    out.writelines(f"{verdict(comparison)}\n\n" for comparison in record.comparisons)
+    out.writelines(f"{_wrapped(verdict(each), style)}\n\n" for each in record.comparisons)
     if style.verbose:
         from attn_cli.views import settings
 
@@ -71,6 +71,22 @@ def render(record: Record, style: Style) -> str:
     if not style.several:
         text = text.removesuffix("\n")
     return text.replace(BOX, "-") if style.ascii else text
+
+
+def _wrapped(sentence: str, style: Style) -> str:
+    """Return a sentence in lines that fit the terminal, if it goes to one."""
+    if style.width is None or cell_width(sentence) <= style.width:
+        return sentence
+    import textwrap
+
+    lines = textwrap.wrap(
+        sentence,
+        style.width,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines)
 
 
 def _uncoloured(out: StringIO) -> Callable[[Line], None]:

@@ -68,6 +68,7 @@ def names_file(node: Any) -> bool:
     return os.path.splitext(base if mark else node)[1].lower() in SUFFIXES
 
 
+_SHORT = 40  # characters of numbers that an advice repeats
 _CALL = re.compile(r"(?:\w+\.)*(?:array|asarray|matrix|tensor|Tensor|Array|Parameter)\s*\(")
 _ORDERS = ("causal", "lower", "tril", "triangular", "subsequent", "look_ahead", "autoregressive")
 
@@ -83,7 +84,21 @@ def _meant(text: str, path: Path) -> str:
         return f"leave {dotted(path)} out"
     if text.lstrip().startswith("["):
         return "remove the quotes"
-    return _FORMS
+    return _bracketed(text) or _FORMS
+
+
+def _bracketed(text: str) -> str:
+    """Return how to write rows of numbers that stand without square brackets; empty if they do not.
+
+    >>> _bracketed("1 0; 0 1")
+    'write it with brackets: [[1, 0], [0, 1]]'
+    """
+    if text.startswith("("):
+        return "write square brackets, [[1, 0], [0, 1]], not round ones"
+    if len(text) > _SHORT or not re.fullmatch(r"-?[\d.]+(\s*[,;\s]\s*-?[\d.]+)+", text):
+        return ""
+    rows = (", ".join(row.replace(",", " ").split()) for row in text.split(";"))
+    return f"write it with brackets: [{', '.join(f'[{row}]' for row in rows)}]"
 
 
 def is_one_value(node: Any) -> bool:

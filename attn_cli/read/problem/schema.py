@@ -182,7 +182,9 @@ def _keys(document: Document) -> Mapping[str, Any]:
         )
     if not tree:
         raise AttnError(
-            "there is no problem", help="give a problem file, or --query, --key, --value"
+            "there is no problem",
+            help="give a problem file, or --query, --key, --value; "
+            "to try one: attn samples love_coding | attn compute -",
         )
     mapping(tree.get("train", {}), ("train",), TRAIN_KEYS)  # for attn train, which reads the rest
     return tree

@@ -242,6 +242,16 @@ def _hint(text: str) -> str | None:
 
 _HINTS = (  # compiled where an error asks for them
     (r"", "write a number here"),
+    (r"\(.*|[+-]?[\d.]+\)+", "write rows in square brackets: [1, 0]"),
+    (r".*[½⅓⅔¼¾].*", "write a fraction as 1/2"),
+    (r"[+-]?[\d.]+\s*%", "write it without '%': 50% is 0.5"),
+    (r"[+-]?(pi|π)", "write its digits: 3.141592653589793"),
+    (r"[+-]?[\d.]+[eE][+-]?", "write the digits of the exponent: 1e-5"),
+    (r".*，.*", "put ',' between the numbers, not '，'"),
+    (
+        r"[^ ]*[\xa0\u2007-\u200b\u202f\u3000][^ ]*",
+        "remove the blank in it, which is no ordinary one",
+    ),
     (r"−[\d.]+", "write the minus sign as '-'"),
     (r"[+-]?\d+(_\d+)+(\.\d*)?", "write it without '_'"),
     (r"[+-]?\d+,\d+", "write the decimal point as '.'"),

@@ -1,0 +1,131 @@
+"""Wrong usage that Typer complains of, as an error of ours with what was meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+
+from attn_cli.cli.keys import COMMANDS as TAKE_KEYS
+from attn_cli.cli.keys import OPTIONS
+from attn_cli.errors import AttnError, folded, nearest, printable
+
+_FILE = "the file is no option: {path} FILE"
+# What people write for an option; a command that has none of these gets the usual advice.
+_OPTIONS_MEANT = {
+    "q": "--query",
+    "k": "--key",
+    "v": "--value",
+    "decimals": "--digits",
+    "round": "--digits",
+    "normalise": "--normalize",
+    "normaliser": "--normalize",
+    "normalizer": "--normalize",
+    "softmax": "--normalize",
+    "epochs": "--steps",
+    "iterations": "--steps",
+    "lr": "--learning-rate",
+    "steps": "--show",
+    "step": "--only",
+    "output_format": "--format",
+    "words": "--tokens",
+    "dict": "--dictionary",
+}
+_FILES = ("file", "input", "problem", "yaml", "json", "npz")
+_COMMANDS_MEANT = {
+    "run": "compute",
+    "calculate": "compute",
+    "attention": "compute",
+    "predict": "next",
+    "generate": "next",
+    "fit": "train",
+    "learn": "train",
+    "plot": "graph",
+    "draw": "graph",
+    "examples": "samples",
+    "presets": "conventions",
+    "version": "--version",
+    "list": "--help",
+}
+
+
+def usage_error(error: Any, arguments: Sequence[str], commands: Container[str]) -> AttnError:
+    """Return Typer's complaint in the shape of every other error."""
+    message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
+    message = message[:1].lower() + message[1:]
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "attn"
+    usual = f"{path} --help shows how it is used"
+    if option := re.match(r"no such option: (-\S+)", message):
+        known = {name for p in context.command.params for name in p.opts} if context else set()
+        if path.rpartition(" ")[2] in TAKE_KEYS:
+            known |= set(OPTIONS)
+        return _no_option(option[1], message, path, known, usual)
+    if command := re.match(r"no such command '(.*?)'", message):
+        meant = _command_meant(command[1], arguments, commands)
+        return AttnError(message, help=meant or usual)
+    if extra := re.match(r"got unexpected extra arguments? ?(?:\(s\) )?\((.*)\)$", message):
+        return AttnError(message, help=_extra_meant(extra[1], arguments, path) or usual)
+    return AttnError(message, help=usual)
+
+
+def _no_option(
+    option: str, message: str, path: str, known: Container[str], usual: str
+) -> AttnError:
+    """Return the error for an option that there is not."""
+    name = folded(option.lstrip("-"))
+    plain = f"no such option: {option}"
+    if name == "list":
+        listed = (
+            f"{path} alone lists all" if path.endswith("s") else "attn --help lists all commands"
+        )
+        return AttnError(plain, help=listed)
+    if name in _FILES and path.rpartition(" ")[2] in (*TAKE_KEYS, "train"):
+        return AttnError(plain, help=_FILE.format(path=path))
+    wanted = _OPTIONS_MEANT.get(name)
+    if wanted in known:
+        return AttnError(f"{plain}. Did you mean {wanted}?", help=usual)
+    near = nearest(option, OPTIONS) if path.rpartition(" ")[2] in TAKE_KEYS else None
+    if near is not None and option.startswith("--"):
+        return AttnError(f"{plain}. Did you mean {near}?", help=usual)
+    return AttnError(message, help=usual)
+
+
+def _command_meant(name: str, arguments: Sequence[str], commands: Container[str]) -> str | None:
+    """Return what to write instead of a command that there is not."""
+    if name == "help":
+        about = next((each for each in arguments if each in commands), None)
+        if about is not None:
+            return f"did you mean: attn {about} --help"
+        return "attn --help lists the commands, attn COMMAND --help explains one"
+    meant = _COMMANDS_MEANT.get(folded(name))
+    return f"did you mean: attn {meant}" if meant is not None else None
+
+
+def _extra_meant(extra: str, arguments: Sequence[str], path: str) -> str | None:
+    """Return what was meant by words that stand where no more are expected."""
+    words = extra.split(" ")
+    options = _values_apart(arguments)
+    if "--tokens" in options and options["--tokens"][1:] == words:
+        text = printable(" ".join(options["--tokens"]))
+        return f"put several words in quotes: --tokens '{text}'"
+    if path.rpartition(" ")[2] not in ("compute", "graph"):
+        return None
+    from attn_cli.core.axes import AXES
+
+    step = words[0].strip(",")
+    if step not in AXES or path.endswith("graph"):
+        return None
+    return f"did you mean --only {step}, or --show with commas and no blanks: --show q,{step}?"
+
+
+def _values_apart(arguments: Sequence[str]) -> Mapping[str, list[str]]:
+    """Return what stands behind each option, up to the next one."""
+    found: dict[str, list[str]] = {}
+    behind: list[str] = []
+    for argument in arguments:
+        if argument.startswith("--"):
+            behind = found[argument] = []
+        else:
+            behind.append(argument)
+    return found
