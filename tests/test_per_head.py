@@ -11,6 +11,7 @@ import pytest
 
 import attn_cli
 from attn_cli.core import parts as parts_module
+from attn_cli.core.problem import Projection
 from tests.conftest import Attn
 from tests.conventions.test_from_files import as_npz, as_yaml
 from tests.tiled import by_tiles, defined
@@ -30,24 +31,33 @@ GROUPED: Mapping = {
 }  # fmt: skip
 SCALES = [0.5, -1.25, 2.0, 0.0, 0.75, 3.0]
 TEMPERATURES = [0.5, 1.25, 2.0, 1.0, 0.75, 3.0]
+MAP = [2, 0, 0, 1, 2, 0]
 # Name -> the keys, of which lists have one entry per query head.
 CASES: dict[str, Mapping] = {
     "scale": {"scale": SCALES},
     "scale on queries": {"scale": SCALES, "scale_placement": "query"},
     "scale, split": {"scale": TEMPERATURES, "scale_placement": "split"},
     "temperature": {"temperature": TEMPERATURES},
-    "all": {"scale": SCALES, "temperature": TEMPERATURES, "alibi": True, "causal": True},
+    "grouping": {"grouping": MAP},
+    "grouping that leaves a key head out": {"grouping": [1, 0, 0, 1, 1, 0]},
+    "all": {
+        "scale": SCALES,
+        "temperature": TEMPERATURES,
+        "alibi": True,
+        "causal": True,
+        "grouping": MAP,
+    },
 }
 LISTS = ("scale", "temperature")
 
 
 def key_head(keys: Mapping, head: int) -> int:
-    return head // (H // KV)
+    return int(keys["grouping"][head]) if "grouping" in keys else head // (H // KV)
 
 
 def alone(keys: Mapping, head: int, **more: Any) -> Mapping:
     """The problem of one query head, without an axis of heads."""
-    own: Mapping = {k: v[head] if k in LISTS else v for k, v in keys.items()}
+    own: Mapping = {k: v[head] if k in LISTS else v for k, v in keys.items() if k != "grouping"}
     if own.get("alibi") is True:
         own["alibi"] = [SLOPES[head]]
     group = key_head(keys, head)
@@ -210,6 +220,70 @@ def test_settings_and_formulas_name_the_heads() -> None:
     assert placed.steps["scores"].formula == f"scores = {split}"
     queries = attn_cli.compute({**GROUPED, "scale": SCALES, "scale_placement": "query"})
     assert queries.steps["scores"].formula == "scores = (scale[head] Q) K^T"
+
+
+@pytest.mark.parametrize("given", [(H, KV), (4, 3), (2, 3)])
+def test_key_heads_are_shown_whoever_reads_them(given: tuple[int, int]) -> None:
+    """All of them, also those that no query head reads, and those that several read once."""
+    heads, kv_heads = given
+    query, key = normal(B, heads, N_Q, D), normal(B, kv_heads, N_K, D)
+    value = normal(B, kv_heads, N_K, D_V)
+    grouping = [2, 0, 0, 2, 2, 0][:heads]
+    problem = {"query": query, "key": key, "value": value, "grouping": grouping}
+    found = attn_cli.compute(problem)
+    close(found["k"], key)
+    close(found["v"], value)
+    assert found.steps["k"].axes == ("batch", "key head", "key", "dimension")
+    assert found.settings["key_heads"] == grouping
+    assert found.settings["kv_heads"] == kv_heads
+    close(attn_cli.compute(problem, steps=["k"], batch=1)["k"], key[1])
+    close(attn_cli.compute(problem, steps=["v"], batch=1, head=0)["v"], value[1][2])
+    weights = attn_cli.compute(problem, steps=["output", "k"])
+    close(weights["k"], key)
+
+
+def test_key_heads_in_another_order_are_no_heads_of_queries() -> None:
+    key = normal(B, KV, N_K, D)
+    problem = {"query": normal(B, KV, N_Q, D), "key": key, "value": key, "grouping": [1, 2, 0]}
+    found = attn_cli.compute(problem)
+    assert found.warnings == ()
+    close(found["k"], key)
+    assert found.steps["k"].axes[1] == "key head"
+    close(attn_cli.compute(problem, steps=["k"], head=0)["k"], np.array(key)[:, 1])
+    close(
+        found["products"], np.array(problem["query"]) @ np.array(key)[:, [1, 2, 0]].swapaxes(2, 3)
+    )
+
+
+def test_keys_and_values_that_heads_share_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    rows = Projection.rows
+
+    def watched(self: Projection, lead: Any, *rest: Any) -> Any:
+        made.append((self.letter, self.depth, lead))
+        return rows(self, lead, *rest)
+
+    monkeypatch.setattr(Projection, "rows", watched)
+    attn_cli.compute({**GROUPED, "grouping": [0, 1, 1, 0, 2, 0]}, steps=["output"])
+    values = [lead for _, depth, lead in made if depth == D_V]
+    assert sorted(values) == [(b, g) for b in range(B) for g in range(KV)]
+    assert len(made) == B * (H + 2 * KV)
+
+
+@pytest.mark.parametrize("grouping", ["[0, 1]", "interleave"])
+def test_a_list_of_key_heads_has_no_gradient(grouping: str, attn: Attn, tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "tokens: [a, b]\nembeddings: {a: [1, 0], b: [0, 1]}\nheads: 2\n"
+        "next_word: {vocabulary: [x, y], weights: [[1, 0], [0, 2]]}\n"
+        "train: {examples: [[a b, x]], parameters: [embeddings], steps: 1}\n"
+        f"grouping: {grouping}\n"
+    )
+    ran = attn("train", path, "-o", tmp_path / "trained.yaml")
+    refused = grouping != "interleave"
+    assert ran.status == (2 if refused else 0)
+    assert ("error: train has no gradient for grouping\n" in ran.err) is refused
+    assert attn("next", path).status == 0
 
 
 def test_the_graph_of_one_head(attn: Attn, tmp_path: Path) -> None:

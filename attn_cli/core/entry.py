@@ -88,11 +88,18 @@ class Preparation:
             V=None if V is None or not self.wanted & WEIGHED else wide(V),
         )
 
+    def unread(self, key_lead: Lead) -> None:
+        """Compute the steps of a key head that no query head reads."""
+        if self.wanted & OF_KEYS:
+            self._key(key_lead)
+        if self.wanted & OF_VALUES:
+            self._value(key_lead)
+
     def _once(self, made: dict[Lead, Array], lead: Lead, make: Callable[[Lead], Array]) -> Array:
         """Make the keys or values of a key head, unless another query head has asked before."""
         if lead not in made:
             problem, depth = self.problem, len(self.problem.batch)
-            shared = problem.joined or problem.kv_heads != problem.heads
+            shared = problem.joined or len(set(problem.key_heads)) < len(problem.key_heads)
             if not shared or any(other[:depth] != lead[:depth] for other in made):
                 made.clear()  # what is over is let go
             made[lead] = make(lead)

@@ -78,6 +78,7 @@ class Plan:
 
     steps: dict[str, StepPlan]
     groups: dict[Lead, tuple[Lead, ...]]  # what has one output -> the entries that make it
+    unread: tuple[Lead, ...]  # batch entries and key heads of steps that no query head reads
     rows: Integers  # positions of the queries that were asked for
     computed: Integers  # positions of the queries that are computed
     memory: int
@@ -117,7 +118,8 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     computed = np.flatnonzero(wanted)
     groups = _groups(problem, steps, chosen)
     marks = request.marks and hides(problem)
-    return Plan(steps, groups, rows, computed, memory, request.top, marks)
+    unread = _unread(problem, steps, chosen)
+    return Plan(steps, groups, unread, rows, computed, memory, request.top, marks)
 
 
 def _groups(
@@ -151,6 +153,16 @@ def _entries(problem: Problem, step: StepPlan, axis: int) -> Sequence[int]:
     if step.name not in KEY_SIDE or axis < len(problem.batch):
         return held
     return [head for head, key_head in enumerate(problem.key_heads) if key_head in held]
+
+
+def _unread(problem: Problem, steps: dict[str, StepPlan], chosen: Chosen) -> tuple[Lead, ...]:
+    """Return the batch entries and key heads that steps hold and no query head reads."""
+    heads = sorted(set(range(problem.kv_heads or 0)) - set(problem.key_heads))
+    axis = len(problem.batch)
+    if not heads or not any(axis in s.free for s in steps.values() if s.name in KEY_SIDE):
+        return ()
+    entries = [range(n) if c is None else [c] for n, c in zip(problem.batch, chosen, strict=False)]
+    return tuple(product(*entries, heads))
 
 
 def half_of_the_machine() -> int:
@@ -277,7 +289,7 @@ def _lead_of(problem: Problem, name: str) -> tuple[range, Lead, tuple[str, ...]]
         return range(0), (), ()
     after = name in AFTER or name in POOLED
     lead = range(len(problem.batch) if after and problem.joined else len(problem.lead))
-    if name in KEY_SIDE and problem.kv_heads != problem.heads and problem.kv_heads is not None:
+    if name in KEY_SIDE and problem.heads_differ and problem.kv_heads is not None:
         return lead, (*problem.batch, problem.kv_heads), (*problem.lead_axes[:-1], "key head")
     return lead, problem.lead, problem.lead_axes
 

@@ -117,6 +117,7 @@ class Problem:
     n_q: int
     batch: Lead  # () or (batch entries,)
     heads: int | None
+    kv_heads: int | None  # how many heads K and V have
     key_heads: tuple[int, ...]  # of each query head, the head of K and V that it reads
     joined: bool  # whether the contexts of all heads are put side by side before the output
     heads_last: bool  # whether the heads of the output stand behind its rows, as Q's did
@@ -168,9 +169,9 @@ class Problem:
         return ("batch",) * len(self.batch) + ("head",) * (self.heads is not None)
 
     @property
-    def kv_heads(self) -> int | None:
-        """How many heads K and V have; None where there are no heads."""
-        return None if self.heads is None else max(self.key_heads) + 1
+    def heads_differ(self) -> bool:
+        """Whether the heads of K and V are other ones than those of Q, or in another order."""
+        return self.heads is not None and self.key_heads != tuple(range(self.kv_heads or 0))
 
     @property
     def precision(self) -> Precision:

@@ -42,6 +42,8 @@ def run(
         filling.expect(sum(map(len, plan.groups.values())))
         for group, leads in plan.groups.items():
             filling.fill(group, [prepare.entry(lead) for lead in leads])
+        for lead in plan.unread:
+            prepare.unread(lead)
     made = {name: _as_asked(problem, step) for name, step in collector.steps().items()}
     return Record(
         command=command,

@@ -9,18 +9,19 @@ from attn_cli.core.gradients.normalizers import NORMALIZER_GRADIENTS
 from attn_cli.core.gradients.scores import SCORE_GRADIENTS
 from attn_cli.core.problem import Problem
 from attn_cli.errors import AttnError
+from attn_cli.read.problem.per_head import is_list
 
 NO_GRADIENT = (
-    "like", "past", "kv_heads", "qk_norm", "rope", "scale_placement", "softcap", "score_bias",
-    "alibi", "relative_bias", "mask_fill", "top_k", "temperature", "empty_rows", "dropout",
-    "output_gate", "precision",
+    "like", "past", "kv_heads", "grouping", "qk_norm", "rope", "scale_placement", "softcap",
+    "score_bias", "alibi", "relative_bias", "mask_fill", "top_k", "temperature", "empty_rows",
+    "dropout", "output_gate", "precision",
 )  # fmt: skip
 
 
 def refuse_keys_without_gradient(tree: Mapping[str, Any]) -> None:
     """Raise AttnError for a key whose part of the computation has no gradient."""
     for key in NO_GRADIENT:
-        if key in tree:
+        if key in tree and (key != "grouping" or is_list(tree[key])):
             raise AttnError(
                 f"train has no gradient for {key}",
                 path=(key,),

@@ -93,6 +93,7 @@ def inputs(problem: dict[str, Any]) -> tuple[Axes, dict[str, Heads]]:
     if past is not None:
         steps["present_value"] = joined(past["value"], v)
     four = axes_of(given["query"]) == 4
+    grouping = problem.get("grouping")
     before = 0 if past is None else len(past["key"][0][0])
     axes = Axes(
         batch=len(q),
@@ -104,6 +105,7 @@ def inputs(problem: dict[str, Any]) -> tuple[Axes, dict[str, Heads]]:
         has_batch=axes_of(given["query"]) > 2,
         has_heads=four or "heads" in problem,
         packed="heads" in problem and not four,
-        tile=problem.get("grouping") == "tile",
+        tile=grouping == "tile",
+        mapped=grouping if isinstance(grouping, list) else (),
     )
     return axes, steps

@@ -92,9 +92,13 @@ class Axes:
     packed: bool
     """The heads stand side by side in the features, and so they do in the output."""
     tile: bool
+    mapped: Sequence[int] = ()
+    """The key head of each query head, if a list says it."""
 
     def kv(self, h: int) -> int:
         """The key head that query head h reads."""
+        if self.mapped:
+            return self.mapped[h]
         return h % self.kv_heads if self.tile else h // (self.heads // self.kv_heads)
 
     def index(self, b: int, h: int, *rest: int) -> list[int]:

@@ -64,11 +64,14 @@ def sizes(draw: st.DrawFn) -> Sizes:
     axes = draw(st.sampled_from([2, 3, 4]))
     has_heads = axes == 4 or draw(st.booleans())
     kv_heads = draw(st.sampled_from([1, 2, 3])) if has_heads else 1
+    heads = kv_heads * (draw(st.sampled_from([1, 2, 3])) if has_heads else 1)
+    if has_heads and maybe(draw, 5):
+        heads = draw(st.integers(1, 5))  # perhaps no multiple: `grouping` is a list then
     n_q = draw(ROWS)
     return Sizes(
         axes=axes,
         batch=draw(st.sampled_from([1, 2, 3])) if axes > 2 else 1,
-        heads=kv_heads * (draw(st.sampled_from([1, 2, 3])) if has_heads else 1),
+        heads=heads,
         kv_heads=kv_heads,
         n_q=n_q,
         new=draw(st.one_of(st.just(n_q), ROWS)),

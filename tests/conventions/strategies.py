@@ -120,7 +120,10 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
     keys |= draw(afterwards(z))
     if z.axes == 4 and draw(st.booleans()):
         keys["axes"] = draw(st.sampled_from(["bhsd", "bshd"]))
-    if z.heads != z.kv_heads and maybe(draw):
+    if z.heads % z.kv_heads or (z.has_heads and maybe(draw, 5)):
+        key_head = st.integers(0, z.kv_heads - 1)
+        keys["grouping"] = draw(st.lists(key_head, min_size=z.heads, max_size=z.heads))
+    elif z.heads != z.kv_heads and maybe(draw):
         keys["grouping"] = draw(st.sampled_from(["interleave", "tile"]))
     spoilt: Sequence[str] = ()
     wild = 0.0

@@ -137,9 +137,14 @@ def test_how_many_keys_a_query_sees(n_q: int, n_k: int, causal: str, seen: list[
 
 
 @pytest.mark.parametrize(
-    ("grouping", "read"), [("interleave", [0, 0, 0, 1, 1, 1]), ("tile", [0, 1, 0, 1, 0, 1])]
+    ("grouping", "read"),
+    [
+        ("interleave", [0, 0, 0, 1, 1, 1]),
+        ("tile", [0, 1, 0, 1, 0, 1]),
+        ([1, 1, 0, 1, 0, 0], [1, 1, 0, 1, 0, 0]),
+    ],
 )
-def test_which_key_head_a_query_head_reads(grouping: str, read: list[int]) -> None:
+def test_which_key_head_a_query_head_reads(grouping: Any, read: list[int]) -> None:
     problem = {"query": [[0.0] * 6], "key": [[0.0] * 2], "value": [[0.0, 1.0]], "score": "dot"}
     steps = attention({**problem, "heads": 6, "kv_heads": 2, "grouping": grouping})
     assert steps["concat"] == [read]

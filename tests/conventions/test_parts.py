@@ -53,6 +53,8 @@ def some_of(data: st.DataObject, whole: attn_cli.Record) -> list[str]:
 
 def key_head(problem: dict[str, Any], head: int, heads: int, kv_heads: int) -> int:
     """The key head that a query head reads."""
+    if isinstance(problem.get("grouping"), list):
+        return int(problem["grouping"][head])
     if problem.get("grouping") == "tile":
         return head % kv_heads
     return head // (heads // kv_heads)

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from attn_cli.core.heads import GROUPINGS, key_head
-from attn_cli.errors import AttnError, dotted
+from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.read.problem.per_head import is_list, refuse_wrong_count
 from attn_cli.read.problem.sides import LETTERS, Heads
 from attn_cli.read.problem.sources import Sources
+from attn_cli.read.problem.whole import whole_numbers
 from attn_cli.read.text.scalars import choice, integer
 
 
@@ -55,11 +57,11 @@ def _checked_heads(sources: Sources, query: int | None, key: int | None, owner: 
     if query is not None:
         sources.shapes.fix("heads", query, owner)
         key = query if key is None and not four_axes else key
-        if key is not None and query % key:
+        if key is not None and query % key and not is_list(sources.document.tree.get("grouping")):
             raise AttnError(
                 f"heads is {query}, no multiple of kv_heads = {key}",
                 path=("kv_heads",),
-                help="every key head serves the same number of query heads",
+                help=_UNEVEN,
             )
     if key is not None and key != query:
         sources.shapes.fix("kv_heads", key, "kv_heads")
@@ -79,6 +81,8 @@ def _depth(node: Any) -> int:
 def read_key_heads(sources: Sources, heads: int | None, kv_heads: int | None) -> tuple[int, ...]:
     """Return, for each query head, the head of K and V that it reads."""
     tree, conventions = sources.document.tree, sources.conventions
+    if is_list(tree.get("grouping")):
+        return _listed(sources, tree["grouping"], heads, kv_heads)
     grouping = str(conventions.get("grouping"))
     if "grouping" in tree:
         grouping = choice(tree["grouping"], ("grouping",), tuple(GROUPINGS))
@@ -89,6 +93,39 @@ def read_key_heads(sources: Sources, heads: int | None, kv_heads: int | None) ->
         raise AttnError(
             f"query has {heads} heads, no multiple of the {kv_heads} of key and value",
             path=("query",) if "query" in tree else (),
-            help="every key head serves the same number of query heads",
+            help=_UNEVEN,
         )
     return tuple(key_head(head, heads, kv_heads, grouping) for head in range(heads))
+
+
+_UNEVEN = (
+    "every key head serves the same number of query heads, unless grouping is a list: the key head "
+    "of each query head"
+)
+
+
+def _listed(
+    sources: Sources, node: Any, heads: int | None, kv_heads: int | None
+) -> tuple[int, ...]:
+    """Return the key heads that a list names, one for each query head."""
+    path: Path = ("grouping",)
+    listed = whole_numbers(sources.document, node, path)
+    if listed.ndim != 1:
+        raise AttnError(
+            f"{dotted(path)} has {listed.ndim} axes, expected 1", path=path, help=_LISTED
+        )
+    refuse_wrong_count(len(listed), "number", path, heads, help=_LISTED)
+    count = kv_heads or 1
+    for at, head in enumerate(listed.tolist()):
+        if not 0 <= head < count:
+            raise AttnError(
+                f"{dotted((*path, at))} is {head}, but key and value have "
+                f"{'1 head, number 0' if count == 1 else f'{count} heads, 0 to {count - 1}'}",
+                path=(*path, at),
+                help=_LISTED,
+            )
+    sources.conventions.override("grouping", listed.tolist())
+    return tuple(listed.tolist())
+
+
+_LISTED = "write for each query head the number of the key head that it reads, from 0"

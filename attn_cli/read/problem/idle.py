@@ -18,15 +18,15 @@ HIDING_SCORES = ("sparse", "given")
 
 
 def idle_keys(
-    sources: Sources, rules: Rules, function: ScoreFunction, heads: tuple[int | None, int]
+    sources: Sources, rules: Rules, function: ScoreFunction, *, heads: int | None, grouped: bool
 ) -> list[str]:
     """Return a warning for each key that nothing in the problem goes by.
 
-    `heads` are the heads of queries, None if there are none, and how many heads of keys they read.
+    `grouped`: whether query heads read other key heads than that of their own number.
     """
     tree = sources.document.tree
     found = [
-        *_of_place(tree, sources, heads),
+        *_of_place(tree, sources, heads, grouped=grouped),
         *_of_rules(tree, rules, function),
         *_of_types(tree, sources.conventions),
     ]
@@ -43,7 +43,7 @@ def _given(tree: Mapping[str, Any], key: str) -> bool:
 
 
 def _of_place(
-    tree: Mapping[str, Any], sources: Sources, heads: tuple[int | None, int]
+    tree: Mapping[str, Any], sources: Sources, heads: int | None, *, grouped: bool
 ) -> list[tuple[str, str]]:
     """Return idle keys that say where tokens and heads stand, each with the reason."""
     found = []
@@ -57,8 +57,8 @@ def _of_place(
             found.append(("prefix", why))
     if not sources.given_four_axes():
         found.append(("axes", "neither query, key nor value has four axes"))
-    if heads[0] is None or heads[0] == heads[1]:
-        same = "there are no heads" if heads[0] is None else "each key head has one query head"
+    if not grouped:
+        same = "there are no heads" if heads is None else "each key head has one query head"
         found.append(("grouping", f"{same}; kv_heads says how many key heads there are"))
     return found
 

@@ -44,7 +44,9 @@ def read_per_head(
     return tuple(read(number, (*path, at)) for at, number in enumerate(array.tolist()))
 
 
-def refuse_wrong_count(count: int, what: str, path: Path, heads: int | None) -> None:
+def refuse_wrong_count(
+    count: int, what: str, path: Path, heads: int | None, help: str | None = None
+) -> None:
     """Raise AttnError unless there is one of them for each query head; without heads, one."""
     if count == (heads or 1):
         return
@@ -53,6 +55,7 @@ def refuse_wrong_count(count: int, what: str, path: Path, heads: int | None) -> 
         f"{dotted(path)} has {count} {what if count == 1 else what + 's'}, but "
         f"{'there is 1 query head' if heads == 1 else there}",
         path=path,
-        help=f"write one {what} for all"
+        help=help
+        or f"write one {what} for all"
         + (", or add heads" if heads is None else f" heads, or a list of {heads}"),
     )

@@ -33,6 +33,7 @@ class Projections(NamedTuple):
     value: Projection
     past: Past | None
     heads: int | None
+    kv_heads: int | None
     key_heads: tuple[int, ...]  # of each query head, the head of K and V that it reads
     joined: bool  # heads that came packed leave side by side; of four axes they stay apart
     heads_last: bool  # heads that came behind the tokens leave there
@@ -80,7 +81,7 @@ def read_projections(sources: Sources, *, needed: bool) -> Projections:
     if past is not None:
         sources.shapes.fix("n_k", value.count + past.length, "past.value and value")
     joined = bool(count) and (not apart or _fits_joined(sources, count))
-    return Projections(query, key, value, past, count, key_heads, joined, heads_last)
+    return Projections(query, key, value, past, count, kv_count, key_heads, joined, heads_last)
 
 
 def _fits_joined(sources: Sources, heads: int | None) -> bool:

@@ -77,7 +77,8 @@ def _problem(document: Document) -> Problem:
     rules, warnings = _rules(sources, shape, extent, placed)
     treatment = read_treatment(sources, made.query, made.key, extent, made.past)
     warnings += note_of_rope(tree, rules, treatment)
-    warnings += idle_keys(sources, rules, function, (made.heads, len(set(made.key_heads))))
+    grouped = made.heads is not None and made.key_heads != tuple(range(made.heads))
+    warnings += idle_keys(sources, rules, function, heads=made.heads, grouped=grouped)
     (query_tokens, key_tokens), entries = read_labels(sources, n_q, made)
     return Problem(
         query=made.query,
@@ -86,6 +87,7 @@ def _problem(document: Document) -> Problem:
         n_q=n_q,
         batch=made.batch,
         heads=made.heads,
+        kv_heads=made.kv_heads,
         key_heads=made.key_heads,
         joined=made.joined,
         heads_last=made.heads_last,

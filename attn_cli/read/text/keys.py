@@ -19,7 +19,7 @@ KEYS = {
     "axes": "order of four axes: bhsd (batch, heads, tokens, features) or bshd",
     "heads": "splits the features of Q, K and V among this many heads",
     "kv_heads": "how many heads K and V have, each for several query heads",
-    "grouping": "interleave: heads 0 0 1 1 of K, or tile: 0 1 0 1",
+    "grouping": "interleave: heads 0 0 1 1 of K, tile: 0 1 0 1, or the list of these numbers",
     "past": "{key:, value:, rotated:} of a cache, (batch, key heads, tokens, features)",
     "qk_norm": "rms or l2, {function:, eps:, query_gain:, key_gain:}: of each head's q and k",
     "rope": "true, or {base:, interleaved:, dims:, scaling:, positions:, sections:}: turns q and k",

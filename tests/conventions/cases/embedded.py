@@ -24,6 +24,11 @@ EMBEDDED: dict[str, dict[str, Any]] = {
         "scale": [0.3, -0.5, 1.0, 1.3],
         "temperature": [2.0, 0.5, 1.0, 0.7],
     },
+    "embeddings, grouping, a list": {**_GROUPED, "grouping": [1, 0, 0, 1]},
+    "embeddings, grouping, a list that leaves a key head out": {
+        **_GROUPED,
+        "grouping": [1, 1, 1, 1],
+    },
     "embeddings, causal": {**_GROUPED, "causal": True},
     "embeddings, rope and qk_norm": {**_GROUPED, "rope": True, "qk_norm": "rms"},
     "embeddings, output_gate": {

@@ -28,6 +28,26 @@ INPUTS: Cases = {
     "grouping interleave": (FOUR, {"grouping": "interleave"}),
     "grouping tile": (FOUR, {"grouping": "tile"}),
     "grouping tile of packed heads": (PACKED, {"grouping": "tile"}),
+    "grouping, a list": (FOUR, {"grouping": [2, 0, 0, 1, 2, 0]}),
+    "grouping, a list of packed heads": (PACKED, {"grouping": [2, 0, 0, 1, 2, 0]}),
+    "grouping, a list of 2 axes": (
+        replace(PACKED, axes=2, batch=1),
+        {"grouping": [2, 0, 0, 1, 2, 0]},
+    ),
+    "grouping, a list that is no multiple": (
+        replace(FOUR, heads=5),
+        {"grouping": [1, 2, 0, 1, 1]},
+    ),
+    "grouping, a list of fewer heads than K has": (
+        replace(FOUR, heads=2),
+        {"grouping": [2, 0], "rope": True, **STANDS},
+    ),
+    "grouping, a list that leaves the last key head out": (FOUR, {"grouping": [1, 0, 0, 1, 1, 0]}),
+    "grouping, a list that changes the order": (
+        replace(PACKED, heads=3),
+        {"grouping": [2, 0, 1], "qk_norm": "l2"},
+    ),
+    "grouping, a list beside a past": (PAST, {"past": _PAST, "grouping": [2, 2, 0, 0, 2, 0]}),
     "past": (PAST, {"past": _PAST}),
     "past, causal": (PAST, {"past": _PAST, "causal": True}),
     "past, causal bottom-right": (
