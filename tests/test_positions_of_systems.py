@@ -221,3 +221,24 @@ def test_packed_resets() -> None:
     given = compute({**bare, "rope": {"positions": [0, 1, 0, 1, 2]}})
     close(compute({**bare, "rope": True})["output"], given["output"])
     close(given["q_rotated"], turn(q, [0, 1, 0, 1, 2]))
+
+
+def test_onnx_counts_from_the_past_also_beside_lengths() -> None:
+    """Attention-25: offset is the length of the past; nonpad_kv_seqlen - n_q only without one."""
+    batch, heads, past, n_q, lengths = 2, 3, 2, 5, [6, 1]
+    cache = {"key": np.zeros((batch, heads, past, 7)), "value": np.zeros((batch, heads, past, 1))}
+    new = np.zeros((batch, heads, n_q, 7))
+    problem: dict[str, Any] = {"query": new, "key": new, "value": new[..., :1], "past": cache}
+    problem |= {"causal": True}
+    i, j = np.arange(n_q)[:, None], np.arange(past + n_q)
+    seen = [(j <= i + past) & (j < length) for length in lengths]
+    record = compute(problem | {"key_lengths": lengths, "like": "onnx"})
+    assert record.settings["offset"] == [past] * batch
+    for entry in range(batch):
+        expected = seen[entry] / seen[entry].sum(1, keepdims=True)
+        np.testing.assert_allclose(record["weights"], record["weights"][:, :1].repeat(heads, 1))
+        np.testing.assert_allclose(record["weights"][entry, 0], expected, rtol=1e-15)
+    external = {**problem, "key": np.zeros((batch, heads, 7, 7)), "value": np.zeros((2, 3, 7, 1))}
+    del external["past"]
+    record = compute(external | {"key_lengths": lengths, "like": "onnx"})
+    assert record.settings["offset"] == [length - n_q for length in lengths]

@@ -119,7 +119,7 @@ _KNOBS = (
             Answer("top-left", "query i stands at key i"),
             Answer("bottom-right", "the last query stands at the last key that key_lengths count"),
             Answer("end", "the last query stands at the last key, also where key_lengths are less"),
-            Answer("cache", "bottom-right with key_lengths, else after the past, if there is one"),
+            Answer("cache", "after the past if there is one, else bottom-right with key_lengths"),
         ),
     ),
     Knob(

@@ -70,7 +70,7 @@ def _offsets(
     if "offset" in tree:
         offsets, _ = per_entry(document, tree["offset"], ("offset",), extent.entries, LEAST)
         owner = "offset"
-    elif extent.past is not None and not _by_lengths(causal, extent, conventions):
+    elif extent.past is not None:
         offsets, owner = (extent.past,) * extent.entries, "past"
     elif named is not None:
         return extent.offsets(named)
@@ -175,12 +175,6 @@ def goes_by_positions(tree: Mapping[str, Any], key: str) -> bool:
     if key == "window":
         return "keys" in node or any(str(bound) != "-1" for bound in node.values())
     return "positions" not in node
-
-
-def _by_lengths(causal: str, extent: Extent, conventions: Conventions) -> bool:
-    """Whether the preset lets key_lengths win over the past, as ONNX does."""
-    cache = conventions.decides("causal") and conventions.get("causal") == "cache"
-    return causal == "true" and cache and extent.key_lengths is not None
 
 
 def _preset(extent: Extent, conventions: Conventions) -> str | None:
