@@ -30,8 +30,8 @@ _ONNX_NOTES = (
     "softmax_precision, where it is given, is precision: {softmax: ...}",
     "a cache holds keys as they come in, from RotaryEmbedding if the model has it",
     "a mask of three axes is (heads, queries, keys)",
-    "a mask of whole numbers is added by the operator; here one of 0 and 1 alone is read as booleans: "
-    "write it as 0.0 and 1.0 to have it added",
+    "a mask of whole numbers is added by the operator; here one of 0 and 1 alone is read as "
+    "booleans: write it as 0.0 and 1.0 to have it added",
 )
 
 ONNX_1_21 = Preset(
