@@ -117,6 +117,48 @@ def test_nor_through_a_folder_that_is_missing(target: str, folder: Path, attn: A
     assert not (folder / "new.npy").exists()
 
 
+BEFOREHAND = {  # what is known to be no place before anything is computed, and what is said of it
+    "folder": "folder cannot be written: it is a folder",
+    "missing/x.yaml": "missing/x.yaml cannot be written: No such file or directory",
+    "p.yaml/x.yaml": "p.yaml/x.yaml cannot be written: No such file or directory",
+    "": "-o names no file",
+    "closed/x.yaml": "closed/x.yaml cannot be written: Permission denied",
+}
+
+
+@pytest.mark.parametrize("target", BEFOREHAND)
+@pytest.mark.parametrize(
+    ("line", "computes"),
+    [
+        (("compute", "p.yaml", "-f", "table"), "run.run"),
+        (("graph", "p.yaml", "-f", "dot"), "run.run"),
+        (("next", "next.yaml", "not", "like", "-f", "csv", "--only", "logits"), "run.run"),
+        (("train", "next.yaml"), "train.train"),
+    ],
+)
+def test_what_cannot_be_written_is_not_computed(
+    line: tuple[str, ...],
+    computes: str,
+    target: str,
+    folder: Path,
+    attn: Attn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def computed(*_: object, **__: object) -> None:
+        raise AssertionError("computed in vain")
+
+    (folder / "folder").mkdir()
+    (folder / "closed").mkdir()
+    allowed = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: "closed" not in path and allowed(path, mode)
+    )
+    monkeypatch.setattr(f"attn_cli.core.{computes}", computed)
+    ran = attn(*line, "-o", target)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(f"error: {BEFOREHAND[target]}\nhelp: ")
+
+
 def test_a_link_to_nothing_makes_what_it_names(folder: Path, attn: Attn) -> None:
     (folder / "link.npy").symlink_to("made.npy")
     assert attn(*STORED, "-o", "link.npy").status == 0

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from attn_cli.cli.options import OutputOptions
 from attn_cli.cli.talk import say
-from attn_cli.cli.write import Data, write_file, write_stdout
+from attn_cli.cli.write import Data, check_file, write_file, write_stdout
 from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, ExitStatus, printable
 from attn_cli.record import Record, Whole
@@ -26,6 +26,13 @@ def check_target(output: OutputOptions) -> None:
             f"{output.name} is binary and {where} is a terminal",
             help=f"write it to a file: -o out.{output.name}",
         )
+    check_place(output.output)
+
+
+def check_place(target: str | None) -> None:
+    """Raise AttnError where a file cannot be written, as far as that can be known beforehand."""
+    if target is not None and target != "-":
+        check_file(target)
 
 
 def deliver(record: Record, output: OutputOptions) -> ExitStatus:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attn_cli.cli.deliver import emit, style_for
+from attn_cli.cli.deliver import check_place, emit, style_for
 from attn_cli.cli.formats import choose_format
 from attn_cli.cli.inputs import Force, reading_inputs
 from attn_cli.cli.options import (
@@ -112,6 +112,7 @@ class GraphOutputOptions:
         given = [] if self.digits is None else ["digits"]
         say_meaningless(GRAPH_FORMATS, self.name, given, quiet=self.quiet)
         check_digits(self.digits)
+        check_place(self.output)
 
     def deliver(self, graph: Graph) -> ExitStatus:
         """Render the graph, write it to standard output or the file, and warn."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attn_cli.cli.deliver import check_target, deliver, emit
+from attn_cli.cli.deliver import check_place, check_target, deliver, emit
 from attn_cli.cli.formats import choose_format
 from attn_cli.cli.inputs import Force, reading_inputs
 from attn_cli.cli.options import OutputOptions, Text
@@ -93,6 +93,7 @@ class TrainOptions:
                 f"{self.output} cannot hold a problem file: that is YAML, or JSON as the file was",
                 help="write -o trained.yaml",
             )
+        check_place(self.output)
         return self.output
 
     def read(self) -> tuple[Document, Training]:

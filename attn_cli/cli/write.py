@@ -6,8 +6,8 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from attn_cli.cli.signals import undone_by_signals
 from attn_cli.cli.talk import abandon
@@ -50,18 +50,38 @@ def write_file(name: str, data: Data) -> None:
     chunks = (
         (data.encode(),) if isinstance(data, str) else (data,) if isinstance(data, bytes) else data
     )
-    try:
-        mode = os.stat(name).st_mode if os.path.exists(name) else None
-        if mode is not None and stat.S_ISDIR(mode):
-            raise IsADirectoryError(0, "it is a folder")
+    with _told(name):
+        mode, target = _destination(name)
         if mode is None or stat.S_ISREG(mode):
-            _replace(_target(name, new=mode is None), chunks, _permissions(mode))
+            _replace(target, chunks, _permissions(mode))
         else:
             with open(name, "wb", buffering=0) as special:
                 _write_all(special.fileno(), chunks)
+
+
+def check_file(name: str) -> None:
+    """Raise the error of `write_file`, as far as it can be known before there is anything to write.
+
+    What is computed for an hour and cannot be written is lost.
+    """
+    with _told(name):
+        mode, target = _destination(name)
+        folder = os.path.dirname(target)
+        if (mode is None or stat.S_ISREG(mode)) and not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Give a failure to write a file its name and what to do."""
+    try:
+        yield
     except BrokenPipeError:
         raise PipeClosed from None
     except (OSError, ValueError) as error:
+        if not name:
+            hint = "write -o FILE, or -o - for standard output"
+            raise AttnError("-o names no file", help=hint) from None
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise AttnError(
             f"{printable(name)} cannot be written: {reason}",
@@ -69,17 +89,21 @@ def write_file(name: str, data: Data) -> None:
         ) from None
 
 
-def _target(name: str, *, new: bool) -> str:
-    """Return the path that a name leads to; raise FileNotFoundError if a folder of it is missing.
+def _destination(name: str) -> tuple[int | None, str]:
+    """Return the mode of what a name leads to, None if it is new, and its path; raise OSError.
 
-    `realpath` crosses a folder that is not there, as in `missing/../problem.yaml`: what looked like
-    a new file would replace one that nobody compared with what is read.
+    It is FileNotFoundError if a folder of the name is missing. `realpath` crosses a folder that is
+    not there, as in `missing/../problem.yaml`: what looked like a new file would replace one that
+    nobody compared with what is read.
     """
+    mode = os.stat(name).st_mode if os.path.exists(name) else None
+    if mode is not None and stat.S_ISDIR(mode):
+        raise IsADirectoryError(0, "it is a folder")
     target = os.path.realpath(name)
     missing = not os.path.islink(name) and not os.path.isdir(os.path.dirname(name) or ".")
-    if new and (missing or os.path.lexists(target)):
+    if mode is None and (missing or os.path.lexists(target)):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    return target
+    return mode, target
 
 
 def _replace(target: str, chunks: Iterable[bytes], permissions: int) -> None:
