@@ -15,6 +15,7 @@ import pytest
 from attn_cli.errors import AttnError
 from attn_cli.read.matrices.files import Inputs
 from attn_cli.read.matrices.vectors import Vectors, nearest_words, read_vectors
+from tests.conftest import Attn
 
 GLOVE = "the 0.5 -1 2e-1\ncat 1 2 3\n. . . 4 5 6\ndog 7 8 9\n"
 
@@ -353,3 +354,12 @@ def test_what_cannot_be_read_twice_is_refused() -> None:
 def test_files_that_are_not_there(name: str) -> None:
     with pytest.raises(AttnError):
         read_vectors(Inputs(), name, ["cat"])
+
+
+def test_a_field_that_is_long_is_cut_in_what_is_said_of_it(tmp_path: Path, attn: Attn) -> None:
+    (tmp_path / "w.vec").write_text(f"a 1 2\nb {'7x' * 3000} 3\n")
+    (tmp_path / "p.yaml").write_text("tokens: [a, b]\nembeddings: w.vec\n")
+    ran = attn("compute", tmp_path / "p.yaml")
+    assert ran.status == 2
+    assert f"must be a number, not '{'7x' * 18}7...'\n" in ran.err
+    assert max(map(len, ran.err.splitlines())) < 300

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, TypeVar
 
 from attn_cli.dataclass import dataclass
-from attn_cli.errors import AttnError, Path, Where, dotted, printable
+from attn_cli.errors import AttnError, Path, Where, dotted
+from attn_cli.read.text.scalars import shown
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
@@ -113,7 +114,7 @@ def _converted(
         bad = next((part for part in error.path if isinstance(part, int)), 0)
         raise AttnError(
             f"{dotted(path)}: field {bad + labels + 1} of this line must be a number, "
-            f"not '{printable(cells[bad].strip())}'",
+            f"not {shown(cells[bad].strip())}",
             path=path,
             where=place.where(bad + labels),
             help=_SEMICOLONS

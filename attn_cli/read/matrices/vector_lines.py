@@ -11,8 +11,8 @@ import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Array
 from attn_cli.dataclass import dataclass, field
-from attn_cli.errors import AttnError, Path, Where, printable
-from attn_cli.read.text.scalars import NUMBER, WILD, numbers
+from attn_cli.errors import AttnError, Path, Where
+from attn_cli.read.text.scalars import NUMBER, WILD, numbers, shown
 
 SAMPLE = 17  # lines that tell how a file is laid out: a header, and sixteen to vote
 KEPT = 10  # numbers of malformed lines that a warning names
@@ -172,7 +172,7 @@ def vector_of(line: bytes, word: bytes, d: int, dtype: np.dtype[Any]) -> Array |
         values = np.array(numbers(texts, (), ratios=False), dtype=np.float64)
     except AttnError as error:
         at = next(part for part in error.path if isinstance(part, int))
-        message = f"field {before + at} must be a number, not '{printable(texts[at])}'"
+        message = f"field {before + at} must be a number, not {shown(texts[at])}"
         return Fault(message, _column(line, starts[at]), error.help)
     vector = narrowed(values, dtype)
     if isinstance(vector, tuple):
