@@ -7,6 +7,7 @@ of batch entry, head, query and key, and each array holds that function along it
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -289,3 +290,28 @@ def test_from_everywhere(tmp_path: Path, attn: Attn) -> None:
     ran = attn("compute", tmp_path / "q.npz", "--like", "keras", "--axes", "bhsd", *one)
     weights = np.array(json.loads(ran.out)["steps"]["weights"]["values"])
     np.testing.assert_array_equal(weights[:, :, 0] > 0, expected[:, :, 3])
+
+
+@pytest.mark.parametrize("like", ["onnx", "onnx@1.21", "onnx@1.22"])
+def test_whole_numbers_under_a_system_that_adds_them_are_asked_about(like: str) -> None:
+    """0 and 1 would hide keys elsewhere, and hide nothing there: softmax(1, 0) is not (1, 0)."""
+    two = [[0.0], [0.0]]
+    problem: dict[str, Any] = {"query": two, "key": two, "value": two, "like": like}
+    flags = [[1, 0], [1, 1]]
+    for whole in (flags, np.array(flags)):
+        with pytest.raises(attn_cli.AttnError) as caught:
+            attn_cli.compute({**problem, "mask": whole})
+        assert caught.value.message == (
+            f"mask holds whole numbers 0 and 1, which {like} adds to the scores: they hide "
+            "nothing there"
+        )
+    hidden = [[1, 0], [0.5, 0.5]]
+    named: list[Any] = [np.array(flags, dtype=bool), {"values": flags, "true_means": "attend"}]
+    for mask in named:
+        found = attn_cli.compute({**problem, "mask": mask})
+        np.testing.assert_array_equal(found["weights"], hidden)
+    e = math.e
+    added = attn_cli.compute({**problem, "mask": np.array(flags, dtype=float)})
+    np.testing.assert_allclose(
+        added["weights"], [[e / (e + 1), 1 / (e + 1)], [0.5, 0.5]], rtol=1e-15
+    )

@@ -30,8 +30,7 @@ _ONNX_NOTES = (
     "softmax_precision, where it is given, is precision: {softmax: ...}",
     "a cache holds keys as they come in, from RotaryEmbedding if the model has it",
     "a mask of three axes is (heads, queries, keys)",
-    "a mask of whole numbers is added by the operator; here one of 0 and 1 alone is read as "
-    "booleans: write it as 0.0 and 1.0 to have it added",
+    "a mask of whole numbers is added, also one of 0 and 1: attn asks for booleans or decimals",
 )
 
 ONNX_1_21 = Preset(
@@ -55,6 +54,7 @@ ONNX_1_21 = Preset(
         "causal is top-left also with nonpad_kv_seqlen; behind a past it begins at its length",
         *_ONNX_NOTES,
     ),
+    adds_integers=True,
 )
 
 ONNX_1_22 = Preset(
@@ -72,6 +72,7 @@ ONNX_1_22 = Preset(
         "causal is top-left also with nonpad_kv_seqlen; behind a past it begins at its length",
         *_ONNX_NOTES,
     ),
+    adds_integers=True,
 )
 
 ONNX = Preset(
@@ -90,4 +91,5 @@ ONNX = Preset(
         "qk_matmul_output_mode 1 is after the cap, 2 after the mask",
         *_ONNX_NOTES,
     ),
+    adds_integers=True,
 )

@@ -14,7 +14,8 @@ class Preset:
 
     A preset sets conventions and no numbers: no cap, no sink, no scale. A knob that it does not
     name is one on which the system has no say, because it lacks the feature or leaves it to its
-    caller; attn's own default stands there.
+    caller; attn's own default stands there. `adds_integers`: whether a mask of whole numbers is
+    added to the scores like any other numbers, so that one of 0 and 1 hides nothing.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Preset:
     settings: Mapping[str, Plain]
     sources: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    adds_integers: bool = False
 
 
 # Values that several systems share.

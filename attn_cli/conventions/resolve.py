@@ -36,6 +36,12 @@ class Conventions:
         name = KNOBS[knob].name
         return self.preset is not None and name in self.preset.settings
 
+    @property
+    def adds_integers(self) -> str | None:
+        """The name of the preset if that adds a mask of whole numbers to the scores."""
+        adds = self.preset is not None and self.preset.adds_integers
+        return self.preset.name if self.preset is not None and adds else None
+
     def override(self, knob: str, value: Plain) -> None:
         """Remember that a key of the problem sets the knob: it wins over the preset."""
         self._written[KNOBS[knob].name] = value

@@ -45,6 +45,14 @@ def read_mask(
     if true_means is not None:
         _refuse_numbers(array, path)
         conventions.override("mask.true_means", true_means)
+    elif flags and array.dtype.kind != "b" and conventions.adds_integers is not None:
+        raise AttnError(
+            f"{dotted(path)} holds whole numbers 0 and 1, which {conventions.adds_integers} adds "
+            "to the scores: they hide nothing there",
+            path=path,
+            help="write true and false, or mask: {values: ..., true_means: attend}, to hide keys; "
+            "write 0.0 and 1.0 to add them",
+        )
     elif flags and conventions.decides("mask.true_means"):
         true_means = str(conventions.get("mask.true_means"))
     elif flags:
