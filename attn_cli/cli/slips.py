@@ -9,6 +9,7 @@ from itertools import takewhile
 from attn_cli.errors import AttnError, printable
 
 PROBLEMS = (".yaml", ".yml", ".json", ".npz")
+FROM_FILES = ("compute", "graph", "next", "train")  # commands whose first argument is a file
 
 
 def refuse_slips(arguments: list[str], commands: Container[str]) -> None:
@@ -16,6 +17,8 @@ def refuse_slips(arguments: list[str], commands: Container[str]) -> None:
     first = next((a for a in arguments if not a.startswith("-")), "")
     if first and first not in commands:
         _refuse_file(first)
+    if arguments[1:] == ["help"] and first in FROM_FILES and not os.path.exists("help"):
+        raise AttnError("help: there is no such file", help=f"did you mean: attn {first} --help")
     for option, key, value in zip(arguments, arguments[1:], arguments[2:], strict=False):
         what = {"--set": "KEY=VALUE", "--check": "STEP=MATRIX"}.get(option)
         if what and "=" not in key and not value.startswith("-"):

@@ -54,12 +54,14 @@ def usage_error(error: Any, arguments: Sequence[str], commands: Container[str]) 
     message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
     message = message[:1].lower() + message[1:]
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "attn"
+    path = context.command_path if context is not None else _path(arguments, commands)
     usual = f"{path} --help shows how it is used"
     if option := re.match(r"no such option: (-\S+)", message):
         known = {name for p in context.command.params for name in p.opts} if context else set()
         if path.rpartition(" ")[2] in TAKE_KEYS:
             known |= set(OPTIONS)
+        if path == "attn" and (named := _path(arguments, commands)) != path:
+            return AttnError(message, help=f"options stand behind the command: {named} {option[1]}")
         return _no_option(option[1], message, path, known, usual)
     if command := re.match(r"no such command '(.*?)'", message):
         meant = _command_meant(command[1], arguments, commands)
@@ -67,6 +69,11 @@ def usage_error(error: Any, arguments: Sequence[str], commands: Container[str]) 
     if extra := re.match(r"got unexpected extra arguments? ?(?:\(s\) )?\((.*)\)$", message):
         return AttnError(message, help=_extra_meant(extra[1], arguments, path) or usual)
     return AttnError(message, help=usual)
+
+
+def _path(arguments: Sequence[str], commands: Container[str]) -> str:
+    """Return the program, and the command that is named."""
+    return " ".join(("attn", *[each for each in arguments if each in commands][:1]))
 
 
 def _no_option(
@@ -80,6 +87,8 @@ def _no_option(
             f"{path} alone lists all" if path.endswith("s") else "attn --help lists all commands"
         )
         return AttnError(plain, help=listed)
+    if option in ("-V", "--version"):
+        return AttnError(plain, help="attn --version shows the version")
     if name in _FILES and path.rpartition(" ")[2] in (*TAKE_KEYS, "train"):
         return AttnError(plain, help=_FILE.format(path=path))
     wanted = _OPTIONS_MEANT.get(name)

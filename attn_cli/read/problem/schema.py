@@ -174,6 +174,13 @@ def _keys(document: Document) -> Mapping[str, Any]:
             at_key=True,
             help="attn translate --dictionary FILE WORDS translates with it",
         )
+    if "command" in document.tree and str(document.tree.get("format")).startswith("attn/"):
+        raise AttnError(
+            "this is a result in JSON, not a problem",
+            path=("format",),
+            at_key=True,
+            help="give the problem file that it is of, or a result in NPZ: -o result.npz",
+        )
     tree = mapping(document.tree, (), KEYS)
     if "sequences" in tree:
         raise AttnError(
