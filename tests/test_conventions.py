@@ -25,7 +25,8 @@ KEYS = {
     "scale_placement",
     "grouping", "axes", "rope.interleaved", "past.rotated",
     "alibi.slopes", "alibi.form", "positions.layout",
-    "precision.scaled", "precision.scores", "precision.softmax", "precision.weighted_sum",
+    "precision.scale", "precision.scaled", "precision.scores", "precision.softmax",
+    "precision.weighted_sum",
 }  # fmt: skip
 
 LAST, BATCH = "[[query, key], [head, query, key]]", "[[query, key], [batch, query, key]]"
@@ -82,6 +83,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "mask_fill": (INF, INF, INF, INF, INF),
     "empty_rows": ("zero", "zero", "nan", "nan", "zero"),
     "scale_placement": ("scores", "query", "split", "split", "split"),
+    "precision.scale": ("accumulate", "accumulate", "dtype", "dtype", "dtype"),
     "precision.scaled": (WIDE, WIDE, "dtype", "dtype", "dtype"),
     "precision.scores": (WIDE, WIDE, "dtype", "dtype", "dtype"),
     "precision.softmax": ("-", "-", "dtype", "dtype", "dtype"),
@@ -140,6 +142,11 @@ OTHERS: dict[str, dict[str, str]] = {
         "scores": "hf-eager jax@0.10.0 jax x-transformers gpt-oss gemma-2 d2l "
         "annotated-transformer",
         "query": "torch-mha keras xformers opennmt tensor2tensor",
+    },
+    "precision.scale": {
+        "accumulate": "torch-mha hf-eager jax@0.10.0 jax xformers x-transformers gpt-oss gemma-2 "
+        "d2l opennmt annotated-transformer",
+        "dtype": "keras tensor2tensor",
     },
     "precision.scaled": {
         WIDE: "xformers",

@@ -24,7 +24,13 @@ WINDOWS = {
     "both": lambda w: {"left": w, "right": w},
 }
 
-PRECISIONS = {"precision.scaled", "precision.scores", "precision.softmax", "precision.weighted_sum"}
+PRECISIONS = {
+    "precision.scale",
+    "precision.scaled",
+    "precision.scores",
+    "precision.softmax",
+    "precision.weighted_sum",
+}
 
 
 def with_value(problem: Mapping[str, Any], knob: str, value: Plain) -> dict[str, Any]:
@@ -163,6 +169,13 @@ BY_HAND: list[tuple[str, int, str, dict[Any, Any]]] = [
             "paper": [[[0, -m], [-m, 0]] for m in (2**-4, 2**-8, 2**-2)],
             "plain": [[[0, -m], [-m, 0]] for m in (2 ** (-8 / 3), 2 ** (-16 / 3), 2**-8)],
         },
+    ),
+    # 257/256 rounds to 1. Numbers of bfloat16 are 4 apart near 771, and 8 near 1542.
+    (
+        "precision.scale",
+        0,
+        "scores",
+        {"accumulate": [[772, 1544]], "dtype": [[768, 1536]]},
     ),
     # 257/256 rounds to 1; scores are rounded to bfloat16, whose numbers are 4 apart there.
     (

@@ -80,6 +80,7 @@ def test_only_rows_that_differ_then_what_only_some_have() -> None:
         ],
         "causal": ["top-left", "bottom-right", "cache"],
         "scale_placement": ["scores", "query", "split"],
+        "precision.scale": ["accumulate", "accumulate", "dtype"],
         "precision.scaled": ["at least float32", "at least float32", "dtype"],
         "precision.scores": ["at least float32", "at least float32", "dtype"],
         "precision.weighted_sum": ["at least float32", "at least float32", "dtype"],
@@ -192,7 +193,7 @@ def test_json_of_a_comparison() -> None:
     document = json.loads(as_json.render(compared("torch", "onnx@1.21"), Style()))
     rows = {row["knob"]: row for row in document["differences"]}
     assert set(rows) == {
-        "empty_rows", "scale_placement", "precision.scaled", "precision.scores",
+        "empty_rows", "scale_placement", "precision.scale", "precision.scaled", "precision.scores",
         "precision.weighted_sum",
     }  # fmt: skip
     row = rows["empty_rows"]

@@ -78,7 +78,17 @@ def test_the_json_document(attn: Attn) -> None:
     assert conventions["mask.true_means"] == "attend"  # as written
     assert conventions["mask_fill"] == {"value": "-inf", "how": "select"}
     types = dict.fromkeys(
-        ("accumulate", "scaled", "scores", "softmax", "weighted_sum", "output", "rope", "norm"),
+        [
+            "accumulate",
+            "scale",
+            "scaled",
+            "scores",
+            "softmax",
+            "weighted_sum",
+            "output",
+            "rope",
+            "norm",
+        ],
         "float64",
     )
     stages = {"masked": "s where the mask attends, else -inf"}

@@ -372,6 +372,7 @@ IDLE: dict[str, tuple[dict[str, Any], str]] = {
         {"grouping": "tile"},
         "there are no heads; kv_heads says how many key heads there are",
     ),
+    "precision.scale": ({"score": "dot", "precision": {"scale": "float32"}}, "the scale is 1"),
     "precision.scaled": (
         {"precision": {"scaled": "float32"}},
         "it is the type of scaled q and k, and scale_placement: scores scales the scores",

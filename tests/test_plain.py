@@ -36,6 +36,15 @@ def test_each_convention(case: str) -> None:
     agree(PROBLEMS[case])
 
 
+@pytest.mark.parametrize("scale", ["float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("placement", ["scores", "query", "split"])
+def test_a_scale_in_a_type_of_its_own(placement: str, scale: str) -> None:
+    rng = np.random.default_rng(73)
+    query, key, value = (rng.normal(size=size) for size in ((5, 3), (7, 3), (7, 2)))
+    keys = {"query": query, "key": key, "value": value, "scale_placement": placement}
+    agree(keys | {"precision": {"scale": scale}})
+
+
 @given(problems())
 def test_any_conventions_at_once(problem: dict[str, Any]) -> None:
     agree(problem)

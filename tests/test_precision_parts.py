@@ -141,6 +141,97 @@ def test_uniform_rows_in_a_narrow_softmax() -> None:
     assert record["context"].tolist() == [[18 * 171 / 512]]
 
 
+# The scale
+
+
+def scaled_once(dtype: str, x: float, **keys: Any) -> attn_cli.Record:
+    """Three features, of which one is not 0: the score is x / sqrt(3)."""
+    one = {"query": [[x, 0, 0]], "key": [[1, 0, 0]], "value": [[1]]}
+    return attn_cli.compute({**one, "dtype": dtype, **keys})
+
+
+# 1/sqrt(3) = 0.577350 is 0.578125 in bfloat16 and 0.577148 in float16. The scores 7/sqrt(3) and 7
+# times those, in units in the last place: 129.33 or 129.5 of 1/32, 1034.61 or 1034.25 of 1/256.
+OF_SCALE = {"bfloat16": (129 / 32, 130 / 32), "float16": (1035 / 256, 1034 / 256)}
+# Its root 0.759836 is 0.761719 and 0.759766: that of the key, in both. With that of the query,
+# 7 times it is 170.21 or 170.63 of 1/32, and 31 times it 1507.51 or 1507.38 of 1/64; the products
+# are 129.49 or 130.25 of 1/32, and 1145.73 or 1144.97 of 1/64.
+OF_ROOT = {"bfloat16": (129 / 32, 130 / 32), "float16": (1146 / 64, 1145 / 64)}
+ROUND_THE_SCALE = ("keras", "tensor2tensor")
+DO_NOT = ("torch-mha", "opennmt", "hf-eager", "x-transformers", "gpt-oss", "gemma-2", "d2l")
+
+
+@pytest.mark.parametrize("dtype", OF_SCALE)
+@pytest.mark.parametrize("name", [*ROUND_THE_SCALE, *DO_NOT, "annotated-transformer"])
+def test_the_scale_is_rounded_to_16_bits_or_not(name: str, dtype: str) -> None:
+    exact, rounded = OF_SCALE[dtype]
+    narrow = name in ROUND_THE_SCALE
+    record = scaled_once(dtype, 7, like=name)
+    assert record["scores"].tolist() == [[rounded if narrow else exact]]
+    assert record.settings["scale"] == 1 / math.sqrt(3)
+    assert record.settings["precision"]["scale"] == (dtype if narrow else "float32")  # type: ignore[index]
+    for written, expected in ((dtype, rounded), ("float32", exact)):
+        record = scaled_once(dtype, 7, like=name, precision={"scale": written})
+        assert record["scores"].tolist() == [[expected]]
+        theirs = "dtype" if narrow else "accumulate"
+        note = f"precision.scale is {written}, as written; like {name} has {theirs}"
+        assert note in record.warnings
+
+
+@pytest.mark.parametrize("dtype", OF_SCALE)
+@pytest.mark.parametrize("name", WIDE)
+def test_systems_with_float32_scores_do_not_round_the_scale(name: str, dtype: str) -> None:
+    (score,) = scaled_once(dtype, 7, like=name)["scores"][0].tolist()
+    assert abs(score * math.sqrt(3) / 7 - 1) < 2**-22  # two roundings to float32
+
+
+@pytest.mark.parametrize("dtype", OF_ROOT)
+@pytest.mark.parametrize("name", ["onnx@1.21", "onnx@1.22", "onnx"])
+def test_the_root_of_the_scale_is_rounded(name: str, dtype: str) -> None:
+    exact, rounded = OF_ROOT[dtype]
+    x = 7 if dtype == "bfloat16" else 31
+    assert scaled_once(dtype, x, like=name)["scores"].tolist() == [[rounded]]
+    kept = scaled_once(dtype, x, like=name, precision={"scale": "float32"})
+    assert kept["scores"].tolist() == [[exact]]
+    alone = scaled_once(dtype, x, scale_placement="split", precision={"scale": dtype})
+    assert alone["scores"].tolist() == [[rounded]]
+    assert scaled_once(dtype, x, scale_placement="split")["scores"].tolist() == [[exact]]
+
+
+@pytest.mark.parametrize("placement", ["query", "scores"])
+@pytest.mark.parametrize("dtype", OF_SCALE)
+def test_a_scale_that_is_given_is_rounded_likewise(dtype: str, placement: str) -> None:
+    """Once: a scale that is a number of the type already is what it was."""
+    exact, rounded = OF_SCALE[dtype]
+    for scale in (1 / math.sqrt(3), ROUND[dtype](1 / math.sqrt(3))):
+        keys = {"scale": scale, "scale_placement": placement}
+        record = scaled_once(dtype, 7, like="keras", **keys)
+        assert record["scores"].tolist() == [[rounded]]
+        assert record.settings["scale"] == scale
+    given = scaled_once(dtype, 7, scale=1 / math.sqrt(3), scale_placement=placement)
+    assert given["scores"].tolist() == [[exact]]
+
+
+@pytest.mark.parametrize("dtype", OF_SCALE)
+def test_the_scale_of_each_head_is_rounded(dtype: str) -> None:
+    query, key = [[[[7, 0, 0]], [[7, 0, 0]]]], [[[[1, 0, 0]], [[1, 0, 0]]]]
+    problem = {"query": query, "key": key, "value": key, "axes": "bhsd", "dtype": dtype}
+    scaled = {"scale": [1, 1 / math.sqrt(3)], "precision": {"scale": dtype}}
+    record = attn_cli.compute({**problem, **scaled})
+    assert record["scores"].tolist() == [[[[7]], [[OF_SCALE[dtype][1]]]]]
+
+
+def test_the_scale_of_float32_among_sums_of_float64() -> None:
+    """7 times 1/sqrt(3), the scale rounded to float32 or not: other numbers of float64."""
+    sums, s = {"accumulate": "float64", "scaled": "float64", "scores": "float64"}, 1 / math.sqrt(3)
+    keras = scaled_once("float32", 7, like="keras", precision=sums)
+    assert keras["scores"].tolist() == [[7 * single(s)]]
+    own = scaled_once("float32", 7, precision=sums)
+    assert own["scores"].tolist() == [[7 * s]]
+    assert scaled_once("float64", 7, like="keras")["scores"].tolist() == [[7 * s]]
+    assert 7 * single(s) != 7 * s
+
+
 # Rope
 
 

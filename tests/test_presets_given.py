@@ -79,6 +79,10 @@ CASES: dict[str, tuple[Mapping, str, Any, bool]] = {
         {"norm": {"row": "float32", "gain": "float16"}},
         True,
     ),
+    "precision.scale": (THREE | {"scale": 0.7}, "precision", {"scale": "bfloat16"}, True),
+    "precision.scale of a root": (
+        THREE | {"scale_placement": "split", "scale": 0.7}, "precision", {"scale": "float16"}, True,
+    ),
     "precision.scaled": (
         THREE | {"scale_placement": "query"}, "precision", {"scaled": "float16"}, False,
     ),

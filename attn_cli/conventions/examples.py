@@ -123,6 +123,20 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             digits=17,
         ),
     ),
+    "precision.scale": (
+        # 257/256 is no number of bfloat16, and 1 is the nearest; 3 * 257/256 is 3.0156 there.
+        Example(
+            problem={
+                "query": [[3]],
+                "key": [[256], [512]],
+                "value": [[1], [3]],
+                "score": "dot",
+                "scale": 257 / 256,
+                "dtype": "bfloat16",
+            },
+            steps=("scores",),
+        ),
+    ),
     "precision.scaled": (
         # 257/256 is no number of bfloat16, and 768 * 257/256 = 771 lies between 768 and 772.
         Example(

@@ -26,6 +26,7 @@ TORCH = Preset(
         "mask_fill": MINUS_INF,
         "empty_rows": "zero",
         "scale_placement": "scores",
+        "precision.scale": "accumulate",
         "precision.scaled": AT_LEAST_FLOAT32,
         "precision.scores": AT_LEAST_FLOAT32,
         "precision.weighted_sum": AT_LEAST_FLOAT32,
@@ -60,6 +61,7 @@ TORCH_MHA = Preset(
         "mask_fill": MINUS_INF,
         "empty_rows": "nan",
         "scale_placement": "query",
+        "precision.scale": "accumulate",
         "precision.scaled": "dtype",
         "precision.scores": "dtype",
         "precision.weighted_sum": "dtype",
@@ -92,6 +94,7 @@ FLASH_ATTN = Preset(
         "mask_fill": MINUS_INF,
         "empty_rows": "zero",
         "scale_placement": "query",
+        "precision.scale": "accumulate",
         "precision.scaled": AT_LEAST_FLOAT32,
         "precision.scores": AT_LEAST_FLOAT32,
         "precision.weighted_sum": AT_LEAST_FLOAT32,
@@ -129,6 +132,7 @@ _JAX_SETTINGS: dict[str, Plain] = {
     "window": "both",
     "mask_fill": {"value": "0.7 lowest float32", "how": "select"},
     "scale_placement": "scores",
+    "precision.scale": "accumulate",
     "precision.scores": AT_LEAST_FLOAT32,
     "precision.softmax": "float32",
     "precision.weighted_sum": "dtype",
@@ -183,6 +187,7 @@ KERAS = Preset(
         "mask_fill": {"value": -1e9, "how": "select"},
         "empty_rows": "zero",
         "scale_placement": "query",
+        "precision.scale": "dtype",
         "precision.scaled": "dtype",
         "precision.scores": "dtype",
         "precision.weighted_sum": "dtype",
@@ -197,8 +202,8 @@ KERAS = Preset(
     notes=(
         "in float16 the fill is -3e4; the weights of hidden keys are set to 0 after the softmax, "
         "which shows where scores are below the fill",
-        "the scale is rounded to the type of the query: in bfloat16 1/sqrt(5) is 0.447265625, "
-        "so with 16 bits give scale",
+        "the layers have no argument for the scale: it is 1/sqrt(key_dim), cast to the type of the "
+        "query; a scale that is given here is rounded likewise",
         "keras.layers.Attention is another: it subtracts 1e9 (65504 in float16) where keys are "
         "hidden, and scales by a learnt number or not at all",
         "return_attention_scores=False may go to the backend's own fused attention",
@@ -214,6 +219,7 @@ XFORMERS = Preset(
         "window": "keys",
         "mask_fill": MINUS_INF,
         "scale_placement": "query",
+        "precision.scale": "accumulate",
         "precision.scaled": AT_LEAST_FLOAT32,
         "precision.scores": AT_LEAST_FLOAT32,
         "precision.weighted_sum": AT_LEAST_FLOAT32,
@@ -248,6 +254,7 @@ X_TRANSFORMERS = Preset(
         "mask_fill": {"value": "lowest", "how": "select"},
         "empty_rows": {"mask": "zero", "other": "uniform"},
         "scale_placement": "scores",
+        "precision.scale": "accumulate",
         "precision.scores": "dtype",
         "precision.softmax": "float32",
         "precision.weighted_sum": "dtype",

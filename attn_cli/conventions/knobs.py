@@ -186,6 +186,15 @@ _KNOBS = (
         default="scores",
     ),
     Knob(
+        "precision.scale",
+        "to which type is the scale rounded before it is multiplied?",
+        (
+            Answer("accumulate", "to that of the sums: float32 for 16-bit types, else dtype"),
+            Answer("dtype", "to dtype, also where it has 16 bits: 1/sqrt(5) is 0.4473 in bfloat16"),
+        ),
+        default="accumulate",
+    ),
+    Knob(
         "precision.scaled",
         "in which type are q and k that are scaled before their product?",
         (

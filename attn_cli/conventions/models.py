@@ -21,6 +21,7 @@ HF_EAGER = Preset(
         "window": "keys",
         "mask_fill": {"value": "lowest", "how": "add"},
         "scale_placement": "scores",
+        "precision.scale": "accumulate",
         "precision.scores": "dtype",
         "precision.softmax": "float32",
         "precision.weighted_sum": "dtype",
@@ -57,6 +58,7 @@ GPT_OSS = Preset(
         "mask_fill": MINUS_INF,
         "empty_rows": "zero",
         "scale_placement": "scores",
+        "precision.scale": "accumulate",
         "precision.scores": "dtype",
         "precision.softmax": "accumulate",
         "precision.weighted_sum": "dtype",
@@ -91,6 +93,7 @@ GEMMA_2 = Preset(
         "order": CAP_FIRST,
         "mask_fill": {"value": "lowest", "how": "add"},
         "scale_placement": "scores",
+        "precision.scale": "accumulate",
         "precision.scores": "dtype",
         "precision.softmax": "float32",
         "precision.weighted_sum": "dtype",
@@ -121,6 +124,7 @@ D2L = Preset(
     settings={
         "mask_fill": {"value": -1e6, "how": "select"},
         "scale_placement": "scores",
+        "precision.scale": "accumulate",
         "precision.scores": "dtype",
         "precision.weighted_sum": "dtype",
         "positions.layout": "interleaved",
@@ -147,6 +151,7 @@ OPENNMT = Preset(
         "mask_fill": {"value": -1e18, "how": "select"},
         "empty_rows": "uniform",
         "scale_placement": "query",
+        "precision.scale": "accumulate",
         "precision.scaled": "dtype",
         "precision.scores": "dtype",
         "precision.softmax": "float32",
@@ -181,6 +186,7 @@ TENSOR2TENSOR = Preset(
         "window": "previous",
         "mask_fill": {"value": -1e9, "how": "add"},
         "scale_placement": "query",
+        "precision.scale": "dtype",
         "precision.scaled": "dtype",
         "precision.scores": "dtype",
         "precision.weighted_sum": "dtype",
@@ -190,6 +196,7 @@ TENSOR2TENSOR = Preset(
     sources=(
         "tensor2tensor/layers/common_attention.py: attention_bias_local, multihead_attention",
         "the same, get_timing_signal_1d",
+        "tensorflow/python/ops/math_ops.py: binary_op_wrapper (the type of q *= d**-0.5)",
     ),
     notes=(
         "masks are numbers that are added: a row that sees no key is uniform in float32, and in "
@@ -210,6 +217,7 @@ ANNOTATED = Preset(
         "mask.axes": AXES_BY_BATCH,
         "mask_fill": {"value": -1e9, "how": "select"},
         "scale_placement": "scores",
+        "precision.scale": "accumulate",
         "precision.scores": "dtype",
         "precision.weighted_sum": "dtype",
         "axes": "bhsd",

@@ -14,6 +14,7 @@ _ONNX_SETTINGS: dict[str, Plain] = {
     "mask_fill": MINUS_INF,
     "empty_rows": "zero",
     "scale_placement": "split",
+    "precision.scale": "dtype",
     "precision.scaled": "dtype",
     "precision.scores": "dtype",
     "precision.softmax": "dtype",
@@ -27,6 +28,8 @@ _ONNX_SETTINGS: dict[str, Plain] = {
 _NO_WINDOW = {name: value for name, value in _ONNX_SETTINGS.items() if name != "window"}
 _ONNX_NOTES = (
     "truly raw q k^T is no output: qk_matmul_output_mode 0 is scaled already",
+    "the function body casts the root of the scale to the type of Q (ScaleFactorF); a reference "
+    "evaluator older than 1.23 may leave it wider",
     "softmax_precision, where it is given, is precision: {softmax: ...}",
     "a cache holds keys as they come in, from RotaryEmbedding if the model has it",
     "a mask of three axes is (heads, queries, keys)",

@@ -14,14 +14,12 @@ K and V belong to a key head, which several query heads may share: they are made
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
 
 import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Array, Integers
 from attn_cli.core.axes import KEY_SIDE, OF_ROWS, WEIGHED, WHOLE_ROWS
 from attn_cli.core.block import Entry
-from attn_cli.core.heads import of_head
 from attn_cli.core.parameter import Parameters
 from attn_cli.core.problem import Problem, Projection
 from attn_cli.core.scores.base import Parts, ScoreFunction
@@ -67,7 +65,7 @@ class Preparation:
             V = self._once(self._values, key_lead, self._value)
         # Parameters with an axis of queries are cut to the rows.
         score, parameters = problem.score, cut_to(rows, problem.score, problem.parameters)
-        Q, K, scale = self._placed(Q, K, of_head(problem.scale, head))
+        Q, K, scale = self._placed(Q, K, problem.factor(head))
         Q, K = wide(Q), wide(K)
         return Entry(
             lead=lead,
@@ -175,15 +173,15 @@ class Preparation:
         head = key_lead[-1] if self.problem.heads is not None else 0
         return np.concatenate([past[batch, head], new])
 
-    def _placed(self, Q: Array, K: Array, scale: float) -> tuple[Array, Array, float]:
+    def _placed(self, Q: Array, K: Array, factor: float) -> tuple[Array, Array, float]:
         """Return Q and K with the scale where the problem puts it, and what is left of it."""
         problem = self.problem
         rounded, wide = problem.precision.scaled.round, problem.precision.wide
         if problem.placement == "query":
-            return rounded(wide(Q) * scale), K, 1.0
+            return rounded(wide(Q) * factor), K, 1.0
         if problem.placement == "split":
-            return rounded(wide(Q) * sqrt(scale)), rounded(wide(K) * sqrt(scale)), 1.0
-        return Q, K, scale
+            return rounded(wide(Q) * factor), rounded(wide(K) * factor), 1.0
+        return Q, K, factor
 
 
 def _nothing(_rows: slice, _keys: slice) -> Parts:

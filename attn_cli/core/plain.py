@@ -11,13 +11,10 @@ computed that nobody asked for; they are tested equal to this, and `core.tiles` 
 
 from __future__ import annotations
 
-from math import sqrt
-
 import numpy as np
 
 from attn_cli.core.arrays import Array
 from attn_cli.core.block import weigh
-from attn_cli.core.heads import of_head
 from attn_cli.core.place import Place
 from attn_cli.core.problem import Problem
 from attn_cli.core.select import largest
@@ -41,7 +38,7 @@ def attention(problem: Problem, lead: Lead = ()) -> tuple[Array, Array]:
     if parts.gate is not None:
         score = types.wide(types.scores.round(parts.gate)) * score
     placed = problem.placement != "scores"  # then q and k have the scale
-    scores = types.scores.round((1.0 if placed else of_head(problem.scale, head)) * score)
+    scores = types.scores.round((1.0 if placed else problem.factor(head)) * score)
 
     visible = all_of(rules.schemes, at)
     seen = selected = np.ones_like(visible)
@@ -92,9 +89,9 @@ def meeting(problem: Problem, lead: Lead, at: Place) -> tuple[Array, Array, Arra
     if past is not None and past.rotated:
         k = np.concatenate([past.key[at.batch, group], k])
 
-    scale = of_head(problem.scale, at.head)
+    factor = problem.factor(at.head)
     if problem.placement == "query":
-        q = types.scaled.round(wide(q) * scale)
+        q = types.scaled.round(wide(q) * factor)
     elif problem.placement == "split":
-        q, k = (types.scaled.round(wide(x) * sqrt(scale)) for x in (q, k))
+        q, k = (types.scaled.round(wide(x) * factor) for x in (q, k))
     return wide(q), wide(k), wide(v)

@@ -9,6 +9,7 @@ too large becomes infinite. NumPy has no bfloat16: its numbers are carried in fl
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,10 @@ class FloatType:
                 x = _to_bfloat16(x)
             rounded: Array = x.astype(self.carrier, copy=False)
         return rounded
+
+    def number(self, x: float) -> float:
+        """Return one number rounded to this type, as `round` does."""
+        return float(self.round(np.array([x]))[0])
 
 
 def _to_bfloat16(x: Array) -> Array:
@@ -106,12 +111,17 @@ class NormTypes:
 EXACT = RopeTypes(*(FLOAT_TYPES["float64"],) * 3)
 
 
+# The parts of `Precision` that are one type, as a problem and its settings name them.
+ONE_TYPE = ("accumulate", "scale", "scaled", "scores", "softmax", "weighted_sum", "output")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Precision:
     """Which type each part of an attention computation has."""
 
     dtype: FloatType  # of each named step that no other line names
     accumulate: FloatType  # in which sums run
+    scale: FloatType  # of the scale, or of its root, as it is multiplied
     scaled: FloatType  # of q and k that are scaled before their product
     scores: FloatType  # from the products to the masked scores
     softmax: FloatType  # in which the normaliser works
@@ -123,6 +133,10 @@ class Precision:
     def wide(self, x: Array) -> Array:
         """Return `x` in the type in which sums run; itself where it has that type."""
         return x.astype(self.accumulate.carrier, copy=False)
+
+    def factor(self, scale: float, *, root: bool) -> float:
+        """Return the scale as it is multiplied, rounded once; its root, if that is taken."""
+        return self.scale.number(sqrt(scale) if root else scale)
 
     def of(self, step: str) -> FloatType:
         """Return the type of a named step."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from attn_cli.core.after import After
 from attn_cli.core.arrays import Array, Source
-from attn_cli.core.heads import PerHead
+from attn_cli.core.heads import PerHead, of_head
 from attn_cli.core.linear import IDENTITY, Linear
 from attn_cli.core.next_word import NextWord
 from attn_cli.core.parameter import Parameters
@@ -177,6 +177,13 @@ class Problem:
     def precision(self) -> Precision:
         """The types of the arithmetic."""
         return self.rules.precision
+
+    def factor(self, head: int) -> float:
+        """Return the scale of a query head as it is multiplied: rounded, and with `split` its root.
+
+        `scale` itself is exact: 1/sqrt(d_k), or as it was given.
+        """
+        return self.precision.factor(of_head(self.scale, head), root=self.placement == "split")
 
     @property
     def dtype(self) -> np.dtype[Any]:

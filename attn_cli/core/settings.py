@@ -10,7 +10,7 @@ import numpy as np
 from attn_cli.core.arrays import Integers
 from attn_cli.core.heads import PerHead
 from attn_cli.core.parameter import Parameters
-from attn_cli.core.precision import Precision
+from attn_cli.core.precision import ONE_TYPE, Precision
 from attn_cli.core.problem import Problem, Request
 from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import ScoreFunction
@@ -38,10 +38,7 @@ def settings(problem: Problem, request: Request) -> dict[str, object]:
 
 def _precision(precision: Precision) -> dict[str, object]:
     """Return part -> type; the parts of rope and of norms by name if their types differ."""
-    found: dict[str, object] = {
-        name: getattr(precision, name).name
-        for name in ("accumulate", "scaled", "scores", "softmax", "weighted_sum", "output")
-    }
+    found: dict[str, object] = {name: getattr(precision, name).name for name in ONE_TYPE}
     for name, parts in (("rope", ("angles", "table", "rotation")), ("norm", ("row", "gain"))):
         types = {part: getattr(getattr(precision, name), part).name for part in parts}
         found[name] = types if len(set(types.values())) > 1 else types[parts[0]]

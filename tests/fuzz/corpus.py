@@ -43,7 +43,7 @@ PROBLEMS = (
     "bidirectional: true, max_distance: 4}\n",
     "embeddings: [[1, 0], [0, 1]]\nscore: {function: additive, W1: [[1, 0], [0, 1]], "
     "W2: [[1, 0], [0, 1]], v: [1, 1]}\ndtype: bfloat16\n"
-    "precision: {accumulate: float32, softmax: float32}\n",
+    "precision: {accumulate: float32, scale: bfloat16, softmax: float32}\n",
     "embeddings: [[1, 0], [0, 1]]\nscore: {function: gaussian, sigma: 2}\n"
     "dropout: {mask: [[1, 0], [1, 1]], p: 0.5}\noutput_gate: {logits: [[1, 0], [0, 1]]}\n",
     "embeddings: [[1, 0], [0, 1]]\nscore: {function: sparse, inside: dot, window: 1}\n"

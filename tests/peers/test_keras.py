@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -72,11 +73,9 @@ def grouped(dtype: str, kv_heads: int = KV_HEADS, **options: Any) -> Any:
 
 
 def ours(dtype: str, inputs: list[np.ndarray], problem: dict[str, Any]) -> attn_cli.Record:
-    """Return the record of our preset; Keras rounds 1/sqrt(d_k) to 16 bits, so that is said."""
+    """Return the record of our preset."""
     given = dict(zip(("query", "key", "value"), inputs, strict=True))
-    (scale,) = narrowed(dtype, np.array(1 / np.sqrt(inputs[0].shape[-1])))
-    keys = {"scale": float(scale)} if dtype in NARROW else {}
-    return attn_cli.compute({**given, "dtype": dtype, "like": "keras", **keys, **problem})
+    return attn_cli.compute({**given, "dtype": dtype, "like": "keras", **problem})
 
 
 def joined(output: np.ndarray) -> np.ndarray:
@@ -111,6 +110,31 @@ def test_grouped_heads(dtype: str, n_q: int, n_k: int, kv_heads: int) -> None:
     inputs = qkv(dtype, n_q, n_k, kv_heads=kv_heads, d_v=D_K)
     layer = grouped(dtype, kv_heads)
     check(dtype, layer, inputs, {"causal": True}, use_causal_mask=True)
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("kind", ["MultiHeadAttention", "GroupQueryAttention"])
+def test_the_scale_is_rounded(dtype: str, kind: str) -> None:
+    """Scores between 8 and 9.5 beside 0: the small weight tells a score from the next number.
+
+    That is 1/128 away in float16 and 1/16 in bfloat16, so the weight changes by 8 units and more.
+    """
+    d_k, n_q = 7, 61
+    query, key = np.zeros((1, n_q, 1, d_k)), np.zeros((1, 2, 1, d_k))
+    query[0, :, 0, 0] = np.linspace(8, 9.5, n_q) * np.sqrt(d_k)
+    key[0, 0, 0, 0] = 1
+    inputs = narrowed(dtype, query, key, key)
+    heads = (1, d_k) if kind == "MultiHeadAttention" else (d_k, 1, 1)
+    _, weights = run(getattr(keras.layers, kind)(*heads, dtype=dtype), dtype, inputs)
+
+    def away(problem: dict[str, Any]) -> float:
+        """How far the small weights are from those of Keras at most, in units."""
+        here = ours(dtype, inputs, problem)["weights"][..., 1].astype(np.float64)
+        unit = float(ml_dtypes.finfo(NARROW[dtype]).eps) * weights[..., 1]
+        return float(np.max(abs(here - weights[..., 1]) / unit))
+
+    assert away({}) <= 1
+    assert away({"precision": {"scale": "float32"}}) > 4
 
 
 @types

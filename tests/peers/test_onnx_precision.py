@@ -67,7 +67,7 @@ def test_in_16_bits(opset: int, dtype: str, there: Callable[..., Any]) -> None:
         **as_problem({name: plain(each) for name, each in inputs.items()}, names),
         "dtype": dtype,
         "scale_placement": "split",
-        "precision": {"softmax": dtype},
+        "precision": {"scale": dtype, "softmax": dtype},
     }
     record = attn_cli.compute(problem)
     for mode, step in ((1, "capped"), (2, "masked"), (3, "weights")):
@@ -76,6 +76,24 @@ def test_in_16_bits(opset: int, dtype: str, there: Callable[..., Any]) -> None:
         agrees(record["output"], theirs["Y"], 4 * EPS[dtype])
         # Every step is in the type, not only near to numbers of it.
         assert (record[step] == record[step].astype(TYPES[dtype])).all()
+
+
+@by_either
+@in_16_bits
+@pytest.mark.parametrize("opset", OPSETS)
+def test_the_root_of_the_scale_is_rounded(
+    opset: int, dtype: str, there: Callable[..., Any]
+) -> None:
+    """One product in each sum, so that nothing depends on an order: equal to the last bit."""
+    Q, K = np.zeros((1, 1, 61, 7)), np.zeros((1, 1, 2, 7))
+    Q[..., 0], K[..., 0] = np.linspace(16, 31, 61), [1, 3]
+    inputs = {name: x.astype(TYPES[dtype]) for name, x in {"Q": Q, "K": K, "V": K}.items()}
+    theirs = there(opset, inputs, qk_matmul_output_mode=0)["qk_matmul_output"]
+    problem = {**as_problem({name: plain(x) for name, x in inputs.items()}, {}), "dtype": dtype}
+    found = attn_cli.compute({**problem, "like": "onnx"})["scores"]
+    np.testing.assert_array_equal(found.astype(np.float64), theirs.astype(np.float64))
+    wider = attn_cli.compute({**problem, "like": "onnx", "precision": {"scale": "float32"}})
+    assert (wider["scores"] != found).any()
 
 
 @by_either

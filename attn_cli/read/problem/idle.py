@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attn_cli.conventions.resolve import Conventions
+from attn_cli.core.heads import PerHead
 from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import ScoreFunction
 from attn_cli.core.stages import Masking
@@ -18,7 +19,13 @@ HIDING_SCORES = ("sparse", "given")
 
 
 def idle_keys(
-    sources: Sources, rules: Rules, function: ScoreFunction, *, heads: int | None, grouped: bool
+    sources: Sources,
+    rules: Rules,
+    function: ScoreFunction,
+    scale: PerHead,
+    *,
+    heads: int | None,
+    grouped: bool,
 ) -> list[str]:
     """Return a warning for each key that nothing in the problem goes by.
 
@@ -28,7 +35,7 @@ def idle_keys(
     found = [
         *_of_place(tree, sources, heads, grouped=grouped),
         *_of_rules(tree, rules, function),
-        *_of_types(tree, sources.conventions),
+        *_of_types(tree, sources.conventions, scale),
     ]
     return [f"{key} has no effect: {why}" for key, why in found if _given(tree, key)]
 
@@ -90,9 +97,13 @@ def _has_no_left_bound(rules: Rules) -> bool:
     return bool(windows) and windows[0].left == UNBOUNDED
 
 
-def _of_types(tree: Mapping[str, Any], conventions: Conventions) -> list[tuple[str, str]]:
+def _of_types(
+    tree: Mapping[str, Any], conventions: Conventions, scale: PerHead
+) -> list[tuple[str, str]]:
     """Return idle keys of precision, each with the reason."""
     found = []
+    if scale == 1:
+        found.append(("precision.scale", "the scale is 1"))
     if tree.get("scale_placement", conventions.get("scale_placement")) == "scores":
         why = "it is the type of scaled q and k, and scale_placement: scores scales the scores"
         found.append(("precision.scaled", why))

@@ -8,12 +8,20 @@ from typing import Any
 import numpy as np
 
 from attn_cli.conventions.resolve import Conventions
-from attn_cli.core.precision import EXACT, FLOAT_TYPES, FloatType, NormTypes, Precision, RopeTypes
+from attn_cli.core.precision import (
+    EXACT,
+    FLOAT_TYPES,
+    ONE_TYPE,
+    FloatType,
+    NormTypes,
+    Precision,
+    RopeTypes,
+)
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.read.text.mappings import mapping
 from attn_cli.read.text.scalars import choice
 
-PARTS = ("accumulate", "scaled", "scores", "softmax", "weighted_sum", "output", "rope", "norm")
+PARTS = (*ONE_TYPE, "rope", "norm")
 ROPE_PARTS = ("angles", "table", "rotation")
 NORM_PARTS = ("row", "gain")
 NARROW = ("float16", "bfloat16")
@@ -27,18 +35,19 @@ def read_precision(tree: Mapping[str, Any], conventions: Conventions) -> Precisi
     accumulate = _accumulate(given, dtype)
     types = {
         name: _convention(name, given, conventions, dtype, accumulate)
-        for name in ("scaled", "scores", "softmax", "weighted_sum")
+        for name in ("scale", "scaled", "scores", "softmax", "weighted_sum")
     }
-    if types["weighted_sum"].wider(accumulate):
-        raise AttnError(
-            f"precision.weighted_sum is {types['weighted_sum'].name}, and sums run in "
-            f"{accumulate.name}",
-            path=(*PATH, "weighted_sum"),
-            help="leave it out, or write accumulate: float64 too",
-        )
+    for name in ("scale", "weighted_sum"):  # factors of products in the type of sums
+        if types[name].wider(accumulate):
+            raise AttnError(
+                f"precision.{name} is {types[name].name}, and sums run in {accumulate.name}",
+                path=(*PATH, name),
+                help="leave it out, or write accumulate: float64 too",
+            )
     return Precision(
         dtype=dtype,
         accumulate=accumulate,
+        scale=types["scale"],
         scaled=types["scaled"],
         scores=types["scores"],
         softmax=types["softmax"],

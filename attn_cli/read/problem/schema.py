@@ -33,6 +33,7 @@ from attn_cli.read.problem.per_head import read_per_head
 from attn_cli.read.problem.precision import read_precision
 from attn_cli.read.problem.projections import Projections, read_projections
 from attn_cli.read.problem.score import (
+    check_factor,
     check_pairs,
     name_of_score,
     read_parameters,
@@ -78,7 +79,9 @@ def _problem(document: Document) -> Problem:
     treatment = read_treatment(sources, made.query, made.key, extent, made.past)
     warnings += note_of_rope(tree, rules, treatment)
     grouped = made.heads is not None and made.key_heads != tuple(range(made.heads))
-    warnings += idle_keys(sources, rules, function, heads=made.heads, grouped=grouped)
+    warnings += idle_keys(sources, rules, function, scale, heads=made.heads, grouped=grouped)
+    placement = read_placement(tree, function, parameters, scale, conventions)
+    check_factor(scale, placement, sources.precision)
     (query_tokens, key_tokens), entries = read_labels(sources, n_q, made)
     return Problem(
         query=made.query,
@@ -100,7 +103,7 @@ def _problem(document: Document) -> Problem:
         parameters=parameters,
         scale=scale,
         scale_given=scale_given,
-        placement=read_placement(tree, function, parameters, scale, conventions),
+        placement=placement,
         rules=rules,
         gate=read_gate(sources, made.query, shape, made.value.depth),
         after=after,

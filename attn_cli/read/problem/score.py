@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite, sqrt
 from typing import Any
 from typing import cast as cast_type
 
@@ -11,6 +12,7 @@ from attn_cli.conventions.resolve import Conventions
 from attn_cli.core.arrays import AnyArray, Integers
 from attn_cli.core.heads import PerHead
 from attn_cli.core.parameter import Parameter
+from attn_cli.core.precision import Precision
 from attn_cli.core.problem import Placement
 from attn_cli.core.scores import SCORES
 from attn_cli.core.scores.base import ScoreFunction
@@ -130,6 +132,26 @@ def read_placement(
             help="write scale_placement: query",
         )
     return cast_type(Placement, placement)
+
+
+def check_factor(scale: PerHead, placement: Placement, precision: Precision) -> None:
+    """Raise AttnError for a scale, or one of a head, that is infinite or 0 once it is rounded."""
+    for each in scale if isinstance(scale, tuple) else (scale,):
+        _check_factor(each, placement, precision)
+
+
+def _check_factor(scale: float, placement: Placement, precision: Precision) -> None:
+    root = placement == "split"
+    exact, factor = sqrt(scale) if root else scale, precision.factor(scale, root=root)
+    if isfinite(factor) and (factor == 0) == (exact == 0):
+        return
+    size, type_ = "large" if abs(exact) > 1 else "small", precision.scale.name
+    raise AttnError(
+        f"{'the root of scale' if root else 'scale'} = {exact:g} is too {size} for {type_}, "
+        "the type of precision.scale",
+        path=("scale",),
+        help=f"write precision: {{scale: {precision.accumulate.name}}}",
+    )
 
 
 def _read(sources: Sources, node: Any, path: Path, parameter: Parameter) -> Any:
