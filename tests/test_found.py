@@ -139,7 +139,7 @@ def test_a_scale_that_is_a_matrix(attn: Attn, tmp_path: Path) -> None:
         np.savez(tmp_path / "p.npz", embeddings=np.eye(2), scale=np.ones(shape))
         ran = attn("compute", tmp_path / "p.npz")
         assert ran.status == 2
-        assert ran.err.startswith("error: scale must be a number, not an array")
+        assert ran.err.startswith(f"error: scale has {shape[0]} numbers, but there are no heads\n")
 
 
 @pytest.mark.parametrize("redirect", ["<&-", "0>/dev/null"])
