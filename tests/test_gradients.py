@@ -154,6 +154,8 @@ def heads() -> Iterator[tuple[str, Mapping]]:
     }  # fmt: skip
     yield "heads side by side", {**problem, "heads": 2}
     yield "a scale of each head", {**problem, "heads": 2, "scale": [0.7, -1.3]}
+    windows = [{"left": 0, "right": 0}, {"left": 1}]
+    yield "a window of each head", {**problem, "heads": 2, "window": windows}
     apart = copy.deepcopy(problem)
     apart["weights"] |= {"query": normal(69, 2, D, D_K), "value": normal(70, 2, D, D_V)}
     yield "a matrix a head", apart

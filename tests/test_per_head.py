@@ -11,10 +11,11 @@ import pytest
 
 import attn_cli
 from attn_cli.core import parts as parts_module
-from attn_cli.core.problem import Projection
+from attn_cli.core.estimate import estimate
+from attn_cli.core.problem import Projection, Request
 from tests.conftest import Attn
 from tests.conventions.test_from_files import as_npz, as_yaml
-from tests.tiled import by_tiles, defined
+from tests.tiled import by_tiles, defined, loaded
 
 Mapping = dict[str, Any]
 RNG = np.random.default_rng(59)
@@ -32,6 +33,10 @@ GROUPED: Mapping = {
 SCALES = [0.5, -1.25, 2.0, 0.0, 0.75, 3.0]
 TEMPERATURES = [0.5, 1.25, 2.0, 1.0, 0.75, 3.0]
 MAP = [2, 0, 0, 1, 2, 0]
+WINDOWS: list[Any] = [
+    {"left": 1, "right": 0}, {"keys": 3}, "none", {"left": 2}, {"right": 1},
+    {"left": 0, "right": 2},
+]  # fmt: skip
 # Name -> the keys, of which lists have one entry per query head.
 CASES: dict[str, Mapping] = {
     "scale": {"scale": SCALES},
@@ -40,7 +45,13 @@ CASES: dict[str, Mapping] = {
     "temperature": {"temperature": TEMPERATURES},
     "grouping": {"grouping": MAP},
     "grouping that leaves a key head out": {"grouping": [1, 0, 0, 1, 1, 0]},
+    "window": {"window": WINDOWS},
+    "window, the widest first": {"window": ["none", *WINDOWS[:2], *WINDOWS[3:]]},
+    "window, bounds": {"window": {"left": [0, 1, 2, 3, -1, 7], "right": 0}},
+    "window, prefix and sink_tokens": {"window": WINDOWS, "prefix": 1, "sink_tokens": 2},
+    "window of a preset": {"window": [1, 2, 3, 4, 5, 6], "like": "onnx"},
     "all": {
+        "window": WINDOWS,
         "scale": SCALES,
         "temperature": TEMPERATURES,
         "alibi": True,
@@ -48,16 +59,24 @@ CASES: dict[str, Mapping] = {
         "grouping": MAP,
     },
 }
-LISTS = ("scale", "temperature")
 
 
 def key_head(keys: Mapping, head: int) -> int:
     return int(keys["grouping"][head]) if "grouping" in keys else head // (H // KV)
 
 
+def own_of(given: Any, head: int) -> Any:
+    """What a head has of lists, also of those in a mapping."""
+    if isinstance(given, dict):
+        return {key: own_of(value, head) for key, value in given.items()}
+    return given[head] if isinstance(given, list) else given
+
+
 def alone(keys: Mapping, head: int, **more: Any) -> Mapping:
     """The problem of one query head, without an axis of heads."""
-    own: Mapping = {k: v[head] if k in LISTS else v for k, v in keys.items() if k != "grouping"}
+    own = {k: own_of(v, head) for k, v in keys.items() if k != "grouping"}
+    if own.get("window") == "none":
+        del own["window"]
     if own.get("alibi") is True:
         own["alibi"] = [SLOPES[head]]
     group = key_head(keys, head)
@@ -286,9 +305,59 @@ def test_a_list_of_key_heads_has_no_gradient(grouping: str, attn: Attn, tmp_path
     assert attn("next", path).status == 0
 
 
+def test_the_windows_of_heads_in_settings_and_formulas() -> None:
+    windows = [{"left": 1, "right": 0}, "none", {"keys": 2}, {"left": 1}, "none", {"keys": 1}]
+    found = attn_cli.compute({**GROUPED, "offset": 1, "window": windows, "sink_tokens": 1})
+    near, every, right = "j <= i + 1 and (j >= i or j < 1)", "any j", "j >= i or j < 1"
+    own = "j <= i + 1 and (j >= i + 1 or j < 1)"
+    assert found.settings["window"] == [near, every, near, right, every, own]
+    assert found.steps["masked"].formula == (
+        f"masked = scores where ({near}) in heads 0, 2 or {every} in heads 1, 4 or "
+        f"({right}) in head 3 or ({own}) in head 5, else -inf"
+    )
+    same = attn_cli.compute({**GROUPED, "offset": 1, "window": [{"left": 1, "right": 0}] * 6})
+    assert same.settings["window"] == ["i <= j <= i + 1"] * 6
+    assert same.steps["masked"].formula == "masked = scores where i <= j <= i + 1, else -inf"
+
+
+def test_tiles_skip_what_the_window_of_each_head_hides() -> None:
+    """One score per query with its own key alone, and all of the head without a window."""
+    n = 60
+    query = normal(1, 3, n, D)
+    windows = [{"left": 0, "right": 0}, "none", {"left": 4, "right": 0}]
+    problem = {"query": query, "key": query, "value": query, "window": windows}
+    found = [
+        by_tiles(problem, tile=(5, 5), strip=1, aligned=1, head=head).scores for head in range(3)
+    ]
+    assert found[0] == n
+    assert found[1] == n * n
+    assert found[2] == 5 * n - 10
+    assert by_tiles(problem, tile=(5, 5), strip=1, aligned=1).scores == sum(found)
+
+
+def test_the_estimate_counts_the_keys_of_each_head() -> None:
+    n = 64
+    query = normal(1, 2, n, D)
+    windows = [{"left": 0, "right": 0}, "none"]
+    problem = loaded({"query": query, "key": query, "value": query, "window": windows})
+    assert estimate(problem, Request(steps=("output",))).scores == n + n * n
+    assert estimate(problem, Request(steps=("output",), head=0)).scores == n
+
+
+def test_a_window_without_bounds_asks_for_no_alignment() -> None:
+    """Bounds of any head do, where keys and queries differ in number."""
+    problem = {key: GROUPED[key] for key in ("query", "key", "value")}
+    for unbounded in (["none"] * 6, {"left": [-1] * 6}, {"left": np.full(6, -1), "right": -1}):
+        found = attn_cli.compute({**problem, "window": unbounded})
+        close(found["output"], attn_cli.compute(problem)["output"])
+    for bounded in (["none"] * 5 + [{"left": 1}], {"left": [-1] * 5 + [1]}):
+        with pytest.raises(attn_cli.AttnError, match="window"):
+            attn_cli.compute({**problem, "window": bounded})
+
+
 def test_the_graph_of_one_head(attn: Attn, tmp_path: Path) -> None:
     """The weights of edges are those of the head."""
-    keys = {"scale": SCALES, "temperature": TEMPERATURES}
+    keys = {"scale": SCALES, "temperature": TEMPERATURES, "window": WINDOWS}
     path = as_yaml({**GROUPED, **keys}, tmp_path)
     ran = attn("graph", path, "--batch", 1, "--head", 4, "-f", "json")
     assert ran.status == 0, ran.err

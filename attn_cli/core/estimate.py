@@ -68,16 +68,33 @@ def _keys_a_row(problem: Problem, plan: Plan, *, by_tiles: bool) -> float:
     chosen = problem.score.selection
     selection = None if chosen is None else chosen(problem.parameters)
     total = 0.0
+    heads = _heads(problem, plan)
     for start, stop in pairwise(cuts):
         for end in (start, stop - 1) if start < stop else ():
-            keys = _keys_of(problem, selection, plan.computed[end : end + 1], by_tiles=by_tiles)
-            total += keys * (stop - start) / 2
-    return total / rows
+            i = plan.computed[end : end + 1]
+            for head in heads:
+                keys = _keys_of(problem, selection, i, head, by_tiles=by_tiles)
+                total += keys * (stop - start) / 2
+    return total / rows / len(heads)
 
 
-def _keys_of(problem: Problem, selection: Selection | None, i: Integers, *, by_tiles: bool) -> int:
+def _heads(problem: Problem, plan: Plan) -> list[int]:
+    """Return the query heads that see different keys: all that are computed, or one for all."""
+    if all(scheme.reason != "window" for scheme in problem.rules.schemes):
+        return [0]
+    from attn_cli.core.visible.window import Windows
+
+    if not any(isinstance(scheme, Windows) for scheme in problem.rules.schemes):
+        return [0]
+    leads = (lead for group in plan.groups.values() for lead in group)
+    return sorted({problem.entry(lead)[1] for lead in leads})
+
+
+def _keys_of(
+    problem: Problem, selection: Selection | None, i: Integers, head: int, *, by_tiles: bool
+) -> int:
     """Return how many keys these queries reach, in the first batch entry; tiles follow a stride."""
-    at = Place(0, 0, i, i[:0], problem.standing)
+    at = Place(0, head, i, i[:0], problem.standing)
     visible = common_reach(problem.rules.schemes, at, problem.n_k)
     if selection is None:
         return _count(visible)

@@ -116,7 +116,7 @@ def _rules(problem: Problem) -> dict[str, object]:
         normalize = {"function": rules.normalizer.name, **described}
     return {
         "causal": by_reason.get("causal"),
-        "window": by_reason.get("window"),
+        "window": _window(rules),
         "key_lengths": by_reason.get("length"),
         "key_start": by_reason.get("start"),
         "documents": by_reason.get("document"),
@@ -130,6 +130,17 @@ def _rules(problem: Problem) -> dict[str, object]:
         "dropout": rules.dropout and rules.dropout.p,
         "output_gate": problem.gate is not None,
     }
+
+
+def _window(rules: Rules) -> object:
+    """Return the formula of the window, or the list of those of heads."""
+    window = next((scheme for scheme in rules.schemes if scheme.reason == "window"), None)
+    if window is None:
+        return None
+    from attn_cli.core.visible.window import Windows
+
+    each = window.of_heads if isinstance(window, Windows) else ()
+    return [one.formula for one in each] or window.formula
 
 
 def _empty_rows(rules: Rules) -> object:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.conventions.drawn_positions import is_placed, placing
 from tests.conventions.hidden import MASKING
-from tests.conventions.sizes import Sizes, broadcast, maybe
+from tests.conventions.sizes import Sizes, broadcast, maybe, of_heads
 
 
 @st.composite
@@ -17,14 +17,21 @@ def windows(draw: st.DrawFn, z: Sizes, keys: dict[str, Any]) -> dict[str, Any]:
     """window, prefix and sink_tokens."""
     drawn: dict[str, Any] = {}
     if is_placed(keys, z) and maybe(draw, 2):
-        bound = st.integers(-1, z.n_k)
-        drawn["window"] = draw(
-            st.one_of(
-                st.fixed_dictionaries({"left": bound, "right": bound}),
-                st.fixed_dictionaries({"left": bound}),
-                st.fixed_dictionaries({"keys": st.integers(1, z.n_k)}),
-            )
+        bound, count = st.integers(-1, z.n_k), st.integers(1, z.n_k)
+        one = st.one_of(
+            st.fixed_dictionaries({"left": bound, "right": bound}),
+            st.fixed_dictionaries({"left": bound}),
+            st.fixed_dictionaries({"keys": count}),
         )
+        kinds: list[st.SearchStrategy[Any]] = [one]
+        if maybe(draw, 2):
+            bounds, counts = of_heads(bound, z), of_heads(count, z)
+            kinds = [
+                of_heads(st.one_of(one, st.just("none")), z),
+                st.fixed_dictionaries({"left": bounds, "right": st.one_of(bound, bounds)}),
+                st.fixed_dictionaries({"keys": counts}),
+            ]
+        drawn["window"] = draw(st.one_of(*kinds))
         if maybe(draw, 2):
             drawn["sink_tokens"] = draw(st.integers(0, z.n_k))
     if ("window" in drawn or keys.get("causal")) and maybe(draw, 2):

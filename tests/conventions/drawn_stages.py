@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from tests.conventions.drawn_positions import given_positions, is_placed, sections
 from tests.conventions.scores import BILINEAR
-from tests.conventions.sizes import Sizes, broadcast, maybe
+from tests.conventions.sizes import Sizes, broadcast, maybe, of_heads
 
 SLOPE_FORMS = st.sampled_from(["distance", "signed", "key", "last_key", "clamped"])
 
 
 def for_all_or_each(of: st.SearchStrategy[Any], z: Sizes) -> st.SearchStrategy[Any]:
     """One for all query heads, or a list of one for each."""
-    return st.one_of(of, st.lists(of, min_size=z.heads, max_size=z.heads))
+    return st.one_of(of, of_heads(of, z))
 
 
 @st.composite

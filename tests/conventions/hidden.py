@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from tests.conventions.plain import Axes, Heads, axes_of, element
+from tests.conventions.plain import Axes, Heads, axes_of, element, of_head
 from tests.conventions.positions import Positions, length, start
 
 CAUSAL, WINDOW, LENGTH, DOCUMENT, SPARSE, USER, TOP_K, START = range(1, 9)
@@ -82,10 +82,11 @@ class Hidden:
 
         A prefix is exempt from both, sink tokens from the first.
         """
-        window = self.problem.get("window")
+        window = of_head(self.problem.get("window", "none"), h)
         p_k = self.positions.key(b, j)
-        if window is None or self.first(p_k, "prefix"):
+        if window in ("none", None) or self.first(p_k, "prefix"):
             return False
+        window = {name: of_head(bound, h) for name, bound in window.items()}
         if "keys" in window:
             window = {"left": window["keys"] - 1, "right": 0}
         left, right = window.get("left", -1), window.get("right", -1)

@@ -106,6 +106,11 @@ def broadcast(draw: st.DrawFn, of: list[int]) -> list[int]:
     return [1] * draw(st.integers(0, 4 - len(left))) * (not draw(st.integers(0, 5))) + left
 
 
+def of_heads(one: st.SearchStrategy[Any], z: Sizes) -> st.SearchStrategy[Any]:
+    """A list of one for each query head."""
+    return st.lists(one, min_size=z.heads, max_size=z.heads)
+
+
 def maybe(draw: st.DrawFn, one_in: int = 3) -> bool:
     """True in one of so many draws; False is the simpler."""
     return draw(st.integers(1, one_in)) == one_in

@@ -13,7 +13,7 @@ from tests.conventions.drawn_positions import axes_of
 from tests.conventions.drawn_stages import afterwards, normalisers, stages
 from tests.conventions.hidden import MASKING
 from tests.conventions.positions import Positions, an_entry, start
-from tests.conventions.sizes import Sizes, laid_out, maybe, sizes
+from tests.conventions.sizes import Sizes, laid_out, maybe, of_heads, sizes
 
 ARRAYS = ("query", "key", "value")
 READ = ("window", "alibi", "relative_bias", "rope")
@@ -84,14 +84,24 @@ def embedded(draw: st.DrawFn, z: Sizes, problem: dict[str, Any]) -> dict[str, An
     return made
 
 
+def is_bounded(window: Any) -> bool:
+    """Whether a window, or that of any head, has a bound."""
+    if isinstance(window, dict):
+        return any(is_bounded(bound) for bound in window.values())
+    if isinstance(window, list):
+        return any(is_bounded(one) for one in window)
+    return window not in (-1, "none")
+
+
 def reads_positions(problem: dict[str, Any], key: str) -> bool:
     """Whether the key reads the positions of the queries: it is there, and has none of its own."""
     given = problem.get(key, False)
+    if key == "window" and given is not False:
+        return is_bounded(given)
     if not isinstance(given, dict):
         return given is not False
     by_keys_alone = key == "alibi" and given.get("form") in ("key", "last_key")
-    unbounded = key == "window" and set(given.values()) == {-1}
-    return not ("positions" in given or by_keys_alone or unbounded)
+    return not ("positions" in given or by_keys_alone)
 
 
 def without_idle(problem: dict[str, Any]) -> dict[str, Any]:
@@ -121,8 +131,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
     if z.axes == 4 and draw(st.booleans()):
         keys["axes"] = draw(st.sampled_from(["bhsd", "bshd"]))
     if z.heads % z.kv_heads or (z.has_heads and maybe(draw, 5)):
-        key_head = st.integers(0, z.kv_heads - 1)
-        keys["grouping"] = draw(st.lists(key_head, min_size=z.heads, max_size=z.heads))
+        keys["grouping"] = draw(of_heads(st.integers(0, z.kv_heads - 1), z))
     elif z.heads != z.kv_heads and maybe(draw):
         keys["grouping"] = draw(st.sampled_from(["interleave", "tile"]))
     spoilt: Sequence[str] = ()

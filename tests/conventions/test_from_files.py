@@ -20,6 +20,16 @@ from tests.conventions.strategies import problems
 CLOSE = 1e-12
 
 
+def by_bounds(windows: list[Any]) -> dict[str, list[int]]:
+    """The windows of heads as one mapping, whose left and right are lists: an array is no list."""
+    found = []
+    for window in windows:
+        given = {} if window == "none" else window
+        keys = given.get("keys", 0)
+        found.append((keys - 1, 0) if keys else (given.get("left", -1), given.get("right", -1)))
+    return {"left": [left for left, _ in found], "right": [right for _, right in found]}
+
+
 def members(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """What an archive of the problem holds: a dot in a name goes one level down.
 
@@ -28,6 +38,8 @@ def members(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """
     if node == {}:
         yield name, np.array(True)
+    elif name == "window" and isinstance(node, list) and not isinstance(node[0], int):
+        yield from members(by_bounds(node), name)
     elif isinstance(node, dict):
         for key, value in node.items():
             yield from members(value, f"{name}.{key}" if name else key)

@@ -59,6 +59,10 @@ PROBLEMS = (
     "past: {key: [[[[1, 1, 2, 2]]]], value: [[[[2]]]], rotated: true}\nscore: scaled\n"
     "rope: {base: 100, positions: {query: [2], key: [0, 1]}}\n",
     "query: x.npy\nkey: x.npz#a\nvalue: x.csv\n",
+    "embeddings: [[1, 0, 2], [0, 1, 1]]\nheads: 3\ngrouping: [1, 0, 0]\nscale: [1, 2, 0.5]\n"
+    "temperature: [1, 0.5, 2]\nwindow: [{left: 1, right: 0}, {keys: 1}, none]\n",
+    "query: [[[[1]], [[2]]]]\nkey: [[[[1]], [[2]]]]\nvalue: [[[[1]], [[2]]]]\n"
+    "window: {left: [0, -1], right: 0}\n",
 )
 TRAINED = (
     "tokens: [a, b]\nembeddings: {a: [1, 0], b: [0, 1]}\n"

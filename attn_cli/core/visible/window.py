@@ -13,6 +13,8 @@ The first `sink_tokens` keys stay visible however far behind a query they are: X
 (arXiv 2309.17453). Only the left bound lets them pass, as in flash-attention's `sink_token_length`:
 a query before them still sees no further than `right`. A prefix passes both bounds. Sink tokens are
 no sink logits, which are a matter of the normaliser.
+
+Models can have heads with different windows: `Windows` has one for each query head.
 """
 
 from __future__ import annotations
@@ -107,3 +109,38 @@ class Window:
             sinks = at.standing.between(at.batch, n_k, high=self.sink_tokens - 1)
             found += intersection(sinks, no_later)
         return union(found) if len(found) > len(inside) else inside
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A window of each query head."""
+
+    reason: ClassVar[str] = "window"
+    of_heads: tuple[Window, ...]
+
+    @property
+    def formula(self) -> str:
+        """The inequalities of the windows, each with the heads that have it."""
+        heads: dict[str, list[int]] = {}
+        for head, window in enumerate(self.of_heads):
+            heads.setdefault(window.formula, []).append(head)
+        if len(heads) == 1:
+            return self.of_heads[0].formula
+        found = []
+        for text, numbers in heads.items():
+            bracketed = f"({text})" if " or " in text else text
+            names = ", ".join(map(str, numbers))
+            found.append(f"{bracketed} in head{'s' * (len(numbers) > 1)} {names}")
+        return " or ".join(found)
+
+    def sees(self, at: Place) -> Bools:
+        """Return where p_j is in the window of the head."""
+        return self.of_heads[at.head].sees(at)
+
+    def reach(self, at: Place, n_k: int) -> Ranges:
+        """Return the keys that the window of the head reaches."""
+        return self.of_heads[at.head].reach(at, n_k)
+
+    def open(self, at: Place, n_k: int) -> Ranges:
+        """Return the keys that the window of the head hides from no query."""
+        return self.of_heads[at.head].open(at, n_k)

@@ -137,7 +137,7 @@ def _rules(
 ) -> tuple[Rules, list[str]]:
     """Return all that turns scores into weights, and what to warn of."""
     document, tree, conventions = sources.document, sources.document.tree, sources.conventions
-    schemes = read_schemes(tree, extent, placed, conventions)
+    schemes = read_schemes(sources, shape.heads, extent, placed)
     mask, warnings = read_mask(document, shape, sources.precision, conventions)
     stages = read_stages(sources, shape, extent, placed.standing, schemes, mask)
     if mask is not None and mask.hides:

@@ -15,6 +15,7 @@ from attn_cli.read.matrices.document import Document
 from attn_cli.read.problem.documents import PATH, Ids, read_documents
 from attn_cli.read.problem.extent import Extent
 from attn_cli.read.problem.whole import per_entry
+from attn_cli.read.problem.window import is_bounded
 from attn_cli.read.text.scalars import choice, shown
 
 ALIGNMENTS = ("true", "false", "top-left", "bottom-right")
@@ -168,12 +169,12 @@ def goes_by_positions(tree: Mapping[str, Any], key: str) -> bool:
     nor a window without bounds.
     """
     node = tree.get(key, False)
+    if key == "window":
+        return not is_false(node) and is_bounded(node)
     if not isinstance(node, Mapping):
         return not is_false(node)
     if key == "alibi" and str(node.get("form")) in KEYS_ALONE:
         return False
-    if key == "window":
-        return "keys" in node or any(str(bound) != "-1" for bound in node.values())
     return "positions" not in node
 
 

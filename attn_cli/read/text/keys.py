@@ -33,7 +33,7 @@ KEYS = {
     "order": "of softcap, bias and mask, as a list",
     "causal": "true, top-left or bottom-right",
     "offset": "query i stands at key i + offset; one number, or one a batch entry",
-    "window": "{left:, right:}, both inclusive, -1 unbounded; or {keys: W}",
+    "window": "{left:, right:}, both inclusive, -1 unbounded; {keys: W}; or a list, one per head",
     "key_lengths": "how many keys are there, one number a batch entry",
     "key_start": "the first key that is there (left padding), one number per batch entry",
     "documents": "ids, {query:, key:}, or {cu_seqlens_q:, cu_seqlens_k:}: packed sequences",

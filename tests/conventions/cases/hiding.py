@@ -10,6 +10,7 @@ from tests.conventions.cases.bases import (
     FOUR,
     NUMBERS,
     OTHER_WAY,
+    PACKED,
     SQUARE,
     STANDS,
     THREE,
@@ -18,6 +19,14 @@ from tests.conventions.cases.bases import (
 )
 
 _IDS = [[0, 0, 1, 1, 1, 2, 2], [0, 1, 1, 1, 1, 1, 0]]
+_WINDOWS = [
+    {"left": 1, "right": 0},
+    {"keys": 3},
+    "none",
+    {"left": 2},
+    {"right": 1},
+    {"left": 0, "right": 2},
+]
 _ROW = {"values": [True, True, False, True, False, True, True], "true_means": "attend"}
 
 HIDING: Cases = {
@@ -40,6 +49,28 @@ HIDING: Cases = {
         {"documents": {"query": [0, 1, 2, 9, 0], "key": _IDS[0]}},
     ),
     "prefix of causal": (FOUR, {"causal": True, "prefix": 3, "offset": [-1, 1]}),
+    "window of each head": (FOUR, {"window": _WINDOWS, **STANDS}),
+    "window of each of packed heads": (PACKED, {"window": _WINDOWS, **STANDS}),
+    "window of each head, causal": (FOUR, {"window": _WINDOWS, "causal": True, **STANDS}),
+    "window of each head, prefix and sink_tokens": (
+        FOUR,
+        {"window": _WINDOWS, "prefix": 1, "sink_tokens": 3, **STANDS},
+    ),
+    "window of each head, a finite fill": (
+        FOUR,
+        {"window": _WINDOWS, "mask_fill": {"value": -3.5}, **STANDS},
+    ),
+    "window of each head, rows without a key": (
+        FOUR,
+        {"window": _WINDOWS, "offset": [9, -4], "empty_rows": "uniform"},
+    ),
+    "window, bounds of each head": (
+        FOUR,
+        {"window": {"left": [0, 1, 2, 3, -1, 7], "right": 0}, **STANDS},
+    ),
+    "window keys of each head": (FOUR, {"window": {"keys": [1, 2, 3, 4, 5, 7]}, **STANDS}),
+    "window, a list without heads": (SQUARE, {"window": [{"left": 1}]}),
+    "window of no head": (FOUR, {"window": ["none"] * 6}),
     "prefix of window": (FOUR, {"window": {"left": 1, "right": 0}, "prefix": 3, **STANDS}),
     "sink_tokens": (FOUR, {"window": {"left": 1, "right": 0}, "sink_tokens": 2, **STANDS}),
     "sink_tokens are in the future": (
