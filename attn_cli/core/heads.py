@@ -7,7 +7,8 @@ h = 0 .. H - 1 is the query head, g = 0 .. G - 1 the key head; G divides H. G = 
 attention, G = 1 multi-query attention (Shazeer 2019, arXiv 1911.02150), what lies between
 grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245). PyTorch, transformers,
 flash-attention, JAX, Keras and ONNX from 1.20 interleave; x-transformers and the reference of ONNX
-1.18 and 1.19 tile. With 6 query heads and 2 key heads that is 0 0 0 1 1 1 against 0 1 0 1 0 1.
+1.18 and 1.19 tile. With 6 query heads and 2 key heads that is 0 0 0 1 1 1 against 0 1 0 1 0 1. Any
+other map is a list of the key heads, one per query head; G need not divide H then.
 """
 
 from __future__ import annotations
