@@ -224,7 +224,10 @@ def test_an_array_that_numpy_cannot_take_over() -> None:
     [
         ({"mask": np.zeros((0, 3))}, r"^mask is empty: its shape is \(0, 3\)$"),
         ({"lower": np.zeros(2)}, r"^lower must be true or false, not an array of shape \(2,\)$"),
-        ({"window": np.zeros((2, 2)), "offset": 0}, "^window must be a number, not an array"),
+        (
+            {"window": np.zeros((2, 2)), "offset": 0},
+            r"^window must be a mapping, not an array of shape \(2, 2\)",
+        ),
         ({"alibi": [[0.5]], "offset": 0}, r"^alibi has shape \(1, 1\), expected \(heads\)"),
     ],
 )

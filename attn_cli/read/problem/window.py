@@ -14,7 +14,7 @@ from attn_cli.read.matrices.matrix import is_one_value
 from attn_cli.read.problem.per_head import is_list, read_per_head, refuse_wrong_count
 from attn_cli.read.problem.sources import Sources
 from attn_cli.read.text.mappings import mapping
-from attn_cli.read.text.scalars import integer, is_number, shown
+from attn_cli.read.text.scalars import integer, is_number, kind_of, shown
 
 Bounds = tuple[int, int]  # left and right, both part of the window, -1 if there is none
 
@@ -36,6 +36,12 @@ def read_window(sources: Sources, heads: int | None) -> Bounds | list[Bounds]:
     Heads are written as a list of windows, or as a list of bounds in one mapping.
     """
     node, conventions = sources.document.tree["window"], sources.conventions
+    if isinstance(node, np.ndarray) and node.ndim != 1:
+        raise AttnError(
+            f"window must be a mapping, not {kind_of(node)}",
+            path=PATH,
+            help="write {left: [...], right: [...]} for windows of heads, one number per head each",
+        )
     if isinstance(node, list | tuple | np.ndarray):
         listed = node.tolist() if isinstance(node, np.ndarray) else node
         _refuse_a_pair(listed, PATH, heads)
