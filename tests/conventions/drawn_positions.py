@@ -141,8 +141,8 @@ def forms_of_three(draw: st.DrawFn, z: Sizes, n: int, number: Any) -> Any:
 def given_positions(draw: st.DrawFn, z: Sizes, n_keys: int, three: bool = False) -> Any:
     """Positions of both sides, or one for both if there are as many keys as queries."""
     forms = forms_of_three if three else forms_of_one
-    # An angle is as exact as the position times the last digit of a frequency: 5000 would be too far
-    # for what the oracle and the product may differ by.
+    # An angle is as exact as the position times the last digit of a frequency: at 5000 the oracle
+    # and the product may differ by more than the tolerance.
     furthest = draw(st.sampled_from([3, 50, 500]))
 
     def number() -> int:
