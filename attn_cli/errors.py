@@ -115,7 +115,7 @@ class AttnError(Exception):
     def _advice(self) -> str:
         if not self.help:
             return ""
-        return "help: " + "\n".join(printable(line) for line in self.help.split("\n"))
+        return "help: " + "\n".join(_cut(printable(line)) for line in self.help.split("\n"))
 
 
 def dotted(path: Path) -> str:

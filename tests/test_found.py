@@ -320,3 +320,12 @@ def test_a_header_of_python_code_is_described_in_our_own_words(attn: Attn, tmp_p
     ran = attn("compute", "--query", path, "--key", path, "--value", path)
     said = f"error: {path} has a broken NPY header: it describes no array"
     assert ran.err.splitlines()[0] == said
+
+
+def test_advice_that_quotes_a_long_text_is_cut(attn: Attn, tmp_path: Path) -> None:
+    """A key of 7000 digits whose value follows its colon is in the advice too."""
+    (tmp_path / "p.yaml").write_text(f"embed{'7' * 7000}dings:[[1, 0], [0, 1]]\n")
+    ran = attn("compute", tmp_path / "p.yaml")
+    assert ran.status == 2
+    assert "\nhelp: write 'embed777" in ran.err
+    assert max(map(len, ran.err.splitlines())) < 2100
