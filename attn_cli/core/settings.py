@@ -12,6 +12,7 @@ from attn_cli.core.heads import PerHead
 from attn_cli.core.parameter import Parameters
 from attn_cli.core.precision import ONE_TYPE, Precision
 from attn_cli.core.problem import Problem, Request
+from attn_cli.core.ranges import consecutive
 from attn_cli.core.rules import Rules
 from attn_cli.core.scores.base import ScoreFunction
 from attn_cli.core.standing import Standing
@@ -100,10 +101,7 @@ def _runs(positions: Integers) -> list[object]:
     """
     if positions.ndim > 1:
         return [_runs(row) for row in positions]
-    ends = np.flatnonzero(np.diff(positions) != 1)
-    firsts = positions[np.concatenate([[0], ends + 1])] if len(positions) else positions
-    lasts = positions[np.concatenate([ends, [len(positions) - 1]])] if len(positions) else positions
-    return [list(pair) for pair in zip(firsts.tolist(), lasts.tolist(), strict=True)]
+    return [[start, stop - 1] for start, stop in consecutive(positions)]
 
 
 def _rules(problem: Problem) -> dict[str, object]:

@@ -77,7 +77,8 @@ class Alibi:
         """Return (len(i) x len(j)), or one row where all queries have the same."""
         if self.own is not None:
             at = at._replace(standing=self.own)
-        last = at.standing.last(at.batch, self.n_k)
+        # Looked for among all keys, so only if the form has it: this is done for each tile.
+        last = at.standing.last(at.batch, self.n_k) if self.form == "last_key" else 0
         # Whole numbers until here: the product is the only rounding.
         multiple = FORMS[self.form].function(at.p_i[:, None], at.p_j[None, :], last)
         bias: Array = self.slopes[at.head] * multiple

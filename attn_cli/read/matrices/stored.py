@@ -16,7 +16,6 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from itertools import pairwise
 from math import prod
 from typing import Any, BinaryIO
 
@@ -24,6 +23,7 @@ import numpy as np
 
 from attn_cli.core.arrays import AnyArray, Array
 from attn_cli.core.precision import FloatType
+from attn_cli.core.ranges import consecutive
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, Path
 from attn_cli.read.matrices.arrays import read_header
@@ -221,9 +221,13 @@ class Stored:
             return self._entry(index if isinstance(index, tuple) else (index,))
         if isinstance(index, slice):
             rows = range(*index.indices(self.shape[0]))
-            runs = [(rows.start, rows.stop)] if rows.step == 1 else _runs(np.array(rows, np.intp))
+            runs = (
+                [(rows.start, rows.stop)]
+                if rows.step == 1
+                else consecutive(np.array(rows, np.intp))
+            )
         else:
-            runs = _runs(np.asarray(index))
+            runs = consecutive(np.asarray(index))
         runs = [(start, stop) for start, stop in runs if start < stop]
         result = np.empty((sum(b - a for a, b in runs), *self.shape[1:]), dtype=self.dtype)
         at = 0
@@ -344,13 +348,3 @@ def _joined(shape: tuple[int, ...], strides: tuple[int, ...], item: int) -> bool
     """Return whether nothing between the cells is worth a call to skip it."""
     inside = [_extent(shape[at:], strides[at:], item) for at in range(1, len(shape) + 1)]
     return all(stride - size <= GAP for stride, size in zip(strides, inside, strict=True))
-
-
-def _runs(positions: AnyArray) -> list[tuple[int, int]]:
-    """Return the ranges of neighbours that positions are made of.
-
-    >>> _runs(np.array([0, 1, 2, 7, 9, 10]))
-    [(0, 3), (7, 8), (9, 11)]
-    """
-    ends = [0, *(np.flatnonzero(np.diff(positions) != 1) + 1).tolist(), len(positions)]
-    return [(int(positions[a]), int(positions[b - 1]) + 1) for a, b in pairwise(ends) if a < b]

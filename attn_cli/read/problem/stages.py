@@ -20,7 +20,6 @@ from attn_cli.read.matrices.matrix import names_file
 from attn_cli.read.matrices.spread import ScoresShape, first
 from attn_cli.read.problem.extent import Extent
 from attn_cli.read.problem.mask import read_fill
-from attn_cli.read.problem.own_positions import read_own_positions
 from attn_cli.read.problem.sources import Sources
 from attn_cli.read.problem.spreading import axes_of, unwrapped
 from attn_cli.read.text.mappings import mapping
@@ -149,6 +148,8 @@ def _own(sources: Sources, keys: Mapping[str, Any], path: Path, extent: Extent) 
     """Return the positions that a bias has of its own; None: those of the problem."""
     if "positions" not in keys:
         return None
+    from attn_cli.read.problem.own_positions import read_own_positions
+
     return read_own_positions(sources.document, keys["positions"], (*path, "positions"), extent)
 
 
