@@ -36,27 +36,9 @@ def read_mask(
     root: Path = ("mask",)
     node, path, keys = unwrapped(document.tree["mask"], root, ("true_means",), "true_means: attend")
     array = natural(document, node, path)
-    true_means = None
-    if "true_means" in keys:
-        true_means = choice(keys["true_means"], (*root, "true_means"), ("attend", "ignore"))
     if not array.size:
         raise AttnError(f"{dotted(path)} is empty: its shape is {form(array.shape)}", path=path)
-    flags = array.dtype.kind == "b" or (array.dtype.kind in "iu" and _zero_or_one(array))
-    if true_means is not None:
-        _refuse_numbers(array, path)
-        conventions.override("mask.true_means", true_means)
-    elif flags and array.dtype.kind != "b" and conventions.adds_integers is not None:
-        raise AttnError(
-            f"{dotted(path)} holds whole numbers 0 and 1, which {conventions.adds_integers} adds "
-            "to the scores: they hide nothing there",
-            path=path,
-            help="write true and false, or mask: {values: ..., true_means: attend}, to hide keys; "
-            "write 0.0 and 1.0 to add them",
-        )
-    elif flags and conventions.decides("mask.true_means"):
-        true_means = str(conventions.get("mask.true_means"))
-    elif flags:
-        raise _undecided(array, path)
+    true_means = _true_means(keys, array, path, conventions)
     axes, warnings = axes_of(keys, root, array, shape, conventions)
     array, filled = _filled_up(array, path, shape, true_means, axes)
     warnings += filled
@@ -90,6 +72,34 @@ def _not_allowed(document: Document) -> str:
     """Return that a mask may not hold what nonfinite: allow lets pass, if the problem has that."""
     allow = document.tree.get("nonfinite") == "allow"
     return "; nonfinite: allow is for Q, K, V and weights, not for masks" if allow else ""
+
+
+def _true_means(
+    keys: Mapping[str, Any], array: AnyArray, path: Path, conventions: Conventions
+) -> str | None:
+    """Return what true means in a mask, attend or ignore; None for a mask of numbers.
+
+    Raises AttnError if the mask is one of booleans, and neither it nor the preset says that.
+    """
+    flags = array.dtype.kind == "b" or (array.dtype.kind in "iu" and _zero_or_one(array))
+    if "true_means" in keys:
+        written = choice(keys["true_means"], ("mask", "true_means"), ("attend", "ignore"))
+        _refuse_numbers(array, path)
+        conventions.override("mask.true_means", written)
+        return written
+    if flags and array.dtype.kind != "b" and conventions.adds_integers is not None:
+        raise AttnError(
+            f"{dotted(path)} holds whole numbers 0 and 1, which {conventions.adds_integers} adds "
+            "to the scores: they hide nothing there",
+            path=path,
+            help="write true and false, or mask: {values: ..., true_means: attend}, to hide keys; "
+            "write 0.0 and 1.0 to add them",
+        )
+    if flags and conventions.decides("mask.true_means"):
+        return str(conventions.get("mask.true_means"))
+    if flags:
+        raise _undecided(array, path)
+    return None
 
 
 def _undecided(array: AnyArray, path: Path) -> AttnError:

@@ -40,19 +40,7 @@ def read_rope(
     if "interleaved" in keys:
         interleaved = flag(keys["interleaved"], (*path, "interleaved"))
         conventions.override("rope.interleaved", interleaved)
-    place = (*path, "dims")
-    dims = integer(keys["dims"], place, 2) if "dims" in keys else depth
-    if dims % 2 or dims > depth:
-        raise AttnError(
-            f"rope.dims is {dims}, and must be even and at most d_k = {depth}"
-            if "dims" in keys
-            else f"rope turns pairs of features, and d_k = {depth} is odd",
-            path=place if "dims" in keys else path,
-            at_key="dims" not in keys,
-            help=f"write rope: {{dims: {depth - depth % 2}}} to leave the last feature as it is"
-            if "dims" not in keys and depth > 1
-            else None,
-        )
+    dims = _dims(keys, path, depth)
     base = positive(keys["base"], (*path, "base")) if "base" in keys else BASE
     if base <= 1:
         raise AttnError(
@@ -73,6 +61,24 @@ def read_rope(
         )
     rope = Rope(base, interleaved, dims, scaling, sources.precision.rope, sections, in_turn)
     return rope, positions
+
+
+def _dims(keys: Any, path: Path, depth: int) -> int:
+    """Return how many features are turned: an even number, all of them if none is written."""
+    place = (*path, "dims")
+    dims = integer(keys["dims"], place, 2) if "dims" in keys else depth
+    if dims % 2 or dims > depth:
+        raise AttnError(
+            f"rope.dims is {dims}, and must be even and at most d_k = {depth}"
+            if "dims" in keys
+            else f"rope turns pairs of features, and d_k = {depth} is odd",
+            path=place if "dims" in keys else path,
+            at_key="dims" not in keys,
+            help=f"write rope: {{dims: {depth - depth % 2}}} to leave the last feature as it is"
+            if "dims" not in keys and depth > 1
+            else None,
+        )
+    return dims
 
 
 def _sections(
