@@ -6,17 +6,17 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attn_cli.core.problem import TILE, Problem, Request
-from attn_cli.core.run import run
-from attn_cli.core.threads import one_thread_of_blas
+from attn_cli.engine.run import run
+from attn_cli.engine.threads import one_thread_of_blas
+from attn_cli.language.dictionary import Dictionary, Sentence, read_dictionary
 from attn_cli.language.translation import translate as translation_of
-from attn_cli.read.dictionary import Dictionary, Sentence, read_dictionary
-from attn_cli.read.matrices.document import from_mapping, read_document
-from attn_cli.read.matrices.files import Inputs
-from attn_cli.read.problem.schema import read_problem
-from attn_cli.read.resources import read_threads, read_tile
-from attn_cli.read.text.tokens import find_token
+from attn_cli.maths.problem import TILE, Problem, Request
+from attn_cli.reading.resources import read_threads, read_tile
+from attn_cli.reading.schema import read_problem
 from attn_cli.record import Record
+from attn_cli.sources.matrices.document import from_mapping, read_document
+from attn_cli.sources.matrices.files import Inputs
+from attn_cli.sources.text.tokens import find_token
 
 
 def attention(

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attn_cli.core.axes import meant_among
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, did_you_mean
+from attn_cli.maths.axes import meant_among
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from attn_cli.core.place import Place
-from attn_cli.core.standing import Standing
+from attn_cli.maths.place import Place
+from attn_cli.maths.standing import Standing
 
 
 def place(i: range, j: range, offset: int = 0, *, batch: int = 0, head: int = 0) -> Place:

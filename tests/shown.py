@@ -38,7 +38,7 @@ def output(command: str) -> str:
 
 def table_of_keys() -> None:
     """Print the keys of a problem file."""
-    from attn_cli.read.text.keys import KEYS
+    from attn_cli.reading.keys import KEYS
 
     print("| key | meaning |\n| --- | --- |")
     for key, meaning in KEYS.items():
@@ -47,7 +47,7 @@ def table_of_keys() -> None:
 
 def table_of_scores() -> None:
     """Print the score functions."""
-    from attn_cli.core.scores import SCORES
+    from attn_cli.maths.scores import SCORES
 
     print("| name | score | parameters | reference |\n| --- | --- | --- | --- |")
     for score in SCORES:
@@ -60,7 +60,7 @@ def table_of_scores() -> None:
 def table_of_normalizers() -> None:
     """Print the normalisers."""
     from attn_cli.cli.listing import plain
-    from attn_cli.core.normalizers import NORMALIZERS
+    from attn_cli.maths.normalizers import NORMALIZERS
 
     print("| name | weights | parameters | reference |\n| --- | --- | --- | --- |")
     for entry in NORMALIZERS:

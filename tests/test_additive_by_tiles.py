@@ -7,7 +7,7 @@ from math import tanh
 import numpy as np
 import pytest
 
-from attn_cli.core.scores import additive
+from attn_cli.maths.scores import additive
 
 N_Q, N_K, D, H = 7, 11, 3, 5
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, compute
-from attn_cli.core.activations import ACTIVATIONS
+from attn_cli.maths.activations import ACTIVATIONS
 from tests import oracle
 
 N, D, D_FF, D_LAST, WORDS = 5, 3, 7, 11, 13
@@ -136,10 +136,10 @@ def test_next_word(pool: Any, rows: Any) -> None:
 
 
 def test_the_answer_is_of_the_whole_vocabulary_also_where_it_is_shown_shortened() -> None:
-    from attn_cli.core.problem import Edge, Request
-    from attn_cli.core.run import run
-    from attn_cli.read.matrices.document import from_mapping
-    from attn_cli.read.problem.schema import read_problem
+    from attn_cli.engine.run import run
+    from attn_cli.maths.problem import Edge, Request
+    from attn_cli.reading.schema import read_problem
+    from attn_cli.sources.matrices.document import from_mapping
 
     weights = np.zeros((D, WORDS))
     bias = np.zeros(WORDS)
@@ -297,10 +297,10 @@ def test_a_batch_without_a_next_word_has_no_answer() -> None:
 
 
 def test_top_one_has_a_runner_up() -> None:
-    from attn_cli.core.problem import Request
-    from attn_cli.core.run import run
-    from attn_cli.read.matrices.document import from_mapping
-    from attn_cli.read.problem.schema import read_problem
+    from attn_cli.engine.run import run
+    from attn_cli.maths.problem import Request
+    from attn_cli.reading.schema import read_problem
+    from attn_cli.sources.matrices.document import from_mapping
 
     rng = np.random.default_rng(10)
     p = {**base(rng), "next_word": head(rng, "mean")}

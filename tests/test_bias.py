@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_cli.core.arrays import Array
-from attn_cli.core.bias.alibi import FORMS, SLOPES, Alibi, slopes
-from attn_cli.core.bias.base import Bias
-from attn_cli.core.bias.given import ScoreBias
-from attn_cli.core.bias.relative import RelativeBias, bucket
-from attn_cli.core.heads import GROUPINGS, key_head
-from attn_cli.core.normalizers.softmax import normalize
-from attn_cli.core.standing import Standing
+from attn_cli.arrays import Array
+from attn_cli.maths.bias.alibi import FORMS, SLOPES, Alibi, slopes
+from attn_cli.maths.bias.base import Bias
+from attn_cli.maths.bias.given import ScoreBias
+from attn_cli.maths.bias.relative import RelativeBias, bucket
+from attn_cli.maths.heads import GROUPINGS, key_head
+from attn_cli.maths.normalizers.softmax import normalize
+from attn_cli.maths.standing import Standing
 from tests.places import place
 
 RNG = np.random.default_rng(13)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from attn_cli.cli.app import build
-from attn_cli.core.normalizers import NORMALIZERS
-from attn_cli.core.scores import SCORES
+from attn_cli.maths.normalizers import NORMALIZERS
+from attn_cli.maths.scores import SCORES
 from tests.conftest import SAMPLES, Attn
 from tests.processes import ROOT, run_to_end
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from attn_cli.cli import progress
-from attn_cli.core.problem import Request
 from attn_cli.errors import ExitStatus
+from attn_cli.maths.problem import Request
 from tests.conftest import Attn
 from tests.processes import ATTN, read_terminal, started
 from tests.tiled import loaded

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from attn_cli.conventions.compare import Comparison, compare
 from attn_cli.conventions.examples import EXAMPLES
 from attn_cli.conventions.knobs import KNOBS, text
 from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import PRESETS, preset
+from attn_cli.lab.conventions import Comparison, compare
 from attn_cli.views import BOX, Style
 from attn_cli.views.conventions import json as as_json
 from attn_cli.views.conventions import table

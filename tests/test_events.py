@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from attn_cli import AttnError, compute
-from attn_cli.read.text.events import Quoted, parse
+from attn_cli.sources.text.events import Quoted, parse
 
 REFUSED = {
     "&a 1.5": "anchors and aliases are not read",

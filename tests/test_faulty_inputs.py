@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, compute
-from attn_cli.read.matrices import arrays, lines
+from attn_cli.sources.matrices import arrays, lines
 from tests.conftest import Attn
 
 CANNOT = "help: write the archive again; a copy that was cut short ends like this\n"
@@ -88,7 +88,7 @@ def test_an_archive_with_any_byte_changed(compression: int, tmp_path: Path) -> N
 def test_places_that_no_file_has(
     large: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("attn_cli.read.matrices.matrix.LARGE", 0)  # by rows, where it can be
+    monkeypatch.setattr("attn_cli.sources.matrices.matrix.LARGE", 0)  # by rows, where it can be
     data = archive()
     at = entry_of(data, b"q.npy")
     offset = min(large, 0xFFFFFFFE)
@@ -267,7 +267,7 @@ def test_a_signalling_nan_is_refused_like_any_other(
 ) -> None:
     """A cast of it is an invalid operation, of which NumPy would warn."""
     if large:
-        monkeypatch.setattr("attn_cli.read.matrices.matrix.LARGE", 0)
+        monkeypatch.setattr("attn_cli.sources.matrices.matrix.LARGE", 0)
     bits = np.array([0x3F800000, 0x7F800001, 0x40000000], dtype=np.uint32)
     path = tmp_path / "q.npy"
     np.save(path, bits.view(np.float32).reshape(1, 3))

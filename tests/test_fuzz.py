@@ -11,8 +11,8 @@ from random import Random
 import pytest
 
 from attn_cli.errors import AttnError, Where
-from attn_cli.read.text.events import parse
-from attn_cli.read.text.keys import KEYS
+from attn_cli.reading.keys import KEYS
+from attn_cli.sources.text.events import parse
 from tests.fuzz import corpus, mutate
 from tests.fuzz.drawn import Laws, names_of_tests
 from tests.fuzz.hunt import Hunt, drawn, hunt

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from attn_cli import compute
-from attn_cli.core.activations import ACTIVATIONS
-from attn_cli.core.gradients.normalizers import NORMALIZER_GRADIENTS
-from attn_cli.core.gradients.scores import SCORE_GRADIENTS
-from attn_cli.core.normalizers import NORMALIZERS
-from attn_cli.core.scores import SCORES
-from attn_cli.core.train import measured
-from attn_cli.read.matrices.document import from_mapping
-from attn_cli.read.train import read_training
+from attn_cli.maths.activations import ACTIVATIONS
+from attn_cli.maths.normalizers import NORMALIZERS
+from attn_cli.maths.scores import SCORES
+from attn_cli.sources.matrices.document import from_mapping
+from attn_cli.train.gradients.normalizers import NORMALIZER_GRADIENTS
+from attn_cli.train.gradients.scores import SCORE_GRADIENTS
+from attn_cli.train.learning import measured
+from attn_cli.train.read import read_training
 
 H = 1e-4
 WORDS = ("not", "do", "like", "hate", "so")

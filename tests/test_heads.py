@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli import AttnError, attention, compute
-from attn_cli.core import fill
-from attn_cli.core.problem import Edge, Request
-from attn_cli.core.run import run
-from attn_cli.read.matrices.document import from_mapping
-from attn_cli.read.problem.schema import read_problem
+from attn_cli.engine import fill
+from attn_cli.engine.run import run
+from attn_cli.maths.problem import Edge, Request
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import from_mapping
 from tests import oracle
 from tests.conftest import Attn
 
@@ -326,7 +326,7 @@ def test_empty_rows_are_named_in_order_of_heads() -> None:
 def test_a_key_head_is_turned_once_for_all_that_read_it(
     grouping: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from attn_cli.core.rope import Rope
+    from attn_cli.maths.rope import Rope
 
     turned: list[int] = []
     plain = Rope.__call__

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_cli.core.arrays import Bools
-from attn_cli.core.place import Place
-from attn_cli.core.ranges import Ranges, hull, union
-from attn_cli.core.standing import Standing
-from attn_cli.core.visible.base import (
+from attn_cli.arrays import Bools
+from attn_cli.maths.place import Place
+from attn_cli.maths.ranges import Ranges, hull, union
+from attn_cli.maths.standing import Standing
+from attn_cli.maths.visible.base import (
     CODES,
     REASONS,
     Scheme,
@@ -22,11 +22,11 @@ from attn_cli.core.visible.base import (
     common_reach,
     open_to_all,
 )
-from attn_cli.core.visible.causal import Causal
-from attn_cli.core.visible.document import Documents
-from attn_cli.core.visible.length import KeyLengths
-from attn_cli.core.visible.user import Mask
-from attn_cli.core.visible.window import Window
+from attn_cli.maths.visible.causal import Causal
+from attn_cli.maths.visible.document import Documents
+from attn_cli.maths.visible.length import KeyLengths
+from attn_cli.maths.visible.user import Mask
+from attn_cli.maths.visible.window import Window
 from tests.places import place
 
 RNG = np.random.default_rng(17)

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attn_cli.core import plan
+from attn_cli.engine import plan
 from attn_cli.errors import AttnError
-from attn_cli.read.matrices.files import Inputs
+from attn_cli.sources.matrices.files import Inputs
 from tests.conftest import SAMPLES, Attn
 from tests.processes import ROOT
 
@@ -130,10 +130,10 @@ BEFOREHAND = {  # what is known to be no place before anything is computed, and 
 @pytest.mark.parametrize(
     ("line", "computes"),
     [
-        (("compute", "p.yaml", "-f", "table"), "run.run"),
-        (("graph", "p.yaml", "-f", "dot"), "run.run"),
-        (("next", "next.yaml", "not", "like", "-f", "csv", "--only", "logits"), "run.run"),
-        (("train", "next.yaml"), "train.train"),
+        (("compute", "p.yaml", "-f", "table"), "engine.run.run"),
+        (("graph", "p.yaml", "-f", "dot"), "engine.run.run"),
+        (("next", "next.yaml", "not", "like", "-f", "csv", "--only", "logits"), "engine.run.run"),
+        (("train", "next.yaml"), "train.learning.train"),
     ],
 )
 def test_what_cannot_be_written_is_not_computed(
@@ -153,7 +153,7 @@ def test_what_cannot_be_written_is_not_computed(
     monkeypatch.setattr(
         os, "access", lambda path, mode: "closed" not in path and allowed(path, mode)
     )
-    monkeypatch.setattr(f"attn_cli.core.{computes}", computed)
+    monkeypatch.setattr(f"attn_cli.{computes}", computed)
     ran = attn(*line, "-o", target)
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.startswith(f"error: {BEFOREHAND[target]}\nhelp: ")

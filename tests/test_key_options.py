@@ -12,7 +12,7 @@ import pytest
 import attn_cli
 from attn_cli.cli.keys import OPTIONS
 from attn_cli.errors import AttnError
-from attn_cli.read.text.events import parse
+from attn_cli.sources.text.events import parse
 from tests.conftest import Attn
 
 RNG = np.random.default_rng(7)

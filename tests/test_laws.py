@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from attn_cli import attention, compute
-from attn_cli.core import fill
-from attn_cli.core.normalizers import NORMALIZERS
-from attn_cli.core.problem import Edge, Request
-from attn_cli.core.run import run
-from attn_cli.read.matrices.document import from_mapping
-from attn_cli.read.problem.schema import read_problem
+from attn_cli.engine import fill
+from attn_cli.engine.run import run
+from attn_cli.maths.normalizers import NORMALIZERS
+from attn_cli.maths.problem import Edge, Request
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import from_mapping
 
 FLOATS = st.floats(-50, 50, allow_nan=False, width=32)
 SIZES = st.integers(1, 6)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, attention, compute
-from attn_cli.core import fill
-from attn_cli.core.normalizers import NORMALIZERS
-from attn_cli.core.problem import Edge, Request
-from attn_cli.core.run import run
-from attn_cli.core.select import Selection
-from attn_cli.read.matrices.document import from_mapping
-from attn_cli.read.problem.schema import read_problem
+from attn_cli.engine import fill
+from attn_cli.engine.run import run
+from attn_cli.maths.normalizers import NORMALIZERS
+from attn_cli.maths.problem import Edge, Request
+from attn_cli.maths.select import Selection
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import from_mapping
 from tests import oracle
 from tests.conftest import SAMPLES, Attn
 

@@ -27,12 +27,12 @@ from hypothesis import strategies as st
 
 from attn_cli import AttnError, compute
 from attn_cli.cli.talk import wrapped
-from attn_cli.core.normalizers import NORMALIZERS
-from attn_cli.core.scores import SCORES
-from attn_cli.read.text.events import parse_kindly
-from attn_cli.read.text.keys import KEYS
-from attn_cli.read.text.meant import SYNONYMS, meant
-from attn_cli.read.text.ratios import is_ratio, ratio
+from attn_cli.maths.normalizers import NORMALIZERS
+from attn_cli.maths.scores import SCORES
+from attn_cli.reading.keys import KEYS
+from attn_cli.sources.text.events import parse_kindly
+from attn_cli.sources.text.meant import SYNONYMS, meant
+from attn_cli.sources.text.ratios import is_ratio, ratio
 from tests.conftest import Attn
 
 Q = [[5, 1, 20]]

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attn_cli.core.normalizers import NORMALIZERS
+from attn_cli.maths.normalizers import NORMALIZERS
 
 INF, NAN = math.inf, math.nan
 SIMPLEX: list[tuple[str, dict[str, float]]] = [

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_cli.core.arrays import Array, Bools
-from attn_cli.core.online import LAG, Bounds, Sums
+from attn_cli.arrays import Array, Bools
+from attn_cli.engine.online import LAG, Bounds, Sums
 
 ROWS, KEYS, D_V = 5, 13, 3
 LAGS = (0.0, LAG, inf)

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from attn_cli import compute
-from attn_cli.core import parts as parts_module
-from attn_cli.core import run as run_module
-from attn_cli.core.problem import Request
-from attn_cli.read.matrices.document import from_mapping
-from attn_cli.read.problem.schema import read_problem
+from attn_cli.engine import parts as parts_module
+from attn_cli.engine import run as run_module
+from attn_cli.maths.problem import Request
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import from_mapping
 from tests.conftest import Attn
 
 RNG = np.random.default_rng(11)

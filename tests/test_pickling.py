@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 import attn_cli
-from attn_cli.core.activations import ACTIVATIONS
-from attn_cli.core.normalizers import NORMALIZERS
-from attn_cli.core.plan import make_plan
-from attn_cli.core.problem import Problem, Request
-from attn_cli.core.run import run
-from attn_cli.core.scores import SCORES
+from attn_cli.engine.plan import make_plan
+from attn_cli.engine.run import run
 from attn_cli.errors import AttnError
-from attn_cli.read.matrices import matrix
-from attn_cli.read.matrices.document import from_mapping
-from attn_cli.read.matrices.stored import Stored, open_stored
-from attn_cli.read.problem.schema import read_problem
+from attn_cli.maths.activations import ACTIVATIONS
+from attn_cli.maths.normalizers import NORMALIZERS
+from attn_cli.maths.problem import Problem, Request
+from attn_cli.maths.scores import SCORES
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices import matrix
+from attn_cli.sources.matrices.document import from_mapping
+from attn_cli.sources.matrices.stored import Stored, open_stored
 from tests.conventions.cases import PROBLEMS
 from tests.processes import ROOT, run_to_end
 
@@ -77,8 +77,8 @@ def loaded(path: Path) -> Problem:
 
 SCRIPT = """
 import pickle, sys
-from attn_cli.core.problem import Request
-from attn_cli.core.run import run
+from attn_cli.maths.problem import Request
+from attn_cli.engine.run import run
 problem = pickle.load(open(sys.argv[1], "rb"))
 print(run(problem, Request(steps=("output",)))["output"].tolist())
 """

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_cli.core.place import FAR, near
+from attn_cli.maths.place import FAR, near
 
 STEPS = st.sampled_from([1, 2, 3, 7])
 SIDES = st.one_of(st.integers(-3, 9), st.just(FAR))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from attn_cli.core import plain
-from attn_cli.core.problem import Request
-from attn_cli.core.run import run
-from attn_cli.read.matrices.document import from_mapping
-from attn_cli.read.problem.schema import read_problem
+from attn_cli.engine.run import run
+from attn_cli.maths import plain
+from attn_cli.maths.problem import Request
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import from_mapping
 from tests.conventions.cases import PROBLEMS
 from tests.conventions.strategies import problems
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, compute
-from attn_cli.core.positions import sinusoidal
+from attn_cli.maths.positions import sinusoidal
 from tests.test_after import D, N, close
 
 

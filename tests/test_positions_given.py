@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import attn_cli
-from attn_cli.core import parts as parts_module
+from attn_cli.engine import parts as parts_module
 from tests.conftest import Attn
 from tests.conventions.oracle import attention
 from tests.conventions.test_from_files import as_npz, as_yaml

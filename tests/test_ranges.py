@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_cli.core.arrays import Bools, Integers
-from attn_cli.core.place import Place
-from attn_cli.core.ranges import Range, Ranges, hull, intersection, longest, runs, union, without
-from attn_cli.core.select import Selection, among
-from attn_cli.core.standing import Standing
-from attn_cli.core.visible.base import Scheme, all_of, common_reach, open_to_all
-from attn_cli.core.visible.causal import Causal
-from attn_cli.core.visible.document import FEW, Documents
-from attn_cli.core.visible.length import KeyLengths
-from attn_cli.core.visible.user import Mask
-from attn_cli.core.visible.window import Window
+from attn_cli.arrays import Bools, Integers
+from attn_cli.maths.place import Place
+from attn_cli.maths.ranges import Range, Ranges, hull, intersection, longest, runs, union, without
+from attn_cli.maths.select import Selection, among
+from attn_cli.maths.standing import Standing
+from attn_cli.maths.visible.base import Scheme, all_of, common_reach, open_to_all
+from attn_cli.maths.visible.causal import Causal
+from attn_cli.maths.visible.document import FEW, Documents
+from attn_cli.maths.visible.length import KeyLengths
+from attn_cli.maths.visible.user import Mask
+from attn_cli.maths.visible.window import Window
 
 SOME = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=5)
 

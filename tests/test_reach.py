@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from attn_cli import compute
-from attn_cli.core.place import Place
-from attn_cli.core.ranges import hull
-from attn_cli.core.standing import Standing
-from attn_cli.core.visible.base import Scheme, common_reach
-from attn_cli.core.visible.causal import Causal
-from attn_cli.core.visible.length import KeyLengths
-from attn_cli.core.visible.window import Window
+from attn_cli.maths.place import Place
+from attn_cli.maths.ranges import hull
+from attn_cli.maths.standing import Standing
+from attn_cli.maths.visible.base import Scheme, common_reach
+from attn_cli.maths.visible.causal import Causal
+from attn_cli.maths.visible.length import KeyLengths
+from attn_cli.maths.visible.window import Window
 
 N_K = 11
 

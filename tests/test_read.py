@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from attn_cli import AttnError, attention, compute
-from attn_cli.read.text.events import find, parse
-from attn_cli.read.text.scalars import number, numbers
+from attn_cli.sources.text.events import find, parse
+from attn_cli.sources.text.scalars import number, numbers
 from tests.conftest import SAMPLES, Attn
 
 WORDS = ["no", "on", "off", "yes", "y", "null", "~", "1e5", "true", "010", "12:30", "l'eau", ":-)"]
@@ -250,12 +250,12 @@ def _npy(array: Any) -> bytes:
 @given(arrays(np.float64, (3, 5), elements=st.floats(allow_nan=False, allow_infinity=False)))
 def test_yaml_to_npy_to_yaml(values: Any) -> None:
     """A matrix written with repr in YAML is the matrix of the NPY file, to the last bit."""
-    from attn_cli.read.matrices.document import Document
-    from attn_cli.read.matrices.matrix import natural
+    from attn_cli.sources.matrices.document import Document
+    from attn_cli.sources.matrices.matrix import natural
 
     tree = parse(f"m: {values.tolist()}", "x")
     from_yaml = natural(Document(tree), tree["m"], ("m",))
-    from attn_cli.read.matrices.arrays import read_npy
+    from attn_cli.sources.matrices.arrays import read_npy
 
     from_npy = read_npy(BytesIO(_npy(from_yaml)), "x", ())
     np.testing.assert_array_equal(from_npy, values)

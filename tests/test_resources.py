@@ -9,11 +9,11 @@ import pytest
 
 from attn_cli import AttnError, attention, compute
 from attn_cli.cli.resources import ResourceOptions, memory_of
-from attn_cli.core import threads as threads_module
-from attn_cli.core import tiles
-from attn_cli.core.fill import Filling
-from attn_cli.core.problem import TILE
-from attn_cli.read.resources import read_memory, read_threads, read_tile
+from attn_cli.engine import threads as threads_module
+from attn_cli.engine import tiles
+from attn_cli.engine.fill import Filling
+from attn_cli.maths.problem import TILE
+from attn_cli.reading.resources import read_memory, read_threads, read_tile
 from tests.conftest import SAMPLES, Attn
 from tests.tiled import NEVER
 

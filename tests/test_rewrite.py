@@ -12,13 +12,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_cli.core.train import train
-from attn_cli.read.matrices.document import Document, from_mapping, read_document
-from attn_cli.read.matrices.files import Inputs
-from attn_cli.read.rewrite import rewritten
-from attn_cli.read.rewrite import rows as written_rows
-from attn_cli.read.text.events import parse, spans
-from attn_cli.read.train import read_training
+from attn_cli.sources.matrices.document import Document, from_mapping, read_document
+from attn_cli.sources.matrices.files import Inputs
+from attn_cli.sources.text.events import parse, spans
+from attn_cli.train.learning import train
+from attn_cli.train.read import read_training
+from attn_cli.train.rewrite import rewritten
+from attn_cli.train.rewrite import rows as written_rows
 from tests.conftest import Attn
 from tests.test_train import SMALL
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, errors
-from attn_cli.read import rewrite
-from attn_cli.read.matrices.document import Document
-from attn_cli.read.text.events import parse, spans
+from attn_cli.sources.matrices.document import Document
+from attn_cli.sources.text.events import parse, spans
+from attn_cli.train import rewrite
 from tests.conftest import Attn
 
 TRAINED = """# learnt from

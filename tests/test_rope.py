@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_cli.core.arrays import Array
-from attn_cli.core.rope import SCALINGS, Rope, Scaling
+from attn_cli.arrays import Array
+from attn_cli.maths.rope import SCALINGS, Rope, Scaling
 
 RNG = np.random.default_rng(11)
 YARN = {"factor": 4.0, "original_length": 4096}

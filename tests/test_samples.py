@@ -215,7 +215,7 @@ def test_copy_the_samples(tmp_path: Path, attn: Attn) -> None:
 
 
 def test_every_score_function_has_a_sample() -> None:
-    from attn_cli.core.scores import SCORES
+    from attn_cli.maths.scores import SCORES
 
     shown = set()
     for path in FILES:

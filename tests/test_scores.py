@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, attention
-from attn_cli.core.scores import SCORES
+from attn_cli.maths.scores import SCORES
 from tests import oracle
 
 N_Q, N_K, D, D_V, H = 5, 7, 3, 2, 11

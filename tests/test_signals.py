@@ -130,7 +130,7 @@ def test_a_signal_that_is_ignored_stays_ignored(number: signal.Signals) -> None:
 
     code = f"""
 import os, sys
-from attn_cli.core import run as module
+from attn_cli.engine import run as module
 computed = module.run
 def run(*given, **named):
     os.kill(os.getpid(), {int(number)})
@@ -182,7 +182,7 @@ def test_an_end_of_file_is_no_interrupt() -> None:
     """EOFError out of a command is a bug of ours: Typer would take it for Ctrl-C."""
     code = f"""
 import sys
-from attn_cli.core import run as module
+from attn_cli.engine import run as module
 def run(*given, **named):
     raise EOFError("a bug")
 module.run = run

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, compute
-from attn_cli.core import fill
-from attn_cli.core import parts as parts_module
-from attn_cli.core.problem import Problem, Request
-from attn_cli.read.matrices.document import from_mapping
-from attn_cli.read.problem.schema import read_problem
+from attn_cli.engine import fill
+from attn_cli.engine import parts as parts_module
+from attn_cli.maths.problem import Problem, Request
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import from_mapping
 
 RNG = np.random.default_rng(4)
 INF = np.inf

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import attn_cli
-from attn_cli.core.arrays import Bools
-from attn_cli.core.place import Place
-from attn_cli.core.ranges import Ranges
-from attn_cli.core.rope import Rope
-from attn_cli.core.standing import Standing, in_documents
-from attn_cli.core.visible.base import Scheme, all_of, common_reach, open_to_all
-from attn_cli.core.visible.causal import Causal
-from attn_cli.core.visible.document import Documents
-from attn_cli.core.visible.start import KeyStart
-from attn_cli.core.visible.window import Window
+from attn_cli.arrays import Bools
+from attn_cli.maths.place import Place
+from attn_cli.maths.ranges import Ranges
+from attn_cli.maths.rope import Rope
+from attn_cli.maths.standing import Standing, in_documents
+from attn_cli.maths.visible.base import Scheme, all_of, common_reach, open_to_all
+from attn_cli.maths.visible.causal import Causal
+from attn_cli.maths.visible.document import Documents
+from attn_cli.maths.visible.start import KeyStart
+from attn_cli.maths.visible.window import Window
 
 HUGE = 1e30
 

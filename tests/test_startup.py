@@ -12,7 +12,7 @@ from tests.processes import run_to_end
 
 SAMPLE = "samples/love_coding.yaml"
 # What only fractions, NumPy's print and mistakes need.
-MISTAKES = {"fractions", "decimal", "attn_cli.read.text.printed", "attn_cli.read.text.slips"}
+MISTAKES = {"fractions", "decimal", "attn_cli.sources.text.printed", "attn_cli.sources.text.slips"}
 FILES = {"csv", "gzip", "tempfile", "zipfile"}  # what kinds of files need that are not there
 
 

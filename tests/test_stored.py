@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_cli.core.precision import FLOAT_TYPES
 from attn_cli.errors import AttnError
-from attn_cli.read.matrices import matrix, stored
-from attn_cli.read.matrices.casting import cast, rounded
-from attn_cli.read.matrices.document import Document
-from attn_cli.read.matrices.stored import Stored
+from attn_cli.maths.precision import FLOAT_TYPES
+from attn_cli.sources.matrices import matrix, stored
+from attn_cli.sources.matrices.casting import cast, rounded
+from attn_cli.sources.matrices.document import Document
+from attn_cli.sources.matrices.stored import Stored
 
 TYPES = ["f2", "f4", "f8", ">f4", "i1", "i4", "u8", ">i2"]
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from attn_cli.errors import AttnError
-from attn_cli.read.matrices import matrix, stored
-from attn_cli.read.matrices.document import Document
+from attn_cli.sources.matrices import matrix, stored
+from attn_cli.sources.matrices.document import Document
 from tests.test_stored import every_file_is_large, folder, numbers, saved, typed
 
 __all__ = ["every_file_is_large", "folder"]  # fixtures

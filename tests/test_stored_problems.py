@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from attn_cli import Record, compute
-from attn_cli.core.problem import Projection
 from attn_cli.errors import AttnError
-from attn_cli.read.matrices import matrix, stored
-from attn_cli.read.matrices.arrays import Archive, read_npy
-from attn_cli.read.matrices.document import from_mapping
-from attn_cli.read.matrices.stored import Stored
-from attn_cli.read.problem.schema import read_problem
+from attn_cli.maths.problem import Projection
+from attn_cli.reading.schema import read_problem
 from attn_cli.record import Numbered
+from attn_cli.sources.matrices import matrix, stored
+from attn_cli.sources.matrices.arrays import Archive, read_npy
+from attn_cli.sources.matrices.document import from_mapping
+from attn_cli.sources.matrices.stored import Stored
 from tests.conftest import Attn
 from tests.conventions.cases import PROBLEMS
 

@@ -119,7 +119,7 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFix
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("attn_cli.core.run.run", interrupt)
+    monkeypatch.setattr("attn_cli.engine.run.run", interrupt)
     assert main(["compute", LOVE]) == ExitStatus.INTERRUPTED
     assert capfd.readouterr() == ("", "")
 
@@ -128,6 +128,6 @@ def test_our_own_bugs_stay_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
     def bug(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("attn_cli.core.run.run", bug)
+    monkeypatch.setattr("attn_cli.engine.run.run", bug)
     with pytest.raises(ZeroDivisionError):
         main(["compute", LOVE])

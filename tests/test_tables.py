@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from attn_cli import compute
-from attn_cli.core.compare import Expected, compare
 from attn_cli.dataclass import replace
+from attn_cli.lab.compare import Expected, compare
 from attn_cli.views import Style
 from attn_cli.views.cells import sheets
 from attn_cli.views.table import render

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli import compute
-from attn_cli.read.text.words import words_of
+from attn_cli.sources.text.words import words_of
 from tests.conftest import Attn
 
 

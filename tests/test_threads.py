@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from attn_cli import attention
-from attn_cli.core import threads as threads_module
-from attn_cli.core.threads import StoppedError, Workers, one_thread_of_blas, processors
+from attn_cli.engine import threads as threads_module
+from attn_cli.engine.threads import StoppedError, Workers, one_thread_of_blas, processors
 from tests.tiled import by_tiles
 
 SOON = 10.0  # seconds after which a test gives up
@@ -239,7 +239,7 @@ def test_the_api_holds_blas_for_one_record(monkeypatch: pytest.MonkeyPatch) -> N
     attention(x, x, x, threads=2)
     assert limits.said == [(1, "blas"), "back"]
     limits.said.clear()
-    monkeypatch.setattr("attn_cli.core.fill.Filling.fill", None)
+    monkeypatch.setattr("attn_cli.engine.fill.Filling.fill", None)
     with pytest.raises(TypeError):
         attention(x, x, x, threads=2)
     assert limits.said == [(1, "blas"), "back"]

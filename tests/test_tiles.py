@@ -9,10 +9,10 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from attn_cli.core import tiles
-from attn_cli.core.normalizers import NORMALIZERS
-from attn_cli.core.plan import make_plan
-from attn_cli.core.problem import Request
+from attn_cli.engine import tiles
+from attn_cli.engine.plan import make_plan
+from attn_cli.maths.normalizers import NORMALIZERS
+from attn_cli.maths.problem import Request
 from tests.conventions.cases import PROBLEMS
 from tests.conventions.oracle import attention
 from tests.conventions.strategies import problems

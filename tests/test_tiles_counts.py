@@ -8,14 +8,14 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from attn_cli.core import estimate as estimate_module
-from attn_cli.core import fill, tiles
-from attn_cli.core.arrays import Array, Bools
-from attn_cli.core.estimate import estimate
-from attn_cli.core.problem import Request
-from attn_cli.core.run import run
+from attn_cli.arrays import Array, Bools
 from attn_cli.dataclass import replace
+from attn_cli.engine import estimate as estimate_module
+from attn_cli.engine import fill, tiles
+from attn_cli.engine.estimate import estimate
+from attn_cli.engine.run import run
 from attn_cli.errors import AttnError
+from attn_cli.maths.problem import Request
 from tests.tiled import Mapping, by_tiles, defined, loaded
 
 N = 211

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from attn_cli.core import tiles
-from attn_cli.core.arrays import Array
-from attn_cli.core.online import Sums
+from attn_cli.arrays import Array
+from attn_cli.engine import tiles
+from attn_cli.engine.online import Sums
 from tests.tiled import Mapping, by_tiles, defined, same
 
 N_Q, N_K, D, D_V = 29, 43, 7, 3

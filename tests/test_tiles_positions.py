@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attn_cli.core.arrays import Bools
+from attn_cli.arrays import Bools
 from tests.test_tiles_counts import of_strips
 from tests.tiled import Mapping, by_tiles, defined, same
 

@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from attn_cli import AttnError, compute
-from attn_cli.core.train import Training, gradient_record, rounded, train
-from attn_cli.read.matrices.document import from_mapping, read_document
-from attn_cli.read.matrices.files import Inputs
-from attn_cli.read.rewrite import rewritten
-from attn_cli.read.train import read_training
+from attn_cli.sources.matrices.document import from_mapping, read_document
+from attn_cli.sources.matrices.files import Inputs
+from attn_cli.train.learning import Training, gradient_record, rounded, train
+from attn_cli.train.read import read_training
+from attn_cli.train.rewrite import rewritten
 from tests.conftest import SAMPLES, Attn, in_process
 
 SHIPPED = ("not_like", "not_like_columns", "dog_sentence")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from attn_cli.errors import AttnError
-from attn_cli.read.matrices.files import Inputs
-from attn_cli.read.matrices.vectors import Vectors, nearest_words, read_vectors
+from attn_cli.sources.matrices.files import Inputs
+from attn_cli.sources.matrices.vectors import Vectors, nearest_words, read_vectors
 from tests.conftest import Attn
 
 GLOVE = "the 0.5 -1 2e-1\ncat 1 2 3\n. . . 4 5 6\ndog 7 8 9\n"

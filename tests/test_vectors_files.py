@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from attn_cli.errors import AttnError
-from attn_cli.read.matrices import lines as lines_module
-from attn_cli.read.matrices.arrays import Rows
-from attn_cli.read.matrices.files import Inputs
-from attn_cli.read.matrices.lookup import is_vectors_file
-from attn_cli.read.matrices.vectors import Vectors, nearest_words, read_vectors
+from attn_cli.sources.matrices import lines as lines_module
+from attn_cli.sources.matrices.arrays import Rows
+from attn_cli.sources.matrices.files import Inputs
+from attn_cli.sources.matrices.lookup import is_vectors_file
+from attn_cli.sources.matrices.vectors import Vectors, nearest_words, read_vectors
 from tests.test_vectors import GLOVE, plain, read
 
 

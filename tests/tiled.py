@@ -9,14 +9,14 @@ from unittest.mock import patch
 
 import numpy as np
 
-from attn_cli.core import tiles
-from attn_cli.core.arrays import Array
-from attn_cli.core.online import Sums
-from attn_cli.core.problem import Problem, Request
-from attn_cli.core.run import run
-from attn_cli.read.matrices.document import from_mapping
-from attn_cli.read.problem.schema import read_problem
+from attn_cli.arrays import Array
+from attn_cli.engine import tiles
+from attn_cli.engine.online import Sums
+from attn_cli.engine.run import run
+from attn_cli.maths.problem import Problem, Request
+from attn_cli.reading.schema import read_problem
 from attn_cli.record import Record
+from attn_cli.sources.matrices.document import from_mapping
 
 NEVER = 1 << 62
 Mapping = dict[str, Any]

@@ -14,8 +14,8 @@ from attn_cli.errors import AttnError
 from attn_cli.views import FORMATS
 
 if TYPE_CHECKING:
-    from attn_cli.core.compare import Expected
-    from attn_cli.core.problem import Problem, Request
+    from attn_cli.lab.compare import Expected
+    from attn_cli.maths.problem import Problem, Request
     from attn_cli.record import Record
 
 ONE = "choose one: --tokens WORDS"
@@ -35,8 +35,8 @@ def _verdict_alone(steps: StepOptions, output: OutputOptions) -> bool:
 
 def _compared(problem: Problem, request: Request, expected: Expected, *, alone: bool) -> Record:
     """Return the record of what is shown, with the comparisons; of nothing else if `alone`."""
-    from attn_cli.core.compare import compare
-    from attn_cli.core.run import run
+    from attn_cli.engine.run import run
+    from attn_cli.lab.compare import compare
 
     whole = run(problem, replace(request, steps=tuple(expected.values), edge=None))
     shown = replace(whole, steps={}) if alone else run(problem, request)
@@ -62,7 +62,7 @@ def compute(
     output.form(steps.only)
     check_target(output)
     from attn_cli.cli.progress import computing
-    from attn_cli.core.run import run
+    from attn_cli.engine.run import run
 
     with reading_inputs(output.output, force=output.force, memory=resources.memory) as inputs:
         expected = steps.expected(inputs)
@@ -82,7 +82,7 @@ def compute(
     parts = expected is None and FORMATS[output.name].parts and loaded.layout == "rows"
     with computing(loaded, request, parts=parts) as tell:
         if parts:
-            from attn_cli.core.parts import in_parts
+            from attn_cli.engine.parts import in_parts
 
             parted = in_parts(loaded, request, tell)
             if parted is not None:

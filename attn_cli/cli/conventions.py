@@ -14,9 +14,9 @@ from attn_cli.views.conventions import CONVENTION_FORMATS, CONVENTION_RENDERERS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from attn_cli.conventions.compare import Comparison
     from attn_cli.conventions.preset import Preset
     from attn_cli.conventions.presets import Catalogue
+    from attn_cli.lab.conventions import Comparison
 
 
 def conventions(
@@ -51,8 +51,8 @@ def conventions(
 
 
 def _shown(names: list[str]) -> Catalogue | Preset | Comparison:
-    from attn_cli.conventions.compare import compare
     from attn_cli.conventions.presets import Catalogue, preset
+    from attn_cli.lab.conventions import compare
 
     presets = [preset(name) for name in dict.fromkeys(names)]
     if not presets:

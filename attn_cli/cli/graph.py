@@ -28,8 +28,8 @@ from attn_cli.views.bars import BAR
 from attn_cli.views.graph import GRAPH_FORMATS, GRAPH_RENDERERS
 
 if TYPE_CHECKING:
-    from attn_cli.core.graph import Graph
-    from attn_cli.core.problem import Request
+    from attn_cli.lab.graph import Graph
+    from attn_cli.maths.problem import Request
 
 
 @dataclass(kw_only=True)
@@ -65,7 +65,7 @@ class EdgeOptions:
 
     def request(self) -> Request:
         """Return the request; raise AttnError for an option that is out of range."""
-        from attn_cli.core.problem import Request
+        from attn_cli.maths.problem import Request
 
         if self.least < 0:
             raise AttnError(
@@ -138,8 +138,8 @@ def graph(
     """
     output.check()
     request = edges.request()
-    from attn_cli.core.graph import graph as graph_of
-    from attn_cli.core.run import run
+    from attn_cli.engine.run import run
+    from attn_cli.lab.graph import graph as graph_of
 
     with reading_inputs(output.output, force=output.force, memory=edges.memory) as inputs:
         loaded = problem.read(keys, inputs).named(edges.batch)

@@ -11,7 +11,7 @@ import typer
 from attn_cli.cli.resources import memory_of
 
 if TYPE_CHECKING:
-    from attn_cli.read.matrices.files import Inputs
+    from attn_cli.sources.matrices.files import Inputs
 
 Force = Annotated[
     bool, typer.Option("--force", help="Let -o replace a file that this command reads.")
@@ -28,7 +28,7 @@ def reading_inputs(
     the option of that name, if the command has it.
     """
     from attn_cli.cli.progress import reading
-    from attn_cli.read.matrices.files import Inputs, Target
+    from attn_cli.sources.matrices.files import Inputs, Target
 
     target = None if force else Target.of(output)
     with reading() as progress:

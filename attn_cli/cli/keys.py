@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from attn_cli.errors import AttnError
-from attn_cli.read.text.keys import KEYS
+from attn_cli.reading.keys import KEYS
 
 # Of these a part is an option already, or an argument, or nothing for a command line.
 _OTHERWISE = {

@@ -6,8 +6,8 @@ import re
 import textwrap
 from typing import Any, Protocol
 
-from attn_cli.core.parameter import Parameter
 from attn_cli.errors import AttnError
+from attn_cli.maths.parameter import Parameter
 from attn_cli.registry import Registry
 
 

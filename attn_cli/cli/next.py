@@ -24,10 +24,10 @@ from attn_cli.errors import AttnError, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from attn_cli.core.problem import Problem
-    from attn_cli.read.matrices.document import Document
-    from attn_cli.read.matrices.files import Inputs
+    from attn_cli.maths.problem import Problem
     from attn_cli.record import Record
+    from attn_cli.sources.matrices.document import Document
+    from attn_cli.sources.matrices.files import Inputs
 
 
 TOP = 5
@@ -61,8 +61,8 @@ class NextOptions:
 
     def problems(self, keys: KeyOptions, output: OutputOptions) -> list[Problem]:
         """Return one problem a sequence; raise AttnError where one has no next word."""
-        from attn_cli.read.matrices.files import twice_from_stdin
-        from attn_cli.read.problem.sequences import read_problems
+        from attn_cli.reading.sequences import read_problems
+        from attn_cli.sources.matrices.files import twice_from_stdin
 
         if self.top is not None and self.top < 1:
             raise AttnError(f"--top must be 1 or more, not {self.top}")
@@ -77,7 +77,7 @@ class NextOptions:
             return read_problems(self._document(keys, inputs))
 
     def _document(self, keys: KeyOptions, inputs: Inputs) -> Document:
-        from attn_cli.read.override import put_sequences, refuse_dash_among
+        from attn_cli.reading.override import put_sequences, refuse_dash_among
 
         self._refuse_words_alone()
         document = ProblemOptions(file=self.file, lower=self.lower).document(keys, inputs)
@@ -133,8 +133,8 @@ def next_word(
         output = answer_in_a_pipe(output, shown=wanted is not None or asked.top is not None)
     output.form(shown.only)
     check_target(output)
-    from attn_cli.core.problem import Request
-    from attn_cli.core.run import run
+    from attn_cli.engine.run import run
+    from attn_cli.maths.problem import Request
 
     problems = asked.problems(keys, output)
     beside = asked.compare and output.name == "table"

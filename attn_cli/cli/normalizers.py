@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from attn_cli.cli.write import write_stdout
-from attn_cli.core.normalizers import NORMALIZERS
-from attn_cli.core.scores import SCORES
 from attn_cli.errors import ExitStatus
+from attn_cli.maths.normalizers import NORMALIZERS
+from attn_cli.maths.scores import SCORES
 
 
 def normalizers(

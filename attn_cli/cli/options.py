@@ -16,18 +16,18 @@ import typer
 from attn_cli.cli.formats import choose_format
 from attn_cli.cli.inputs import Force
 from attn_cli.cli.talk import say
-from attn_cli.core.normalizers import NORMALIZERS
-from attn_cli.core.scores import SCORES
 from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError
+from attn_cli.maths.normalizers import NORMALIZERS
+from attn_cli.maths.scores import SCORES
 from attn_cli.views import FORMATS, Format
 
 if TYPE_CHECKING:
     from attn_cli.cli.resources import ResourceOptions
-    from attn_cli.core.compare import Expected
-    from attn_cli.core.problem import Edge, Problem, Request
-    from attn_cli.read.matrices.document import Document
-    from attn_cli.read.matrices.files import Inputs
+    from attn_cli.lab.compare import Expected
+    from attn_cli.maths.problem import Edge, Problem, Request
+    from attn_cli.sources.matrices.document import Document
+    from attn_cli.sources.matrices.files import Inputs
 
 Text = str | None
 
@@ -141,20 +141,20 @@ class ProblemOptions:
 
     def read(self, keys: KeyOptions, inputs: Inputs) -> Problem:
         """Return the validated problem."""
-        from attn_cli.read.problem.schema import read_problem
+        from attn_cli.reading.schema import read_problem
 
         return read_problem(self.document(keys, inputs))
 
     def read_all(self, keys: KeyOptions, inputs: Inputs) -> list[Problem]:
         """Return the problem of each of the file's sequences, or the only one."""
-        from attn_cli.read.problem.sequences import read_problems
+        from attn_cli.reading.sequences import read_problems
 
         return read_problems(self.document(keys, inputs))
 
     def document(self, keys: KeyOptions, inputs: Inputs) -> Document:
         """Return what is written, with the options in their places."""
-        from attn_cli.read.matrices.document import read_document
-        from attn_cli.read.override import apply_options, refuse_two_readers
+        from attn_cli.reading.override import apply_options, refuse_two_readers
+        from attn_cli.sources.matrices.document import read_document
 
         every = {key: text for key, text in vars(self).items() if key != "file"}
         given = {key: text for key, text in every.items() if isinstance(text, str)}
@@ -220,7 +220,7 @@ class StepOptions(ShownOptions):
         self, problem: Problem, output: OutputOptions, resources: ResourceOptions
     ) -> Request:
         """Return the request for a problem."""
-        from attn_cli.core.problem import Request
+        from attn_cli.maths.problem import Request
 
         rows = None
         if self.query_token is not None:
@@ -242,8 +242,8 @@ class StepOptions(ShownOptions):
             if self.tolerance is not None:
                 raise AttnError("--tolerance belongs to --check", help="add --check STEP=MATRIX")
             return None
-        from attn_cli.core.compare import TOLERANCE, Expected
-        from attn_cli.read.override import read_checks
+        from attn_cli.lab.compare import TOLERANCE, Expected
+        from attn_cli.reading.override import read_checks
 
         tolerance = TOLERANCE
         if self.tolerance is not None:
@@ -257,14 +257,14 @@ class StepOptions(ShownOptions):
 
 def number_of(option: str, text: str) -> float:
     """Return the finite number that an option says."""
-    from attn_cli.read.text.scalars import finite
+    from attn_cli.sources.text.scalars import finite
 
     return finite(text, (option,))
 
 
 def _query(problem: Problem, asked: str) -> int:
     """Return the position of the query asked for; an error names the sequence, if it has a name."""
-    from attn_cli.read.text.tokens import find_token
+    from attn_cli.sources.text.tokens import find_token
 
     try:
         return find_token(problem.query_tokens, asked)
@@ -309,7 +309,7 @@ class OutputOptions:
     @property
     def edge(self) -> Edge | None:
         """How large steps are shortened; None where they are shown whole."""
-        from attn_cli.core.problem import Edge
+        from attn_cli.maths.problem import Edge
 
         return Edge() if self.drawn and not self.full else None
 

@@ -13,8 +13,8 @@ from attn_cli.cli.signals import undone_by_signals
 from attn_cli.cli.talk import say
 
 if TYPE_CHECKING:
-    from attn_cli.core.problem import Problem, Request
-    from attn_cli.core.threads import Tell
+    from attn_cli.engine.threads import Tell
+    from attn_cli.maths.problem import Problem, Request
 
 LONG = 1.0  # seconds from which on a computation is worth a bar
 WIPED = b"\r\x1b[2K\x1b[?25h"  # an empty line, and the cursor that Rich hides
@@ -44,8 +44,8 @@ def computing(problem: Problem, request: Request, *, parts: bool = False) -> Ite
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
-    from attn_cli.core.estimate import estimate
-    from attn_cli.core.plan import in_units
+    from attn_cli.engine.estimate import estimate
+    from attn_cli.memory import in_units
 
     ahead = estimate(problem, request, parts=parts)
     if ahead.seconds < LONG:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from attn_cli.dataclass import dataclass
-from attn_cli.read.resources import read_memory, read_threads, read_tile
+from attn_cli.reading.resources import read_memory, read_threads, read_tile
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class ResourceOptions:
 
     def given(self) -> dict[str, Any]:
         """Return the fields of a Request that these options say; raise AttnError for nonsense."""
-        from attn_cli.core.threads import processors
+        from attn_cli.engine.threads import processors
 
         given = {
             "memory": memory_of(self.memory),

@@ -51,7 +51,7 @@ def _refuse_steps_apart(behind: list[str]) -> None:
     """Raise AttnError if several steps stand behind --show, with blanks between them."""
     if len(behind) < 2 or behind[1].startswith("-") or os.path.exists(behind[1]):
         return
-    from attn_cli.core.axes import AXES
+    from attn_cli.maths.axes import AXES
 
     def is_step(word: str) -> bool:
         return all(part in AXES for part in word.strip(",").split(","))

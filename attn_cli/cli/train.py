@@ -19,8 +19,8 @@ from attn_cli.errors import AttnError, ExitStatus, printable
 from attn_cli.views import FORMATS
 
 if TYPE_CHECKING:
-    from attn_cli.core.train import State, Training
-    from attn_cli.read.matrices.document import Document
+    from attn_cli.sources.matrices.document import Document
+    from attn_cli.train.learning import State, Training
 
 GRADIENT_FORMATS = {n: f for n, f in FORMATS.items() if not f.one_step and n != "answer"}
 
@@ -98,8 +98,8 @@ class TrainOptions:
 
     def read(self) -> tuple[Document, Training]:
         """Return the document, which is to be rewritten, and the training that it asks for."""
-        from attn_cli.read.matrices.document import read_document
-        from attn_cli.read.train import read_training
+        from attn_cli.sources.matrices.document import read_document
+        from attn_cli.train.read import read_training
 
         if self.file is None:
             raise AttnError(
@@ -139,7 +139,7 @@ def train(options: TrainOptions) -> int:
     """
     if options.show_gradients:
         output = options.gradient_output()
-        from attn_cli.core.train import gradient_record
+        from attn_cli.train.learning import gradient_record
 
         document, training = options.read()
         with _placed(document):
@@ -147,7 +147,7 @@ def train(options: TrainOptions) -> int:
         return deliver(record, output)
     target = options.trained_output()
     document, training = options.read()
-    from attn_cli.read.rewrite import rewritten
+    from attn_cli.train.rewrite import rewritten
 
     with _placed(document):
         first, last = _learnt(training)
@@ -175,7 +175,7 @@ def _count(number: int, what: str) -> str:
 def _learnt(training: Training) -> tuple[State, State]:
     """Train, and return the first and the last state."""
     from attn_cli.cli.progress import training as shown
-    from attn_cli.core.train import train as states
+    from attn_cli.train.learning import train as states
 
     with shown() as tell:
         running = states(training)

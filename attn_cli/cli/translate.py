@@ -15,9 +15,9 @@ from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.views import FORMATS
 
 if TYPE_CHECKING:
+    from attn_cli.language.dictionary import Dictionary, Sentence
     from attn_cli.language.translation import Translation
-    from attn_cli.read.dictionary import Dictionary, Sentence
-    from attn_cli.read.matrices.files import Inputs
+    from attn_cli.sources.matrices.files import Inputs
 
 METHODS = ("one-hot", "embeddings", "softmax")
 UNKNOWN = ("error", "skip", "keep")
@@ -98,7 +98,7 @@ class DictionaryOptions:
 
     def read(self, output: OutputOptions) -> list[Translation]:
         """Return the translations that are asked for, validated."""
-        from attn_cli.read.dictionary import read_dictionary
+        from attn_cli.language.dictionary import read_dictionary
 
         with reading_inputs(output.output, force=output.force) as inputs:
             dictionary = read_dictionary(self.dictionary, inputs)
@@ -112,7 +112,7 @@ class DictionaryOptions:
 
     def _put_options(self, dictionary: Dictionary) -> None:
         """Put what options say into the dictionary's keys."""
-        from attn_cli.read.override import put_embeddings, put_keys
+        from attn_cli.reading.override import put_embeddings, put_keys
 
         given = {"score": self.score, "scale": self.scale}
         put_keys(dictionary.document, {k: v for k, v in given.items() if v is not None})
@@ -123,8 +123,8 @@ class DictionaryOptions:
     def _sentences(self, dictionary: Dictionary, inputs: Inputs) -> list[Sentence]:
         """Return each sentence: its text, its words, its place."""
         from attn_cli.errors import Where
-        from attn_cli.read.dictionary import Sentence
-        from attn_cli.read.override import lines_of, refuse_dash_among
+        from attn_cli.language.dictionary import Sentence
+        from attn_cli.reading.override import lines_of, refuse_dash_among
 
         words = self.words or []
         refuse_dash_among(words)

@@ -120,7 +120,7 @@ def _extra_meant(extra: str, arguments: Sequence[str], path: str) -> str | None:
         return f"put several words in quotes: --tokens '{text}'"
     if path.rpartition(" ")[2] not in ("compute", "graph"):
         return None
-    from attn_cli.core.axes import AXES
+    from attn_cli.maths.axes import AXES
 
     step = words[0].strip(",")
     if step not in AXES or path.endswith("graph"):

@@ -1,1 +1,1 @@
-"""What attention is for: words looked up in a dictionary, alone or in their context."""
+"""What attention is for: dictionaries, words looked up in them, alone or in their context."""

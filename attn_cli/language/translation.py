@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from attn_cli.core.arrays import Array
-from attn_cli.core.plan import edges
-from attn_cli.core.problem import Edge, Problem, Request
-from attn_cli.core.run import run
-from attn_cli.core.settings import settings
+from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass, replace
+from attn_cli.engine.plan import edges
+from attn_cli.engine.run import run
+from attn_cli.engine.settings import settings
+from attn_cli.maths.problem import Edge, Problem, Request
 from attn_cli.record import Choice, Labels, Record, Step
 
 METHODS = {"one-hot": "none", "embeddings": "argmax", "softmax": "softmax"}  # with its normaliser

@@ -12,10 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import attn_cli
-from attn_cli.core import fill
-from attn_cli.core.problem import Problem
-from attn_cli.read.matrices.document import from_mapping
-from attn_cli.read.problem.schema import read_problem
+from attn_cli.engine import fill
+from attn_cli.maths.problem import Problem
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import from_mapping
 from tests.conventions.cases import PROBLEMS
 from tests.conventions.ranks import ranks_clearly
 from tests.conventions.strategies import problems

@@ -10,7 +10,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import attn_cli
-from attn_cli.core import fill
+from attn_cli.engine import fill
 from tests.conventions.strategies import problems
 
 SAID = "no key to attend to"

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from attn_cli.read.text.events import Quoted
-from attn_cli.read.text.keys import KEYS
+from attn_cli.reading.keys import KEYS
+from attn_cli.sources.text.events import Quoted
 
 LONGEST = 1 << 16  # bytes of an input
 

@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 
 from attn_cli.cli import main
-from attn_cli.core.problem import Request
-from attn_cli.core.run import run
+from attn_cli.engine.run import run
 from attn_cli.errors import AttnError
-from attn_cli.read.dictionary import Sentence, read_dictionary
-from attn_cli.read.matrices.document import Document, from_mapping, read_document
-from attn_cli.read.matrices.files import Inputs
-from attn_cli.read.override import apply_options, put_keys, read_checks
-from attn_cli.read.problem.sequences import read_problems
-from attn_cli.read.resources import read_memory, read_threads, read_tile
-from attn_cli.read.text.keys import KEYS
-from attn_cli.read.train import read_training
+from attn_cli.language.dictionary import Sentence, read_dictionary
+from attn_cli.maths.problem import Request
+from attn_cli.reading.keys import KEYS
+from attn_cli.reading.override import apply_options, put_keys, read_checks
+from attn_cli.reading.resources import read_memory, read_threads, read_tile
+from attn_cli.reading.sequences import read_problems
+from attn_cli.sources.matrices.document import Document, from_mapping, read_document
+from attn_cli.sources.matrices.files import Inputs
+from attn_cli.train.read import read_training
 from tests.fuzz import corpus
 from tests.fuzz.judge import refuse_control_characters
 from tests.fuzz.mutate import ANY, TOKENS, mutated, mutated_tree, written

@@ -143,7 +143,7 @@ def test_relative_bias(dtype: str) -> None:
 def test_slopes(dtype: str) -> None:
     if dtype != "float64":
         pytest.skip("they are made before there is a type")
-    from attn_cli.core.bias.alibi import slopes
+    from attn_cli.maths.bias.alibi import slopes
 
     for heads in (1, 2, 6, 8, 12, 20):
         there = alibi.AlibiPositionalBias._get_slopes(heads)

@@ -189,7 +189,7 @@ def test_encoder_layer_is_post_norm(activation: str) -> None:
 
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
 def test_gelu(approximate: str) -> None:
-    from attn_cli.core.activations import ACTIVATIONS
+    from attn_cli.maths.activations import ACTIVATIONS
 
     x = np.concatenate([np.linspace(-40, 40, 997), [-1e6, 0.0, 1e6]])
     expected = torch.nn.functional.gelu(torch.from_numpy(x), approximate=approximate).numpy()

@@ -12,9 +12,9 @@ from attn_cli.registry import Registry
 from attn_cli.views import Format, Style
 
 if TYPE_CHECKING:
-    from attn_cli.conventions.compare import Comparison
     from attn_cli.conventions.preset import Preset
     from attn_cli.conventions.presets import Catalogue
+    from attn_cli.lab.conventions import Comparison
 
 CONVENTION_FORMATS = {
     "table": Format(module="attn_cli.views.conventions.table", suffixes=(".txt",), drawn=True),

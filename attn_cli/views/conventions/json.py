@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from attn_cli.conventions.compare import Comparison, Row, Shown
 from attn_cli.conventions.knobs import Knob
 from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import Catalogue
+from attn_cli.lab.conventions import Comparison, Row, Shown
 from attn_cli.views import Style
 from attn_cli.views.json import FORMAT, written
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attn_cli.conventions.compare import Comparison, Row, Shown
 from attn_cli.conventions.knobs import KNOBS, Knob, text
 from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import Catalogue
+from attn_cli.lab.conventions import Comparison, Row, Shown
 from attn_cli.views import BOX, Style
 from attn_cli.views.conventions.columns import columns, paragraph
 

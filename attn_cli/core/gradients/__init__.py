@@ -1,5 +1,0 @@
-"""The gradients, by hand: reverse mode through everything that stands in `core`, next to it.
-
-The forward definitions are not repeated: each backward step takes the values that they gave.
-`loss.loss_and_gradients` is the whole; `scores` has one module a score function.
-"""

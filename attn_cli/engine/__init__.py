@@ -1,0 +1,1 @@
+"""Problem + Request -> Record: what is planned, computed block by block or by tiles, and kept."""

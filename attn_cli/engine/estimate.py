@@ -1,0 +1,119 @@
+"""What a computation will take, told before it starts: from sizes, and a trial of one small tile.
+
+Time is that of products and exponentials; where all rows are shown, memory traffic is most of it.
+It is meant to tell a second from an hour.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from attn_cli.arrays import Integers
+from attn_cli.dataclass import dataclass, replace
+from attn_cli.engine import tiles
+from attn_cli.engine.fill import BLOCK_BYTES
+from attn_cli.engine.plan import PART_BYTES, UNLIMITED, Plan, bytes_of, make_plan
+from attn_cli.maths.place import Place
+from attn_cli.maths.problem import Problem, Request
+from attn_cli.maths.ranges import Ranges, intersection
+from attn_cli.maths.select import Selection
+from attn_cli.maths.visible.base import common_reach
+
+SIDE = 256  # queries and keys of the trial
+SAMPLES = 16  # parts of the queries, at both ends of which keys are counted
+SLOWER = 3.0  # the definition against tiles, a score, on one thread
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How many scores are computed, how long that takes, and how much memory is used."""
+
+    scores: int
+    seconds: float
+    bytes: int
+
+
+def estimate(problem: Problem, request: Request, *, parts: bool = False) -> Estimate:
+    """Return what a request will take, all at once or in parts; raise AttnError as `run` does."""
+    plan = make_plan(problem, replace(request, memory=UNLIMITED) if parts else request)
+    entries = sum(map(len, plan.groups.values()))
+    rows = plan.computed if plan.any_of_rows else plan.computed[:0]
+    by_tiles = tiles.serve(problem, plan)
+    keys = _keys_a_row(problem, plan, by_tiles=by_tiles) if len(rows) else 0.0
+    scores = round(entries * len(rows) * keys)
+    at_once = request.threads if by_tiles else 1 / SLOWER
+    depth = problem.key.depth if problem.key is not None else 1
+    seconds = 0.0
+    if scores > tiles.FROM:
+        seconds = scores * _a_score(depth, problem.value.depth, problem.dtype) / at_once
+    held = min(bytes_of(plan.steps), PART_BYTES) if parts else bytes_of(plan.steps)
+    inputs = (problem.n_q * depth + problem.n_k * (depth + problem.value.depth)) * 2
+    working = min(BLOCK_BYTES, scores * problem.dtype.itemsize)
+    return Estimate(scores, seconds, held + inputs * problem.dtype.itemsize + working)
+
+
+def _keys_a_row(problem: Problem, plan: Plan, *, by_tiles: bool) -> float:
+    """Return how many keys a query sees on average, by the reach of some of them.
+
+    That is exact where from one end of a part to the other it grows or shrinks evenly.
+    """
+    if not plan.only_contexts:
+        return problem.n_k
+    rows = len(plan.computed)
+    cuts = [rows * part // SAMPLES for part in range(SAMPLES + 1)]
+    chosen = problem.score.selection
+    selection = None if chosen is None else chosen(problem.parameters)
+    total = 0.0
+    heads = _heads(problem, plan)
+    for start, stop in pairwise(cuts):
+        for end in (start, stop - 1) if start < stop else ():
+            i = plan.computed[end : end + 1]
+            for head in heads:
+                keys = _keys_of(problem, selection, i, head, by_tiles=by_tiles)
+                total += keys * (stop - start) / 2
+    return total / rows / len(heads)
+
+
+def _heads(problem: Problem, plan: Plan) -> list[int]:
+    """Return the query heads that see different keys: all that are computed, or one for all."""
+    if all(scheme.reason != "window" for scheme in problem.rules.schemes):
+        return [0]
+    from attn_cli.maths.visible.window import Windows
+
+    if not any(isinstance(scheme, Windows) for scheme in problem.rules.schemes):
+        return [0]
+    leads = (lead for group in plan.groups.values() for lead in group)
+    return sorted({problem.entry(lead)[1] for lead in leads})
+
+
+def _keys_of(
+    problem: Problem, selection: Selection | None, i: Integers, head: int, *, by_tiles: bool
+) -> int:
+    """Return how many keys these queries reach, in the first batch entry; tiles follow a stride."""
+    at = Place(0, head, i, i[:0], problem.standing)
+    visible = common_reach(problem.rules.schemes, at, problem.n_k)
+    if selection is None:
+        return _count(visible)
+    if selection.stride is None or not by_tiles:
+        return _count(intersection(visible, selection.reach(i, problem.n_k)))
+    near, afar = replace(selection, stride=None), _count(visible) // selection.stride
+    return afar + (0 if near.empty else _count(intersection(visible, near.reach(i, problem.n_k))))
+
+
+def _count(ranges: Ranges) -> int:
+    return sum(stop - start for start, stop in ranges)
+
+
+def _a_score(depth: int, d_v: int, dtype: np.dtype[Any]) -> float:
+    """Return the seconds that one score takes on one thread."""
+    q, k, v = (np.full((SIDE, d), 0.01, dtype=dtype) for d in (depth, depth, d_v))
+    times = []
+    for _ in range(3):
+        start = perf_counter()
+        np.exp(q @ k.T) @ v
+        times.append(perf_counter() - start)
+    return min(times) / SIDE**2

@@ -1,0 +1,240 @@
+"""Softmax and its sum of values over keys that come one tile after another.
+
+    total_i   = sum_j exp(s_ij - m_i),    weighed_i = sum_j exp(s_ij - m_i) V_j
+    context_i = weighed_i / total_i,      lse_i     = m_i + log(total_i)
+
+m_i is the largest score so far, and when it grows, what was summed is scaled: Milakov and
+Gimelshein 2018 (arXiv 1805.02867). It may lag a little behind, as no exp overflows by that, and so
+seldom has to grow. Where a bound on the scores proves that no exp can overflow, it is the largest
+of the first tile in which the row sees a key, and stays: m_i = 0 would do, but the largest weights
+would be rounded once more than where exp gives 1.
+
+Scores that are products may come as s_ij - m_i: m_i is one more column of their first factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from math import exp, inf, log
+from typing import Any
+
+import numpy as np
+
+from attn_cli.arrays import Array, Bools
+from attn_cli.dataclass import dataclass
+
+LAG = 8.0  # by which a score may exceed m
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What no |score| and no |value| exceeds, infinite or NaN where that is not known."""
+
+    score: float
+    value: float
+    keys: int
+    dtype: np.dtype[Any]
+
+    @property
+    def sums_are_finite(self) -> bool:
+        """Whether no sum of values overflows, where no exp is above 1."""
+        return self.value * self.keys < self._most
+
+    @property
+    def need_no_maximum(self) -> bool:
+        """Whether no sum overflows whichever of a row's scores is taken from all of them.
+
+        Two scores are no further apart than twice the bound. The row whose score is taken counts 1,
+        so that no row vanishes.
+        """
+        return 2 * self.score + log(max(self.value, 1.0) * self.keys) < log(self._most)
+
+    @property
+    def lag(self) -> float:
+        """By how much a score may exceed m, as sums have room for that: infinite, some, or 0."""
+        if self.need_no_maximum:
+            return inf
+        return LAG if max(self.value, 1.0) * self.keys * exp(LAG) < self._most else 0.0
+
+    @property
+    def _most(self) -> float:
+        """What no sum should reach, so that it stays finite with its rounding."""
+        return float(np.finfo(self.dtype).max) / 4
+
+    @property
+    def floor(self) -> float | None:
+        """What s - m must exceed for a key to count; None where it does, or where it may matter.
+
+        The exponential of less is no normal number, and takes two or three times as long. What is
+        lost is below where products have all their digits.
+        """
+        info = np.finfo(self.dtype)
+        floor = log(float(info.tiny)) + 1.5
+        lost = exp(floor) * self.value * self.keys
+        matters = not lost < float(info.tiny / info.eps)
+        return None if self.need_no_maximum or matters else floor
+
+
+class Sums:
+    """The sums of some queries so far."""
+
+    def __init__(
+        self,
+        weighed: Array,
+        total: Array,
+        highest: Array,
+        *,
+        lag: float,
+        floor: float | None = None,
+        minus: Array | None = None,
+    ) -> None:
+        self.weighed, self.total, self.highest = weighed, total, highest
+        self._lag = lag  # by which a score may exceed m; infinite: m stays as it begins
+        self._floor = floor  # for s - m, and exp(floor) is taken from each exponential
+        self._minus = minus  # -m, for who gives s - m; None where s is given
+        self._begun = bool(highest.min(initial=0) > -inf)  # whether every row has an m
+        self._m = _finite(highest)
+        self._none = bool(highest.max(initial=-inf) == -inf)  # whether nothing has been summed
+        self._room: tuple[Array, Array] | None = None  # for what a tile adds: made once
+
+    @classmethod
+    def of(
+        cls, rows: int, d_v: int, dtype: np.dtype[Any], *, lag: float, floor: float | None = None
+    ) -> Sums:
+        """Return the sums over no keys."""
+        weighed, total = np.zeros((rows, d_v), dtype), np.zeros(rows, dtype)
+        highest = np.full(rows, -inf, dtype=dtype)
+        return cls(weighed, total, highest, lag=lag, floor=floor)
+
+    def part(self, rows: slice, minus: Array | None = None) -> Sums:
+        """Return the sums of some of the queries: what is added there is added here.
+
+        With `minus`, an array of their number, -m is written there, and the scores that are added
+        are expected to have m taken from them by it; so with those of a part.
+        """
+        if self._minus is not None:
+            minus = self._minus[rows]
+        own = self.weighed[rows], self.total[rows], self.highest[rows]
+        sums = Sums(*own, lag=self._lag, floor=self._floor, minus=minus)
+        if minus is not None:
+            np.negative(sums._m, out=minus)
+        return sums
+
+    def add(self, scores: Array, V: Array) -> None:
+        """Add some keys, by their scores (rows x keys), -inf where one is hidden.
+
+        The scores are overwritten.
+        """
+        if self._lag < inf or not self._begun:
+            self._raise(scores)
+        if self._minus is None:
+            scores -= self._m[:, None]
+        e, ones = self._exponentials(scores), _ones(len(V), scores.dtype)
+        if self._none:
+            np.matmul(e, V, out=self.weighed)
+            np.matmul(e, ones, out=self.total)  # a product is the fastest sum
+            self._none = False
+            return
+        if self._room is None:
+            self._room = np.empty_like(self.weighed, order="C"), np.empty_like(self.total)
+        weighed, total = self._room
+        self.weighed += np.matmul(e, V, out=weighed)
+        self.total += np.matmul(e, ones, out=total)
+
+    def _exponentials(self, scores: Array) -> Array:
+        """Return exp(s - m), 0 where that is at the floor, in their place."""
+        if self._floor is None:
+            return np.exp(scores, out=scores)
+        # A row: NumPy's loops for one number are three times as slow.
+        floor = np.full(scores.shape[-1], self._floor, dtype=scores.dtype)
+        np.maximum(scores, floor, out=scores)
+        e = np.exp(scores, out=scores)
+        e -= np.exp(floor)
+        return e
+
+    def _raise(self, scores: Array) -> None:
+        """Let m grow, where it is to follow, or is to begin; scores that have it taken follow."""
+        highest = scores.max(axis=1)
+        if self._minus is not None:
+            highest += self._m
+        grows = highest > np.where(self.highest == -inf, self.highest, self._m + self._lag)
+        if not grows.any():
+            return
+        highest = np.where(grows, highest, self.highest)
+        finite = _finite(highest)
+        if not self._none:
+            self._shrink(np.exp(self.highest - finite))
+        if self._minus is not None:
+            _take(scores, finite - self._m)
+            np.negative(finite, out=self._minus)
+        self.highest[:] = highest
+        self._begun, self._m = bool(highest.min() > -inf), finite
+
+    def _shrink(self, by: Array) -> None:
+        self.weighed *= by[:, None]
+        self.total *= by
+
+    def merge(self, other: Sums) -> None:
+        """Add what has been summed over other keys for the same queries.
+
+            m = max(m_1, m_2),   total = total_1 exp(m_1 - m) + total_2 exp(m_2 - m)
+
+        and the weighed values likewise. Any split of the keys, merged in any order, gives what all
+        keys at once give, but for rounding.
+        """
+        highest = np.maximum(self.highest, other.highest)
+        finite = _finite(highest)
+        theirs = np.exp(other.highest - finite)
+        if not self._none:
+            self._shrink(np.exp(self.highest - finite))
+        self.weighed += theirs[:, None] * other.weighed
+        self.total += theirs * other.total
+        self._none = self._none and other._none
+        if self._minus is not None:
+            np.negative(finite, out=self._minus)
+        self.highest[:] = highest
+        self._begun, self._m = bool(highest.min(initial=0) > -inf), finite
+
+    def finished(self, sinks: Iterable[float]) -> tuple[Array, Array, Bools]:
+        """Return contexts, lse, and which rows had no key; 0 is the context of those.
+
+        Nothing can be added any more: the contexts stand where the sums stood.
+        `sinks` are logits beside the keys, which add to the total and weigh no value.
+        """
+        empty: Bools = self.highest == -inf
+        # Whether exp gives a floor the same digits at any place is up to the processor.
+        self.total[empty], self.weighed[empty] = 0, 0
+        lse: Array = _finite(self.highest) + np.log(self.total)  # log(0) is -inf
+        for sink in sinks:
+            logit = self.total.dtype.type(sink)
+            lse = np.logaddexp(lse, logit)  # which keeps what is tiny beside the sink
+            highest = np.maximum(self.highest, logit)
+            self._shrink(np.exp(self.highest - highest))
+            self.total += np.exp(logit - highest)
+            self.highest[:] = highest
+        divisor = np.where(self.total == 0, self.total.dtype.type(1), self.total)
+        self.weighed /= divisor[:, None]
+        return self.weighed, lse, empty
+
+
+@lru_cache(maxsize=8)
+def _ones(count: int, dtype: np.dtype[Any]) -> Array:
+    ones = np.ones(count, dtype)
+    ones.flags.writeable = False
+    return ones
+
+
+def _take(scores: Array, grown: Array) -> None:
+    """Take from each row of scores how much its m has grown: of most rows it seldom does."""
+    rows = np.flatnonzero(grown)
+    if len(rows) < len(grown) // 4:
+        scores[rows] -= grown[rows, None]
+    else:
+        scores -= grown[:, None]
+
+
+def _finite(highest: Array) -> Array:
+    """Return m, 0 where no key has been seen: -inf - (-inf) is NaN."""
+    finite: Array = np.where(highest == -inf, highest.dtype.type(0), highest)
+    return finite

@@ -1,0 +1,341 @@
+"""From a problem and a request to a plan: which steps, which rows of them, how large.
+
+A plan knows every shape before anything is computed, so that what cannot fit is refused first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from attn_cli.arrays import Integers
+from attn_cli.dataclass import dataclass
+from attn_cli.errors import AttnError, did_you_mean
+from attn_cli.maths.axes import (
+    AFTER,
+    ASIDES,
+    AXES,
+    INPUTS,
+    KEY_SIDE,
+    NEW_KEYS,
+    OF_ROWS,
+    POOLED,
+    WEIGHED,
+    WHOLE_ROWS,
+    meant_among,
+)
+from attn_cli.maths.formulas import formulas, hides
+from attn_cli.maths.problem import Edge, Problem, Request
+from attn_cli.maths.visible.base import Lead
+from attn_cli.memory import half_of_the_machine, in_units
+from attn_cli.record import Labels, Numbered
+
+UNLIMITED = 1 << 62  # bytes
+PART_BYTES = 256 << 20  # the most that a part holds, where a step comes in parts
+
+# For each leading axis the entry that was asked for, None for all.
+Chosen = list[int | None]
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """The shape of one step, and the indices along each axis that will be held (None: all).
+
+    `free` are the leading axes of the scores that the step has too, as query heads or as key heads,
+    `fixed` those of which one entry was asked for, with it; `rows` the positions of the queries
+    whose rows are held, where it has an axis of queries.
+    """
+
+    name: str
+    formula: str
+    axes: tuple[str, ...]
+    labels: tuple[Labels, ...]
+    shape: tuple[int, ...]
+    kept: tuple[Sequence[int] | None, ...]
+    free: tuple[int, ...]
+    fixed: dict[int, int]
+    rows: Integers | None
+    dtype: np.dtype[Any]
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The shape of what is held."""
+        return tuple(n if k is None else len(k) for n, k in zip(self.shape, self.kept, strict=True))
+
+    def indices(self, axis: int) -> Sequence[int]:
+        """Return the indices along an axis that are held."""
+        kept = self.kept[axis]
+        return range(self.shape[axis]) if kept is None else kept
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is decided before the first multiplication."""
+
+    steps: dict[str, StepPlan]
+    groups: dict[Lead, tuple[Lead, ...]]  # what has one output -> the entries that make it
+    unread: tuple[Lead, ...]  # batch entries and key heads of steps that no query head reads
+    rows: Integers  # positions of the queries that were asked for
+    computed: Integers  # positions of the queries that are computed
+    memory: int
+    top: int  # how many next words are ranked
+    marks: bool  # whether hidden cells of tables are marked
+
+    @property
+    def any_of_rows(self) -> bool:
+        """Whether anything is wanted of queries against keys."""
+        return not self.steps.keys().isdisjoint(WHOLE_ROWS | OF_ROWS | WEIGHED)
+
+    @property
+    def only_contexts(self) -> bool:
+        """Whether contexts are wanted, or what follows them, and no scores or weights."""
+        wanted = self.steps.keys()
+        return not wanted.isdisjoint(WEIGHED) and wanted.isdisjoint(WHOLE_ROWS | {"row_sums"})
+
+
+def make_plan(problem: Problem, request: Request) -> Plan:
+    """Return the plan; raise AttnError for a step, entry or size that cannot be had."""
+    rows = np.arange(problem.n_q) if request.rows is None else np.array(request.rows, dtype=np.intp)
+    chosen = _chosen(problem, request)
+    resolved = formulas(problem)
+    sizes = _depths(problem)
+    steps = {
+        name: _step(problem, name, resolved[name], sizes.get(name, 0), chosen, rows, request.edge)
+        for name in _wanted(list(resolved), request)
+    }
+    memory = half_of_the_machine() if request.memory is None else request.memory
+    _refuse_what_cannot_fit(steps, memory)
+    of_queries = [step.rows for step in steps.values() if step.rows is not None]
+    if problem.next_word is not None and not steps.keys().isdisjoint(POOLED):
+        of_queries.append(problem.next_word.rows(problem.n_q))
+    wanted = np.zeros(problem.n_q, dtype=np.bool_)  # np.unique would load numpy.ma: 12 ms
+    for positions in of_queries:
+        wanted[positions] = True
+    computed = np.flatnonzero(wanted)
+    groups = _groups(problem, steps, chosen)
+    marks = request.marks and hides(problem)
+    unread = _unread(problem, steps, chosen)
+    return Plan(steps, groups, unread, rows, computed, memory, request.top, marks)
+
+
+def _groups(
+    problem: Problem, steps: dict[str, StepPlan], chosen: Chosen
+) -> dict[Lead, tuple[Lead, ...]]:
+    """Return which batch entries and heads are computed, together where one output is theirs."""
+    depth = len(problem.batch) if problem.joined else len(problem.lead)
+    all_heads = problem.joined and not steps.keys().isdisjoint({*AFTER, *POOLED})
+    leads = product(
+        *(
+            _union([_entries(problem, s, axis) for s in steps.values() if axis in s.free], size)
+            if chosen[axis] is None and not (all_heads and axis == depth)
+            else [chosen[axis]]
+            for axis, size in enumerate(problem.lead)
+        )
+    )
+    groups: dict[Lead, tuple[Lead, ...]] = {}
+    for lead in leads:
+        group: Lead = tuple(int(index) for index in lead[:depth] if index is not None)
+        entry: Lead = tuple(int(index) for index in lead if index is not None)
+        if all_heads:
+            groups[group] = tuple((*group, head) for head in range(problem.heads or 0))
+        else:
+            groups[group] = (*groups.get(group, ()), entry)
+    return groups
+
+
+def _entries(problem: Problem, step: StepPlan, axis: int) -> Sequence[int]:
+    """Return the batch entries or query heads that a step holds; a key head's are all it serves."""
+    held = step.indices(step.free.index(axis))
+    if step.name not in KEY_SIDE or axis < len(problem.batch):
+        return held
+    return [head for head, key_head in enumerate(problem.key_heads) if key_head in held]
+
+
+def _unread(problem: Problem, steps: dict[str, StepPlan], chosen: Chosen) -> tuple[Lead, ...]:
+    """Return the batch entries and key heads that steps hold and no query head reads."""
+    heads = sorted(set(range(problem.kv_heads or 0)) - set(problem.key_heads))
+    axis = len(problem.batch)
+    if not heads or not any(axis in s.free for s in steps.values() if s.name in KEY_SIDE):
+        return ()
+    entries = [range(n) if c is None else [c] for n, c in zip(problem.batch, chosen, strict=False)]
+    return tuple(product(*entries, heads))
+
+
+def _chosen(problem: Problem, request: Request) -> Chosen:
+    """Return for each leading axis the entry that was asked for, None for all."""
+    asked = {"batch": request.batch, "head": request.head}
+    for name, index in asked.items():
+        if index is None:
+            continue
+        if name not in problem.lead_axes:
+            raise AttnError(
+                f"--{name} {index}: Q, K and V have no {name} axis",
+                help=_NO_AXIS[name],
+            )
+        size = problem.lead[problem.lead_axes.index(name)]
+        whole = hasattr(index, "__index__") and not isinstance(index, bool)
+        if not whole or not 0 <= index < size:
+            raise AttnError(
+                f"--{name} {index} is out of range: there are {size}, numbered from 0 to {size - 1}"
+            )
+    return [asked[name] for name in problem.lead_axes]
+
+
+_NO_AXIS = {
+    "batch": "--batch chooses along the first of 3 or 4 axes",
+    "head": "heads: 2 splits the features among heads; of 4 axes the second is heads",
+}
+
+
+def _wanted(names: list[str], request: Request) -> list[str]:
+    """Return the names of the wanted steps in the order computed."""
+    for name in request.steps or ():
+        if name not in names:
+            known = name in AXES
+            raise AttnError(
+                f"this problem has no step '{name}'" if known else f"unknown step '{name}'",
+                help=f"it has: {', '.join(names)}"
+                if known
+                else did_you_mean(name, names, what="there are", meant=meant_among(names)),
+            )
+    if request.steps is None:
+        return [n for n in names if request.asides or n not in ASIDES]
+    return [n for n in names if n in request.steps]
+
+
+def _step(
+    problem: Problem,
+    name: str,
+    formula: str,
+    depth: int,
+    chosen: Chosen,
+    rows: Integers,
+    edge: Edge | None,
+) -> StepPlan:
+    """Return the plan of one step; `depth` is the length of its last axis."""
+    axes = AXES[name]
+    lead, sizes, lead_axes = _lead_of(problem, name)
+    free = tuple(axis for axis in lead if chosen[axis] is None)
+    words = () if problem.next_word is None else problem.next_word.vocabulary
+    past = problem.n_k - problem.value.count if _of_new_keys(problem, name) else 0
+    labels: dict[str, Labels] = {
+        "token": problem.token_labels,
+        "query": labels_of(problem.query_tokens, rows, problem.n_q),
+        "key": problem.key_tokens[past:],
+        "word": words,
+    }
+    lengths = {
+        "token": 0 if problem.embeddings is None else len(problem.embeddings),
+        "query": len(rows),
+        "key": problem.n_k - past,
+    }
+    shape = (*(sizes[axis] for axis in free), *(lengths.get(a, depth) for a in axes))
+    kept = edges(shape, edge)
+    held = None
+    if "query" in axes:
+        indices = kept[len(free)]
+        held = rows if indices is None else rows[list(indices)]
+    return StepPlan(
+        name=name,
+        formula=formula,
+        axes=(*(lead_axes[axis] for axis in free), *axes),
+        labels=(
+            *(Numbered(range(sizes[axis])) for axis in free),
+            *(labels.get(axis) or Numbered(range(lengths.get(axis, depth))) for axis in axes),
+        ),
+        shape=shape,
+        kept=kept,
+        free=free,
+        fixed=_fixed(problem, name, lead, chosen),
+        rows=held,
+        dtype=np.dtype(np.uint8) if name == "visible" else problem.precision.of(name).carrier,
+    )
+
+
+def _of_new_keys(problem: Problem, name: str) -> bool:
+    """Whether a step has the new keys alone, without those of the past."""
+    rotated = problem.past is not None and problem.past.rotated
+    return name in NEW_KEYS or (rotated and name == "k_rotated")
+
+
+def _lead_of(problem: Problem, name: str) -> tuple[range, Lead, tuple[str, ...]]:
+    """Return the leading axes of the scores that a step has, with their sizes and names there."""
+    if name in INPUTS:
+        return range(0), (), ()
+    after = name in AFTER or name in POOLED
+    lead = range(len(problem.batch) if after and problem.joined else len(problem.lead))
+    if name in KEY_SIDE and problem.heads_differ and problem.kv_heads is not None:
+        return lead, (*problem.batch, problem.kv_heads), (*problem.lead_axes[:-1], "key head")
+    return lead, problem.lead, problem.lead_axes
+
+
+def _fixed(problem: Problem, name: str, lead: range, chosen: Chosen) -> dict[int, int]:
+    """Return the entry that was asked for along each of these axes; of a query head, its key's."""
+    fixed = {axis: index for axis in lead if (index := chosen[axis]) is not None}
+    heads = len(problem.batch)
+    if name in KEY_SIDE and heads in fixed:
+        fixed[heads] = problem.key_heads[fixed[heads]]
+    return fixed
+
+
+def labels_of(tokens: Labels, rows: Integers, count: int) -> Labels:
+    """Return the labels of the queries that were asked for."""
+    if len(rows) == count and (rows == np.arange(count)).all():
+        return tokens
+    return tuple(tokens[int(row)] for row in rows)
+
+
+def _depths(problem: Problem) -> dict[str, int]:
+    """Return step -> the length of its last axis."""
+    X = problem.embeddings
+    found = dict.fromkeys(INPUTS, 0 if X is None else int(X.shape[1]))
+    found |= dict.fromkeys(WHOLE_ROWS, problem.n_k)
+    of_queries, of_keys = (
+        ("q", "q_normed", "q_rotated"),
+        ("k", "k_normed", "present_key", "k_rotated"),
+    )
+    found |= dict.fromkeys(of_queries, problem.query.depth if problem.query else 0)
+    found |= dict.fromkeys(of_keys, problem.key.depth if problem.key else 0)
+    found |= dict.fromkeys(("v", "present_value", "context", "gated"), problem.value.depth)
+    found["concat"] = problem.d_context
+    found |= problem.after.depths(problem.d_context)
+    if problem.next_word is not None:
+        found |= problem.next_word.depths(list(found.values())[-1])
+    return found
+
+
+def edges(shape: tuple[int, ...], edge: Edge | None) -> tuple[Sequence[int] | None, ...]:
+    """Return the indices that stay of each axis when a step is shortened; None: all."""
+    if edge is None or prod(shape) <= edge.threshold:
+        return (None,) * len(shape)
+    n = edge.items
+    return tuple(None if size <= 2 * n else (*range(n), *range(size - n, size)) for size in shape)
+
+
+def _union(kept: list[Sequence[int]], size: int) -> Sequence[int]:
+    """Return the indices that any of the steps holds."""
+    if any(len(indices) == size for indices in kept):
+        return range(size)
+    return sorted({index for indices in kept for index in indices})
+
+
+def bytes_of(steps: dict[str, StepPlan]) -> int:
+    """Return the memory that the values of steps take."""
+    return sum(prod(step.held) * step.dtype.itemsize for step in steps.values())
+
+
+def _refuse_what_cannot_fit(steps: dict[str, StepPlan], memory: int) -> None:
+    """Raise AttnError where the steps that are wanted exceed the memory that is allowed."""
+    if bytes_of(steps) <= memory:
+        return
+    largest, step = max(steps.items(), key=lambda item: bytes_of(dict([item])))
+    raise AttnError(
+        f"the steps asked for would take {in_units(bytes_of(steps))}, more than the "
+        f"{in_units(memory)} allowed: {largest} has shape ({', '.join(step.axes)}) = "
+        f"({', '.join(map(str, step.held))}) in {step.dtype}",
+        help="ask for fewer steps (--only output) or rows (--query-token), or allow more: --memory",
+    )

@@ -1,0 +1,148 @@
+"""What follows the weighted sum, row by row.
+
+    output       = context W_o + b_o            (concat instead of context where there are heads)
+    residual     = X + output
+    layer_norm   = gamma (x - mean(x)) / sqrt(var(x) + eps) + beta
+    hidden       = activation(x W1 + b1)
+    feed_forward = hidden W2 + b2
+    residual_2   = x + feed_forward, x being what went into the feed-forward network
+    layer_norm_2 = as above, with the gamma and beta of the feed-forward network
+
+Each but `output` is there only where the problem asks for it. This is the post-norm order of
+Vaswani et al. 2017 (arXiv 1706.03762); pre-norm models (GPT-2) normalise before Q, K and V.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from attn_cli.arrays import Array
+from attn_cli.dataclass import dataclass
+from attn_cli.maths.activations import Activation
+from attn_cli.maths.linear import IDENTITY, Linear
+from attn_cli.maths.precision import Precision
+from attn_cli.maths.scores.base import Layout
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    """Layer normalisation of each row, with the biased variance (Ba et al. 2016, 1607.06450).
+
+    It is computed in the type of the rows that it is given, but for the mean and the variance.
+    """
+
+    gamma: Array | None  # (d); None: 1
+    beta: Array | None  # (d); None: 0
+    eps: float  # 1e-5 in PyTorch, 1e-12 in BERT, 1e-6 in TensorFlow's official models
+
+    def __call__(self, x: Array) -> Array:
+        """Return gamma (x - mean) / sqrt(var + eps) + beta for x (..., d)."""
+        normed, _ = self.normed(x)
+        y = normed if self.gamma is None else normed * self.gamma.astype(x.dtype, copy=False)
+        return y if self.beta is None else y + self.beta.astype(x.dtype, copy=False)
+
+    def normed(self, x: Array) -> tuple[Array, Array]:
+        """Return the rows before gamma and beta, and 1/sqrt(var + eps) of each."""
+        # Narrow types hold neither the squares of large rows nor eps; in float64 large rows are
+        # made small first, which the ratio does not see.
+        centred = x.astype(np.float64)
+        centred = centred - centred.mean(axis=-1, keepdims=True)
+        size = np.maximum(np.abs(centred).max(axis=-1, keepdims=True), 1)
+        variance = ((centred / size) ** 2).mean(axis=-1, keepdims=True)
+        spread = np.sqrt(variance + self.eps / size / size)
+        inverse: Array = (1 / size / spread).astype(x.dtype)
+        return (centred / size / spread).astype(x.dtype), inverse
+
+    def formula(self, x: str) -> str:
+        """Write it."""
+        scale = "" if self.gamma is None else "gamma "
+        shift = "" if self.beta is None else " + beta"
+        return f"{scale}({x} - mean) / sqrt(var + {self.eps:g}){shift}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedForward:
+    """Two projections with an activation between them, applied to each row."""
+
+    first: Linear
+    second: Linear
+    activation: Activation
+    residual: bool = False
+    layer_norm: LayerNorm | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class After:
+    """The stages after the weighted sum; those that are not wanted are not there."""
+
+    output: Linear = IDENTITY
+    residual: bool = False
+    layer_norm: LayerNorm | None = None
+    feed_forward: FeedForward | None = None
+
+    def steps(
+        self, context: Array, X: Array | None, precision: Precision
+    ) -> Iterator[tuple[str, Array]]:
+        """Yield name and values of each stage for rows of context (n, d) and of X (n, d_model)."""
+        wide = precision.wide
+        x = precision.output.round(self.output(wide(context)))
+        yield "output", x
+        if self.residual and X is not None:
+            x = precision.dtype.round(wide(X) + wide(x))
+            yield "residual", x
+        if self.layer_norm is not None:
+            x = precision.dtype.round(self.layer_norm(precision.norm.row.round(x)))
+            yield "layer_norm", x
+        if self.feed_forward is not None:
+            yield from self._feed_forward(self.feed_forward, x, precision)
+
+    def _feed_forward(
+        self, network: FeedForward, x: Array, precision: Precision
+    ) -> Iterator[tuple[str, Array]]:
+        wide, rounded = precision.wide, precision.dtype.round
+        hidden = rounded(network.activation.function(network.first(wide(x))))
+        yield "hidden", hidden
+        y = rounded(network.second(wide(hidden)))
+        yield "feed_forward", y
+        if network.residual:
+            y = rounded(wide(x) + wide(y))
+            yield "residual_2", y
+        if network.layer_norm is not None:
+            y = precision.norm.row.round(y)
+            yield "layer_norm_2", rounded(network.layer_norm(y))
+
+    def formulas(self, context: str, X: str, layout: Layout) -> dict[str, str]:
+        """Return step -> formula of the stages that are there, in the order computed."""
+        found = {"output": self.output.formula(context, "W_o", "b_o", layout)}
+        last = "output"
+        if self.residual:
+            found["residual"] = f"{X} + output"
+            last = "residual"
+        if self.layer_norm is not None:
+            found["layer_norm"] = self.layer_norm.formula(last)
+            last = "layer_norm"
+        network = self.feed_forward
+        if network is not None:
+            inner = network.first.formula(last, "W1", "b1", layout)
+            name = network.activation.name
+            found["hidden"] = inner if name == "identity" else f"{name}({inner})"
+            found["feed_forward"] = network.second.formula("hidden", "W2", "b2", layout)
+            if network.residual:
+                found["residual_2"] = f"{last} + feed_forward"
+            if network.layer_norm is not None:
+                before = "residual_2" if network.residual else "feed_forward"
+                found["layer_norm_2"] = network.layer_norm.formula(before)
+        return {name: f"{name} = {formula}" for name, formula in found.items()}
+
+    def depths(self, d_context: int) -> dict[str, int]:
+        """Return step -> the length of its rows."""
+        d_out = self.output.depth(d_context)
+        found = dict.fromkeys(("output", "residual", "layer_norm"), d_out)
+        if self.feed_forward is not None:
+            d_hidden = self.feed_forward.first.depth(d_out)
+            d_last = self.feed_forward.second.depth(d_hidden)
+            found["hidden"] = d_hidden
+            found |= dict.fromkeys(("feed_forward", "residual_2", "layer_norm_2"), d_last)
+        return found

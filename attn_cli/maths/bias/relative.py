@@ -1,0 +1,89 @@
+"""T5's relative bias: a learned number for each bucket of distances and each head.
+
+    bias(i, j) = T[bucket(p_j - p_i), head]
+
+p_i and p_j are the positions of query i and key j: see `maths.standing`. Raffel et al. 2020 (arXiv
+1910.10683), section 2.1. Of `count` buckets on one side the first e = count div 2 hold one
+distance each, d = 0 .. e - 1; the others grow in a geometric progression up to max_distance M, and
+the last holds all beyond:
+
+    bucket(d) = d                                                             where d < e
+    bucket(d) = min(e + floor((count - e) ln(d/e) / ln(M/e)), count - 1)      elsewhere
+
+`bidirectional` gives half of the buckets to keys up to the query, d = p_i - p_j, and the other half
+to keys after it, d = p_j - p_i, whose numbers come last. Otherwise all are for keys up to the
+query, and what comes after it counts as distance 0.
+
+Where the quotient of logarithms is a whole number, it is decided here in whole numbers: d reaches
+e (M/e)^(t/n), n = count - e, where d^n e^t >= M^t e^n. Implementations take logarithms in float32,
+whose rounding may put a distance that lies on such a boundary into the bucket below. With T5's own
+32 buckets and max_distance 128, NumPy's float32 puts all where they belong.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from attn_cli.arrays import Array, Integers
+from attn_cli.dataclass import dataclass
+from attn_cli.maths.place import Place
+from attn_cli.maths.standing import TOP_LEFT, Standing
+
+
+@dataclass(frozen=True)
+class RelativeBias:
+    """The table, (buckets x heads). `own` positions replace those of the problem."""
+
+    table: Array
+    bidirectional: bool = True
+    max_distance: int = 128
+    standing: Standing = TOP_LEFT  # for the formula
+    own: Standing | None = None
+
+    @property
+    def formula(self) -> str:
+        """The look-up, with the offset as a number."""
+        standing = self.own or self.standing
+        return f"relative_bias[bucket({standing.key_text} - {standing.bracketed}), head]"
+
+    def values(self, at: Place) -> Array:
+        """Return (len(i) x len(j)): what the table says of each distance."""
+        if self.own is not None:
+            at = at._replace(standing=self.own)
+        distance = at.p_j[None, :] - at.p_i[:, None]
+        found = bucket(distance, len(self.table), self.bidirectional, self.max_distance)
+        numbers: Array = self.table[found, at.head]
+        return numbers
+
+
+def bucket(distance: Integers, buckets: int, bidirectional: bool, max_distance: int) -> Integers:
+    """Return the bucket of each distance p_j - p_i, 0 .. buckets - 1.
+
+    max_distance is to be above half of the buckets of one side, else the last one holds all that
+    is not near.
+    """
+    count = buckets // 2 if bidirectional else buckets
+    near = count // 2
+    d = np.abs(distance) if bidirectional else np.maximum(-distance, 0)
+    far = near + np.searchsorted(_boundaries(count, max_distance), d, side="right")
+    found = np.where(d < near, d, far)
+    return np.where(distance > 0, found + count, found) if bidirectional else found
+
+
+@lru_cache(maxsize=16)
+def _boundaries(count: int, max_distance: int) -> Integers:
+    """Return the least distance of each bucket that grows, but for the first and nearest of them.
+
+    Python's whole numbers have no largest, so that the comparison is exact.
+    """
+    near = count // 2
+    steps = count - near
+    found = []
+    for t in range(1, steps):
+        d = int(near * (max_distance / near) ** (t / steps))  # it, or less by one
+        while d**steps * near**t < max_distance**t * near**steps:
+            d += 1
+        found.append(d)
+    return np.array(found, dtype=np.intp)

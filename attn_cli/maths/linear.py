@@ -1,0 +1,48 @@
+"""x W + b: every projection, with one matrix for all heads or one for each."""
+
+from __future__ import annotations
+
+from attn_cli.arrays import Array
+from attn_cli.dataclass import dataclass
+from attn_cli.maths.scores.base import Layout
+
+
+@dataclass(frozen=True)
+class Linear:
+    """x W + b, the weight (d_in x d_out) and the bias (d_out) each optional.
+
+    With a matrix a head the weight is (heads x d_in x d_out) and the bias (heads x d_out).
+    """
+
+    weight: Array | None = None
+    bias: Array | None = None
+
+    def __call__(self, x: Array) -> Array:
+        """Return x W + b for x (..., d_in)."""
+        y = x if self.weight is None else x @ self.weight
+        return y if self.bias is None else y + self.bias
+
+    def of_head(self, head: int) -> Linear:
+        """Return the projection of one head; itself where all heads share it."""
+        weight, bias = self.weight, self.bias
+        if weight is not None and weight.ndim == 3:
+            weight = weight[head]
+        if bias is not None and bias.ndim == 2:
+            bias = bias[head]
+        return Linear(weight, bias)
+
+    def depth(self, d_in: int) -> int:
+        """Return d_out, the length of what comes out."""
+        return d_in if self.weight is None else int(self.weight.shape[-1])
+
+    def formula(self, x: str, weight: str, bias: str, layout: Layout) -> str:
+        """Write it with these letters; in layout columns the weight stands on the left."""
+        y = x
+        if self.weight is not None:
+            y = f"{weight} {x}" if layout == "columns" else f"{x} {weight}"
+        if self.bias is None:
+            return y
+        return f"{y} + {bias} 1^T" if layout == "columns" else f"{y} + {bias}"
+
+
+IDENTITY = Linear()

@@ -1,0 +1,110 @@
+"""The next-word head: a second stage, over all rows of what the attention gave.
+
+    pooled z1      = mean of the rows, or the row of one token
+    logits z2      = z1 W + b, one number a word of the vocabulary
+    probabilities  = softmax(z2)
+
+The answer is the word of the largest probability, the first on a tie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from attn_cli.arrays import Array, Integers
+from attn_cli.dataclass import dataclass
+from attn_cli.maths.linear import Linear
+from attn_cli.maths.normalizers.softmax import normalize
+from attn_cli.maths.precision import Precision
+from attn_cli.maths.scores.base import Layout
+from attn_cli.record import Choice, Labels
+
+
+@dataclass(frozen=True)
+class NextWord:
+    """The vocabulary, the projection onto it, and which rows are pooled."""
+
+    vocabulary: Labels
+    linear: Linear  # (d x words)
+    row: int | None  # of the token whose row is taken; None: the mean of all
+    pooling: str  # as the formula names it
+
+    def rows(self, n_q: int) -> Integers:
+        """Return the positions of the query rows that are pooled."""
+        return np.arange(n_q) if self.row is None else np.array([self.row], dtype=np.intp)
+
+    def steps(self, pooled: Array, precision: Precision) -> Iterator[tuple[str, Array]]:
+        """Yield name and values of each step for pooled (d)."""
+        wide, rounded = precision.wide, precision.dtype.round
+        yield "pooled", pooled
+        logits = rounded(self.linear(wide(pooled)))
+        yield "logits", logits
+        yield "probabilities", rounded(probabilities(wide(logits)))
+
+    def formulas(self, last: str, layout: Layout) -> dict[str, str]:
+        """Return step -> formula; `last` is the step whose rows are pooled."""
+        logits = self.linear.formula("pooled", "W", "b", layout).replace(" 1^T", "")
+        return {
+            "pooled": f"pooled = {self.pooling} of {last}",
+            "logits": f"logits = {logits}",
+            "probabilities": "probabilities = softmax(logits)",
+        }
+
+    def depths(self, d_last: int) -> dict[str, int]:
+        """Return step -> its length."""
+        words = len(self.vocabulary)
+        return {"pooled": d_last, "logits": words, "probabilities": words}
+
+
+def probabilities(logits: Array) -> Array:
+    """Return softmax(logits) of one row (words)."""
+    weights: Array = normalize(logits[None, :], np.ones((1, len(logits)), dtype=np.bool_))[0]
+    return weights
+
+
+def choice(next_word: NextWord, tokens: Labels, probabilities: Array, top: int) -> Choice:
+    """Return the likeliest word, the first on a tie, and the ranking of the `top` first."""
+    order = np.argsort(-probabilities, kind="stable")[: max(top, 2)]
+    ranking = tuple((next_word.vocabulary[at], float(probabilities[at])) for at in order)
+    best, value = ranking[0]
+    second = ranking[1] if len(ranking) > 1 else None
+    asked = " ".join(tokens)
+    doubt = ""
+    if not np.isfinite(value):
+        doubt = f"what follows '{asked}' cannot be told: its probabilities are not finite"
+    elif second is not None and second[1] == value:
+        doubt = f"after '{asked}', '{best}' and '{second[0]}' are equally likely"
+    return Choice(
+        asked=asked,
+        answer=best,
+        value=value,
+        runner_up=second and second[0],
+        margin=second and value - second[1],
+        ranking=ranking[:top],
+        doubt=doubt,
+    )
+
+
+class Pooling:
+    """The mean of rows that come in blocks."""
+
+    def __init__(self, rows: Integers) -> None:
+        self._wanted = rows
+        self._sum: Array | None = None
+        self._dtype: np.dtype[Any] = np.dtype(np.float64)
+
+    def add(self, positions: Integers, values: Array) -> None:
+        """Add those of these rows that are pooled; positions and rows of values go together."""
+        # In float64, so that a mean of many narrow numbers does not overflow on its way.
+        part = values[np.isin(positions, self._wanted)].sum(axis=0, dtype=np.float64)
+        self._sum = part if self._sum is None else self._sum + part
+        self._dtype = values.dtype
+
+    def pooled(self) -> Array:
+        """Return the mean."""
+        assert self._sum is not None  # there is at least one block
+        mean: Array = (self._sum / len(self._wanted)).astype(self._dtype)
+        return mean

@@ -1,0 +1,49 @@
+"""What every normaliser is: one signature for all of them.
+
+    weights = normalize(scores, visible, parameters)   # (rows x keys) -> (rows x keys)
+    lse     = log_sum(scores, visible, parameters)     # (rows x keys) -> (rows), where it has one
+
+`scores` are those of one batch entry and head, in float64 or float32, -inf where `visible` is
+False; the weights there are exactly 0, and all 0 in a row without a visible key. What such a row
+gives in the end (`empty_rows`) is not the normaliser's business, nor are `temperature` and `top_k`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attn_cli.arrays import Array, Bools
+from attn_cli.dataclass import dataclass
+from attn_cli.maths.parameter import Parameter, Parameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalizer:
+    """A normaliser: its name, the formula of the weights for a step's title, and the function.
+
+    `sinks` is there where the weights are exponentials over their sum: it gives the logits that are
+    in the sum beside those of the keys.
+
+    An array among the parameters has the axis "heads": one number a query head. `normalize` gets
+    the number of its head.
+    """
+
+    name: str
+    formula: str  # with {scores} for the step that it reads, and its parameters, as in {alpha:g}
+    reference: str
+    explanation: str
+    normalize: Callable[[Array, Bools, Parameters], Array]
+    parameters: tuple[Parameter, ...] = ()
+    sinks: Callable[[Parameters], tuple[float, ...]] | None = None
+    log_sum: Callable[[Array, Bools, Parameters], Array] | None = None
+    lse: str = ""  # the formula of log_sum, with {scores}
+
+    def __reduce__(self) -> tuple[Callable[[str], Normalizer], tuple[str]]:
+        """Pickle as the name: functions that have none of their own have no other form."""
+        return _named, (self.name,)
+
+
+def _named(name: str) -> Normalizer:
+    from attn_cli.maths.normalizers import NORMALIZERS
+
+    return NORMALIZERS.get(name)

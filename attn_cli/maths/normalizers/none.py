@@ -1,0 +1,29 @@
+"""No normaliser: the scores themselves weigh the values.
+
+    weights_j = s_j
+
+This is linear attention without a kernel, and the look-up by one-hot keys.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attn_cli.arrays import Array, Bools
+from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.maths.parameter import Parameters
+
+
+def normalize(scores: Array, visible: Bools, _: Parameters) -> Array:
+    """Return the visible scores, and 0 where a key is hidden."""
+    weights: Array = np.where(visible, scores, scores.dtype.type(0))
+    return weights
+
+
+NORMALIZER = Normalizer(
+    name="none",
+    formula="{scores}, as they are",
+    reference="linear attention without a kernel",
+    explanation=("The visible scores themselves are the weights."),
+    normalize=normalize,
+)

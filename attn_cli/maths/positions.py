@@ -1,0 +1,53 @@
+"""What is added to the embeddings so that a word's vector says where the word stands.
+
+    interleaved:   P[p, 2i] = sin(p / base^(2i/d)),      P[p, 2i + 1] = cos(p / base^(2i/d))
+    concatenated:  P[p, i]  = sin(p / base^(i/(h - 1))), P[p, h + i]  = cos(p / base^(i/(h - 1)))
+
+p = 0, 1, ... is the position, d the length of an embedding, h = d/2, base 10000. `interleaved` is
+the paper: Vaswani et al. 2017 (arXiv 1706.03762), section 3.5. `concatenated` is what tensor2tensor
+and fairseq compute: another order, and frequencies that reach 1/base. In an odd d the paper's form
+ends with a sine, theirs with a 0. Learned positions are a table, one row a position.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from attn_cli.arrays import Array
+from attn_cli.dataclass import dataclass
+
+LAYOUTS = ("interleaved", "concatenated")
+
+
+@dataclass(frozen=True)
+class Positions:
+    """One row a position, and how it came about."""
+
+    values: Array  # (n, d_model)
+    formula: str
+
+
+def sinusoidal(n: int, d: int, base: float, layout: str, dtype: np.dtype[Any]) -> Positions:
+    """Return sines and cosines of the positions 0 to n - 1, as (n, d)."""
+    p = np.arange(n)[:, None]
+    table = np.zeros((n, d))
+    if layout == "interleaved":
+        angle = p / base ** (2 * np.arange((d + 1) // 2) / d)
+        table[:, 0::2] = np.sin(angle)
+        table[:, 1::2] = np.cos(angle[:, : d // 2])
+        exponent = f"2i/{d}"
+    else:
+        h = d // 2
+        angle = p / base ** (np.arange(h) / max(h - 1, 1))
+        table[:, :h] = np.sin(angle)
+        table[:, h : 2 * h] = np.cos(angle)
+        exponent = f"i/{max(h - 1, 1)}"
+    formula = f"P = sin and cos of position / {base:g}^({exponent}), {layout}"
+    return Positions(table.astype(dtype), formula)
+
+
+def learned(table: Array, n: int) -> Positions:
+    """Return the first n rows of a learned table."""
+    return Positions(table[:n], "P, learned: one row a position")

@@ -1,0 +1,256 @@
+"""A validated problem, and a request: what the mathematics is given.
+
+`attn_cli.reading` makes a `Problem` and has checked names, types and shapes. Nothing that gets one
+raises for bad input again, except for what only a request can ask wrongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from attn_cli.arrays import Array, Source
+from attn_cli.dataclass import dataclass, replace
+from attn_cli.maths.after import After
+from attn_cli.maths.heads import PerHead, of_head
+from attn_cli.maths.linear import IDENTITY, Linear
+from attn_cli.maths.next_word import NextWord
+from attn_cli.maths.parameter import Parameters
+from attn_cli.maths.precision import Precision
+from attn_cli.maths.rules import Rules
+from attn_cli.maths.scores.base import Layout, ScoreFunction
+from attn_cli.maths.standing import Standing
+from attn_cli.maths.visible.base import Lead
+from attn_cli.record import Labels
+
+if TYPE_CHECKING:  # what only some problems have is loaded where it is read
+    from attn_cli.maths.gate import OutputGate
+    from attn_cli.maths.norm import HeadNorm
+    from attn_cli.maths.positions import Positions
+    from attn_cli.maths.rope import Rope
+
+Placement = Literal["scores", "query", "split"]
+Tile = tuple[int, int]  # how many queries, how many keys
+TILE: Tile = (1024, 512)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Where Q, K or V comes from: given as it is, or a projection of embeddings.
+
+    Inputs are (*batch, n, d_in), or (*batch, heads, n, d_in) where each head has rows of its own
+    (`split`); with heads the weight is (heads, d_in, d_out) and the bias (heads, d_out). Heads are
+    those of this side: key heads for K and V.
+    """
+
+    inputs: Source
+    linear: Linear = IDENTITY
+    letter: str = ""  # X, X' or M, what the inputs are called; empty where the matrix is given
+    split: bool = False
+
+    def rows(self, lead: Lead, rows: slice | Any, wide: Callable[[Array], Array]) -> Array:
+        """Return rows of the projected matrix, of one batch entry and head of this side.
+
+        `wide` brings the inputs into the type in which sums run.
+        """
+        own = self.inputs[lead if self.split else lead[: len(self.batch)]]
+        return self.linear.of_head(lead[-1] if lead else 0)(wide(own[rows]))
+
+    @property
+    def embedded(self) -> Array:
+        """The inputs where they are rows of embeddings, which are held in memory."""
+        assert isinstance(self.inputs, np.ndarray)
+        return self.inputs
+
+    @property
+    def batch(self) -> Lead:
+        """The sizes of the leading axes that are no heads."""
+        return self.inputs.shape[: -3 if self.split else -2]
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return int(self.inputs.shape[-2])
+
+    @property
+    def depth(self) -> int:
+        """How long each row is: d_q, d_k or d_v."""
+        return self.linear.depth(int(self.inputs.shape[-1]))
+
+
+@dataclass(frozen=True)
+class Past:
+    """The keys and values of a cache, (batch, key heads, tokens, features), before the new ones."""
+
+    key: Array
+    value: Array
+    rotated: bool = False  # whether rope has turned these keys already
+
+    @property
+    def length(self) -> int:
+        """How many keys there are in the cache."""
+        return int(self.key.shape[2])
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What is done to q and k before they meet: a norm of each head's rows, and rotation.
+
+    `positions` are those that rope goes by if they are not the problem's own.
+    """
+
+    query_norm: HeadNorm | None = None
+    key_norm: HeadNorm | None = None
+    rope: Rope | None = None
+    positions: Standing | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One attention computation, validated. Arrays are in layout rows and of one dtype."""
+
+    query: Projection | None  # None only where the score function does not read Q and K
+    key: Projection | None
+    value: Projection
+    n_q: int
+    batch: Lead  # () or (batch entries,)
+    heads: int | None
+    kv_heads: int | None  # how many heads K and V have
+    key_heads: tuple[int, ...]  # of each query head, the head of K and V that it reads
+    joined: bool  # whether the contexts of all heads are put side by side before the output
+    heads_last: bool  # whether the heads of the output stand behind its rows, as Q's did
+    embeddings: Array | None
+    positions: Positions | None  # added to the embeddings
+    past: Past | None
+    treatment: Treatment
+    standing: Standing  # the positions of queries and keys
+    score: ScoreFunction
+    parameters: Parameters
+    scale: PerHead
+    scale_given: bool
+    placement: Placement
+    rules: Rules
+    gate: OutputGate | None
+    after: After
+    next_word: NextWord | None
+    token_labels: Labels  # of the rows of embeddings
+    query_tokens: Labels
+    key_tokens: Labels
+    tokens_of: tuple[tuple[Labels, Labels], ...] = ()  # of each batch entry, if they differ
+    layout: Layout
+    nonfinite: Literal["refuse", "allow"]
+    narrow: tuple[str, ...] = ()  # types of inputs that are narrower than the float64 of no choice
+    cross: bool  # whether keys and values are of other tokens than queries
+    conventions: Mapping[str, object]  # knob -> value as resolved, with the name of the preset
+    title: str = ""  # which of several sequences this is
+    warnings: tuple[str, ...] = ()
+
+    def named(self, batch: int | None) -> Problem:
+        """Return the problem with the labels of a batch entry, if that is chosen and has its own.
+
+        With all entries shown, of which each has its own words, labels are numbers.
+        """
+        index = hasattr(batch, "__index__") and not isinstance(batch, bool)
+        if batch is None or not index or not 0 <= batch < len(self.tokens_of):
+            return self
+        queries, keys = self.tokens_of[batch]
+        return replace(self, query_tokens=queries, key_tokens=keys, token_labels=queries)
+
+    @property
+    def lead(self) -> Lead:
+        """The sizes of the leading axes of the scores."""
+        return self.batch if self.heads is None else (*self.batch, self.heads)
+
+    @property
+    def lead_axes(self) -> tuple[str, ...]:
+        """The names of the leading axes of the scores."""
+        return ("batch",) * len(self.batch) + ("head",) * (self.heads is not None)
+
+    @property
+    def heads_differ(self) -> bool:
+        """Whether the heads of K and V are other ones than those of Q, or in another order."""
+        return self.heads is not None and self.key_heads != tuple(range(self.kv_heads or 0))
+
+    @property
+    def precision(self) -> Precision:
+        """The types of the arithmetic."""
+        return self.rules.precision
+
+    def factor(self, head: int) -> float:
+        """Return the scale of a query head as it is multiplied: rounded, and with `split` its root.
+
+        `scale` itself is exact: 1/sqrt(d_k), or as it was given.
+        """
+        return self.precision.factor(of_head(self.scale, head), root=self.placement == "split")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What holds the values of most steps."""
+        return self.precision.dtype.carrier
+
+    @property
+    def d_context(self) -> int:
+        """The length of a row that goes into the output projection."""
+        return self.value.depth * (self.heads if self.joined and self.heads else 1)
+
+    def positioned(self, rows: Any) -> Array:
+        """Return rows of the embeddings, with their positions added where there are some."""
+        assert self.embeddings is not None  # who asks has checked
+        X: Array = self.embeddings[rows]
+        if self.positions is None:
+            return X
+        return self.precision.dtype.round(X + self.positions.values[rows])
+
+    @property
+    def n_k(self) -> int:
+        """How many keys there are, the past included."""
+        return self.value.count + (self.past.length if self.past else 0)
+
+    @property
+    def turned_at(self) -> Standing:
+        """The positions that rope goes by."""
+        return self.treatment.positions or self.standing
+
+    def entry(self, lead: Lead) -> tuple[int, int]:
+        """Return the batch entry and the query head of a lead, 0 for an axis that is not there."""
+        batch = lead[0] if self.batch else 0
+        return batch, lead[len(self.batch)] if self.heads is not None else 0
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Shorten a step of more than `threshold` cells to `items` at either end of each axis."""
+
+    threshold: int = 1000
+    items: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is wanted of a problem. Only that is computed.
+
+    steps     names of steps; None: all that apply
+    rows      positions of query rows, ascending; None: all
+    batch, head   one entry of a leading axis, which then is no axis of the result; None: all
+    edge      keep only the ends of large steps, for a shortened table
+    asides    whether "all that apply" has visible, lse and row_sums too
+    marks     whether it is kept which cells are hidden, and why, for tables
+    top       how many of the likeliest next words are named
+    memory    bytes that the result and its computation may take; None: half of the machine's
+    threads   how many tiles are computed at a time
+    tile      how many queries and keys are computed at a time where no more than contexts is wanted
+    """
+
+    steps: tuple[str, ...] | None = None
+    rows: tuple[int, ...] | None = None
+    batch: int | None = None
+    head: int | None = None
+    edge: Edge | None = None
+    asides: bool = False
+    marks: bool = False
+    top: int = 5
+    memory: int | None = None
+    threads: int = 1
+    tile: Tile = TILE

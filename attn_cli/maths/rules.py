@@ -1,0 +1,137 @@
+"""What turns scores into weights, the same for every batch entry and head: data, but for its order.
+
+seen -> stages (softcap, bias, mask) -> top_k -> temperature -> normaliser -> empty rows -> dropout
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from attn_cli.arrays import Array, Bools
+from attn_cli.dataclass import dataclass
+from attn_cli.maths.heads import PerHead, of_head
+from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.maths.parameter import Parameters
+from attn_cli.maths.place import Place, cells
+from attn_cli.maths.precision import Precision
+from attn_cli.maths.stages import Stage, hides_for_good
+from attn_cli.maths.visible.base import Scheme
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EmptyRow = Literal["zero", "nan", "uniform"]
+Kinds: TypeAlias = "NDArray[np.uint8]"
+
+# What rows without a key can get; the index is the code, 0 for a row that sees a key. The last is
+# what the arithmetic gives behind a finite fill.
+KINDS: tuple[EmptyRow | Literal["seen", "fill"], ...] = ("seen", "zero", "nan", "uniform", "fill")
+
+
+@dataclass(frozen=True)
+class EmptyRows:
+    """What the weights of a row without a key are, by what hides its keys."""
+
+    mask: EmptyRow  # the user's mask hides every key of the row by itself
+    other: EmptyRow  # causal order, window, lengths, documents, or these together with the mask
+
+    @property
+    def either(self) -> frozenset[EmptyRow]:
+        """Both of them."""
+        return frozenset((self.mask, self.other))
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """dropped = weights keep / (1 - p), with the mask given: a calculator draws no numbers.
+
+    `keep` (batch, heads, n_q, n_k) is 1 where a weight stays; a row may sum to more than 1 then.
+    """
+
+    keep: Array
+    p: float
+
+    def __call__(self, weights: Array, at: Place) -> Array:
+        """Return the weights that stay, made larger by 1 / (1 - p)."""
+        dropped: Array = weights * cells(self.keep, at) / (1 - self.p)
+        return dropped
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """From the scores of a row to its weights."""
+
+    schemes: tuple[Scheme, ...]
+    stages: tuple[Stage, ...]
+    normalizer: Normalizer
+    parameters: Parameters  # of the normaliser, of all heads
+    precision: Precision
+    top_k: int | None = None
+    temperature: PerHead | None = None
+    empty_rows: EmptyRows | None = EmptyRows("zero", "zero")  # None: the arithmetic behind a fill
+    dropout: Dropout | None = None
+
+    @property
+    def for_good(self) -> bool:
+        """Whether what the schemes hide takes no part: where not, every key must be looked at."""
+        return hides_for_good(self.stages)
+
+    @property
+    def looks_everywhere(self) -> bool:
+        """Whether keys that no query of a block sees matter all the same."""
+        return self.gives("uniform") or not self.for_good
+
+    def gives(self, what: EmptyRow) -> bool:
+        """Return whether some rows without a key are meant to get that."""
+        return self.empty_rows is not None and what in self.empty_rows.either
+
+    def kinds(self, empty: Bools, at: Place) -> Kinds:
+        """Return what each query of `at` gets, as a code; `empty` are those that see no key."""
+        if self.empty_rows is None:
+            return np.where(empty, KINDS.index("fill"), 0).astype(np.uint8)
+        found = np.where(empty, KINDS.index(self.empty_rows.other), 0).astype(np.uint8)
+        if self.empty_rows.mask != self.empty_rows.other and empty.any():
+            from attn_cli.maths.visible.user import Mask
+
+            for scheme in self.schemes:
+                if isinstance(scheme, Mask):
+                    found[empty & scheme.hides_whole(at)] = KINDS.index(self.empty_rows.mask)
+        return found
+
+    def of_head(self, head: int) -> Parameters:
+        """Return the normaliser's parameters of one query head."""
+        arrays = {p.name for p in self.normalizer.parameters if p.kind == "array"}
+        return {n: v[head] if n in arrays else v for n, v in self.parameters.items()}
+
+    def temperature_of(self, head: int) -> float | None:
+        """Return the temperature of one query head; None if there is none."""
+        return None if self.temperature is None else of_head(self.temperature, head)
+
+    def weights(
+        self,
+        scores: Array,
+        seen: Bools,
+        kinds: Kinds,
+        parameters: Parameters,
+        temperature: float | None,
+    ) -> Array:
+        """Return normalize(scores / temperature), in the softmax type.
+
+        The parameters and the temperature are those of the head; `kinds` (rows) says which rows see
+        no key, and what they get.
+        """
+        weights = self.normalizer.normalize(self.warmed(scores, temperature), seen, parameters)
+        if kinds.any():
+            fill = {"zero": 0.0, "nan": np.nan, "uniform": 1 / max(scores.shape[1], 1)}
+            for name, value in fill.items():
+                weights[kinds == KINDS.index(name)] = value
+        return self.precision.softmax.round(weights)
+
+    def warmed(self, scores: Array, temperature: float | None) -> Array:
+        """Return scores / temperature in the softmax type, which is what the normaliser gets."""
+        type_ = self.precision.softmax
+        if temperature is None:
+            return type_.round(scores)
+        return type_.round(scores.astype(type_.carrier, copy=False) / temperature)

@@ -1,0 +1,85 @@
+"""What every score function is: one signature for all of them.
+
+    block = function.prepare(Q, K, parameters)    # once: (n_q, d_q), (n_k, d_k)
+    parts = block(rows, keys)                     # any query rows against any range of keys
+
+Batch entries and heads are prepared one by one, so that Q and K are plain matrices here.
+`scale` is not the score function's business: `maths.block` multiplies by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from attn_cli.arrays import Array
+from attn_cli.dataclass import dataclass
+from attn_cli.maths.parameter import Parameter, Parameters
+from attn_cli.maths.select import Selection
+
+Layout = Literal["rows", "columns"]
+
+
+class Parts(NamedTuple):
+    """The score of one block, unscaled: itself, or the intermediates of which it is the product."""
+
+    score: Array | None = None
+    products: Array | None = None
+    gate: Array | None = None
+
+
+Block = Callable[[slice, slice], Parts]
+Prepare = Callable[[Array, Array, Parameters], Block]
+
+
+def no_scale(_d_k: int) -> float:
+    """Return the scale of every function but `scaled`: 1."""
+    return 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreFunction:
+    """A score function: its names and formulas for people, its `prepare` for the computation.
+
+    `products` are the formulas of the step of that name in layout rows and columns, None where the
+    function has no such step; `expression` writes the unscaled score with the parameters given.
+    `factor` is there where the score is a product factor(Q) K^T; `by_tiles` is another way to the
+    same numbers, for `engine.tiles`, and equal to `prepare` but for rounding.
+    """
+
+    name: str
+    formula: str
+    reference: str
+    explanation: str
+    prepare: Prepare
+    expression: Callable[[Parameters, Layout], str]
+    parameters: tuple[Parameter, ...] = ()
+    products: tuple[str, str] | None = None
+    gate: Callable[[Parameters], str] | None = None
+    equal_depth: bool = True  # q.k needs d_q = d_k
+    reads_q_and_k: bool = True
+    default_scale: Callable[[int], float] = no_scale
+    scale_formula: str = ""  # what the default scale adds to the expression, with {d_k}
+    selection: Callable[[Parameters], Selection] | None = None
+    factor: Callable[[Array, Parameters], Array] | None = None
+    by_tiles: Prepare | None = None
+
+    def __reduce__(self) -> tuple[Callable[[str], ScoreFunction], tuple[str]]:
+        """Pickle as the name: functions that have none of their own have no other form."""
+        return _named, (self.name,)
+
+    @property
+    def bilinear(self) -> bool:
+        """Whether Q or K may be scaled instead of the score."""
+        return self.factor is not None
+
+    def innermost(self, parameters: Parameters) -> tuple[ScoreFunction, Parameters]:
+        """Return the function that computes the scores: itself, or the one inside `sparse`."""
+        inside: tuple[ScoreFunction, Parameters] | None = parameters.get("inside")
+        return (self, parameters) if inside is None else inside
+
+
+def _named(name: str) -> ScoreFunction:
+    from attn_cli.maths.scores import SCORES
+
+    return SCORES.get(name)

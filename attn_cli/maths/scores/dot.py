@@ -1,0 +1,46 @@
+"""The dot product.
+
+    score(q, k) = q.k
+
+Q (n_q x d), K (n_k x d) -> (n_q x n_k). Luong et al. 2015 (arXiv 1508.04025) call it `dot`; it is
+`scaled` without the 1/sqrt(d_k).
+"""
+
+from __future__ import annotations
+
+from attn_cli.arrays import Array
+from attn_cli.maths.parameter import Parameters
+from attn_cli.maths.scores.base import Block, Layout, Parts, ScoreFunction
+
+PRODUCTS = ("Q K^T", "K^T Q")
+
+
+def factor(Q: Array, _: Parameters) -> Array:
+    """Return Q, of which q.k is the product with K."""
+    return Q
+
+
+def prepare(Q: Array, K: Array, _: Parameters) -> Block:
+    """Return the block function of q.k."""
+
+    def block(rows: slice, keys: slice) -> Parts:
+        return Parts(products=Q[rows] @ K[keys].T)
+
+    return block
+
+
+def expression(_: Parameters, layout: Layout) -> str:
+    """Write the score as a product of matrices."""
+    return PRODUCTS[layout == "columns"]
+
+
+SCORE = ScoreFunction(
+    name="dot",
+    formula="q.k",
+    reference="Luong et al. 2015, arXiv 1508.04025 (their `dot`)",
+    explanation="The products of every query with every key, as they are.",
+    prepare=prepare,
+    factor=factor,
+    expression=expression,
+    products=PRODUCTS,
+)

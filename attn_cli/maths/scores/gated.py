@@ -1,0 +1,62 @@
+"""The gated score.
+
+    score(q, k) = g * (q.k),   g = sigmoid(W_g [q; k] + b_g)
+
+Q (n_q x d), K (n_k x d), W_g (1 x (d_q + d_k)), b_g (1) -> (n_q x n_k): one gate in (0, 1) a pair.
+"Gated attention" has other meanings too: a gate on the output after the weighted sum (Qiu et al.
+2025, arXiv 2505.06708), gated pooling without a query (Ilse et al. 2018, arXiv 1802.04712), gates
+on values or heads. This is none of those: it gates each score.
+"""
+
+from __future__ import annotations
+
+from attn_cli.arrays import Array
+from attn_cli.maths.activations import sigmoid
+from attn_cli.maths.parameter import Parameter, Parameters
+from attn_cli.maths.scores.base import Block, Layout, Parts, ScoreFunction
+
+
+def prepare(Q: Array, K: Array, p: Parameters) -> Block:
+    """Return the block function; the query's and the key's half of the gate are computed once."""
+    W_g = p["W_g"][0]
+    d_q = Q.shape[1]
+    of_query = Q @ W_g[:d_q]
+    of_key = K @ W_g[d_q:]
+    if p.get("b_g") is not None:
+        of_query = of_query + p["b_g"]
+
+    def block(rows: slice, keys: slice) -> Parts:
+        products = Q[rows] @ K[keys].T
+        gate = sigmoid(of_query[rows, None] + of_key[None, keys])
+        return Parts(products=products, gate=gate)
+
+    return block
+
+
+def expression(_: Parameters, __: Layout) -> str:
+    """Write the score in terms of its two intermediates."""
+    return "gate * products"
+
+
+def gate(p: Parameters) -> str:
+    """Write the gate, with b_g only where it is given."""
+    return f"sigmoid(W_g [q; k]{' + b_g' if p.get('b_g') is not None else ''})"
+
+
+SCORE = ScoreFunction(
+    name="gated",
+    formula="g * (q.k), g = sigmoid(W_g [q; k] + b_g)",
+    reference="one of five uses of the word: a gate for each pair of query and key",
+    explanation=(
+        "A gate between 0 and 1 for every pair decides how much of their dot product counts. Other "
+        "texts call `gated` a gate on the output, on the values, or a pooling without a query."
+    ),
+    prepare=prepare,
+    expression=expression,
+    parameters=(
+        Parameter(name="W_g", kind="array", axes=("1", "d_q + d_k"), meaning="applied to [q; k]"),
+        Parameter(name="b_g", kind="array", axes=("1",), meaning="bias of the gate", optional=True),
+    ),
+    products=("Q K^T", "K^T Q"),
+    gate=gate,
+)

@@ -1,0 +1,59 @@
+"""The Gaussian similarity, as a score.
+
+    score(q, k) = -|q - k|^2 / (2 sigma^2)
+
+Q (n_q x d), K (n_k x d) -> (n_q x n_k), all <= 0. Softmax of it is the kernel regression of
+Nadaraya and Watson (1964) with a Gaussian kernel of width sigma > 0, in the units of q and k.
+"""
+
+from __future__ import annotations
+
+from math import frexp
+
+import numpy as np
+
+from attn_cli.arrays import Array
+from attn_cli.maths.parameter import Parameter, Parameters
+from attn_cli.maths.scores.base import Block, Layout, Parts, ScoreFunction
+
+
+def prepare(Q: Array, K: Array, p: Parameters) -> Block:
+    """Return the block function.
+
+    The squares are summed dimension by dimension: |q|^2 + |k|^2 - 2 q.k would be faster, and would
+    lose all digits where q and k are close together and far from 0.
+    """
+    # The squares of distances and of sigma may overflow though their ratio does not. Both are
+    # made smaller by a power of two, which is exact, so that equal distances stay equal.
+    _, exponent = frexp(p["sigma"])
+    largest = np.finfo(Q.dtype).maxexp - 2
+    unit = Q.dtype.type(2.0 ** -min(max(exponent, -largest), largest))
+    sigma = p["sigma"] * float(unit)
+
+    def block(rows: slice, keys: slice) -> Parts:
+        q, k = Q[rows], K[keys]
+        distance = np.zeros((len(q), len(k)), dtype=Q.dtype)
+        for d in range(q.shape[1]):
+            distance += ((q[:, d, None] - k[None, :, d]) * unit) ** 2
+        return Parts(score=-distance / (2 * sigma**2))
+
+    return block
+
+
+def expression(p: Parameters, _: Layout) -> str:
+    """Write the score of one pair, with sigma as a number."""
+    return f"-|q - k|^2 / (2 * {p['sigma']:g}^2)"
+
+
+SCORE = ScoreFunction(
+    name="gaussian",
+    formula="-|q - k|^2 / (2 sigma^2)",
+    reference="Nadaraya 1964, Watson 1964: kernel regression with a Gaussian kernel",
+    explanation=(
+        "The nearer the key, the larger its weight; sigma is the distance, in the units of q and "
+        "k, that counts as near."
+    ),
+    prepare=prepare,
+    expression=expression,
+    parameters=(Parameter(name="sigma", kind="positive", meaning="width of the kernel"),),
+)

@@ -1,0 +1,39 @@
+"""Scores that are given as they are.
+
+    score(i, j) = scores[i, j]
+
+scores (n_q x n_k). For any similarity that is computed elsewhere: q and k need not be there.
+"""
+
+from __future__ import annotations
+
+from attn_cli.arrays import Array
+from attn_cli.maths.parameter import Parameter, Parameters
+from attn_cli.maths.scores.base import Block, Layout, Parts, ScoreFunction
+
+
+def prepare(_q: Array, _k: Array, p: Parameters) -> Block:
+    """Return the block function: a part of the table of scores."""
+
+    def block(rows: slice, keys: slice) -> Parts:
+        return Parts(score=p["scores"][rows, keys])
+
+    return block
+
+
+def expression(_: Parameters, __: Layout) -> str:
+    """Say that there is no formula."""
+    return "as given"
+
+
+SCORE = ScoreFunction(
+    name="given",
+    formula="as written",
+    reference="Attention(q, D) = sum_i similarity(q, k_i) v_i, with any similarity",
+    explanation="A table of scores, one row a query, one column a key, from wherever you have it.",
+    prepare=prepare,
+    expression=expression,
+    parameters=(Parameter(name="scores", kind="array", axes=("n_q", "n_k"), meaning="the scores"),),
+    equal_depth=False,
+    reads_q_and_k=False,
+)

@@ -1,0 +1,214 @@
+"""What happens to scores before they are normalised: cap, bias and mask, in the problem's order.
+
+    capped = c tanh(s / c)
+    biased = s + bias
+    masked = s + mask where a query sees a key; the fill, or s + mask + fill, where it does not
+
+The order is data: systems differ in it. ONNX from 1.22 on, flash-attention and Gemma-2 cap, add the
+bias, then mask; x-transformers adds the bias before it caps; ONNX 1.18 to 1.21 capped last, so that
+-inf became -c and a hidden key got some weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from attn_cli.arrays import Array, Bools
+from attn_cli.dataclass import dataclass
+from attn_cli.maths.bias.base import Bias
+from attn_cli.maths.place import Place
+from attn_cli.maths.visible.base import Scheme
+from attn_cli.maths.visible.user import Mask
+
+
+class Scores(Protocol):
+    """What a stage does to scores (rows x keys)."""
+
+    def __call__(
+        self, scores: Array, seen: Bools, visible: Bools, at: Place
+    ) -> tuple[Array, Bools]:
+        """Return the scores after the stage, and which keys still take part.
+
+        `visible` says which keys nothing hides; `seen` which ones are not at -inf yet.
+        """
+        ...
+
+
+class Stage(Scores, Protocol):
+    """A stage: the step that it makes, its formula, and what it does to scores of seen keys."""
+
+    def without_hiding(self, scores: Array, at: Place) -> Array:
+        """Return what the stage makes of scores where nothing is hidden."""
+        ...
+
+    def bound(self, largest: float) -> float:
+        """Return what no |score| exceeds after the stage, where none exceeded `largest` before."""
+        ...
+
+    @property
+    def only_hides(self) -> bool:
+        """Whether it leaves the scores of seen keys as they are."""
+        ...
+
+    @property
+    def step(self) -> str:
+        """The name of the step."""
+        ...
+
+    def formula(self, scores: str) -> str:
+        """Write it; `scores` is the step before it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Softcap:
+    """capped = cap tanh(s / cap), cap > 0: all scores within (-cap, cap).
+
+    Gemma 2 (arXiv 2408.00118), section 2. What was hidden before is at -cap, and takes part again.
+    """
+
+    only_hides = False
+
+    cap: float
+    step: str = "capped"
+
+    def __call__(
+        self,
+        scores: Array,
+        seen: Bools,
+        visible: Bools,  # noqa: ARG002
+        at: Place,
+    ) -> tuple[Array, Bools]:
+        """Return the capped scores, in which nothing is at -inf."""
+        return self.without_hiding(scores, at), np.ones_like(seen)
+
+    def without_hiding(self, scores: Array, at: Place) -> Array:  # noqa: ARG002
+        """Return cap tanh(s / cap)."""
+        capped: Array = self.cap * np.tanh(scores / self.cap)
+        return capped
+
+    def bound(self, largest: float) -> float:
+        """Return the cap, where that is less."""
+        return min(largest, self.cap)
+
+    def formula(self, scores: str) -> str:
+        """Write it with the cap as a number."""
+        return f"{self.cap:g} tanh({scores} / {self.cap:g})"
+
+
+@dataclass(frozen=True)
+class Biases:
+    """biased = s + the sum of all biases, each a function of positions or a given matrix."""
+
+    only_hides = False
+
+    biases: tuple[Bias, ...]
+    step: str = "biased"
+
+    def __call__(
+        self,
+        scores: Array,
+        seen: Bools,
+        visible: Bools,  # noqa: ARG002
+        at: Place,
+    ) -> tuple[Array, Bools]:
+        """Return the scores with all biases added; they hide nothing."""
+        return self.without_hiding(scores, at), seen
+
+    def without_hiding(self, scores: Array, at: Place) -> Array:
+        """Return s + the biases."""
+        for bias in self.biases:
+            scores = scores + bias.values(at).astype(scores.dtype, copy=False)
+        return scores
+
+    def bound(self, largest: float) -> float:  # noqa: ARG002
+        """Return infinity: how large a bias is, is not known before it is read."""
+        return np.inf
+
+    def formula(self, scores: str) -> str:
+        """Write the sum."""
+        return " + ".join((scores, *(bias.formula for bias in self.biases)))
+
+
+@dataclass(frozen=True)
+class Masking:
+    """masked: the numbers of the mask are added, and what is hidden gets the fill.
+
+    A fill of -inf hides for good. A finite one only makes a key unlikely: where all keys of a row
+    are hidden their weights are equal, or what they were (`add` in float64), and large negative
+    scores can win against it. `fill` belongs to the type of the scores: -1e9 in float64 and float32
+    are different things once it is added.
+    """
+
+    mask: Mask | None
+    hides: tuple[Scheme, ...]
+    fill: float = -np.inf
+    adds: bool = False  # whether the fill is added to the score, or stands in its place
+    named: str = "-inf"  # the fill as it was written
+    step: str = "masked"
+
+    @property
+    def for_good(self) -> bool:
+        """Whether hidden keys take no part in what follows."""
+        return bool(np.isneginf(self.fill))
+
+    def __call__(
+        self, scores: Array, seen: Bools, visible: Bools, at: Place
+    ) -> tuple[Array, Bools]:
+        """Return the masked scores."""
+        scores = self.without_hiding(scores, at)
+        if not self.hides:
+            return scores, seen
+        fill = scores.dtype.type(self.fill)
+        # Selected, never added, where it is -inf: NaN in a hidden key reaches no result.
+        hidden = scores + fill if self.adds and not self.for_good else fill
+        masked = np.where(visible, scores, hidden)
+        return masked, seen & visible if self.for_good else seen
+
+    def without_hiding(self, scores: Array, at: Place) -> Array:
+        """Return s + the numbers of the mask."""
+        added = self.mask.addend(at) if self.mask is not None else None
+        return scores if added is None else scores + added
+
+    @property
+    def only_hides(self) -> bool:
+        """Whether the mask adds no numbers."""
+        return self.mask is None or self.mask.added is None
+
+    def bound(self, largest: float) -> float:
+        """Return the same, and infinity where the mask adds numbers."""
+        return largest if self.only_hides else np.inf
+
+    def formula(self, scores: str) -> str:
+        """Write it, with what each scheme asks of i and j."""
+        added = self.mask is not None and self.mask.added is not None
+        formula = f"{scores} + mask" if added else scores
+        if not self.hides:
+            return formula
+        asked = [scheme.formula for scheme in self.hides]
+        if len(asked) > 1:
+            asked = [f"({text})" if " or " in text else text for text in asked]
+        conditions = " and ".join(asked)
+        hidden = f"{formula} + {self.named}" if self.adds and not self.for_good else self.named
+        return f"{formula} where {conditions}, else {hidden}"
+
+
+ORDER = ("softcap", "bias", "mask")  # ONNX from 1.22, flash-attention, Gemma-2
+STEPS: Mapping[str, str] = {"softcap": "capped", "bias": "biased", "mask": "masked"}
+
+
+def hides_for_good(stages: tuple[Stage, ...]) -> bool:
+    """Whether what the schemes hide takes no part in the end.
+
+    It does take part behind a finite fill, and where a cap follows the mask.
+    """
+    lasting = True
+    for stage in stages:
+        if isinstance(stage, Masking):
+            lasting = stage.for_good
+        elif isinstance(stage, Softcap):
+            lasting = STEPS["mask"] not in [s.step for s in stages[: stages.index(stage)]]
+    return lasting

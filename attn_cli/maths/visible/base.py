@@ -1,0 +1,92 @@
+"""What every scheme that hides keys is, and how the answers of several are joined.
+
+A scheme answers three questions about positions: `sees`, which of these keys these queries see,
+`reach`, outside which ranges they see none, and `open`, in which ranges each of them sees every
+key. What any scheme hides is hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
+
+import numpy as np
+
+from attn_cli.arrays import Bools
+from attn_cli.maths.place import Place
+from attn_cli.maths.ranges import Range, Ranges, intersection, joined, longest, union
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Lead = tuple[int, ...]  # which batch entry and head
+Codes: TypeAlias = "NDArray[np.uint8]"
+
+# Why a key is hidden. The index is the code in the step `visible`; where several hide a key, the
+# first of them here is named.
+REASONS = ("visible", "causal", "window", "length", "document", "sparse", "user", "top_k", "start")
+# More ranges than this, of documents whose tokens take turns, are joined if few keys are between.
+MANY, GAP = 64, 64
+CODES = {reason: code for code, reason in enumerate(REASONS)}
+
+
+class Scheme(Protocol):
+    """What every scheme that hides keys can be asked."""
+
+    reason: ClassVar[str]  # one of REASONS
+
+    @property
+    def formula(self) -> str:
+        """What it asks of i and j for a key to be seen, for the title of the step."""
+        ...
+
+    def sees(self, at: Place) -> Bools:
+        """Return (len(i) x len(j)), or what broadcasts to it: True where query i sees key j."""
+        ...
+
+    def reach(self, at: Place, n_k: int) -> Ranges:
+        """Return the ranges of keys outside which the queries see none, within (0, n_k).
+
+        There is at least one query; the keys of `at` mean nothing here.
+        """
+        ...
+
+    def open(self, at: Place, n_k: int) -> Ranges:
+        """Return ranges, within (0, n_k), of which each query sees every key.
+
+        There is at least one query. Keys that every query sees may be missing.
+        """
+        ...
+
+
+def all_of(schemes: Iterable[Scheme], at: Place) -> Bools:
+    """Return (len(i) x len(j)) True where every scheme lets query i see key j."""
+    visible = np.ones((len(at.i), len(at.j)), dtype=np.bool_)
+    for scheme in schemes:
+        visible &= scheme.sees(at)
+    return visible
+
+
+def codes(schemes: Iterable[Scheme], at: Place) -> Codes:
+    """Return (len(i) x len(j)): 0 where a key is seen, else the first reason why it is not."""
+    found = np.zeros((len(at.i), len(at.j)), dtype=np.uint8)
+    # The first reason is written last.
+    for scheme in sorted(schemes, key=lambda s: CODES[s.reason], reverse=True):
+        np.copyto(found, CODES[scheme.reason], where=~scheme.sees(at))
+    return found
+
+
+def common_reach(schemes: Iterable[Scheme], at: Place, n_k: int) -> Ranges:
+    """Return ranges of keys outside which no query sees any key: if few, those that all reach."""
+    found = union([(0, n_k)]) if len(at.i) else ()
+    for scheme in schemes if found else ():
+        found = intersection(found, scheme.reach(at, n_k))
+    return joined(found, GAP) if len(found) > MANY else found
+
+
+def open_to_all(schemes: Iterable[Scheme], at: Place, n_k: int) -> Range:
+    """Return the longest range of keys that no scheme hides from any query; (0, 0): none."""
+    found = union([(0, n_k)])
+    for scheme in schemes if len(at.i) else ():
+        found = intersection(found, scheme.open(at, n_k))
+    return longest(found)

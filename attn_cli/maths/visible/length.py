@@ -1,0 +1,40 @@
+"""Lengths: of each batch entry only the first keys are there, the others fill up the array.
+
+seen where j < key_lengths[batch]
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attn_cli.arrays import Bools
+from attn_cli.dataclass import dataclass
+from attn_cli.maths.place import Place
+from attn_cli.maths.ranges import Ranges, union
+
+
+@dataclass(frozen=True)
+class KeyLengths:
+    """Queries of a batch entry see that many keys, 0 .. n_k; one number a batch entry."""
+
+    reason: ClassVar[str] = "length"
+    lengths: tuple[int, ...]
+
+    @property
+    def formula(self) -> str:
+        """The inequality, with the length as a number where there is but one."""
+        same = len(set(self.lengths)) == 1
+        return f"j < {self.lengths[0] if same else 'key_lengths[batch]'}"
+
+    def sees(self, at: Place) -> Bools:
+        """Return (1 x len(j)): where j is below the length."""
+        visible: Bools = at.j[None, :] < self.lengths[at.batch]
+        return visible
+
+    def reach(self, at: Place, n_k: int) -> Ranges:
+        """Return the keys below the length."""
+        return union([(0, min(self.lengths[at.batch], n_k))])
+
+    def open(self, at: Place, n_k: int) -> Ranges:
+        """Return the keys below the length: every query sees all of them."""
+        return self.reach(at, n_k)

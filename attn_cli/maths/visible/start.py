@@ -1,0 +1,42 @@
+"""Left padding: of each batch entry only the keys from a first one on are there.
+
+    seen if j >= key_start[batch]
+
+Positions count from that key: see `maths.standing`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attn_cli.arrays import Bools
+from attn_cli.dataclass import dataclass
+from attn_cli.maths.place import Place
+from attn_cli.maths.ranges import Ranges, union
+
+
+@dataclass(frozen=True)
+class KeyStart:
+    """Queries of a batch entry see no key before that one, 0 .. n_k; one number per batch entry."""
+
+    reason: ClassVar[str] = "start"
+    starts: tuple[int, ...]
+
+    @property
+    def formula(self) -> str:
+        """The inequality, with the start as a number if all batch entries have the same."""
+        same = len(set(self.starts)) == 1
+        return f"j >= {self.starts[0] if same else 'key_start[batch]'}"
+
+    def sees(self, at: Place) -> Bools:
+        """Return (1 x len(j)): where j is not before the start."""
+        visible: Bools = at.j[None, :] >= self.starts[at.batch]
+        return visible
+
+    def reach(self, at: Place, n_k: int) -> Ranges:
+        """Return the keys from the start on."""
+        return union([(self.starts[at.batch], n_k)])
+
+    def open(self, at: Place, n_k: int) -> Ranges:
+        """Return the keys from the start on: every query sees all of them."""
+        return self.reach(at, n_k)

@@ -1,0 +1,48 @@
+"""The user's mask: which keys are seen, and what is added to the scores of those."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from attn_cli.arrays import Array, Bools
+from attn_cli.dataclass import dataclass
+from attn_cli.maths.place import Place, cells
+from attn_cli.maths.ranges import Ranges, union
+
+
+@dataclass(frozen=True)
+class Mask:
+    """The user's mask, broadcast to (batch, heads, n_q, n_k).
+
+    A mask of booleans has no `added`. In a mask of numbers, -inf hides and all else is added.
+    """
+
+    reason: ClassVar[str] = "user"
+    visible: Bools
+    added: Array | None
+    formula: str
+    hides: bool  # whether any key is hidden at all
+
+    def sees(self, at: Place) -> Bools:
+        """Return the part of the mask that belongs to this place."""
+        return cells(self.visible, at)
+
+    def hides_whole(self, at: Place) -> Bools:
+        """Return (len(i)): True for each query from which the mask hides every key there is."""
+        whole: Bools = self.visible[at.batch, at.head]
+        hidden: Bools = np.logical_not(whole[at.i].any(axis=1))
+        return hidden
+
+    def addend(self, at: Place) -> Array | None:
+        """Return what is added to the scores at this place, 0 where a key is hidden."""
+        return None if self.added is None else cells(self.added, at)
+
+    def reach(self, at: Place, n_k: int) -> Ranges:  # noqa: ARG002
+        """Return all keys: what a mask hides is known only by looking."""
+        return union([(0, n_k)])
+
+    def open(self, at: Place, n_k: int) -> Ranges:  # noqa: ARG002
+        """Return no key, for the same reason."""
+        return ()

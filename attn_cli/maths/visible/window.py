@@ -1,0 +1,146 @@
+"""A window: a query sees only the keys near its own position.
+
+    seen if p_i - left <= p_j <= p_i + right, or p_j < prefix,
+         or p_j < sink_tokens and p_j <= p_i + right
+
+p_i and p_j are the positions of query i and key j: see `maths.standing`; both bounds belong to the
+window, and -1 leaves a side unbounded. That is flash-attention's pair (left, right). Elsewhere one
+number W may count the keys that are seen, the query's own among them: left = W - 1 (transformers,
+Mistral, TransformerLens, cuDNN), or those before it: left = W (JAX, ONNX, x-transformers). Beltagy
+et al. 2020 (arXiv 2004.05150); Jiang et al. 2023 (arXiv 2310.06825).
+
+The first `sink_tokens` keys stay visible however far behind a query they are: Xiao et al. 2023
+(arXiv 2309.17453). Only the left bound lets them pass, as in flash-attention's `sink_token_length`:
+a query before them still sees no further than `right`. A prefix passes both bounds. Sink tokens are
+no sink logits, which are a matter of the normaliser.
+
+Models can have heads with different windows: `Windows` has one for each query head.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attn_cli.arrays import Bools
+from attn_cli.dataclass import dataclass
+from attn_cli.maths.place import FAR, Place, near
+from attn_cli.maths.ranges import Ranges, intersection, union
+from attn_cli.maths.standing import TOP_LEFT, Standing
+
+UNBOUNDED = -1
+
+
+@dataclass(frozen=True)
+class Window:
+    """Query i sees the keys of a window around p, and some at the beginning."""
+
+    reason: ClassVar[str] = "window"
+    left: int
+    right: int
+    prefix: int = 0
+    sink_tokens: int = 0
+    standing: Standing = TOP_LEFT  # for the formula
+
+    @property
+    def formula(self) -> str:
+        """The inequalities, with the offset as a number."""
+        key = self.standing.key_text
+        first, last = self.standing.text(-self.left), self.standing.text(self.right)
+        if self.left == UNBOUNDED and self.right == UNBOUNDED:
+            return f"any {key}"
+        if self.left == UNBOUNDED:
+            window = f"{key} <= {last}"
+        elif self.right == UNBOUNDED:
+            window = f"{key} >= {first}"
+        else:
+            window = f"{first} <= {key} <= {last}"
+        if self._has_sinks and self.left != UNBOUNDED:
+            window = f"{key} >= {first} or {key} < {self.sink_tokens}"
+            if self.right != UNBOUNDED:
+                window = f"{key} <= {last} and ({window})"
+        return f"{window} or {key} < {self.prefix}" if self.prefix else window
+
+    @property
+    def _has_sinks(self) -> bool:
+        """Whether there are sink tokens beyond the prefix."""
+        return self.sink_tokens > self.prefix
+
+    def sees(self, at: Place) -> Bools:
+        """Return where p_j is in the window of p_i, or at the beginning."""
+        left, right = (FAR if n == UNBOUNDED else min(n, FAR) for n in (self.left, self.right))
+        p_j = at.p_j
+        visible = near(at.p_i, p_j, left, right)
+        if self._has_sinks:
+            visible |= near(at.p_i, p_j, FAR, right) & (p_j[None, :] < self.sink_tokens)
+        if self.prefix:
+            visible |= p_j[None, :] < self.prefix
+        return visible
+
+    def reach(self, at: Place, n_k: int) -> Ranges:
+        """Return the keys from the first query's window to the last one's, and the beginning."""
+        _, right = self._bounds
+        inside = at.standing.reached(at.batch, at.i, n_k, *self._bounds)
+        no_later: Ranges = ()
+        if self._has_sinks:
+            no_later = at.standing.reached(at.batch, at.i, n_k, None, right)
+        return self._with_beginning(inside, no_later, at, n_k)
+
+    def open(self, at: Place, n_k: int) -> Ranges:
+        """Return the keys from the last query's window to the first one's, and the beginning."""
+        _, right = self._bounds
+        inside = at.standing.shared(at.batch, at.i, n_k, *self._bounds)
+        no_later: Ranges = ()
+        if self._has_sinks:
+            no_later = at.standing.shared(at.batch, at.i, n_k, None, right)
+        return self._with_beginning(inside, no_later, at, n_k)
+
+    @property
+    def _bounds(self) -> tuple[int | None, int | None]:
+        """The bounds left and right, None if there is none."""
+        left, right = (None if n == UNBOUNDED else min(n, FAR) for n in (self.left, self.right))
+        return left, right
+
+    def _with_beginning(self, inside: Ranges, no_later: Ranges, at: Place, n_k: int) -> Ranges:
+        """Return the ranges with the prefix, and with the sink tokens that the right bound sees."""
+        found = list(inside)
+        if self.prefix:
+            found += at.standing.between(at.batch, n_k, high=self.prefix - 1)
+        if self._has_sinks:
+            sinks = at.standing.between(at.batch, n_k, high=self.sink_tokens - 1)
+            found += intersection(sinks, no_later)
+        return union(found) if len(found) > len(inside) else inside
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A window of each query head."""
+
+    reason: ClassVar[str] = "window"
+    of_heads: tuple[Window, ...]
+
+    @property
+    def formula(self) -> str:
+        """The inequalities of the windows, each with the heads that have it."""
+        heads: dict[str, list[int]] = {}
+        for head, window in enumerate(self.of_heads):
+            heads.setdefault(window.formula, []).append(head)
+        if len(heads) == 1:
+            return self.of_heads[0].formula
+        found = []
+        for text, numbers in heads.items():
+            bracketed = f"({text})" if " or " in text else text
+            names = ", ".join(map(str, numbers))
+            found.append(f"{bracketed} in head{'s' * (len(numbers) > 1)} {names}")
+        return " or ".join(found)
+
+    def sees(self, at: Place) -> Bools:
+        """Return where p_j is in the window of the head."""
+        return self.of_heads[at.head].sees(at)
+
+    def reach(self, at: Place, n_k: int) -> Ranges:
+        """Return the keys that the window of the head reaches."""
+        return self.of_heads[at.head].reach(at, n_k)
+
+    def open(self, at: Place, n_k: int) -> Ranges:
+        """Return the keys that the window of the head hides from no query."""
+        return self.of_heads[at.head].open(at, n_k)

@@ -1,0 +1,120 @@
+"""Keys that change nothing in a problem: warnings that name them, and what they need to matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attn_cli.conventions.resolve import Conventions
+from attn_cli.maths.heads import PerHead
+from attn_cli.maths.rules import Rules
+from attn_cli.maths.scores.base import ScoreFunction
+from attn_cli.maths.stages import Masking
+from attn_cli.reading.sources import Sources
+from attn_cli.reading.standing import USERS, goes_by_positions, is_false
+
+# What goes by the place where a query stands.
+STANDS = ("causal", *USERS)
+HIDING_SCORES = ("sparse", "given")
+
+
+def idle_keys(
+    sources: Sources,
+    rules: Rules,
+    function: ScoreFunction,
+    scale: PerHead,
+    *,
+    heads: int | None,
+    grouped: bool,
+) -> list[str]:
+    """Return a warning for each key that nothing in the problem goes by.
+
+    `grouped`: whether query heads read other key heads than that of their own number.
+    """
+    tree = sources.document.tree
+    found = [
+        *_of_place(tree, sources, heads, grouped=grouped),
+        *_of_rules(tree, rules, function),
+        *_of_types(tree, sources.conventions, scale),
+    ]
+    return [f"{key} has no effect: {why}" for key, why in found if _given(tree, key)]
+
+
+def _given(tree: Mapping[str, Any], key: str) -> bool:
+    """Whether a key is there and says more than that nothing is wanted, as `prefix: 0` does."""
+    first, _, inner = key.partition(".")
+    node = tree.get(first)
+    if key in ("prefix", "sink_tokens") and str(node) == "0":
+        return False
+    return inner in node if inner and isinstance(node, Mapping) else first in tree and not inner
+
+
+def _of_place(
+    tree: Mapping[str, Any], sources: Sources, heads: int | None, *, grouped: bool
+) -> list[tuple[str, str]]:
+    """Return idle keys that say where tokens and heads stand, each with the reason."""
+    found = []
+    if not any(goes_by_positions(tree, key) for key in STANDS):
+        needed = "causal, window, alibi, relative_bias or rope"
+        found.append(("offset", f"nothing goes by where queries stand, as {needed} do"))
+    if not _is_asked(tree, "window"):
+        found.append(("sink_tokens", "it lets first keys be seen in spite of a window"))
+        if not _is_asked(tree, "causal"):
+            why = "it lets first keys be seen in spite of causal or window"
+            found.append(("prefix", why))
+    if not sources.given_four_axes():
+        found.append(("axes", "neither query, key nor value has four axes"))
+    if not grouped:
+        same = "there are no heads" if heads is None else "each key head has one query head"
+        found.append(("grouping", f"{same}; kv_heads says how many key heads there are"))
+    return found
+
+
+def _of_rules(
+    tree: Mapping[str, Any], rules: Rules, function: ScoreFunction
+) -> list[tuple[str, str]]:
+    """Return idle keys of what turns scores into weights, each with the reason."""
+    found = []
+    if len(rules.stages) < 2:
+        there = f"only the step {rules.stages[0].step}" if rules.stages else "none of them"
+        found.append(("order", f"it is that of softcap, bias and mask, and {there} is there"))
+    if not (rules.schemes or "mask" in tree or function.name in HIDING_SCORES):
+        found.append(("empty_rows", "no key is hidden, as by causal, window or a mask"))
+    if not any(isinstance(stage, Masking) for stage in rules.stages):
+        found.append(("mask_fill", "no key is hidden, as by causal, window or a mask"))
+    if "sink_tokens" in tree and _has_no_left_bound(rules):
+        found.append(("sink_tokens", "it passes the left bound of a window, which has none here"))
+    if rules.normalizer.name == "argmax":
+        found.append(("temperature", "the largest score stays so, with normalize: argmax"))
+    return found
+
+
+def _has_no_left_bound(rules: Rules) -> bool:
+    """Whether there is a window, and its left side is unbounded."""
+    from attn_cli.maths.visible.window import UNBOUNDED, Window
+
+    windows = [scheme for scheme in rules.schemes if isinstance(scheme, Window)]
+    return bool(windows) and windows[0].left == UNBOUNDED
+
+
+def _of_types(
+    tree: Mapping[str, Any], conventions: Conventions, scale: PerHead
+) -> list[tuple[str, str]]:
+    """Return idle keys of precision, each with the reason."""
+    found = []
+    if scale == 1:
+        found.append(("precision.scale", "the scale is 1"))
+    if tree.get("scale_placement", conventions.get("scale_placement")) == "scores":
+        why = "it is the type of scaled q and k, and scale_placement: scores scales the scores"
+        found.append(("precision.scaled", why))
+    network = tree.get("feed_forward")
+    normed = isinstance(network, Mapping) and "layer_norm" in network
+    if not (normed or "qk_norm" in tree or "layer_norm" in tree):
+        found.append(("precision.norm", "there is neither qk_norm nor layer_norm"))
+    if not _is_asked(tree, "rope"):
+        found.append(("precision.rope", "there is no rope"))
+    return found
+
+
+def _is_asked(tree: Mapping[str, Any], key: str) -> bool:
+    return key in tree and not is_false(tree[key])

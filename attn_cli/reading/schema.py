@@ -1,0 +1,244 @@
+"""Document -> Problem: every key read, every name, type and shape checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attn_cli.conventions.resolve import Conventions
+from attn_cli.errors import AttnError, Path
+from attn_cli.maths.heads import PerHead
+from attn_cli.maths.problem import Problem
+from attn_cli.maths.rules import Rules
+from attn_cli.maths.scores import SCORES
+from attn_cli.maths.scores.base import ScoreFunction
+from attn_cli.maths.stages import Softcap, Stage, hides_for_good
+from attn_cli.reading.after import read_after, read_next_word
+from attn_cli.reading.extent import Extent, read_extent
+from attn_cli.reading.gate import read_gate
+from attn_cli.reading.hiding import read_schemes
+from attn_cli.reading.idle import idle_keys
+from attn_cli.reading.keys import KEYS, TRAIN_KEYS
+from attn_cli.reading.labels import read_labels
+from attn_cli.reading.mask import read_mask
+from attn_cli.reading.normalize import (
+    read_dropout,
+    read_empty_rows,
+    read_normalizer,
+    read_temperature,
+    read_top_k,
+)
+from attn_cli.reading.per_head import read_per_head
+from attn_cli.reading.precision import read_precision
+from attn_cli.reading.projections import Projections, read_projections
+from attn_cli.reading.score import (
+    check_factor,
+    check_pairs,
+    name_of_score,
+    read_parameters,
+    read_placement,
+    reads_q_and_k,
+)
+from attn_cli.reading.sources import Sources
+from attn_cli.reading.stages import read_stages
+from attn_cli.reading.standing import Placed, read_standing
+from attn_cli.reading.treatment import note_of_rope, read_treatment
+from attn_cli.sources.matrices.document import Document
+from attn_cli.sources.matrices.spread import ScoresShape
+from attn_cli.sources.text.mappings import mapping
+from attn_cli.sources.text.scalars import choice, finite, narrowed, word
+
+LAYOUTS = ("rows", "columns")
+
+
+def read_problem(document: Document) -> Problem:
+    """Return the validated problem; raise AttnError, with its place, for the first fault."""
+    try:
+        return _problem(document)
+    except AttnError as error:
+        raise document.located(error) from None
+
+
+def _problem(document: Document) -> Problem:
+    sources = _sources(document)
+    tree, conventions = document.tree, sources.conventions
+    score = tree.get("score", SCORES.default)
+    function = name_of_score(score, ("score",))
+    made = read_projections(sources, needed=reads_q_and_k(score, function))
+    after = read_after(sources, made.query, made.d_context)
+    parameters = _parameters(sources, score, function)
+    scale, scale_given = _scale(sources, function, parameters, made)
+    n_q = made.query.count if made.query else sources.shapes.size("n_q") or 0
+    shape = ScoresShape(
+        made.batch[0] if made.batch else None, made.heads, n_q, made.n_k, sources.columns
+    )
+    past = None if made.past is None else made.past.length
+    extent = read_extent(document, shape.n_q, shape.n_k, shape.batch, past)
+    placed = read_standing(document, extent, conventions)
+    rules, warnings = _rules(sources, shape, extent, placed)
+    treatment = read_treatment(sources, made.query, made.key, extent, made.past)
+    warnings += note_of_rope(tree, rules, treatment)
+    grouped = made.heads is not None and made.key_heads != tuple(range(made.heads))
+    warnings += idle_keys(sources, rules, function, scale, heads=made.heads, grouped=grouped)
+    placement = read_placement(tree, function, parameters, scale, conventions)
+    check_factor(scale, placement, sources.precision)
+    (query_tokens, key_tokens), entries = read_labels(sources, n_q, made)
+    return Problem(
+        query=made.query,
+        key=made.key,
+        value=made.value,
+        n_q=n_q,
+        batch=made.batch,
+        heads=made.heads,
+        kv_heads=made.kv_heads,
+        key_heads=made.key_heads,
+        joined=made.joined,
+        heads_last=made.heads_last,
+        embeddings=sources.X,
+        positions=sources.positions,
+        past=made.past,
+        treatment=treatment,
+        standing=placed.standing,
+        score=function,
+        parameters=parameters,
+        scale=scale,
+        scale_given=scale_given,
+        placement=placement,
+        rules=rules,
+        gate=read_gate(sources, made.query, shape, made.value.depth),
+        after=after,
+        next_word=read_next_word(sources, after, query_tokens),
+        token_labels=key_tokens if sources.X is not None and "query" in tree else query_tokens,
+        query_tokens=query_tokens,
+        key_tokens=key_tokens,
+        tokens_of=entries,
+        cross="memory" in tree or n_q != made.n_k or ("query" in tree and sources.X is not None),
+        layout="columns" if sources.columns else "rows",
+        nonfinite="refuse" if sources.finite else "allow",
+        narrow=() if "dtype" in tree else tuple(sorted(sources.narrow)),
+        conventions={"like": tree.get("like"), **conventions.resolved()},
+        warnings=(*document.notes, *sources.warnings, *warnings, *conventions.notes()),
+    )
+
+
+def _sources(document: Document) -> Sources:
+    """Return the reader of the problem's arrays, with its types and conventions."""
+    tree = _keys(document)
+    like = word(tree["like"], ("like",)) if "like" in tree else None
+    conventions = Conventions.of(like, path=("like",))
+    precision = read_precision(tree, conventions)
+    columns = choice(tree.get("layout", "rows"), ("layout",), LAYOUTS) == "columns"
+    allow = choice(tree.get("nonfinite", "refuse"), ("nonfinite",), ("refuse", "allow")) == "allow"
+    return Sources(document, precision, conventions, columns, not allow)
+
+
+def _rules(
+    sources: Sources, shape: ScoresShape, extent: Extent, placed: Placed
+) -> tuple[Rules, list[str]]:
+    """Return all that turns scores into weights, and what to warn of."""
+    document, tree, conventions = sources.document, sources.document.tree, sources.conventions
+    schemes = read_schemes(sources, shape.heads, extent, placed)
+    mask, warnings = read_mask(document, shape, sources.precision, conventions)
+    stages = read_stages(sources, shape, extent, placed.standing, schemes, mask)
+    if mask is not None and mask.hides:
+        schemes = (*schemes, mask)
+    normalizer, parameters = read_normalizer(sources, shape.heads)
+    for_good = hides_for_good(stages)
+    if schemes and not for_good and any(isinstance(s, Softcap) for s in stages):
+        warnings += _leak(stages)
+    rules = Rules(
+        schemes=schemes,
+        stages=stages,
+        normalizer=normalizer,
+        parameters=parameters,
+        precision=sources.precision,
+        top_k=read_top_k(tree),
+        temperature=read_temperature(sources, shape.heads),
+        empty_rows=read_empty_rows(sources, for_good=for_good),
+        dropout=read_dropout(sources, shape),
+    )
+    return rules, [*warnings, *placed.warnings]
+
+
+def _leak(stages: tuple[Stage, ...]) -> list[str]:
+    """Warn where a cap brings hidden keys back."""
+    steps = [stage.step for stage in stages]
+    if steps.index("capped") < steps.index("masked"):
+        return []
+    return ["softcap comes after the mask: hidden keys are at -softcap then, and get some weight"]
+
+
+def _keys(document: Document) -> Mapping[str, Any]:
+    """Return the tree; raise AttnError where it is none of one problem."""
+    if "pairs" in document.tree:
+        raise AttnError(
+            "this is a dictionary, not a problem",
+            path=("pairs",),
+            at_key=True,
+            help="attn translate --dictionary FILE WORDS translates with it",
+        )
+    if "command" in document.tree and str(document.tree.get("format")).startswith("attn/"):
+        raise AttnError(
+            "this is a result in JSON, not a problem",
+            path=("format",),
+            at_key=True,
+            help="give the problem file that it is of, or a result in NPZ: -o result.npz",
+        )
+    tree = mapping(document.tree, (), KEYS)
+    if "sequences" in tree:
+        raise AttnError(
+            "this problem has several sequences, and one is wanted here",
+            path=("sequences",),
+            at_key=True,
+            help="replace sequences by the tokens of one: --tokens 'not like'",
+        )
+    if not tree:
+        raise AttnError(
+            "there is no problem",
+            help="give a problem file, or --query, --key, --value; "
+            "to try one: attn samples love_coding | attn compute -",
+        )
+    mapping(tree.get("train", {}), ("train",), TRAIN_KEYS)  # for attn train, which reads the rest
+    return tree
+
+
+def _parameters(sources: Sources, score: Any, function: ScoreFunction) -> dict[str, Any]:
+    """Return the parameters of the score; positions in them exist."""
+    parameters = read_parameters(sources, score, ("score",), function)
+    if "pairs" in parameters:
+        path = ("score", "pairs")
+        parameters["pairs"] = check_pairs(parameters["pairs"], path, sources.shapes)
+    return parameters
+
+
+def _scale(
+    sources: Sources, function: ScoreFunction, parameters: Any, made: Projections
+) -> tuple[PerHead, bool]:
+    """Return the scale and whether it was given; check that q.k can be formed where it is."""
+    tree, carrier = sources.document.tree, sources.precision.accumulate.carrier
+    innermost, _ = function.innermost(parameters)
+    query, key = made.query, made.key
+    if innermost.equal_depth and query and key and query.depth != key.depth:
+        raise AttnError(
+            f"{innermost.name} needs d_q = d_k, but queries have d_q = {query.depth} and keys have "
+            f"d_k = {key.depth}",
+            path=_depth_path(tree),
+            help="project both to the same length with weights.query and weights.key, or use "
+            "multiplicative or additive",
+        )
+    if "scale" not in tree:
+        return (innermost.default_scale(key.depth) if key else 1.0), False
+    if isinstance(tree["scale"], str) and tree["scale"] == "none":
+        return 1.0, True
+
+    def read(node: Any, path: Path) -> float:
+        return narrowed(finite(node, path), path, carrier)  # it is multiplied into sums
+
+    return read_per_head(sources, tree["scale"], ("scale",), made.heads, read), True
+
+
+def _depth_path(tree: Any) -> Path:
+    """Return the key that fixes d_k."""
+    if "key" in tree:
+        return ("key",)
+    return ("weights", "key") if "key" in tree.get("weights", {}) else ("weights", "query")

@@ -1,0 +1,199 @@
+"""The score function of a problem, with its parameters read and checked."""
+
+from __future__ import annotations
+
+from math import isfinite, sqrt
+from typing import Any
+from typing import cast as cast_type
+
+import numpy as np
+
+from attn_cli.arrays import AnyArray, Integers
+from attn_cli.conventions.resolve import Conventions
+from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.maths.heads import PerHead
+from attn_cli.maths.parameter import Parameter
+from attn_cli.maths.precision import Precision
+from attn_cli.maths.problem import Placement
+from attn_cli.maths.scores import SCORES
+from attn_cli.maths.scores.base import ScoreFunction
+from attn_cli.reading.sources import Sources
+from attn_cli.sources.matrices.casting import cast
+from attn_cli.sources.matrices.matrix import natural
+from attn_cli.sources.matrices.shapes import Shapes, form
+from attn_cli.sources.text.mappings import refuse_unknown_parameters
+from attn_cli.sources.text.scalars import (
+    choice,
+    integer,
+    is_number,
+    kind_of,
+    narrowed,
+    number,
+    positive,
+    word,
+)
+
+PLACEMENTS = ("scores", "query", "split")
+
+
+def name_of_score(node: Any, path: Path) -> ScoreFunction:
+    """Return the score function that a node names."""
+    if isinstance(node, dict):
+        if "function" not in node:
+            raise AttnError(
+                f"{dotted(path)} names no function",
+                path=path,
+                help=f"write {{function: NAME, ...}}; there are: {', '.join(SCORES.names)}",
+            )
+        return SCORES.get(word(node["function"], (*path, "function")), path=(*path, "function"))
+    if not isinstance(node, str) and not isinstance(node, np.ndarray):
+        raise AttnError(
+            f"{dotted(path)} must be a name or a mapping, not {kind_of(node)}",
+            path=path,
+            help=f"there are: {', '.join(SCORES.names)}",
+        )
+    return SCORES.get(word(node, path), path=path)
+
+
+def reads_q_and_k(node: Any, function: ScoreFunction) -> bool:
+    """Return whether the function, or the one inside it, reads Q and K at all."""
+    if function.selection is not None and isinstance(node, dict) and "inside" in node:
+        return name_of_score(node["inside"], ("score", "inside")).reads_q_and_k
+    return function.reads_q_and_k
+
+
+def read_parameters(
+    sources: Sources, node: Any, path: Path, function: ScoreFunction
+) -> dict[str, Any]:
+    """Return the parameters of a score function, each of the right kind and shape."""
+    given = {k: v for k, v in node.items() if k != "function"} if isinstance(node, dict) else {}
+    known = [p.name for p in function.parameters]
+    refuse_unknown_parameters(function.name, given, known, path)
+    values: dict[str, Any] = {}
+    for parameter in function.parameters:
+        if parameter.name in given:
+            place = (*path, parameter.name)
+            values[parameter.name] = _read(sources, given[parameter.name], place, parameter)
+        elif not parameter.optional:
+            signature = ", ".join(p.signature for p in function.parameters)
+            raise AttnError(
+                f"{dotted((*path, parameter.name))} is missing: {function.name} needs {signature}",
+                path=path,
+                help=f"write {dotted(path)}: {{function: {function.name}, {parameter.name}: ...}}",
+            )
+    return _completed(function, values, path)
+
+
+def _completed(function: ScoreFunction, values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Add the function inside a sparse score, and ask for at least one selection."""
+    if function.selection is None:
+        return values
+    if not set(values) - {"inside"}:
+        selections = [p.name for p in function.parameters if p.name != "inside"]
+        raise AttnError(
+            f"{function.name} selects nothing: it needs one or more of {', '.join(selections)}",
+            path=path,
+            help=f"write {dotted(path)}: {{function: {function.name}, window: 2}}",
+        )
+    values.setdefault("inside", (SCORES.get("dot"), {}))
+    return values
+
+
+def read_placement(
+    tree: Any,
+    function: ScoreFunction,
+    parameters: dict[str, Any],
+    scale: PerHead,
+    conventions: Conventions,
+) -> Placement:
+    """Return where the scale is applied: to the scores, to q, or the root of it to q and k."""
+    innermost, _ = function.innermost(parameters)
+    path: Path = ("scale_placement",)
+    least = min(scale) if isinstance(scale, tuple) else scale
+    if "scale_placement" not in tree:
+        placement = str(conventions.get("scale_placement"))
+        if not innermost.bilinear or (least < 0 and placement == "split"):
+            placement = "scores"
+        return cast_type(Placement, placement)
+    placement = choice(tree["scale_placement"], path, PLACEMENTS)
+    conventions.override("scale_placement", placement)
+    if placement != "scores" and not innermost.bilinear:
+        raise AttnError(
+            f"scale_placement: {placement} scales q, and the score {innermost.name} is no product "
+            "of q with something",
+            path=path,
+            help="leave it out, or use one of "
+            + ", ".join(each.name for each in SCORES if each.bilinear),
+        )
+    if placement == "split" and least < 0:
+        raise AttnError(
+            f"scale_placement: split takes the root of the scale, which is {least:g}",
+            path=path,
+            help="write scale_placement: query",
+        )
+    return cast_type(Placement, placement)
+
+
+def check_factor(scale: PerHead, placement: Placement, precision: Precision) -> None:
+    """Raise AttnError for a scale, or one of a head, that is infinite or 0 once it is rounded."""
+    for each in scale if isinstance(scale, tuple) else (scale,):
+        _check_factor(each, placement, precision)
+
+
+def _check_factor(scale: float, placement: Placement, precision: Precision) -> None:
+    root = placement == "split"
+    exact, factor = sqrt(scale) if root else scale, precision.factor(scale, root=root)
+    if isfinite(factor) and (factor == 0) == (exact == 0):
+        return
+    size, type_ = "large" if abs(exact) > 1 else "small", precision.scale.name
+    raise AttnError(
+        f"{'the root of scale' if root else 'scale'} = {exact:g} is too {size} for {type_}, "
+        "the type of precision.scale",
+        path=("scale",),
+        help=f"write precision: {{scale: {precision.accumulate.name}}}",
+    )
+
+
+def _read(sources: Sources, node: Any, path: Path, parameter: Parameter) -> Any:
+    if parameter.kind == "positive":
+        return narrowed(positive(node, path), path, sources.dtype)
+    if parameter.kind == "integer":
+        return integer(node, path, parameter.minimum)
+    if parameter.kind == "pairs":
+        return natural(sources.document, node, path)
+    if parameter.kind == "score":
+        inside = name_of_score(node, path)
+        if inside.selection is not None:
+            raise AttnError(
+                f"{dotted(path)} cannot be {inside.name} again",
+                path=path,
+                help="the selections of one score are united: write them side by side",
+            )
+        return inside, read_parameters(sources, node, path, inside)
+    if parameter.axes == ("1",) and is_number(node):
+        node = [number(node, path)]
+    return sources.array(node, path, parameter.axes)
+
+
+def check_pairs(pairs: AnyArray, path: Path, shapes: Shapes) -> Integers:
+    """Return pairs (number of pairs, 2) whose positions exist."""
+    table = cast(pairs, path, np.dtype(np.float64), finite=True)
+    if table.ndim != 2 or table.shape[1] != 2:
+        raise AttnError(
+            f"{dotted(path)} has shape {form(table.shape)}, expected (pairs, 2)",
+            path=path,
+            help="write [[query, key], ...], both from 0",
+        )
+    for column, symbol in enumerate(("n_q", "n_k")):
+        size = shapes.size(symbol) or 0
+        bad = (table[:, column] != np.floor(table[:, column])) | (table[:, column] < 0)
+        bad |= table[:, column] >= size
+        if bad.any():
+            at = int(np.flatnonzero(bad)[0])
+            side = ("query", "key")[column]
+            raise AttnError(
+                f"{dotted((*path, at, column))} is {table[at, column]:g}, but there is no such "
+                f"{side}: they are numbered from 0 to {size - 1}",
+                path=(*path, at, column),
+            )
+    return table.astype(np.intp)

@@ -1,0 +1,266 @@
+"""The arrays of a problem, each read once, with their shapes bound: X, M, weights and biases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from attn_cli.arrays import AnyArray, Array, Source
+from attn_cli.conventions.resolve import Conventions
+from attn_cli.dataclass import dataclass, field
+from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.maths.linear import Linear
+from attn_cli.maths.positions import Positions
+from attn_cli.maths.precision import Precision
+from attn_cli.reading.keys import PROJECTED
+from attn_cli.reading.sides import LETTERS
+from attn_cli.sources.matrices.casting import cast, rounded
+from attn_cli.sources.matrices.document import Document
+from attn_cli.sources.matrices.lookup import WordTable, read_word_table
+from attn_cli.sources.matrices.matrix import is_table_file, natural, natural_by_rows
+from attn_cli.sources.matrices.shapes import Shapes, form, row_or_column
+from attn_cli.sources.matrices.token_files import read_entries
+from attn_cli.sources.text.mappings import mapping
+from attn_cli.sources.text.scalars import flag
+from attn_cli.sources.text.tokens import read_tokens
+
+
+@dataclass
+class Sources:
+    """Reads the arrays of a problem, each once, and binds their shapes."""
+
+    document: Document
+    precision: Precision
+    conventions: Conventions
+    columns: bool
+    finite: bool
+    shapes: Shapes = field(default_factory=Shapes)
+
+    def __post_init__(self) -> None:
+        tree = self.document.tree
+        self.memory = mapping(tree.get("memory", {}), ("memory",), ("tokens", "embeddings"))
+        self.weights = mapping(tree.get("weights", {}), ("weights",), PROJECTED)
+        self.biases = mapping(tree.get("biases", {}), ("biases",), PROJECTED)
+        lower = "lower" in tree and flag(tree["lower"], ("lower",))
+        self.memory_tokens: tuple[str, ...] | None = None
+        self.token_entries, self.key_entries = (
+            read_entries(self.document, tree[name], (name,), lower=lower) if name in tree else ()
+            for name in ("tokens", "key_tokens")
+        )
+        if "tokens" in self.memory:
+            path = ("memory", "tokens")
+            self.memory_tokens = read_tokens(self.memory["tokens"], path, lower=lower)
+        self.X: Array | None = None
+        self.M: Array | None = None
+        self.positions: Positions | None = None
+        self._positioned: Array | None = None
+        self.warnings: tuple[str, ...] = ()
+        self._read: dict[Path, AnyArray] = {}
+        self._given: dict[str, Source] = {}
+        self.narrow: set[str] = set()  # types of inputs that are narrower than float64
+
+    @property
+    def tokens(self) -> tuple[str, ...] | None:
+        """The words of queries, or of embeddings, if they are the same in all batch entries."""
+        return self.token_entries[0] if len(self.token_entries) == 1 else None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type in which arrays are read; bfloat16 is rounded to from float64, once."""
+        return self.precision.dtype.read_as
+
+    def rounded(self, array: Array, path: Path) -> Array:
+        """Return an array that was read in the type of the problem."""
+        return rounded(array, path, self.precision.dtype, finite=self.finite)
+
+    def numbers(self, node: Any, path: Path) -> Array:
+        """Return an array of numbers with any axes, in the type of the problem."""
+        array = cast(self.natural(node, path), path, self.dtype, finite=self.finite)
+        return self.rounded(array, path)
+
+    def of_heads(self, node: Any, path: Path, before: tuple[str, ...], heads: int | None) -> Array:
+        """Return an array whose last axis is one number a head, one in all without heads."""
+        if heads is None:
+            self.shapes.fix("heads", 1, "a problem without heads")
+        return self.array(node, path, (*before, "heads"))
+
+    @property
+    def inputs(self) -> Array | None:
+        """What queries are made from, and keys and values where there is no memory: X or X + P."""
+        if self.X is None or self.positions is None:
+            return self.X
+        if self._positioned is None:  # one array for Q, K and V
+            with np.errstate(over="ignore"):  # the step `positioned` says so
+                self._positioned = self.precision.dtype.round(self.X + self.positions.values)
+        return self._positioned
+
+    @property
+    def letter(self) -> str:
+        """What the inputs are called in formulas."""
+        return "X" if self.positions is None else "X'"
+
+    def natural(self, node: Any, path: Path) -> AnyArray:
+        """Return an array as written; a file is read once."""
+        if path not in self._read:
+            self._read[path] = natural(self.document, node, path)
+            self._note_type(self._read[path])
+        return self._read[path]
+
+    def _note_type(self, array: Source) -> None:
+        if array.dtype.kind == "f" and array.dtype.itemsize < 8:
+            self.narrow.add(array.dtype.name)
+
+    def written(self, side: str) -> Source:
+        """Return Q, K or V as written; of a large file, what reads it by rows."""
+        if side not in self._given:
+            node = self.document.tree[side]
+            self._given[side] = natural_by_rows(self.document, node, (side,))
+            self._note_type(self._given[side])
+        return self._given[side]
+
+    def given(self, side: str) -> Source:
+        """Return Q, K or V in the type of the problem; of a large file, what reads it by rows."""
+        path: Path = (side,)
+        written = self.written(side)
+        if isinstance(written, np.ndarray):
+            return self.rounded(cast(written, path, self.dtype, finite=self.finite), path)
+        from attn_cli.sources.matrices.stored import Stored
+
+        assert isinstance(written, Stored)
+        located = self.document.located
+        return written.cast(path, self.precision.dtype, located, finite=self.finite)
+
+    def given_four_axes(self) -> bool:
+        """Whether Q, K or V is given with batch, heads, tokens and features."""
+        tree = self.document.tree
+        return any(side in tree and self.written(side).ndim == 4 for side in LETTERS)
+
+    def array(
+        self, node: Any, path: Path, symbols: tuple[str, ...], help: str | None = None
+    ) -> Array:
+        """Return an array of numbers with these axes, as written."""
+        array = self.numbers(node, path)
+        if len(symbols) == 1 and array.ndim == 2 and 1 in array.shape and is_table_file(node):
+            array = array.ravel()  # one line, or one column, of a table is a vector
+        if array.ndim != len(symbols):
+            raise AttnError(
+                f"{dotted(path)} has shape {form(array.shape)}, expected {form(symbols)}",
+                path=path,
+                help=row_or_column(array.shape[0], "row", "rows")
+                if (array.ndim, len(symbols)) == (1, 2)
+                else f"it needs {len(symbols)} {'axis' if len(symbols) == 1 else 'axes'}",
+            )
+        self.shapes.bind(path, array.shape, symbols, help=help)
+        return array
+
+    def matrix(
+        self, node: Any, path: Path, symbols: tuple[str, str], help: str | None = None
+    ) -> Array:
+        """Return a matrix whose axes change places in layout columns."""
+        if not self.columns:
+            return self.array(node, path, symbols, help)
+        return self.array(node, path, (symbols[1], symbols[0]), help).T
+
+    def read_embeddings(self) -> None:
+        """Read X from embeddings, and M from memory, where something is made from them.
+
+        A look-up table in embeddings serves the tokens of memory too.
+        """
+        tree = self.document.tree
+        node = tree.get("embeddings")
+        keys_given = {"key", "value"} <= tree.keys()
+        words, of_words = self.memory_tokens, ("memory", "tokens")
+        table = None
+        if node is not None:
+            table = self._table(node, ("embeddings",), (*(self.tokens or ()), *(words or ())))
+        if node is not None and (table is None or self._reads_x):
+            symbols = (self.new_keys if "query" in tree else "n_q", "d_model")
+            if table is None:
+                self.X = self.matrix(node, ("embeddings",), symbols)
+            else:
+                self.X = self._looked_up(table, symbols, self.tokens, ("tokens",))
+            if "memory" not in tree and not keys_given:
+                self.shapes.fix(self.new_keys, len(self.X), "embeddings")  # self-attention
+        if "embeddings" in self.memory:
+            place, symbols = ("memory", "embeddings"), (self.new_keys, "d_memory")
+            own = self._table(self.memory["embeddings"], place, words or ())
+            if own is None:
+                self.M = self.matrix(self.memory["embeddings"], place, symbols)
+            else:
+                self.M = self._looked_up(own, symbols, words, of_words)
+        elif table is not None and words is not None and not keys_given:
+            self.M = self._looked_up(table, (self.new_keys, "d_model"), words, of_words)
+
+    def _table(self, node: Any, path: Path, wanted: tuple[str, ...]) -> WordTable | None:
+        """Return a table of words, None where the node is a matrix; keep its warnings."""
+        table = read_word_table(self.document, node, path, wanted, self.dtype, finite=self.finite)
+        self.warnings += table.warnings if table else ()
+        return table
+
+    @property
+    def new_keys(self) -> str:
+        """The symbol for how many keys are given or made: n_k counts those of the past too."""
+        return "n_new" if "past" in self.document.tree else "n_k"
+
+    @property
+    def _reads_x(self) -> bool:
+        """Whether rows of embeddings become queries, or keys and values."""
+        tree = self.document.tree
+        return "query" not in tree or ("memory" not in tree and not {"key", "value"} <= tree.keys())
+
+    def _looked_up(
+        self,
+        table: WordTable,
+        symbols: tuple[str, str],
+        words: tuple[str, ...] | None,
+        words_path: Path,
+    ) -> Array:
+        rows = self.rounded(table.rows(words, words_path), table.path)
+        self.shapes.bind(table.path, rows.shape, symbols)
+        return rows
+
+    def linear(self, side: str, d_in: str, d_out: str) -> Linear:
+        """Return the weight and bias of a projection; where there is no weight, d_out is d_in."""
+        weight = bias = None
+        if side in self.weights:
+            weight = self.weight(side, d_in, d_out)
+        else:
+            size = self.shapes.size(d_in)
+            if size is not None:
+                self.shapes.fix(d_out, size, self.shapes.owner(d_in))
+        if side in self.biases:
+            bias = self.array(self.biases[side], ("biases", side), (d_out,))
+        return Linear(weight, bias)
+
+    def weight(self, side: str, d_in: str, d_out: str) -> Array:
+        """Return the weight of a projection, (d_in x d_out)."""
+        whose = {"d_v": "value", "heads d_v": "concat", "d_memory": "memory"}
+        row = "column" if self.columns else "row"
+        return self.matrix(
+            self.weights[side],
+            ("weights", side),
+            (d_in, d_out),
+            f"weights.{side} needs one {row} per {whose.get(d_in, 'embedding')} dimension; "
+            "if it is stored transposed, write {file: ..., transpose: true}",
+        )
+
+    def refuse_unused(self) -> None:
+        """Raise AttnError for embeddings that nothing is made from."""
+        tree = self.document.tree
+        if "embeddings" in self.memory and {"key", "value"} <= tree.keys():
+            raise AttnError(
+                "memory.embeddings are not used: key and value are given as they are",
+                path=("memory", "embeddings"),
+                at_key=True,
+                help="leave out memory.embeddings, or key and value",
+            )
+        from_table = self.X is None and self.M is not None and "embeddings" not in self.memory
+        if "embeddings" in tree and not self._reads_x and not from_table:
+            given = "query and memory" if "memory" in tree else "query, key and value"
+            raise AttnError(
+                f"embeddings are not used: {given} are given",
+                path=("embeddings",),
+                at_key=True,
+                help="leave out embeddings, or what is given instead of them",
+            )

@@ -1,0 +1,79 @@
+"""What is done to q and k before they meet: QK norm and rope, read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attn_cli.errors import AttnError, Path
+from attn_cli.maths.norm import DEFAULT_EPS, FUNCTIONS, HeadNorm
+from attn_cli.maths.problem import Past, Projection, Treatment
+from attn_cli.maths.rules import Rules
+from attn_cli.reading.extent import Extent
+from attn_cli.reading.sources import Sources
+from attn_cli.sources.text.mappings import mapping
+from attn_cli.sources.text.scalars import choice, positive
+
+NORM_KEYS = ("function", "eps", "query_gain", "key_gain")
+
+
+def read_treatment(
+    sources: Sources,
+    query: Projection | None,
+    key: Projection | None,
+    extent: Extent,
+    past: Past | None,
+) -> Treatment:
+    """Return the norms and the rotation that the problem asks for."""
+    tree = sources.document.tree
+    asked = [name for name in ("qk_norm", "rope") if name in tree]
+    if asked and (query is None or key is None):
+        raise AttnError(
+            f"{asked[0]} changes queries and keys, and this score function reads neither",
+            path=(asked[0],),
+            at_key=True,
+            help=f"leave out {asked[0]}, or choose another score function",
+        )
+    query_norm, key_norm = _norms(sources, tree.get("qk_norm"))
+    rope, positions = None, None
+    if query is not None and key is not None and "rope" in tree:
+        from attn_cli.reading.rope import read_rope
+
+        rope, positions = read_rope(
+            sources,
+            min(query.depth, key.depth),
+            extent,
+            rotated=past is not None and past.rotated,
+        )
+    return Treatment(query_norm, key_norm, rope, positions)
+
+
+def note_of_rope(tree: Mapping[str, Any], rules: Rules, treatment: Treatment) -> list[str]:
+    """Note that rope takes the number of a token for its position, whatever a mask hides."""
+    masked = any(scheme.reason == "user" for scheme in rules.schemes)
+    said = treatment.positions is not None or {"key_start", "documents"} & set(tree)
+    if not masked or treatment.rope is None or said:
+        return []
+    return [
+        "rope turns each token by its number, whatever the mask hides: if tokens have other "
+        "positions (left padding, packed sequences, trees), write key_start, documents or "
+        "rope.positions"
+    ]
+
+
+def _norms(sources: Sources, node: Any) -> tuple[HeadNorm | None, HeadNorm | None]:
+    """Return the norms of q and of k, which are the same but for their gains."""
+    path: Path = ("qk_norm",)
+    if node is None:
+        return None, None
+    keys = mapping(node, path, NORM_KEYS) if isinstance(node, dict) else {"function": node}
+    if "function" not in keys:
+        raise AttnError("qk_norm names no function", path=path, help="write {function: rms}")
+    place = (*path, "function") if isinstance(node, dict) else path
+    name = choice(keys["function"], place, tuple(FUNCTIONS))
+    eps = positive(keys["eps"], (*path, "eps")) if "eps" in keys else DEFAULT_EPS[name]
+    gains = [
+        sources.array(keys[gain], (*path, gain), (d,)) if gain in keys else None
+        for gain, d in (("query_gain", "d_q"), ("key_gain", "d_k"))
+    ]
+    return HeadNorm(name, eps, gains[0]), HeadNorm(name, eps, gains[1])

@@ -1,0 +1,1 @@
+"""Bytes -> nodes and arrays: YAML, NPY, NPZ, tables, word vectors. It knows no attention."""

@@ -1,0 +1,53 @@
+"""Arrays as they are written -> arrays of the arithmetic's type; what it cannot hold is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from attn_cli.arrays import AnyArray, Array
+from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.maths.precision import FloatType
+from attn_cli.sources.matrices.shapes import form
+
+
+def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> Array:
+    """Return the array in the arithmetic's type; raise AttnError for what has no number in it."""
+    if array.size == 0:
+        raise AttnError(f"{dotted(path)} is empty: its shape is {form(array.shape)}", path=path)
+    if array.dtype.kind == "b":
+        raise AttnError(
+            f"{dotted(path)} holds booleans, not numbers", path=path, help="write 1 and 0"
+        )
+    # A signalling NaN is invalid to a cast; like any other it is refused below, or allowed.
+    with np.errstate(over="ignore", invalid="ignore"):
+        result: Array = np.asarray(array, dtype=dtype, order="C")
+    if finite and not np.isfinite(result).all():
+        at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
+        raise unfit((*path, *at), array[at], str(dtype))
+    return result
+
+
+def rounded(array: Array, path: Path, type_: FloatType, *, finite: bool) -> Array:
+    """Return an array that was read as `type_` is read, rounded to it; raise as `cast` does."""
+    result = type_.round(array)
+    if finite and result is not array and not np.isfinite(result).all():
+        at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
+        raise unfit((*path, *at), array[at], type_.name)
+    return result
+
+
+def unfit(place: Path, value: Any, type_: str) -> AttnError:
+    """Return the error for a value that is no finite number, or is none in a type."""
+    if np.isfinite(value):
+        return AttnError(
+            f"{dotted(place)} = {value:g} is too large for {type_}",
+            path=place,
+            help="compute in a wider type: dtype float64",
+        )
+    return AttnError(
+        f"{dotted(place)} is {'NaN' if np.isnan(value) else 'infinite'}",
+        path=place,
+        help="mend the input, or let such numbers pass with nonfinite: allow",
+    )

@@ -1,0 +1,292 @@
+"""What the user wrote, as one tree: the problem file, and the options that replace parts of it.
+
+Remembers where each part stood, so that whoever finds a fault need only name its key path.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attn_cli.arrays import AnyArray
+from attn_cli.dataclass import dataclass, field, replace
+from attn_cli.errors import AttnError, Path, Where, dotted, printable
+from attn_cli.maths.axes import AXES
+from attn_cli.sources.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive
+from attn_cli.sources.matrices.files import Inputs, name_of
+from attn_cli.sources.matrices.foreign import foreign
+from attn_cli.sources.matrices.tables import decode
+from attn_cli.sources.text.broken import LINE_ENDS
+from attn_cli.sources.text.depth import MAX_DEPTH, too_deep
+from attn_cli.sources.text.events import Node, find, parse_kindly
+from attn_cli.sources.text.meant import SYNONYMS
+from attn_cli.sources.text.scalars import kind_of
+
+if TYPE_CHECKING:
+    from attn_cli.sources.matrices.vectors import Vectors
+
+SMALL = 4096  # bytes of a member that is read at once: it may be a number or a word
+
+
+@dataclass(frozen=True)
+class Member:
+    """An array in an archive that has not been read yet."""
+
+    archive: Archive
+    name: str
+
+    def read(self, path: Path) -> AnyArray:
+        """Return the array."""
+        return self.archive.read(self.name, path)
+
+
+@dataclass
+class Document:
+    """The tree of a problem, and where each part of it comes from."""
+
+    tree: dict[str, Node]
+    name: str | None = None  # of the file, as messages show it
+    text: str | None = None  # of the file, where it is text
+    folder: str = ""  # that paths in the file are relative to
+    inputs: Inputs = field(default_factory=Inputs)
+    options: dict[Path, str] = field(default_factory=dict)  # path -> the option that wrote it
+    words: frozenset[str] = frozenset()  # looked up at the same reading of a file of vectors
+    vectors: dict[str, Vectors] = field(default_factory=dict)  # file -> what was read of it
+    moved: dict[Path, Path] = field(default_factory=dict)  # path -> where it stands as written
+    notes: list[str] = field(default_factory=list)  # what there is to say of the text
+    written: str | None = None  # the text of the file, if `text` has commas put into it
+    marked: bool = False  # whether a byte order mark stands before the text
+
+    def where(self, path: Path, *, at_key: bool = False) -> Where | None:
+        """Return the place of a node, or of the nearest above it."""
+        for length in range(1, len(path) + 1):
+            if path[:length] in self.moved:
+                return replace(self, moved={}).where(
+                    (*self.moved[path[:length]], *path[length:]), at_key=at_key
+                )
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.options:
+                return Where(self.options[path[:length]])
+        below = [o for p, o in self.options.items() if path and p[: len(path)] == path]
+        if below:  # what is wrong with the whole came with the part that an option wrote
+            return Where(below[-1])
+        place = find(self.text, path, at_key=at_key) if self.text and path else None
+        if place is not None:
+            return self._as_written(replace(place, file=self.name))
+        return None if self.name is None else Where(self.name)
+
+    def _as_written(self, place: Where) -> Where:
+        """Return a place with its line as the file has it."""
+        if self.written is None or self.written == self.text or place.line is None:
+            return place
+        lines = LINE_ENDS.split(self.written)
+        return replace(place, text=lines[place.line - 1])
+
+    def located(self, error: AttnError) -> AttnError:
+        """Return the error with its place, where it does not have one yet."""
+        if error.where is None:
+            error.where = self.where(error.path, at_key=error.at_key)
+        return error
+
+    def folder_of(self, path: Path) -> str:
+        """Return the folder that a path written at a node is relative to."""
+        written_as_option = any(path[:n] in self.options for n in range(1, len(path) + 1))
+        return "" if written_as_option else self.folder
+
+    def beside(self, file: str, path: Path) -> str:
+        """Return a file that a node names, as it is found from the folder we are in."""
+        return os.path.join(self.folder_of(path), file)
+
+    def replace(self, path: tuple[str, ...], node: Node, option: str) -> None:
+        """Put a node where an option says; a score that is a name becomes a mapping for it."""
+        place = self.tree
+        for depth, key in enumerate(path[:-1]):
+            inner = place.setdefault(key, {})
+            if isinstance(inner, str) and path[: depth + 1] == ("score",):
+                inner = place[key] = {"function": inner}
+            if not isinstance(inner, dict):
+                raise AttnError(
+                    f"{dotted(path[: depth + 1])} is no mapping, so {dotted(path)} cannot be set",
+                    where=Where(option),
+                )
+            place = inner
+        place[path[-1]] = node
+        self.moved.pop(path[:1], None)
+        for written in [p for p in self.options if p[: len(path)] == path]:
+            del self.options[written]
+        self.options[path] = option
+
+    def remove(self, path: tuple[str, ...]) -> None:
+        """Take a node away, if it is there."""
+        place: Node = self.tree
+        for key in path[:-1]:
+            place = place.get(key)
+            if not isinstance(place, dict):
+                return
+        place.pop(path[-1], None)
+        for written in [p for p in self.options if p[: len(path)] == path]:
+            del self.options[written]
+
+
+def read_document(file: str | None, inputs: Inputs) -> Document:
+    """Return the document of a problem file: YAML, JSON, or an NPZ whose members are its keys."""
+    if file is None:
+        return Document({}, inputs=inputs)
+    name = name_of(file)
+    stream = inputs.open(file, "the problem")
+    head = stream.read(16)
+    stream.seek(0)
+    if head.startswith(ZIP_MAGIC):
+        archive = Archive(inputs.reopener(stream, file, "the problem"), name, ())
+        folder = "" if file == "-" else os.path.dirname(file)
+        document = Document({}, name, folder=folder, inputs=inputs)
+        try:
+            document.tree = _tree(archive)
+        except AttnError as error:
+            raise document.located(error) from None
+        return document
+    with stream:
+        if (known := foreign(head)) is not None:
+            raise AttnError(f"{name} is {known.what}", where=Where(name), help=known.help)
+        if head.startswith(NPY_MAGIC):
+            raise AttnError(
+                f"{name} is one matrix, not a problem",
+                where=Where(name),
+                help=f"say which: --query {name} --key k.npy --value v.npy",
+            )
+        data = stream.read()
+        text = decode(data, name)
+    tree, read_as, notes = parse_kindly(text, name)
+    folder = "" if file == "-" else os.path.dirname(file)
+    document = Document({}, name, read_as, folder, inputs, notes=list(notes))
+    document.written, document.marked = text, data.startswith(codecs.BOM_UTF8)
+    if not isinstance(tree, dict):
+        raise AttnError(
+            f"{name} is {kind_of(tree)}, not a mapping of keys",
+            where=find_top(document),
+            help="expected a mapping of keys, such as 'embeddings: [[1, 0], [0, 1]]'",
+        )
+    document.tree = tree
+    try:
+        _rename_synonyms(document)
+    except AttnError as error:
+        raise document.located(error) from None
+    return document
+
+
+def _rename_synonyms(document: Document) -> None:
+    """Put q, k and v in the place of query, key and value; raise AttnError if both are there."""
+    tree = document.tree
+    if "pairs" in tree or not any(short in tree for short in SYNONYMS):
+        return
+    for short, long in SYNONYMS.items():
+        if short in tree and long in tree:
+            raise AttnError(
+                f"there are both '{short}' and '{long}'",
+                path=(short,),
+                at_key=True,
+                help="they are two names of one matrix: keep one",
+            )
+        if short in tree:
+            document.moved[(long,)] = (short,)
+    document.tree = {SYNONYMS.get(key, key): node for key, node in tree.items()}
+
+
+def find_top(document: Document) -> Where:
+    """Return the place of the document's first node."""
+    place = find(document.text or "", ())
+    return Where(document.name) if place is None else replace(place, file=document.name)
+
+
+def from_mapping(problem: Mapping[str, Any]) -> Document:
+    """Return the document of a problem written in Python: the same keys, arrays and numbers.
+
+    Raises AttnError for an array that NumPy cannot take over, and for two names of one matrix.
+    """
+    tree = problem.items()
+    document = Document({key: _plain(node, (str(key),)) for key, node in tree if node is not None})
+    _rename_synonyms(document)
+    return document
+
+
+def _plain(node: Any, path: Path) -> Node:
+    """Return any mapping as a dict, with all that is in it; arrays as NumPy's, of no axis as one.
+
+    An array of words becomes a list, and one without axes the number, the flag or the word in it.
+    """
+    if isinstance(node, Mapping):
+        if len(path) >= MAX_DEPTH:
+            raise too_deep(path)
+        return {key: _plain(value, (*path, str(key))) for key, value in node.items()}
+    if not hasattr(node, "__array__") or isinstance(node, type):
+        return node
+    try:
+        array = np.asarray(node)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise AttnError(
+            f"{dotted(path)} cannot become a NumPy array: {printable(str(error))}",
+            path=path,
+            help="convert it first, for example with .detach().float().numpy()",
+        ) from None
+    return array.tolist() if array.ndim == 0 or array.dtype.kind == "U" else array
+
+
+def _tree(archive: Archive) -> dict[str, Node]:
+    """Return the tree of an NPZ: a dot in a name goes one level down, q, k, v are Q, K, V.
+
+    In an archive that we wrote, the steps that follow from Q, K and V are left aside.
+    """
+    names = set(archive.names)
+    given = {long for short, long in SYNONYMS.items() if short in names or long in names}
+    tree: dict[str, Node] = {}
+    if given == {"value"} and "scores" in names:  # of a problem whose scores were given
+        tree["score"] = {"function": "given", "scores": Member(archive, "scores")}
+    results = given == set(SYNONYMS.values()) or "score" in tree
+    for name in archive.names:
+        # Steps that an NPZ of ours holds and that are results, not inputs.
+        if results and name in AXES and name not in SYNONYMS and not _without_axes(archive, name):
+            continue
+        if name in SYNONYMS and SYNONYMS[name] in names:
+            raise AttnError(
+                f"{archive.name} has both '{name}' and '{SYNONYMS[name]}'",
+                where=Where(archive.name),
+                help="they are two names of one matrix: keep one",
+            )
+        place = tree
+        *parents, last = SYNONYMS.get(name, name).split(".")
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise AttnError(
+                    f"{archive.name} has both '{parent}' and '{printable(name)}'",
+                    where=Where(archive.name),
+                )
+        place[last] = _member(archive, name)
+    return tree
+
+
+def _without_axes(archive: Archive, name: str) -> bool:
+    """Whether a member is one value, as no step is: `layer_norm: true` is a key, not a result."""
+    return archive.size(name) <= SMALL and archive.read(name, (name,)).ndim == 0
+
+
+def _member(archive: Archive, name: str) -> Node:
+    """Return what a member stands for: a number, a word, a list of words, or a matrix for later."""
+    if archive.size(name) > SMALL and not name.endswith("tokens"):
+        return Member(archive, name)
+    array = archive.read(name, (name,))
+    if array.dtype.kind == "U":
+        _refuse_no_text(array, f"{archive.name}#{printable(name)}", (name,))
+    return array.tolist() if array.ndim == 0 or array.dtype.kind == "U" else array
+
+
+def _refuse_no_text(words: AnyArray, shown: str, path: Path) -> None:
+    """Raise AttnError for characters beyond Unicode, which NumPy may let pass."""
+    native = words.astype(words.dtype.newbyteorder("="))
+    if (np.frombuffer(native.tobytes(), np.uint32) > sys.maxunicode).any():
+        raise AttnError(f"{shown} is no text", path=path)

@@ -1,0 +1,267 @@
+"""Files and standard input, opened for reading; standard input is given out once."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple
+
+from attn_cli import samples
+from attn_cli.errors import AttnError, Path, nearest, printable
+from attn_cli.sources.matrices.foreign import folder_of_a_model
+
+Progress = Callable[[int, int], None]  # bytes read so far, bytes of the whole file
+
+
+CHUNK = 1 << 20  # bytes that are read at once from a pipe or a device
+
+
+class Target(NamedTuple):
+    """The regular file that an output will replace."""
+
+    name: str
+    device: int
+    number: int
+
+    @classmethod
+    def of(cls, output: str | None) -> Target | None:
+        """Return that of `-o`; None if nothing is replaced: standard output, new files, devices."""
+        if output is None or output == "-":
+            return None
+        try:
+            found = os.stat(output)
+        except (OSError, ValueError):
+            return None
+        return cls(output, found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+    def refuse(self, found: os.stat_result, name: str, path: Path) -> None:
+        """Raise AttnError for an input that is this file, under whatever name."""
+        if (found.st_dev, found.st_ino) == (self.device, self.number):
+            raise AttnError(
+                f"-o {printable(self.name)} would replace a file that is read: "
+                f"{printable(name_of(name))}",
+                path=path,
+                help="write to another file, or add --force if it is to be replaced",
+            )
+
+
+class Inputs:
+    """Opens what a problem names. `-` is standard input, which only one of them can have.
+
+    `limit` is how many bytes may come from what is not a regular file, by default half of the
+    machine's memory; a file that is the `target` of the output is refused.
+    """
+
+    def __init__(
+        self,
+        progress: Progress | None = None,
+        *,
+        limit: int | None = None,
+        target: Target | None = None,
+    ) -> None:
+        self._stdin_for: str | None = None
+        self.progress = progress  # told how much of a large file has been read
+        self._limit = limit
+        self._target = target
+
+    def open(self, name: str, wanted_for: str, path: Path = ()) -> BinaryIO:
+        """Return a seekable stream; raise AttnError where the file cannot be read."""
+        if name == "-":
+            return self._stdin(wanted_for)
+        try:
+            stream = open(name, "rb")  # noqa: SIM115  (the caller closes it)
+            if self._is_regular(stream, name, path):
+                return stream
+            with stream:
+                return self._up_to_limit(stream, name, path)
+        except (OSError, ValueError) as error:
+            raise _cannot_read(name, error, path) from None
+
+    def open_again(self, name: str, path: Path = ()) -> io.BufferedReader:
+        """Return a stream of a regular file, which later calls can give once more.
+
+        Raise AttnError for standard input and for pipes: what was read from them is gone.
+        """
+        if name == "-" or _runs_dry(name):
+            raise AttnError(
+                f"{printable(name_of(name))} cannot be read twice, and that may be needed here",
+                path=path,
+                help="put it into a file, and name the file",
+            )
+        try:
+            stream = open(name, "rb")  # noqa: SIM115  (the caller closes it)
+        except (OSError, ValueError) as error:
+            raise _cannot_read(name, error, path) from None
+        self._is_regular(stream, name, path)
+        return stream
+
+    def reopener(
+        self, stream: BinaryIO, name: str, wanted_for: str, path: Path = ()
+    ) -> Callable[[], BinaryIO]:
+        """Close a stream that `open` gave, and return what opens it anew, standard input too."""
+        if isinstance(stream, io.BytesIO):
+            data = stream.getvalue()
+            return lambda: io.BytesIO(data)
+        stream.close()
+        return lambda: self.open(name, wanted_for, path)
+
+    def _stdin(self, wanted_for: str) -> BinaryIO:
+        if self._stdin_for is not None:
+            raise twice_from_stdin(self._stdin_for, wanted_for)
+        self._stdin_for = wanted_for
+        try:
+            stream = sys.stdin.buffer
+            if self._is_regular(stream, "-", ()):
+                return io.BytesIO(stream.read())
+            return self._up_to_limit(stream, "-", ())
+        except (AttributeError, OSError):  # it was closed, or opened for writing
+            raise AttnError(
+                f"standard input cannot be read, and {wanted_for} is to come from it",
+                help="pipe or redirect something into it, or name a file",
+            ) from None
+
+    def _is_regular(self, stream: BinaryIO, name: str, path: Path) -> bool:
+        """Return whether a stream is of a regular file; refuse the one that will be replaced."""
+        try:
+            found = os.fstat(stream.fileno())
+        except io.UnsupportedOperation:  # a stream of Python's own
+            return False
+        if self._target is not None:
+            try:
+                self._target.refuse(found, name, path)
+            except AttnError:
+                if name != "-":
+                    stream.close()
+                raise
+        return stat.S_ISREG(found.st_mode)
+
+    def _up_to_limit(self, stream: BinaryIO, name: str, path: Path) -> io.BytesIO:
+        """Return all that comes from a pipe or a device; raise AttnError if that has no end."""
+        from attn_cli.memory import half_of_the_machine, in_units
+
+        limit = half_of_the_machine() if self._limit is None else self._limit
+        found = io.BytesIO()
+        while chunk := stream.read(CHUNK):
+            found.write(chunk)
+            if found.tell() > limit:
+                raise AttnError(
+                    f"{printable(name_of(name))} has more than {in_units(limit)}, and is no file "
+                    "whose size is known",
+                    path=path,
+                    help="put it into a file, or allow more memory: --memory SIZE, or ATTN_MEMORY "
+                    "in the environment",
+                )
+        found.seek(0)
+        return found
+
+
+class Stamp(NamedTuple):
+    """What tells that a file was written to: its bytes, and when they last changed."""
+
+    size: int
+    modified: int  # nanoseconds
+
+    @classmethod
+    def of(cls, descriptor: int) -> Stamp:
+        """Return that of an open file."""
+        found = os.fstat(descriptor)
+        return cls(found.st_size, found.st_mtime_ns)
+
+
+@contextmanager
+def unchanged(
+    stream: BinaryIO, name: str, path: Path, before: Stamp | None = None
+) -> Iterator[Stamp | None]:
+    """Raise AttnError where a file is another at the end than it was at first, or `before`.
+
+    Nothing is told of a stream that is no file: what came through a pipe cannot change.
+    """
+    if not isinstance(stream, io.BufferedReader):
+        yield None
+        return
+    first = before or Stamp.of(stream.fileno())
+    refuse_changed(stream.fileno(), first, name, path)
+    yield first
+    refuse_changed(stream.fileno(), first, name, path)
+
+
+def refuse_changed(descriptor: int, before: Stamp, name: str, path: Path) -> None:
+    """Raise AttnError where an open file is not what it was before."""
+    now = Stamp.of(descriptor)
+    if now == before:
+        return
+    what = f"had {before.size} bytes and now has {now.size}"
+    if now.size == before.size:
+        what = "was written to"
+    raise AttnError(
+        f"{name} changed while it was read: it {what}",
+        path=path,
+        help="wait until its writer has finished, or read a copy",
+    )
+
+
+def twice_from_stdin(first: str, second: str) -> AttnError:
+    """Return the error for two that would read standard input."""
+    return AttnError(
+        f"both {first} and {second} would be read from standard input",
+        help="standard input can be read once: put one of the two into a file",
+    )
+
+
+def name_of(file: str) -> str:
+    """Return a file name as messages show it."""
+    return "standard input" if file == "-" else file
+
+
+def _runs_dry(name: str) -> bool:
+    """Return whether a name stands for a pipe, a socket or a device."""
+    try:
+        mode = os.stat(name).st_mode
+    except (OSError, ValueError):
+        return False  # opening it says why
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _cannot_read(name: str, error: Exception, path: Path) -> AttnError:
+    shown = printable(name) or "''"
+    if isinstance(error, FileNotFoundError):
+        return AttnError(f"{shown}: there is no such file", path=path, help=_instead(name))
+    if isinstance(error, IsADirectoryError):
+        if folder_of_a_model(name):
+            return AttnError(
+                f"{shown} is the folder of a model",
+                path=path,
+                help="attn reads arrays: run the model, write its Q, K and V with "
+                "numpy.savez('q.npz', query=..., key=..., value=...), and name that file",
+            )
+        return AttnError(f"{shown} is a folder", path=path, help="name a file in it")
+    if isinstance(error, PermissionError):
+        advice = "you may not read it: check its permissions"
+        return AttnError(f"{shown} cannot be opened", path=path, help=advice)
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return AttnError(f"{shown} cannot be read: {reason}", path=path)
+
+
+def _instead(name: str) -> str:
+    """Return what to do about a file that is not there."""
+    stem = os.path.splitext(os.path.basename(name))[0]
+    if stem in samples.names():
+        return f"it is a sample that is shipped: attn samples {stem} | attn compute -"
+    if name.startswith("[") or name.endswith("]"):
+        return "put a list in quotes, which keep it together: --query '[[1, 0]]'"
+    near = _neighbour(name)
+    return f"did you mean '{near}'?" if near else "check the name and the folder"
+
+
+def _neighbour(name: str) -> str | None:
+    """Return the file of the same folder that is spelt most like this one."""
+    folder, base = os.path.split(name)
+    try:
+        found = nearest(base, os.listdir(folder or "."), cutoff=0.75)
+    except (OSError, ValueError):
+        return None
+    return None if found is None else printable(os.path.join(folder, found))

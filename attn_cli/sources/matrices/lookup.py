@@ -1,0 +1,169 @@
+"""A look-up table word -> vector: written out, or a file of which a part is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from attn_cli.arrays import Array
+from attn_cli.dataclass import dataclass
+from attn_cli.errors import AttnError, Path, dotted, printable
+from attn_cli.record import Labels
+from attn_cli.sources.matrices.casting import cast
+from attn_cli.sources.matrices.document import Document
+from attn_cli.sources.matrices.matrix import natural
+from attn_cli.sources.matrices.shapes import form
+from attn_cli.sources.text.mappings import mapping
+from attn_cli.sources.text.scalars import flag, word
+from attn_cli.sources.text.tokens import known_words
+from attn_cli.sources.text.words import nfc
+
+_NAME = re.compile(r".+\.(vec|txt|glove)(\.gz)?", re.IGNORECASE | re.DOTALL)
+FILE_KEYS = ("file", "words", "strict")
+
+
+@dataclass(frozen=True)
+class WordTable:
+    """Word -> vector, all of one length; of a file only the words that are wanted."""
+
+    path: Path
+    vectors: dict[str, Array]
+    advice: Callable[[str], str]  # what to say of a word that has no vector
+    warnings: tuple[str, ...] = ()
+
+    def __contains__(self, word: str) -> bool:
+        return nfc(word) in self.vectors
+
+    def __getitem__(self, word: str) -> Array:
+        return self.vectors[nfc(word)]
+
+    def rows(self, words: Labels | None, words_path: Path) -> Array:
+        """Return one row a word, (n, d); raise AttnError for a word without a vector."""
+        if words is None:
+            raise AttnError(
+                f"{dotted(self.path)} is a table of words, but {dotted(words_path)} names none to "
+                "look up",
+                path=self.path,
+                help=f"add {dotted(words_path)}: [...], or write the rows as a list",
+            )
+        for at, token in enumerate(words):
+            if token not in self:
+                raise AttnError(
+                    f"'{printable(token)}' has no vector in {dotted(self.path)}",
+                    path=(*words_path, at),
+                    help=self.advice(token),
+                )
+        return np.stack([self[token] for token in words])
+
+
+def read_word_table(
+    document: Document,
+    node: Any,
+    path: Path,
+    wanted: Iterable[str],
+    dtype: np.dtype[Any],
+    *,
+    finite: bool,
+) -> WordTable | None:
+    """Return the table that embeddings are, None where they are a matrix.
+
+    Of a file of vectors only the `wanted` words are read. Raises AttnError where a vector is none,
+    or of another length than the first.
+    """
+    if _names_vectors(node):
+        return _of_file(document, node, path, wanted, dtype)
+    if isinstance(node, dict) and not isinstance(node.get("file"), str):
+        return _written_out(document, node, path, dtype, finite=finite)
+    return None
+
+
+def is_vectors_file(name: str) -> bool:
+    """Return whether a file's name says that it holds word vectors as text.
+
+    >>> [is_vectors_file(name) for name in ("wiki.vec", "glove.6B.50d.TXT.gz", "w.npy", "a.txt.md")]
+    [True, True, False, False]
+    """
+    return _NAME.fullmatch(name) is not None
+
+
+def _names_vectors(node: Any) -> bool:
+    """Return whether embeddings name a file of word vectors."""
+    file = node.get("file") if isinstance(node, dict) else node
+    if not isinstance(file, str):
+        return False
+    return is_vectors_file(file) or (isinstance(node, dict) and "words" in node)
+
+
+def _written_out(
+    document: Document, table: dict[str, Any], path: Path, dtype: np.dtype[Any], *, finite: bool
+) -> WordTable:
+    vectors: dict[str, Array] = {}
+    for key, node in table.items():
+        place = (*path, str(key))
+        vector = cast(natural(document, node, place), place, dtype, finite=finite)
+        if vector.ndim != 1:
+            raise AttnError(
+                f"{dotted(place)} has shape {form(vector.shape)}, but a word has one vector",
+                path=place,
+                help="write word: [1, 0, ...]",
+            )
+        if nfc(str(key)) in vectors:
+            raise AttnError(
+                f"'{printable(str(key))}' stands twice in {dotted(path)}, in two Unicode forms",
+                path=place,
+                at_key=True,
+                help="keep one of the two",
+            )
+        first = next(iter(vectors.values()), vector)
+        if len(vector) != len(first):
+            raise AttnError(
+                f"{dotted(place)} has length {len(vector)}, but "
+                f"{dotted((*path, next(iter(vectors))))} has {len(first)}",
+                path=place,
+                help="all words of a table have vectors of the same length",
+            )
+        vectors[nfc(str(key))] = vector
+    if not vectors:
+        raise AttnError(f"{dotted(path)} is empty", path=path, help="write word: [1, 0, ...]")
+    return WordTable(path, vectors, lambda asked: known_words(asked, vectors))
+
+
+def _of_file(
+    document: Document, node: Any, path: Path, wanted: Iterable[str], dtype: np.dtype[Any]
+) -> WordTable:
+    from attn_cli.sources.matrices.vectors import nearest_words, read_vectors
+
+    keys = mapping(node, path, FILE_KEYS) if isinstance(node, dict) else {"file": node}
+    strict = "strict" in keys and flag(keys["strict"], (*path, "strict"))
+    place = (*path, "file") if isinstance(node, dict) else path
+    file = document.beside(word(keys["file"], place), place)
+    words = None
+    if "words" in keys:
+        words = document.beside(word(keys["words"], (*path, "words")), (*path, "words"))
+    if file not in document.vectors:  # one reading serves all sequences of a file
+        document.vectors[file] = read_vectors(
+            document.inputs,
+            file,
+            {*wanted, *document.words},
+            words=words,
+            dtype=dtype,
+            strict=strict,
+            path=place,
+            progress=document.inputs.progress,
+        )
+    found = document.vectors[file]
+
+    def advice(asked: str) -> str:
+        near = nearest_words(
+            document.inputs, file, asked, words=words, path=place, progress=document.inputs.progress
+        )
+        known = nfc(asked)
+        listed = ", ".join(printable(name) for name in near if name != known)
+        none = f"{found.name} has no vector for it"
+        lines = [f"{none}; spelt most like it: {listed}" if listed else none, *found.warnings]
+        return "\n".join(lines)
+
+    return WordTable(path, found.rows, advice, found.warnings)

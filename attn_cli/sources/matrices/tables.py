@@ -1,0 +1,162 @@
+"""CSV and TSV files -> rows of raw cells, with the place of each.
+
+Where the very first cell is empty the first row and the first column are labels, as our own
+`--labels` writes them, and are left out.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, TypeVar
+
+from attn_cli.dataclass import dataclass
+from attn_cli.errors import AttnError, Path, Where, dotted
+from attn_cli.sources.text.scalars import shown
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+
+
+Cells = list[str]
+Row = TypeVar("Row")
+
+
+def read_table(
+    stream: BinaryIO, name: str, delimiter: str, path: Path, convert: Callable[[Cells], Row]
+) -> list[Row]:
+    """Return the converted rows; raise AttnError with line and column for a cell that is wrong."""
+    rows = list(lines_of_table(stream, name, delimiter, path))
+    first = rows[0][1]
+    labels = 1 if not first[0].strip() and len(first) > 1 else 0
+    if labels == len(rows):
+        raise AttnError(
+            f"{name} has labels but no rows",
+            path=path,
+            where=rows[0][0].where(0),
+            help="its very first cell is empty, so the first line is taken for labels; write a "
+            "number there, or the rows below it",
+        )
+    return [
+        _converted(cells[labels:], labels, place, path, convert) for place, cells in rows[labels:]
+    ]
+
+
+def lines_of_table(
+    stream: BinaryIO, name: str, delimiter: str, path: Path
+) -> Iterator[tuple[Place, Cells]]:
+    """Yield place and cells of each line that is not empty; all have as many cells as the first."""
+    import csv
+
+    text = decode(stream.read(), name)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        lines = [(reader.line_num, cells) for cells in reader if cells]
+    except csv.Error:  # in words of our own: Python's change
+        where = Where(name, reader.line_num, 1, _line(text, reader.line_num))
+        raise AttnError(
+            f"{name} is no table: line {reader.line_num} cannot be split into fields",
+            where=where,
+            help="close every quote, write a quote inside quotes twice, and keep each field under "
+            f"{csv.field_size_limit()} characters",
+        ) from None
+    if not lines:
+        raise AttnError(f"{name} is empty", path=path)
+    width = len(lines[0][1])
+    for number, cells in lines:
+        place = Place(name, number, _line(text, number), delimiter)
+        if len(cells) != width:
+            raise AttnError(
+                f"{name} is ragged: line {number} has {_fields(len(cells))}, line {lines[0][0]} "
+                f"has {_fields(width)}",
+                path=path,
+                where=place.where(0),
+                help="every line needs the same number of fields",
+            )
+        yield place, cells
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a table, in which the fields can be found again."""
+
+    name: str
+    number: int
+    text: str
+    delimiter: str
+
+    def where(self, field: int) -> Where:
+        """Return the place of a field, counted from 0; delimiters in quotes part nothing."""
+        quoted, seen, column = False, 0, 0
+        while seen < field and column < len(self.text):
+            quoted ^= self.text[column] == '"'
+            seen += self.text[column] == self.delimiter and not quoted
+            column += 1
+        rest = self.text[column:]
+        column += len(rest) - len(rest.lstrip(" "))
+        return Where(self.name, self.number, column + 1, self.text)
+
+
+def _fields(count: int) -> str:
+    return f"{count} {'field' if count == 1 else 'fields'}"
+
+
+_SEMICOLONS = "part the fields of a .csv file with ',' and write decimals with '.', not ';' and ','"
+
+
+def _converted(
+    cells: Cells, labels: int, place: Place, path: Path, convert: Callable[[Cells], Row]
+) -> Row:
+    """Return one row; place its first bad cell."""
+    try:
+        return convert([cell.strip() for cell in cells])
+    except AttnError as error:
+        bad = next((part for part in error.path if isinstance(part, int)), 0)
+        raise AttnError(
+            f"{dotted(path)}: field {bad + labels + 1} of this line must be a number, "
+            f"not {shown(cells[bad].strip())}",
+            path=path,
+            where=place.where(bad + labels),
+            help=_SEMICOLONS
+            if ";" in cells[bad]
+            else error.help
+            or "a table holds bare numbers; leave its very first cell empty where the first row "
+            "and the first column are labels",
+        ) from None
+
+
+def _line(text: str, number: int) -> str:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+def two_marks(name: str) -> AttnError:
+    """Return the error for a text that begins with more than one byte order mark."""
+    return AttnError(
+        f"{name} begins with two byte order marks (U+FEFF)",
+        where=Where(name, 1, 1),
+        help="keep one of them, or none: remove the first three bytes of the file",
+    )
+
+
+def decode(data: bytes, name: str) -> str:
+    """Return UTF-8 text without its byte order mark; raise AttnError, placed, for a bad byte.
+
+    A second mark is refused: it would be part of the first word, and cannot be seen.
+    """
+    if data.startswith(2 * codecs.BOM_UTF8):
+        raise two_marks(name)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        start = before.rfind(b"\n") + 1
+        end = data.find(b"\n", error.start)
+        source = data[start : end if end >= 0 else len(data)].decode("utf-8", "replace")
+        column = len(data[start : error.start].decode("utf-8", "replace")) + 1
+        raise AttnError(
+            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}",
+            where=Where(name, line, column, source.rstrip("\r")),
+            help="save it as UTF-8, or convert it with: iconv -t UTF-8",
+        ) from None

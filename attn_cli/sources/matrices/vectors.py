@@ -1,0 +1,267 @@
+"""Word vectors as they are published: a few words of a file of millions -> their vectors.
+
+Text has one word a line, then its d numbers, parted by blanks or tabs; words may hold blanks
+(GloVe). A header `N d` may come first (word2vec, fastText), and gzip may have packed it all. An NPY
+of shape (N, d) comes with a text file that lists its words, one a line.
+
+Lines are streamed. Only those of wanted words are parsed; of others the separators are counted.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+
+from attn_cli.arrays import Array
+from attn_cli.dataclass import dataclass, field
+from attn_cli.errors import AttnError, Path, Where, printable
+from attn_cli.sources.matrices.arrays import Rows
+from attn_cli.sources.matrices.files import Inputs, Progress
+from attn_cli.sources.matrices.lines import open_lines
+from attn_cli.sources.matrices.vector_lines import (
+    SAMPLE,
+    Fault,
+    Layout,
+    Malformed,
+    fault_of_length,
+    fault_of_word,
+    find_layout,
+    narrowed,
+    vector_of,
+)
+from attn_cli.sources.text.spelling import most_alike
+
+FLOAT64: np.dtype[Any] = np.dtype(np.float64)
+
+_Numbered = tuple[int, tuple[bytes, int]]  # a line's number, the line, how many blanks it has
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What a file of word vectors had for the words that were wanted."""
+
+    name: str  # of the file, as messages show it
+    rows: dict[str, Array]  # wanted word in NFC -> its vector, of shape (d,), in the file's order
+    d: int
+    missing: tuple[str, ...]  # wanted words in NFC that have no usable line
+    warnings: tuple[str, ...]  # sentences, ready to be said
+
+
+def read_vectors(
+    inputs: Inputs,
+    file: str,
+    wanted: Iterable[str],
+    *,
+    words: str | None = None,
+    dtype: np.dtype[Any] = FLOAT64,
+    strict: bool = False,
+    path: Path = (),
+    progress: Progress | None = None,
+) -> Vectors:
+    """Return the vectors of the wanted words, as far as the file has them.
+
+    `words` names the list of words that belongs to an NPY; without it `file` is text, and is read
+    until the last of the wanted words is found. A word that stands twice has its first vector.
+    Malformed lines are skipped, counted and told as warnings; the first raises where `strict`.
+
+    Raises AttnError for files that cannot be read (or not twice: standard input, pipes), text in
+    which no line is a word and numbers, an NPY that is no matrix or has not a row a word.
+    """
+    asked = tuple(dict.fromkeys(unicodedata.normalize("NFC", word) for word in wanted))
+    order = _Order(inputs, printable(file), asked, dtype, strict, path, progress)
+    return _from_text(order, file) if words is None else _from_npy(order, file, words)
+
+
+def nearest_words(
+    inputs: Inputs,
+    file: str,
+    word: str,
+    *,
+    words: str | None = None,
+    n: int = 5,
+    path: Path = (),
+    progress: Progress | None = None,
+) -> list[str]:
+    """Return at most n words of a file that are spelt most like `word`, the most alike first.
+
+    Reads all of the file, or of the list `words`, and holds n words of it.
+    Raises AttnError for a file that cannot be read.
+    """
+    asked = unicodedata.normalize("NFC", word)
+    if words is not None:
+        with open_lines(inputs, words, path, progress) as lines:
+            return most_alike(asked, (_readable(line) for line, _ in lines), n)
+    with _opened(inputs, file, path, progress) as (layout, lines):
+        found = (layout.parted(*line)[1] for _, line in lines)
+        return most_alike(asked, (_readable(raw) for raw in found if raw is not None), n)
+
+
+def _readable(raw: bytes) -> str:
+    text = raw.strip().decode("utf-8", "replace")
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _spellings(asked: Iterable[str]) -> dict[bytes, str]:
+    """Return the bytes under which a file may have each word: UTF-8, composed or decomposed.
+
+    Latin-1 is among them where it is no UTF-8: such a line is to be reported, not overlooked.
+    """
+    found: dict[bytes, str] = {}
+    for word in asked:
+        for form in (word, unicodedata.normalize("NFD", word)):
+            found.setdefault(form.encode("utf-8", "surrogatepass"), word)
+        try:
+            word.encode("latin-1").decode()
+        except UnicodeDecodeError:
+            found.setdefault(word.encode("latin-1"), word)
+        except UnicodeEncodeError:
+            pass
+    return found
+
+
+@contextmanager
+def _opened(
+    inputs: Inputs, file: str, path: Path, progress: Progress | None
+) -> Iterator[tuple[Layout, Iterator[_Numbered]]]:
+    """Give the layout of a text file, and its lines, numbered from 1, from behind its header on."""
+    with open_lines(inputs, file, path, progress) as lines:
+        head = list(islice(lines, SAMPLE))
+        layout = find_layout([line for line, _ in head], printable(file), path)
+        numbered = enumerate(chain(head, lines), 1)
+        if layout.promised is not None:
+            next(line for _, (line, _) in numbered if line.strip())
+        yield layout, numbered
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What `read_vectors` was asked for; `name` is the file's, as messages show it."""
+
+    inputs: Inputs
+    name: str
+    asked: tuple[str, ...]
+    dtype: np.dtype[Any]
+    strict: bool
+    path: Path
+    progress: Progress | None
+
+    def done(self, rows: dict[str, Array], d: int, warnings: list[str]) -> Vectors:
+        """Return the result."""
+        missing = tuple(word for word in self.asked if word not in rows)
+        return Vectors(self.name, rows, d, missing, tuple(warnings))
+
+
+def _from_text(order: _Order, file: str) -> Vectors:
+    malformed = Malformed(order.name, order.path, order.strict)
+    with _opened(order.inputs, file, order.path, order.progress) as (layout, lines):
+        scan = _Scan(layout, _spellings(order.asked), order.dtype, malformed)
+        found = scan.run(lines, len(order.asked))
+    warnings = [*malformed.warnings(), *scan.spoilt_words()]
+    if not found and layout.promised not in (None, scan.seen):
+        warnings.append(
+            f"{order.name}: the header promises {layout.promised} words, the file has {scan.seen}"
+        )
+    return order.done(scan.rows, layout.d, warnings)
+
+
+@dataclass
+class _Scan:
+    """One pass over the lines of a text file, and what it has found so far."""
+
+    layout: Layout
+    wanted: dict[bytes, str]
+    dtype: np.dtype[Any]
+    malformed: Malformed
+    rows: dict[str, Array] = field(default_factory=dict)
+    spoilt: dict[str, str] = field(default_factory=dict)  # wanted word -> its malformed line
+    seen: int = 0
+
+    def run(self, lines: Iterator[_Numbered], count: int) -> bool:
+        """Read until `count` words are found; return whether they were before the file's end."""
+        if count == 0:
+            return True
+        parted, wanted = self.layout.parted, self.wanted.get
+        for number, (raw, blanks) in lines:
+            line, word = parted(raw, blanks)
+            if not line:
+                continue
+            self.seen += 1
+            if word is not None and (asked := wanted(word)) is not None:
+                if asked not in self.rows and self._take(number, line, word, asked) == count:
+                    return True
+            elif word is None or b" " in word:
+                fault = fault_of_length(line, word, self.layout.d, self.wanted)
+                if fault is not None:
+                    self._skip(number, line, fault, wanted(line.split(b" ", 1)[0]))
+        return False
+
+    def _take(self, number: int, line: bytes, word: bytes, asked: str) -> int:
+        """Keep the vector of a wanted word; return how many there are now."""
+        vector = vector_of(line, word, self.layout.d, self.dtype)
+        if isinstance(vector, Fault):
+            self._skip(number, line, vector, asked)
+        else:
+            self.rows[asked] = vector
+        return len(self.rows)
+
+    def _skip(self, number: int, line: bytes, fault: Fault, asked: str | None) -> None:
+        self.malformed.add(number, line, fault)
+        if asked is not None:
+            self.spoilt.setdefault(asked, f"line {number}: {fault.message}")
+
+    def spoilt_words(self) -> list[str]:
+        """Return a sentence for each wanted word that stands in malformed lines alone."""
+        return [
+            f"{self.malformed.name}: '{printable(word)}' has a malformed line only, {reason}"
+            for word, reason in self.spoilt.items()
+            if word not in self.rows
+        ]
+
+
+def _from_npy(order: _Order, file: str, words: str) -> Vectors:
+    malformed = Malformed(printable(words), order.path, order.strict)
+    rows: dict[str, Array] = {}
+    with order.inputs.open_again(file, order.path) as stream:
+        matrix = Rows(stream, order.name, order.path)
+        n, d = matrix.shape
+        for word, (at, raw) in _places(order, words, n, malformed).items():
+            vector = narrowed(matrix.read(at), order.dtype)
+            if isinstance(vector, tuple):
+                column, reason = vector
+                fault = Fault(f"number {column + 1} of its row in {order.name} {reason}")
+                malformed.add(at + 1, raw, fault)
+            else:
+                rows[word] = vector
+    return order.done(rows, d, malformed.warnings())
+
+
+def _places(
+    order: _Order, words: str, n: int, malformed: Malformed
+) -> dict[str, tuple[int, bytes]]:
+    """Return the row, and the line, of each wanted word of a list that must have n words."""
+    wanted = _spellings(order.asked)
+    places: dict[str, tuple[int, bytes]] = {}
+    count = 0  # up to the last line that is not blank
+    with open_lines(order.inputs, words, order.path, order.progress) as lines:
+        for at, (line, _) in enumerate(lines):
+            raw = line.strip()
+            if raw:
+                count = at + 1
+            if (word := wanted.get(raw)) is not None and word not in places:
+                if fault := fault_of_word(raw):
+                    malformed.add(at + 1, raw, fault)
+                else:
+                    places[word] = (at, raw)
+    if count != n:
+        raise AttnError(
+            f"{order.name} has {n} rows, but {malformed.name} lists {count} words",
+            path=order.path,
+            where=Where(malformed.name),
+            help="list one word a line, in the order of the rows",
+        )
+    return places

@@ -1,0 +1,193 @@
+"""Learning: the parameters that make the examples' next words likely.
+
+    loss = mean over the examples of -log probability of the word that follows
+
+All examples count at every step (full batch), and Adam takes the step: Kingma and Ba 2015 (arXiv
+1412.6980), algorithm 1, with the beta1, beta2 and epsilon of that paper:
+
+    m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2
+    theta = theta - rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+
+A parameter has the shape that the user wrote, an example the arrays of a `Problem`; `Source` says
+which numbers of the one stand where in the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import isfinite
+
+import numpy as np
+
+from attn_cli.arrays import Array, Integers
+from attn_cli.dataclass import dataclass
+from attn_cli.errors import AttnError
+from attn_cli.maths.problem import Problem
+from attn_cli.record import Labels, Record, Step
+from attn_cli.train.gradients.loss import loss_and_gradients
+from attn_cli.train.learnt import with_arrays
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an array of a problem comes from: array = parameter.ravel()[places]."""
+
+    parameter: str
+    places: Integers
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example: a problem, which word follows, and what of the problem is learnt."""
+
+    problem: Problem
+    target: int
+    sources: Mapping[str, Source]  # by the name of the array in the problem
+
+    def gather(self, values: Mapping[str, Array]) -> Problem:
+        """Return the problem with these values of the parameters."""
+        arrays = {n: values[s.parameter].ravel()[s.places] for n, s in self.sources.items()}
+        return with_arrays(self.problem, arrays)
+
+    def gradients(self, values: Mapping[str, Array]) -> tuple[float, bool, dict[str, Array]]:
+        """Return the loss, whether the likeliest word is right, and parameter -> gradient.
+
+        A parameter that nothing depends on has no gradient, not one of zeros.
+        """
+        made, sums = loss_and_gradients(self.gather(values), self.target)
+        found: dict[str, Array] = {}
+        for name, source in self.sources.items():
+            if name in sums:
+                whole = found.setdefault(source.parameter, np.zeros_like(values[source.parameter]))
+                # What stands in several places, as a word that is repeated, gets the sum of all.
+                np.add.at(whole.reshape(-1), source.places, sums[name])
+        right = int(np.argmax(made.probabilities)) == self.target
+        return made.loss(self.target), right, found
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What is learnt: its values at the start, in the shape that the user wrote."""
+
+    start: Array
+    labels: tuple[Labels, ...] | None = None  # of its axes, where they have words
+    positive: bool = False  # it counts by its absolute value, and stays above 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Examples, parameters by name, and how to learn."""
+
+    examples: tuple[Example, ...]
+    parameters: Mapping[str, Parameter]
+    steps: int
+    learning_rate: float
+    digits: int | None  # decimals that the learnt numbers are rounded to; None: all that they have
+
+    @property
+    def start(self) -> dict[str, Array]:
+        """The values of the parameters before the first step."""
+        return {name: parameter.start for name, parameter in self.parameters.items()}
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the training stands after a step."""
+
+    step: int
+    loss: float
+    right: int  # how many examples are answered with their word
+    values: Mapping[str, Array]
+    gradients: Mapping[str, Array]
+
+
+def train(training: Training) -> Iterator[State]:
+    """Yield the state before the first step, then after each; the last one is rounded.
+
+    Raises AttnError where the loss is no finite number.
+    """
+    values = training.start
+    m = {name: np.zeros_like(value) for name, value in values.items()}
+    v = {name: np.zeros_like(value) for name, value in values.items()}
+    for t in range(training.steps + 1):
+        if t == training.steps and t and training.digits is not None:
+            values = {name: rounded(value, training.digits) for name, value in values.items()}
+        state = measured(training, values, t)
+        yield state
+        if t == training.steps:
+            return
+        values = {}
+        for name, g in state.gradients.items():
+            m[name] = BETA1 * m[name] + (1 - BETA1) * g
+            v[name] = BETA2 * v[name] + (1 - BETA2) * g**2
+            mean, spread = m[name] / (1 - BETA1 ** (t + 1)), v[name] / (1 - BETA2 ** (t + 1))
+            step = training.learning_rate * mean / (np.sqrt(spread) + EPSILON)
+            value = state.values[name] - step
+            values[name] = np.abs(value) if training.parameters[name].positive else value
+
+
+def measured(training: Training, values: Mapping[str, Array], step: int) -> State:
+    """Return loss and gradients, each the mean over all examples."""
+    total, right, count = 0.0, 0, len(training.examples)
+    sums = {name: np.zeros_like(value) for name, value in values.items()}
+    with np.errstate(all="ignore"):  # what overflows shows in the loss
+        for example in training.examples:
+            loss, is_right, gradients = example.gradients(values)
+            total += loss
+            right += is_right
+            for name, gradient in gradients.items():
+                sums[name] += gradient
+    finite = isfinite(total) and all(np.isfinite(g).all() for g in sums.values())
+    if not finite:
+        when = f"after {step} {'step' if step == 1 else 'steps'}" if step else "before any step"
+        raise AttnError(
+            f"the loss is no finite number {when}",
+            path=("train", "learning_rate") if step else ("train",),
+            help=f"lower the learning rate, which is {training.learning_rate:g}"
+            if step
+            else "look at the steps with attn compute: one of them overflows",
+        )
+    means = {name: gradient / count for name, gradient in sums.items()}
+    return State(step, total / count, right, values, means)
+
+
+def rounded(value: Array, digits: int) -> Array:
+    """Return a value with so many decimals, and no zero that has a sign."""
+    result: Array = np.round(value, digits) + 0.0
+    return result
+
+
+def gradient_record(training: Training) -> Record:
+    """Return the gradients before the first step as a record: a step for each parameter."""
+    state = measured(training, training.start, 0)
+    return Record(
+        command="train",
+        steps={name: _step(training, name, g) for name, g in state.gradients.items()},
+        settings={
+            "examples": len(training.examples),
+            "parameters": list(training.parameters),
+            "loss": state.loss,
+            "right": state.right,
+        },
+        query_tokens=(),
+        key_tokens=(),
+    )
+
+
+AXES = {1: ("entry",), 2: ("row", "column"), 3: ("head", "row", "column")}
+
+
+def _step(training: Training, name: str, gradient: Array) -> Step:
+    labels = training.parameters[name].labels
+    values = np.atleast_1d(gradient)
+    return Step(
+        name=name,
+        formula=f"d loss / d {name}",
+        axes=AXES[values.ndim] if labels is None else ("word", "dimension"),
+        labels=labels or tuple(tuple(map(str, range(n))) for n in values.shape),
+        values=values,
+        shape=values.shape,
+        kept=(None,) * values.ndim,
+    )
