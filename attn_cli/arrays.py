@@ -17,12 +17,12 @@ else:  # numpy.typing takes a millisecond to load, and nothing that runs reads i
     Array = AnyArray = Bools = Integers = np.ndarray
 
 
-def largest(x: AnyArray) -> float:
+def max_abs(x: AnyArray) -> float:
     """Return the largest |x|, NaN where one is; without an array of that size."""
     return max(float(x.max()), -float(x.min())) if x.size else 0.0
 
 
-class Source(Protocol):
+class Tensor(Protocol):
     """What rows are taken from: an array, or one that is elsewhere and of which rows are read.
 
     Integers give the entry of a leading axis, in which the same can be asked. Slices and positions
@@ -43,8 +43,8 @@ class Source(Protocol):
 
     def __getitem__(self, index: Any, /) -> Any: ...
 
-    def swapaxes(self, first: int, second: int, /) -> Source:
+    def swapaxes(self, first: int, second: int, /) -> Tensor:
         """Return it with two axes in each other's place."""
 
-    def reshape(self, shape: tuple[int, ...], /) -> Source:
+    def reshape(self, shape: tuple[int, ...], /) -> Tensor:
         """Return it with its last axis split in two."""

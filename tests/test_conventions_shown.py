@@ -13,7 +13,7 @@ from attn_cli.conventions.examples import EXAMPLES
 from attn_cli.conventions.knobs import KNOBS, text
 from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import PRESETS, preset
-from attn_cli.lab.conventions import Comparison, compare
+from attn_cli.lab.conventions import Differences, compare
 from attn_cli.views import BOX, Style
 from attn_cli.views.conventions import json as as_json
 from attn_cli.views.conventions import table
@@ -26,7 +26,7 @@ def by_name(problem: Mapping[str, Any], steps: tuple[str, ...]) -> dict[str, Any
     return {step: [[len(problem["like"]), 0.5]] for step in steps}
 
 
-def compared(*names: str) -> Comparison:
+def compared(*names: str) -> Differences:
     return compare([preset(name) for name in names], by_name)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from attn_cli.conventions.preset import Preset
     from attn_cli.conventions.presets import Catalogue
-    from attn_cli.lab.conventions import Comparison
+    from attn_cli.lab.conventions import Differences
 
 
 def conventions(
@@ -50,7 +50,7 @@ def conventions(
     return ExitStatus.DONE
 
 
-def _shown(names: list[str]) -> Catalogue | Preset | Comparison:
+def _shown(names: list[str]) -> Catalogue | Preset | Differences:
     from attn_cli.conventions.presets import Catalogue, preset
     from attn_cli.lab.conventions import compare
 

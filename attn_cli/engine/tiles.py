@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attn_cli.arrays import Array, Bools, largest
+from attn_cli.arrays import Array, Bools, max_abs
 from attn_cli.dataclass import replace
 from attn_cli.engine.online import Bounds, Sums
 from attn_cli.engine.plan import Plan
@@ -156,8 +156,8 @@ class Tiles:
         self._K = _with_ones(entry.K) if self._folds else entry.K
         self._watched = True  # whether scores could be other than finite
         # Of all blocks of rows: the largest |k| and |v|, and what no norm of a key exceeds.
-        self._largest_k, self._longest_k = largest(entry.K), _longest(entry.K)
-        self._largest_v = 0.0 if entry.V is None else largest(entry.V)
+        self._largest_k, self._longest_k = max_abs(entry.K), _longest(entry.K)
+        self._largest_v = 0.0 if entry.V is None else max_abs(entry.V)
 
     def _tiles_of_the_last(self) -> float:
         """Return how many tiles the last strip of queries has keys for."""
@@ -209,7 +209,7 @@ class Tiles:
         """
         K, scale = self._entry.K, abs(self._entry.scale)
         info, temperature = np.finfo(K.dtype), self._entry.temperature or 1.0
-        scaled, k = largest(factor) * max(scale, 1.0), self._largest_k * K.shape[1]
+        scaled, k = max_abs(factor) * max(scale, 1.0), self._largest_k * K.shape[1]
         cells, most = scaled * k, float(info.max) / 4
         if not (scaled < most and cells < most):
             return np.inf

@@ -43,7 +43,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Differences:
     """Presets, the knobs in which they differ, and those that only some of them decide."""
 
     presets: tuple[Preset, ...]
@@ -51,13 +51,13 @@ class Comparison:
     partial: tuple[Row, ...]
 
 
-def compare(presets: Sequence[Preset], compute: Compute) -> Comparison:
+def compare(presets: Sequence[Preset], compute: Compute) -> Differences:
     """Return the comparison of two or more presets; `compute` runs the examples."""
     rows = [
         Row(knob, {p.name: p.settings[knob.name] for p in presets if knob.name in p.settings})
         for knob in KNOBS.values()
     ]
-    return Comparison(
+    return Differences(
         tuple(presets),
         tuple(
             Row(row.knob, row.values, tuple(_examples(row, compute)))

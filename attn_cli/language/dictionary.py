@@ -22,7 +22,7 @@ from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import Document, read_document
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.sources.matrices.lookup import WordTable, read_word_table
-from attn_cli.sources.matrices.tables import DELIMITERS, Place, lines_of_table
+from attn_cli.sources.matrices.tables import DELIMITERS, LineOfTable, lines_of_table
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, flag, kind_of, word
 from attn_cli.sources.text.tokens import known_words
@@ -134,7 +134,7 @@ def read_dictionary(file: str | None, inputs: Inputs) -> Dictionary:
     return Dictionary(Document({"pairs": pairs}, file, folder=folder, inputs=inputs))
 
 
-def _pair(place: Place, cells: list[str]) -> tuple[str, str]:
+def _pair(place: LineOfTable, cells: list[str]) -> tuple[str, str]:
     """Return the two words of a line."""
     if len(cells) != 2:
         raise AttnError(

@@ -28,7 +28,7 @@ from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import Ranges, intersection
 from attn_cli.maths.rules import KINDS, Kinds, Rules
 from attn_cli.maths.scores.base import Block, ScoreFunction
-from attn_cli.maths.select import Selection, largest
+from attn_cli.maths.select import Selection, k_largest
 from attn_cli.maths.standing import Standing
 from attn_cli.maths.visible.base import REASONS, Lead, all_of, codes, common_reach
 
@@ -113,7 +113,7 @@ def steps(
         yield Made(stage.step, scores, seen, why, matters)
 
     if rules.top_k is not None:
-        kept = largest(scores, seen, rules.top_k)
+        kept = k_largest(scores, seen, rules.top_k)
         if why is not None:
             why = np.where(seen & ~kept & (why == 0), TOP_K, why).astype(why.dtype)
         seen = kept

@@ -17,7 +17,7 @@ from attn_cli.arrays import Array
 from attn_cli.maths.block import weigh
 from attn_cli.maths.place import Place
 from attn_cli.maths.problem import Problem
-from attn_cli.maths.select import largest
+from attn_cli.maths.select import k_largest
 from attn_cli.maths.visible.base import Lead, all_of
 
 
@@ -49,7 +49,7 @@ def attention(problem: Problem, lead: Lead = ()) -> tuple[Array, Array]:
         scores, seen = stage(types.wide(scores), seen, visible, at)
         scores, seen = types.scores.round(np.where(selected, scores, -np.inf)), seen & selected
     if rules.top_k is not None:
-        seen = largest(scores, seen, rules.top_k)
+        seen = k_largest(scores, seen, rules.top_k)
 
     kinds = rules.kinds(np.logical_not((visible & selected & seen).any(axis=1)), at)
     temperature = rules.temperature_of(head)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from attn_cli.arrays import Array, Source
+from attn_cli.arrays import Array, Tensor
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.maths.after import After
 from attn_cli.maths.heads import PerHead, of_head
@@ -45,7 +45,7 @@ class Projection:
     those of this side: key heads for K and V.
     """
 
-    inputs: Source
+    inputs: Tensor
     linear: Linear = IDENTITY
     letter: str = ""  # X, X' or M, what the inputs are called; empty where the matrix is given
     split: bool = False

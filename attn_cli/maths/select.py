@@ -64,7 +64,7 @@ class Selection:
         if self.global_tokens is not None:
             yield (rows < self.global_tokens) | (columns < self.global_tokens)
         if self.top_k is not None:
-            yield largest(scores, visible, self.top_k)
+            yield k_largest(scores, visible, self.top_k)
 
     def reach(self, i: Integers, n_k: int) -> Ranges:
         """Return the ranges outside which no key can be selected for the queries i."""
@@ -115,7 +115,7 @@ def among(pairs: Integers, i: Integers, j: Integers) -> Bools:
     return found
 
 
-def largest(scores: Array, visible: Bools, count: int) -> Bools:
+def k_largest(scores: Array, visible: Bools, count: int) -> Bools:
     """Return True at the `count` largest visible scores of each row and at ties with the last.
 
     A NaN that is visible counts as larger than all: it must show, not vanish.

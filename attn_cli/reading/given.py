@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, overload
 
-from attn_cli.arrays import Array, Source
+from attn_cli.arrays import Array, Tensor
 from attn_cli.errors import AttnError, Path
 from attn_cli.maths.problem import Past, Projection
 from attn_cli.reading.sides import LETTERS, Heads, Side
@@ -75,7 +75,7 @@ def read_given(sources: Sources, side: Side, heads: Heads) -> Projection:
     return Projection(array, split=packed)
 
 
-def _of_four_axes(sources: Sources, array: Source, path: Path, side: Side, rows: str) -> Projection:
+def _of_four_axes(sources: Sources, array: Tensor, path: Path, side: Side, rows: str) -> Projection:
     """Return an array (batch, heads, tokens, features), or as `axes` and `layout` have it."""
     d = f"d_{LETTERS[side]}"
     heads = "heads" if side == "query" else "kv_heads"
@@ -93,8 +93,8 @@ def _of_four_axes(sources: Sources, array: Source, path: Path, side: Side, rows:
 @overload
 def split(packed: Array, heads: int, name: str) -> Array: ...
 @overload
-def split(packed: Source, heads: int, name: str) -> Source: ...
-def split(packed: Source, heads: int, name: str) -> Source:
+def split(packed: Tensor, heads: int, name: str) -> Tensor: ...
+def split(packed: Tensor, heads: int, name: str) -> Tensor:
     """Return (..., n, heads x d) as (..., heads, n, d), without a copy."""
     width = packed.shape[-1]
     if width % heads:

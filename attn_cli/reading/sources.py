@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray, Array, Source
+from attn_cli.arrays import AnyArray, Array, Tensor
 from attn_cli.conventions.resolve import Conventions
 from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, Path, dotted
@@ -57,7 +57,7 @@ class Sources:
         self._positioned: Array | None = None
         self.warnings: tuple[str, ...] = ()
         self._read: dict[Path, AnyArray] = {}
-        self._given: dict[str, Source] = {}
+        self._given: dict[str, Tensor] = {}
         self.narrow: set[str] = set()  # types of inputs that are narrower than float64
 
     @property
@@ -107,11 +107,11 @@ class Sources:
             self._note_type(self._read[path])
         return self._read[path]
 
-    def _note_type(self, array: Source) -> None:
+    def _note_type(self, array: Tensor) -> None:
         if array.dtype.kind == "f" and array.dtype.itemsize < 8:
             self.narrow.add(array.dtype.name)
 
-    def written(self, side: str) -> Source:
+    def written(self, side: str) -> Tensor:
         """Return Q, K or V as written; of a large file, what reads it by rows."""
         if side not in self._given:
             node = self.document.tree[side]
@@ -119,7 +119,7 @@ class Sources:
             self._note_type(self._given[side])
         return self._given[side]
 
-    def given(self, side: str) -> Source:
+    def given(self, side: str) -> Tensor:
         """Return Q, K or V in the type of the problem; of a large file, what reads it by rows."""
         path: Path = (side,)
         written = self.written(side)

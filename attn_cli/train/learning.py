@@ -8,7 +8,7 @@ All examples count at every step (full batch), and Adam takes the step: Kingma a
     m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2
     theta = theta - rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 
-A parameter has the shape that the user wrote, an example the arrays of a `Problem`; `Source` says
+A parameter has the shape that the user wrote, an example the arrays of a `Problem`; `Origin` says
 which numbers of the one stand where in the other.
 """
 
@@ -31,7 +31,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 @dataclass(frozen=True)
-class Source:
+class Origin:
     """Where an array of a problem comes from: array = parameter.ravel()[places]."""
 
     parameter: str
@@ -44,7 +44,7 @@ class Example:
 
     problem: Problem
     target: int
-    sources: Mapping[str, Source]  # by the name of the array in the problem
+    sources: Mapping[str, Origin]  # by the name of the array in the problem
 
     def gather(self, values: Mapping[str, Array]) -> Problem:
         """Return the problem with these values of the parameters."""
@@ -68,7 +68,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Parameter:
+class Learnt:
     """What is learnt: its values at the start, in the shape that the user wrote."""
 
     start: Array
@@ -81,7 +81,7 @@ class Training:
     """Examples, parameters by name, and how to learn."""
 
     examples: tuple[Example, ...]
-    parameters: Mapping[str, Parameter]
+    parameters: Mapping[str, Learnt]
     steps: int
     learning_rate: float
     digits: int | None  # decimals that the learnt numbers are rounded to; None: all that they have

@@ -44,7 +44,7 @@ from attn_cli.sources.text.scalars import (
 from attn_cli.sources.text.tokens import known_words, read_tokens
 from attn_cli.sources.text.words import nfc
 from attn_cli.train.initial import constant, drawn, gradient_of
-from attn_cli.train.learning import Example, Parameter, Source, Training
+from attn_cli.train.learning import Example, Learnt, Origin, Training
 from attn_cli.train.learnt import arrays_of
 from attn_cli.train.unlearnable import (
     refuse_functions_without_gradient,
@@ -290,7 +290,7 @@ def _target(base: Problem, at: int, pair: Pair) -> int:
 
 def _sources(
     problem: Problem, written: Mapping[str, Written], document: Document
-) -> dict[str, Source]:
+) -> dict[str, Origin]:
     """Return where each array of a problem with numbered parameters comes from."""
     found = {}
     for name, array in arrays_of(problem).items():
@@ -299,7 +299,7 @@ def _sources(
             given = "embeddings" in document.tree["memory"]
             parameter = "" if given else "embeddings"
         if parameter in written:
-            found[name] = Source(parameter, np.asarray(array, dtype=np.intp) - 1)
+            found[name] = Origin(parameter, np.asarray(array, dtype=np.intp) - 1)
     return found
 
 
@@ -350,7 +350,7 @@ def _names(
 
 def _parameter(
     name: str, written: Written, example: Example, rng: np.random.Generator | None
-) -> Parameter:
+) -> Learnt:
     """Return a parameter at its start: as written where nothing is drawn.
 
     A matrix is drawn as (d_in x d_out), a head after the other, whichever way round it is written.
@@ -364,18 +364,18 @@ def _parameter(
         gradient, inner = gradient_of(problem, name)
         above_0 = inner in gradient.positive
     if rng is None:
-        return Parameter(written.values, labels, above_0)
+        return Learnt(written.values, labels, above_0)
     number = constant(problem, name)
     if number is not None:
-        return Parameter(np.full_like(written.values, number), labels, above_0)
+        return Learnt(np.full_like(written.values, number), labels, above_0)
     if name == "embeddings":
-        return Parameter(drawn(rng, name, written.values.shape), labels)
+        return Learnt(drawn(rng, name, written.values.shape), labels)
     if name == "positions.learned":  # the examples need not reach its last rows
         columns = problem.layout == "columns"
         shape = written.values.shape[::-1] if columns else written.values.shape
         values = drawn(rng, name, shape)
-        return Parameter(values.T.copy() if columns else values)
+        return Learnt(values.T.copy() if columns else values)
     places = example.sources[name].places
     start = np.zeros_like(written.values)
     start.reshape(-1)[places] = drawn(rng, name, places.shape)
-    return Parameter(start, labels, above_0)
+    return Learnt(start, labels, above_0)

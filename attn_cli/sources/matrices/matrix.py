@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray, Source
+from attn_cli.arrays import AnyArray, Tensor
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, folded, printable
 from attn_cli.sources.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive, read_npy
 from attn_cli.sources.matrices.document import Document, Member
@@ -26,7 +26,7 @@ SUFFIXES = (".npy", ".npz", *DELIMITERS)
 FILE_KEYS = ("file", "name", "transpose")
 LARGE = 8 << 20  # bytes of a file that is read by rows where rows are asked for
 
-S = TypeVar("S", bound=Source)
+S = TypeVar("S", bound=Tensor)
 
 
 def natural(document: Document, node: Any, path: Path) -> AnyArray:
@@ -36,12 +36,12 @@ def natural(document: Document, node: Any, path: Path) -> AnyArray:
     return array
 
 
-def natural_by_rows(document: Document, node: Any, path: Path) -> Source:
+def natural_by_rows(document: Document, node: Any, path: Path) -> Tensor:
     """Return the array as `natural` does, or one of which rows can be read: in a large file."""
     return _written(document, node, path, whole=False)
 
 
-def _written(document: Document, node: Any, path: Path, *, whole: bool) -> Source:
+def _written(document: Document, node: Any, path: Path, *, whole: bool) -> Tensor:
     if isinstance(node, Member):
         return _from_archive(node.archive, node.name, path, whole=whole)
     if isinstance(node, dict):
@@ -124,7 +124,7 @@ def _real(array: S, path: Path) -> S:
     return array
 
 
-def _from_mapping(document: Document, node: dict[str, Any], path: Path, *, whole: bool) -> Source:
+def _from_mapping(document: Document, node: dict[str, Any], path: Path, *, whole: bool) -> Tensor:
     for key in node:
         if key not in FILE_KEYS:
             raise AttnError(
@@ -150,7 +150,7 @@ def _from_mapping(document: Document, node: dict[str, Any], path: Path, *, whole
 
 def _from_file(
     document: Document, file: str, name: str | None, path: Path, *, whole: bool
-) -> Source:
+) -> Tensor:
     """Return the array of a file; `archive.npz#name` names a member.
 
     The suffix says what the file is; where there is none to go by (standard input, the pipe of a
@@ -192,7 +192,7 @@ def _from_file(
         return _real(read_npy(stream, label, path), path) if array is None else array
 
 
-def _from_archive(archive: Archive, name: str, path: Path, *, whole: bool) -> Source:
+def _from_archive(archive: Archive, name: str, path: Path, *, whole: bool) -> Tensor:
     """Return a member of an archive."""
     if not whole and (place := archive.place(name, path)) is not None:
         with archive.reopen() as stream:
@@ -202,7 +202,7 @@ def _from_archive(archive: Archive, name: str, path: Path, *, whole: bool) -> So
     return _real(archive.read(name, path), path)
 
 
-def _by_rows(stream: BinaryIO, label: str, path: Path, place: slice | None = None) -> Source | None:
+def _by_rows(stream: BinaryIO, label: str, path: Path, place: slice | None = None) -> Tensor | None:
     """Return the large array of an NPY, to be read by rows; None for what is better read whole.
 
     `place` is where the NPY stands in the stream, if that holds others too.

@@ -44,7 +44,7 @@ def read_table(
 
 def lines_of_table(
     stream: BinaryIO, name: str, delimiter: str, path: Path
-) -> Iterator[tuple[Place, Cells]]:
+) -> Iterator[tuple[LineOfTable, Cells]]:
     """Yield place and cells of each line that is not empty; all have as many cells as the first."""
     import csv
 
@@ -64,7 +64,7 @@ def lines_of_table(
         raise AttnError(f"{name} is empty", path=path)
     width = len(lines[0][1])
     for number, cells in lines:
-        place = Place(name, number, _line(text, number), delimiter)
+        place = LineOfTable(name, number, _line(text, number), delimiter)
         if len(cells) != width:
             raise AttnError(
                 f"{name} is ragged: line {number} has {_fields(len(cells))}, line {lines[0][0]} "
@@ -77,7 +77,7 @@ def lines_of_table(
 
 
 @dataclass(frozen=True)
-class Place:
+class LineOfTable:
     """A line of a table, in which the fields can be found again."""
 
     name: str
@@ -105,7 +105,7 @@ _SEMICOLONS = "part the fields of a .csv file with ',' and write decimals with '
 
 
 def _converted(
-    cells: Cells, labels: int, place: Place, path: Path, convert: Callable[[Cells], Row]
+    cells: Cells, labels: int, place: LineOfTable, path: Path, convert: Callable[[Cells], Row]
 ) -> Row:
     """Return one row; place its first bad cell."""
     try:

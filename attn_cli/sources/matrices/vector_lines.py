@@ -22,7 +22,7 @@ _BLANKS = b" \t\r"
 
 
 @dataclass(frozen=True)
-class Layout:
+class LineFormat:
     """How a file writes its lines. `promised` is the count in its header, None without one."""
 
     d: int
@@ -50,7 +50,7 @@ class Layout:
 _BLANK = 32
 
 
-def find_layout(head: list[bytes], name: str, path: Path) -> Layout:
+def find_line_format(head: list[bytes], name: str, path: Path) -> LineFormat:
     """Return the layout of a file that begins with these lines, not more than `SAMPLE`.
 
     d is what most of them have: words may hold blanks, and any line may be malformed. A header is
@@ -63,17 +63,17 @@ def find_layout(head: list[bytes], name: str, path: Path) -> Layout:
         layout = _voted(lines)
     elif (layout := _voted(lines[1:])) is not None:
         fits = layout.d == int(match[2])
-        layout = Layout(layout.d, layout.tabs, int(match[1])) if fits else _voted(lines)
+        layout = LineFormat(layout.d, layout.tabs, int(match[1])) if fits else _voted(lines)
     if layout is None:
         raise _no_vectors(lines, name, path)
     return layout
 
 
-def _voted(lines: list[bytes]) -> Layout | None:
+def _voted(lines: list[bytes]) -> LineFormat | None:
     tabs = 2 * sum(b"\t" in line.strip() for line in lines) > len(lines)
     counts = Counter(map(_numbers_at_end, lines if not tabs else map(_untabbed, lines)))
     del counts[0]
-    return Layout(counts.most_common(1)[0][0], tabs) if counts else None
+    return LineFormat(counts.most_common(1)[0][0], tabs) if counts else None
 
 
 def _untabbed(line: bytes) -> bytes:

@@ -26,11 +26,11 @@ from attn_cli.sources.matrices.lines import open_lines
 from attn_cli.sources.matrices.vector_lines import (
     SAMPLE,
     Fault,
-    Layout,
+    LineFormat,
     Malformed,
     fault_of_length,
     fault_of_word,
-    find_layout,
+    find_line_format,
     narrowed,
     vector_of,
 )
@@ -127,11 +127,11 @@ def _spellings(asked: Iterable[str]) -> dict[bytes, str]:
 @contextmanager
 def _opened(
     inputs: Inputs, file: str, path: Path, progress: Progress | None
-) -> Iterator[tuple[Layout, Iterator[_Numbered]]]:
+) -> Iterator[tuple[LineFormat, Iterator[_Numbered]]]:
     """Give the layout of a text file, and its lines, numbered from 1, from behind its header on."""
     with open_lines(inputs, file, path, progress) as lines:
         head = list(islice(lines, SAMPLE))
-        layout = find_layout([line for line, _ in head], printable(file), path)
+        layout = find_line_format([line for line, _ in head], printable(file), path)
         numbered = enumerate(chain(head, lines), 1)
         if layout.promised is not None:
             next(line for _, (line, _) in numbered if line.strip())
@@ -173,7 +173,7 @@ def _from_text(order: _Order, file: str) -> Vectors:
 class _Scan:
     """One pass over the lines of a text file, and what it has found so far."""
 
-    layout: Layout
+    layout: LineFormat
     wanted: dict[bytes, str]
     dtype: np.dtype[Any]
     malformed: Malformed

@@ -16,12 +16,12 @@ import numpy as np
 from attn_cli.arrays import Array
 from attn_cli.maths.after import After, FeedForward, LayerNorm
 from attn_cli.maths.next_word import NextWord
-from attn_cli.train.gradients.sums import Sums
+from attn_cli.train.gradients.sums import Gradients
 
 Steps = Mapping[str, Array]
 
 
-def of_layer_norm(norm: LayerNorm, name: str, x: Array, dy: Array, sums: Sums) -> Array:
+def of_layer_norm(norm: LayerNorm, name: str, x: Array, dy: Array, sums: Gradients) -> Array:
     """Add d gamma and d beta, and return dx, for x and dy (n, d)."""
     normed, inverse = norm.normed(x)
     if norm.beta is not None:
@@ -35,7 +35,9 @@ def of_layer_norm(norm: LayerNorm, name: str, x: Array, dy: Array, sums: Sums) -
     return dx
 
 
-def of_feed_forward(network: FeedForward, steps: Steps, x: Array, dy: Array, sums: Sums) -> Array:
+def of_feed_forward(
+    network: FeedForward, steps: Steps, x: Array, dy: Array, sums: Gradients
+) -> Array:
     """Add those of the network, and return dx of what went into it, (n, d_out)."""
     if network.layer_norm is not None:
         before = steps["residual_2" if network.residual else "feed_forward"]
@@ -48,7 +50,7 @@ def of_feed_forward(network: FeedForward, steps: Steps, x: Array, dy: Array, sum
 
 
 def of_after(
-    after: After, context: Array, steps: Steps, dy: Array, sums: Sums
+    after: After, context: Array, steps: Steps, dy: Array, sums: Gradients
 ) -> tuple[Array, Array | None]:
     """Add those of all stages; return d context (n, d_context) and dX, None without residual."""
     residual = "residual" in steps
@@ -62,7 +64,9 @@ def of_after(
     return d_context, dy if residual else None
 
 
-def of_next_word(head: NextWord, pooled: Array, n_q: int, d_logits: Array, sums: Sums) -> Array:
+def of_next_word(
+    head: NextWord, pooled: Array, n_q: int, d_logits: Array, sums: Gradients
+) -> Array:
     """Add those of the head, and return d rows (n_q, d) of what was pooled (d)."""
     names = ("next_word.weights", "next_word.bias")
     d_pooled = sums.linear(*names, head.linear, pooled[None, :], d_logits[None, :])

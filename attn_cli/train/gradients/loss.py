@@ -21,7 +21,7 @@ from attn_cli.maths.visible.base import Lead
 from attn_cli.train.gradients.after import of_after, of_next_word
 from attn_cli.train.gradients.normalizers import NORMALIZER_GRADIENTS
 from attn_cli.train.gradients.scores import SCORE_GRADIENTS
-from attn_cli.train.gradients.sums import Sums
+from attn_cli.train.gradients.sums import Gradients
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ def _head(problem: Problem, lead: Lead) -> Head:
     return Head(lead, kept["q"], kept["k"], kept["v"], visible, values)
 
 
-def loss_and_gradients(problem: Problem, target: int) -> tuple[Forward, Sums]:
+def loss_and_gradients(problem: Problem, target: int) -> tuple[Forward, Gradients]:
     """Return the forward pass and, by name, the gradients of its loss."""
-    made, sums = forward(problem), Sums()
+    made, sums = forward(problem), Gradients()
     d_logits = made.probabilities.copy()
     d_logits[target] -= 1
     d_rows = of_next_word(_next_word(problem), made.pooled, problem.n_q, d_logits, sums)
@@ -100,7 +100,7 @@ def loss_and_gradients(problem: Problem, target: int) -> tuple[Forward, Sums]:
     return made, sums
 
 
-def _of_head(problem: Problem, head: Head, dC: Array, sums: Sums) -> None:
+def _of_head(problem: Problem, head: Head, dC: Array, sums: Gradients) -> None:
     """Add those of one head: context = weights V, weights = normalize(scale * score + mask)."""
     weights = head.steps["weights"]
     _of_projection(problem, problem.value, "value", head.lead, weights.T @ dC, sums)
@@ -118,13 +118,13 @@ def _of_head(problem: Problem, head: Head, dC: Array, sums: Sums) -> None:
 
 
 def _of_projection(
-    problem: Problem, source: Projection, side: str, lead: Lead, d: Array, sums: Sums
+    problem: Problem, source: Projection, side: str, lead: Lead, d: Array, sums: Gradients
 ) -> None:
     """Add those of the weight and bias of a head, and of what they were applied to."""
     if not source.letter:
         return  # given as it is
     head = lead[-1] if lead else 0
-    own, linear = Sums(), source.linear
+    own, linear = Gradients(), source.linear
     inputs = source.embedded[lead] if source.split else source.embedded
     dx = own.linear("weights", "biases", linear.of_head(head), inputs, d)
     for group, gradient in own.items():
@@ -154,7 +154,7 @@ def _placed(gradient: Array, whole: Array, head: int) -> Array:
     return placed
 
 
-def _of_embeddings(problem: Problem, dX: Array, sums: Sums) -> None:
+def _of_embeddings(problem: Problem, dX: Array, sums: Gradients) -> None:
     """Add those of X' = X + P: the same for both."""
     sums.add("embeddings", dX)
     if problem.positions is not None:

@@ -6,7 +6,7 @@ from attn_cli.arrays import Array
 from attn_cli.maths.linear import Linear
 
 
-class Sums(dict[str, Array]):
+class Gradients(dict[str, Array]):
     """Name -> gradient. What no gradient reaches has no name here."""
 
     def add(self, name: str, gradient: Array) -> None:

@@ -14,14 +14,14 @@ from attn_cli.views import Format, Style
 if TYPE_CHECKING:
     from attn_cli.conventions.preset import Preset
     from attn_cli.conventions.presets import Catalogue
-    from attn_cli.lab.conventions import Comparison
+    from attn_cli.lab.conventions import Differences
 
 CONVENTION_FORMATS = {
     "table": Format(module="attn_cli.views.conventions.table", suffixes=(".txt",), drawn=True),
     "json": Format(module="attn_cli.views.conventions.json", suffixes=(".json",)),
 }
 
-RenderConventions = Callable[["Catalogue | Preset | Comparison", Style], str]
+RenderConventions = Callable[["Catalogue | Preset | Differences", Style], str]
 CONVENTION_RENDERERS: Registry[RenderConventions] = Registry(
     "format", "render", {name: form.module for name, form in CONVENTION_FORMATS.items()}
 )

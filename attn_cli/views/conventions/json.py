@@ -7,15 +7,15 @@ from typing import Any
 from attn_cli.conventions.knobs import Knob
 from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import Catalogue
-from attn_cli.lab.conventions import Comparison, Row, Shown
+from attn_cli.lab.conventions import Differences, Row, Shown
 from attn_cli.views import Style
 from attn_cli.views.json import FORMAT, written
 
 
-def render(shown: Catalogue | Preset | Comparison, _: Style) -> str:
+def render(shown: Catalogue | Preset | Differences, _: Style) -> str:
     """Return the document."""
     document: dict[str, object] = {"format": FORMAT, "command": "conventions"}
-    if isinstance(shown, Comparison):
+    if isinstance(shown, Differences):
         document |= {
             "presets": [_head(preset) for preset in shown.presets],
             "differences": [_row(row) for row in shown.differences],

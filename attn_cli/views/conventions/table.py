@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from attn_cli.conventions.knobs import KNOBS, Knob, text
 from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import Catalogue
-from attn_cli.lab.conventions import Comparison, Row, Shown
+from attn_cli.lab.conventions import Differences, Row, Shown
 from attn_cli.views import BOX, Style
 from attn_cli.views.conventions.columns import columns, paragraph
 
@@ -16,9 +16,9 @@ ABSENT = "-"  # stands where a preset has no say
 BESIDE = 16  # columns that a meaning needs beside its value; else it stands below
 
 
-def render(shown: Catalogue | Preset | Comparison, style: Style) -> str:
+def render(shown: Catalogue | Preset | Differences, style: Style) -> str:
     """Return the text of all conventions, of one preset, or of several compared."""
-    if isinstance(shown, Comparison):
+    if isinstance(shown, Differences):
         lines = _comparison(shown, style.width)
     elif isinstance(shown, Preset):
         lines = _preset(shown, style.width)
@@ -78,7 +78,7 @@ def _own(knob: Knob, value: object) -> str:
     return "" if text(knob.default) == text(value) else text(knob.default)
 
 
-def _comparison(comparison: Comparison, width: int | None) -> Iterator[str]:
+def _comparison(comparison: Differences, width: int | None) -> Iterator[str]:
     yield from _heads(comparison.presets, width)
     names = [preset.name for preset in comparison.presets]
     yield ""
