@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attn_cli.engine import plan
+from attn_cli import memory
 from attn_cli.errors import AttnError
 from attn_cli.sources.matrices.files import Inputs
 from tests.conftest import SAMPLES, Attn
@@ -274,7 +274,7 @@ class TestLimit:
     def test_half_of_the_machine_where_nothing_is_said(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(plan, "half_of_the_machine", lambda: 1 << 21)
+        monkeypatch.setattr(memory, "half_of_the_machine", lambda: 1 << 21)
         with pytest.raises(AttnError, match=r"has more than 2\.0 MiB"):
             Inputs().open("/dev/zero", "the problem")
 
