@@ -66,6 +66,13 @@ def test_rooms_beside_each_other_do_not_know_each_other() -> None:
         assert (room(module), room(imported)) not in APART, f"{module} imports {imported}"
 
 
+def test_reading_and_maths_have_no_module_of_the_same_name() -> None:
+    names = {room: {file.name for file in (PACKAGE / room).rglob("*.py")} - {"__init__.py"}
+             for room in ("reading", "maths")}  # fmt: skip
+    assert len(names["reading"]) > 20
+    assert not names["reading"] & names["maths"]
+
+
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:
     for file in PACKAGE.rglob("*.py"):
         assert len(file.read_text().splitlines()) <= 420, file.name

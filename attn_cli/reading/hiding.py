@@ -8,8 +8,8 @@ from attn_cli.errors import AttnError
 from attn_cli.maths.visible.base import Scheme
 from attn_cli.reading.extent import Extent
 from attn_cli.reading.sources import Sources
-from attn_cli.reading.standing import Placed
-from attn_cli.reading.window import read_window
+from attn_cli.reading.standing_reader import Placed
+from attn_cli.reading.window_reader import read_window
 from attn_cli.sources.text.scalars import integer
 
 

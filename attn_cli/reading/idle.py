@@ -11,7 +11,7 @@ from attn_cli.maths.rules import Rules
 from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.maths.stages import Masking
 from attn_cli.reading.sources import Sources
-from attn_cli.reading.standing import USERS, goes_by_positions, is_false
+from attn_cli.reading.standing_reader import USERS, goes_by_positions, is_false
 
 # What goes by the place where a query stands.
 STANDS = ("causal", *USERS)

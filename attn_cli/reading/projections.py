@@ -12,15 +12,15 @@ from attn_cli.arrays import Array
 from attn_cli.errors import AttnError, dotted
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.problem import Past, Projection
-from attn_cli.reading.given import (
+from attn_cli.reading.given_reader import (
     read_axes,
     read_given,
     read_past,
     refuse_different_axes,
     split,
 )
-from attn_cli.reading.heads import read_heads, read_key_heads
-from attn_cli.reading.positions import read_positions
+from attn_cli.reading.heads_reader import read_heads, read_key_heads
+from attn_cli.reading.positions_reader import read_positions
 from attn_cli.reading.sides import LETTERS, Heads, Side
 from attn_cli.reading.sources import Sources
 

@@ -13,9 +13,9 @@ from attn_cli.maths.rules import Rules
 from attn_cli.maths.scores import SCORES
 from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.maths.stages import Softcap, Stage, hides_for_good
-from attn_cli.reading.after import read_after, read_next_word
+from attn_cli.reading.after_reader import read_after, read_next_word
 from attn_cli.reading.extent import Extent, read_extent
-from attn_cli.reading.gate import read_gate
+from attn_cli.reading.gate_reader import read_gate
 from attn_cli.reading.hiding import read_schemes
 from attn_cli.reading.idle import idle_keys
 from attn_cli.reading.keys import KEYS, TRAIN_KEYS
@@ -29,7 +29,7 @@ from attn_cli.reading.normalize import (
     read_top_k,
 )
 from attn_cli.reading.per_head import read_per_head
-from attn_cli.reading.precision import read_precision
+from attn_cli.reading.precision_reader import read_precision
 from attn_cli.reading.projections import Projections, read_projections
 from attn_cli.reading.score import (
     check_factor,
@@ -40,8 +40,8 @@ from attn_cli.reading.score import (
     reads_q_and_k,
 )
 from attn_cli.reading.sources import Sources
-from attn_cli.reading.stages import read_stages
-from attn_cli.reading.standing import Placed, read_standing
+from attn_cli.reading.stages_reader import read_stages
+from attn_cli.reading.standing_reader import Placed, read_standing
 from attn_cli.reading.treatment import note_of_rope, read_treatment
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.spread import ScoresShape

@@ -37,7 +37,7 @@ def read_treatment(
     query_norm, key_norm = _norms(sources, tree.get("qk_norm"))
     rope, positions = None, None
     if query is not None and key is not None and "rope" in tree:
-        from attn_cli.reading.rope import read_rope
+        from attn_cli.reading.rope_reader import read_rope
 
         rope, positions = read_rope(
             sources,
