@@ -148,10 +148,10 @@ class Tiles:
         self._workers = workers
         self._rooms: list[Array] = []  # that no thread uses now
         self._factor = None if function.factor is None else function.factor(entry.Q, parameters)
-        self._stages = [stage for stage in entry.rules.stages if not stage.only_hides]
+        self._adjustments = [each for each in entry.rules.adjustments if not each.only_hides]
         # Whether m comes with the product: nothing else is done to that but softmax, and the last
         # queries, which see most where order is causal, have more keys than one tile.
-        plain = not self._stages and entry.temperature is None and self._factor is not None
+        plain = not self._adjustments and entry.temperature is None and self._factor is not None
         self._folds = plain and self._tiles_of_the_last() > 1
         self._K = _with_ones(entry.K) if self._folds else entry.K
         self._watched = True  # whether scores could be other than finite
@@ -180,8 +180,8 @@ class Tiles:
             if not products < np.inf:
                 return None
         known = [products]
-        for stage in self._stages:
-            known.append(stage.bound(known[-1]))
+        for adjustment in self._adjustments:
+            known.append(adjustment.bound(known[-1]))
         known.append(known[-1] / (self._entry.temperature or 1.0))
         bounds = Bounds(known[-1], self._largest_v, len(V), V.dtype)
         if not bounds.sums_are_finite:
@@ -202,7 +202,7 @@ class Tiles:
         return Contexts(*sums.finished(sinks(self._entry.parameters)))
 
     def _largest_product(self, factor: Array) -> float:
-        """Return what no |score| exceeds before its stages: |q| |k| scale.
+        """Return what no |score| exceeds before its adjustments: |q| |k| scale.
 
         It is infinite where a product, scaled or not, may be so or be NaN, and where the scaled
         factor may be so or may lose digits that K makes large, below the normal numbers.
@@ -337,15 +337,15 @@ class Tiles:
         if A is None:
             scores, _ = score_of(entry, queries.rows, keys)
             scores = scores * scores.dtype.type(entry.scale)
-            if self._stages:
+            if self._adjustments:
                 _refuse_wild(scores)  # which a cap would make finite
         else:
             k = self._K[keys]
             scores = np.matmul(A, k.T, out=room[: len(A) * len(k)].reshape(len(A), len(k)))
-        if self._stages:
+        if self._adjustments:
             at = entry.place(queries.rows, keys)
-            for stage in self._stages:
-                scores = stage.without_hiding(scores, at)
+            for adjustment in self._adjustments:
+                scores = adjustment.without_hiding(scores, at)
         scores = rules.warmed(scores, entry.temperature)
         if self._watched:
             _refuse_wild(scores)

@@ -2,7 +2,7 @@
 
     products = Q K^T, or Q W K^T; none where the score is no product
     scores   = scale * score(q, k), -inf where sparse attention does not select
-    capped, biased, masked: the stages, in the problem's order (core.stages)
+    capped, biased, masked: adjustments, in the problem's order (maths.adjustments)
     visible  = 0 where a query sees a key, else the code of why not
     weights  = softmax(masked), or another normaliser; exactly 0 where a key takes no part
     lse      = log(sum(exp(masked))),  row_sums = the sum of a row of weights
@@ -105,12 +105,12 @@ def steps(
     matters = selected & visible if rules.for_good else selected
     yield Made("scores", scores, seen, why, matters)
 
-    for stage in rules.stages:
-        scores, seen = stage(precision.wide(scores), seen, visible, at)
+    for adjustment in rules.adjustments:
+        scores, seen = adjustment(precision.wide(scores), seen, visible, at)
         if entry.selection is not None:  # what is not selected stays so
             scores, seen = np.where(selected, scores, -np.inf), seen & selected
         scores = rounded(scores)
-        yield Made(stage.step, scores, seen, why, matters)
+        yield Made(adjustment.step, scores, seen, why, matters)
 
     if rules.top_k is not None:
         kept = k_largest(scores, seen, rules.top_k)

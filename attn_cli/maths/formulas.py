@@ -92,9 +92,9 @@ def _scored(problem: Problem) -> dict[str, str]:
         found["gate"] = f"gate = {innermost.gate(parameters)}"
     found["scores"] = f"scores = {_scores(problem)}"
     last = "scores"
-    for stage in problem.rules.stages:
-        found[stage.step] = f"{stage.step} = {stage.formula(last)}"
-        last = stage.step
+    for adjustment in problem.rules.adjustments:
+        found[adjustment.step] = f"{adjustment.step} = {adjustment.formula(last)}"
+        last = adjustment.step
     return found
 
 
@@ -141,7 +141,7 @@ def _weighed(problem: Problem, scores: str) -> dict[str, str]:
         source = f"{source} / {named(rules.temperature, 'temperature')}"
     found = {}
     # Also where a mask happens to hide nothing: which steps there are is no matter of its numbers.
-    if hides(problem) or any(stage.step == "masked" for stage in rules.stages):
+    if hides(problem) or any(adjustment.step == "masked" for adjustment in rules.adjustments):
         found["visible"] = "visible = 0 where a query sees a key, else the code of why not"
     weights = rules.normalizer.formula.format(scores=source, **_numbers(problem))
     found["weights"] = f"weights = {weights}{by}"

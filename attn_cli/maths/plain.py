@@ -45,8 +45,8 @@ def attention(problem: Problem, lead: Lead = ()) -> tuple[Array, Array]:
     if problem.score.selection is not None:
         selected = problem.score.selection(problem.parameters)(at.i, at.j, scores, visible)
         scores, seen = np.where(selected, scores, -np.inf), selected
-    for stage in rules.stages:
-        scores, seen = stage(types.wide(scores), seen, visible, at)
+    for adjustment in rules.adjustments:
+        scores, seen = adjustment(types.wide(scores), seen, visible, at)
         scores, seen = types.scores.round(np.where(selected, scores, -np.inf)), seen & selected
     if rules.top_k is not None:
         seen = k_largest(scores, seen, rules.top_k)

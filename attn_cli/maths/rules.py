@@ -1,6 +1,6 @@
 """What turns scores into weights, the same for every batch entry and head: data, but for its order.
 
-seen -> stages (softcap, bias, mask) -> top_k -> temperature -> normaliser -> empty rows -> dropout
+adjustments (softcap, bias, mask) -> top_k -> temperature -> normaliser -> empty rows -> dropout
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import numpy as np
 
 from attn_cli.arrays import Array, Bools
 from attn_cli.dataclass import dataclass
+from attn_cli.maths.adjustments import Adjustment, hides_for_good
 from attn_cli.maths.heads import PerHead, of_head
 from attn_cli.maths.normalizers.base import Normalizer
 from attn_cli.maths.parameter import Parameters
 from attn_cli.maths.place import Place, cells
 from attn_cli.maths.precision import Precision
-from attn_cli.maths.stages import Stage, hides_for_good
 from attn_cli.maths.visible.base import Scheme
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Rules:
     """From the scores of a row to its weights."""
 
     schemes: tuple[Scheme, ...]
-    stages: tuple[Stage, ...]
+    adjustments: tuple[Adjustment, ...]
     normalizer: Normalizer
     parameters: Parameters  # of the normaliser, of all heads
     precision: Precision
@@ -76,7 +76,7 @@ class Rules:
     @property
     def for_good(self) -> bool:
         """Whether what the schemes hide takes no part: where not, every key must be looked at."""
-        return hides_for_good(self.stages)
+        return hides_for_good(self.adjustments)
 
     @property
     def looks_everywhere(self) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from attn_cli.conventions.resolve import Conventions
+from attn_cli.maths.adjustments import Masking
 from attn_cli.maths.heads import PerHead
 from attn_cli.maths.rules import Rules
 from attn_cli.maths.scores.base import ScoreFunction
-from attn_cli.maths.stages import Masking
 from attn_cli.reading.sources import Sources
 from attn_cli.reading.standing_reader import USERS, goes_by_positions, is_false
 
@@ -75,12 +75,14 @@ def _of_rules(
 ) -> list[tuple[str, str]]:
     """Return idle keys of what turns scores into weights, each with the reason."""
     found = []
-    if len(rules.stages) < 2:
-        there = f"only the step {rules.stages[0].step}" if rules.stages else "none of them"
+    if len(rules.adjustments) < 2:
+        there = (
+            f"only the step {rules.adjustments[0].step}" if rules.adjustments else "none of them"
+        )
         found.append(("order", f"it is that of softcap, bias and mask, and {there} is there"))
     if not (rules.schemes or "mask" in tree or function.name in HIDING_SCORES):
         found.append(("empty_rows", "no key is hidden, as by causal, window or a mask"))
-    if not any(isinstance(stage, Masking) for stage in rules.stages):
+    if not any(isinstance(each, Masking) for each in rules.adjustments):
         found.append(("mask_fill", "no key is hidden, as by causal, window or a mask"))
     if "sink_tokens" in tree and _has_no_left_bound(rules):
         found.append(("sink_tokens", "it passes the left bound of a window, which has none here"))

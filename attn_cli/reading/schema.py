@@ -7,12 +7,13 @@ from typing import Any
 
 from attn_cli.conventions.resolve import Conventions
 from attn_cli.errors import AttnError, Path
+from attn_cli.maths.adjustments import Adjustment, Softcap, hides_for_good
 from attn_cli.maths.heads import PerHead
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.rules import Rules
 from attn_cli.maths.scores import SCORES
 from attn_cli.maths.scores.base import ScoreFunction
-from attn_cli.maths.stages import Softcap, Stage, hides_for_good
+from attn_cli.reading.adjustments_reader import read_adjustments
 from attn_cli.reading.after_reader import read_after, read_next_word
 from attn_cli.reading.extent import Extent, read_extent
 from attn_cli.reading.gate_reader import read_gate
@@ -40,7 +41,6 @@ from attn_cli.reading.score import (
     reads_q_and_k,
 )
 from attn_cli.reading.sources import Sources
-from attn_cli.reading.stages_reader import read_stages
 from attn_cli.reading.standing_reader import Placed, read_standing
 from attn_cli.reading.treatment import note_of_rope, read_treatment
 from attn_cli.sources.matrices.document import Document
@@ -139,16 +139,16 @@ def _rules(
     document, tree, conventions = sources.document, sources.document.tree, sources.conventions
     schemes = read_schemes(sources, shape.heads, extent, placed)
     mask, warnings = read_mask(document, shape, sources.precision, conventions)
-    stages = read_stages(sources, shape, extent, placed.standing, schemes, mask)
+    adjustments = read_adjustments(sources, shape, extent, placed.standing, schemes, mask)
     if mask is not None and mask.hides:
         schemes = (*schemes, mask)
     normalizer, parameters = read_normalizer(sources, shape.heads)
-    for_good = hides_for_good(stages)
-    if schemes and not for_good and any(isinstance(s, Softcap) for s in stages):
-        warnings += _leak(stages)
+    for_good = hides_for_good(adjustments)
+    if schemes and not for_good and any(isinstance(s, Softcap) for s in adjustments):
+        warnings += _leak(adjustments)
     rules = Rules(
         schemes=schemes,
-        stages=stages,
+        adjustments=adjustments,
         normalizer=normalizer,
         parameters=parameters,
         precision=sources.precision,
@@ -160,9 +160,9 @@ def _rules(
     return rules, [*warnings, *placed.warnings]
 
 
-def _leak(stages: tuple[Stage, ...]) -> list[str]:
+def _leak(adjustments: tuple[Adjustment, ...]) -> list[str]:
     """Warn where a cap brings hidden keys back."""
-    steps = [stage.step for stage in stages]
+    steps = [each.step for each in adjustments]
     if steps.index("capped") < steps.index("masked"):
         return []
     return ["softcap comes after the mask: hidden keys are at -softcap then, and get some weight"]

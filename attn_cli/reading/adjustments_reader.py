@@ -1,4 +1,4 @@
-"""The stages between scores and weights: softcap, biases, mask, in the problem's order."""
+"""The adjustments between scores and weights: softcap, biases, mask, in the problem's order."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from attn_cli.arrays import Array
 from attn_cli.conventions.resolve import Conventions
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.maths.adjustments import ORDER, Adjustment, Biases, Masking, Softcap
 from attn_cli.maths.bias.base import Bias
-from attn_cli.maths.stages import ORDER, Biases, Masking, Softcap, Stage
 from attn_cli.maths.standing import Standing
 from attn_cli.maths.visible.base import Scheme
 from attn_cli.maths.visible.user import Mask
@@ -26,17 +26,17 @@ from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, flag, integer, narrowed, positive, word
 
 
-def read_stages(
+def read_adjustments(
     sources: Sources,
     shape: ScoresShape,
     extent: Extent,
     standing: Standing,
     schemes: tuple[Scheme, ...],
     mask: Mask | None,
-) -> tuple[Stage, ...]:
-    """Return the stages that the problem has, in the order computed."""
+) -> tuple[Adjustment, ...]:
+    """Return the adjustments that the problem has, in the order computed."""
     tree, conventions = sources.document.tree, sources.conventions
-    made: dict[str, Stage] = {}
+    made: dict[str, Adjustment] = {}
     if "softcap" in tree:
         cap = positive(tree["softcap"], ("softcap",))
         made["softcap"] = Softcap(narrowed(cap, ("softcap",), sources.dtype))
@@ -51,7 +51,7 @@ def read_stages(
 
 
 def _order(tree: Any, conventions: Conventions) -> tuple[str, ...]:
-    """Return all stages in order; those that `order` leaves out must not be there."""
+    """Return all adjustments in order; those that `order` leaves out must not be there."""
     path: Path = ("order",)
     if "order" not in tree:
         given = conventions.get("order") if conventions.decides("order") else None

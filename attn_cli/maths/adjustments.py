@@ -25,27 +25,27 @@ from attn_cli.maths.visible.user import Mask
 
 
 class Scores(Protocol):
-    """What a stage does to scores (rows x keys)."""
+    """What an adjustment does to scores (rows x keys)."""
 
     def __call__(
         self, scores: Array, seen: Bools, visible: Bools, at: Place
     ) -> tuple[Array, Bools]:
-        """Return the scores after the stage, and which keys still take part.
+        """Return the scores after the adjustment, and which keys still take part.
 
         `visible` says which keys nothing hides; `seen` which ones are not at -inf yet.
         """
         ...
 
 
-class Stage(Scores, Protocol):
-    """A stage: the step that it makes, its formula, and what it does to scores of seen keys."""
+class Adjustment(Scores, Protocol):
+    """One adjustment: its step, its formula, and what it does to the scores of seen keys."""
 
     def without_hiding(self, scores: Array, at: Place) -> Array:
-        """Return what the stage makes of scores where nothing is hidden."""
+        """Return what the adjustment makes of scores where nothing is hidden."""
         ...
 
     def bound(self, largest: float) -> float:
-        """Return what no |score| exceeds after the stage, where none exceeded `largest` before."""
+        """Return a bound of |score| after the adjustment, if `largest` was one before it."""
         ...
 
     @property
@@ -200,15 +200,17 @@ ORDER = ("softcap", "bias", "mask")  # ONNX from 1.22, flash-attention, Gemma-2
 STEPS: Mapping[str, str] = {"softcap": "capped", "bias": "biased", "mask": "masked"}
 
 
-def hides_for_good(stages: tuple[Stage, ...]) -> bool:
+def hides_for_good(adjustments: tuple[Adjustment, ...]) -> bool:
     """Whether what the schemes hide takes no part in the end.
 
     It does take part behind a finite fill, and where a cap follows the mask.
     """
     lasting = True
-    for stage in stages:
-        if isinstance(stage, Masking):
-            lasting = stage.for_good
-        elif isinstance(stage, Softcap):
-            lasting = STEPS["mask"] not in [s.step for s in stages[: stages.index(stage)]]
+    for adjustment in adjustments:
+        if isinstance(adjustment, Masking):
+            lasting = adjustment.for_good
+        elif isinstance(adjustment, Softcap):
+            lasting = STEPS["mask"] not in [
+                s.step for s in adjustments[: adjustments.index(adjustment)]
+            ]
     return lasting
