@@ -5,7 +5,7 @@ Whoever reads, checks or explains a parameter needs no more than what stands her
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from attn_cli.dataclass import dataclass
@@ -44,3 +44,8 @@ class Parameter:
             "score": "score function",
         }[self.kind]
         return f"{self.name} {shape}{' optional' if self.optional else ''}"
+
+
+def defaults(parameters: Iterable[Parameter]) -> dict[str, float]:
+    """Return the values of optional parameters that are not given, by their names."""
+    return {p.name: p.default for p in parameters if p.default is not None}

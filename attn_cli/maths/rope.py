@@ -43,7 +43,7 @@ import numpy as np
 
 from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
-from attn_cli.maths.parameter import Parameter, Parameters
+from attn_cli.maths.parameter import Parameter, Parameters, defaults
 from attn_cli.maths.precision import EXACT, FLOAT_TYPES, FloatType, RopeTypes
 
 
@@ -171,8 +171,8 @@ class Rope:
             return Turning(plain)
         kind = SCALINGS[self.scaling.kind]
         given = {name: v for name, v in self.scaling.parameters.items() if v is not None}
-        defaults = {p.name: p.default for p in kind.parameters if p.default is not None}
-        frequencies, factor = kind.function(plain, self.base, defaults | given)
+        values = defaults(kind.parameters) | given
+        frequencies, factor = kind.function(plain, self.base, values)
         return Turning(self.types.angles.round(frequencies), factor)
 
 

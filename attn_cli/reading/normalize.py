@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.errors import AttnError, Path
 from attn_cli.maths.heads import PerHead
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.maths.parameter import defaults
 from attn_cli.maths.rules import Dropout, EmptyRow, EmptyRows
+from attn_cli.reading.parameters import read_function, read_parameters
 from attn_cli.reading.per_head import read_per_head
 from attn_cli.reading.sources import Sources
 from attn_cli.reading.spreading import read_axes
-from attn_cli.sources.matrices.matrix import is_one_value
 from attn_cli.sources.matrices.spread import ScoresShape
-from attn_cli.sources.text.mappings import mapping, refuse_unknown_parameters
-from attn_cli.sources.text.scalars import choice, finite, integer, number, positive, word
+from attn_cli.sources.text.mappings import mapping
+from attn_cli.sources.text.scalars import choice, finite, integer, positive
 
 EMPTY = ("zero", "nan", "uniform")
 CAUSES = ("mask", "other")
@@ -24,62 +25,19 @@ CAUSES = ("mask", "other")
 
 def read_normalizer(sources: Sources, heads: int | None) -> tuple[Normalizer, dict[str, Any]]:
     """Return the normaliser and its parameters."""
-    node, path = sources.document.tree.get("normalize", NORMALIZERS.default), ("normalize",)
-    if not isinstance(node, dict):
-        function, given = NORMALIZERS.get(word(node, path), path=path), {}
-    else:
-        if "function" not in node:
-            raise AttnError(
-                "normalize names no function",
-                path=path,
-                help=_named_alone(node)
-                or f"write {{function: NAME, ...}}; there are: {', '.join(NORMALIZERS.names)}",
-            )
-        place = (*path, "function")
-        function = NORMALIZERS.get(word(node["function"], place), path=place)
-        given = {name: value for name, value in node.items() if name != "function"}
-    known = [p.name for p in function.parameters]
-    refuse_unknown_parameters(function.name, given, known, path)
-    return function, _parameters(sources, function, given, heads)
-
-
-def _named_alone(node: dict[str, Any]) -> str:
-    """Return the advice for a name in braces, `{softmax}`; empty if it is something else."""
-    name = next(iter(node), "")
-    return f"write normalize: {name}" if len(node) == 1 and name in NORMALIZERS.names else ""
-
-
-def _parameters(
-    sources: Sources, function: Normalizer, given: dict[str, Any], heads: int | None
-) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for parameter in function.parameters:
-        place: Path = ("normalize", parameter.name)
-        if parameter.name not in given:
-            if not parameter.optional:
-                raise AttnError(
-                    f"{dotted(place)} is missing: {function.name} needs {parameter.signature}",
-                    path=("normalize",),
-                    help=f"write normalize: {{function: {function.name}, {parameter.name}: ...}}",
-                )
-            values[parameter.name] = parameter.default
-            continue
-        node = given[parameter.name]
-        if parameter.kind == "array":
-            one = is_one_value(node) and heads is None
-            node = [number(node, place)] if one else node
-            values[parameter.name] = sources.of_heads(node, place, (), heads)
-        elif parameter.kind == "positive":
-            values[parameter.name] = positive(node, place)
-        else:
-            values[parameter.name] = finite(node, place)
-        if parameter.least is not None and values[parameter.name] < parameter.least:
-            raise AttnError(
-                f"{dotted(place)} must be at least {parameter.least:g}, not "
-                f"{values[parameter.name]:g}",
-                path=place,
-            )
-    return values
+    path = ("normalize",)
+    node = sources.document.tree.get("normalize", NORMALIZERS.default)
+    function, given = read_function(NORMALIZERS, node, path)
+    values = read_parameters(
+        sources,
+        function.name,
+        function.parameters,
+        given,
+        path,
+        dtype=sources.precision.softmax.carrier,
+        heads=heads,
+    )
+    return function, defaults(function.parameters) | values
 
 
 def read_empty_rows(sources: Sources, *, for_good: bool) -> EmptyRows | None:

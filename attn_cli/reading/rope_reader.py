@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.maths.parameter import defaults
 from attn_cli.maths.rope import SCALINGS, Rope, Scaling
 from attn_cli.maths.standing import Standing
 from attn_cli.reading.extent import Extent
 from attn_cli.reading.own_positions import ROWS, read_own_positions
+from attn_cli.reading.parameters import read_parameters
 from attn_cli.reading.sources import Sources
 from attn_cli.reading.whole import whole_numbers
 from attn_cli.sources.matrices.shapes import form
-from attn_cli.sources.text.mappings import mapping, refuse_unknown_parameters
+from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, flag, integer, positive
 
 KEYS = ("base", "interleaved", "dims", "scaling", "positions", "sections", "sections_layout")
@@ -47,7 +51,7 @@ def read_rope(
             f"rope.base must be more than 1, not {base:g}: the angles of later pairs are smaller",
             path=(*path, "base"),
         )
-    scaling = _scaling(keys["scaling"], (*path, "scaling")) if "scaling" in keys else None
+    scaling = _scaling(sources, keys["scaling"], (*path, "scaling")) if "scaling" in keys else None
     sections, in_turn = _sections(sources, keys, path, dims)
     positions = None
     if "positions" in keys:
@@ -130,7 +134,7 @@ _LAYOUTS = (
 )
 
 
-def _scaling(node: Any, path: Path) -> Scaling:
+def _scaling(sources: Sources, node: Any, path: Path) -> Scaling:
     """Return a scaling of the frequencies: {kind:, factor:, ...}."""
     every = {p.name for kind in SCALINGS.values() for p in kind.parameters}
     keys = mapping(node, path, ("kind", *sorted(every)))
@@ -141,27 +145,15 @@ def _scaling(node: Any, path: Path) -> Scaling:
             help=f"write {{kind: NAME, ...}}; there are: {', '.join(SCALINGS)}",
         )
     name = choice(keys["kind"], (*path, "kind"), tuple(SCALINGS))
-    known = {p.name: p for p in SCALINGS[name].parameters}
-    given = [key for key in keys if key != "kind"]
-    refuse_unknown_parameters(name, given, known, path)
-    values: dict[str, float] = {}
-    for parameter in known.values():
-        place = (*path, parameter.name)
-        if parameter.name in keys:
-            node = keys[parameter.name]
-            values[parameter.name] = (
-                flag(node, place)
-                if parameter.kind == "flag"
-                else integer(node, place, parameter.minimum)
-                if parameter.kind == "integer"
-                else positive(node, place)
-            )
-        elif not parameter.optional:
-            raise AttnError(
-                f"{dotted(place)} is missing: {name} needs "
-                + ", ".join(p.signature for p in known.values()),
-                path=path,
-            )
+    values = read_parameters(
+        sources,
+        name,
+        SCALINGS[name].parameters,
+        {key: value for key, value in keys.items() if key != "kind"},
+        path,
+        dtype=np.dtype(np.float64),
+        named_by="kind",
+    )
     _refuse_disorder(name, values, path)
     return Scaling(name, values)
 
@@ -169,11 +161,11 @@ def _scaling(node: Any, path: Path) -> Scaling:
 def _refuse_disorder(name: str, values: dict[str, float], path: Path) -> None:
     """Raise AttnError where the end of a ramp does not lie behind its beginning."""
     kind = SCALINGS[name]
-    every = {p.name: p.default for p in kind.parameters} | values
     if kind.ordered is None:
         return
+    every = defaults(kind.parameters) | values
     above, below = (every[part] for part in kind.ordered)
-    if above is not None and below is not None and above <= below:
+    if above <= below:
         raise AttnError(
             f"{dotted((*path, kind.ordered[0]))} is {above:g}, and must be more than "
             f"{kind.ordered[1]}, which is {below:g}",

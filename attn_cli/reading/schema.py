@@ -11,7 +11,6 @@ from attn_cli.maths.adjustments import Adjustment, Softcap, hides_for_good
 from attn_cli.maths.heads import PerHead
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.rules import Rules
-from attn_cli.maths.scores import SCORES
 from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.reading.adjustments_reader import read_adjustments
 from attn_cli.reading.after_reader import read_after, read_next_word
@@ -34,10 +33,9 @@ from attn_cli.reading.precision_reader import read_precision
 from attn_cli.reading.projections import Projections, read_projections
 from attn_cli.reading.score import (
     check_factor,
-    check_pairs,
-    name_of_score,
-    read_parameters,
     read_placement,
+    read_score,
+    read_score_parameters,
     reads_q_and_k,
 )
 from attn_cli.reading.sources import Sources
@@ -62,11 +60,10 @@ def read_problem(document: Document) -> Problem:
 def _problem(document: Document) -> Problem:
     sources = _sources(document)
     tree, conventions = document.tree, sources.conventions
-    score = tree.get("score", SCORES.default)
-    function = name_of_score(score, ("score",))
-    made = read_projections(sources, needed=reads_q_and_k(score, function))
+    function, given = read_score(sources)
+    made = read_projections(sources, needed=reads_q_and_k(function, given))
     after = read_after(sources, made.query, made.d_context)
-    parameters = _parameters(sources, score, function)
+    parameters = read_score_parameters(sources, function, given)
     scale, scale_given = _scale(sources, function, parameters, made)
     n_q = made.query.count if made.query else sources.shapes.size("n_q") or 0
     shape = ScoresShape(
@@ -200,15 +197,6 @@ def _keys(document: Document) -> Mapping[str, Any]:
         )
     mapping(tree.get("train", {}), ("train",), TRAIN_KEYS)  # for attn train, which reads the rest
     return tree
-
-
-def _parameters(sources: Sources, score: Any, function: ScoreFunction) -> dict[str, Any]:
-    """Return the parameters of the score; positions in them exist."""
-    parameters = read_parameters(sources, score, ("score",), function)
-    if "pairs" in parameters:
-        path = ("score", "pairs")
-        parameters["pairs"] = check_pairs(parameters["pairs"], path, sources.shapes)
-    return parameters
 
 
 def _scale(

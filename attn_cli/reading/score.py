@@ -12,79 +12,47 @@ from attn_cli.arrays import AnyArray, Integers
 from attn_cli.conventions.resolve import Conventions
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.heads import PerHead
-from attn_cli.maths.parameter import Parameter
 from attn_cli.maths.precision import Precision
 from attn_cli.maths.problem import Placement
 from attn_cli.maths.scores import SCORES
 from attn_cli.maths.scores.base import ScoreFunction
+from attn_cli.reading.parameters import Given, read_function, read_parameters
 from attn_cli.reading.sources import Sources
 from attn_cli.sources.matrices.casting import cast
-from attn_cli.sources.matrices.matrix import natural
 from attn_cli.sources.matrices.shapes import Shapes, form
-from attn_cli.sources.text.mappings import refuse_unknown_parameters
 from attn_cli.sources.text.scalars import (
     choice,
-    integer,
-    is_number,
-    kind_of,
-    narrowed,
-    number,
-    positive,
-    word,
 )
 
+PATH = ("score",)
 PLACEMENTS = ("scores", "query", "split")
 
 
-def name_of_score(node: Any, path: Path) -> ScoreFunction:
-    """Return the score function that a node names."""
-    if isinstance(node, dict):
-        if "function" not in node:
-            raise AttnError(
-                f"{dotted(path)} names no function",
-                path=path,
-                help=f"write {{function: NAME, ...}}; there are: {', '.join(SCORES.names)}",
-            )
-        return SCORES.get(word(node["function"], (*path, "function")), path=(*path, "function"))
-    if not isinstance(node, str) and not isinstance(node, np.ndarray):
-        raise AttnError(
-            f"{dotted(path)} must be a name or a mapping, not {kind_of(node)}",
-            path=path,
-            help=f"there are: {', '.join(SCORES.names)}",
-        )
-    return SCORES.get(word(node, path), path=path)
-
-
-def reads_q_and_k(node: Any, function: ScoreFunction) -> bool:
+def reads_q_and_k(function: ScoreFunction, given: Given) -> bool:
     """Return whether the function, or the one inside it, reads Q and K at all."""
-    if function.selection is not None and isinstance(node, dict) and "inside" in node:
-        return name_of_score(node["inside"], ("score", "inside")).reads_q_and_k
+    if function.selection is not None and "inside" in given:
+        inside, _ = read_function(SCORES, given["inside"], (*PATH, "inside"))
+        return inside.reads_q_and_k
     return function.reads_q_and_k
 
 
-def read_parameters(
-    sources: Sources, node: Any, path: Path, function: ScoreFunction
+def read_score(sources: Sources) -> tuple[ScoreFunction, Given]:
+    """Return the score function of a problem, and its parameters as they are written."""
+    return read_function(SCORES, sources.document.tree.get("score", SCORES.default), PATH)
+
+
+def read_score_parameters(
+    sources: Sources, function: ScoreFunction, given: Given
 ) -> dict[str, Any]:
-    """Return the parameters of a score function, each of the right kind and shape."""
-    given = {k: v for k, v in node.items() if k != "function"} if isinstance(node, dict) else {}
-    known = [p.name for p in function.parameters]
-    refuse_unknown_parameters(function.name, given, known, path)
-    values: dict[str, Any] = {}
-    for parameter in function.parameters:
-        if parameter.name in given:
-            place = (*path, parameter.name)
-            values[parameter.name] = _read(sources, given[parameter.name], place, parameter)
-        elif not parameter.optional:
-            signature = ", ".join(p.signature for p in function.parameters)
-            raise AttnError(
-                f"{dotted((*path, parameter.name))} is missing: {function.name} needs {signature}",
-                path=path,
-                help=f"write {dotted(path)}: {{function: {function.name}, {parameter.name}: ...}}",
-            )
-    return _completed(function, values, path)
+    """Return the parameters of the score function; positions in them exist."""
+    name, parameters = function.name, function.parameters
+    values = read_parameters(sources, name, parameters, given, PATH, dtype=sources.dtype)
+    if "pairs" in values:
+        values["pairs"] = _check_pairs(values["pairs"], (*PATH, "pairs"), sources.shapes)
+    return _completed(function, values)
 
 
-def _completed(function: ScoreFunction, values: dict[str, Any], path: Path) -> dict[str, Any]:
+def _completed(function: ScoreFunction, values: dict[str, Any]) -> dict[str, Any]:
     """Add the function inside a sparse score, and ask for at least one selection."""
     if function.selection is None:
         return values
@@ -92,8 +60,8 @@ def _completed(function: ScoreFunction, values: dict[str, Any], path: Path) -> d
         selections = [p.name for p in function.parameters if p.name != "inside"]
         raise AttnError(
             f"{function.name} selects nothing: it needs one or more of {', '.join(selections)}",
-            path=path,
-            help=f"write {dotted(path)}: {{function: {function.name}, window: 2}}",
+            path=PATH,
+            help=f"write score: {{function: {function.name}, window: 2}}",
         )
     values.setdefault("inside", (SCORES.get("dot"), {}))
     return values
@@ -154,28 +122,7 @@ def _check_factor(scale: float, placement: Placement, precision: Precision) -> N
     )
 
 
-def _read(sources: Sources, node: Any, path: Path, parameter: Parameter) -> Any:
-    if parameter.kind == "positive":
-        return narrowed(positive(node, path), path, sources.dtype)
-    if parameter.kind == "integer":
-        return integer(node, path, parameter.minimum)
-    if parameter.kind == "pairs":
-        return natural(sources.document, node, path)
-    if parameter.kind == "score":
-        inside = name_of_score(node, path)
-        if inside.selection is not None:
-            raise AttnError(
-                f"{dotted(path)} cannot be {inside.name} again",
-                path=path,
-                help="the selections of one score are united: write them side by side",
-            )
-        return inside, read_parameters(sources, node, path, inside)
-    if parameter.axes == ("1",) and is_number(node):
-        node = [number(node, path)]
-    return sources.array(node, path, parameter.axes)
-
-
-def check_pairs(pairs: AnyArray, path: Path, shapes: Shapes) -> Integers:
+def _check_pairs(pairs: AnyArray, path: Path, shapes: Shapes) -> Integers:
     """Return pairs (number of pairs, 2) whose positions exist."""
     table = cast(pairs, path, np.dtype(np.float64), finite=True)
     if table.ndim != 2 or table.shape[1] != 2:
