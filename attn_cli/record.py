@@ -101,32 +101,22 @@ class Step:
         )
 
     def transposed(self) -> Step:
-        """Return the step with its last two axes changed places: a token a column."""
-        return replace(
-            self,
-            axes=_swapped(self.axes),
-            labels=_swapped(self.labels),
-            values=self.values.swapaxes(-1, -2),
-            hidden=None if self.hidden is None else self.hidden.swapaxes(-1, -2),
-            shape=_swapped(self.shape),
-            kept=_swapped(self.kept),
-        )
+        """Return the step with its last two axes swapped: one token per column."""
+        return self.reordered((*range(len(self.axes) - 2), len(self.axes) - 1, len(self.axes) - 2))
 
-    def heads_behind(self) -> Step:
-        """Return the step with its heads behind its rows: (batch, query, head, dimension)."""
-        order = (*range(len(self.axes) - 3), -2, -3, -1)
+    def reordered(self, order: tuple[int, ...]) -> Step:
+        """Return the step with its axes in another order: first the axis of number order[0]."""
+        if order == tuple(range(len(order))):
+            return self
         return replace(
             self,
             axes=tuple(self.axes[at] for at in order),
             labels=tuple(self.labels[at] for at in order),
-            values=self.values.swapaxes(-2, -3),
+            values=self.values.transpose(order),
+            hidden=None if self.hidden is None else self.hidden.transpose(order),
             shape=tuple(self.shape[at] for at in order),
             kept=tuple(self.kept[at] for at in order),
         )
-
-
-def _swapped(parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (*parts[:-2], parts[-1], parts[-2])
 
 
 @dataclass(frozen=True)

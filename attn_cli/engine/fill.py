@@ -1,4 +1,4 @@
-"""Fills a collector: each batch entry and head, block of query rows by block, up to what is wanted.
+"""Computes each batch entry and head, block of query rows by block, up to what is wanted.
 
 blocks -> contexts, by the definition or by tiles -> output gate -> what follows -> next word
 """
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray, Array, Integers
-from attn_cli.engine.collect import Collector
+from attn_cli.arrays import AnyArray, Array
+from attn_cli.engine.following import Following
 from attn_cli.engine.plan import Plan
 from attn_cli.engine.threads import Workers
-from attn_cli.maths.axes import AFTER, POOLED, WEIGHED, WHOLE_ROWS
+from attn_cli.engine.watch import Watch
+from attn_cli.maths.axes import WEIGHED, WHOLE_ROWS
 from attn_cli.maths.block import Entry, Made, steps
-from attn_cli.maths.next_word import NextWord, Pooling, choice
 from attn_cli.maths.problem import Problem, Tile
 from attn_cli.maths.ranges import hull
 from attn_cli.maths.rules import KINDS
@@ -30,12 +30,13 @@ ARRAYS_A_BLOCK = 6  # that are alive at once
 
 
 class Filling:
-    """Fills a collector with what a plan asks for, entry by entry and block by block."""
+    """Computes what a plan asks for, entry by entry and block by block."""
 
     def __init__(
-        self, problem: Problem, plan: Plan, collector: Collector, workers: Workers, tile: Tile
+        self, problem: Problem, plan: Plan, out: Watch, workers: Workers, tile: Tile
     ) -> None:
-        self._problem, self._plan, self._collector = problem, plan, collector
+        self._problem, self._plan, self._out = problem, plan, out
+        self._following = Following(problem, plan, out)
         self._workers, self._tile = workers, tile
         self._wanted = set(plan.steps)
         self._by_tiles = False
@@ -54,24 +55,18 @@ class Filling:
 
     def fill(self, group: Lead, entries: list[Entry]) -> None:
         """Compute the entries that make one output, and keep what the plan asks for."""
-        problem, rows = self._problem, self._plan.computed
+        rows = self._plan.computed
         if not self._plan.any_of_rows:
             return
-        next_word = problem.next_word if self._wanted & set(POOLED) else None
-        pooling = None if next_word is None else Pooling(next_word.rows(problem.n_q))
         made = self._tiles_of(entries) if self._by_tiles else []
+        self._following.begin()
         for block in _blocks(slice(0, len(rows)), self._tall if self._by_tiles else self._height):
-            self._collector.forget_empty()
             contexts = [
                 self._contexts(entry, made[at] if made else None, block)
                 for at, entry in enumerate(entries)
             ]
-            if self._wanted & {*AFTER, *POOLED}:
-                last = self._follow(group, rows[block], contexts)
-                if pooling is not None:
-                    pooling.add(rows[block], last)
-        if next_word is not None and pooling is not None:
-            self._pool(next_word, group, pooling.pooled())
+            self._following.add(group, rows[block], contexts)
+        self._following.end(group)
 
     def _tiles_of(self, entries: list[Entry]) -> list[Tiles]:
         from attn_cli.engine.tiles import Tiles
@@ -110,8 +105,8 @@ class Filling:
         kinds = self._problem.rules.kinds(found.empty, entry.place(block, none))
         context[kinds == KINDS.index("nan")] = np.nan
         for step in (Made("empty", kinds), Made("lse", found.lse), Made("context", context)):
-            self._collector.take(entry.lead, step, i, none)
-        return self._gated(entry, context, block)
+            self._out.put(entry.lead, step, i)
+        return self._following.gated(entry, context, block)
 
     def _defined(self, entry: Entry, rows: slice) -> Array:
         """Run through the steps of one block up to the last that is wanted, and return that."""
@@ -121,11 +116,11 @@ class Filling:
         last = "context" if wanted & WEIGHED else list(plan.steps)[-1]
         values: AnyArray = np.zeros((0, 0))
         for made in steps(entry, rows, keys, asides):
-            self._collector.take(entry.lead, made, entry.i[rows], keys)
+            self._out.put(entry.lead, made, entry.i[rows], keys)
             values = made.values
             if made.name == last:
                 break
-        return self._gated(entry, values, rows)
+        return self._following.gated(entry, values, rows)
 
     def _keys(self, entry: Entry, rows: slice) -> slice:
         """Return the range of keys to look at: all where a step shows all, else the reach."""
@@ -136,38 +131,6 @@ class Filling:
         # NaN in a row without a key needs a key to stand at: a sum over no keys is 0.
         least = 1 if problem.rules.gives("nan") else 0
         return slice(start, stop) if start < stop else slice(0, least)
-
-    def _gated(self, entry: Entry, values: Array, rows: slice) -> Array:
-        """Return the contexts of one block times the output gate, where there is one."""
-        problem, precision = self._problem, self._problem.precision
-        if problem.gate is None or not self._wanted & (WEIGHED - {"context"}):
-            return values
-        i = entry.i[rows]
-        X = None if problem.embeddings is None else precision.wide(problem.positioned(i))
-        gated = problem.gate(precision.wide(values), X, entry.batch, entry.head, i)
-        values = precision.dtype.round(gated)
-        self._collector.check("gated", entry.lead, values, i)
-        return values
-
-    def _follow(self, group: Lead, rows: Integers, contexts: list[Array]) -> Array:
-        """Compute what follows the contexts of one block, and return the last of it."""
-        problem = self._problem
-        last = contexts[0]
-        if problem.joined:
-            last = np.concatenate(contexts, axis=1)
-            self._collector.check("concat", group, last, rows)
-        X = problem.positioned(rows) if problem.after.residual else None
-        for name, last in problem.after.steps(last, X, problem.precision):  # noqa: B020
-            self._collector.check(name, group, last, rows)
-        return last
-
-    def _pool(self, next_word: NextWord, group: Lead, pooled: Array) -> None:
-        """Compute the next word from the pooled rows."""
-        for name, values in next_word.steps(pooled, self._problem.precision):
-            self._collector.check(name, group, values)
-        if "probabilities" in self._plan.steps:
-            words = choice(next_word, self._problem.query_tokens, values, self._plan.top)
-            self._collector.choices.append(words)
 
 
 def _blocks(rows: slice, height: int) -> Iterator[slice]:

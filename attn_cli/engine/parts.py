@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any
 
 from attn_cli.dataclass import replace
+from attn_cli.engine.order import order_of
 from attn_cli.engine.plan import (
     PART_BYTES,
     UNLIMITED,
@@ -19,7 +20,7 @@ from attn_cli.engine.plan import (
     StepPlan,
     make_plan,
 )
-from attn_cli.engine.run import heads_go_behind, run
+from attn_cli.engine.run import run
 from attn_cli.engine.threads import Tell
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.memory import half_of_the_machine
@@ -45,10 +46,7 @@ def in_parts(
 
 def _whole(problem: Problem, step: StepPlan) -> Whole:
     """Return what the parts add up to, its axes in the order that the problem's own have."""
-    order = list(range(len(step.axes)))
-    if heads_go_behind(problem, step.name, step.axes):
-        head = step.axes.index("head")
-        order[head : head + 2] = head + 1, head
+    order = order_of(problem, step.name, step.axes)
     return Whole(
         step.name,
         tuple(step.axes[axis] for axis in order),
@@ -63,7 +61,7 @@ def _parts(
     memory = half_of_the_machine() if request.memory is None else request.memory
     apart = step.free  # the axes that each part has one entry of
     row = step.shape[-1] * problem.dtype.itemsize
-    if heads_go_behind(problem, step.name, step.axes):
+    if order_of(problem, step.name, step.axes) != tuple(range(len(step.axes))):
         head = step.axes.index("head")
         apart = tuple(axis for axis in step.free if axis != step.free[head])
         row *= step.shape[head]

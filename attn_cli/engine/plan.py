@@ -71,6 +71,28 @@ class StepPlan:
         kept = self.kept[axis]
         return range(self.shape[axis]) if kept is None else kept
 
+    def place(self, lead: Lead) -> tuple[int, ...] | None:
+        """Return where a batch entry and head is among those held; None if it is not."""
+        if any(lead[axis] != index for axis, index in self.fixed.items()):
+            return None
+        held = [self.indices(axis) for axis in range(len(self.free))]
+        wanted = [lead[axis] for axis in self.free]
+        if any(index not in indices for index, indices in zip(wanted, held, strict=True)):
+            return None
+        return tuple(indices.index(i) for i, indices in zip(wanted, held, strict=True))
+
+    def matching(self, rows: Integers | None) -> tuple[slice | Integers, slice | Integers]:
+        """Return where rows at these positions go among those held, and which of them go there."""
+        if self.rows is None or rows is None:
+            kept = self.kept[-2] if len(self.axes) - len(self.free) > 1 else None
+            return slice(None), slice(None) if kept is None else np.array(kept, dtype=np.intp)
+        targets = np.searchsorted(self.rows, rows)
+        found = targets < len(self.rows)
+        found[found] = self.rows[targets[found]] == rows[found]
+        if found.all() and len(rows) and targets[-1] - targets[0] == len(rows) - 1:
+            return slice(int(targets[0]), int(targets[-1]) + 1), slice(None)
+        return targets[found], np.flatnonzero(found)
+
 
 @dataclass(frozen=True)
 class Plan:

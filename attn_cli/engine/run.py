@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from attn_cli.arrays import Array
-from attn_cli.engine.collect import Collector
 from attn_cli.engine.entry import Preparation
 from attn_cli.engine.fill import Filling
 from attn_cli.engine.plan import labels_of, make_plan
 from attn_cli.engine.settings import settings
+from attn_cli.engine.sink import Store
 from attn_cli.engine.threads import Tell, Workers
-from attn_cli.maths.axes import AFTER, AXES
+from attn_cli.engine.watch import Watch
 from attn_cli.maths.problem import Problem, Request
-from attn_cli.record import Record, Step
+from attn_cli.record import Record
 
 
 def run(
@@ -32,31 +32,31 @@ def run(
     """
     request = request or Request()
     plan = make_plan(problem, request)
-    collector = Collector(problem, plan)
+    store = Store(problem, plan)
+    watch = Watch(problem, plan, store)
     with np.errstate(all="ignore"):  # what overflows is reported by name instead
         for name, values in _inputs(problem):
-            collector.check(name, (), values)
+            watch.note(name, (), values)
         wanted = frozenset(plan.steps)
-        prepare = Preparation(problem, plan.computed, wanted, collector.check)
-        filling = Filling(problem, plan, collector, Workers(request.threads, tell), request.tile)
+        prepare = Preparation(problem, plan.computed, wanted, watch.note)
+        filling = Filling(problem, plan, watch, Workers(request.threads, tell), request.tile)
         filling.expect(sum(map(len, plan.groups.values())))
         for group, leads in plan.groups.items():
             filling.fill(group, [prepare.entry(lead) for lead in leads])
         for lead in plan.unread:
             prepare.unread(lead)
-    made = {name: _as_asked(problem, step) for name, step in collector.steps().items()}
     return Record(
         command=command,
-        steps=made,
+        steps=store.steps(),
         settings=settings(problem, request),
         query_tokens=labels_of(problem.query_tokens, plan.rows, problem.n_q),
         key_tokens=problem.key_tokens,
         cross=problem.cross,
-        answer=collector.answer,
-        text="\n".join(c.answer for c in collector.choices) if collector.choices else None,
-        choices=tuple(collector.choices),
+        answer=watch.answer,
+        text="\n".join(c.answer for c in watch.choices) if watch.choices else None,
+        choices=tuple(watch.choices),
         title=problem.title,
-        warnings=(*problem.warnings, *collector.warnings()),
+        warnings=(*problem.warnings, *watch.warnings()),
     )
 
 
@@ -67,15 +67,3 @@ def _inputs(problem: Problem) -> Iterator[tuple[str, Array]]:
         if problem.positions is not None:
             yield "positions", problem.positions.values
             yield "positioned", problem.positioned(slice(None))
-
-
-def _as_asked(problem: Problem, step: Step) -> Step:
-    """Return a step with its axes in the order that the problem's own matrices have."""
-    if problem.layout == "columns" and len(AXES[step.name]) > 1:
-        return step.transposed()
-    return step.heads_behind() if heads_go_behind(problem, step.name, step.axes) else step
-
-
-def heads_go_behind(problem: Problem, step: str, axes: tuple[str, ...]) -> bool:
-    """Whether the heads of a step stand behind its rows, as those of Q did."""
-    return problem.heads_last and step in AFTER and "head" in axes

@@ -1,0 +1,28 @@
+"""The order of a step's axes: as it is computed, and as the problem's own matrices have it.
+
+computed          (batch, head, query, dimension)
+layout: columns   (batch, head, dimension, query)     every step of two axes and more
+axes: bshd        (batch, query, head, dimension)     what follows the context
+"""
+
+from __future__ import annotations
+
+from attn_cli.maths.axes import AFTER, AXES
+from attn_cli.maths.problem import Problem
+
+
+def order_of(problem: Problem, step: str, axes: tuple[str, ...]) -> tuple[int, ...]:
+    """Return which of the computed axes, by number, is each axis in the problem's own order."""
+    order = list(range(len(axes)))
+    if problem.layout == "columns" and len(AXES[step]) > 1:
+        order[-2:] = reversed(order[-2:])
+    elif problem.heads_last and step in AFTER and "head" in axes:
+        order[-3:-1] = reversed(order[-3:-1])
+    return tuple(order)
+
+
+def in_order(problem: Problem, step: str, place: list[int]) -> list[int]:
+    """Return the place of a value, of all batch entries and heads, in the problem's own order."""
+    lead = len(place) - len(AXES[step])
+    axes = (*problem.lead_axes[:lead], *AXES[step])
+    return [place[axis] for axis in order_of(problem, step, axes)]

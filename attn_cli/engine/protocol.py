@@ -1,0 +1,29 @@
+"""What an engine is, and where the steps that it computes go.
+
+    problem, plan -> engine -> Watch -> sink
+
+An engine computes the steps of a plan and puts each into a sink, part by part. A `Watch` between
+the two sees every value that passes, whichever sink it is. Imported for its types alone.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from attn_cli.arrays import Integers
+from attn_cli.maths.block import Made
+from attn_cli.maths.visible.base import Lead
+
+
+class Sink(Protocol):
+    """Takes the values of steps: `Store` holds a record in memory."""
+
+    def wants(self, step: str) -> bool:
+        """Return whether values of a step are to be put here."""
+
+    def put(self, lead: Lead, made: Made, rows: Integers | None = None) -> None:
+        """Take values of a step for a batch entry and head; of the batch entry where heads join.
+
+        `rows` are the positions of the queries that the values are of, ascending; None for a step
+        without an axis of queries. Values of pairs have every key. No value is put twice.
+        """

@@ -1,0 +1,154 @@
+"""Sees every value on its way from an engine to a sink, and remembers what there is to warn of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attn_cli.arrays import AnyArray, Bools, Integers
+from attn_cli.engine.order import in_order
+from attn_cli.engine.plan import Plan
+from attn_cli.maths.axes import ASIDES, AXES, WEIGHED
+from attn_cli.maths.block import Made
+from attn_cli.maths.problem import Problem
+from attn_cli.maths.rules import KINDS
+from attn_cli.maths.visible.base import Lead
+from attn_cli.record import Choice
+
+if TYPE_CHECKING:
+    from attn_cli.engine.protocol import Sink
+
+OF_WEIGHTS = WEIGHED | {"weights", "dropped"}  # steps that are NaN where weights are meant to be
+NO_KEYS = slice(0, 0)
+NAMED = 3  # rows without a key that a warning names
+
+
+class Watch:
+    """Passes steps on to a sink; notes values that are not finite and rows that see no key."""
+
+    def __init__(self, problem: Problem, plan: Plan, sink: Sink) -> None:
+        self._problem, self._plan, self._sink = problem, plan, sink
+        self.choices: list[Choice] = []  # the next word of each batch entry
+        # What rows without a key get -> how many they are, and the first of them.
+        self._empty: dict[str, tuple[int, list[tuple[Lead, int]]]] = {}
+        self._nan_rows: dict[Lead, Bools] = {}  # queries that are meant to get NaN
+        self._nonfinite: dict[str, tuple[int, list[int]]] = {}  # step -> how many, the first
+
+    def put(
+        self, lead: Lead, made: Made, rows: Integers | None = None, keys: slice = NO_KEYS
+    ) -> None:
+        """Look at values of a step and pass them on, if the sink wants them.
+
+        `lead` and `rows` are as in `Sink.put`; `keys` is the range of keys of values of pairs.
+        """
+        if made.name == "empty":
+            assert rows is not None  # it has a value for each query
+            self._note_empty(lead, made.values, rows)
+            return
+        if self._watches(made.name):
+            wild = ~np.isfinite(made.values)
+            if made.matters is not None and made.seen is not None:
+                wild &= made.matters & made.seen  # elsewhere -inf says that a key is hidden
+            if rows is not None and made.name in OF_WEIGHTS:
+                self._ignore_empty_rows(lead, wild, rows)
+            if wild.any():
+                self._note_nonfinite(made.name, lead, wild, rows, keys)
+        if self._sink.wants(made.name):
+            self._sink.put(lead, made, rows)
+
+    def note(self, name: str, lead: Lead, values: AnyArray, rows: Integers | None = None) -> None:
+        """Put values of a step all of which count: those that no key can be hidden from."""
+        self.put(lead, Made(name, values), rows)
+
+    @property
+    def answer(self) -> str | list[str] | None:
+        """The next word, one per batch entry if there are several; None if none is asked for."""
+        words = [choice.answer for choice in self.choices]
+        if not words:
+            return None
+        return words if self._plan.steps["probabilities"].free else words[0]
+
+    def _watches(self, name: str) -> bool:
+        """Return whether values of a step that are not finite are to be noted.
+
+        Scores and logits are watched also if they are not shown: normalisers can hide what
+        overflowed.
+        """
+        shown = name in {"scores", "logits"} or name in self._plan.steps
+        shown = shown and name not in ASIDES  # which follow from the steps beside them
+        return shown and self._problem.nonfinite == "refuse"
+
+    def _note_empty(self, lead: Lead, kinds: AnyArray, rows: Integers) -> None:
+        """Note the queries that see no key, and what they get."""
+        if not kinds.any():
+            return
+        for number in range(1, len(KINDS)):
+            at = rows[kinds == number]
+            if len(at):
+                count, first = self._empty.get(KINDS[number], (0, []))
+                first = sorted([*first, *((lead, int(row)) for row in at[:NAMED])])
+                self._empty[KINDS[number]] = count + len(at), first[:NAMED]
+        nan = kinds == KINDS.index("nan")
+        if nan.any():
+            of_lead = self._nan_rows.setdefault(lead, np.zeros(self._problem.n_q, dtype=np.bool_))
+            of_lead[rows] = nan
+
+    def _ignore_empty_rows(self, lead: Lead, wild: Bools, rows: Integers) -> None:
+        """Leave out of `wild` the rows without a key that are meant to get NaN.
+
+        What several heads make together is NaN where one of them is.
+        """
+        for entry, nan in self._nan_rows.items():
+            if entry[: len(lead)] == lead:
+                wild[nan[rows]] = False
+
+    def _note_nonfinite(
+        self, name: str, lead: Lead, wild: Bools, rows: Integers | None, keys: slice
+    ) -> None:
+        """Remember how many values of a step are not finite, and where the first of them is."""
+        place = [int(n) for n in np.unravel_index(int(wild.argmax()), wild.shape)]
+        if rows is not None:
+            place[0] = int(rows[place[0]])
+        if AXES[name][-1] == "key":
+            place[-1] += keys.start
+        place = in_order(self._problem, name, [*lead, *place])
+        count, first = self._nonfinite.get(name, (0, place))
+        self._nonfinite[name] = count + int(wild.sum()), min(first, place)
+
+    def warnings(self) -> Iterator[str]:
+        """Yield which queries see no key, which answers are doubtful, and what is not finite."""
+        for kind in (kind for kind in KINDS if kind in self._empty):
+            yield self._empty_rows(*self._empty[kind], _GIVEN[kind])
+        yield from (choice.doubt for choice in self.choices if choice.doubt)
+        for name, (count, first) in self._nonfinite.items():
+            values = "1 value" if count == 1 else f"{count} values"
+            dtype = self._narrowest(name)
+            yield f"{name} is not finite at {first} ({values}): {dtype} overflows there"
+
+    def _narrowest(self, name: str) -> str:
+        """Return the type in which a step overflows first: its own, or that of the softmax."""
+        precision = self._problem.precision
+        types = [precision.of(name), *([precision.softmax] if name == "weights" else [])]
+        return min(types, key=lambda type_: -type_.lowest).name
+
+    def _empty_rows(self, count: int, first: list[tuple[Lead, int]], given: str) -> str:
+        names = []
+        for lead, row in first:
+            axes = self._problem.lead_axes
+            entry = "".join(f"{name} {at}, " for name, at in zip(axes, lead, strict=True))
+            word = self._problem.query_tokens[row]
+            names.append(f"{entry}query {row}" + ("" if word == str(row) else f" ('{word}')"))
+        more = count - len(names)
+        rest = f" and {more} more" if more else ""
+        verb = "has" if count == 1 else "have"
+        return f"{'; '.join(names)}{rest} {verb} no key to attend to: the weights there are {given}"
+
+
+_GIVEN = {
+    "zero": "0",
+    "nan": "NaN",
+    "uniform": "equal, one part for every key",
+    "fill": "what hidden keys give here",
+}
