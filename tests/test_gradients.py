@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attn_cli import compute
+from attn_cli import AttnError, compute
+from attn_cli.dataclass import replace
 from attn_cli.maths.activations import ACTIVATIONS
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.scores import SCORES
+from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
-from attn_cli.train.gradients.normalizers import NORMALIZER_GRADIENTS
-from attn_cli.train.gradients.scores import SCORE_GRADIENTS
 from attn_cli.train.learning import measured
 from attn_cli.train.read import read_training
+from attn_cli.train.unlearnable import refuse_functions_without_gradient
 
 H = 1e-4
 WORDS = ("not", "do", "like", "hate", "so")
@@ -329,9 +330,25 @@ def test_layout_columns_has_the_transposes(name: str) -> None:
 
 
 def test_every_score_function_has_a_gradient_and_two_normalisers() -> None:
-    assert SCORE_GRADIENTS.names == SCORES.names
-    with_one = {name for name in NORMALIZERS.names if name in NORMALIZER_GRADIENTS}
-    assert with_one == {"softmax", "none"} == set(NORMALIZER_GRADIENTS)
+    assert all(function.backward is not None for function in SCORES)
+    with_one = {each.name for each in NORMALIZERS if each.backward is not None}
+    assert with_one == {"softmax", "none"}
+
+
+@pytest.mark.parametrize("score", ["dot", {"function": "sparse", "window": 1, "inside": "dot"}])
+def test_a_score_function_without_a_gradient_is_refused(score: Any) -> None:
+    problem = read_problem(from_mapping(base(97, score=score)))
+    refuse_functions_without_gradient(problem)
+    function, inner = problem.score.innermost(problem.parameters)
+    without = replace(function, backward=None)
+    if function is problem.score:
+        problem = replace(problem, score=without)
+    else:
+        problem = replace(problem, parameters={**problem.parameters, "inside": (without, inner)})
+    with pytest.raises(AttnError, match=r"^the score function dot has no gradient") as error:
+        refuse_functions_without_gradient(problem)
+    others = "dot, scaled, additive, multiplicative, gated, sparse, gaussian, given"
+    assert error.value.help == f"those that have one: {others}"
 
 
 def test_a_word_that_stands_twice_gets_the_sum_of_its_places() -> None:
@@ -370,5 +387,8 @@ def test_what_is_not_finite_behind_a_mask_has_no_part() -> None:
     weights, d = np.array([[0.25, 0.75, 0.0]]), np.array([[1.0, 3.0, np.inf]])
     seen = np.array([[True, True, False]])
     expected = [[0.25 * (1 - 2.5), 0.75 * (3 - 2.5), 0]]
-    np.testing.assert_array_equal(NORMALIZER_GRADIENTS["softmax"](weights, seen, d), expected)
-    np.testing.assert_array_equal(NORMALIZER_GRADIENTS["none"](weights, seen, d), [[1, 3, 0]])
+    softmax, none = NORMALIZERS.get("softmax").backward, NORMALIZERS.get("none").backward
+    assert softmax is not None
+    assert none is not None
+    np.testing.assert_array_equal(softmax(weights, seen, d), expected)
+    np.testing.assert_array_equal(none(weights, seen, d), [[1, 3, 0]])

@@ -29,6 +29,7 @@ class Parameter:
     minimum: int = 0
     least: float | None = None
     default: float | None = None  # of an optional number
+    initial: float | None = None  # where training starts; None: at random numbers
     optional: bool = False
 
     @property

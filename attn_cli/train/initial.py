@@ -15,28 +15,26 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.arrays import Array
+from attn_cli.maths.parameter import Parameter
 from attn_cli.maths.problem import Problem
-from attn_cli.train.gradients.scores import SCORE_GRADIENTS
-from attn_cli.train.gradients.scores.base import ScoreGradient
 
 UNIT = ("embeddings", "positions.learned")
 ZERO = ("beta", "bias", "b1", "b2")
 
 
-def gradient_of(problem: Problem, name: str) -> tuple[ScoreGradient, str]:
-    """Return the gradient of the score function that has a parameter, and the parameter's name."""
-    inner = name.removeprefix("score.").removeprefix("inside.")
+def score_parameter(problem: Problem, name: str) -> Parameter:
+    """Return what the score function says of its parameter, `score.NAME` or `score.inside.NAME`."""
     function = problem.score
     if name.startswith("score.inside."):
         function, _ = problem.score.innermost(problem.parameters)
-    return SCORE_GRADIENTS.get(function.name), inner
+    last = name.rpartition(".")[2]
+    return next(parameter for parameter in function.parameters if parameter.name == last)
 
 
 def constant(problem: Problem, name: str) -> float | None:
     """Return the number that a parameter starts at; None where it is drawn."""
     if name.startswith("score."):
-        gradient, inner = gradient_of(problem, name)
-        return gradient.initial.get(inner)
+        return score_parameter(problem, name).initial
     last = name.rpartition(".")[2]
     if last in ZERO or name.startswith("biases."):
         return 0.0

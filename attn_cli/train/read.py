@@ -43,7 +43,7 @@ from attn_cli.sources.text.scalars import (
 )
 from attn_cli.sources.text.tokens import known_words, read_tokens
 from attn_cli.sources.text.words import nfc
-from attn_cli.train.initial import constant, drawn, gradient_of
+from attn_cli.train.initial import constant, drawn, score_parameter
 from attn_cli.train.learning import Example, Learnt, Origin, Training
 from attn_cli.train.learnt import arrays_of
 from attn_cli.train.unlearnable import (
@@ -361,8 +361,7 @@ def _parameter(
         labels = (words, tuple(map(str, range(written.values.shape[1]))))
     above_0 = False
     if name.startswith("score."):
-        gradient, inner = gradient_of(problem, name)
-        above_0 = inner in gradient.positive
+        above_0 = score_parameter(problem, name).kind == "positive"
     if rng is None:
         return Learnt(written.values, labels, above_0)
     number = constant(problem, name)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from attn_cli.errors import AttnError
+from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.problem import Problem
+from attn_cli.maths.scores import SCORES
 from attn_cli.reading.per_head import is_list
-from attn_cli.train.gradients.normalizers import NORMALIZER_GRADIENTS
-from attn_cli.train.gradients.scores import SCORE_GRADIENTS
 
 NO_GRADIENT = (
     "like", "past", "kv_heads", "grouping", "qk_norm", "rope", "scale_placement", "softcap",
@@ -32,17 +32,19 @@ def refuse_keys_without_gradient(tree: Mapping[str, Any]) -> None:
 
 def refuse_functions_without_gradient(base: Problem) -> None:
     """Raise AttnError for a normaliser or score function that has no gradient."""
-    if base.rules.normalizer.name not in NORMALIZER_GRADIENTS:
+    if base.rules.normalizer.backward is None:
+        able = ", ".join(each.name for each in NORMALIZERS if each.backward is not None)
         raise AttnError(
             f"the normaliser {base.rules.normalizer.name} has no gradient",
             path=("normalize",),
-            help=f"those that have one: {', '.join(NORMALIZER_GRADIENTS)}",
+            help=f"those that have one: {able}",
         )
     innermost, _ = base.score.innermost(base.parameters)
     for function in (base.score, innermost):
-        if function.name not in SCORE_GRADIENTS.names:
+        if function.backward is None:
+            able = ", ".join(each.name for each in SCORES if each.backward is not None)
             raise AttnError(
                 f"the score function {function.name} has no gradient",
                 path=("score",),
-                help=f"those that have one: {', '.join(SCORE_GRADIENTS.names)}",
+                help=f"those that have one: {able}",
             )

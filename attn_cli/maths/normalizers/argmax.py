@@ -1,6 +1,8 @@
 """Hard attention: all weight on the largest score.
 
 weights_j = 1 where s_j is the largest visible score of the row, the first on a tie; else 0
+
+It has no gradient: it is constant except for its jumps.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
     weights = normalize(scores, visible, parameters)   # (rows x keys) -> (rows x keys)
     lse     = log_sum(scores, visible, parameters)     # (rows x keys) -> (rows), where it has one
+    dS      = backward(weights, visible, d_weights)    # (rows x keys) -> (rows x keys), likewise
 
 `scores` are those of one batch entry and head, in float64 or float32, -inf where `visible` is
 False; the weights there are exactly 0, and all 0 in a row without a visible key. What such a row
@@ -37,6 +38,7 @@ class Normalizer:
     sinks: Callable[[Parameters], tuple[float, ...]] | None = None
     log_sum: Callable[[Array, Bools, Parameters], Array] | None = None
     lse: str = ""  # the formula of log_sum, with {scores}
+    backward: Callable[[Array, Bools, Array], Array] | None = None  # for training only
 
     def __reduce__(self) -> tuple[Callable[[str], Normalizer], tuple[str]]:
         """Pickle as the name: functions that have none of their own have no other form."""

@@ -20,10 +20,17 @@ def normalize(scores: Array, visible: Bools, _: Parameters) -> Array:
     return weights
 
 
+def backward(_: Array, visible: Bools, d_weights: Array) -> Array:
+    """Return dS_j = dw_j for visible keys, 0 for hidden ones."""
+    d_scores: Array = np.where(visible, d_weights, 0)
+    return d_scores
+
+
 NORMALIZER = Normalizer(
     name="none",
     formula="{scores}, as they are",
     reference="linear attention without a kernel",
     explanation=("The visible scores themselves are the weights."),
     normalize=normalize,
+    backward=backward,
 )

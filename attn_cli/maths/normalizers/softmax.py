@@ -45,6 +45,13 @@ def log_sum(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
     return total
 
 
+def backward(weights: Array, visible: Bools, d_weights: Array) -> Array:
+    """Return dS_j = w_j (dw_j - sum_l w_l dw_l) of each row; 0 for hidden keys, which weigh 0."""
+    d = np.where(visible, d_weights, 0)
+    d_scores: Array = weights * (d - (weights * d).sum(axis=1, keepdims=True))
+    return d_scores
+
+
 NORMALIZER = Normalizer(
     name="softmax",
     formula="softmax({scores})",
@@ -57,4 +64,5 @@ NORMALIZER = Normalizer(
     sinks=lambda _: (),
     log_sum=log_sum,
     lse="log(sum(exp({scores})))",
+    backward=backward,
 )

@@ -17,7 +17,7 @@ import numpy as np
 
 from attn_cli.arrays import Array
 from attn_cli.maths.parameter import Parameter, Parameters
-from attn_cli.maths.scores.base import Block, Layout, Parts, ScoreFunction
+from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
 
 IN_CACHE = 1 << 17  # bytes
 TOGETHER = 8  # hidden units that are summed before they are added to the others: for digits
@@ -105,6 +105,33 @@ def expression(p: Parameters, _: Layout) -> str:
     return f"v . tanh(W1 q + W2 k{' + b' if p.get('b') is not None else ''})"
 
 
+def backward(Q: Array, K: Array, p: Parameters, _: Steps, dS: Array) -> Gradients:
+    """Return dQ (n_q, d_q), dK (n_k, d_k), dW1 (h, d_q), dW2 (h, d_k), dv (h) and db (h).
+
+    With t_ijh = tanh((W1 q_i)_h + (W2 k_j)_h + b_h) and z_ijh = dS_ij v_h (1 - t_ijh^2):
+
+        dv_h = sum_ij dS_ij t_ijh,   dA_ih = sum_j z_ijh,   dB_jh = sum_i z_ijh
+        dW1 = dA^T Q,   dW2 = dB^T K,   db = sum_i dA_i,   dQ = dA W1,   dK = dB W2
+
+    The sum over h runs in a loop, as it does forward.
+    """
+    W1, W2, v = p["W1"], p["W2"], p["v"]
+    A, B = Q @ W1.T, K @ W2.T
+    if p.get("b") is not None:
+        A = A + p["b"]
+    dA, dB, dv = np.zeros_like(A), np.zeros_like(B), np.zeros_like(v)
+    for h in range(len(v)):
+        t = np.tanh(A[:, h, None] + B[None, :, h])
+        z = dS * v[h] * (1 - t**2)
+        dv[h] = (dS * t).sum()
+        dA[:, h] = z.sum(axis=1)
+        dB[:, h] = z.sum(axis=0)
+    of_parameters = {"W1": dA.T @ Q, "W2": dB.T @ K, "v": dv}
+    if p.get("b") is not None:
+        of_parameters["b"] = dA.sum(axis=0)
+    return dA @ W1, dB @ W2, of_parameters
+
+
 SCORE = ScoreFunction(
     name="additive",
     formula="v . tanh(W1 q + W2 k + b)",
@@ -115,13 +142,19 @@ SCORE = ScoreFunction(
     ),
     prepare=prepare,
     by_tiles=by_tiles,
+    backward=backward,
     expression=expression,
     parameters=(
         Parameter(name="W1", kind="array", axes=("h", "d_q"), meaning="applied to the query"),
         Parameter(name="W2", kind="array", axes=("h", "d_k"), meaning="applied to the key"),
         Parameter(name="v", kind="array", axes=("h",), meaning="weighs the hidden units"),
         Parameter(
-            name="b", kind="array", axes=("h",), meaning="bias of the hidden units", optional=True
+            name="b",
+            kind="array",
+            axes=("h",),
+            meaning="bias of the hidden units",
+            optional=True,
+            initial=0.0,
         ),
     ),
     equal_depth=False,

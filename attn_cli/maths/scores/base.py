@@ -2,6 +2,7 @@
 
     block = function.prepare(Q, K, parameters)    # once: (n_q, d_q), (n_k, d_k)
     parts = block(rows, keys)                     # any query rows against any range of keys
+    dQ, dK, d_parameters = function.backward(Q, K, parameters, steps, dS)       # for training only
 
 Batch entries and heads are prepared one by one, so that Q and K are plain matrices here.
 `scale` is not the score function's business: `maths.block` multiplies by it.
@@ -9,8 +10,8 @@ Batch entries and heads are prepared one by one, so that Q and K are plain matri
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
@@ -30,6 +31,11 @@ class Parts(NamedTuple):
 
 Block = Callable[[slice, slice], Parts]
 Prepare = Callable[[Array, Array, Parameters], Block]
+Steps = Mapping[str, Array]
+# d loss / d Q (n_q, d_q) and d K (n_k, d_k), None if the score does not read them, and those of the
+# parameters by name.
+Gradients = tuple[Any, Any, Mapping[str, Array]]
+Backward = Callable[[Array, Array, Parameters, Steps, Array], Gradients]
 
 
 def no_scale(_d_k: int) -> float:
@@ -45,6 +51,10 @@ class ScoreFunction:
     function has no such step; `expression` writes the unscaled score with the parameters given.
     `factor` is there where the score is a product factor(Q) K^T; `by_tiles` is another way to the
     same numbers, for `engine.tiles`, and equal to `prepare` but for rounding.
+
+    `backward` is the gradient, for one head. dS (n_q, n_k) is d loss / d score, the score unscaled;
+    it is 0 for a key that is hidden or not selected. `steps` has the `products` and the `gate` of
+    the forward pass, if the function makes them. `attn train` refuses a function without it.
     """
 
     name: str
@@ -63,6 +73,7 @@ class ScoreFunction:
     selection: Callable[[Parameters], Selection] | None = None
     factor: Callable[[Array, Parameters], Array] | None = None
     by_tiles: Prepare | None = None
+    backward: Backward | None = None
 
     def __reduce__(self) -> tuple[Callable[[str], ScoreFunction], tuple[str]]:
         """Pickle as the name: functions that have none of their own have no other form."""

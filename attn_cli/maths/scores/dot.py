@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from attn_cli.arrays import Array
 from attn_cli.maths.parameter import Parameters
-from attn_cli.maths.scores.base import Block, Layout, Parts, ScoreFunction
+from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
 
 PRODUCTS = ("Q K^T", "K^T Q")
 
@@ -34,6 +34,11 @@ def expression(_: Parameters, layout: Layout) -> str:
     return PRODUCTS[layout == "columns"]
 
 
+def backward(Q: Array, K: Array, _: Parameters, __: Steps, dS: Array) -> Gradients:
+    """Return dQ = dS K and dK = dS^T Q."""
+    return dS @ K, dS.T @ Q, {}
+
+
 SCORE = ScoreFunction(
     name="dot",
     formula="q.k",
@@ -43,4 +48,5 @@ SCORE = ScoreFunction(
     factor=factor,
     expression=expression,
     products=PRODUCTS,
+    backward=backward,
 )

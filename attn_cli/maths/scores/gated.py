@@ -10,10 +10,12 @@ on values or heads. This is none of those: it gates each score.
 
 from __future__ import annotations
 
+import numpy as np
+
 from attn_cli.arrays import Array
 from attn_cli.maths.activations import sigmoid
 from attn_cli.maths.parameter import Parameter, Parameters
-from attn_cli.maths.scores.base import Block, Layout, Parts, ScoreFunction
+from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
 
 
 def prepare(Q: Array, K: Array, p: Parameters) -> Block:
@@ -43,6 +45,27 @@ def gate(p: Parameters) -> str:
     return f"sigmoid(W_g [q; k]{' + b_g' if p.get('b_g') is not None else ''})"
 
 
+def backward(Q: Array, K: Array, p: Parameters, steps: Steps, dS: Array) -> Gradients:
+    """Return dQ (n_q, d_q), dK (n_k, d_k), dW_g (1, d_q + d_k) and db_g (1).
+
+    With P = Q K^T, W_g = [w_q; w_k] and z = dS * P * g (1 - g):
+
+        dQ_i = sum_j dS_ij g_ij k_j + (sum_j z_ij) w_q
+        dK_j = sum_i dS_ij g_ij q_i + (sum_i z_ij) w_k
+        dW_g = [sum_ij z_ij q_i; sum_ij z_ij k_j],   db_g = sum_ij z_ij
+    """
+    W_g, d_q, g = p["W_g"][0], Q.shape[1], steps["gate"]
+    dP = dS * g
+    z = dS * steps["products"] * g * (1 - g)
+    of_query, of_key = z.sum(axis=1), z.sum(axis=0)
+    of_parameters = {"W_g": np.concatenate((of_query @ Q, of_key @ K))[None, :]}
+    if p.get("b_g") is not None:
+        of_parameters["b_g"] = z.sum()[None]
+    dQ = dP @ K + np.outer(of_query, W_g[:d_q])
+    dK = dP.T @ Q + np.outer(of_key, W_g[d_q:])
+    return dQ, dK, of_parameters
+
+
 SCORE = ScoreFunction(
     name="gated",
     formula="g * (q.k), g = sigmoid(W_g [q; k] + b_g)",
@@ -55,8 +78,16 @@ SCORE = ScoreFunction(
     expression=expression,
     parameters=(
         Parameter(name="W_g", kind="array", axes=("1", "d_q + d_k"), meaning="applied to [q; k]"),
-        Parameter(name="b_g", kind="array", axes=("1",), meaning="bias of the gate", optional=True),
+        Parameter(
+            name="b_g",
+            kind="array",
+            axes=("1",),
+            meaning="bias of the gate",
+            optional=True,
+            initial=0.0,
+        ),
     ),
     products=("Q K^T", "K^T Q"),
     gate=gate,
+    backward=backward,
 )

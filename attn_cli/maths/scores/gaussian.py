@@ -14,7 +14,7 @@ import numpy as np
 
 from attn_cli.arrays import Array
 from attn_cli.maths.parameter import Parameter, Parameters
-from attn_cli.maths.scores.base import Block, Layout, Parts, ScoreFunction
+from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
 
 
 def prepare(Q: Array, K: Array, p: Parameters) -> Block:
@@ -45,6 +45,25 @@ def expression(p: Parameters, _: Layout) -> str:
     return f"-|q - k|^2 / (2 * {p['sigma']:g}^2)"
 
 
+def backward(Q: Array, K: Array, p: Parameters, _: Steps, dS: Array) -> Gradients:
+    """Return dQ (n_q, d), dK (n_k, d) and dsigma (a single number).
+
+        dQ_i = -sum_j dS_ij (q_i - k_j) / sigma^2,   dK_j = sum_i dS_ij (q_i - k_j) / sigma^2
+        dsigma = sum_ij dS_ij |q_i - k_j|^2 / sigma^3
+
+    Dimension by dimension, because sums of q minus sums of k lose the digits of their difference.
+    """
+    sigma = p["sigma"]
+    dQ, dK, squares = np.zeros_like(Q), np.zeros_like(K), 0.0
+    for d in range(Q.shape[1]):
+        ratio = (Q[:, d, None] - K[None, :, d]) / sigma
+        part = dS * ratio
+        dQ[:, d] = -part.sum(axis=1) / sigma
+        dK[:, d] = part.sum(axis=0) / sigma
+        squares += (part * ratio).sum()
+    return dQ, dK, {"sigma": np.asarray(squares / sigma)}
+
+
 SCORE = ScoreFunction(
     name="gaussian",
     formula="-|q - k|^2 / (2 sigma^2)",
@@ -55,5 +74,8 @@ SCORE = ScoreFunction(
     ),
     prepare=prepare,
     expression=expression,
-    parameters=(Parameter(name="sigma", kind="positive", meaning="width of the kernel"),),
+    parameters=(
+        Parameter(name="sigma", kind="positive", meaning="width of the kernel", initial=1.0),
+    ),
+    backward=backward,
 )

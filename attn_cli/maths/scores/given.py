@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from attn_cli.arrays import Array
 from attn_cli.maths.parameter import Parameter, Parameters
-from attn_cli.maths.scores.base import Block, Layout, Parts, ScoreFunction
+from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
 
 
 def prepare(_q: Array, _k: Array, p: Parameters) -> Block:
@@ -26,6 +26,11 @@ def expression(_: Parameters, __: Layout) -> str:
     return "as given"
 
 
+def backward(_q: Array, _k: Array, _: Parameters, __: Steps, dS: Array) -> Gradients:
+    """Return d scores = dS; Q and K are not read."""
+    return None, None, {"scores": dS}
+
+
 SCORE = ScoreFunction(
     name="given",
     formula="as written",
@@ -36,4 +41,5 @@ SCORE = ScoreFunction(
     parameters=(Parameter(name="scores", kind="array", axes=("n_q", "n_k"), meaning="the scores"),),
     equal_depth=False,
     reads_q_and_k=False,
+    backward=backward,
 )

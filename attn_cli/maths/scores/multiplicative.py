@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from attn_cli.arrays import Array
 from attn_cli.maths.parameter import Parameter, Parameters
-from attn_cli.maths.scores.base import Block, Layout, Parts, ScoreFunction
+from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
 
 PRODUCTS = ("Q W K^T", "K^T W^T Q")
 
@@ -36,6 +36,12 @@ def expression(_: Parameters, layout: Layout) -> str:
     return PRODUCTS[layout == "columns"]
 
 
+def backward(Q: Array, K: Array, p: Parameters, _: Steps, dS: Array) -> Gradients:
+    """Return dQ = dS K W^T, dK = dS^T Q W and dW = Q^T dS K."""
+    W = p["W"]
+    return dS @ K @ W.T, dS.T @ Q @ W, {"W": Q.T @ dS @ K}
+
+
 SCORE = ScoreFunction(
     name="multiplicative",
     formula="q^T W k",
@@ -52,4 +58,5 @@ SCORE = ScoreFunction(
     ),
     products=PRODUCTS,
     equal_depth=False,
+    backward=backward,
 )

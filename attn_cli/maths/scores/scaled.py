@@ -35,4 +35,5 @@ SCORE = ScoreFunction(
     products=dot.PRODUCTS,
     default_scale=default_scale,
     scale_formula=" / sqrt({d_k})",
+    backward=dot.backward,  # dS is of the score before the scale
 )

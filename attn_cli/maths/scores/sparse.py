@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from attn_cli.arrays import Array
 from attn_cli.maths.parameter import Parameter, Parameters
-from attn_cli.maths.scores.base import Block, Layout, ScoreFunction
+from attn_cli.maths.scores.base import Block, Gradients, Layout, ScoreFunction, Steps
 from attn_cli.maths.select import Selection
 
 
@@ -37,6 +37,17 @@ def selection(p: Parameters) -> Selection:
     if "pairs" in given:
         given["pairs"] = given["pairs"][given["pairs"][:, 0].argsort(kind="stable")]
     return Selection(**given)
+
+
+def backward(Q: Array, K: Array, p: Parameters, steps: Steps, dS: Array) -> Gradients:
+    """Return the gradients of the function inside, its parameters as `inside.NAME`.
+
+    The selection is a constant, even if `top_k` takes it from the scores: a small enough step
+    selects the same keys, unless two scores are equal.
+    """
+    inside, parameters = p["inside"]
+    dQ, dK, of_parameters = inside.backward(Q, K, parameters, steps, dS)
+    return dQ, dK, {f"inside.{name}": d for name, d in of_parameters.items()}
 
 
 _PARAMETERS = (
@@ -88,4 +99,5 @@ SCORE = ScoreFunction(
     parameters=_PARAMETERS,
     equal_depth=False,  # the function inside decides
     selection=selection,
+    backward=backward,
 )

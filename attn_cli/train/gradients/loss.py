@@ -19,8 +19,6 @@ from attn_cli.maths.next_word import NextWord, Pooling
 from attn_cli.maths.problem import Problem, Projection
 from attn_cli.maths.visible.base import Lead
 from attn_cli.train.gradients.after import of_after, of_next_word
-from attn_cli.train.gradients.normalizers import NORMALIZER_GRADIENTS
-from attn_cli.train.gradients.scores import SCORE_GRADIENTS
 from attn_cli.train.gradients.sums import Gradients
 
 
@@ -104,12 +102,13 @@ def _of_head(problem: Problem, head: Head, dC: Array, sums: Gradients) -> None:
     """Add those of one head: context = weights V, weights = normalize(scale * score + mask)."""
     weights = head.steps["weights"]
     _of_projection(problem, problem.value, "value", head.lead, weights.T @ dC, sums)
-    of_scores = NORMALIZER_GRADIENTS[problem.rules.normalizer.name]
+    normalizer, score = problem.rules.normalizer, problem.score
+    assert normalizer.backward is not None  # checked by `refuse_functions_without_gradient`
+    assert score.backward is not None
     scale = of_head(problem.scale, head.lead[-1] if head.lead else 0)
-    dS = scale * of_scores(weights, head.visible, dC @ head.V.T)
-    gradient = SCORE_GRADIENTS.get(problem.score.name)
-    dQ, dK, parameters = gradient.backward(head.Q, head.K, problem.parameters, head.steps, dS)
-    for name, d in parameters.items():
+    dS = scale * normalizer.backward(weights, head.visible, dC @ head.V.T)
+    dQ, dK, of_parameters = score.backward(head.Q, head.K, problem.parameters, head.steps, dS)
+    for name, d in of_parameters.items():
         sums.add(f"score.{name}", d)
     if dQ is not None and problem.query is not None:
         _of_projection(problem, problem.query, "query", head.lead, dQ, sums)
