@@ -22,7 +22,7 @@ from attn_cli.maths.scores import SCORES as SCORES_THERE_ARE
 from attn_cli.sources.matrices.document import from_mapping, read_document
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.train.learning import gradient_record
-from attn_cli.train.read import read_training
+from attn_cli.train.training_reader import read_training
 from tests.conftest import SAMPLES
 from tests.conventions.cases import PROBLEMS
 

@@ -22,7 +22,7 @@ from attn_cli.maths.scores import SCORES
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.train.learning import measured
-from attn_cli.train.read import read_training
+from attn_cli.train.training_reader import read_training
 from attn_cli.train.unlearnable import refuse_functions_without_gradient
 
 H = 1e-4

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from attn_cli.sources.matrices.document import Document, from_mapping, read_document
 from attn_cli.sources.matrices.files import Inputs
-from attn_cli.sources.text.events import parse, spans
+from attn_cli.sources.text.events import parse
 from attn_cli.train.learning import train
-from attn_cli.train.read import read_training
 from attn_cli.train.rewrite import rewritten
 from attn_cli.train.rewrite import rows as written_rows
+from attn_cli.train.spans import spans
+from attn_cli.train.training_reader import read_training
 from tests.conftest import Attn
 from tests.test_train import SMALL
 

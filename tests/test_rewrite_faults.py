@@ -10,8 +10,9 @@ import pytest
 
 from attn_cli import AttnError, errors
 from attn_cli.sources.matrices.document import Document
-from attn_cli.sources.text.events import parse, spans
+from attn_cli.sources.text.events import parse
 from attn_cli.train import rewrite
+from attn_cli.train.spans import spans
 from tests.conftest import Attn
 
 TRAINED = """# learnt from

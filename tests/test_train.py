@@ -17,8 +17,8 @@ from attn_cli import AttnError, compute
 from attn_cli.sources.matrices.document import from_mapping, read_document
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.train.learning import Training, gradient_record, rounded, train
-from attn_cli.train.read import read_training
 from attn_cli.train.rewrite import rewritten
+from attn_cli.train.training_reader import read_training
 from tests.conftest import SAMPLES, Attn, in_process
 
 SHIPPED = ("not_like", "not_like_columns", "dog_sentence")

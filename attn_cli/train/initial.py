@@ -1,4 +1,4 @@
-"""The values that a training starts from, drawn from a seed.
+"""The values that a training starts from: as written, or drawn from a seed.
 
     matrices, and vectors that weigh    normal, mean 0, variance 2 / (n_in + n_out)
     embeddings, learned positions       normal, mean 0, variance 1
@@ -17,9 +17,42 @@ import numpy as np
 from attn_cli.arrays import Array
 from attn_cli.maths.parameter import Parameter
 from attn_cli.maths.problem import Problem
+from attn_cli.train.learning import Example, Learnt
+from attn_cli.train.numbered import Written
 
 UNIT = ("embeddings", "positions.learned")
 ZERO = ("beta", "bias", "b1", "b2")
+
+
+def at_start(
+    name: str, written: Written, example: Example, rng: np.random.Generator | None
+) -> Learnt:
+    """Return a parameter at its start: as written if there is no `rng`.
+
+    A matrix is drawn as (d_in x d_out), one head after the other, in whichever layout it is
+    written.
+    """
+    problem, words = example.problem, written.words
+    labels = None
+    if words is not None:
+        labels = (words, tuple(map(str, range(written.values.shape[1]))))
+    above_0 = name.startswith("score.") and score_parameter(problem, name).kind == "positive"
+    if rng is None:
+        return Learnt(written.values, labels, above_0)
+    number = constant(problem, name)
+    if number is not None:
+        return Learnt(np.full_like(written.values, number), labels, above_0)
+    if name == "embeddings":
+        return Learnt(drawn(rng, name, written.values.shape), labels)
+    if name == "positions.learned":  # the examples need not reach its last rows
+        columns = problem.layout == "columns"
+        shape = written.values.shape[::-1] if columns else written.values.shape
+        values = drawn(rng, name, shape)
+        return Learnt(values.T.copy() if columns else values)
+    places = example.sources[name].places
+    start = np.zeros_like(written.values)
+    start.reshape(-1)[places] = drawn(rng, name, places.shape)
+    return Learnt(start, labels, above_0)
 
 
 def score_parameter(problem: Problem, name: str) -> Parameter:

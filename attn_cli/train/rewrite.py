@@ -14,8 +14,9 @@ import numpy as np
 from attn_cli.arrays import Array
 from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.sources.matrices.document import Document
-from attn_cli.sources.text.events import Quoted, Span, parse, spans
+from attn_cli.sources.text.events import Quoted, parse
 from attn_cli.sources.text.scalars import number
+from attn_cli.train.spans import Span, spans
 
 BYTE_ORDER_MARK = "\ufeff"
 Edit = tuple[int, int, str]  # from, to, what stands there instead

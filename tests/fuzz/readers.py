@@ -28,7 +28,7 @@ from attn_cli.reading.resources import read_memory, read_threads, read_tile
 from attn_cli.reading.sequences import read_problems
 from attn_cli.sources.matrices.document import Document, from_mapping, read_document
 from attn_cli.sources.matrices.files import Inputs
-from attn_cli.train.read import read_training
+from attn_cli.train.training_reader import read_training
 from tests.fuzz import corpus
 from tests.fuzz.judge import refuse_control_characters
 from tests.fuzz.mutate import ANY, TOKENS, mutated, mutated_tree, written

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from attn_cli.errors import AttnError, Path, Where
@@ -19,16 +19,6 @@ from attn_cli.sources.text.broken import LINE_ENDS, Mark, fault, foreign, late_m
 from attn_cli.sources.text.depth import MAX_DEPTH, too_deep
 
 Node = Any  # dict[str, Node] | list[Node] | str; from Python also numbers, booleans, arrays
-
-
-class Span(NamedTuple):
-    """Where a node stands in its text: from `start` up to, but not including `end`."""
-
-    start: int
-    end: int
-    column: int  # of the start, from 0
-    listed: bool  # whether it is a sequence written item by item, in a block
-    scalars: tuple[tuple[int, int], ...]  # start and end of each scalar in it, in order
 
 
 class Quoted(str):
@@ -50,8 +40,8 @@ def parse(text: str, name: str) -> Node:
     return _begun(text, name).document()
 
 
-def _begun(text: str, name: str) -> _Events:
-    events = _Events(text, name)
+def _begun(text: str, name: str) -> Events:
+    events = Events(text, name)
     if not text.strip():
         raise AttnError(f"{name} is empty", where=Where(name), help=_EXPECTED)
     if (late := late_mark(text)) is not None:
@@ -83,7 +73,7 @@ def _with_commas(text: str, name: str) -> Parsed | None:
     if printed is None:
         return None
     try:
-        tree = _Events(printed.text, name).document()
+        tree = Events(printed.text, name).document()
     except AttnError:
         return None
     lines = ", ".join(map(str, printed.lines))
@@ -97,14 +87,14 @@ def find(text: str, path: Path, *, at_key: bool = False) -> Where | None:
 
     None where the path is of a key that the text does not have at all.
     """
-    events = _Events(text, "")
+    events = Events(text, "")
     event = events.next_content()
     mark = event.start_mark
     for depth, part in enumerate(path):
         found = None
-        if _is(event, "MappingStart"):
+        if is_event(event, "MappingStart"):
             found = events.seek_key(part)
-        elif _is(event, "SequenceStart") and isinstance(part, int):
+        elif is_event(event, "SequenceStart") and isinstance(part, int):
             found = events.seek_item(part)
         if found is None and depth == 0:
             return None
@@ -113,14 +103,6 @@ def find(text: str, path: Path, *, at_key: bool = False) -> Where | None:
         key, event = found
         mark = key.start_mark if at_key and depth == len(path) - 1 else event.start_mark
     return events.where(mark)
-
-
-def spans(text: str, paths: Collection[Path]) -> dict[Path, Span]:
-    """Return where the nodes at these paths stand, of those that the text has."""
-    events = _Events(text, "")
-    found: dict[Path, Span] = {}
-    events.measure(events.next_content(), (), paths, found)
-    return found
 
 
 _EXPECTED = "expected a mapping of keys, such as 'embeddings: [[1, 0], [0, 1]]'"
@@ -133,7 +115,8 @@ def _joined(match: re.Match[str]) -> str:
     return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
 
-def _is(event: Any, kind: str) -> bool:
+def is_event(event: Any, kind: str) -> bool:
+    """Return whether an event is of a kind: Scalar, MappingStart, SequenceEnd, ..."""
     return type(event).__name__ == f"{kind}Event"
 
 
@@ -146,7 +129,7 @@ class _Cut(Exception):  # noqa: N818
     """A part of a text has been read to its end."""
 
 
-class _Events:
+class Events:
     """The events of one text, with the checks that no reader of them should have to make.
 
     With `length`, only so many characters of it are read, and `_Cut` is raised behind them.
@@ -203,7 +186,7 @@ class _Events:
         """Return an event; raise AttnError where it is an alias, or has an anchor or a tag."""
         if type(event) is self._scalar and event.anchor is None and event.tag is None:
             return event
-        if _is(event, "Alias") or getattr(event, "anchor", None) is not None:
+        if is_event(event, "Alias") or getattr(event, "anchor", None) is not None:
             raise self.refuse(
                 "anchors and aliases are not read",
                 event.start_mark,
@@ -227,7 +210,7 @@ class _Events:
         context = getattr(error, "context_mark", None)
         character = None if hasattr(error, "problem_mark") else foreign(self._given)
         mark = character.mark if character else error.problem_mark
-        before = _Events(self.text, self.name, readable(self._given, mark, context))
+        before = Events(self.text, self.name, readable(self._given, mark, context))
         whole = before.as_far_as_it_goes()
         found = character or fault(self._given, mark, context, before.opened or whole)
         return self.refuse(f"not YAML: {found.message}", found.mark, found.help)
@@ -246,14 +229,14 @@ class _Events:
     def next_content(self) -> Any:
         """Return the first event of the next node, skipping the heads of stream and document."""
         event = self.next()
-        while _is(event, "StreamStart") or _is(event, "DocumentStart"):
+        while is_event(event, "StreamStart") or is_event(event, "DocumentStart"):
             event = self.next()
         return event
 
     def document(self) -> Node:
         """Return the one document of the text."""
         event = self.next_content()
-        if _is(event, "StreamEnd"):
+        if is_event(event, "StreamEnd"):
             raise AttnError(f"{self.name} is empty", where=Where(self.name), help=_EXPECTED)
         node = self.only(event)
         if not isinstance(node, dict) and (slipped := self.slip()) is not None:
@@ -265,17 +248,17 @@ class _Events:
         begins = []
         with contextlib.suppress(_Cut):
             event = self.next_content()
-            if not _is(event, "StreamEnd"):
+            if not is_event(event, "StreamEnd"):
                 begins.append(event)
                 self.only(event)
-        return [event for event in begins if not _is(event, "Scalar")]
+        return [event for event in begins if not is_event(event, "Scalar")]
 
     def only(self, event: Any) -> Node:
         """Return the document that begins with an event, which must be the only one."""
         node = self.node(event, ())
         self.next()  # the end of the document
         event = self.next()
-        if not _is(event, "StreamEnd"):
+        if not is_event(event, "StreamEnd"):
             raise self.refuse(
                 "there is more than one YAML document",
                 event.start_mark,
@@ -285,19 +268,19 @@ class _Events:
 
     def node(self, event: Any, path: Path) -> Node:
         """Return the node at a path, which begins with an event."""
-        if _is(event, "Scalar"):
+        if is_event(event, "Scalar"):
             return event.value if event.implicit[0] else _quoted(event)
         if len(path) >= MAX_DEPTH:
             raise too_deep(path, self.where(event.start_mark))
         self.opened.append(event)
-        node = self.items(path) if _is(event, "SequenceStart") else self.entries(path)
+        node = self.items(path) if is_event(event, "SequenceStart") else self.entries(path)
         self.opened.pop()
         return node
 
     def items(self, path: Path) -> list[Node]:
         """Return the items of a sequence whose start has been read."""
         items: list[Node] = []
-        while not _is(event := self.cells(items), "SequenceEnd"):
+        while not is_event(event := self.cells(items), "SequenceEnd"):
             items.append(self.node(event, (*path, len(items))))
         if len(items) == 1 and type(items[0]) is str and " " in items[0]:
             self.printed = True  # it may be a row as NumPy prints it
@@ -320,8 +303,8 @@ class _Events:
     def entries(self, path: Path) -> dict[str, Node]:
         """Return the entries of a mapping whose start has been read."""
         entries: dict[str, Node] = {}
-        while not _is(event := self.next(), "MappingEnd"):
-            if not _is(event, "Scalar"):
+        while not is_event(event := self.next(), "MappingEnd"):
+            if not is_event(event, "Scalar"):
                 raise self.refuse(
                     "a key must be a word", event.start_mark, "write 'key: value'", path
                 )
@@ -333,7 +316,7 @@ class _Events:
                     (*path, event.value),
                 )
             value = self.next()
-            if ":" in event.value and _is(value, "Scalar") and not value.value:
+            if ":" in event.value and is_event(value, "Scalar") and not value.value:
                 self._refuse_glued(event)
             entries[event.value] = self.node(value, (*path, event.value))
         return entries
@@ -360,7 +343,7 @@ class _Events:
 
     def seek_key(self, key: object) -> tuple[Any, Any] | None:
         """Return the events of a key and its value in the mapping whose start has been read."""
-        while not _is(event := self.next(), "MappingEnd"):
+        while not is_event(event := self.next(), "MappingEnd"):
             value = self.next()
             if event.value == key:
                 return event, value
@@ -371,11 +354,11 @@ class _Events:
         """Return the event of an item, twice, in the sequence whose start has been read."""
         for _ in range(index):
             event = self.next()
-            if _is(event, "SequenceEnd"):
+            if is_event(event, "SequenceEnd"):
                 return None
             self.skip(event)
         event = self.next()
-        return None if _is(event, "SequenceEnd") else (event, event)
+        return None if is_event(event, "SequenceEnd") else (event, event)
 
     def offset(self, mark: Any) -> int:
         """Return the offset of a mark in the text as it was given."""
@@ -383,30 +366,3 @@ class _Events:
         for pair in _SURROGATES.finditer(self.text) if self._json else ():
             offset += 2 * (pair.start() < offset)  # it was read as two characters fewer
         return offset
-
-    def measure(
-        self, event: Any, path: Path, paths: Collection[Path], found: dict[Path, Span]
-    ) -> Span:
-        """Return the span of the node that begins with an event, and note those asked for.
-
-        A sequence or mapping in a block ends with the last thing that is written in it: its own
-        end comes behind the comments and blank lines that follow.
-        """
-        start, end = self.offset(event.start_mark), self.offset(event.end_mark)
-        inner: list[Span] = []
-        listed = False
-        if not _is(event, "Scalar"):
-            sequence = _is(event, "SequenceStart")
-            listed = sequence and not event.flow_style
-            key: str | int = 0
-            while not (_is(item := self.next(), "SequenceEnd") or _is(item, "MappingEnd")):
-                if not sequence:
-                    key, item = item.value, self.next()
-                inner.append(self.measure(item, (*path, key), paths, found))
-                key = key + 1 if isinstance(key, int) else key
-            end = self.offset(item.end_mark) if event.flow_style else max(s.end for s in inner)
-        scalars = tuple(s for part in inner for s in part.scalars) or ((start, end),)
-        span = Span(start, end, event.start_mark.column, listed, scalars)
-        if path in paths:
-            found[path] = span
-        return span
