@@ -11,7 +11,10 @@ from attn_cli import AttnError
 from attn_cli.conventions.examples import EXAMPLES
 from attn_cli.conventions.knobs import KNOBS, text
 from attn_cli.conventions.presets import PRESETS, preset
-from attn_cli.conventions.resolve import Conventions
+from attn_cli.maths.bias.alibi import FORMS, SLOPES
+from attn_cli.maths.heads import GROUPINGS
+from attn_cli.reading.conventions_reader import Conventions
+from attn_cli.reading.window_reader import COUNTS
 
 # The knobs and presets of the specification, in the order in which they are listed.
 NAMES = [
@@ -211,52 +214,91 @@ def test_fills_that_are_finite_leave_empty_rows_to_the_arithmetic() -> None:
 
 
 def test_nothing_is_decided_without_a_preset() -> None:
-    none = Conventions.of(None)
+    none = Conventions.of({"axes": "bshd"})
     assert none.preset is None
-    assert not any(none.decides(knob) for knob in KNOBS)
+    assert not any(none.preset_sets(knob) for knob in KNOBS)
     assert none.resolved() == {name: knob.default for name, knob in KNOBS.items()}
-    none.override("axes", "bshd")
-    assert none.get("axes") == "bshd"
+    assert none.read("axes") == none.get("axes") == "bshd"
     assert none.notes() == ()
 
 
 def test_a_preset_decides_where_it_has_a_say() -> None:
-    torch = Conventions.of("torch")
+    torch = Conventions.of({"like": "torch"})
     assert torch.preset is PRESETS["torch"]
-    assert torch.decides("causal")
-    assert torch.get("causal") == "top-left"
-    assert not torch.decides("window")
+    assert torch.preset_sets("causal")
+    assert torch.read("causal") == torch.get("causal") == "top-left"
+    assert not torch.preset_sets("window")
     assert torch.get("window") is None
     assert torch.get("order") == ["softcap", "bias", "mask"]
     assert list(torch.resolved()) == list(KNOBS)
 
 
 def test_written_keys_win_with_a_note_where_they_differ() -> None:
-    flash = Conventions.of("flash-attn")
-    flash.override("scale_placement", "scores")
-    flash.override("order", ["bias", "softcap", "mask"])
-    flash.override("axes", "bshd")  # as the preset has it
-    flash.override("precision.softmax", "float16")  # of which it says nothing
+    written = {
+        "scale_placement": "scores",
+        "order": ["bias", "softcap", "mask"],
+        "axes": "bshd",  # as the preset has it
+        "precision": {"softmax": "float16"},  # of which it says nothing
+    }
+    flash = Conventions.of({"like": "flash-attn", **written})
+    assert flash.read("scale_placement") == "scores"
+    for knob in ("order", "axes", "precision.softmax"):
+        flash.read(knob, lambda node, path: node)
     assert flash.get("scale_placement") == flash.resolved()["scale_placement"] == "scores"
-    assert flash.decides("scale_placement")
+    assert flash.preset_sets("scale_placement")
     assert flash.notes() == (
         "order is [bias, softcap, mask], as written; like flash-attn has [softcap, bias, mask]",
         "scale_placement is scores, as written; like flash-attn has query",
     )
     assert flash.resolved()["precision.softmax"] == "float16"
-    assert Conventions.of("flash-attn").get("scale_placement") == "query"
+    assert Conventions.of({"like": "flash-attn"}).read("scale_placement") == "query"
+
+
+@pytest.mark.parametrize(
+    ("knob", "table"),
+    [
+        ("grouping", GROUPINGS), ("alibi.form", FORMS), ("alibi.slopes", SLOPES),
+        ("window", COUNTS),
+    ],
+)  # fmt: skip
+def test_the_mathematics_has_a_function_for_each_answer(knob: str, table: Any) -> None:
+    assert list(table) == [answer.value for answer in KNOBS[knob].answers]
+
+
+@pytest.mark.parametrize(
+    ("knob", "tree", "message"),
+    [
+        ("alibi.form", {"alibi": {"form": "signd"}}, "alibi.form cannot be 'signd'"),
+        ("causal", {"causal": "cache"}, "causal cannot be 'cache'"),  # of presets alone
+        ("rope.interleaved", {"rope": {"interleaved": 3}}, "must be true or false"),
+    ],
+)
+def test_a_knob_has_one_of_its_answers(knob: str, tree: Any, message: str) -> None:
+    with pytest.raises(AttnError, match=message) as caught:
+        Conventions.of(tree).read(knob)
+    assert caught.value.path == KNOBS[knob].key
+
+
+def test_a_key_that_holds_no_mapping_says_nothing_of_what_could_be_in_it() -> None:
+    assert Conventions.of({"rope": "true", "alibi": [0.5]}).read("rope.interleaved") is False
+    assert Conventions.of({"rope": "true", "alibi": [0.5]}).read("alibi.form") == "distance"
 
 
 def test_the_raw_text_of_a_file_is_no_other_value() -> None:
-    torch = Conventions.of("torch")
-    torch.override("mask_fill", {"value": "-inf", "how": "select"})
+    torch = Conventions.of({"like": "torch"})
+    torch.write("mask_fill", {"value": "-inf", "how": "select"})
     assert torch.notes() == ()
-    onnx = Conventions.of("onnx")
-    onnx.override("rope.interleaved", "false")
+    onnx = Conventions.of({"like": "onnx", "rope": {"interleaved": "false"}})
+    assert onnx.read("rope.interleaved") is False
     assert onnx.notes() == ()
 
 
-@pytest.mark.parametrize("ask", [preset, Conventions.of])
+def of_preset(name: str, path: Any) -> Conventions:
+    assert path == ("like",)
+    return Conventions.of({"like": name})
+
+
+@pytest.mark.parametrize("ask", [preset, of_preset])
 def test_an_unknown_preset_names_the_nearest(ask: Any) -> None:
     with pytest.raises(AttnError) as caught:
         ask("flash-atn", path=("like",))
@@ -266,13 +308,13 @@ def test_an_unknown_preset_names_the_nearest(ask: Any) -> None:
     assert caught.value.help == "did you mean 'flash-attn'?"
 
 
-@pytest.mark.parametrize("method", ["get", "decides"])
+@pytest.mark.parametrize("method", ["get", "read", "preset_sets"])
 def test_an_unknown_knob_is_a_bug(method: str) -> None:
-    for conventions in (Conventions.of(None), Conventions.of("torch")):
+    for conventions in (Conventions.of({}), Conventions.of({"like": "torch"})):
         with pytest.raises(KeyError):
             getattr(conventions, method)("axis")
-    with pytest.raises(KeyError):
-        Conventions.of("torch").override("axis", "bhsd")
+        with pytest.raises(KeyError):
+            conventions.write("axis", "bhsd")
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,50 @@ def test_a_key_that_is_written_wins_with_a_note(name: str) -> None:
         assert note in record.warnings
 
 
+def written_otherwise(knob: str, theirs: Plain) -> tuple[dict[str, Any], Plain]:
+    """A problem whose key sets a knob as a preset does not, and the value that it writes."""
+    base = EXAMPLES[knob][0].problem
+    if knob == "mask.axes":
+        axes = ["key", "query"]
+        return {**base, "mask": {**base["mask"], "axes": axes}}, [axes]
+    if knob in PRECISIONS:
+        return with_value(base, knob, base["dtype"]), base["dtype"]
+    others = (
+        a.value for a in KNOBS[knob].answers if a.in_problems and text(a.value) != text(theirs)
+    )
+    ours = next(others)
+    return with_value(base, knob, ours), ours
+
+
+@pytest.mark.parametrize("knob", [knob for knob in KNOBS if knob != "window"])
+def test_every_knob_that_a_key_writes_is_remembered(knob: str) -> None:
+    presets = [each for each in PRESETS.values() if knob in each.settings]
+    assert presets
+    for each in presets:
+        theirs = each.settings[knob]
+        problem, ours = written_otherwise(knob, theirs)
+        record = attn_cli.compute({**problem, "like": each.name}, steps=EXAMPLES[knob][0].steps)
+        conventions = record.settings["conventions"]
+        assert isinstance(conventions, dict)
+        assert text(conventions[knob]) == text(ours), each.name
+        note = f"{knob} is {text(ours)}, as written; like {each.name} has {text(theirs)}"
+        assert note in record.warnings
+
+
+def test_no_key_says_how_a_bare_number_of_a_window_is_read() -> None:
+    assert not any(answer.in_problems for answer in KNOBS["window"].answers)
+    assert all(KNOBS[knob].words for knob in ("causal", "axes", "alibi.form"))
+
+
+def test_documents_set_the_alignment_too() -> None:
+    documents = {"query": [0], "key": [0, 0], "alignment": "bottom-right"}
+    problem = {"query": [[1]], "key": [[0], [1]], "value": [[1], [3]], "documents": documents}
+    record = attn_cli.compute({**problem, "causal": True, "like": "torch"})
+    assert isinstance(conventions := record.settings["conventions"], dict)
+    assert conventions["causal"] == "bottom-right"
+    assert "causal is bottom-right, as written; like torch has top-left" in record.warnings
+
+
 # Worked out by hand from the problems as they are shown; fractions of e and of powers of two.
 E, E2 = np.e, np.e**2
 HALF, ONE, OTHER = [0.5, 0.5], [1, 0], [0, 1]

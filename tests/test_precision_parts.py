@@ -374,3 +374,15 @@ def test_from_file_option_and_python_and_by_rows(tmp_path: Path, attn: Attn) -> 
     problem = {"query": [X, X], "key": [X, X], "value": [[1], [2]], "rope": True, "offset": 901}
     found = attn_cli.compute({**problem, "precision": precision})
     assert found["q_rotated"][1].tolist() == expected
+
+
+def test_the_type_of_scaled_q_and_k_is_idle_if_a_preset_cannot_scale_them() -> None:
+    """The preset scales q and k, but gaussian is no product of them: its scores are scaled."""
+    problem = {
+        "query": [[1.0, 2.0]], "key": [[3.0, 5.0]], "value": [[7.0]], "scale": 2, "like": "onnx",
+        "precision": {"scaled": "float32"},
+    }  # fmt: skip
+    idle = "precision.scaled has no effect"
+    for score, found in (({"function": "gaussian", "sigma": 2}, True), ("scaled", False)):
+        record = attn_cli.compute({**problem, "score": score})
+        assert any(warning.startswith(idle) for warning in record.warnings) is found

@@ -1,10 +1,10 @@
 """The knobs: what systems disagree about, each with its possible values and attn's own.
 
 A knob has the name of the key of a problem that sets it: `alibi.form` is `form` in `alibi`. Its
-values are written as they stand in a problem, but for three that only a preset can set: how a bare
-number as `window` is read, the alignment `cache`, and the types `dtype`, `accumulate` and
-`at least float32` of `precision`, which depend on the problem's own type. Five questions have no
-default, because the systems are split and a wrong guess goes unseen: there attn asks.
+values are written as they stand in a problem, except those that only a preset can set: how a bare
+number as `window` is read, the alignments `end` and `cache`, and the types `dtype`, `accumulate`
+and `at least float32` of `precision`, which depend on the problem's own type. Five questions have
+no default, because the systems are split and a wrong guess goes unseen: there attn asks.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ INF = math.inf
 
 @dataclass(frozen=True)
 class Answer:
-    """One value of a knob, and what it means."""
+    """One value of a knob, and what it means; `in_problems`: whether a problem can write it."""
 
     value: Plain
     meaning: str
+    in_problems: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Knob:
     def values(self) -> dict[str, str]:
         """Each value as it is written -> what it means."""
         return {text(answer.value): answer.meaning for answer in self.answers}
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The answers of one word that a problem can write."""
+        return tuple(a.value for a in self.answers if a.in_problems and isinstance(a.value, str))
 
     def meaning(self, value: Plain) -> str:
         """Return what a value means, nothing for one that is no usual one."""
@@ -118,18 +124,26 @@ _KNOBS = (
         (
             Answer("top-left", "query i stands at key i"),
             Answer("bottom-right", "the last query stands at the last key that key_lengths count"),
-            Answer("end", "the last query stands at the last key, also where key_lengths are less"),
-            Answer("cache", "after the past if there is one, else bottom-right with key_lengths"),
+            Answer(
+                "end",
+                "the last query stands at the last key, also where key_lengths are less",
+                in_problems=False,
+            ),
+            Answer(
+                "cache",
+                "after the past if there is one, else bottom-right with key_lengths",
+                in_problems=False,
+            ),
         ),
     ),
     Knob(
         "window",
         "which keys does a window of W let a query see?",
         (
-            Answer("keys", "W: itself and the W - 1 before it"),
-            Answer("previous", "W + 1: itself and the W before it"),
-            Answer("band", "2W - 1: itself and W - 1 on either side"),
-            Answer("both", "2W + 1: itself and W on either side"),
+            Answer("keys", "W: itself and the W - 1 before it", in_problems=False),
+            Answer("previous", "W + 1: itself and the W before it", in_problems=False),
+            Answer("band", "2W - 1: itself and W - 1 on either side", in_problems=False),
+            Answer("both", "2W + 1: itself and W on either side", in_problems=False),
         ),
     ),
     Knob(
@@ -189,8 +203,16 @@ _KNOBS = (
         "precision.scale",
         "to which type is the scale rounded before it is multiplied?",
         (
-            Answer("accumulate", "to that of the sums: float32 for 16-bit types, else dtype"),
-            Answer("dtype", "to dtype, also where it has 16 bits: 1/sqrt(5) is 0.4473 in bfloat16"),
+            Answer(
+                "accumulate",
+                "to that of the sums: float32 for 16-bit types, else dtype",
+                in_problems=False,
+            ),
+            Answer(
+                "dtype",
+                "to dtype, also where it has 16 bits: 1/sqrt(5) is 0.4473 in bfloat16",
+                in_problems=False,
+            ),
         ),
         default="accumulate",
     ),
@@ -198,8 +220,12 @@ _KNOBS = (
         "precision.scaled",
         "in which type are q and k that are scaled before their product?",
         (
-            Answer("dtype", "in dtype, like all other steps"),
-            Answer("at least float32", "in float32 if dtype has 16 bits, else in dtype"),
+            Answer("dtype", "in dtype, like all other steps", in_problems=False),
+            Answer(
+                "at least float32",
+                "in float32 if dtype has 16 bits, else in dtype",
+                in_problems=False,
+            ),
         ),
         default="dtype",
     ),
@@ -207,8 +233,12 @@ _KNOBS = (
         "precision.scores",
         "in which type are scores kept, from the product up to the softmax?",
         (
-            Answer("dtype", "in dtype, like all other steps"),
-            Answer("at least float32", "in float32 if dtype has 16 bits, else in dtype"),
+            Answer("dtype", "in dtype, like all other steps", in_problems=False),
+            Answer(
+                "at least float32",
+                "in float32 if dtype has 16 bits, else in dtype",
+                in_problems=False,
+            ),
         ),
         default="dtype",
     ),
@@ -216,8 +246,12 @@ _KNOBS = (
         "precision.softmax",
         "in which type does the softmax run?",
         (
-            Answer("accumulate", "in that of the sums: float32 for 16-bit types, else dtype"),
-            Answer("dtype", "in that of the scores, also where it has 16 bits"),
+            Answer(
+                "accumulate",
+                "in that of the sums: float32 for 16-bit types, else dtype",
+                in_problems=False,
+            ),
+            Answer("dtype", "in that of the scores, also where it has 16 bits", in_problems=False),
             Answer("float32", "in float32, also where the scores are float64"),
         ),
         default="accumulate",
@@ -226,8 +260,12 @@ _KNOBS = (
         "precision.weighted_sum",
         "in which type are the weights as they are multiplied with V?",
         (
-            Answer("dtype", "in dtype, like all other steps"),
-            Answer("at least float32", "in float32 if dtype has 16 bits, else in dtype"),
+            Answer("dtype", "in dtype, like all other steps", in_problems=False),
+            Answer(
+                "at least float32",
+                "in float32 if dtype has 16 bits, else in dtype",
+                in_problems=False,
+            ),
         ),
         default="dtype",
     ),

@@ -196,7 +196,6 @@ class Masking:
         return f"{formula} where {conditions}, else {hidden}"
 
 
-ORDER = ("softcap", "bias", "mask")  # ONNX from 1.22, flash-attention, Gemma-2
 STEPS: Mapping[str, str] = {"softcap": "capped", "bias": "biased", "mask": "masked"}
 
 

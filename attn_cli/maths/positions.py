@@ -18,8 +18,6 @@ import numpy as np
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
 
-LAYOUTS = ("interleaved", "concatenated")
-
 
 @dataclass(frozen=True)
 class Positions:

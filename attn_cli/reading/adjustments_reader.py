@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from attn_cli.arrays import Array
-from attn_cli.conventions.resolve import Conventions
+from attn_cli.conventions.knobs import KNOBS
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
-from attn_cli.maths.adjustments import ORDER, Adjustment, Biases, Masking, Softcap
+from attn_cli.maths.adjustments import Adjustment, Biases, Masking, Softcap
 from attn_cli.maths.bias.base import Bias
 from attn_cli.maths.standing import Standing
 from attn_cli.maths.visible.base import Scheme
 from attn_cli.maths.visible.user import Mask
+from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.extent import Extent
 from attn_cli.reading.mask import read_fill
 from attn_cli.reading.sources import Sources
@@ -23,7 +24,7 @@ from attn_cli.sources.matrices.document import Member
 from attn_cli.sources.matrices.matrix import names_file
 from attn_cli.sources.matrices.spread import ScoresShape, first
 from attn_cli.sources.text.mappings import mapping
-from attn_cli.sources.text.scalars import choice, flag, integer, narrowed, positive, word
+from attn_cli.sources.text.scalars import flag, integer, narrowed, positive, word
 
 
 def read_adjustments(
@@ -44,40 +45,39 @@ def read_adjustments(
     if biases:
         made["bias"] = Biases(biases)
     hides = (*schemes, mask) if mask is not None and mask.hides else schemes
-    fill, adds, named = read_fill(tree, sources.precision, conventions)
+    fill, adds, named = read_fill(sources.precision, conventions)
     if mask is not None or hides:
         made["mask"] = Masking(mask, hides, fill, adds, named)
-    return tuple(made[name] for name in _order(tree, conventions) if name in made)
+    return tuple(made[name] for name in _order(conventions) if name in made)
 
 
-def _order(tree: Any, conventions: Conventions) -> tuple[str, ...]:
-    """Return all adjustments in order; those that `order` leaves out must not be there."""
-    path: Path = ("order",)
-    if "order" not in tree:
-        given = conventions.get("order") if conventions.decides("order") else None
-        return ORDER if not isinstance(given, list | tuple) else tuple(map(str, given))
-    node = tree["order"]
+def _order(conventions: Conventions) -> tuple[str, ...]:
+    """Return the names of all adjustments in order."""
+    return tuple(conventions.read("order", _written_order))
+
+
+def _written_order(node: Any, path: Path) -> list[str]:
+    parts = list(KNOBS["order"].default or ())
     if isinstance(node, str):
         node = [part.strip() for part in node.strip("[]").split(",")]
     if not isinstance(node, list | tuple):
         raise AttnError(
-            "order must be a list", path=path, help=f"write order: [{', '.join(ORDER)}]"
+            "order must be a list", path=path, help=f"write order: [{', '.join(parts)}]"
         )
-    names = tuple(word(item, (*path, at)) for at, item in enumerate(node))
+    names = [word(item, (*path, at)) for at, item in enumerate(node)]
     for at, name in enumerate(names):
-        if name not in ORDER:
+        if name not in parts:
             raise AttnError(
                 f"unknown stage '{printable(name)}' in order",
                 path=(*path, at),
-                help=did_you_mean(name, ORDER, what="there are"),
+                help=did_you_mean(name, parts, what="there are"),
             )
-    if sorted(names) != sorted(ORDER):
+    if sorted(names) != sorted(parts):
         raise AttnError(
-            f"order has {', '.join(names) or 'nothing'}, and needs each of {', '.join(ORDER)} once",
+            f"order has {', '.join(names) or 'nothing'}, and needs each of {', '.join(parts)} once",
             path=path,
-            help=f"write order: [{', '.join(ORDER)}], in the order in which they happen",
+            help=f"write order: [{', '.join(parts)}], in the order in which they happen",
         )
-    conventions.override("order", list(names))
     return names
 
 
@@ -115,7 +115,7 @@ def _alibi(
     sources: Sources, node: Any, shape: ScoresShape, extent: Extent, standing: Standing
 ) -> Bias | None:
     """Return ALiBi: true, the slopes, or {slopes:, form:, positions:}."""
-    from attn_cli.maths.bias.alibi import FORMS, SLOPES, Alibi, slopes
+    from attn_cli.maths.bias.alibi import Alibi, slopes
 
     path: Path = ("alibi",)
     conventions = sources.conventions
@@ -127,20 +127,13 @@ def _alibi(
         keys = {}
     else:
         return None
-    form = str(conventions.get("alibi.form"))
-    if "form" in keys:
-        form = choice(keys["form"], (*path, "form"), tuple(FORMS))
-        conventions.override("alibi.form", form)
-    named = keys.get("slopes", conventions.get("alibi.slopes"))
-    heads = shape.heads or 1
-    if isinstance(named, str) and not names_file(named):
-        kind = choice(named, (*path, "slopes"), tuple(SLOPES))
-        if "slopes" in keys:
-            conventions.override("alibi.slopes", kind)
-        values: Array = slopes(heads, kind)
+    form = str(conventions.read("alibi.form"))
+    given = keys.get("slopes", "")
+    if isinstance(given, str) and not names_file(given):
+        values: Array = slopes(shape.heads or 1, str(conventions.read("alibi.slopes")))
     else:
         at = (*path, "slopes") if isinstance(node, dict) else path
-        values = sources.of_heads(named, at, (), shape.heads)
+        values = sources.of_heads(given, at, (), shape.heads)
     return Alibi(values, form, shape.n_k, standing, _own(sources, keys, path, extent))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from attn_cli.arrays import Integers
+from attn_cli.conventions.knobs import KNOBS
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.ranges import Range
@@ -20,7 +21,6 @@ from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, kind_of, word
 
 PATH: Path = ("documents",)
-ALIGNMENTS = ("top-left", "bottom-right")
 PACKED = ("cu_seqlens_q", "cu_seqlens_k")
 _FORMS = "write {query: [...], key: [...]}, or {cu_seqlens_q: [...], cu_seqlens_k: [...]}"
 
@@ -84,7 +84,7 @@ def read_documents(document: Document, extent: Extent) -> Ids | None:
     keys = mapping(node, PATH, ("query", "key", *PACKED, "alignment"))
     alignment = None
     if "alignment" in keys:
-        alignment = choice(keys["alignment"], (*PATH, "alignment"), ALIGNMENTS)
+        alignment = choice(keys["alignment"], (*PATH, "alignment"), KNOBS["causal"].words)
     sides = PACKED if set(PACKED) & set(keys) else ("query", "key")
     for side in sides:
         if side not in keys:

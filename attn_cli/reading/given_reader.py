@@ -17,28 +17,22 @@ from attn_cli.reading.sources import Sources
 from attn_cli.reading.standing_reader import is_false
 from attn_cli.sources.matrices.shapes import form, row_or_column
 from attn_cli.sources.text.mappings import mapping
-from attn_cli.sources.text.scalars import choice, flag
-
-ORDERS = ("bhsd", "bshd")
 
 
 def read_axes(sources: Sources) -> str:
     """Return the order of four axes: bhsd (batch, heads, tokens, features) or bshd."""
-    tree, conventions = sources.document.tree, sources.conventions
-    four = sources.given_four_axes()
-    if "axes" not in tree:
-        return str(conventions.get("axes")) if four and not sources.columns else ORDERS[0]
-    order = choice(tree["axes"], ("axes",), ORDERS)
-    if not four:
-        return ORDERS[0]
-    conventions.override("axes", order)
-    if order == "bshd" and sources.columns:
+    order = str(sources.conventions.read("axes"))
+    if not sources.given_four_axes():
+        return "bhsd"
+    if not sources.columns:
+        return order
+    if order == "bshd" and "axes" in sources.document.tree:
         raise AttnError(
             "axes: bshd and layout: columns exclude each other",
             path=("axes",),
             help="in layout columns four axes are (batch, heads, features, tokens)",
         )
-    return order
+    return "bhsd"
 
 
 def read_given(sources: Sources, side: Side, heads: Heads) -> Projection:
@@ -161,7 +155,7 @@ def _rotated(sources: Sources, keys: Mapping[str, Any], path: Path) -> bool:
     tree, conventions = sources.document.tree, sources.conventions
     turned = not is_false(tree.get("rope", False))
     if "rotated" in keys:
-        rotated = flag(keys["rotated"], (*path, "rotated"))
+        rotated = bool(conventions.read("past.rotated"))
         if not turned:
             raise AttnError(
                 "past.rotated says whether rope has turned the keys, and there is no rope",
@@ -169,7 +163,6 @@ def _rotated(sources: Sources, keys: Mapping[str, Any], path: Path) -> bool:
                 at_key=True,
                 help="leave it out, or add rope",
             )
-        conventions.override("past.rotated", rotated)
         return rotated
     decided = conventions.get("past.rotated")
     if turned and decided is None:

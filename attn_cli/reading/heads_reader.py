@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from attn_cli.errors import AttnError, Path, dotted
-from attn_cli.maths.heads import GROUPINGS, key_head
+from attn_cli.maths.heads import key_head
 from attn_cli.reading.per_head import is_list, refuse_wrong_count
 from attn_cli.reading.sides import LETTERS, Heads
 from attn_cli.reading.sources import Sources
 from attn_cli.reading.whole import whole_numbers
-from attn_cli.sources.text.scalars import choice, integer
+from attn_cli.sources.text.scalars import integer
 
 
 def read_heads(sources: Sources) -> Heads:
@@ -82,11 +82,10 @@ def read_key_heads(sources: Sources, heads: int | None, kv_heads: int | None) ->
     """Return, for each query head, the head of K and V that it reads."""
     tree, conventions = sources.document.tree, sources.conventions
     if is_list(tree.get("grouping")):
-        return _listed(sources, tree["grouping"], heads, kv_heads)
-    grouping = str(conventions.get("grouping"))
-    if "grouping" in tree:
-        grouping = choice(tree["grouping"], ("grouping",), tuple(GROUPINGS))
-        conventions.override("grouping", grouping)
+        return tuple(
+            conventions.read("grouping", lambda node, _: _listed(sources, node, heads, kv_heads))
+        )
+    grouping = str(conventions.read("grouping"))
     if heads is None or kv_heads is None:
         return (0,)
     if heads % kv_heads:
@@ -104,9 +103,7 @@ _UNEVEN = (
 )
 
 
-def _listed(
-    sources: Sources, node: Any, heads: int | None, kv_heads: int | None
-) -> tuple[int, ...]:
+def _listed(sources: Sources, node: Any, heads: int | None, kv_heads: int | None) -> list[int]:
     """Return the key heads that a list names, one for each query head."""
     path: Path = ("grouping",)
     listed = whole_numbers(sources.document, node, path)
@@ -124,8 +121,8 @@ def _listed(
                 path=(*path, at),
                 help=_LISTED,
             )
-    sources.conventions.override("grouping", listed.tolist())
-    return tuple(listed.tolist())
+    heads_named: list[int] = listed.tolist()
+    return heads_named
 
 
 _LISTED = "write for each query head the number of the key head that it reads, from 0"

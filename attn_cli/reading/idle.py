@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attn_cli.conventions.resolve import Conventions
 from attn_cli.maths.adjustments import Masking
 from attn_cli.maths.heads import PerHead
+from attn_cli.maths.problem import Placement
 from attn_cli.maths.rules import Rules
 from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.reading.sources import Sources
@@ -23,6 +23,7 @@ def idle_keys(
     rules: Rules,
     function: ScoreFunction,
     scale: PerHead,
+    placement: Placement,
     *,
     heads: int | None,
     grouped: bool,
@@ -35,7 +36,7 @@ def idle_keys(
     found = [
         *_of_place(tree, sources, heads, grouped=grouped),
         *_of_rules(tree, rules, function),
-        *_of_types(tree, sources.conventions, scale),
+        *_of_types(tree, scale, placement),
     ]
     return [f"{key} has no effect: {why}" for key, why in found if _given(tree, key)]
 
@@ -100,13 +101,13 @@ def _has_no_left_bound(rules: Rules) -> bool:
 
 
 def _of_types(
-    tree: Mapping[str, Any], conventions: Conventions, scale: PerHead
+    tree: Mapping[str, Any], scale: PerHead, placement: Placement
 ) -> list[tuple[str, str]]:
     """Return idle keys of precision, each with the reason."""
     found = []
     if scale == 1:
         found.append(("precision.scale", "the scale is 1"))
-    if tree.get("scale_placement", conventions.get("scale_placement")) == "scores":
+    if placement == "scores":
         why = "it is the type of scaled q and k, and scale_placement: scores scales the scores"
         found.append(("precision.scaled", why))
     network = tree.get("feed_forward")

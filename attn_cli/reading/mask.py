@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from attn_cli.arrays import AnyArray
-from attn_cli.conventions.resolve import Conventions
 from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.maths.precision import FLOAT_TYPES, Precision
 from attn_cli.maths.visible.user import Mask
+from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.spreading import axes_of, unwrapped
 from attn_cli.sources.matrices.casting import cast, rounded
 from attn_cli.sources.matrices.document import Document
@@ -83,9 +83,8 @@ def _true_means(
     """
     flags = array.dtype.kind == "b" or (array.dtype.kind in "iu" and _zero_or_one(array))
     if "true_means" in keys:
-        written = choice(keys["true_means"], ("mask", "true_means"), ("attend", "ignore"))
+        written = str(conventions.read("mask.true_means"))
         _refuse_numbers(array, path)
-        conventions.override("mask.true_means", written)
         return written
     if flags and array.dtype.kind != "b" and conventions.adds_integers is not None:
         raise AttnError(
@@ -95,11 +94,12 @@ def _true_means(
             help="write true and false, or mask: {values: ..., true_means: attend}, to hide keys; "
             "write 0.0 and 1.0 to add them",
         )
-    if flags and conventions.decides("mask.true_means"):
-        return str(conventions.get("mask.true_means"))
-    if flags:
+    if not flags:
+        return None
+    decided = conventions.get("mask.true_means")
+    if decided is None:
         raise _undecided(array, path)
-    return None
+    return str(decided)
 
 
 def _undecided(array: AnyArray, path: Path) -> AttnError:
@@ -140,26 +140,27 @@ def _filled_up(
     return filled, [f"{dotted(path)} has {count} of {shape.n_k} keys: {rest} ignored"]
 
 
-def read_fill(
-    tree: Mapping[str, Any], precision: Precision, conventions: Conventions
-) -> tuple[float, bool, str]:
+def read_fill(precision: Precision, conventions: Conventions) -> tuple[float, bool, str]:
     """Return the number that hidden scores get, whether it is added, and how it is written."""
-    node, path = tree.get("mask_fill"), ("mask_fill",)
-    if node is None:
-        if not conventions.decides("mask_fill"):
-            return -np.inf, False, "-inf"
-        node = conventions.get("mask_fill")
+
+    def written(node: Any, path: Path) -> dict[str, Any]:
+        return _written_fill(node, path, precision)
+
+    fill: Any = conventions.read("mask_fill", written)
+    value, named = _fill(fill["value"], ("mask_fill", "value"), precision)
+    return value, fill["how"] == "add", named
+
+
+def _written_fill(node: Any, path: Path, precision: Precision) -> dict[str, Any]:
+    """Return a fill as presets have it: {value:, how:}."""
     keys = mapping(node, path, ("value", "how")) if isinstance(node, Mapping) else {"value": node}
     if "value" not in keys:
         raise AttnError(
             "mask_fill has no value", path=path, help="write {value: -1e9, how: select}"
         )
-    adds = choice(keys.get("how", "select"), (*path, "how"), ("select", "add")) == "add"
+    how = choice(keys.get("how", "select"), (*path, "how"), ("select", "add"))
     value, named = _fill(keys["value"], (*path, "value"), precision)
-    if "mask_fill" in tree:
-        written = keys["value"] if "lowest" in named else value
-        conventions.override("mask_fill", {"value": written, "how": "add" if adds else "select"})
-    return value, adds, named
+    return {"value": keys["value"] if "lowest" in named else value, "how": how}
 
 
 def _fill(node: Any, path: Path, precision: Precision) -> tuple[float, str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
+from attn_cli.conventions.knobs import KNOBS, Plain
 from attn_cli.errors import AttnError, Path
 from attn_cli.maths.heads import PerHead
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.normalizers.base import Normalizer
 from attn_cli.maths.parameter import defaults
-from attn_cli.maths.rules import Dropout, EmptyRow, EmptyRows
+from attn_cli.maths.rules import Dropout, EmptyRows
 from attn_cli.reading.parameters import read_function, read_parameters
 from attn_cli.reading.per_head import read_per_head
 from attn_cli.reading.sources import Sources
@@ -19,7 +20,6 @@ from attn_cli.sources.matrices.spread import ScoresShape
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, finite, integer, positive
 
-EMPTY = ("zero", "nan", "uniform")
 CAUSES = ("mask", "other")
 
 
@@ -45,22 +45,21 @@ def read_empty_rows(sources: Sources, *, for_good: bool) -> EmptyRows | None:
 
     A preset's NaN is 0/0, which is not there where hidden keys have a finite score.
     """
-    tree, conventions = sources.document.tree, sources.conventions
-    if "empty_rows" in tree:
-        written = _by_cause(tree["empty_rows"], ("empty_rows",))
-        plain: Any = {"mask": written.mask, "other": written.other}
-        conventions.override("empty_rows", written.mask if len(written.either) == 1 else plain)
-        return written
-    if conventions.decides("empty_rows") and (for_good or conventions.get("empty_rows") != "nan"):
-        return _by_cause(conventions.get("empty_rows"), ("empty_rows",))
-    return EmptyRows("zero", "zero") if for_good else None
+    conventions = sources.conventions
+    found: Any = conventions.read("empty_rows", _by_cause)
+    if not (for_good or "empty_rows" in sources.document.tree) and (
+        found == "nan" or not conventions.preset_sets("empty_rows")
+    ):
+        return None
+    by_cause = found if isinstance(found, Mapping) else dict.fromkeys(CAUSES, found)
+    return EmptyRows(by_cause["mask"], by_cause["other"])
 
 
-def _by_cause(node: Any, path: Path) -> EmptyRows:
-    """Return what rows without a key give: one word for all, or {mask:, other:}."""
+def _by_cause(node: Any, path: Path) -> Plain:
+    """Return what rows without a key give, as presets have it: one word, or {mask:, other:}."""
+    words = KNOBS["empty_rows"].words
     if not isinstance(node, Mapping):
-        word_ = cast(EmptyRow, choice(node, path, EMPTY))
-        return EmptyRows(word_, word_)
+        return choice(node, path, words)
     keys = mapping(node, path, CAUSES)
     for cause in CAUSES:
         if cause not in keys:
@@ -70,7 +69,8 @@ def _by_cause(node: Any, path: Path) -> EmptyRows:
                 help="write {mask: zero, other: uniform}: mask is for rows from which the mask "
                 "alone hides every key, other for all others that see none",
             )
-    return EmptyRows(*(cast(EmptyRow, choice(keys[c], (*path, c), EMPTY)) for c in CAUSES))
+    given = {cause: choice(keys[cause], (*path, cause), words) for cause in CAUSES}
+    return given if given["mask"] != given["other"] else given["mask"]
 
 
 def read_top_k(tree: Any) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from attn_cli.errors import AttnError, Path
-from attn_cli.maths.positions import LAYOUTS, Positions, learned, sinusoidal
+from attn_cli.maths.positions import Positions, learned, sinusoidal
 from attn_cli.reading.sources import Sources
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, positive
@@ -37,7 +37,7 @@ def read_positions(sources: Sources) -> Positions | None:
     if "learned" in keys:
         return _learned(sources, keys, len(X))
     choice(keys["function"], (*path, "function") if isinstance(node, dict) else path, NAMES)
-    layout = _layout(sources, keys)
+    layout = str(sources.conventions.read("positions.layout"))
     base = positive(keys["base"], (*path, "base")) if "base" in keys else BASE
     with np.errstate(all="ignore"):
         made = sinusoidal(len(X), X.shape[1], base, layout, sources.dtype)
@@ -51,15 +51,6 @@ def read_positions(sources: Sources) -> Positions | None:
 
 
 NAMES = ("sinusoidal",)
-
-
-def _layout(sources: Sources, keys: Any) -> str:
-    """Return where sines and cosines stand."""
-    if "layout" not in keys:
-        return str(sources.conventions.get("positions.layout"))
-    layout = choice(keys["layout"], ("positions", "layout"), LAYOUTS)
-    sources.conventions.override("positions.layout", layout)
-    return layout
 
 
 def _learned(sources: Sources, keys: Any, n: int) -> Positions:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from attn_cli.conventions.resolve import Conventions
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.precision import (
     EXACT,
@@ -18,6 +17,7 @@ from attn_cli.maths.precision import (
     Precision,
     RopeTypes,
 )
+from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice
 
@@ -34,7 +34,7 @@ def read_precision(tree: Mapping[str, Any], conventions: Conventions) -> Precisi
     given = mapping(tree.get("precision", {}), PATH, PARTS)
     accumulate = _accumulate(given, dtype)
     types = {
-        name: _convention(name, given, conventions, dtype, accumulate)
+        name: _convention(name, conventions, dtype, accumulate)
         for name in ("scale", "scaled", "scores", "softmax", "weighted_sum")
     }
     for name in ("scale", "weighted_sum"):  # factors of products in the type of sums
@@ -77,18 +77,12 @@ def _accumulate(given: Mapping[str, Any], dtype: FloatType) -> FloatType:
 
 def _convention(
     name: str,
-    given: Mapping[str, Any],
     conventions: Conventions,
     dtype: FloatType,
     accumulate: FloatType,
 ) -> FloatType:
     """Return a type in which systems differ: as written, else as the preset has it."""
-    knob = f"precision.{name}"
-    if name in given:
-        written = _part(given, name, dtype)
-        conventions.override(knob, written.name)
-        return written
-    named = str(conventions.get(knob))
+    named = str(conventions.read(f"precision.{name}", lambda node, path: _type(node, path).name))
     by_name = {
         "dtype": dtype,
         "accumulate": accumulate,

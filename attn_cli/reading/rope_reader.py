@@ -40,10 +40,7 @@ def read_rope(
             return None, None
         node = {}
     keys = mapping(node, path, KEYS)
-    interleaved = bool(conventions.get("rope.interleaved"))
-    if "interleaved" in keys:
-        interleaved = flag(keys["interleaved"], (*path, "interleaved"))
-        conventions.override("rope.interleaved", interleaved)
+    interleaved = bool(conventions.read("rope.interleaved"))
     dims = _dims(keys, path, depth)
     base = positive(keys["base"], (*path, "base")) if "base" in keys else BASE
     if base <= 1:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attn_cli.conventions.resolve import Conventions
 from attn_cli.errors import AttnError, Path
 from attn_cli.maths.adjustments import Adjustment, Softcap, hides_for_good
 from attn_cli.maths.heads import PerHead
@@ -14,6 +13,7 @@ from attn_cli.maths.rules import Rules
 from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.reading.adjustments_reader import read_adjustments
 from attn_cli.reading.after_reader import read_after, read_next_word
+from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.extent import Extent, read_extent
 from attn_cli.reading.gate_reader import read_gate
 from attn_cli.reading.hiding import read_schemes
@@ -44,7 +44,7 @@ from attn_cli.reading.treatment import note_of_rope, read_treatment
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.spread import ScoresShape
 from attn_cli.sources.text.mappings import mapping
-from attn_cli.sources.text.scalars import choice, finite, narrowed, word
+from attn_cli.sources.text.scalars import choice, finite, narrowed
 
 LAYOUTS = ("rows", "columns")
 
@@ -76,8 +76,10 @@ def _problem(document: Document) -> Problem:
     treatment = read_treatment(sources, made.query, made.key, extent, made.past)
     warnings += note_of_rope(tree, rules, treatment)
     grouped = made.heads is not None and made.key_heads != tuple(range(made.heads))
-    warnings += idle_keys(sources, rules, function, scale, heads=made.heads, grouped=grouped)
     placement = read_placement(tree, function, parameters, scale, conventions)
+    warnings += idle_keys(
+        sources, rules, function, scale, placement, heads=made.heads, grouped=grouped
+    )
     check_factor(scale, placement, sources.precision)
     (query_tokens, key_tokens), entries = read_labels(sources, n_q, made)
     return Problem(
@@ -121,8 +123,7 @@ def _problem(document: Document) -> Problem:
 def _sources(document: Document) -> Sources:
     """Return the reader of the problem's arrays, with its types and conventions."""
     tree = _keys(document)
-    like = word(tree["like"], ("like",)) if "like" in tree else None
-    conventions = Conventions.of(like, path=("like",))
+    conventions = Conventions.of(tree)
     precision = read_precision(tree, conventions)
     columns = choice(tree.get("layout", "rows"), ("layout",), LAYOUTS) == "columns"
     allow = choice(tree.get("nonfinite", "refuse"), ("nonfinite",), ("refuse", "allow")) == "allow"

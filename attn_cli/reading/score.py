@@ -9,23 +9,19 @@ from typing import cast as cast_type
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Integers
-from attn_cli.conventions.resolve import Conventions
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.heads import PerHead
 from attn_cli.maths.precision import Precision
 from attn_cli.maths.problem import Placement
 from attn_cli.maths.scores import SCORES
 from attn_cli.maths.scores.base import ScoreFunction
+from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.parameters import Given, read_function, read_parameters
 from attn_cli.reading.sources import Sources
 from attn_cli.sources.matrices.casting import cast
 from attn_cli.sources.matrices.shapes import Shapes, form
-from attn_cli.sources.text.scalars import (
-    choice,
-)
 
 PATH = ("score",)
-PLACEMENTS = ("scores", "query", "split")
 
 
 def reads_q_and_k(function: ScoreFunction, given: Given) -> bool:
@@ -78,13 +74,11 @@ def read_placement(
     innermost, _ = function.innermost(parameters)
     path: Path = ("scale_placement",)
     least = min(scale) if isinstance(scale, tuple) else scale
+    placement = str(conventions.read("scale_placement"))
     if "scale_placement" not in tree:
-        placement = str(conventions.get("scale_placement"))
         if not innermost.bilinear or (least < 0 and placement == "split"):
             placement = "scores"
         return cast_type(Placement, placement)
-    placement = choice(tree["scale_placement"], path, PLACEMENTS)
-    conventions.override("scale_placement", placement)
     if placement != "scores" and not innermost.bilinear:
         raise AttnError(
             f"scale_placement: {placement} scales q, and the score {innermost.name} is no product "

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Array, Tensor
-from attn_cli.conventions.resolve import Conventions
 from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.positions import Positions
 from attn_cli.maths.precision import Precision
+from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.keys import PROJECTED
 from attn_cli.reading.sides import LETTERS
 from attn_cli.sources.matrices.casting import cast, rounded

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from attn_cli.arrays import AnyArray
-from attn_cli.conventions.resolve import Conventions
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.sources.matrices.matrix import FILE_KEYS
 from attn_cli.sources.matrices.shapes import form
 from attn_cli.sources.matrices.spread import BOTH, NAMES, Axes, ScoresShape
@@ -92,7 +92,7 @@ def axes_of(
     if "axes" in keys:
         axes = read_axes(keys["axes"], (*path, "axes"))
         if path == ("mask",) and axes not in readings:
-            conventions.override("mask.axes", [list(axes)])
+            conventions.write("mask.axes", [list(axes)])
         return axes, []
     found = next((axes for axes in readings if len(axes) == array.ndim), None)
     if found is None or conventions.preset is None or array.shape[0] == 1:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from attn_cli.conventions.resolve import Conventions
+from attn_cli.conventions.knobs import KNOBS
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, Path
 from attn_cli.maths.standing import Standing, in_documents
+from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.documents import PATH, Ids, read_documents
 from attn_cli.reading.extent import Extent
 from attn_cli.reading.whole import per_entry
@@ -18,7 +19,6 @@ from attn_cli.reading.window_reader import is_bounded
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.text.scalars import choice, shown
 
-ALIGNMENTS = ("true", "false", "top-left", "bottom-right")
 LEAST = -(2**53)
 # Keys whose meaning depends on the positions of queries.
 USERS = ("window", "alibi", "relative_bias", "rope")
@@ -43,7 +43,7 @@ def read_standing(document: Document, extent: Extent, conventions: Conventions) 
     tree = document.tree
     causal = _alignment(tree.get("causal", False), ("causal",))
     ids = read_documents(document, extent)
-    named = causal if causal in ("top-left", "bottom-right") else None
+    named = causal if causal in KNOBS["causal"].words else None
     if ids is not None and ids.alignment is not None:
         if named is not None and named != ids.alignment:
             raise AttnError(
@@ -53,7 +53,7 @@ def read_standing(document: Document, extent: Extent, conventions: Conventions) 
             )
         named = ids.alignment
     if named is not None:
-        conventions.override("causal", named)
+        conventions.write("causal", named)
     if ids is not None:
         standing, ids = _of_documents(tree, causal == "true", named, extent, ids, conventions)
         return Placed(standing, ids, causal != "false", [])
@@ -152,7 +152,7 @@ def _undecided(causal: bool, users: list[str], because: str) -> AttnError:
 def _alignment(node: Any, path: Path) -> str:
     if isinstance(node, bool | np.bool_):
         return shown(bool(node))
-    return choice(node, path, ALIGNMENTS)
+    return choice(node, path, ("true", "false", *KNOBS["causal"].words))
 
 
 def is_false(node: Any) -> bool:
@@ -180,12 +180,10 @@ def goes_by_positions(tree: Mapping[str, Any], key: str) -> bool:
 
 def _preset(extent: Extent, conventions: Conventions) -> str | None:
     """Return the alignment that the preset decides; None if it decides none."""
-    if not conventions.decides("causal"):
-        return None
-    knob = str(conventions.get("causal"))
-    if knob == "cache":
+    alignment: str | None = conventions.get("causal")
+    if alignment == "cache":
         return "top-left" if extent.key_lengths is None else "bottom-right"
-    return knob
+    return alignment
 
 
 def _decided(

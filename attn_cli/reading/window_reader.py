@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from attn_cli.conventions.resolve import Conventions
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.heads import of_head
+from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.per_head import is_list, read_per_head, refuse_wrong_count
 from attn_cli.reading.sources import Sources
 from attn_cli.sources.matrices.matrix import is_one_value
@@ -145,18 +145,17 @@ def _refuse_a_pair(node: Any, path: Path, heads: int | None) -> None:
 
 def _bare(number: int, path: Path, conventions: Conventions) -> tuple[int, int]:
     """Return what a bare number says by the preset; raise AttnError where none decides."""
-    counted = str(conventions.get("window")) if conventions.decides("window") else "keys"
-    if number == 0 and counted in OWN:
-        like = conventions.preset
+    counted, like = conventions.get("window"), conventions.preset
+    if number == 0 and counted in (None, *OWN):
         raise AttnError(
             f"{dotted(path)}: 0 lets a query see no key: like {like.name} counts the query's own "
             "key"
-            if like is not None and conventions.decides("window")
+            if like is not None and counted is not None
             else f"{dotted(path)}: 0 can mean the query's own key alone, or no key",
             path=path,
             help="write {left: 0, right: 0} for the query's own key alone",
         )
-    if conventions.decides("window"):
+    if counted is not None:
         return COUNTS[counted](number)
     raise AttnError(
         f"{dotted(path)}: {number} can mean {_keys(number)}, the query's own among them, or "
