@@ -14,12 +14,12 @@ Vaswani et al. 2017 (arXiv 1706.03762); pre-norm models (GPT-2) normalise before
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from attn_cli.arrays import Array
-from attn_cli.dataclass import dataclass
+from attn_cli.dataclass import dataclass, replace
 from attn_cli.maths.activations import Activation
 from attn_cli.maths.linear import IDENTITY, Linear
 from attn_cli.maths.precision import Precision
@@ -55,6 +55,21 @@ class LayerNorm:
         inverse: Array = (1 / size / spread).astype(x.dtype)
         return (centred / size / spread).astype(x.dtype), inverse
 
+    def backward(self, x: Array, dy: Array) -> tuple[Array, LayerNorm]:
+        """Return dx, and dgamma and dbeta, for x and dy (n, d).
+
+        With n the normed row, r = 1/sqrt(var + eps), dn = gamma dy:
+
+            dx = r (dn - mean(dn) - n mean(dn n)),   dgamma = sum of dy n over rows,   dbeta of dy
+        """
+        normed, inverse = self.normed(x)
+        dgamma = None if self.gamma is None else (dy * normed).sum(axis=0)
+        dbeta = None if self.beta is None else dy.sum(axis=0)
+        dn = dy if self.gamma is None else dy * self.gamma
+        along = (dn * normed).mean(axis=1, keepdims=True)
+        dx: Array = inverse * (dn - dn.mean(axis=1, keepdims=True) - normed * along)
+        return dx, LayerNorm(dgamma, dbeta, self.eps)
+
     def formula(self, x: str) -> str:
         """Write it."""
         scale = "" if self.gamma is None else "gamma "
@@ -71,6 +86,20 @@ class FeedForward:
     activation: Activation
     residual: bool = False
     layer_norm: LayerNorm | None = None
+
+    def backward(
+        self, x: Array, steps: Mapping[str, Array], dy: Array
+    ) -> tuple[Array, FeedForward]:
+        """Return dx, and the gradients of the parts, from the steps of the forward pass."""
+        norm = self.layer_norm
+        if norm is not None:
+            dy, norm = norm.backward(steps["residual_2" if self.residual else "feed_forward"], dy)
+        d_hidden, second = self.second.backward(steps["hidden"], dy)
+        dz = d_hidden * self.activation.derivative(self.first(x))
+        dx, first = self.first.backward(x, dz)
+        if self.residual:
+            dx = dx + dy
+        return dx, replace(self, first=first, second=second, layer_norm=norm)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +141,20 @@ class After:
         if network.layer_norm is not None:
             y = precision.norm.row.round(y)
             yield "layer_norm_2", rounded(network.layer_norm(y))
+
+    def backward(
+        self, context: Array, steps: Mapping[str, Array], dy: Array
+    ) -> tuple[Array, Array | None, After]:
+        """Return d context, dX (None without residual) and the gradients of the parts."""
+        joined = steps["residual" if self.residual else "output"]
+        network, norm = self.feed_forward, self.layer_norm
+        if network is not None:
+            dy, network = network.backward(steps.get("layer_norm", joined), steps, dy)
+        if norm is not None:
+            dy, norm = norm.backward(joined, dy)
+        d_context, output = self.output.backward(context, dy)
+        own = replace(self, output=output, layer_norm=norm, feed_forward=network)
+        return d_context, dy if self.residual else None, own
 
     def formulas(self, context: str, X: str, layout: Layout) -> dict[str, str]:
         """Return step -> formula of the stages that are there, in the order computed."""

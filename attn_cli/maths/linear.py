@@ -31,6 +31,13 @@ class Linear:
             bias = bias[head]
         return Linear(weight, bias)
 
+    def backward(self, x: Array, dy: Array) -> tuple[Array, Linear]:
+        """Return dx = dy W^T, and dW = x^T dy and db = sum over rows of dy; x (n, d_in)."""
+        db = None if self.bias is None else dy.sum(axis=0)
+        if self.weight is None:
+            return dy, Linear(None, db)
+        return dy @ self.weight.T, Linear(x.T @ dy, db)
+
     def depth(self, d_in: int) -> int:
         """Return d_out, the length of what comes out."""
         return d_in if self.weight is None else int(self.weight.shape[-1])

@@ -44,6 +44,14 @@ class NextWord:
         yield "logits", logits
         yield "probabilities", rounded(probabilities(wide(logits)))
 
+    def backward(self, pooled: Array, n_q: int, d_logits: Array) -> tuple[Array, Linear]:
+        """Return d rows (n_q, d), 0 for those not pooled, and the gradients of the projection."""
+        d_pooled, own = self.linear.backward(pooled[None, :], d_logits[None, :])
+        rows = self.rows(n_q)
+        d_rows = np.zeros((n_q, d_pooled.shape[1]), dtype=d_pooled.dtype)
+        d_rows[rows] = d_pooled / len(rows)
+        return d_rows, own
+
     def formulas(self, last: str, layout: Layout) -> dict[str, str]:
         """Return step -> formula; `last` is the step whose rows are pooled."""
         logits = self.linear.formula("pooled", "W", "b", layout).replace(" 1^T", "")

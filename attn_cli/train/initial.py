@@ -18,10 +18,11 @@ from attn_cli.arrays import Array
 from attn_cli.maths.parameter import Parameter
 from attn_cli.maths.problem import Problem
 from attn_cli.train.learning import Example, Learnt
+from attn_cli.train.learnt import EMBEDDINGS, POSITIONS, places
 from attn_cli.train.numbered import Written
 
-UNIT = ("embeddings", "positions.learned")
-ZERO = ("beta", "bias", "b1", "b2")
+UNIT = (EMBEDDINGS, POSITIONS)
+CONSTANT = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}  # by the attribute of a part of the problem
 
 
 def at_start(
@@ -42,9 +43,9 @@ def at_start(
     number = constant(problem, name)
     if number is not None:
         return Learnt(np.full_like(written.values, number), labels, above_0)
-    if name == "embeddings":
+    if name == EMBEDDINGS:
         return Learnt(drawn(rng, name, written.values.shape), labels)
-    if name == "positions.learned":  # the examples need not reach its last rows
+    if name == POSITIONS:  # the examples need not reach its last rows
         columns = problem.layout == "columns"
         shape = written.values.shape[::-1] if columns else written.values.shape
         values = drawn(rng, name, shape)
@@ -65,13 +66,10 @@ def score_parameter(problem: Problem, name: str) -> Parameter:
 
 
 def constant(problem: Problem, name: str) -> float | None:
-    """Return the number that a parameter starts at; None where it is drawn."""
+    """Return the number that a parameter starts at; None if it is drawn."""
     if name.startswith("score."):
         return score_parameter(problem, name).initial
-    last = name.rpartition(".")[2]
-    if last in ZERO or name.startswith("biases."):
-        return 0.0
-    return 1.0 if last == "gamma" else None
+    return CONSTANT.get(str(places(problem)[name][-1]))
 
 
 def drawn(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:

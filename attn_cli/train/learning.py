@@ -24,8 +24,8 @@ from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError
 from attn_cli.maths.problem import Problem
 from attn_cli.record import Labels, Record, Step
-from attn_cli.train.gradients.loss import loss_and_gradients
 from attn_cli.train.learnt import with_arrays
+from attn_cli.train.loss import loss_and_gradients
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 

@@ -34,9 +34,8 @@ from attn_cli.sources.matrices.lookup import read_word_table
 from attn_cli.sources.matrices.matrix import is_table_file, natural
 from attn_cli.sources.text.scalars import is_number, number
 from attn_cli.train.learning import Origin
-from attn_cli.train.learnt import arrays_of
+from attn_cli.train.learnt import EMBEDDINGS, MEMORY, arrays_of
 
-MEMORY = "memory.embeddings"
 FLOAT = np.dtype(np.float64)
 
 
@@ -55,7 +54,7 @@ def written_parameters(document: Document, base: Problem) -> dict[str, Written]:
         node, path = _node(document.tree, parameter), tuple(parameter.split("."))
         if node is None or parameter in found:
             continue
-        if parameter == "embeddings":
+        if parameter == EMBEDDINGS:
             table = read_word_table(document, node, path, (), FLOAT, finite=False)
             assert table is not None  # it was checked
             found[parameter] = Written(np.stack(list(table.vectors.values())), tuple(table.vectors))
@@ -113,7 +112,7 @@ def _parameter_of(name: str, document: Document) -> str:
     if name != MEMORY:
         return name
     own = "embeddings" in document.tree["memory"]
-    return "" if own else "embeddings"  # words of the memory are looked up in the same table
+    return "" if own else EMBEDDINGS  # words of the memory are looked up in the same table
 
 
 def _with_tokens(document: Document, tokens: tuple[str, ...]) -> Document:

@@ -16,6 +16,7 @@ from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.text.events import Quoted, parse
 from attn_cli.sources.text.scalars import number
+from attn_cli.train.learnt import EMBEDDINGS
 from attn_cli.train.spans import Span, spans
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -33,7 +34,7 @@ def rewritten(document: Document, values: Mapping[str, Array]) -> str:
     assert text is not None  # an archive has been refused
     nodes: dict[Path, Array] = {}
     for name, value in values.items():
-        if name == "embeddings":
+        if name == EMBEDDINGS:
             words = document.tree[name]
             nodes |= {(name, w): row for w, row in zip(words, value, strict=True)}
         else:

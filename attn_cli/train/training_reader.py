@@ -41,6 +41,7 @@ from attn_cli.sources.text.tokens import known_words, read_tokens
 from attn_cli.sources.text.words import nfc
 from attn_cli.train.initial import at_start
 from attn_cli.train.learning import Example, Training
+from attn_cli.train.learnt import EMBEDDINGS
 from attn_cli.train.numbered import (
     Written,
     numbered,
@@ -232,7 +233,7 @@ def _names(
         reached = example.gradients(ones)[2]
     able = [name for name in written if name in reached]
     if "parameters" not in keys:
-        names = [name for name in able if name != "embeddings"]
+        names = [name for name in able if name != EMBEDDINGS]
         if not names:
             raise AttnError(
                 "the file has nothing to learn",

@@ -1,8 +1,10 @@
-"""The loss of one example and its gradients: forward, every value kept, then back.
+"""The loss of one example and its gradients, by hand: forward, every value kept, then back.
 
     loss = -log softmax(logits)_target,   d logits = softmax(logits) - e_target
 
-Gradients are by the names of `train.learnt`, in the shapes of the problem's arrays.
+The forward pass is that of `maths`. Each part of it has its gradient beside it (`backward`); here
+they are applied in reverse, through heads and projections to the embeddings. Gradients are by the
+names of `train.learnt`, in the shapes of the problem's arrays.
 """
 
 from __future__ import annotations
@@ -18,8 +20,7 @@ from attn_cli.maths.linear import Linear
 from attn_cli.maths.next_word import NextWord, Pooling
 from attn_cli.maths.problem import Problem, Projection
 from attn_cli.maths.visible.base import Lead
-from attn_cli.train.gradients.after import of_after, of_next_word
-from attn_cli.train.gradients.sums import Gradients
+from attn_cli.train.learnt import EMBEDDINGS, MEMORY, POSITIONS, Gradients
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Forward:
 
 
 def forward(problem: Problem) -> Forward:
-    """Run the definitions of `core` over all rows at once, for a problem without batches."""
+    """Run the definitions of `maths` over all rows at once, for a problem without batches."""
     head = _next_word(problem)
     leads: list[Lead] = [()] if problem.heads is None else [(h,) for h in range(problem.heads)]
     heads = tuple(_head(problem, lead) for lead in leads)
@@ -66,7 +67,7 @@ def forward(problem: Problem) -> Forward:
 
 
 def _next_word(problem: Problem) -> NextWord:
-    assert problem.next_word is not None  # who trains has checked
+    assert problem.next_word is not None  # checked by `read_training`
     return problem.next_word
 
 
@@ -89,8 +90,10 @@ def loss_and_gradients(problem: Problem, target: int) -> tuple[Forward, Gradient
     made, sums = forward(problem), Gradients()
     d_logits = made.probabilities.copy()
     d_logits[target] -= 1
-    d_rows = of_next_word(_next_word(problem), made.pooled, problem.n_q, d_logits, sums)
-    d_context, dX = of_after(problem.after, made.context, made.after, d_rows, sums)
+    d_rows, own = _next_word(problem).backward(made.pooled, problem.n_q, d_logits)
+    sums.add_all(own, "next_word", "linear")
+    d_context, dX, after = problem.after.backward(made.context, made.after, d_rows)
+    sums.add_all(after, "after")
     if dX is not None:
         _of_embeddings(problem, dX, sums)
     for head, dC in zip(made.heads, np.split(d_context, len(made.heads), axis=1), strict=True):
@@ -123,30 +126,26 @@ def _of_projection(
     if not source.letter:
         return  # given as it is
     head = lead[-1] if lead else 0
-    own, linear = Gradients(), source.linear
     inputs = source.embedded[lead] if source.split else source.embedded
-    dx = own.linear("weights", "biases", linear.of_head(head), inputs, d)
-    for group, gradient in own.items():
-        sums.add(f"{group}.{side}", _placed(gradient, _whole(linear, group), head))
+    dx, own = source.linear.of_head(head).backward(inputs, d)
+    sums.add_all(_of_all_heads(own, source.linear, head), side, "linear")
     if source.split:  # a head's columns of the embeddings
         part, dx = dx, np.zeros((source.count, dx.shape[1] * source.inputs.shape[0]))
         dx[:, head * part.shape[1] : (head + 1) * part.shape[1]] = part
     if source.letter == "M":
-        sums.add("memory.embeddings", dx)
+        sums.add(MEMORY, dx)
     else:
         _of_embeddings(problem, dx, sums)
 
 
-def _whole(linear: Linear, group: str) -> Array:
-    """Return the weight or the bias of all heads."""
-    whole = linear.weight if group == "weights" else linear.bias
-    assert whole is not None  # it has a gradient
-    return whole
+def _of_all_heads(own: Linear, whole: Linear, head: int) -> Linear:
+    """Return the gradients of one head as those of the projection of all heads."""
+    return Linear(_placed(own.weight, whole.weight, head), _placed(own.bias, whole.bias, head))
 
 
-def _placed(gradient: Array, whole: Array, head: int) -> Array:
-    """Return a gradient as that of the array of all heads; itself where they share one."""
-    if gradient.ndim == whole.ndim:
+def _placed(gradient: Array | None, whole: Array | None, head: int) -> Array | None:
+    """Return a gradient as that of the array of all heads; itself if they share one."""
+    if gradient is None or whole is None or gradient.ndim == whole.ndim:
         return gradient
     placed = np.zeros_like(whole)
     placed[head] = gradient
@@ -155,6 +154,6 @@ def _placed(gradient: Array, whole: Array, head: int) -> Array:
 
 def _of_embeddings(problem: Problem, dX: Array, sums: Gradients) -> None:
     """Add those of X' = X + P: the same for both."""
-    sums.add("embeddings", dX)
+    sums.add(EMBEDDINGS, dX)
     if problem.positions is not None:
-        sums.add("positions.learned", dX)
+        sums.add(POSITIONS, dX)
