@@ -105,6 +105,10 @@ def test_the_json_document(attn: Attn) -> None:
         "stages": stages, "normalize": "softmax", "empty_rows": "zero", "output_gate": False,
         "layout": "rows", "dtype": "float64", "precision": types, "nonfinite": "refuse",
         "rows": [2],
+        "engine": {
+            "name": "definition",
+            "refused": {"tiles": "scores, weights or their sums are asked for"},
+        },
     }  # fmt: skip
     masked = document["steps"]["masked"]
     assert list(masked) == ["formula", "axes", "shape", "values"]

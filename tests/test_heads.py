@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli import AttnError, attention, compute
-from attn_cli.engine import fill
 from attn_cli.engine.run import run
 from attn_cli.maths.problem import Edge, Request
 from attn_cli.reading.schema import read_problem
@@ -182,13 +181,8 @@ def test_one_head_and_what_follows_all() -> None:
 def test_any_blocking_equals_all_at_once(seed: int, heads: int, block: int) -> None:
     loaded = read_problem(from_mapping(problem(np.random.default_rng(seed), heads=heads)))
     whole = run(loaded)
-    before = fill.BLOCK_BYTES
-    try:
-        fill.BLOCK_BYTES = block * 64
-        parts = run(loaded)
-        output = run(loaded, Request(steps=("output",)))
-    finally:
-        fill.BLOCK_BYTES = before
+    parts = run(loaded, Request(block_bytes=block * 64))
+    output = run(loaded, Request(steps=("output",), block_bytes=block * 64))
     for name in whole.steps:
         np.testing.assert_allclose(parts[name], whole[name], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(output["output"], whole["output"], rtol=1e-9, atol=1e-9)
@@ -301,12 +295,7 @@ def test_residual_of_one_query_is_its_own_row() -> None:
     whole, one = compute(p), compute(p, query_token=3)
     np.testing.assert_allclose(one["residual"], whole["residual"][3:4], rtol=1e-13)
     loaded = read_problem(from_mapping(p))
-    before = fill.BLOCK_BYTES
-    try:
-        fill.BLOCK_BYTES = 1
-        blocks = run(loaded)
-    finally:
-        fill.BLOCK_BYTES = before
+    blocks = run(loaded, Request(block_bytes=1))
     np.testing.assert_allclose(blocks["residual"], whole["residual"], rtol=1e-13)
 
 

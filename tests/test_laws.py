@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from attn_cli import attention, compute
-from attn_cli.engine import fill
 from attn_cli.engine.run import run
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.problem import Edge, Request
@@ -81,13 +80,8 @@ def test_any_blocking_equals_all_at_once(
     """Blocks of one row upward, and keys beyond reach skipped, change nothing."""
     loaded = read_problem(from_mapping({**problem, "normalize": normalize}))
     whole = run(loaded)
-    before = fill.BLOCK_BYTES
-    try:
-        fill.BLOCK_BYTES = block_bytes * 64
-        parts = run(loaded)
-        outputs = run(loaded, Request(steps=("output",)))
-    finally:
-        fill.BLOCK_BYTES = before
+    parts = run(loaded, Request(block_bytes=block_bytes * 64))
+    outputs = run(loaded, Request(steps=("output",), block_bytes=block_bytes * 64))
     for name in whole.steps:
         np.testing.assert_allclose(parts[name], whole[name], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(outputs["output"], whole["output"], rtol=1e-9, atol=1e-9)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, attention, compute
-from attn_cli.engine import fill
+from attn_cli.engine.definition import Definition
 from attn_cli.engine.run import run
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.problem import Edge, Request
@@ -20,6 +20,7 @@ from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from tests import oracle
 from tests.conftest import SAMPLES, Attn
+from tests.tiled import Events, in_blocks, loaded
 
 RNG = np.random.default_rng(99)
 INF = np.inf
@@ -65,34 +66,28 @@ SELECTIONS += [{"window": 0, **s} for s in SELECTIONS[1:]]
 
 @pytest.mark.parametrize("selection", SELECTIONS)
 def test_keys_beyond_reach_are_beyond_selection(
-    selection: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    selection: dict[str, Any],
 ) -> None:
     """Blocks of one row, output alone: only there keys are skipped."""
-    monkeypatch.setattr(fill, "BLOCK_BYTES", 1)
     q, k, v = (RNG.normal(size=(9, d)).tolist() for d in (3, 3, 2))
     expected = oracle.attention(q, k, v, "sparse", selection)["context"]
-    record = attention(q, k, v, {"function": "sparse", **selection}, steps=["output"])
+    problem = {"query": q, "key": k, "value": v, "score": {"function": "sparse", **selection}}
+    record = in_blocks(problem, 1, steps=["output"])
     np.testing.assert_allclose(record["output"], expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize(("n_q", "n_k", "offset"), [(5, 9, 4), (9, 5, -4)])
 def test_keys_beyond_the_diagonal_are_skipped_and_no_others(
-    n_q: int, n_k: int, offset: int, monkeypatch: pytest.MonkeyPatch
+    n_q: int, n_k: int, offset: int
 ) -> None:
-    monkeypatch.setattr(fill, "BLOCK_BYTES", 1)
-    seen: list[slice] = []
-    keys = fill.Filling._keys
-
-    def watched(*arguments: Any) -> slice:
-        seen.append(keys(*arguments))
-        return seen[-1]
-
-    monkeypatch.setattr(fill.Filling, "_keys", watched)
     q, k, v = (RNG.normal(size=s).tolist() for s in ((n_q, 3), (n_k, 3), (n_k, 2)))
     expected = oracle.attention(q, k, v, "dot", sees=lambda i, j: j <= i + offset)["context"]
-    record = attention(q, k, v, "dot", causal="bottom-right", steps=["output"])
+    problem = {"query": q, "key": k, "value": v, "score": "dot", "causal": "bottom-right"}
+    events = Events()
+    request = Request(steps=("output",), block_bytes=1)
+    record = run(loaded(problem), request, engine=Definition(trace=events))
     np.testing.assert_allclose(record["output"], expected, rtol=1e-12, atol=1e-14)
-    assert [s.stop for s in seen] == [max(0, i + offset + 1) for i in range(n_q)]
+    assert [s.stop for s in events.of("keys")] == [max(0, i + offset + 1) for i in range(n_q)]
 
 
 def test_pairs_reach_no_further_than_their_keys() -> None:

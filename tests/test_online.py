@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli.arrays import Array, Bools
-from attn_cli.engine.online import LAG, Bounds, Sums
+from attn_cli.engine.online import SLACK, Bounds, Sums
 
 ROWS, KEYS, D_V = 5, 13, 3
-LAGS = (0.0, LAG, inf)
+SLACKS = (0.0, SLACK, inf)
 F64, F32 = np.dtype(np.float64), np.dtype(np.float32)
 
 
@@ -37,8 +37,8 @@ def brute(scores: Array, V: Array, sinks: tuple[float, ...] = ()) -> tuple[Array
     return contexts, sums, empty
 
 
-def summed(scores: Array, V: Array, cuts: list[int], *, lag: float) -> Sums:
-    sums = Sums.of(len(scores), V.shape[1], V.dtype, lag=lag)
+def summed(scores: Array, V: Array, cuts: list[int], *, max_slack: float) -> Sums:
+    sums = Sums.of(len(scores), V.shape[1], V.dtype, max_slack=max_slack)
     for start, stop in zip([0, *cuts], [*cuts, len(V)], strict=True):
         if start < stop:
             sums.add(scores[:, start:stop].copy(), V[start:stop])
@@ -81,17 +81,17 @@ def test_sums_are_those_of_all_keys_at_once(
 ) -> None:
     scores, V = drawn(seed, size, hidden)
     with np.errstate(divide="ignore", under="ignore"):
-        for lag in (0.0, 1.5, LAG):
-            check(summed(scores[:, order], V[order], cuts, lag=lag), scores, V, sinks)
+        for max_slack in (0.0, 1.5, SLACK):
+            check(summed(scores[:, order], V[order], cuts, max_slack=max_slack), scores, V, sinks)
         if size <= 30 and max(sinks, default=0) < 100:
-            check(summed(scores, V, cuts, lag=inf), scores, V, sinks)
+            check(summed(scores, V, cuts, max_slack=inf), scores, V, sinks)
 
 
-@pytest.mark.parametrize("lag", LAGS)
-def test_parts_are_summed_apart(lag: float) -> None:
+@pytest.mark.parametrize("max_slack", SLACKS)
+def test_parts_are_summed_apart(max_slack: float) -> None:
     """Rows that a stride takes, and the rest, get their keys in tiles of their own."""
     scores, V = drawn(3, 2.0, 0.2)
-    sums = Sums.of(ROWS, D_V, F64, lag=lag)
+    sums = Sums.of(ROWS, D_V, F64, max_slack=max_slack)
     for part in (slice(0, ROWS, 2), slice(1, ROWS, 2)):
         for keys in (slice(0, KEYS, 3), slice(1, KEYS, 3), slice(2, KEYS, 3)):
             sums.part(part).add(scores[part, keys].copy(), V[keys])
@@ -101,7 +101,7 @@ def test_parts_are_summed_apart(lag: float) -> None:
 
 def test_a_higher_score_shrinks_what_was_summed() -> None:
     """log(2) more than 0 halves what the first key had."""
-    sums = Sums.of(1, 1, F64, lag=0.0)
+    sums = Sums.of(1, 1, F64, max_slack=0.0)
     sums.add(np.array([[0.0]]), np.array([[3.0]]))
     sums.add(np.array([[log(2)]]), np.array([[6.0]]))
     assert sums.total[0] == pytest.approx(1.5)
@@ -116,7 +116,7 @@ def test_a_higher_score_shrinks_what_was_summed() -> None:
 
 def test_m_lags_behind() -> None:
     """A score that is a little larger than m changes nothing; one that is more makes m grow."""
-    sums = Sums.of(2, 1, F64, lag=2.0)
+    sums = Sums.of(2, 1, F64, max_slack=2.0)
     sums.add(np.array([[0.0], [5.0]]), np.array([[1.0]]))
     sums.add(np.array([[2.0], [7.5]]), np.array([[10.0]]))
     assert sums.highest.tolist() == [0.0, 7.5]
@@ -124,23 +124,25 @@ def test_m_lags_behind() -> None:
     assert sums.weighed[:, 0].tolist() == pytest.approx([1 + 10 * exp(2), 10 + exp(-2.5)])
 
 
-@pytest.mark.parametrize("lag", LAGS)
+@pytest.mark.parametrize("max_slack", SLACKS)
 @pytest.mark.parametrize("rows", [5, 2])
-def test_scores_may_come_with_m_taken_from_them(lag: float, rows: int) -> None:
+def test_scores_may_come_with_m_taken_from_them(max_slack: float, rows: int) -> None:
     """Which m that is, is said in a column; rows grow all at once, and one at a time."""
     rng = np.random.default_rng(17)
     scores, V = rng.normal(size=(23, KEYS)), rng.normal(size=(KEYS, D_V))
-    if lag < inf:
+    if max_slack < inf:
         scores[::rows, 6:] += 20
         scores[3] += 40 * np.arange(KEYS)
     scores[7] = scores[11, :9] = -inf
-    whole, minus = Sums.of(23, D_V, F64, lag=lag), np.full((23, 2), np.nan)
-    some = whole.part(slice(2, 21), minus[2:21, 1])
+    whole, neg_max = Sums.of(23, D_V, F64, max_slack=max_slack), np.full((23, 2), np.nan)
+    some = whole.part(slice(2, 21), neg_max[2:21, 1])
     for keys in (slice(0, 4), slice(4, 5), slice(5, KEYS)):
-        some.add(scores[2:21, keys] + minus[2:21, 1, None], V[keys])
+        some.add(scores[2:21, keys] + neg_max[2:21, 1, None], V[keys])
         small = some.part(slice(3, 9))  # which has the column too
-        np.testing.assert_array_equal(minus[5:11, 1], -np.where(np.isinf(m := small.highest), 0, m))
-    assert np.isnan(minus[:, 0]).all()
+        np.testing.assert_array_equal(
+            neg_max[5:11, 1], -np.where(np.isinf(m := small.highest), 0, m)
+        )
+    assert np.isnan(neg_max[:, 0]).all()
     with np.errstate(divide="ignore"):
         context, lse, empty = whole.finished(())
     expected = brute(scores[2:21], V)
@@ -151,7 +153,7 @@ def test_scores_may_come_with_m_taken_from_them(lag: float, rows: int) -> None:
 
 def test_what_is_below_the_floor_counts_nothing() -> None:
     """exp(-100) is no normal number in float32; what is hidden is below any floor."""
-    sums = Sums.of(1, 4, F32, lag=0.0, floor=-80.0)
+    sums = Sums.of(1, 4, F32, max_slack=0.0, underflow_floor=-80.0)
     sums.add(np.array([[0, -100, -inf, -79]], np.float32), np.eye(4, dtype=np.float32))
     one, below, hidden, above = sums.weighed[0].tolist()
     assert (one, below, hidden) == (1, 0, 0)
@@ -163,14 +165,14 @@ def test_scores_of_any_size_do_not_overflow() -> None:
     scores = np.array([[-1.7e308, 1.7e308, 1.7e308], [-1.7e308, -1.7e308, -np.inf]])
     V = np.array([[1.0], [2.0], [4.0]])
     with np.errstate(over="ignore"):
-        context, lse, _ = summed(scores, V, [1, 2], lag=0.0).finished(())
+        context, lse, _ = summed(scores, V, [1, 2], max_slack=0.0).finished(())
     assert context.tolist() == [[3.0], [1.5]]
     assert lse.tolist() == [1.7e308, -1.7e308]
 
 
 def test_rows_without_a_key() -> None:
-    for lag in LAGS:
-        sums = Sums.of(2, 1, F32, lag=lag)
+    for max_slack in SLACKS:
+        sums = Sums.of(2, 1, F32, max_slack=max_slack)
         sums.add(np.array([[-np.inf], [1.0]], np.float32), np.array([[5.0]], np.float32))
         with np.errstate(divide="ignore"):
             context, lse, empty = sums.finished(())
@@ -182,7 +184,7 @@ def test_rows_without_a_key() -> None:
 
 def test_rows_without_a_key_are_those_without_a_score() -> None:
     """Exponentials at the floor that differ in a last digit leave a rest; it counts nothing."""
-    sums = Sums.of(2, 1, F32, lag=0.0, floor=-80.0)
+    sums = Sums.of(2, 1, F32, max_slack=0.0, underflow_floor=-80.0)
     sums.add(np.array([[-inf], [1.0]], np.float32), np.array([[5.0]], np.float32))
     assert sums.total[0] == 0
     sums.total[0], sums.weighed[0] = 1e-45, 5e-45
@@ -193,10 +195,10 @@ def test_rows_without_a_key_are_those_without_a_score() -> None:
     assert empty.tolist() == [True, False]
 
 
-@pytest.mark.parametrize("lag", LAGS)
-def test_several_sinks_add_up(lag: float) -> None:
+@pytest.mark.parametrize("max_slack", SLACKS)
+def test_several_sinks_add_up(max_slack: float) -> None:
     """exp(0) and exp(log 2) for the key and a sink, and again for the next sink."""
-    sums = Sums.of(1, 1, F64, lag=lag)
+    sums = Sums.of(1, 1, F64, max_slack=max_slack)
     sums.add(np.array([[0.0]]), np.array([[10.0]]))
     context, lse, _ = sums.finished((log(2), log(2)))
     assert context[0, 0] == pytest.approx(2)
@@ -204,8 +206,8 @@ def test_several_sinks_add_up(lag: float) -> None:
 
 
 def test_rows_without_a_key_have_the_sum_of_their_sinks() -> None:
-    for lag in LAGS:
-        sums = Sums.of(1, 1, F64, lag=lag)
+    for max_slack in SLACKS:
+        sums = Sums.of(1, 1, F64, max_slack=max_slack)
         with np.errstate(divide="ignore"):
             context, lse, empty = sums.finished((-900.0, -900.0))
         assert (context.tolist(), empty.tolist()) == ([[0.0]], [True])
@@ -213,7 +215,7 @@ def test_rows_without_a_key_have_the_sum_of_their_sinks() -> None:
 
 
 def test_sums_keep_their_type() -> None:
-    sums = Sums.of(1, 1, F32, lag=0.0)
+    sums = Sums.of(1, 1, F32, max_slack=0.0)
     sums.add(np.zeros((1, 7), np.float32), np.ones((7, 1), np.float32))
     context, lse, _ = sums.finished((1.5,))
     assert (sums.total.dtype, context.dtype, lse.dtype) == (F32, F32, F32)
@@ -260,13 +262,13 @@ def test_which_sums_are_finite(dtype: np.dtype[Any]) -> None:
 @pytest.mark.parametrize("dtype", [F64, F32], ids=str)
 def test_by_how_much_m_may_lag(dtype: np.dtype[Any]) -> None:
     """By 8, where e^8 times the sum of all values, or of all weights, has room."""
-    assert Bounds(1.0, 1.0, KEYS, dtype).lag == inf
+    assert Bounds(1.0, 1.0, KEYS, dtype).max_slack == inf
     edge = LARGEST[dtype] / 4 / np.exp(8.0)
     for value, keys in ((edge / 100, 100), (edge, 1)):
-        assert Bounds(1e4, 0.99 * value, keys, dtype).lag == 8
-        assert Bounds(1e4, 1.01 * value, keys, dtype).lag == 0
-    assert Bounds(inf, 0.0, int(0.99 * edge), dtype).lag == 8
-    assert Bounds(inf, 0.0, int(1.01 * edge), dtype).lag == 0
+        assert Bounds(1e4, 0.99 * value, keys, dtype).max_slack == 8
+        assert Bounds(1e4, 1.01 * value, keys, dtype).max_slack == 0
+    assert Bounds(inf, 0.0, int(0.99 * edge), dtype).max_slack == 8
+    assert Bounds(inf, 0.0, int(1.01 * edge), dtype).max_slack == 0
 
 
 @pytest.mark.parametrize(
@@ -276,11 +278,13 @@ def test_where_scores_have_a_floor(dtype: np.dtype[Any], smallest: int, epsilon:
     """e^1.5 times the smallest normal number, of all values together, is below it over epsilon."""
     most = 2.0**-epsilon / np.exp(1.5)
     for value, keys in ((most / 100, 100), (most, 1)):
-        assert Bounds(inf, 0.99 * value, keys, dtype).floor == pytest.approx(
+        assert Bounds(inf, 0.99 * value, keys, dtype).underflow_floor == pytest.approx(
             smallest * log(2) + 1.5
         )
-        assert Bounds(inf, 1.01 * value, keys, dtype).floor is None
-        assert Bounds(1.0, 0.99 * value, keys, dtype).floor is None  # no score is that low
+        assert Bounds(inf, 1.01 * value, keys, dtype).underflow_floor is None
+        assert (
+            Bounds(1.0, 0.99 * value, keys, dtype).underflow_floor is None
+        )  # no score is that low
 
 
 @given(st.integers(0, 10**6), st.sampled_from([F64, F32]), st.booleans())
@@ -296,7 +300,7 @@ def test_sums_without_a_maximum_are_exact_up_to_their_bounds(
     V = rng.choice([tiny, huge / KEYS, -huge / KEYS], (KEYS, D_V)).astype(dtype)
     assert Bounds(edge, huge / KEYS, KEYS, dtype).need_no_maximum
     close = 20 * float(np.finfo(dtype).eps) * edge
-    context, lse, _ = summed(scores, V, [4], lag=inf).finished(())
+    context, lse, _ = summed(scores, V, [4], max_slack=inf).finished(())
     expected, expected_lse, _ = brute(scores, V)
     sizes, _, _ = brute(scores, np.abs(V))
     assert np.all(np.abs(context - expected) <= close * sizes)
@@ -305,7 +309,7 @@ def test_sums_without_a_maximum_are_exact_up_to_their_bounds(
 
 def test_one_maximum_is_that_of_the_first_keys_seen() -> None:
     """Of each row on its own: a row whose first keys are hidden begins with later ones."""
-    sums = Sums.of(2, 1, F64, lag=inf)
+    sums = Sums.of(2, 1, F64, max_slack=inf)
     sums.add(np.array([[3.0, 5.0], [-np.inf, -np.inf]]), np.array([[1.0], [2.0]]))
     assert sums.highest.tolist() == [5.0, -np.inf]
     sums.add(np.array([[9.0], [-4.0]]), np.array([[4.0]]))
@@ -325,7 +329,7 @@ def test_one_maximum_is_that_of_the_first_keys_seen() -> None:
     st.lists(st.integers(0, KEYS), min_size=1, max_size=4).map(sorted),
     st.sampled_from([(), (2.5,), (-1e4,)]),
     st.randoms(use_true_random=False),
-    st.sampled_from((0.0, LAG)),
+    st.sampled_from((0.0, SLACK)),
 )
 def test_any_split_of_the_keys_merges_to_the_whole(
     seed: int,
@@ -334,12 +338,12 @@ def test_any_split_of_the_keys_merges_to_the_whole(
     cuts: list[int],
     sinks: tuple[float, ...],
     random: Any,
-    lag: float,
+    max_slack: float,
 ) -> None:
     """Each part is summed alone, from no keys at all to all of them, and merged in any order."""
     scores, V = drawn(seed, size, hidden)
     parts = [
-        summed(scores[:, start:stop], V[start:stop], [], lag=lag)
+        summed(scores[:, start:stop], V[start:stop], [], max_slack=max_slack)
         for start, stop in zip([0, *cuts], [*cuts, KEYS], strict=True)
     ]
     random.shuffle(parts)
@@ -352,7 +356,7 @@ def test_any_split_of_the_keys_merges_to_the_whole(
 
 def test_more_keys_can_be_added_after_a_merge() -> None:
     scores, V = drawn(3, 5.0, 0.2)
-    first, second = (summed(scores[:, a:b], V[a:b], [], lag=0.0) for a, b in ((0, 4), (4, 9)))
+    first, second = (summed(scores[:, a:b], V[a:b], [], max_slack=0.0) for a, b in ((0, 4), (4, 9)))
     first.merge(second)
     first.add(scores[:, 9:].copy(), V[9:])
     check(first, scores, V)

@@ -327,12 +327,12 @@ def test_tiles_skip_what_the_window_of_each_head_hides() -> None:
     windows = [{"left": 0, "right": 0}, "none", {"left": 4, "right": 0}]
     problem = {"query": query, "key": query, "value": query, "window": windows}
     found = [
-        by_tiles(problem, tile=(5, 5), strip=1, aligned=1, head=head).scores for head in range(3)
+        by_tiles(problem, tile=(5, 5), subtile=1, aligned=1, head=head).scores for head in range(3)
     ]
     assert found[0] == n
     assert found[1] == n * n
     assert found[2] == 5 * n - 10
-    assert by_tiles(problem, tile=(5, 5), strip=1, aligned=1).scores == sum(found)
+    assert by_tiles(problem, tile=(5, 5), subtile=1, aligned=1).scores == sum(found)
 
 
 def test_the_estimate_counts_the_keys_of_each_head() -> None:

@@ -10,12 +10,11 @@ import pytest
 from attn_cli import AttnError, attention, compute
 from attn_cli.cli.resources import ResourceOptions, memory_of
 from attn_cli.engine import threads as threads_module
-from attn_cli.engine import tiles
-from attn_cli.engine.fill import Filling
-from attn_cli.maths.problem import TILE
+from attn_cli.engine.run import run
+from attn_cli.maths.problem import TILE, Problem, Request
 from attn_cli.reading.resources import read_memory, read_threads, read_tile
 from tests.conftest import SAMPLES, Attn
-from tests.tiled import NEVER
+from tests.tiled import by_tiles, defined
 
 LOVE = SAMPLES / "love_coding.yaml"
 
@@ -170,13 +169,13 @@ def test_the_environment_of_a_graph(attn: Attn, monkeypatch: pytest.MonkeyPatch)
 
 def test_what_was_said_arrives(attn: Attn, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, tuple[int, int]]] = []
-    made = Filling.__init__
 
-    def watched(self: Filling, *given: Any) -> None:
-        seen.append((given[3].threads, given[4]))
-        made(self, *given)
+    def watched(problem: Problem, request: Request, **given: Any) -> Any:
+        seen.append((request.threads, request.tile))
+        return run(problem, request, **given)
 
-    monkeypatch.setattr(Filling, "__init__", watched)
+    for module in ("attn_cli.engine.run", "attn_cli.api"):
+        monkeypatch.setattr(f"{module}.run", watched)
     attn("compute", LOVE)
     attn("compute", LOVE, "--threads", 2, "--tile", "3x5")
     monkeypatch.setenv("ATTN_THREADS", "4")
@@ -210,11 +209,10 @@ def test_nonsense_in_the_api(keys: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize("memory", [200, 10_000, 10**9])
-def test_a_limit_of_memory_changes_no_number(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_of_memory_changes_no_number(memory: int) -> None:
     """Blocks of contexts are smaller, and at least a tile for each thread."""
     x = np.random.default_rng(2).normal(size=(11, 2))
-    monkeypatch.setattr(tiles, "FROM", NEVER)
-    expected = attention(x, x, x, steps=["output"])["output"]
-    monkeypatch.setattr(tiles, "FROM", 0)
-    found = attention(x, x, x, steps=["output"], memory_limit=memory, tile=(2, 3), threads=2)
-    np.testing.assert_allclose(found["output"], expected, rtol=1e-13)
+    problem = {"query": x, "key": x, "value": x}
+    expected = defined(problem)["output"]
+    found = by_tiles(problem, memory=memory, tile=(2, 3), threads=2)
+    np.testing.assert_allclose(found.record["output"], expected, rtol=1e-13)

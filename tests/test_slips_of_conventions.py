@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, compute
-from attn_cli.engine import fill
 from attn_cli.engine import parts as parts_module
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
+from tests.tiled import in_blocks
 
 RNG = np.random.default_rng(4)
 INF = np.inf
@@ -96,13 +96,10 @@ EMPTY: dict[str, Any] = {
 
 @pytest.mark.parametrize("steps", [["output"], ["context"], ["row_sums"], ["lse", "row_sums"]])
 @pytest.mark.parametrize("rows", ["zero", "nan", "uniform"])
-def test_rows_without_a_key_do_not_depend_on_what_is_asked_for(
-    steps: list[str], rows: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_without_a_key_do_not_depend_on_what_is_asked_for(steps: list[str], rows: str) -> None:
     """A block of rows that reaches no key at all has no weights that could be NaN."""
     whole = compute({**EMPTY, "empty_rows": rows})
-    monkeypatch.setattr(fill, "BLOCK_BYTES", 1)
-    alone = compute({**EMPTY, "empty_rows": rows}, steps=steps)
+    alone = in_blocks({**EMPTY, "empty_rows": rows}, 1, steps=steps)
     for step in steps:
         np.testing.assert_allclose(alone[step], whole[step], rtol=1e-12)
     if steps != ["lse", "row_sums"]:

@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from attn_cli import attention
+from attn_cli import AttnError, attention
 from attn_cli.engine import threads as threads_module
 from attn_cli.engine.threads import StoppedError, Workers, one_thread_of_blas, processors
 from tests.tiled import by_tiles
@@ -239,9 +239,8 @@ def test_the_api_holds_blas_for_one_record(monkeypatch: pytest.MonkeyPatch) -> N
     attention(x, x, x, threads=2)
     assert limits.said == [(1, "blas"), "back"]
     limits.said.clear()
-    monkeypatch.setattr("attn_cli.engine.fill.Filling.fill", None)
-    with pytest.raises(TypeError):
-        attention(x, x, x, threads=2)
+    with pytest.raises(AttnError):
+        attention(x, x, x, threads=2, steps=["nothing"])
     assert limits.said == [(1, "blas"), "back"]
 
 

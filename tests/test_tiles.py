@@ -9,18 +9,19 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from attn_cli.engine import tiles
+from attn_cli.engine.engines import choose
 from attn_cli.engine.plan import make_plan
+from attn_cli.engine.tiles import Tiles
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.problem import Request
 from tests.conventions.cases import PROBLEMS
 from tests.conventions.oracle import attention
 from tests.conventions.strategies import problems
-from tests.tiled import Mapping, Served, by_tiles, defined, loaded, same
+from tests.tiled import Mapping, Served, by_tiles, defined, loaded, refused, same
 
 CLOSE = 1e-12
 SINGLE = 2e-4  # of numbers around 1, read in float32, and scores up to some tens
-TILED = [case for case in PROBLEMS if tiles.takes(loaded(PROBLEMS[case]))]
+TILED = [case for case in PROBLEMS if refused(PROBLEMS[case]) is None]
 CONTEXTS = ("lse", "context", "gated", "concat", "output")
 
 
@@ -37,7 +38,7 @@ def check(problem: Mapping, expected: Mapping, **k: Any) -> Served:
             found.record[name], expected[name], rtol=CLOSE, atol=CLOSE, err_msg=name
         )
     assert found.record.warnings == defined(problem, steps).warnings
-    assert (found.by_tiles + found.left > 0) == tiles.takes(loaded(problem))
+    assert (found.by_tiles + found.left > 0) == (refused(problem, steps) is None)
     return found
 
 
@@ -45,10 +46,10 @@ def check(problem: Mapping, expected: Mapping, **k: Any) -> Served:
 @settings(max_examples=50)
 @given(problems(), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3))
 def test_any_conventions_at_once(
-    problem: Mapping, queries: int, keys: int, strip: int, threads: int
+    problem: Mapping, queries: int, keys: int, subtile: int, threads: int
 ) -> None:
     expected = attention(problem)
-    how: Any = {"tile": (queries, keys), "strip": strip, "aligned": strip, "threads": threads}
+    how: Any = {"tile": (queries, keys), "subtile": subtile, "aligned": subtile, "threads": threads}
     found = check(problem, expected, **how)
     event("by tiles" if found.by_tiles else "left" if found.left else "not taken")
     if not found.by_tiles:  # fills that are finite depend on the type
@@ -161,9 +162,9 @@ def test_larger_than_a_tile(name: str) -> None:
     """Tiles and strips of other sizes than all axes, two threads."""
     problem = loaded(LARGER[name])
     steps = ("lse", "context")
-    same(problem, steps, tile=(37, 53), strip=11, aligned=16, threads=2)
+    same(problem, steps, tile=(37, 53), subtile=11, aligned=16, threads=2)
     rows = tuple(range(5, problem.n_q, 3))
-    found = by_tiles(problem, steps, tile=(37, 53), strip=11, rows=rows)
+    found = by_tiles(problem, steps, tile=(37, 53), subtile=11, rows=rows)
     expected = defined(problem, steps)
     for step in steps:
         whole = expected[step]
@@ -176,7 +177,7 @@ def test_larger_than_a_tile(name: str) -> None:
 def test_one_query_and_the_type_of_32_bits(name: str) -> None:
     problem = {**LARGER[name], "dtype": "float32"}
     steps = ("lse", "context")
-    found = by_tiles(problem, steps, tile=(64, 32), strip=16, aligned=16)
+    found = by_tiles(problem, steps, tile=(64, 32), subtile=16, aligned=16)
     assert (found.left, found.by_tiles > 0) == (0, True)
     expected = defined(LARGER[name], steps)
     for step in steps:
@@ -249,7 +250,8 @@ def test_which_steps_are_served(steps: tuple[str, ...] | None, served: bool) -> 
     problem = loaded(SMALL)
     plan = make_plan(problem, Request(steps=steps))
     assert plan.only_contexts == served
-    assert tiles.serve(problem, plan) is False  # too small
+    assert (Tiles().refuses(problem, plan) is None) == served
+    assert choose(problem, plan).engine.name == "definition"  # too small
 
 
 def test_served_from_a_million_scores_on() -> None:
@@ -258,9 +260,9 @@ def test_served_from_a_million_scores_on() -> None:
             "query": np.ones((n_q, 1))
         })  # fmt: skip
         plan = make_plan(problem, Request(steps=("output",)))
-        assert tiles.serve(problem, plan) == served
+        assert choose(problem, plan).engine.name == ("tiles" if served else "definition")
         few = make_plan(problem, Request(steps=("output",), rows=(3,)))
-        assert not tiles.serve(problem, few)
+        assert choose(problem, few).engine.name == "definition"
 
 
 def test_what_follows_the_contexts() -> None:

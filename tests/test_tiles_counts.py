@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from attn_cli.arrays import Array, Bools
 from attn_cli.dataclass import replace
-from attn_cli.engine import estimate as estimate_module
-from attn_cli.engine import fill, tiles
+from attn_cli.engine.blocks import ARRAYS_PER_BLOCK
 from attn_cli.engine.estimate import estimate
 from attn_cli.engine.run import run
+from attn_cli.engine.tiles import Tiles
 from attn_cli.errors import AttnError
 from attn_cli.maths.problem import Request
 from tests.tiled import Mapping, by_tiles, defined, loaded
 
 N = 211
-STRIP, TILE = 11, (44, 37)
+SUBTILE, TILE = 11, (44, 37)
 ROW, COL = np.arange(N)[:, None], np.arange(N)[None, :]
 DOCUMENTS = np.repeat([3, 1, 4, 5], [50, 61, 7, 93])
 
@@ -34,15 +33,15 @@ def sparse(**selection: int) -> Mapping:
     return rows(score={"function": "sparse", **selection})
 
 
-def of_strips(visible: Bools, height: int = STRIP) -> int:
-    """Each strip of queries against every key that one of them sees, and no other."""
+def of_subtiles(visible: Bools, height: int = SUBTILE) -> int:
+    """Each subtile of queries against every key that one of them sees, and no other."""
     starts = range(0, len(visible), height)
-    strips = (visible[start : start + height] for start in starts)
-    return sum(len(strip) * int(strip.any(axis=0).sum()) for strip in strips)
+    subtiles = (visible[start : start + height] for start in starts)
+    return sum(len(subtile) * int(subtile.any(axis=0).sum()) for subtile in subtiles)
 
 
 def count(problem: Mapping, tile: tuple[int, int] = TILE, **k: Any) -> int:
-    found = by_tiles(problem, tile=tile, strip=STRIP, aligned=8, **k)
+    found = by_tiles(problem, tile=tile, subtile=SUBTILE, aligned=8, **k)
     expected = defined(problem)["output"]
     np.testing.assert_allclose(found.record["output"], expected, rtol=1e-11, atol=1e-11)
     assert found.left == 0
@@ -89,7 +88,7 @@ WHOLE: dict[str, tuple[Mapping, Bools]] = {
 @pytest.mark.parametrize("name", WHOLE)
 def test_strips_against_what_they_see(name: str) -> None:
     problem, visible = WHOLE[name]
-    assert count(problem) == of_strips(visible)
+    assert count(problem) == of_subtiles(visible)
 
 
 @pytest.mark.parametrize("stride", [1, 2, 7, 50, 210, 211, 10**6])
@@ -101,40 +100,40 @@ def test_a_stride_computes_what_it_selects(stride: int) -> None:
 def test_a_stride_and_what_is_near() -> None:
     every = (ROW - COL) % 19 == 0
     near = abs(ROW - COL) <= 4
-    assert count(sparse(stride=19, window=4)) == every.sum() + of_strips(near)
-    assert count(sparse(stride=19, block=23)) == every.sum() + of_strips(same_block(23))
+    assert count(sparse(stride=19, window=4)) == every.sum() + of_subtiles(near)
+    assert count(sparse(stride=19, block=23)) == every.sum() + of_subtiles(same_block(23))
 
 
 def test_a_stride_under_causal_order() -> None:
-    """Of queries of one tile all compute what the last of a strip of them sees."""
+    """Of queries of one tile all compute what the last of a subtile of them sees."""
     computed = count(sparse(stride=19) | {"causal": True})
     visible = ((ROW - COL) % 19 == 0) & (COL <= ROW)
     classes = [visible[first::19] for first in range(19)]
-    assert computed == sum(of_strips(each) for each in classes)
+    assert computed == sum(of_subtiles(each) for each in classes)
 
 
 def test_blocks_of_rows_are_whole_tiles() -> None:
-    """Memory for 100 rows (d_v = 2 numbers of 8 bytes) is used for 88, or strips would lie across
+    """Memory for 100 rows (d_v = 2 numbers of 8 bytes) is used for 88, or subtiles would lie across
     what is selected.
     """
-    with patch.object(fill, "BLOCK_BYTES", 100 * 2 * 8 * fill.ARRAYS_A_BLOCK):
-        assert count(sparse(block=44)) == of_strips(same_block(44))
-        assert of_strips(same_block(44)) == same_block(44).sum()
+    memory = 100 * 2 * 8 * ARRAYS_PER_BLOCK
+    assert count(sparse(block=44), block_bytes=memory) == of_subtiles(same_block(44))
+    assert of_subtiles(same_block(44)) == same_block(44).sum()
 
 
 def test_what_is_seen_by_all_needs_no_strips() -> None:
     """Strips change what is computed only at the edge."""
     assert count(rows(), tile=(100, 100)) == N * N
-    wide = by_tiles(rows(causal=True), tile=(44, 37), strip=44, aligned=8).scores
+    wide = by_tiles(rows(causal=True), tile=(44, 37), subtile=44, aligned=8).scores
     seen = COL <= ROW
-    assert wide == of_strips(seen, 44)
-    assert of_strips(seen, 44) > of_strips(seen, STRIP) > seen.sum()
+    assert wide == of_subtiles(seen, 44)
+    assert of_subtiles(seen, 44) > of_subtiles(seen, SUBTILE) > seen.sum()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_few_queries_are_still_shared(threads: int) -> None:
-    """A tile is not so high that a thread has none; below a strip nothing is shared."""
-    found = by_tiles(rows(), tile=(500, 500), strip=STRIP, threads=threads)
+    """A tile is not so high that a thread has none; below a subtile nothing is shared."""
+    found = by_tiles(rows(), tile=(500, 500), subtile=SUBTILE, threads=threads)
     assert found.scores == N * N
     heights: list[int] = []
 
@@ -142,9 +141,9 @@ def test_few_queries_are_still_shared(threads: int) -> None:
         heights.append(done)
 
     problem = loaded(rows())
-    with patch.object(tiles, "FROM", 0):
-        run(problem, Request(steps=("output",), threads=threads, tile=(500, 500)), tell=tell)
-    assert heights == list(range(1, -(-N // max(tiles.STRIP, -(-N // threads))) + 1))
+    request = Request(steps=("output",), threads=threads, tile=(500, 500), engine="tiles")
+    run(problem, request, tell=tell)
+    assert heights == list(range(1, -(-N // max(Tiles.subtile, -(-N // threads))) + 1))
 
 
 ESTIMATED: dict[str, tuple[Mapping, Bools]] = {
@@ -175,8 +174,8 @@ def test_the_estimate_of_a_window(left: int) -> None:
 def test_the_estimate_of_selections(selection: dict[str, int], keys: int) -> None:
     """Tiles follow a stride, and the definition looks at all keys between."""
     problem, request = loaded(sparse(**selection)), Request(steps=("output",))
-    with patch.object(tiles, "FROM", 0):
-        assert estimate(problem, request).scores == pytest.approx(keys * N, rel=0.03)
+    by_tiles = estimate(problem, replace(request, engine="tiles"))
+    assert by_tiles.scores == pytest.approx(keys * N, rel=0.03)
     if "stride" in selection:
         assert estimate(problem, request).scores == N * N
 
@@ -196,8 +195,7 @@ def test_the_estimate_of_memory_holds_what_is_shown() -> None:
     weights = estimate(problem, Request(steps=("weights",)))
     output = estimate(problem, Request(steps=("output",)))
     assert weights.bytes - output.bytes == 8 * (N * N - 2 * N)
-    with patch.object(estimate_module, "PART_BYTES", 1000):
-        parted = estimate(problem, Request(steps=("weights",), memory=10), parts=True)
+    parted = estimate(problem, Request(steps=("weights",), memory=10, part_bytes=1000), parts=True)
     assert weights.bytes - parted.bytes == 8 * N * N - 1000
     with pytest.raises(AttnError, match="more than the 10 B allowed"):
         estimate(problem, Request(steps=("weights",), memory=10))
@@ -207,14 +205,13 @@ def test_the_estimate_of_memory_holds_what_is_shown() -> None:
 def test_tiles_that_are_larger_than_the_memory() -> None:
     """Two threads with 37 x 41 scores of 8 bytes each hold 24 272 bytes; the output takes 3 376."""
     problem = loaded(rows())
-    request = Request(steps=("output",), threads=2, tile=(37, 41), memory=24_271)
+    request = Request(steps=("output",), threads=2, tile=(37, 41), memory=24_271, engine="tiles")
     expected = (
         "tiles of 37 x 41 on 2 threads would take 23.7 KiB, more than the 23.7 KiB allowed\n"
         "help: make them smaller, such as --tile 512x512, or allow more: --memory"
     )
-    with patch.object(tiles, "FROM", 0):
-        with pytest.raises(AttnError) as error:
-            run(problem, request)
-        assert str(error.value) == expected
-        run(problem, replace(request, memory=24_272))
-        run(problem, replace(request, tile=(1 << 16, 1 << 16), memory=2 * 8 * N * N))
+    with pytest.raises(AttnError) as error:
+        run(problem, request)
+    assert str(error.value) == expected
+    run(problem, replace(request, memory=24_272))
+    run(problem, replace(request, tile=(1 << 16, 1 << 16), memory=2 * 8 * N * N))

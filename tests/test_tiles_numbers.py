@@ -11,12 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from attn_cli.arrays import Array
-from attn_cli.engine import tiles
-from attn_cli.engine.online import Sums
 from tests.tiled import Mapping, by_tiles, defined, same
 
 N_Q, N_K, D, D_V = 29, 43, 7, 3
-HOW: Any = {"tile": (11, 13), "strip": 5, "threads": 2}
+HOW: Any = {"tile": (11, 13), "subtile": 5, "threads": 2}
 
 
 def normal(*shape: int, seed: int = 5) -> Array:
@@ -228,16 +226,14 @@ def test_values_of_which_a_sum_may_overflow_are_left() -> None:
 
 @pytest.mark.parametrize("temperature", [None, 0.01])
 def test_without_a_cause_scores_are_not_looked_at(
-    temperature: float | None, monkeypatch: pytest.MonkeyPatch
+    temperature: float | None,
 ) -> None:
     """Where a bound proves them finite, one pass over the scores is spared."""
-    looked: list[Array] = []
-    monkeypatch.setattr(tiles, "_refuse_wild", looked.append)
     keys = {} if temperature is None else {"temperature": temperature}
-    same(drawn(causal=False, **keys))
-    assert not looked
-    same(drawn(score_bias=normal(N_Q, N_K), **keys), close=1e-9)
-    assert looked
+    found = same(drawn(causal=False, **keys))
+    assert found.events.of("scores are checked") == [False] * found.by_tiles
+    found = same(drawn(score_bias=normal(N_Q, N_K), **keys), close=1e-9)
+    assert found.events.of("scores are checked") == [True] * found.by_tiles
 
 
 @pytest.mark.parametrize(
@@ -301,15 +297,8 @@ def test_weights_below_the_normal_numbers() -> None:
 
 
 @pytest.mark.parametrize("name", FOLLOWS)
-def test_where_the_largest_score_is_followed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_largest_score_is_followed(name: str) -> None:
     """A bound on scores spares it; a sink comes in at the end, whatever its size."""
-    (problem, follows), of = FOLLOWS[name], Sums.of
-    said: list[bool] = []
-
-    def watched(*given: Any, lag: float, **more: Any) -> Sums:
-        said.append(lag < inf)
-        return of(*given, lag=lag, **more)
-
-    monkeypatch.setattr(Sums, "of", watched)
-    same(problem, close=1e-5, **HOW)
-    assert said == [follows]
+    problem, follows = FOLLOWS[name]
+    (max_slack,) = same(problem, close=1e-5, **HOW).events.of("max slack")
+    assert (max_slack < inf) == follows

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from attn_cli.arrays import Bools
-from tests.test_tiles_counts import of_strips
+from tests.test_tiles_counts import of_subtiles
 from tests.tiled import Mapping, by_tiles, defined, same
 
 RNG = np.random.default_rng(31)
@@ -26,7 +26,7 @@ PLACES = {"query": RNG.integers(0, 200, N_Q), "key": RNG.integers(0, 200, N_K)}
 THREE = {"query": RNG.integers(0, 50, (3, N_Q)), "key": RNG.integers(0, 50, (3, N_K))}
 SECTIONS = {"sections": [3, 2, 2], "sections_layout": "blocks"}
 TABLE = RNG.normal(size=(16, 1))
-HOW: Mapping = {"tile": (44, 29), "strip": 11, "aligned": 8}
+HOW: Mapping = {"tile": (44, 29), "subtile": 11, "aligned": 8}
 ROW, COL = np.arange(N_Q)[:, None], np.arange(N_K)[None, :]
 
 
@@ -161,8 +161,8 @@ def test_what_is_hidden_is_skipped(name: str) -> None:
     """
     problem, visible = WHOLE[name]
     expected = defined(problem)["output"]
-    for height in (1, HOW["strip"]):
-        found = by_tiles(problem, tile=HOW["tile"], strip=height, aligned=1)
+    for height in (1, HOW["subtile"]):
+        found = by_tiles(problem, tile=HOW["tile"], subtile=height, aligned=1)
         np.testing.assert_allclose(found.record["output"], expected, rtol=1e-11, atol=1e-11)
         assert found.left == 0
         across = np.zeros(N_Q, dtype=np.bool_)
@@ -171,8 +171,8 @@ def test_what_is_hidden_is_skipped(name: str) -> None:
             for start in starts:
                 rows = slice(start, start + height)
                 across[rows] = len({*Q_IDS[rows].tolist()}) > 1
-        most = of_strips(np.where(across[:, None], OWN, visible), height)
-        assert of_strips(visible, height) <= found.scores <= most
+        most = of_subtiles(np.where(across[:, None], OWN, visible), height)
+        assert of_subtiles(visible, height) <= found.scores <= most
     empty = ~visible.any(axis=1)
     np.testing.assert_array_equal(expected[empty], 0)
 

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 from itertools import pairwise
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attn_cli.arrays import Integers
 from attn_cli.dataclass import dataclass, replace
-from attn_cli.engine import tiles
-from attn_cli.engine.fill import BLOCK_BYTES
-from attn_cli.engine.plan import PART_BYTES, UNLIMITED, Plan, bytes_of, make_plan
+from attn_cli.engine.engines import choose
+from attn_cli.engine.plan import UNLIMITED, Plan, bytes_of, make_plan
 from attn_cli.maths.place import Place
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.maths.ranges import Ranges, intersection
 from attn_cli.maths.select import Selection
 from attn_cli.maths.visible.base import common_reach
 
+if TYPE_CHECKING:
+    from attn_cli.engine.protocol import Engine
+
 SIDE = 256  # queries and keys of the trial
 SAMPLES = 16  # parts of the queries, at both ends of which keys are counted
-SLOWER = 3.0  # the definition against tiles, a score, on one thread
+QUICK = 1 << 20  # scores up to which no time is worth a trial
 
 
 @dataclass(frozen=True)
@@ -37,26 +39,38 @@ class Estimate:
     bytes: int
 
 
-def estimate(problem: Problem, request: Request, *, parts: bool = False) -> Estimate:
+def estimate(
+    problem: Problem, request: Request, *, parts: bool = False, engine: Engine | None = None
+) -> Estimate:
     """Return what a request will take, all at once or in parts; raise AttnError as `run` does."""
     plan = make_plan(problem, replace(request, memory=UNLIMITED) if parts else request)
+    found = choose(problem, plan, engine or request.engine).engine.estimate(problem, plan)
+    held = min(bytes_of(plan.steps), request.part_bytes) if parts else bytes_of(plan.steps)
+    return replace(found, bytes=found.bytes + held)
+
+
+def estimated(
+    problem: Problem, plan: Plan, *, at_once: float, follows_strides: bool = False
+) -> Estimate:
+    """Return what an engine on NumPy takes for a plan, but for the memory of its results.
+
+    `at_once` is how many scores it computes in the time of one of the trial, `follows_strides`
+    whether it leaves out keys between those that a stride selects.
+    """
     entries = sum(map(len, plan.groups.values()))
     rows = plan.computed if plan.any_of_rows else plan.computed[:0]
-    by_tiles = tiles.serve(problem, plan)
-    keys = _keys_a_row(problem, plan, by_tiles=by_tiles) if len(rows) else 0.0
+    keys = _keys_a_row(problem, plan, follows_strides=follows_strides) if len(rows) else 0.0
     scores = round(entries * len(rows) * keys)
-    at_once = request.threads if by_tiles else 1 / SLOWER
     depth = problem.key.depth if problem.key is not None else 1
     seconds = 0.0
-    if scores > tiles.FROM:
+    if scores > QUICK:
         seconds = scores * _a_score(depth, problem.value.depth, problem.dtype) / at_once
-    held = min(bytes_of(plan.steps), PART_BYTES) if parts else bytes_of(plan.steps)
     inputs = (problem.n_q * depth + problem.n_k * (depth + problem.value.depth)) * 2
-    working = min(BLOCK_BYTES, scores * problem.dtype.itemsize)
-    return Estimate(scores, seconds, held + inputs * problem.dtype.itemsize + working)
+    working = min(plan.block_bytes, scores * problem.dtype.itemsize)
+    return Estimate(scores, seconds, inputs * problem.dtype.itemsize + working)
 
 
-def _keys_a_row(problem: Problem, plan: Plan, *, by_tiles: bool) -> float:
+def _keys_a_row(problem: Problem, plan: Plan, *, follows_strides: bool) -> float:
     """Return how many keys a query sees on average, by the reach of some of them.
 
     That is exact where from one end of a part to the other it grows or shrinks evenly.
@@ -73,7 +87,7 @@ def _keys_a_row(problem: Problem, plan: Plan, *, by_tiles: bool) -> float:
         for end in (start, stop - 1) if start < stop else ():
             i = plan.computed[end : end + 1]
             for head in heads:
-                keys = _keys_of(problem, selection, i, head, by_tiles=by_tiles)
+                keys = _keys_of(problem, selection, i, head, follows_strides=follows_strides)
                 total += keys * (stop - start) / 2
     return total / rows / len(heads)
 
@@ -91,14 +105,14 @@ def _heads(problem: Problem, plan: Plan) -> list[int]:
 
 
 def _keys_of(
-    problem: Problem, selection: Selection | None, i: Integers, head: int, *, by_tiles: bool
+    problem: Problem, selection: Selection | None, i: Integers, head: int, *, follows_strides: bool
 ) -> int:
-    """Return how many keys these queries reach, in the first batch entry; tiles follow a stride."""
+    """Return how many keys these queries reach, in the first batch entry."""
     at = Place(0, head, i, i[:0], problem.standing)
     visible = common_reach(problem.rules.schemes, at, problem.n_k)
     if selection is None:
         return _count(visible)
-    if selection.stride is None or not by_tiles:
+    if selection.stride is None or not follows_strides:
         return _count(intersection(visible, selection.reach(i, problem.n_k)))
     near, afar = replace(selection, stride=None), _count(visible) // selection.stride
     return afar + (0 if near.empty else _count(intersection(visible, near.reach(i, problem.n_k))))

@@ -24,7 +24,7 @@ import numpy as np
 from attn_cli.arrays import Array, Bools
 from attn_cli.dataclass import dataclass
 
-LAG = 8.0  # by which a score may exceed m
+SLACK = 8.0  # by which a score may exceed m
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Bounds:
         return 2 * self.score + log(max(self.value, 1.0) * self.keys) < log(self._most)
 
     @property
-    def lag(self) -> float:
+    def max_slack(self) -> float:
         """By how much a score may exceed m, as sums have room for that: infinite, some, or 0."""
         if self.need_no_maximum:
             return inf
-        return LAG if max(self.value, 1.0) * self.keys * exp(LAG) < self._most else 0.0
+        return SLACK if max(self.value, 1.0) * self.keys * exp(SLACK) < self._most else 0.0
 
     @property
     def _most(self) -> float:
@@ -63,7 +63,7 @@ class Bounds:
         return float(np.finfo(self.dtype).max) / 4
 
     @property
-    def floor(self) -> float | None:
+    def underflow_floor(self) -> float | None:
         """What s - m must exceed for a key to count; None where it does, or where it may matter.
 
         The exponential of less is no normal number, and takes two or three times as long. What is
@@ -85,40 +85,50 @@ class Sums:
         total: Array,
         highest: Array,
         *,
-        lag: float,
-        floor: float | None = None,
-        minus: Array | None = None,
+        max_slack: float,
+        underflow_floor: float | None = None,
+        neg_max: Array | None = None,
     ) -> None:
         self.weighed, self.total, self.highest = weighed, total, highest
-        self._lag = lag  # by which a score may exceed m; infinite: m stays as it begins
-        self._floor = floor  # for s - m, and exp(floor) is taken from each exponential
-        self._minus = minus  # -m, for who gives s - m; None where s is given
+        self._max_slack = max_slack  # by which a score may exceed m; infinite: m stays as it begins
+        self._underflow_floor = (
+            underflow_floor  # for s - m, and exp(floor) is taken from each exponential
+        )
+        self._neg_max = neg_max  # -m, for who gives s - m; None where s is given
         self._begun = bool(highest.min(initial=0) > -inf)  # whether every row has an m
         self._m = _finite(highest)
         self._none = bool(highest.max(initial=-inf) == -inf)  # whether nothing has been summed
-        self._room: tuple[Array, Array] | None = None  # for what a tile adds: made once
+        self._buffers: tuple[Array, Array] | None = None  # for what a tile adds: made once
 
     @classmethod
     def of(
-        cls, rows: int, d_v: int, dtype: np.dtype[Any], *, lag: float, floor: float | None = None
+        cls,
+        rows: int,
+        d_v: int,
+        dtype: np.dtype[Any],
+        *,
+        max_slack: float,
+        underflow_floor: float | None = None,
     ) -> Sums:
         """Return the sums over no keys."""
         weighed, total = np.zeros((rows, d_v), dtype), np.zeros(rows, dtype)
         highest = np.full(rows, -inf, dtype=dtype)
-        return cls(weighed, total, highest, lag=lag, floor=floor)
+        return cls(weighed, total, highest, max_slack=max_slack, underflow_floor=underflow_floor)
 
-    def part(self, rows: slice, minus: Array | None = None) -> Sums:
+    def part(self, rows: slice, neg_max: Array | None = None) -> Sums:
         """Return the sums of some of the queries: what is added there is added here.
 
-        With `minus`, an array of their number, -m is written there, and the scores that are added
+        With `neg_max`, an array of their number, -m is written there, and the scores that are added
         are expected to have m taken from them by it; so with those of a part.
         """
-        if self._minus is not None:
-            minus = self._minus[rows]
+        if self._neg_max is not None:
+            neg_max = self._neg_max[rows]
         own = self.weighed[rows], self.total[rows], self.highest[rows]
-        sums = Sums(*own, lag=self._lag, floor=self._floor, minus=minus)
-        if minus is not None:
-            np.negative(sums._m, out=minus)
+        sums = Sums(
+            *own, max_slack=self._max_slack, underflow_floor=self._underflow_floor, neg_max=neg_max
+        )
+        if neg_max is not None:
+            np.negative(sums._m, out=neg_max)
         return sums
 
     def add(self, scores: Array, V: Array) -> None:
@@ -126,9 +136,9 @@ class Sums:
 
         The scores are overwritten.
         """
-        if self._lag < inf or not self._begun:
+        if self._max_slack < inf or not self._begun:
             self._raise(scores)
-        if self._minus is None:
+        if self._neg_max is None:
             scores -= self._m[:, None]
         e, ones = self._exponentials(scores), _ones(len(V), scores.dtype)
         if self._none:
@@ -136,18 +146,18 @@ class Sums:
             np.matmul(e, ones, out=self.total)  # a product is the fastest sum
             self._none = False
             return
-        if self._room is None:
-            self._room = np.empty_like(self.weighed, order="C"), np.empty_like(self.total)
-        weighed, total = self._room
+        if self._buffers is None:
+            self._buffers = np.empty_like(self.weighed, order="C"), np.empty_like(self.total)
+        weighed, total = self._buffers
         self.weighed += np.matmul(e, V, out=weighed)
         self.total += np.matmul(e, ones, out=total)
 
     def _exponentials(self, scores: Array) -> Array:
         """Return exp(s - m), 0 where that is at the floor, in their place."""
-        if self._floor is None:
+        if self._underflow_floor is None:
             return np.exp(scores, out=scores)
         # A row: NumPy's loops for one number are three times as slow.
-        floor = np.full(scores.shape[-1], self._floor, dtype=scores.dtype)
+        floor = np.full(scores.shape[-1], self._underflow_floor, dtype=scores.dtype)
         np.maximum(scores, floor, out=scores)
         e = np.exp(scores, out=scores)
         e -= np.exp(floor)
@@ -156,18 +166,18 @@ class Sums:
     def _raise(self, scores: Array) -> None:
         """Let m grow, where it is to follow, or is to begin; scores that have it taken follow."""
         highest = scores.max(axis=1)
-        if self._minus is not None:
+        if self._neg_max is not None:
             highest += self._m
-        grows = highest > np.where(self.highest == -inf, self.highest, self._m + self._lag)
+        grows = highest > np.where(self.highest == -inf, self.highest, self._m + self._max_slack)
         if not grows.any():
             return
         highest = np.where(grows, highest, self.highest)
         finite = _finite(highest)
         if not self._none:
             self._shrink(np.exp(self.highest - finite))
-        if self._minus is not None:
+        if self._neg_max is not None:
             _take(scores, finite - self._m)
-            np.negative(finite, out=self._minus)
+            np.negative(finite, out=self._neg_max)
         self.highest[:] = highest
         self._begun, self._m = bool(highest.min() > -inf), finite
 
@@ -191,8 +201,8 @@ class Sums:
         self.weighed += theirs[:, None] * other.weighed
         self.total += theirs * other.total
         self._none = self._none and other._none
-        if self._minus is not None:
-            np.negative(finite, out=self._minus)
+        if self._neg_max is not None:
+            np.negative(finite, out=self._neg_max)
         self.highest[:] = highest
         self._begun, self._m = bool(highest.min(initial=0) > -inf), finite
 

@@ -14,7 +14,6 @@ from typing import Any
 from attn_cli.dataclass import replace
 from attn_cli.engine.order import order_of
 from attn_cli.engine.plan import (
-    PART_BYTES,
     UNLIMITED,
     Plan,
     StepPlan,
@@ -25,6 +24,8 @@ from attn_cli.engine.threads import Tell
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.memory import half_of_the_machine
 from attn_cli.record import Record, Whole
+
+PART_BYTES = Request.part_bytes
 
 
 def in_parts(

@@ -29,13 +29,12 @@ from attn_cli.maths.axes import (
     meant_among,
 )
 from attn_cli.maths.formulas import formulas, hides
-from attn_cli.maths.problem import Edge, Problem, Request
+from attn_cli.maths.problem import Edge, Problem, Request, Tile
 from attn_cli.maths.visible.base import Lead
 from attn_cli.memory import half_of_the_machine, in_units
 from attn_cli.record import Labels, Numbered
 
 UNLIMITED = 1 << 62  # bytes
-PART_BYTES = 256 << 20  # the most that a part holds, where a step comes in parts
 
 # For each leading axis the entry that was asked for, None for all.
 Chosen = list[int | None]
@@ -106,6 +105,9 @@ class Plan:
     memory: int
     top: int  # how many next words are ranked
     marks: bool  # whether hidden cells of tables are marked
+    threads: int
+    tile: Tile
+    block_bytes: int
 
     @property
     def any_of_rows(self) -> bool:
@@ -141,7 +143,26 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     groups = _groups(problem, steps, chosen)
     marks = request.marks and hides(problem)
     unread = _unread(problem, steps, chosen)
-    return Plan(steps, groups, unread, rows, computed, memory, request.top, marks)
+    return Plan(
+        steps=steps,
+        groups=groups,
+        unread=unread,
+        rows=rows,
+        computed=computed,
+        memory=memory,
+        top=request.top,
+        marks=marks,
+        threads=request.threads,
+        tile=request.tile,
+        block_bytes=request.block_bytes,
+    )
+
+
+def not_contexts_alone(plan: Plan) -> str | None:
+    """Return what a plan has besides contexts and what follows them; None if nothing."""
+    if not plan.any_of_rows:
+        return "no scores are needed"
+    return None if plan.only_contexts else "scores, weights or their sums are asked for"
 
 
 def _groups(

@@ -11,7 +11,12 @@ from __future__ import annotations
 from typing import Protocol
 
 from attn_cli.arrays import Integers
+from attn_cli.engine.estimate import Estimate
+from attn_cli.engine.plan import Plan
+from attn_cli.engine.threads import Workers
+from attn_cli.engine.watch import Watch
 from attn_cli.maths.block import Made
+from attn_cli.maths.problem import Problem
 from attn_cli.maths.visible.base import Lead
 
 
@@ -27,3 +32,23 @@ class Sink(Protocol):
         `rows` are the positions of the queries that the values are of, ascending; None for a step
         without an axis of queries. Values of pairs have every key. No value is put twice.
         """
+
+
+class Engine(Protocol):
+    """Computes the steps of a plan, all that it does not refuse.
+
+    It is registered in `engines.ENGINES`, and `tests/conformance` runs it over every case.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called, in the registry and in the settings of a record."""
+
+    def refuses(self, problem: Problem, plan: Plan) -> str | None:
+        """Return why it does not compute a plan, as a sentence; None if it does."""
+
+    def run(self, problem: Problem, plan: Plan, out: Watch, workers: Workers) -> None:
+        """Compute the steps of a plan that it does not refuse, and put them."""
+
+    def estimate(self, problem: Problem, plan: Plan) -> Estimate:
+        """Return what it takes to run a plan, but for the memory of what the sink holds."""

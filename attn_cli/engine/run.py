@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from attn_cli.arrays import Array
-from attn_cli.engine.entry import Preparation
-from attn_cli.engine.fill import Filling
+from attn_cli.engine.engines import choose, engine_settings
 from attn_cli.engine.plan import labels_of, make_plan
 from attn_cli.engine.settings import settings
 from attn_cli.engine.sink import Store
@@ -17,6 +13,9 @@ from attn_cli.engine.watch import Watch
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.record import Record
 
+if TYPE_CHECKING:
+    from attn_cli.engine.protocol import Engine
+
 
 def run(
     problem: Problem,
@@ -24,31 +23,24 @@ def run(
     *,
     command: str = "compute",
     tell: Tell | None = None,
+    engine: Engine | None = None,
 ) -> Record:
-    """Compute the steps that are asked for, and nothing else; `tell` hears how much is done.
+    """Compute the steps that are asked for, and nothing else.
 
-    Raises AttnError where the request names a step, batch entry or head that the problem does not
-    have, or asks for more than the memory that it allows.
+    `tell` is called with how much is done. `engine` is one that is not registered; None: as the
+    request says. Raises AttnError if the request names a step, batch entry or head that the problem
+    does not have, asks for more than the memory that it allows, or for an engine that refuses.
     """
     request = request or Request()
     plan = make_plan(problem, request)
+    chosen = choose(problem, plan, engine or request.engine)
     store = Store(problem, plan)
     watch = Watch(problem, plan, store)
-    with np.errstate(all="ignore"):  # what overflows is reported by name instead
-        for name, values in _inputs(problem):
-            watch.note(name, (), values)
-        wanted = frozenset(plan.steps)
-        prepare = Preparation(problem, plan.computed, wanted, watch.note)
-        filling = Filling(problem, plan, watch, Workers(request.threads, tell), request.tile)
-        filling.expect(sum(map(len, plan.groups.values())))
-        for group, leads in plan.groups.items():
-            filling.fill(group, [prepare.entry(lead) for lead in leads])
-        for lead in plan.unread:
-            prepare.unread(lead)
+    chosen.engine.run(problem, plan, watch, Workers(request.threads, tell))
     return Record(
         command=command,
         steps=store.steps(),
-        settings=settings(problem, request),
+        settings={**settings(problem, request), "engine": engine_settings(chosen)},
         query_tokens=labels_of(problem.query_tokens, plan.rows, problem.n_q),
         key_tokens=problem.key_tokens,
         cross=problem.cross,
@@ -58,12 +50,3 @@ def run(
         title=problem.title,
         warnings=(*problem.warnings, *watch.warnings()),
     )
-
-
-def _inputs(problem: Problem) -> Iterator[tuple[str, Array]]:
-    """Yield the steps that come before Q, K and V."""
-    if problem.embeddings is not None:
-        yield "embeddings", problem.embeddings
-        if problem.positions is not None:
-            yield "positions", problem.positions.values
-            yield "positioned", problem.positioned(slice(None))

@@ -1,72 +1,158 @@
-"""Attention by tiles: the contexts alone, where nobody asks to see scores or weights.
+r"""The engine that computes contexts by tiles, and holds neither scores nor weights.
 
     context_i = sum_j exp(s_ij) V_j / (sum_j exp(s_ij) + sum_sinks exp(sink))
     lse_i     = log(sum_j exp(s_ij) + sum_sinks exp(sink))
 
 `maths.block` is the definition; these are the same numbers but for rounding, and for weights below
 the normal numbers, which may count 0. A tile is some queries against some keys, few enough that
-their scores stay in the cache: Dao et al. 2022 (arXiv 2205.14135). Keys that no query of a tile
-sees are left out, and where every query sees every key nothing is masked. The scale is multiplied
-into Q once. Where nothing is done to the product but softmax, and queries have many keys, what
-softmax takes from it comes with it: [A, -m] [K, 1]^T. `engine.online` has the sums.
+their scores stay in the cache: Dao et al. 2022 (arXiv 2205.14135).
 
-What this way cannot promise it leaves to the definition: see `takes` and `Tiles.contexts`.
+                  keys j ->
+              +----------+----------+----+
+      block   |  tile    |  tile    |    |  part: the queries of a tile, summed by one thread over
+      of   i  |          |          |    |        all their keys, tile after tile (engine.online)
+    queries   +----------+----------+----+
+              |  open range         |:\  |  open range: every query of the part sees every key of
+      |       |  of the part        |:·\ |        it, so that nothing is masked there
+      v       |                     |··:\|  :  reach: outside it no query of the part sees a key,
+              +----------+----------+----+        so that nothing is computed there
+
+    Where the two differ, the part is taken subtile by subtile, a few queries at a time, each with
+    its own reach and open range; keys between those are computed and masked:
+
+                        |:\    |   subtile    the cells under the diagonal are masked
+                        |··:\  |   subtile
+
+    pass: one way through all queries and keys. There is one, every query against every key, unless
+    sparse attention selects by a stride: then one for the keys nearby, and one for those afar, in
+    which a part is every stride-th query and its keys are every stride-th key:
+
+        i  0 . . 3 . . 6 . .      against      j  0 . . 3 . . 6 . .
+           . 1 . . 4 . . 7 .      against         . 1 . . 4 . . 7 .
+
+The scale is multiplied into Q once. If nothing is done to the product but softmax, and queries have
+many keys, what softmax takes from it comes with it: [A, -m] [K, 1]^T.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-from math import sqrt
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attn_cli.arrays import Array, Bools, max_abs
-from attn_cli.dataclass import replace
-from attn_cli.engine.online import Bounds, Sums
-from attn_cli.engine.plan import Plan
+from attn_cli.arrays import Array
+from attn_cli.dataclass import dataclass
+from attn_cli.engine.blocks import ARRAYS_PER_BLOCK, run_blocks
+from attn_cli.engine.definition import DefinedBlocks
+from attn_cli.engine.kernel import Cuts, Kernel, Trace
+from attn_cli.engine.plan import Plan, not_contexts_alone
 from attn_cli.engine.threads import Workers
+from attn_cli.engine.watch import Watch
 from attn_cli.errors import AttnError
-from attn_cli.maths.block import Entry, score_of
-from attn_cli.maths.place import Place
-from attn_cli.maths.problem import TILE, Problem, Tile
-from attn_cli.maths.ranges import Range, Ranges, intersection, without
-from attn_cli.maths.select import Selection
-from attn_cli.maths.visible.base import all_of, common_reach, open_to_all
+from attn_cli.maths.block import Entry, Made
+from attn_cli.maths.problem import TILE, Problem
+from attn_cli.maths.rules import KINDS
 from attn_cli.memory import in_units
 
-STRIP = 256  # queries whose keys are looked for anew where not all of a tile see the same
-ALIGNED = 16  # keys: where ranges are cut, for products like round numbers
-FROM = 1 << 20  # scores of an entry from which on tiles are worth it
+if TYPE_CHECKING:
+    from attn_cli.engine.estimate import Estimate
 
 
-NOTHING = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.bool_)  # top_k alone reads scores
+@dataclass(frozen=True)
+class Tiles:
+    """Contexts, and what follows them, without the scores of more than a tile per thread.
+
+    subtile   queries whose keys are looked up again if not all of a tile see the same
+    aligned   keys: ranges are cut at multiples of it, for products like round numbers
+    trace     is called with what happens: ("by tiles", rows), ("left to the definition", rows)
+              and what `Kernel` adds
+    """
+
+    subtile: int = 256
+    aligned: int = 16
+    trace: Trace | None = None
+    name: str = "tiles"
+
+    def refuses(self, problem: Problem, plan: Plan) -> str | None:
+        """Return why the contexts of a problem cannot be made by tiles; None if they can."""
+        return not_contexts_alone(plan) or next(_reasons(problem), None)
+
+    def run(self, problem: Problem, plan: Plan, out: Watch, workers: Workers) -> None:
+        """Compute the steps of a plan; raise AttnError if its tiles exceed the memory allowed."""
+        _refuse_large(problem, plan)
+        defined = DefinedBlocks(problem, plan, out)
+
+        def blocks_of(entry: Entry) -> Callable[[slice], Array]:
+            cuts = Cuts(plan.tile, self.subtile, self.aligned)
+            kernel = Kernel(entry, cuts, workers, self.trace)
+
+            def context(rows: slice) -> Array:
+                found = kernel.contexts(rows)
+                if self.trace is not None:
+                    left = found is None
+                    self.trace("left to the definition" if left else "by tiles", rows)
+                if found is None:
+                    return defined.in_blocks(entry, rows)
+                i, context = entry.i[rows], found.context
+                kinds = problem.rules.kinds(found.empty, entry.place(rows, slice(0, 0)))
+                context[kinds == KINDS.index("nan")] = np.nan
+                for made in (
+                    Made("empty", kinds),
+                    Made("lse", found.lse),
+                    Made("context", context),
+                ):
+                    out.put(entry.lead, made, i)
+                return context
+
+            return context
+
+        run_blocks(problem, plan, out, workers, _height(problem, plan), blocks_of)
+
+    def estimate(self, problem: Problem, plan: Plan) -> Estimate:
+        """Return what a plan takes: tiles follow a stride, on all threads."""
+        from attn_cli.engine.estimate import estimated
+
+        return estimated(problem, plan, at_once=plan.threads, follows_strides=True)
 
 
-class Contexts(NamedTuple):
-    """What some queries get."""
+def _reasons(problem: Problem) -> Iterator[str]:
+    """Yield what keeps a problem from being computed by tiles.
 
-    context: Array  # (rows, d_v)
-    lse: Array  # (rows)
-    empty: Bools  # (rows) True where a query sees no key
+    Weights must be exponentials over their sum, what is hidden must be hidden for good, all but the
+    output must be of one type, and no rule may need a whole row or its weights.
+    """
+    rules, precision, chosen = problem.rules, problem.precision, problem.score.selection
+    if rules.normalizer.sinks is None:
+        yield f"weights are not exponentials over their sum, but {rules.normalizer.name}"
+    if rules.top_k is not None:
+        yield "top_k needs whole rows of scores"
+    if chosen is not None and chosen(problem.parameters).top_k is not None:
+        yield "top_k of sparse needs whole rows of scores"
+    if rules.dropout is not None:
+        yield "dropout needs the weights"
+    if rules.looks_everywhere:
+        yield "keys that are hidden count: by a finite fill, or by empty_rows: uniform"
+    kinds = ("dtype", "accumulate", "scores", "softmax", "weighted_sum")
+    types = {getattr(precision, kind).name for kind in kinds}
+    if types not in ({"float64"}, {"float32"}):
+        yield f"types are not float64 or float32 throughout, but {', '.join(sorted(types))}"
 
 
-class UnsafeError(Exception):
-    """Scores that only the definition treats rightly, such as NaN."""
+def _height(problem: Problem, plan: Plan) -> int:
+    """Return how many query rows make a block: as many contexts as its memory holds."""
+    memory = min(plan.block_bytes, plan.memory // 2)
+    row = problem.d_context * problem.dtype.itemsize * ARRAYS_PER_BLOCK
+    tile = plan.tile[0]  # whole ones, as what a query sees often begins at round numbers
+    return max(tile * plan.threads, memory // row // tile * tile)
 
 
-def serve(problem: Problem, plan: Plan) -> bool:
-    """Whether a plan is carried out by tiles, and not by the definition."""
-    large = len(plan.computed) * problem.n_k >= FROM
-    return large and plan.only_contexts and takes(problem)
-
-
-def refuse_large(problem: Problem, plan: Plan, tile: Tile, threads: int) -> None:
-    """Raise AttnError where tiles that were asked for exceed the memory that results may take.
+def _refuse_large(problem: Problem, plan: Plan) -> None:
+    """Raise AttnError if tiles that were asked for exceed the memory that results may take.
 
     The usual ones take a few MB, whatever the results do.
     """
+    tile, threads = plan.tile, plan.threads
     height, width = min(tile[0], len(plan.computed)), min(tile[1], problem.n_k)
     size = height * width * problem.dtype.itemsize * threads
     if tile != TILE and size > plan.memory:
@@ -77,296 +163,4 @@ def refuse_large(problem: Problem, plan: Plan, tile: Tile, threads: int) -> None
         )
 
 
-def takes(problem: Problem) -> bool:
-    """Whether the contexts of a problem can be made by tiles.
-
-    Weights must be exponentials over their sum, what is hidden must be hidden for good, all but
-    the output must be of one type, and no rule may need a whole row or its weights.
-    """
-    rules, precision = problem.rules, problem.precision
-    kinds = ("dtype", "accumulate", "scores", "softmax", "weighted_sum")
-    types = {getattr(precision, kind).name for kind in kinds}
-    whole = rules.top_k is not None or rules.dropout is not None or rules.looks_everywhere
-    if problem.score.selection is not None:
-        whole = whole or problem.score.selection(problem.parameters).top_k is not None
-    return rules.normalizer.sinks is not None and not whole and types in ({"float64"}, {"float32"})
-
-
-class Sweep(NamedTuple):
-    """A way through the queries: every `step`-th together, against every `step`-th key."""
-
-    step: int = 1
-    selected: Selection | None = None  # which of those count; None: every key
-    counted: Selection | None = None  # which another sweep has counted; None: no key
-
-    def reach(self, at: Place, n_k: int) -> Ranges:
-        """Return the ranges outside which no key counts."""
-        if self.selected is None:
-            return ((0, n_k),)
-        return self.selected.reach(at.i, n_k)
-
-    def open(self, at: Place, n_k: int) -> Range:
-        """Return a range of which every key counts for each of the queries."""
-        if self.counted is not None:
-            return 0, 0
-        return (0, n_k) if self.selected is None else self.selected.open(at.i, n_k)
-
-    def counts(self, at: Place) -> Bools | None:
-        """Return (rows x keys) True where a key counts; None where every one does."""
-        if self.counted is not None:
-            return ~self.counted(at.i, at.j, *NOTHING)
-        return None if self.selected is None else self.selected(at.i, at.j, *NOTHING)
-
-
-class Queries(NamedTuple):
-    """Some queries of an entry, their factor of the scores, and what has been summed for them."""
-
-    rows: slice  # where they are among the entry's rows
-    sums: Sums
-    A: Array | None  # of which the scores are A K^T; None where they are no product
-
-    def strips(self) -> Iterator[Queries]:
-        """Yield a few of them after the other: what is summed for those is summed here."""
-        first, stop, step = self.rows.start, self.rows.stop, self.rows.step
-        for start in range(0, -(-(stop - first) // step), STRIP):
-            rows = slice(first + start * step, min(first + (start + STRIP) * step, stop), step)
-            part = slice(start, start + STRIP)
-            A = None if self.A is None else self.A[part]
-            yield Queries(rows, self.sums.part(part), A)
-
-
-class Tiles:
-    """The tiles of one batch entry and head."""
-
-    def __init__(self, entry: Entry, tile: Tile, workers: Workers) -> None:
-        function, parameters = entry.function
-        if function.by_tiles is not None:
-            entry = replace(entry, score=function.by_tiles(entry.Q, entry.K, parameters))
-        self._entry = entry
-        self._n_k = len(entry.K)
-        self._height, self._width = min(tile[0], len(entry.i)), min(tile[1], self._n_k)
-        self._workers = workers
-        self._rooms: list[Array] = []  # that no thread uses now
-        self._factor = None if function.factor is None else function.factor(entry.Q, parameters)
-        self._adjustments = [each for each in entry.rules.adjustments if not each.only_hides]
-        # Whether m comes with the product: nothing else is done to that but softmax, and the last
-        # queries, which see most where order is causal, have more keys than one tile.
-        plain = not self._adjustments and entry.temperature is None and self._factor is not None
-        self._folds = plain and self._tiles_of_the_last() > 1
-        self._K = _with_ones(entry.K) if self._folds else entry.K
-        self._watched = True  # whether scores could be other than finite
-        # Of all blocks of rows: the largest |k| and |v|, and what no norm of a key exceeds.
-        self._largest_k, self._longest_k = max_abs(entry.K), _longest(entry.K)
-        self._largest_v = 0.0 if entry.V is None else max_abs(entry.V)
-
-    def _tiles_of_the_last(self) -> float:
-        """Return how many tiles the last strip of queries has keys for."""
-        count = len(self._entry.i)
-        last = self._entry.reach(slice(max(count - STRIP, 0), count), self._n_k)
-        keys = sum(stop - start for start, stop in last)
-        return keys * min(STRIP, count) / (self._height * self._width)
-
-    def contexts(self, rows: slice) -> Contexts | None:
-        """Return what the queries `rows` of the entry get; None where only the definition can say.
-
-        That is where a score or a value is not finite, or where a sum of values may overflow.
-        """
-        V, sinks = self._entry.V, self._entry.rules.normalizer.sinks
-        assert V is not None  # who asks has checked
-        assert sinks is not None
-        products = np.inf
-        if self._factor is not None:
-            products = self._largest_product(self._factor[rows])
-            if not products < np.inf:
-                return None
-        known = [products]
-        for adjustment in self._adjustments:
-            known.append(adjustment.bound(known[-1]))
-        known.append(known[-1] / (self._entry.temperature or 1.0))
-        bounds = Bounds(known[-1], self._largest_v, len(V), V.dtype)
-        if not bounds.sums_are_finite:
-            return None
-        count = rows.stop - rows.start
-        sums = Sums.of(count, V.shape[1], V.dtype, lag=bounds.lag, floor=bounds.floor)
-        self._watched = not max(known) < float(np.finfo(V.dtype).max)
-        try:
-            # The last first: causally they have the most keys, and no thread should end with those.
-            sweeps = [
-                (sweep, list(self._parts(count, sweep.step))[::-1]) for sweep in self._sweeps(rows)
-            ]
-            self._workers.expect(sum(len(parts) for _, parts in sweeps) - 1)
-            for sweep, parts in sweeps:
-                self._workers.each(partial(self._sum, rows.start, sums, sweep), parts)
-        except UnsafeError:
-            return None
-        return Contexts(*sums.finished(sinks(self._entry.parameters)))
-
-    def _largest_product(self, factor: Array) -> float:
-        """Return what no |score| exceeds before its adjustments: |q| |k| scale.
-
-        It is infinite where a product, scaled or not, may be so or be NaN, and where the scaled
-        factor may be so or may lose digits that K makes large, below the normal numbers.
-        """
-        K, scale = self._entry.K, abs(self._entry.scale)
-        info, temperature = np.finfo(K.dtype), self._entry.temperature or 1.0
-        scaled, k = max_abs(factor) * max(scale, 1.0), self._largest_k * K.shape[1]
-        cells, most = scaled * k, float(info.max) / 4
-        if not (scaled < most and cells < most):
-            return np.inf
-        if scale < 1 and k * float(info.tiny) > temperature:
-            return np.inf
-        norms = _longest(factor) * self._longest_k * scale
-        return norms if norms < cells else cells  # the square of a norm may overflow
-
-    def _sweeps(self, rows: slice) -> Iterator[Sweep]:
-        """Yield one sweep; where a stride selects keys from afar, one for those and one for others.
-
-        Every `stride`-th query selects the same keys.
-        """
-        selection, i = self._entry.selection, self._entry.i[rows]
-        if selection is None or selection.stride is None or i[-1] - i[0] != len(i) - 1:
-            yield Sweep(selected=selection)
-            return
-        near = replace(selection, stride=None)
-        if near.empty:
-            yield Sweep(step=selection.stride)
-        else:
-            yield Sweep(selected=near)
-            yield Sweep(step=selection.stride, counted=near)
-
-    def _parts(self, count: int, step: int) -> Iterator[slice]:
-        """Yield the queries of each tile; where there are few, each thread still gets some."""
-        share = -(-count // (step * self._workers.threads))
-        height = min(self._height, max(share, STRIP)) * step
-        for first in range(min(step, count)):
-            for start in range(first, count, height):
-                yield slice(start, min(start + height, count), step)
-
-    def _sum(self, first: int, sums: Sums, sweep: Sweep, part: slice) -> None:
-        """Sum what some queries get from all their keys; `sums` are of those from `first` on."""
-        room = self._rooms.pop() if self._rooms else self._room()
-        rows = slice(first + part.start, first + part.stop, part.step)
-        A = self._scaled(rows)
-        own = sums.part(part, A[:, -1] if self._folds and A is not None else None)
-        queries = Queries(rows, own, A)
-        reach, seen_by_all = self._ranges(sweep, rows)
-        self._add(queries, sweep, intersection(reach, [seen_by_all]), room)
-        far = without(reach, seen_by_all)
-        for strip in queries.strips() if far else ():
-            reach, inner = self._ranges(sweep, strip.rows)
-            self._add(strip, sweep, intersection(far, reach), room, inner)
-        self._rooms.append(room)
-
-    def _scaled(self, rows: slice) -> Array | None:
-        """Return the factor of some queries times the scale; where it helps, a column for -m."""
-        if self._factor is None:
-            return None
-        factor = self._factor[rows]
-        A = np.empty((len(factor), self._K.shape[1]), dtype=factor.dtype)
-        np.multiply(factor, factor.dtype.type(self._entry.scale), out=A[:, : factor.shape[1]])
-        return A
-
-    def _room(self) -> Array:
-        """Return the memory for the scores of a tile: as many are made as there are threads."""
-        return np.empty(self._height * self._width, dtype=self._entry.K.dtype)
-
-    def _ranges(self, sweep: Sweep, rows: slice) -> tuple[Ranges, Range]:
-        """Return outside which ranges these queries see no key, and a range of which each sees all.
-
-        Keys that do not count in this sweep are not seen.
-        """
-        schemes, n_k = self._entry.rules.schemes, self._n_k
-        at = self._entry.place(rows, slice(0, 0))
-        reach = common_reach(schemes, at, n_k)
-        if sweep.selected is not None:
-            reach = intersection(reach, sweep.reach(at, n_k))
-        start, stop = open_to_all(schemes, at, n_k)
-        first, last = sweep.open(at, n_k)
-        start, stop = -(-max(start, first) // ALIGNED) * ALIGNED, min(stop, last)
-        return reach, (start, stop if stop == n_k else stop // ALIGNED * ALIGNED)
-
-    def _keys(self, ranges: Ranges, sweep: Sweep, rows: slice) -> Iterator[slice]:
-        """Yield the keys of each tile: neighbours, or as far from each other as the queries are.
-
-        Of fewer queries a tile has more keys.
-        """
-        step = sweep.step
-        queries = len(range(rows.start, rows.stop, step))
-        width = self._height * self._width // queries * step
-        first = int(self._entry.i[rows.start])
-        for start, stop in ranges:
-            for at in range(start + (first - start) % step, stop, width):
-                yield slice(at, min(at + width, stop), step)
-
-    def _add(
-        self,
-        queries: Queries,
-        sweep: Sweep,
-        ranges: Ranges,
-        room: Array,
-        inner: Range | None = None,
-    ) -> None:
-        """Add the tiles of some queries and ranges of keys.
-
-        Each query sees each key in the range `inner`; None: wherever they are.
-        """
-        V = self._entry.V
-        assert V is not None  # who asks has checked
-        for keys in self._keys(ranges, sweep, queries.rows):
-            self._workers.check()
-            scores = self._scores(queries, keys, room)
-            if inner is not None:
-                self._hide(scores, sweep, queries.rows, keys, inner)
-            queries.sums.add(scores, V[keys])
-
-    def _hide(self, scores: Array, sweep: Sweep, rows: slice, keys: slice, inner: Range) -> None:
-        """Put -inf where a query does not see a key, or the key does not count in this sweep."""
-        for begin, stop in without([(keys.start, keys.stop)], inner):
-            start = begin + (keys.start - begin) % keys.step
-            at = self._entry.place(rows, slice(start, stop, keys.step))
-            hidden = ~all_of(self._entry.rules.schemes, at)
-            counts = sweep.counts(at)
-            if counts is not None:
-                hidden |= ~counts
-            first = (start - keys.start) // keys.step
-            np.copyto(scores[:, first : first + len(at.j)], -np.inf, where=hidden)
-
-    def _scores(self, queries: Queries, keys: slice, room: Array) -> Array:
-        """Return the scores of a tile with all that is done to them, but for what is hidden."""
-        entry, rules, A = self._entry, self._entry.rules, queries.A
-        if A is None:
-            scores, _ = score_of(entry, queries.rows, keys)
-            scores = scores * scores.dtype.type(entry.scale)
-            if self._adjustments:
-                _refuse_wild(scores)  # which a cap would make finite
-        else:
-            k = self._K[keys]
-            scores = np.matmul(A, k.T, out=room[: len(A) * len(k)].reshape(len(A), len(k)))
-        if self._adjustments:
-            at = entry.place(queries.rows, keys)
-            for adjustment in self._adjustments:
-                scores = adjustment.without_hiding(scores, at)
-        scores = rules.warmed(scores, entry.temperature)
-        if self._watched:
-            _refuse_wild(scores)
-        return scores
-
-
-def _with_ones(K: Array) -> Array:
-    """Return K with a column of ones."""
-    return np.concatenate([K, np.ones((len(K), 1), dtype=K.dtype)], axis=1)
-
-
-def _refuse_wild(scores: Array) -> None:
-    """Raise UnsafeError where a score is not finite."""
-    if not np.isfinite(scores).all():
-        raise UnsafeError
-
-
-def _longest(x: Array) -> float:
-    """Return what no norm of a row exceeds: that of the longest, and what its squares may lose.
-
-    A square below the normal numbers is exact to the smallest of them.
-    """
-    lost = x.shape[1] * float(np.finfo(x.dtype).tiny)
-    return sqrt(float(np.einsum("ij,ij->i", x, x).max()) + lost)
+ENGINE = Tiles()

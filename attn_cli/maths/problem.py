@@ -241,6 +241,9 @@ class Request:
     memory    bytes that the result and its computation may take; None: half of the machine's
     threads   how many tiles are computed at a time
     tile      how many queries and keys are computed at a time where no more than contexts is wanted
+    block_bytes   the most that a block of rows works on, up to half of the memory
+    part_bytes    the most that is held of a step that is written while it is computed
+    engine    the name of the engine that computes; None: the fastest of those that NumPy is
     """
 
     steps: tuple[str, ...] | None = None
@@ -254,3 +257,6 @@ class Request:
     memory: int | None = None
     threads: int = 1
     tile: Tile = TILE
+    block_bytes: int = 64 << 20
+    part_bytes: int = 256 << 20
+    engine: str | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,13 +11,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import attn_cli
-from attn_cli.engine import fill
+from attn_cli.engine.blocks import ARRAYS_PER_BLOCK
 from attn_cli.maths.problem import Problem
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from tests.conventions.cases import PROBLEMS
 from tests.conventions.ranks import ranks_clearly
 from tests.conventions.strategies import problems
+from tests.tiled import in_blocks
 
 CLOSE = 1e-12
 
@@ -99,15 +99,10 @@ def test_some_steps_of_one_query_batch_entry_and_head_in_blocks_of_few_rows(
         kept["key head"] = key_head(problem, asked["head"], sizes["head"], read.kv_heads or 1)
     expected = {name: entry_of(whole.steps[name], kept) for name in some_of(data, whole)}
 
-    a_row = read.n_k * 8 * fill.ARRAYS_A_BLOCK
-    with patch.object(fill, "BLOCK_BYTES", rows * a_row or fill.BLOCK_BYTES):
-        part = attn_cli.compute(
-            read,
-            steps=data.draw(st.permutations(list(expected))),
-            query_token=asked.get("query"),
-            batch=asked.get("batch"),
-            head=asked.get("head"),
-        )
+    a_row = read.n_k * 8 * ARRAYS_PER_BLOCK
+    part = in_blocks(
+        read, rows * a_row or None, steps=data.draw(st.permutations(list(expected))), **asked
+    )
     same(part, expected)
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import attn_cli
-from attn_cli.engine import fill
 from tests.conventions.strategies import problems
+from tests.tiled import in_blocks
 
 SAID = "no key to attend to"
 
@@ -53,14 +52,7 @@ def test_rows_without_a_key_are_named(
     }
     names = list(whole.steps)
     steps = data.draw(st.sets(st.sampled_from(names[names.index("weights") :]), min_size=1))
-    with patch.object(fill, "BLOCK_BYTES", 1 if row_by_row else fill.BLOCK_BYTES):
-        part = attn_cli.compute(
-            problem,
-            steps=steps,
-            query_token=asked.get("query"),
-            batch=asked.get("batch"),
-            head=asked.get("head"),
-        )
+    part = in_blocks(problem, 1 if row_by_row else None, steps=steps, **asked)
     if "concat" in whole.steps and steps & {"concat", "output"}:  # made of all heads
         asked.pop("head", None)
     names_alone(part, [row for row in rows if asked.items() <= row.items()])

@@ -1,0 +1,110 @@
+"""The engine that computes every step by its definition: `maths.block`, block of rows by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attn_cli.arrays import AnyArray, Array
+from attn_cli.dataclass import dataclass
+from attn_cli.engine.blocks import ARRAYS_PER_BLOCK, blocks, run_blocks
+from attn_cli.engine.plan import Plan
+from attn_cli.engine.threads import Workers
+from attn_cli.engine.watch import Watch
+from attn_cli.maths.axes import WEIGHED, WHOLE_ROWS
+from attn_cli.maths.block import Entry, steps
+from attn_cli.maths.problem import Problem
+from attn_cli.maths.ranges import hull
+
+if TYPE_CHECKING:
+    from attn_cli.engine.estimate import Estimate
+
+SLOWER = 3.0  # than tiles, per score, on one thread
+
+
+@dataclass(frozen=True)
+class Definition:
+    """Every step of every problem; `trace` is called with ("keys", slice) for each block."""
+
+    trace: Callable[[str, object], None] | None = None
+    name: str = "definition"
+
+    def refuses(self, problem: Problem, plan: Plan) -> str | None:
+        """Return None: it computes every step of every problem."""
+        del problem, plan
+        return None
+
+    def run(self, problem: Problem, plan: Plan, out: Watch, workers: Workers) -> None:
+        """Compute the steps of a plan."""
+        defined = DefinedBlocks(problem, plan, out, self.trace)
+
+        def block(entry: Entry, rows: slice) -> Array:
+            values = defined.block(entry, rows)
+            workers.finished()
+            return values
+
+        run_blocks(problem, plan, out, workers, defined.height, lambda entry: partial(block, entry))
+
+    def estimate(self, problem: Problem, plan: Plan) -> Estimate:
+        """Return what a plan takes, on one thread."""
+        from attn_cli.engine.estimate import estimated
+
+        return estimated(problem, plan, at_once=1 / SLOWER)
+
+
+class DefinedBlocks:
+    """Blocks of entries by the definition, up to the last step that is wanted."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        plan: Plan,
+        out: Watch,
+        trace: Callable[[str, object], None] | None = None,
+    ) -> None:
+        self._problem, self._plan, self._out, self._trace = problem, plan, out, trace
+        self._wanted = set(plan.steps)
+
+    @property
+    def height(self) -> int:
+        """How many query rows the memory for one block holds: at least one."""
+        problem, memory = self._problem, min(self._plan.block_bytes, self._plan.memory // 2)
+        row = problem.n_k * problem.precision.accumulate.carrier.itemsize * ARRAYS_PER_BLOCK
+        return max(1, memory // row)
+
+    def in_blocks(self, entry: Entry, rows: slice) -> Array:
+        """Return what `block` returns, for more rows than the memory for one block holds."""
+        values = [self.block(entry, part) for part in blocks(rows, self.height)]
+        return values[0] if len(values) == 1 else np.concatenate(values)
+
+    def block(self, entry: Entry, rows: slice) -> Array:
+        """Run through the steps of one block up to the last that is wanted, and return that."""
+        wanted, plan = self._wanted, self._plan
+        keys = self._keys(entry, rows)
+        if self._trace is not None:
+            self._trace("keys", keys)
+        asides = frozenset(wanted | {"visible"} if plan.marks else wanted)
+        last = "context" if wanted & WEIGHED else list(plan.steps)[-1]
+        values: AnyArray = np.zeros((0, 0))
+        for made in steps(entry, rows, keys, asides):
+            self._out.put(entry.lead, made, entry.i[rows], keys)
+            values = made.values
+            if made.name == last:
+                break
+        return values
+
+    def _keys(self, entry: Entry, rows: slice) -> slice:
+        """Return the range of keys to look at: all where a step shows all, else the reach."""
+        problem = self._problem
+        if self._wanted & WHOLE_ROWS or problem.rules.looks_everywhere:
+            return slice(0, problem.n_k)
+        start, stop = hull(entry.reach(rows, problem.n_k))
+        # NaN in a row without a key needs a key to stand at: a sum over no keys is 0.
+        least = 1 if problem.rules.gives("nan") else 0
+        return slice(start, stop) if start < stop else slice(0, least)
+
+
+ENGINE = Definition()

@@ -1,0 +1,61 @@
+"""The engines there are, and which of them computes a plan.
+
+The choice is between the definition and tiles; others compute only if they are named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from attn_cli.engine.plan import Plan, not_contexts_alone
+from attn_cli.errors import AttnError
+from attn_cli.maths.problem import Problem
+from attn_cli.registry import Registry
+
+if TYPE_CHECKING:
+    from attn_cli.engine.protocol import Engine
+
+ENGINES: Registry[Engine] = Registry(
+    "engine",
+    "ENGINE",
+    {"definition": "attn_cli.engine.definition", "tiles": "attn_cli.engine.tiles"},
+)
+FROM = 1 << 20  # scores of an entry from which on tiles are worth it
+
+
+class Chosen(NamedTuple):
+    """The engine that computes a plan, and why those that come before it do not."""
+
+    engine: Engine
+    refused: Mapping[str, str]
+
+
+def choose(problem: Problem, plan: Plan, asked: str | Engine | None = None) -> Chosen:
+    """Return the engine that is asked for, by name or itself, or else the one that is faster.
+
+    Raises AttnError if there is no engine of that name, or if it refuses the plan.
+    """
+    if asked is not None:
+        engine = ENGINES.get(asked) if isinstance(asked, str) else asked
+        why = engine.refuses(problem, plan)
+        if why is not None:
+            raise AttnError(
+                f"the engine {engine.name} does not compute this: {why}",
+                help="ask for no engine, and one that does is chosen",
+            )
+        return Chosen(engine, {})
+    why = not_contexts_alone(plan)  # which most plans are not: nothing more is imported
+    if why is None and len(plan.computed) * problem.n_k < FROM:
+        why = "there are too few scores for it to be faster"
+    if why is None:
+        tiles = ENGINES.get("tiles")
+        why = tiles.refuses(problem, plan)
+        if why is None:
+            return Chosen(tiles, {})
+    return Chosen(ENGINES.get("definition"), {"tiles": why})
+
+
+def engine_settings(chosen: Chosen) -> dict[str, object]:
+    """Return what the settings of a record say of its engine."""
+    return {"name": chosen.engine.name, "refused": dict(chosen.refused)}
