@@ -1,7 +1,8 @@
 """The one exception for wrong usage or bad input, and the exit statuses.
 
 Whoever finds a fault raises `AttnError` with what is wrong, the key path, and what to do about it.
-The reader of the document adds file, line and column; the command line prints it, once.
+The reader of the document adds file, line and column; the command line prints it, once. What is an
+option there is an argument in Python: texts name both (`argument`), and each reads its own.
 A failure that is not an `AttnError` is a bug of ours and stays a traceback.
 """
 
@@ -58,37 +59,38 @@ class AttnError(Exception):
         where: Where | None = None,
         help: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = in_python(message)
+        super().__init__(self.message)
         self.path = path
         self.at_key = at_key
         self.where = where
-        self.help = help
+        self.help = None if help is None else in_python(help)
 
     def __str__(self) -> str:
-        return self._lines()
+        return self._lines(self.message, self.help)
 
     def report(self, columns: int | None = None) -> str:
         """Return the lines that a terminal shows: error, place, quoted line with caret, help.
 
-        The quoted line is cut to the columns that there are.
+        The quoted line is cut to the columns that there are. Arguments are options.
         """
-        return f"error: {self._lines(columns)}"
+        advice = None if self.help is None else on_the_command_line(self.help)
+        return f"error: {self._lines(on_the_command_line(self.message), advice, columns)}"
 
-    def _lines(self, columns: int | None = None) -> str:
-        parts = (_cut(printable(self.message)), self._place(columns), self._advice())
+    def _lines(self, message: str, advice: str | None, columns: int | None = None) -> str:
+        parts = (_cut(printable(message)), self._place(columns), _advice(advice))
         return "\n".join(part for part in parts if part)
 
     def as_document(self) -> dict[str, object]:
-        """Return the value of `error` in a JSON document."""
+        """Return the value of `error` in a JSON document of the command line."""
         where = self.where or Where()
         return {
-            "message": self.message,
+            "message": on_the_command_line(self.message),
             "file": where.file,
             "line": where.line,
             "column": where.column,
             "path": dotted(self.path) or None,
-            "help": self.help,
+            "help": None if self.help is None else on_the_command_line(self.help),
         }
 
     def _place(self, columns: int | None = None) -> str:
@@ -112,10 +114,67 @@ class AttnError(Exception):
             )
         )
 
-    def _advice(self) -> str:
-        if not self.help:
-            return ""
-        return "help: " + "\n".join(_cut(printable(line)) for line in self.help.split("\n"))
+
+def _advice(text: str | None) -> str:
+    if not text:
+        return ""
+    return "help: " + "\n".join(_cut(printable(line)) for line in text.split("\n"))
+
+
+def argument(name: str, value: str = "") -> str:
+    """Return what a text calls an argument: `--batch 5` on the command line, `batch=5` in Python.
+
+    `name` is the option's, and `value` is written as a shell needs it.
+
+    >>> str(AttnError(f"{argument('query-token')} 7 is too large"))
+    'query_token 7 is too large'
+    >>> AttnError(f"write {argument('memory', '2G')}").report()
+    'error: write --memory 2G'
+    """
+    plain = name.replace("-", "_")
+    python = _IN_PYTHON.get(plain, plain)
+    bare = value.strip("'")
+    quoted = bare if bare.isdecimal() else f"'{bare}'"
+    return either(f"--{name} {value}".rstrip(), f"{python}={quoted}" if value else python)
+
+
+def either(command_line: str, python: str) -> str:
+    """Return a part of a text that is one thing on the command line, and another in Python."""
+    return f"{_BEGIN}{command_line}{_OR}{python}{_END}"
+
+
+class Text(str):
+    """A text as Python reads it, which knows what the command line reads."""
+
+    command_line: str
+
+
+def in_python(text: str) -> str:
+    """Return a text in which arguments have their names in Python."""
+    if _BEGIN not in text:
+        return text
+    made = Text(_chosen(text, 1))
+    made.command_line = _chosen(text, 0)
+    return made
+
+
+def on_the_command_line(text: str) -> str:
+    """Return a text that `in_python` returned with options in place of arguments."""
+    return text.command_line if isinstance(text, Text) else text
+
+
+def _chosen(text: str, which: int) -> str:
+    first, *others = text.split(_BEGIN)
+    for other in others:
+        names, end, rest = other.partition(_END)
+        both = names.split(_OR)
+        # Somebody may have written such a character in a name that the text quotes.
+        first += f"{both[which]}{rest}" if end and len(both) == 2 else other
+    return first
+
+
+_IN_PYTHON = {"memory": "memory_limit", "only": "steps", "show": "steps"}
+_BEGIN, _OR, _END = "\ue000", "\ue001", "\ue002"  # for private use: no text has them
 
 
 def dotted(path: Path) -> str:

@@ -96,8 +96,8 @@ def test_an_answer_with_two_axes_of_one_size_exchanged(attn: Attn, tmp_path: Pat
     assert ran.status == 1
     assert ran.out.startswith("check v: no, 280 of 350 values differ")
     assert ran.err == (
-        "warning: --check v: it agrees with axes 1 and 2 exchanged; "
-        "if Q, K and V are so too: --axes bshd\n"
+        "warning: the expected v agrees with axes 1 and 2 exchanged; "
+        "if Q, K and V are so too, write axes: bshd\n"
     )
     for name, status in (("v", 0), ("mixed", 1)):
         ran = attn(*line, "--check", f"v={tmp_path}/{name}.npy")
@@ -109,7 +109,7 @@ def test_an_answer_that_is_transposed_and_square(attn: Attn) -> None:
     ran = attn("compute", LOVE, "--check", f"v={square}", "-f", "json")
     assert ran.status == 1
     assert json.loads(ran.out)["warnings"] == [
-        "--check v: it agrees with axes 0 and 1 exchanged: write {file: ..., transpose: true}"
+        "the expected v agrees with axes 0 and 1 exchanged: write {file: ..., transpose: true}"
     ]
     assert attn("compute", LOVE, "--check", f"v={square}", "-q").err == ""
 

@@ -77,7 +77,7 @@ class NextOptions:
             return read_problems(self._document(keys, inputs))
 
     def _document(self, keys: KeyOptions, inputs: Inputs) -> Document:
-        from attn_cli.reading.override import put_sequences, refuse_dash_among
+        from attn_cli.cli.override import put_sequences, refuse_dash_among
 
         self._refuse_words_alone()
         document = ProblemOptions(file=self.file, lower=self.lower).document(keys, inputs)

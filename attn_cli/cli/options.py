@@ -153,7 +153,7 @@ class ProblemOptions:
 
     def document(self, keys: KeyOptions, inputs: Inputs) -> Document:
         """Return what is written, with the options in their places."""
-        from attn_cli.reading.override import apply_options, refuse_two_readers
+        from attn_cli.cli.override import apply_options, refuse_two_readers
         from attn_cli.sources.matrices.document import read_document
 
         every = {key: text for key, text in vars(self).items() if key != "file"}
@@ -242,8 +242,8 @@ class StepOptions(ShownOptions):
             if self.tolerance is not None:
                 raise AttnError("--tolerance belongs to --check", help="add --check STEP=MATRIX")
             return None
+        from attn_cli.cli.override import read_checks
         from attn_cli.lab.compare import TOLERANCE, Expected
-        from attn_cli.reading.override import read_checks
 
         tolerance = TOLERANCE
         if self.tolerance is not None:

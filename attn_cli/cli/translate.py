@@ -112,7 +112,7 @@ class DictionaryOptions:
 
     def _put_options(self, dictionary: Dictionary) -> None:
         """Put what options say into the dictionary's keys."""
-        from attn_cli.reading.override import put_embeddings, put_keys
+        from attn_cli.cli.override import put_embeddings, put_keys
 
         given = {"score": self.score, "scale": self.scale}
         put_keys(dictionary.document, {k: v for k, v in given.items() if v is not None})
@@ -122,9 +122,9 @@ class DictionaryOptions:
 
     def _sentences(self, dictionary: Dictionary, inputs: Inputs) -> list[Sentence]:
         """Return each sentence: its text, its words, its place."""
+        from attn_cli.cli.override import lines_of, refuse_dash_among
         from attn_cli.errors import Where
         from attn_cli.language.dictionary import Sentence
-        from attn_cli.reading.override import lines_of, refuse_dash_among
 
         words = self.words or []
         refuse_dash_among(words)

@@ -14,7 +14,7 @@ import numpy as np
 
 from attn_cli.arrays import Integers
 from attn_cli.dataclass import dataclass
-from attn_cli.errors import AttnError, did_you_mean
+from attn_cli.errors import AttnError, argument, did_you_mean
 from attn_cli.maths.axes import (
     AFTER,
     ASIDES,
@@ -216,20 +216,21 @@ def _chosen(problem: Problem, request: Request) -> Chosen:
             continue
         if name not in problem.lead_axes:
             raise AttnError(
-                f"--{name} {index}: Q, K and V have no {name} axis",
+                f"{argument(name)} {index}: Q, K and V have no {name} axis",
                 help=_NO_AXIS[name],
             )
         size = problem.lead[problem.lead_axes.index(name)]
         whole = hasattr(index, "__index__") and not isinstance(index, bool)
         if not whole or not 0 <= index < size:
             raise AttnError(
-                f"--{name} {index} is out of range: there are {size}, numbered from 0 to {size - 1}"
+                f"{argument(name)} {index} is out of range: there are {size}, numbered from 0 to "
+                f"{size - 1}"
             )
     return [asked[name] for name in problem.lead_axes]
 
 
 _NO_AXIS = {
-    "batch": "--batch chooses along the first of 3 or 4 axes",
+    "batch": f"{argument('batch')} chooses along the first of 3 or 4 axes",
     "head": "heads: 2 splits the features among heads; of 4 axes the second is heads",
 }
 
@@ -380,5 +381,6 @@ def _refuse_what_cannot_fit(steps: dict[str, StepPlan], memory: int) -> None:
         f"the steps asked for would take {in_units(bytes_of(steps))}, more than the "
         f"{in_units(memory)} allowed: {largest} has shape ({', '.join(step.axes)}) = "
         f"({', '.join(map(str, step.held))}) in {step.dtype}",
-        help="ask for fewer steps (--only output) or rows (--query-token), or allow more: --memory",
+        help=f"ask for fewer steps ({argument('only', 'output')}) or rows "
+        f"({argument('query-token')}), or allow more: {argument('memory')}",
     )

@@ -49,7 +49,7 @@ from attn_cli.engine.kernel import Cuts, Kernel, Trace
 from attn_cli.engine.plan import Plan, not_contexts_alone
 from attn_cli.engine.threads import Workers
 from attn_cli.engine.watch import Watch
-from attn_cli.errors import AttnError
+from attn_cli.errors import AttnError, argument
 from attn_cli.maths.block import Entry, Made
 from attn_cli.maths.problem import TILE, Problem
 from attn_cli.maths.rules import KINDS
@@ -159,7 +159,8 @@ def _refuse_large(problem: Problem, plan: Plan) -> None:
         raise AttnError(
             f"tiles of {tile[0]} x {tile[1]} on {threads} threads would take {in_units(size)}, "
             f"more than the {in_units(plan.memory)} allowed",
-            help="make them smaller, such as --tile 512x512, or allow more: --memory",
+            help=f"make them smaller, such as {argument('tile', '512x512')}, or allow more: "
+            f"{argument('memory')}",
         )
 
 

@@ -55,7 +55,7 @@ def _turned(record: Record, comparison: Comparison, values: NDArray[Any]) -> str
         if values.shape[a] == values.shape[b]:
             exchanged = values.swapaxes(a, b)
             if _compared(record, comparison.step, exchanged, comparison.tolerance).agrees:
-                what = f"--check {comparison.step}: it agrees with axes {b} and {a} exchanged"
+                what = f"the expected {comparison.step} agrees with axes {b} and {a} exchanged"
                 return f"{what}{_advice(b, a, values.ndim)}"
     return ""
 
@@ -82,7 +82,7 @@ def _exchanged(given: tuple[int, ...], here: tuple[int, ...]) -> str:
 def _advice(b: int, a: int, axes: int) -> str:
     """Return what to do about axes that are exchanged, as the end of a sentence."""
     if (b, a) == (1, 2) and axes == 4:
-        return "; if Q, K and V are so too: --axes bshd"
+        return "; if Q, K and V are so too, write axes: bshd"
     if (b, a) == (axes - 2, axes - 1):
         return ": write {file: ..., transpose: true}"
     return ""
@@ -93,7 +93,7 @@ def _compared(record: Record, name: str, expected: NDArray[Any], tolerance: floa
     if expected.shape != step.values.shape:
         shape = ", ".join(map(str, expected.shape))
         raise AttnError(
-            f"--check {name} has shape ({shape}) but {name} has "
+            f"the expected {name} has shape ({shape}) but {name} has "
             f"({', '.join(step.axes)}) = ({', '.join(map(str, step.shape))})",
             help=_exchanged(expected.shape, step.values.shape)
             or "give one expected value for each value of the step",

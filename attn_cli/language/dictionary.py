@@ -14,7 +14,7 @@ import numpy as np
 from attn_cli import samples
 from attn_cli.arrays import Array
 from attn_cli.dataclass import replace
-from attn_cli.errors import AttnError, Path, Where, dotted, printable
+from attn_cli.errors import AttnError, Path, Where, argument, dotted, either, printable
 from attn_cli.language.translation import METHODS, Translation
 from attn_cli.maths.problem import Problem
 from attn_cli.memory import half_of_the_machine, in_units
@@ -210,7 +210,9 @@ class _Space:
         if node is None:
             raise AttnError(
                 f"the method {self.method} needs embeddings, and the dictionary has none",
-                help="add embeddings: {word: [...]}, or use --embeddings FILE or --method one-hot",
+                help="add embeddings: {word: [...]}, or use "
+                + either("--embeddings FILE or ", "")
+                + argument("method", "one-hot"),
             )
         table = self._table(node, path)
         lost = [source for source in self.sources if source not in table]
@@ -305,7 +307,8 @@ class _Space:
         return AttnError(
             f"'{printable(word)}' is not in {where}",
             where=Where(place),
-            help=f"{advice}\nor let it pass: --unknown skip, --unknown keep",
+            help=f"{advice}\nor let it pass: {argument('unknown', 'skip')}, "
+            f"{argument('unknown', 'keep')}",
         )
 
     def _problem(self, words: tuple[str, ...]) -> Problem:
@@ -332,7 +335,7 @@ class _Space:
         if "context" not in self.dictionary.tree or self.table is None:
             what = "context" if "context" not in self.dictionary.tree else "embeddings to attend by"
             raise AttnError(
-                f"--context needs a dictionary with {what}",
+                f"{argument('context')} needs a dictionary with {what}",
                 help="add context: {weights: {query: [[...]], key: [[...]]}} and embeddings",
             )
         own = mapping(self.dictionary.tree["context"], path, CONTEXT_KEYS)

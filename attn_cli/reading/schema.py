@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attn_cli.errors import AttnError, Path
+from attn_cli.errors import AttnError, Path, argument, either
 from attn_cli.maths.adjustments import Adjustment, Softcap, hides_for_good
 from attn_cli.maths.heads import PerHead
 from attn_cli.maths.problem import Problem
@@ -173,14 +173,18 @@ def _keys(document: Document) -> Mapping[str, Any]:
             "this is a dictionary, not a problem",
             path=("pairs",),
             at_key=True,
-            help="attn translate --dictionary FILE WORDS translates with it",
+            help=either(
+                "attn translate --dictionary FILE WORDS", "attn_cli.translate(words, dictionary)"
+            )
+            + " translates with it",
         )
     if "command" in document.tree and str(document.tree.get("format")).startswith("attn/"):
         raise AttnError(
             "this is a result in JSON, not a problem",
             path=("format",),
             at_key=True,
-            help="give the problem file that it is of, or a result in NPZ: -o result.npz",
+            help="give the problem file that it is of, or a result in NPZ"
+            + either(": -o result.npz", ""),
         )
     tree = mapping(document.tree, (), KEYS)
     if "sequences" in tree:
@@ -188,13 +192,16 @@ def _keys(document: Document) -> Mapping[str, Any]:
             "this problem has several sequences, and one is wanted here",
             path=("sequences",),
             at_key=True,
-            help="replace sequences by the tokens of one: --tokens 'not like'",
+            help="replace sequences by the tokens of one: " + argument("tokens", "'not like'"),
         )
     if not tree:
         raise AttnError(
             "there is no problem",
-            help="give a problem file, or --query, --key, --value; "
-            "to try one: attn samples love_coding | attn compute -",
+            help="give a problem file, or "
+            + either(
+                "--query, --key, --value; to try one: attn samples love_coding | attn compute -",
+                "query, key and value",
+            ),
         )
     mapping(tree.get("train", {}), ("train",), TRAIN_KEYS)  # for attn train, which reads the rest
     return tree

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import Literal
 
-from attn_cli.errors import AttnError
+from attn_cli.errors import AttnError, argument
 from attn_cli.record import Record, Whole
 from attn_cli.views import Style
 
@@ -40,7 +40,8 @@ def separated_parts(
     if len(whole.axes) > 2:
         raise AttnError(
             f"{whole.name} has {len(whole.axes)} axes ({', '.join(whole.axes)}), a table has two",
-            help="choose one entry with --batch and --head, or write it as npy",
+            help=f"choose one entry with {argument('batch')} and {argument('head')}, or write it "
+            "as npy",
         )
     if style.labels:
         yield _lines([["", *whole.labels[-1]]], delimiter)

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from attn_cli.cli import main
+from attn_cli.cli.override import apply_options, put_keys, read_checks
 from attn_cli.engine.run import run
 from attn_cli.errors import AttnError
 from attn_cli.language.dictionary import Sentence, read_dictionary
 from attn_cli.maths.problem import Request
 from attn_cli.reading.keys import KEYS
-from attn_cli.reading.override import apply_options, put_keys, read_checks
 from attn_cli.reading.resources import read_memory, read_threads, read_tile
 from attn_cli.reading.sequences import read_problems
 from attn_cli.sources.matrices.document import Document, from_mapping, read_document

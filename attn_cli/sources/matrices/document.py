@@ -15,7 +15,7 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import dataclass, field, replace
-from attn_cli.errors import AttnError, Path, Where, dotted, printable
+from attn_cli.errors import AttnError, Path, Where, dotted, either, printable
 from attn_cli.maths.axes import AXES
 from attn_cli.sources.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive
 from attn_cli.sources.matrices.files import Inputs, name_of
@@ -157,7 +157,11 @@ def read_document(file: str | None, inputs: Inputs) -> Document:
             raise AttnError(
                 f"{name} is one matrix, not a problem",
                 where=Where(name),
-                help=f"say which: --query {name} --key k.npy --value v.npy",
+                help="say which: "
+                + either(
+                    f"--query {name} --key k.npy --value v.npy",
+                    f"{{'query': '{name}', 'key': 'k.npy', 'value': 'v.npy'}}",
+                ),
             )
         data = stream.read()
         text = decode(data, name)

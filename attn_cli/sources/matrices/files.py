@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
 from attn_cli import samples
-from attn_cli.errors import AttnError, Path, nearest, printable
+from attn_cli.errors import AttnError, Path, argument, either, nearest, printable
 from attn_cli.sources.matrices.foreign import folder_of_a_model
 
 Progress = Callable[[int, int], None]  # bytes read so far, bytes of the whole file
@@ -42,10 +42,10 @@ class Target(NamedTuple):
         """Raise AttnError for an input that is this file, under whatever name."""
         if (found.st_dev, found.st_ino) == (self.device, self.number):
             raise AttnError(
-                f"-o {printable(self.name)} would replace a file that is read: "
-                f"{printable(name_of(name))}",
+                f"{either('-o', 'output')} {printable(self.name)} would replace a file that is "
+                f"read: {printable(name_of(name))}",
                 path=path,
-                help="write to another file, or add --force if it is to be replaced",
+                help=f"write to another file, or add {argument('force')} if it is to be replaced",
             )
 
 
@@ -152,8 +152,10 @@ class Inputs:
                     f"{printable(name_of(name))} has more than {in_units(limit)}, and is no file "
                     "whose size is known",
                     path=path,
-                    help="put it into a file, or allow more memory: --memory SIZE, or ATTN_MEMORY "
-                    "in the environment",
+                    help="put it into a file, or allow more memory: "
+                    + either(
+                        "--memory SIZE, or ATTN_MEMORY in the environment", "memory_limit=BYTES"
+                    ),
                 )
         found.seek(0)
         return found
@@ -250,9 +252,13 @@ def _instead(name: str) -> str:
     """Return what to do about a file that is not there."""
     stem = os.path.splitext(os.path.basename(name))[0]
     if stem in samples.names():
-        return f"it is a sample that is shipped: attn samples {stem} | attn compute -"
+        printed = either(f"attn samples {stem} | attn compute -", f"attn samples {stem} prints it")
+        return f"it is a sample that is shipped: {printed}"
     if name.startswith("[") or name.endswith("]"):
-        return "put a list in quotes, which keep it together: --query '[[1, 0]]'"
+        return either(
+            "put a list in quotes, which keep it together: --query '[[1, 0]]'",
+            "a text names a file: give the list itself",
+        )
     near = _neighbour(name)
     return f"did you mean '{near}'?" if near else "check the name and the folder"
 
