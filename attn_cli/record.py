@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, did_you_mean
+from attn_cli.formula import Formula
 from attn_cli.maths.axes import meant_among
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Numbered(Sequence[str]):
 class Step:
     """One named array of the computation.
 
+    `expression` is its formula: `formula` is the same as text, `expression.latex()` as LaTeX.
     `shape` is the shape of the whole step. `kept` has, for each axis, the indices whose values are
     held, in order, or None where all are; `values.shape` follows from it. `peaks` has the largest
     value of each query's whole row, also where that is not held; None for all steps but weights.
@@ -56,7 +58,7 @@ class Step:
     """
 
     name: str
-    formula: str
+    expression: Formula
     axes: tuple[str, ...]
     labels: tuple[Labels, ...]
     values: NDArray[np.floating[Any]]
@@ -65,6 +67,11 @@ class Step:
     peaks: NDArray[np.floating[Any]] | None = None
     hidden: NDArray[np.uint8] | None = None
     legend: tuple[str, ...] = ()
+
+    @property
+    def formula(self) -> str:
+        """The formula as text: `Q = X W_q`."""
+        return str(self.expression)
 
     @property
     def whole(self) -> bool:

@@ -16,7 +16,6 @@ import numpy as np
 import yaml
 
 from attn_cli import Record, compute, translate
-from attn_cli.cli.listing import plain
 from attn_cli.maths.normalizers import NORMALIZERS as NORMALIZERS_THERE_ARE
 from attn_cli.maths.scores import SCORES as SCORES_THERE_ARE
 from attn_cli.sources.matrices.document import from_mapping, read_document
@@ -340,7 +339,7 @@ def _gradients(document: Any) -> Record:
 def _texts() -> Iterator[tuple[str, str, str]]:
     for kind in (SCORES_THERE_ARE, NORMALIZERS_THERE_ARE):
         for entry in kind:
-            yield f"the list of {kind.kind}s", entry.name, plain(entry.formula)
+            yield f"the list of {kind.kind}s", entry.name, str(entry.formula)
     for case, made in _records():
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")

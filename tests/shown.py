@@ -52,21 +52,20 @@ def table_of_scores() -> None:
     print("| name | score | parameters | reference |\n| --- | --- | --- | --- |")
     for score in SCORES:
         parameters = "<br>".join(f"`{p.signature}`" for p in score.parameters)
-        formula = score.formula.replace("|", "\\|")
+        formula = str(score.formula).replace("|", "\\|")
         name = f"`{score.name}`" + " (default)" * (score.name == SCORES.default)
         print(f"| {name} | {formula} | {parameters} | {score.reference} |")
 
 
 def table_of_normalizers() -> None:
     """Print the normalisers."""
-    from attn_cli.cli.listing import plain
     from attn_cli.maths.normalizers import NORMALIZERS
 
     print("| name | weights | parameters | reference |\n| --- | --- | --- | --- |")
     for entry in NORMALIZERS:
         parameters = "<br>".join(f"`{p.signature}`" for p in entry.parameters)
         name = f"`{entry.name}`" + " (default)" * (entry.name == NORMALIZERS.default)
-        print(f"| {name} | {plain(entry.formula)} | {parameters} | {entry.reference} |")
+        print(f"| {name} | {entry.formula} | {parameters} | {entry.reference} |")
 
 
 def table_of_formats() -> None:

@@ -118,7 +118,7 @@ def test_the_forms_are_one_after_a_causal_softmax(seed: int, offset: int, heads:
 
 def test_formulas_of_alibi() -> None:
     def formula(form: str, *offsets: int) -> str:
-        return Alibi(slopes(3, "paper"), form, 7, Standing(offsets)).formula
+        return str(Alibi(slopes(3, "paper"), form, 7, Standing(offsets)).formula)
 
     assert formula("distance", 0) == "alibi (-m |i - j|)"
     assert formula("distance", 3) == "alibi (-m |i + 3 - j|)"
@@ -218,10 +218,10 @@ def test_relative_bias_is_that_of_t5_where_nothing_is_said() -> None:
 
 def test_formulas_of_what_is_learned_or_given() -> None:
     table = np.zeros((32, 1))
-    assert RelativeBias(table).formula == "relative_bias[bucket(j - i), head]"
+    assert str(RelativeBias(table).formula) == "relative_bias[bucket(j - i), head]"
     offset = RelativeBias(table, standing=Standing((3,)))
-    assert offset.formula == "relative_bias[bucket(j - (i + 3)), head]"
-    assert ScoreBias(np.zeros((1, 1, 1, 1))).formula == "score_bias"
+    assert str(offset.formula) == "relative_bias[bucket(j - (i + 3)), head]"
+    assert str(ScoreBias(np.zeros((1, 1, 1, 1))).formula) == "score_bias"
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 5, 7), (1, 3, 1, 7), (2, 1, 5, 1), (1, 1, 1, 1)])

@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "attn_cli"
 # From the top to the ground. A room imports what is below it, and nothing above it.
 ROOMS = (
     "__main__", "cli", "__init__", "api", "views", "lab", "train", "language", "reading", "engine",
-    "sources", "conventions", "maths", "record", "samples", "arrays", "memory", "registry",
-    "errors", "dataclass",
+    "sources", "conventions", "maths", "record", "formula", "samples", "arrays", "memory",
+    "registry", "errors", "dataclass",
 )  # fmt: skip
 # Imports that point up, until their steps of the plan are taken.
 UP = {

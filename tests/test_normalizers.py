@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from attn_cli.formula import Symbol, number
 from attn_cli.maths.normalizers import NORMALIZERS
 
 INF, NAN = math.inf, math.nan
@@ -374,10 +375,9 @@ def test_a_long_row_loses_no_digits(case: Case, power: int) -> None:
 
 
 def test_formulas_take_the_parameters() -> None:
-    formulas = {
-        n.name: n.formula.format(scores="masked", alpha=1.3, bias=-2.5, divisor=7.0)
-        for n in NORMALIZERS
-    }
+    given = {"alpha": number(1.3), "bias": number(-2.5), "divisor": number(7.0)}
+    symbols = {Symbol("scores"): Symbol("masked")} | {Symbol(n): v for n, v in given.items()}
+    formulas = {n.name: str(n.formula.with_(symbols)) for n in NORMALIZERS}
     assert formulas["entmax"] == "1.3-entmax(masked)"
     assert formulas["sigmoid"] == "sigmoid(masked + -2.5)"
     assert formulas["relu"] == "max(masked, 0) / 7"

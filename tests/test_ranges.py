@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli.arrays import Bools, Integers
+from attn_cli.formula import Symbol
 from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import Range, Ranges, hull, intersection, longest, runs, union, without
 from attn_cli.maths.select import Selection, among
@@ -85,7 +86,7 @@ def schemes(draw: st.DrawFn) -> Scheme:
     if which == 3:
         visible = np.array([draw(IDS)], dtype=np.bool_)
         shape = np.broadcast_to(visible, (1, 1, N_Q, N_K))
-        return Mask(shape, None, "mask", hides=True)
+        return Mask(shape, None, Symbol("mask"), hides=True)
     queries = np.array(draw(IDS))[None, :N_Q]
     return Documents(queries, np.array(draw(st.one_of(IDS, IDS.map(sorted))))[None])
 

@@ -79,7 +79,7 @@ def test_what_two_schemes_reach_apart_is_nothing() -> None:
     ],
 )
 def test_the_formula_of_a_window(window: Window, formula: str) -> None:
-    assert window.formula == formula
+    assert str(window.formula) == formula
 
 
 def test_the_type_that_overflows_is_named_by_what_is_narrowest_there() -> None:

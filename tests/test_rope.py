@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli.arrays import Array
+from attn_cli.formula import Symbol
 from attn_cli.maths.rope import SCALINGS, Rope, Scaling
 
 RNG = np.random.default_rng(11)
@@ -243,12 +244,15 @@ def test_parameters_are_data() -> None:
 def test_formulas() -> None:
     half, interleaved = Rope(1e4, False, 4), Rope(5e5, True, 4)
     text = "Q turned by rope at i + 3, base 10000, pairs (m, m + 2)"
-    assert half.formula("Q", "i + 3") == text
-    assert half.formula("Q", "i + 3", 4) == text
-    assert half.formula("Q", "i + 3", 7) == f"{text}, the first 4 of 7 features"
-    assert interleaved.formula("K", "j") == "K turned by rope at j, base 500000, pairs (2m, 2m + 1)"
+    Q, K, j = Symbol("Q"), Symbol("K"), Symbol("j")
+    at = Symbol("i") + 3
+    assert str(half.formula(Q, at)) == text
+    assert str(half.formula(Q, at, 4)) == text
+    assert str(half.formula(Q, at, 7)) == f"{text}, the first 4 of 7 features"
+    pairs = "K turned by rope at j, base 500000, pairs (2m, 2m + 1)"
+    assert str(interleaved.formula(K, j)) == pairs
     parameters = {"factor": 2.5, "original_length": 4096, "beta_fast": None}
-    assert Rope(1e4, False, 4, Scaling("yarn", parameters)).formula("K", "j") == (
+    assert str(Rope(1e4, False, 4, Scaling("yarn", parameters)).formula(K, j)) == (
         "K turned by rope at j, base 10000, pairs (m, m + 2), "
         "yarn (factor 2.5, original_length 4096)"
     )

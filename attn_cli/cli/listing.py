@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from typing import Any, Protocol
 
 from attn_cli.errors import AttnError
+from attn_cli.formula import Formula
 from attn_cli.maths.parameter import Parameter
 from attn_cli.registry import Registry
 
@@ -20,8 +20,8 @@ class Entry(Protocol):
         ...
 
     @property
-    def formula(self) -> str:
-        """Its formula; names in braces stand for numbers."""
+    def formula(self) -> Formula:
+        """Its formula."""
         ...
 
     @property
@@ -51,7 +51,7 @@ def refuse_other_kind(name: str, wanted: Registry[Any], other: Registry[Any], li
 def summary(entry: Entry, default: str) -> str:
     """Return name, formula, parameters and reference, a line each; say which is the default."""
     mark = "   (default)" if entry.name == default else ""
-    lines = [f"{entry.name:16}{plain(entry.formula)}{mark}"]
+    lines = [f"{entry.name:16}{entry.formula}{mark}"]
     lines += [f"{'':16}{p.signature}" for p in entry.parameters]
     lines.append(f"{'':16}[{entry.reference}]")
     return "\n".join(lines) + "\n"
@@ -59,7 +59,7 @@ def summary(entry: Entry, default: str) -> str:
 
 def explained(entry: Entry, key: str, example: str, default: str) -> str:
     """Return all there is to say; `key` is that of a problem file, `example` its value."""
-    lines = [f"{entry.name}: {plain(entry.formula)}", ""]
+    lines = [f"{entry.name}: {entry.formula}", ""]
     if entry.name == default:
         lines += [f"The default: what holds without {key}.", ""]
     lines += [*textwrap.wrap(entry.explanation, 80), ""]
@@ -75,12 +75,3 @@ def written(entry: Entry) -> str:
     """Return how a problem file names it, with the parameters that it must have."""
     shape = ", ".join(f"{p.name}: ..." for p in entry.parameters if not p.optional)
     return f"{{function: {entry.name}, {shape}}}" if shape else entry.name
-
-
-def plain(formula: str) -> str:
-    """Return a formula with the names of what it leaves open.
-
-    >>> plain("entmax({scores}, alpha = {alpha:g})")
-    'entmax(scores, alpha = alpha)'
-    """
-    return re.sub(r"\{(\w+)(:[^}]*)?\}", r"\1", formula)

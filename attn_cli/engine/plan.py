@@ -15,6 +15,7 @@ import numpy as np
 from attn_cli.arrays import Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, argument, did_you_mean
+from attn_cli.formula import Formula
 from attn_cli.maths.axes import (
     AFTER,
     ASIDES,
@@ -50,7 +51,7 @@ class StepPlan:
     """
 
     name: str
-    formula: str
+    expression: Formula
     axes: tuple[str, ...]
     labels: tuple[Labels, ...]
     shape: tuple[int, ...]
@@ -254,7 +255,7 @@ def _wanted(names: list[str], request: Request) -> list[str]:
 def _step(
     problem: Problem,
     name: str,
-    formula: str,
+    expression: Formula,
     depth: int,
     chosen: Chosen,
     rows: Integers,
@@ -285,7 +286,7 @@ def _step(
         held = rows if indices is None else rows[list(indices)]
     return StepPlan(
         name=name,
-        formula=formula,
+        expression=expression,
         axes=(*(lead_axes[axis] for axis in free), *axes),
         labels=(
             *(Numbered(range(sizes[axis])) for axis in free),

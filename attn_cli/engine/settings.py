@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from attn_cli.arrays import Integers
+from attn_cli.formula import Symbol
 from attn_cli.maths.heads import PerHead
 from attn_cli.maths.parameter import Parameters
 from attn_cli.maths.precision import ONE_TYPE, Precision
@@ -54,13 +55,13 @@ def _inputs(problem: Problem) -> dict[str, object]:
         "kv_heads": problem.kv_heads,
         "key_heads": list(problem.key_heads) if problem.heads is not None else None,
         "axes": "bshd" if problem.heads_last else "bhsd",
-        "positions": problem.positions and problem.positions.formula,
+        "positions": problem.positions and str(problem.positions.formula),
         "past": problem.past and problem.past.length,
         "past_rotated": None if problem.past is None else problem.past.rotated,
         "offset": _offset(problem),
         **_positions(problem),
-        "qk_norm": treatment.query_norm and treatment.query_norm.formula("q"),
-        "rope": treatment.rope and treatment.rope.formula("q", "p"),
+        "qk_norm": treatment.query_norm and str(treatment.query_norm.formula(Symbol("q"))),
+        "rope": treatment.rope and str(treatment.rope.formula(Symbol("q"), Symbol("p"))),
     }
 
 
@@ -107,7 +108,7 @@ def _runs(positions: Integers) -> list[object]:
 def _rules(problem: Problem) -> dict[str, object]:
     """Return what is said of the way from scores to weights."""
     rules = problem.rules
-    by_reason = {scheme.reason: scheme.formula for scheme in rules.schemes}
+    by_reason = {scheme.reason: str(scheme.formula) for scheme in rules.schemes}
     normalize: object = rules.normalizer.name
     if rules.parameters:
         described = {name: _described(value) for name, value in rules.parameters.items()}
@@ -120,7 +121,7 @@ def _rules(problem: Problem) -> dict[str, object]:
         "documents": by_reason.get("document"),
         "mask": by_reason.get("user"),
         "order": [each.step for each in rules.adjustments],
-        "stages": {each.step: each.formula("s") for each in rules.adjustments},
+        "stages": {each.step: str(each.formula(Symbol("s"))) for each in rules.adjustments},
         "top_k": rules.top_k,
         "temperature": _per_head(rules.temperature),
         "normalize": normalize,
@@ -138,7 +139,7 @@ def _window(rules: Rules) -> object:
     from attn_cli.maths.visible.window import Windows
 
     each = window.of_heads if isinstance(window, Windows) else ()
-    return [one.formula for one in each] or window.formula
+    return [str(one.formula) for one in each] or str(window.formula)
 
 
 def _empty_rows(rules: Rules) -> object:

@@ -63,7 +63,7 @@ class Store:
     def _step(self, name: str, step: StepPlan) -> Step:
         return Step(
             name=name,
-            formula=step.formula,
+            expression=step.expression,
             axes=step.axes,
             labels=step.labels,
             values=self._values[name],

@@ -20,11 +20,15 @@ from attn_cli.dataclass import dataclass, replace
 from attn_cli.engine.plan import edges
 from attn_cli.engine.run import run
 from attn_cli.engine.settings import settings
+from attn_cli.formula import Equation, Symbol
 from attn_cli.maths.problem import Edge, Problem, Request
 from attn_cli.record import Choice, Labels, Record, Step
 
 METHODS = {"one-hot": "none", "embeddings": "argmax", "softmax": "softmax"}  # with its normaliser
 HARDLY = 0.05  # a best that is ahead by less than this part of itself is not clearly best
+H, V, ALPHA = Symbol("h"), Symbol("V"), Symbol("alpha")
+# In a translation the scores are called z, and the weights alpha.
+LETTERS = {Symbol("scores"): Symbol("z"), Symbol("weights"): ALPHA}
 LOOK_UP = ("q", "k", "v", "scores", "weights", "context")
 
 
@@ -129,19 +133,17 @@ def _looked_up(
     h_v = replace(
         h,
         name="target_scores",
-        formula="target_scores = h V^T",
+        expression=Equation(Symbol("target_scores"), H @ V.T),
         axes=("query", "key"),
         labels=(h.labels[0], t.targets),
         values=_product(h.values, v.values, warnings),
         shape=(len(h.values), len(t.targets)),
     )
     q, k = _named(q, t.q_labels), _named(k, t.q_labels)
-    k_t = replace(k.transposed(), name="k_transposed", formula="K^T")
+    k_t = replace(k.transposed(), name="k_transposed", expression=Symbol("K").T)
     v = _named(replace(v, labels=(t.targets, v.labels[1])), t.v_labels)
-    h = replace(_named(h, t.v_labels), formula="h = alpha V")
-    z = replace(z, formula=z.formula.replace("scores =", "z ="))
-    alpha = replace(alpha, formula=alpha.formula.replace("weights =", "alpha ="))
-    alpha = replace(alpha, formula=alpha.formula.replace("scores", "z"))
+    h = replace(_named(h, t.v_labels), expression=Equation(H, ALPHA @ V))
+    z, alpha = (replace(step, expression=step.expression.with_(LETTERS)) for step in (z, alpha))
     made = record.steps
     gated = (made["products"], made["gate"]) if "gate" in made else ()
     steps = {step.name: step for step in (q, k, k_t, v, *gated, z, alpha, h, h_v)}

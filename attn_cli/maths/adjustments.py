@@ -18,6 +18,7 @@ import numpy as np
 
 from attn_cli.arrays import Array, Bools
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import And, Call, Formula, Sum, Symbol, Where, number
 from attn_cli.maths.bias.base import Bias
 from attn_cli.maths.place import Place
 from attn_cli.maths.visible.base import Scheme
@@ -58,8 +59,8 @@ class Adjustment(Scores, Protocol):
         """The name of the step."""
         ...
 
-    def formula(self, scores: str) -> str:
-        """Write it; `scores` is the step before it."""
+    def formula(self, scores: Formula) -> Formula:
+        """Return its formula; `scores` is the step before it."""
         ...
 
 
@@ -94,9 +95,10 @@ class Softcap:
         """Return the cap, where that is less."""
         return min(largest, self.cap)
 
-    def formula(self, scores: str) -> str:
-        """Write it with the cap as a number."""
-        return f"{self.cap:g} tanh({scores} / {self.cap:g})"
+    def formula(self, scores: Formula) -> Formula:
+        """Return the formula with the cap as a number."""
+        cap = number(float(self.cap))
+        return cap @ Call("tanh", scores / cap)
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,9 @@ class Biases:
         """Return infinity: how large a bias is, is not known before it is read."""
         return np.inf
 
-    def formula(self, scores: str) -> str:
-        """Write the sum."""
-        return " + ".join((scores, *(bias.formula for bias in self.biases)))
+    def formula(self, scores: Formula) -> Formula:
+        """Return the sum."""
+        return Sum(scores, *(bias.formula for bias in self.biases))
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ class Masking:
     hides: tuple[Scheme, ...]
     fill: float = -np.inf
     adds: bool = False  # whether the fill is added to the score, or stands in its place
-    named: str = "-inf"  # the fill as it was written
+    named: Formula = number(-np.inf)  # the fill as it was written
     step: str = "masked"
 
     @property
@@ -182,18 +184,16 @@ class Masking:
         """Return the same, and infinity where the mask adds numbers."""
         return largest if self.only_hides else np.inf
 
-    def formula(self, scores: str) -> str:
-        """Write it, with what each scheme asks of i and j."""
+    def formula(self, scores: Formula) -> Formula:
+        """Return the formula, with what each scheme asks of i and j."""
         added = self.mask is not None and self.mask.added is not None
-        formula = f"{scores} + mask" if added else scores
+        masked = scores + Symbol("mask") if added else scores
         if not self.hides:
-            return formula
+            return masked
         asked = [scheme.formula for scheme in self.hides]
-        if len(asked) > 1:
-            asked = [f"({text})" if " or " in text else text for text in asked]
-        conditions = " and ".join(asked)
-        hidden = f"{formula} + {self.named}" if self.adds and not self.for_good else self.named
-        return f"{formula} where {conditions}, else {hidden}"
+        seen = And(*asked) if len(asked) > 1 else asked[0]
+        hidden = masked + self.named if self.adds and not self.for_good else self.named
+        return Where(masked, seen, hidden)
 
 
 STEPS: Mapping[str, str] = {"softcap": "capped", "bias": "biased", "mask": "masked"}

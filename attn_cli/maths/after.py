@@ -20,6 +20,7 @@ import numpy as np
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass, replace
+from attn_cli.formula import Call, Equation, Formula, Symbol
 from attn_cli.maths.activations import Activation
 from attn_cli.maths.linear import IDENTITY, Linear
 from attn_cli.maths.precision import Precision
@@ -70,11 +71,12 @@ class LayerNorm:
         dx: Array = inverse * (dn - dn.mean(axis=1, keepdims=True) - normed * along)
         return dx, LayerNorm(dgamma, dbeta, self.eps)
 
-    def formula(self, x: str) -> str:
-        """Write it."""
-        scale = "" if self.gamma is None else "gamma "
-        shift = "" if self.beta is None else " + beta"
-        return f"{scale}({x} - mean) / sqrt(var + {self.eps:g}){shift}"
+    def formula(self, x: Formula) -> Formula:
+        """Return the formula for the rows x."""
+        centred = x - Symbol("mean")
+        scaled = centred if self.gamma is None else Symbol("gamma") @ centred
+        normed = scaled / Call("sqrt", Symbol("var") + float(self.eps))
+        return normed if self.beta is None else normed + Symbol("beta")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,28 +158,28 @@ class After:
         own = replace(self, output=output, layer_norm=norm, feed_forward=network)
         return d_context, dy if self.residual else None, own
 
-    def formulas(self, context: str, X: str, layout: Layout) -> dict[str, str]:
+    def formulas(self, context: Formula, X: Formula, layout: Layout) -> dict[str, Formula]:
         """Return step -> formula of the stages that are there, in the order computed."""
         found = {"output": self.output.formula(context, "W_o", "b_o", layout)}
-        last = "output"
+        last = Symbol("output")
         if self.residual:
-            found["residual"] = f"{X} + output"
-            last = "residual"
+            found["residual"] = X + last
+            last = Symbol("residual")
         if self.layer_norm is not None:
             found["layer_norm"] = self.layer_norm.formula(last)
-            last = "layer_norm"
+            last = Symbol("layer_norm")
         network = self.feed_forward
         if network is not None:
             inner = network.first.formula(last, "W1", "b1", layout)
             name = network.activation.name
-            found["hidden"] = inner if name == "identity" else f"{name}({inner})"
-            found["feed_forward"] = network.second.formula("hidden", "W2", "b2", layout)
+            found["hidden"] = inner if name == "identity" else Call(name, inner)
+            found["feed_forward"] = network.second.formula(Symbol("hidden"), "W2", "b2", layout)
             if network.residual:
-                found["residual_2"] = f"{last} + feed_forward"
+                found["residual_2"] = last + Symbol("feed_forward")
             if network.layer_norm is not None:
-                before = "residual_2" if network.residual else "feed_forward"
+                before = Symbol("residual_2" if network.residual else "feed_forward")
                 found["layer_norm_2"] = network.layer_norm.formula(before)
-        return {name: f"{name} = {formula}" for name, formula in found.items()}
+        return {name: Equation(Symbol(name), formula) for name, formula in found.items()}
 
     def depths(self, d_context: int) -> dict[str, int]:
         """Return step -> the length of its rows."""

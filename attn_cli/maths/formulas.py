@@ -2,129 +2,151 @@
 
 from __future__ import annotations
 
+from attn_cli.formula import (
+    Call,
+    Elementwise,
+    Equation,
+    Formula,
+    Product,
+    Remark,
+    Symbol,
+    Where,
+    Words,
+    number,
+)
 from attn_cli.maths.axes import OF_SCORES
 from attn_cli.maths.heads import named
+from attn_cli.maths.normalizers.base import SCORES
 from attn_cli.maths.problem import Problem, Projection
+from attn_cli.maths.scores.base import D_K, KEYS, QUERIES
+from attn_cli.maths.standing import P_J
 
 
-def formulas(problem: Problem) -> dict[str, str]:
+def formulas(problem: Problem) -> dict[str, Formula]:
     """Return step name -> formula, for the steps that apply, in the order computed."""
     found = _inputs(problem) | _turned(problem) | _scored(problem)
     last = [name for name in found if name in OF_SCORES][-1]
-    found |= _weighed(problem, last)
-    weights = "dropped" if problem.rules.dropout else "weights"
-    V = "V" if problem.past is None else "present_value"
-    context = f"{V} {weights}" if problem.layout == "columns" else f"{weights} {V}"
-    found["context"], last = f"context = {context}", "context"
-    X = "" if problem.query is None else problem.query.letter
+    found |= _weighed(problem, Symbol(last))
+    found["context"], last = _context(problem), "context"
+    X = Symbol("" if problem.query is None else problem.query.letter)
     if problem.gate is not None:
-        found["gated"], last = f"gated = {problem.gate.formula(X, problem.layout)}", "gated"
+        gated = problem.gate.formula(X, problem.layout)
+        found["gated"], last = _defined("gated", gated), "gated"
     if problem.joined:
         what = "contexts" if last == "context" else "gated contexts"
-        found["concat"], last = f"concat = the {what} of all heads, side by side", "concat"
-    found |= problem.after.formulas(last, X, problem.layout)
+        words = Words(f"the {what} of all heads, side by side")
+        found["concat"], last = _defined("concat", words), "concat"
+    found |= problem.after.formulas(Symbol(last), X, problem.layout)
     if problem.next_word is not None:
-        found |= problem.next_word.formulas(list(found)[-1], problem.layout)
+        found |= problem.next_word.formulas(Symbol(list(found)[-1]), problem.layout)
     return found
 
 
-def _inputs(problem: Problem) -> dict[str, str]:
+def _defined(name: str, value: Formula) -> Formula:
+    return Equation(Symbol(name), value)
+
+
+def _inputs(problem: Problem) -> dict[str, Formula]:
     """Return the steps up to Q, K and V."""
-    positions = problem.positions
-    found = {
-        "embeddings": None if problem.embeddings is None else "X, one vector a token",
-        "positions": positions and positions.formula,
-        "positioned": positions and "X' = X + P",
-        "q": _projected(problem, problem.query, "Q", "W_q", "b_q"),
-        "k": _projected(problem, problem.key, "K", "W_k", "b_k"),
-        "v": _projected(problem, problem.value, "V", "W_v", "b_v"),
-    }
-    return {name: formula for name, formula in found.items() if formula}
+    found: dict[str, Formula] = {}
+    if problem.embeddings is not None:
+        found["embeddings"] = Remark(Symbol("X"), "one vector a token")
+    if problem.positions is not None:
+        found["positions"] = problem.positions.formula
+        found["positioned"] = _defined("X'", Symbol("X") + Symbol("P"))
+    for name, source in (("q", problem.query), ("k", problem.key), ("v", problem.value)):
+        if source is not None:
+            found[name] = _projected(problem, source, name)
+    return found
 
 
-def _projected(
-    problem: Problem, source: Projection | None, letter: str, weight: str, bias: str
-) -> str | None:
-    if source is None:
-        return None
+def _projected(problem: Problem, source: Projection, name: str) -> Formula:
+    """Return Q, K or V: what it is projected from, and how."""
     if not source.letter:
-        return f"{letter}, as given"
-    formula = source.linear.formula(source.letter, weight, bias, problem.layout)
-    return f"{letter} = {formula}"
+        return Remark(Symbol(name.upper()), "as given")
+    inputs, weight, bias = Symbol(source.letter), f"W_{name}", f"b_{name}"
+    return _defined(name.upper(), source.linear.formula(inputs, weight, bias, problem.layout))
 
 
-def _turned(problem: Problem) -> dict[str, str]:
+def _turned(problem: Problem) -> dict[str, Formula]:
     """Return what is done to q and k before they meet."""
     treatment, past = problem.treatment, problem.past
-    found, key = {}, "k"
+    found, query, key = {}, Symbol("q"), Symbol("k")
     if treatment.query_norm is not None and problem.query is not None:
-        found["q_normed"] = f"q_normed = {treatment.query_norm.formula('q')}"
+        found["q_normed"] = treatment.query_norm.formula(query)
     if treatment.key_norm is not None and problem.key is not None:
-        found["k_normed"] = f"k_normed = {treatment.key_norm.formula('k')}"
-        key = "k_normed"
+        found["k_normed"] = treatment.key_norm.formula(key)
+        key = Symbol("k_normed")
     present_key = past is not None and problem.key is not None
     if past is not None:
         if present_key and not past.rotated:
-            found["present_key"] = f"present_key = the past, then {key}"
-            key = "present_key"
-        found["present_value"] = "present_value = the past, then v"
+            found["present_key"] = _with_past(key)
+            key = Symbol("present_key")
+        found["present_value"] = _with_past(Symbol("v"))
     if treatment.rope is not None:
-        query = "q" if treatment.query_norm is None else "q_normed"
-        at = problem.turned_at
-        found["q_rotated"] = f"q_rotated = {treatment.rope.formula(query, at.text())}"
-        p_j = at.key_text
-        if past is not None and past.rotated and p_j == "j":
-            p_j = f"j + {past.length}"
-        found["k_rotated"] = f"k_rotated = {treatment.rope.formula(key, p_j)}"
+        if treatment.query_norm is not None:
+            query = Symbol("q_normed")
+        found["q_rotated"] = treatment.rope.formula(query, problem.turned_at.query_formula())
+        found["k_rotated"] = treatment.rope.formula(key, _rotated_at(problem))
     if present_key and past is not None and past.rotated:
-        found["present_key"] = "present_key = the past, then k_rotated"
-    return found
+        found["present_key"] = _with_past(Symbol("k_rotated"))
+    return {name: _defined(name, formula) for name, formula in found.items()}
 
 
-def _scored(problem: Problem) -> dict[str, str]:
+def _with_past(new: Formula) -> Formula:
+    return Words("the past, then ", new)
+
+
+def _rotated_at(problem: Problem) -> Formula:
+    """Return the position by which rope turns key j, of the new keys if the past is rotated."""
+    past, p_j = problem.past, problem.turned_at.key_formula
+    return p_j + past.length if past is not None and past.rotated and p_j != P_J else p_j
+
+
+def _scored(problem: Problem) -> dict[str, Formula]:
     """Return the steps from the products to the last of the scores, in the problem's order."""
     innermost, parameters = problem.score.innermost(problem.parameters)
     columns = problem.layout == "columns"
     found = {}
     if innermost.products and problem.placement == "scores":
-        found["products"] = f"products = {_met(problem, innermost.products[columns])}"
+        found["products"] = _met(problem, innermost.products[columns])
     if innermost.gate:
-        found["gate"] = f"gate = {innermost.gate(parameters)}"
-    found["scores"] = f"scores = {_scores(problem)}"
+        found["gate"] = innermost.gate(parameters)
+    found["scores"] = _scores(problem)
     last = "scores"
     for adjustment in problem.rules.adjustments:
-        found[adjustment.step] = f"{adjustment.step} = {adjustment.formula(last)}"
+        found[adjustment.step] = adjustment.formula(Symbol(last))
         last = adjustment.step
-    return found
+    return {name: _defined(name, formula) for name, formula in found.items()}
 
 
-def _scores(problem: Problem) -> str:
+def _scores(problem: Problem) -> Formula:
     innermost, parameters = problem.score.innermost(problem.parameters)
-    formula = _met(problem, innermost.expression(parameters, problem.layout))
+    scores = _met(problem, innermost.expression(parameters, problem.layout))
     if problem.placement == "scores" and not problem.scale_given:
-        depth = problem.key.depth if problem.key else 0
-        formula += innermost.scale_formula.format(d_k=depth)
+        if innermost.divisor is not None:
+            depth = problem.key.depth if problem.key else 0
+            scores = scores / innermost.divisor.with_({D_K: number(depth)})
     elif problem.placement == "scores" and problem.scale != 1:
-        compound = formula.startswith("-") or formula.startswith("v .")
-        formula = f"({formula})" if compound else formula
-        formula = f"{named(problem.scale, 'scale')} * {formula}"
-    return f"{formula}, where selected" if problem.score.selection else formula
+        scores = named(problem.scale, "scale") * scores
+    return Remark(scores, "where selected") if problem.score.selection else scores
 
 
-def _met(problem: Problem, formula: str) -> str:
-    """Write a product of Q and K with the names of the steps that meet, and the scale on them."""
+def _met(problem: Problem, product: Formula) -> Formula:
+    """Return a product of Q and K with the steps that meet, and with the scale that is on them."""
     treatment, past = problem.treatment, problem.past
     rotated, normed = treatment.rope is not None, treatment.query_norm is not None
-    Q = "q_rotated" if rotated else "q_normed" if normed else "Q"
-    K = "k_rotated" if rotated else "k_normed" if normed else "K"
+    Q: Formula = Symbol("q_rotated" if rotated else "q_normed" if normed else "Q")
+    K: Formula = Symbol("k_rotated" if rotated else "k_normed" if normed else "K")
     if past is not None and (not rotated or past.rotated):
-        K = "present_key"
+        K = Symbol("present_key")
     scale = named(problem.scale, "scale")
     if problem.placement == "query":
-        Q = f"({scale} {Q})"
+        Q = Product(scale, Q)
     elif problem.placement == "split":
-        Q, K = f"(sqrt({scale}) {Q})", f"(sqrt({scale}) {K})"
-    return formula.replace("K", K).replace("Q", Q)
+        root = Call("sqrt", scale)
+        Q, K = Product(root, Q), Product(root, K)
+    return product.with_({QUERIES: Q, KEYS: K})
 
 
 def hides(problem: Problem) -> bool:
@@ -132,30 +154,47 @@ def hides(problem: Problem) -> bool:
     return bool(problem.rules.schemes or problem.score.selection or problem.rules.top_k)
 
 
-def _weighed(problem: Problem, scores: str) -> dict[str, str]:
+def _weighed(problem: Problem, scores: Formula) -> dict[str, Formula]:
     """Return the weights and what tells about them; `scores` is the step before."""
-    rules, column = problem.rules, problem.layout == "columns"
-    by = ", column by column" if column else ""
-    source = f"the {rules.top_k} largest of {scores}" if rules.top_k else scores
-    if rules.temperature is not None:
-        source = f"{source} / {named(rules.temperature, 'temperature')}"
-    found = {}
+    rules = problem.rules
+    read: dict[Formula, Formula] = {SCORES: _normalised(problem, scores), **_numbers(problem)}
+    found: dict[str, Formula] = {}
     # Also where a mask happens to hide nothing: which steps there are is no matter of its numbers.
     if hides(problem) or any(adjustment.step == "masked" for adjustment in rules.adjustments):
-        found["visible"] = "visible = 0 where a query sees a key, else the code of why not"
-    weights = rules.normalizer.formula.format(scores=source, **_numbers(problem))
-    found["weights"] = f"weights = {weights}{by}"
-    if rules.normalizer.log_sum is not None:
-        found["lse"] = f"lse = {rules.normalizer.lse.format(scores=source)}"
-    found["row_sums"] = f"row_sums = the sum of the weights of a {'column' if column else 'row'}"
+        seen, why = Words("a query sees a key"), Words("the code of why not")
+        found["visible"] = Where(number(0), seen, why)
+    weights = rules.normalizer.formula.with_(read)
+    column = problem.layout == "columns"
+    found["weights"] = Remark(weights, "column by column") if column else weights
+    if rules.normalizer.lse is not None:
+        found["lse"] = rules.normalizer.lse.with_(read)
+    line = "column" if column else "row"
+    found["row_sums"] = Words(f"the sum of the weights of a {line}")
     if rules.dropout is not None:
-        rest = "" if rules.dropout.p == 0 else f" / (1 - {rules.dropout.p:g})"
-        found["dropped"] = f"dropped = weights * keep{rest}"
-    return found
+        kept = Elementwise(Symbol("weights"), Symbol("keep"))
+        p = float(rules.dropout.p)
+        found["dropped"] = kept if p == 0 else kept / (1 - number(p))
+    return {name: _defined(name, formula) for name, formula in found.items()}
 
 
-def _numbers(problem: Problem) -> dict[str, object]:
-    """Return the normaliser's parameters that are numbers, and names for its arrays."""
+def _normalised(problem: Problem, scores: Formula) -> Formula:
+    """Return what the normaliser reads."""
+    rules = problem.rules
+    if rules.top_k:
+        scores = Words(f"the {rules.top_k} largest of ", scores)
+    if rules.temperature is not None:
+        scores = scores / named(rules.temperature, "temperature")
+    return scores
+
+
+def _numbers(problem: Problem) -> dict[Formula, Formula]:
+    """Return the normaliser's parameters that are numbers, by the symbols in its formulas."""
     rules = problem.rules
     arrays = {p.name for p in rules.normalizer.parameters if p.kind == "array"}
-    return {n: n if n in arrays else v for n, v in rules.parameters.items()}
+    return {Symbol(n): number(float(v)) for n, v in rules.parameters.items() if n not in arrays}
+
+
+def _context(problem: Problem) -> Formula:
+    weights = Symbol("weights" if problem.rules.dropout is None else "dropped")
+    V = Symbol("V" if problem.past is None else "present_value")
+    return _defined("context", V @ weights if problem.layout == "columns" else weights @ V)

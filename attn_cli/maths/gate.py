@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Call, Elementwise, Formula, Remark, Symbol
 from attn_cli.maths.activations import sigmoid
 from attn_cli.maths.linear import IDENTITY, Linear
 from attn_cli.maths.scores.base import Layout
@@ -38,8 +39,11 @@ class OutputGate:
         gated: Array = context * sigmoid(logits.astype(context.dtype, copy=False))
         return gated
 
-    def formula(self, X: str, layout: Layout) -> str:
-        """Write it."""
+    def formula(self, X: Formula, layout: Layout) -> Formula:
+        """Return the formula; X is what the gate is computed from, if its logits are not given."""
+        context = Symbol("context")
         if self.logits is not None:
-            return "context * sigmoid(logits), the logits as given"
-        return f"context * sigmoid({self.linear.formula(X, 'W_g', 'b_g', layout)})"
+            gated = Elementwise(context, Call("sigmoid", Symbol("logits")))
+            return Remark(gated, "the logits as given")
+        logits = self.linear.formula(X, "W_g", "b_g", layout)
+        return Elementwise(context, Call("sigmoid", logits))

@@ -16,6 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+from attn_cli.formula import Formula, Index, Symbol
+from attn_cli.formula import number as number_of
+
 PerHead: TypeAlias = "float | tuple[float, ...]"  # one number for all query heads, or one each
 
 
@@ -50,10 +53,12 @@ def of_head(number: PerHead, head: int) -> float:
     return number[head] if isinstance(number, tuple) else number
 
 
-def named(number: PerHead, name: str) -> str:
-    """Write a number as formulas do: itself, or name[head] if each query head has its own.
+def named(number: PerHead, name: str) -> Formula:
+    """Return a number as a formula: itself, or name[head] if each query head has its own.
 
-    >>> named(0.5, "scale"), named((0.5, 2.0), "scale")
+    >>> str(named(0.5, "scale")), str(named((0.5, 2.0), "scale"))
     ('0.5', 'scale[head]')
     """
-    return f"{name}[head]" if isinstance(number, tuple) else f"{number:g}"
+    if isinstance(number, tuple):
+        return Index(Symbol(name), Symbol("head"))
+    return number_of(float(number))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Formula, Symbol
 from attn_cli.maths.scores.base import Layout
 
 
@@ -42,14 +43,22 @@ class Linear:
         """Return d_out, the length of what comes out."""
         return d_in if self.weight is None else int(self.weight.shape[-1])
 
-    def formula(self, x: str, weight: str, bias: str, layout: Layout) -> str:
-        """Write it with these letters; in layout columns the weight stands on the left."""
+    def formula(
+        self, x: Formula, weight: str, bias: str, layout: Layout, *, one_row: bool = False
+    ) -> Formula:
+        """Return the formula with these names; in layout columns the weight is on the left.
+
+        There the bias is added to each column, b 1^T; not if x is a single vector (`one_row`).
+        """
         y = x
         if self.weight is not None:
-            y = f"{weight} {x}" if layout == "columns" else f"{x} {weight}"
+            W = Symbol(weight)
+            y = W @ x if layout == "columns" else x @ W
         if self.bias is None:
             return y
-        return f"{y} + {bias} 1^T" if layout == "columns" else f"{y} + {bias}"
+        b = Symbol(bias)
+        return y + (b @ ONES.T if layout == "columns" and not one_row else b)
 
 
+ONES = Symbol("1")  # a vector of ones
 IDENTITY = Linear()

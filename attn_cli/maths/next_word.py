@@ -16,6 +16,7 @@ import numpy as np
 
 from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Call, Equation, Formula, Symbol, Words
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.normalizers.softmax import normalize
 from attn_cli.maths.precision import Precision
@@ -52,14 +53,14 @@ class NextWord:
         d_rows[rows] = d_pooled / len(rows)
         return d_rows, own
 
-    def formulas(self, last: str, layout: Layout) -> dict[str, str]:
+    def formulas(self, last: Formula, layout: Layout) -> dict[str, Formula]:
         """Return step -> formula; `last` is the step whose rows are pooled."""
-        logits = self.linear.formula("pooled", "W", "b", layout).replace(" 1^T", "")
-        return {
-            "pooled": f"pooled = {self.pooling} of {last}",
-            "logits": f"logits = {logits}",
-            "probabilities": "probabilities = softmax(logits)",
+        found = {
+            "pooled": Words(f"{self.pooling} of ", last),
+            "logits": self.linear.formula(Symbol("pooled"), "W", "b", layout, one_row=True),
+            "probabilities": Call("softmax", Symbol("logits")),
         }
+        return {name: Equation(Symbol(name), formula) for name, formula in found.items()}
 
     def depths(self, d_last: int) -> dict[str, int]:
         """Return step -> its length."""

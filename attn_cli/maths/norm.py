@@ -16,6 +16,7 @@ import numpy as np
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Call, Elementwise, Formula, Norm, Symbol, number
 from attn_cli.maths.precision import NormTypes
 
 
@@ -52,9 +53,11 @@ class HeadNorm:
         gained: Array = types.gain.round(y) * types.gain.round(self.gain)
         return types.gain.round(gained)
 
-    def formula(self, x: str) -> str:
-        """Write it."""
-        gain = "" if self.gain is None else " * gain"
+    def formula(self, x: Formula) -> Formula:
+        """Return the formula for the rows x."""
+        eps = number(float(self.eps))
         if self.name == "rms":
-            return f"{x} / sqrt(mean({x}^2) + {self.eps:g}){gain}"
-        return f"{x} / max(|{x}|, {self.eps:g}){gain}"
+            length: Formula = Call("sqrt", Call("mean", x**2) + eps)
+        else:
+            length = Call("max", Norm(x), eps)
+        return x / length if self.gain is None else Elementwise(x / length, Symbol("gain"))

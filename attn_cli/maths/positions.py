@@ -17,6 +17,7 @@ import numpy as np
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Equation, Formula, Remark, Symbol, Words, number
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Positions:
     """One row a position, and how it came about."""
 
     values: Array  # (n, d_model)
-    formula: str
+    formula: Formula
 
 
 def sinusoidal(n: int, d: int, base: float, layout: str, dtype: np.dtype[Any]) -> Positions:
@@ -35,17 +36,18 @@ def sinusoidal(n: int, d: int, base: float, layout: str, dtype: np.dtype[Any]) -
         angle = p / base ** (2 * np.arange((d + 1) // 2) / d)
         table[:, 0::2] = np.sin(angle)
         table[:, 1::2] = np.cos(angle[:, : d // 2])
-        exponent = f"2i/{d}"
+        exponent = 2 @ Symbol("i") / d
     else:
         h = d // 2
         angle = p / base ** (np.arange(h) / max(h - 1, 1))
         table[:, :h] = np.sin(angle)
         table[:, h : 2 * h] = np.cos(angle)
-        exponent = f"i/{max(h - 1, 1)}"
-    formula = f"P = sin and cos of position / {base:g}^({exponent}), {layout}"
+        exponent = Symbol("i") / max(h - 1, 1)
+    angles = Words("sin and cos of position") / number(float(base)) ** exponent
+    formula = Equation(Symbol("P"), Remark(angles, layout))
     return Positions(table.astype(dtype), formula)
 
 
 def learned(table: Array, n: int) -> Positions:
     """Return the first n rows of a learned table."""
-    return Positions(table[:n], "P, learned: one row a position")
+    return Positions(table[:n], Remark(Symbol("P"), "learned: one row a position"))

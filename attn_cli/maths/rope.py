@@ -43,6 +43,7 @@ import numpy as np
 
 from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Formula, Pair, Symbol, Words, number
 from attn_cli.maths.parameter import Parameter, Parameters, defaults
 from attn_cli.maths.precision import EXACT, FLOAT_TYPES, FloatType, RopeTypes
 
@@ -126,14 +127,22 @@ class Rope:
         turned[..., first], turned[..., second] = rounded(a_cos - b_sin), rounded(a_sin + b_cos)
         return turned.astype(np.float32, copy=False) if x.dtype == np.float32 else turned
 
-    def formula(self, letter: str, position: str, depth: int | None = None) -> str:
-        """Write what is done to the rows of a matrix; `depth`, d, shows where some features stay.
+    def formula(self, x: Formula, position: Formula, depth: int | None = None) -> Formula:
+        """Return what is done to the rows x; `depth`, d, shows whether some features stay.
 
-        >>> Rope(10000, False, 4).formula("Q", "i + 3")
+        >>> str(Rope(10000, False, 4).formula(Symbol("Q"), Symbol("i") + 3))
         'Q turned by rope at i + 3, base 10000, pairs (m, m + 2)'
         """
-        pairs = "(2m, 2m + 1)" if self.interleaved else f"(m, m + {self.dims // 2})"
-        text = f"{letter} turned by rope at {position}, base {self.base:g}, pairs {pairs}"
+        m = Symbol("m")
+        pairs = Pair(2 @ m, 2 @ m + 1) if self.interleaved else Pair(m, m + self.dims // 2)
+        base = number(float(self.base))
+        rest = self._features(depth)
+        found = (x, " turned by rope at ", position, ", base ", base, ", pairs ", pairs)
+        return Words(*found, rest) if rest else Words(*found)
+
+    def _features(self, depth: int | None) -> str:
+        """Return what the formula says of features that stay, of scaling and of sections."""
+        text = ""
         if depth is not None and self.dims < depth:
             text += f", the first {self.dims} of {depth} features"
         if self.scaling is not None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from attn_cli.arrays import Bools, Integers
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Formula, Index, Symbol
 from attn_cli.maths.ranges import Range, Ranges, runs, union
 
 
@@ -157,27 +158,22 @@ class Standing:
         """Whether p_i = i + offset and p_j = j."""
         return self.query is None and not any(self.starts)
 
-    def text(self, shift: int = 0) -> str:
-        """Write p_i + shift: "i + 3", "i + offset[batch]" if batch entries differ, or "p_i + 3"."""
+    def query_formula(self, shift: int = 0) -> Formula:
+        """Return p_i + shift: i + 3, i + offset[batch] if batch entries differ, or p_i + 3."""
         if not self.counted:
-            return f"p_i{_signed(shift)}"
+            return _shifted(P_I, shift)
         if len(set(self.offsets)) == 1:
-            return f"i{_signed(self.offsets[0] + shift)}"
-        return f"i + offset[batch]{_signed(shift)}"
+            return _shifted(Symbol("i"), self.offsets[0] + shift)
+        return _shifted(Symbol("i") + Index(Symbol("offset"), Symbol("batch")), shift)
 
     @property
-    def bracketed(self) -> str:
-        """Write p_i as it is written behind a minus: "i", "p_i" or "(i + 3)"."""
-        text = self.text()
-        return f"({text})" if " " in text else text
-
-    @property
-    def key_text(self) -> str:
-        """Write p_j: "j" or "p_j"."""
-        return "j" if self.counted else "p_j"
+    def key_formula(self) -> Formula:
+        """Return p_j: j or p_j."""
+        return Symbol("j") if self.counted else P_J
 
 
 TOP_LEFT = Standing()
+P_I, P_J = Symbol("p_i"), Symbol("p_j")
 _NEVER = 1 << 61  # beyond every position, and far from the end of int64
 
 
@@ -198,8 +194,10 @@ def _entry(entries: int, batch: int) -> int:
     return batch if entries > 1 else 0
 
 
-def _signed(number: int) -> str:
-    return f" {'-' if number < 0 else '+'} {abs(number)}" if number else ""
+def _shifted(position: Formula, shift: int) -> Formula:
+    if not shift:
+        return position
+    return position - abs(shift) if shift < 0 else position + shift
 
 
 def in_documents(

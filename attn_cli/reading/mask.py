@@ -10,6 +10,8 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray
 from attn_cli.errors import AttnError, Path, dotted, printable
+from attn_cli.formula import Formula, Relation, Symbol, Words
+from attn_cli.formula import number as number_of
 from attn_cli.maths.precision import FLOAT_TYPES, Precision
 from attn_cli.maths.visible.user import Mask
 from attn_cli.reading.conventions_reader import Conventions
@@ -44,7 +46,7 @@ def read_mask(
     warnings += filled
     if true_means is not None:
         visible = shape.spread(array.astype(np.bool_) == (true_means == "attend"), path, axes)
-        return Mask(visible, None, "the mask attends", not visible.all()), warnings
+        return Mask(visible, None, Words("the mask attends"), not visible.all()), warnings
     if np.isnan(array).any() or np.isposinf(array).any():
         at = first(np.isnan(array) | np.isposinf(array))
         raise AttnError(
@@ -65,7 +67,8 @@ def read_mask(
     added = rounded(added, path, type_, finite=True)
     numbers = shape.spread(added, path, axes) if added.any() else None
     visible = shape.spread(visible, path, axes)
-    return Mask(visible, numbers, "mask > -inf", not visible.all()), warnings
+    shown = Relation(Symbol("mask"), ">", number_of(-np.inf))
+    return Mask(visible, numbers, shown, not visible.all()), warnings
 
 
 def _not_allowed(document: Document) -> str:
@@ -140,7 +143,7 @@ def _filled_up(
     return filled, [f"{dotted(path)} has {count} of {shape.n_k} keys: {rest} ignored"]
 
 
-def read_fill(precision: Precision, conventions: Conventions) -> tuple[float, bool, str]:
+def read_fill(precision: Precision, conventions: Conventions) -> tuple[float, bool, Formula]:
     """Return the number that hidden scores get, whether it is added, and how it is written."""
 
     def written(node: Any, path: Path) -> dict[str, Any]:
@@ -160,10 +163,10 @@ def _written_fill(node: Any, path: Path, precision: Precision) -> dict[str, Any]
         )
     how = choice(keys.get("how", "select"), (*path, "how"), ("select", "add"))
     value, named = _fill(keys["value"], (*path, "value"), precision)
-    return {"value": keys["value"] if "lowest" in named else value, "how": how}
+    return {"value": keys["value"] if isinstance(named, Words) else value, "how": how}
 
 
-def _fill(node: Any, path: Path, precision: Precision) -> tuple[float, str]:
+def _fill(node: Any, path: Path, precision: Precision) -> tuple[float, Formula]:
     """Return a number to fill with: written out, or a part of the type's smallest."""
     text = str(node)
     if match := LOWEST.match(text):
@@ -174,7 +177,8 @@ def _fill(node: Any, path: Path, precision: Precision) -> tuple[float, str]:
         type_ = max(types, key=lambda each: each.lowest)
         part = positive(match["part"], path) if match["part"] else 1.0
         if part <= 1:
-            return part * type_.lowest, text if match["type"] else f"{text} ({type_.name})"
+            named = text if match["type"] else f"{text} ({type_.name})"
+            return part * type_.lowest, Words(named)
     value = number(node, path)
     if not value < 0:
         raise AttnError(
@@ -183,7 +187,7 @@ def _fill(node: Any, path: Path, precision: Precision) -> tuple[float, str]:
             help="write a number such as -1e9, -inf, lowest (the type's smallest), 0.7 lowest "
             "or lowest float32",
         )
-    return value, f"{value:g}"
+    return value, number_of(float(value))
 
 
 def _zero_or_one(array: AnyArray) -> bool:

@@ -22,6 +22,7 @@ import numpy as np
 from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError
+from attn_cli.formula import Prefix, Symbol
 from attn_cli.maths.problem import Problem
 from attn_cli.record import Labels, Record, Step
 from attn_cli.train.learnt import with_arrays
@@ -184,7 +185,7 @@ def _step(training: Training, name: str, gradient: Array) -> Step:
     values = np.atleast_1d(gradient)
     return Step(
         name=name,
-        formula=f"d loss / d {name}",
+        expression=Prefix("d", Symbol("loss")) / Prefix("d", Symbol(name)),
         axes=AXES[values.ndim] if labels is None else ("word", "dimension"),
         labels=labels or tuple(tuple(map(str, range(n))) for n in values.shape),
         values=values,

@@ -107,11 +107,9 @@ def title_of(step: Step, *, beyond: int = 0) -> str:
     `beyond` is how many leading axes a heading above it speaks of.
     """
     axes, shape = step.axes[beyond:], step.shape[beyond:]
-    named = (
-        step.formula
-        if step.formula.startswith(f"{step.name} =")
-        else f"{step.name}: {step.formula}"
-    )
+    named = step.formula
+    if not step.expression.defines(step.name):
+        named = f"{step.name}: {named}"
     return f"{named}   ({' x '.join(axes)}: {' x '.join(map(str, shape))})"
 
 

@@ -31,23 +31,28 @@ import numpy as np
 
 from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Abs, Call, Formula, Named, Symbol, number
 from attn_cli.maths.place import Place
-from attn_cli.maths.standing import TOP_LEFT, Standing
+from attn_cli.maths.standing import P_I, P_J, TOP_LEFT, Standing
 
 
 class Form(NamedTuple):
-    """One form: (p_i as a column, p_j as a row, last) -> what m is multiplied by, and its text."""
+    """One form: (p_i as a column, p_j as a row, last) -> what m is multiplied by; its formula."""
 
     function: Callable[[Integers, Integers, int], Integers]
-    text: str  # with {p}, {bracketed} for p in brackets, {key}, {last}
+    formula: Formula  # of m, p_i, p_j and last
 
+
+M, LAST = Symbol("m"), Symbol("last")
 
 FORMS: dict[str, Form] = {
-    "distance": Form(lambda p, j, _: -np.abs(p - j), "-m |{p} - {key}|"),
-    "signed": Form(lambda p, j, _: j - p, "m ({key} - {bracketed})"),
-    "key": Form(lambda _p, j, _n: j, "m {key}"),
-    "last_key": Form(lambda _p, j, last: j - last, "m ({key} - {last})"),
-    "clamped": Form(lambda p, j, _: -np.maximum(p - j, 0), "-m max({p} - {key}, 0)"),
+    "distance": Form(lambda p, j, _: -np.abs(p - j), -(M @ Abs(P_I - P_J))),
+    "signed": Form(lambda p, j, _: j - p, M @ (P_J - P_I)),
+    "key": Form(lambda _p, j, _n: j, M @ P_J),
+    "last_key": Form(lambda _p, j, last: j - last, M @ (P_J - LAST)),
+    "clamped": Form(
+        lambda p, j, _: -np.maximum(p - j, 0), -(M @ Call("max", P_I - P_J, number(0)))
+    ),
 }
 
 
@@ -62,16 +67,13 @@ class Alibi:
     own: Standing | None = None
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> Formula:
         """The form, with the offset as a number."""
         standing = self.own or self.standing
-        text = FORMS[self.form].text.format(
-            p=standing.text(),
-            bracketed=standing.bracketed,
-            key=standing.key_text,
-            last=self.n_k - 1 if standing.counted else "last",
-        )
-        return f"alibi ({text})"
+        positions = {P_I: standing.query_formula(), P_J: standing.key_formula}
+        if standing.counted:
+            positions[LAST] = number(self.n_k - 1)
+        return Named("alibi", FORMS[self.form].formula.with_(positions))
 
     def values(self, at: Place) -> Array:
         """Return (len(i) x len(j)), or one row where all queries have the same."""

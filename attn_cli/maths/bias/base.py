@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from attn_cli.arrays import Array
+from attn_cli.formula import Formula
 from attn_cli.maths.place import Place
 
 
@@ -12,7 +13,7 @@ class Bias(Protocol):
     """What every bias can be asked. What is added is the sum of all biases of a problem."""
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> Formula:
         """The bias as one term of a sum, for the title of the step."""
         ...
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Formula, Symbol
 from attn_cli.maths.place import Place, cells
 
 
@@ -20,9 +21,9 @@ class ScoreBias:
     matrix: Array
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> Formula:
         """The name under which it was given."""
-        return "score_bias"
+        return Symbol("score_bias")
 
     def values(self, at: Place) -> Array:
         """Return (len(i) x len(j)): the part of the matrix that belongs to this place."""

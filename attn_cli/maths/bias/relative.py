@@ -28,6 +28,7 @@ import numpy as np
 
 from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Call, Formula, Index, Symbol
 from attn_cli.maths.place import Place
 from attn_cli.maths.standing import TOP_LEFT, Standing
 
@@ -43,10 +44,11 @@ class RelativeBias:
     own: Standing | None = None
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> Formula:
         """The look-up, with the offset as a number."""
         standing = self.own or self.standing
-        return f"relative_bias[bucket({standing.key_text} - {standing.bracketed}), head]"
+        distance = standing.key_formula - standing.query_formula()
+        return Index(Symbol("relative_bias"), Call("bucket", distance), Symbol("head"))
 
     def values(self, at: Place) -> Array:
         """Return (len(i) x len(j)): what the table says of each distance."""

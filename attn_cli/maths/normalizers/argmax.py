@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.arrays import Array, Bools
-from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.formula import Call, Words
+from attn_cli.maths.normalizers.base import SCORES, Normalizer
 from attn_cli.maths.parameter import Parameters
 
 
@@ -27,7 +28,7 @@ def normalize(scores: Array, visible: Bools, _: Parameters) -> Array:
 
 NORMALIZER = Normalizer(
     name="argmax",
-    formula="one-hot argmax({scores})",
+    formula=Call(Words("one-hot argmax"), SCORES),
     reference="hard attention: Xu et al. 2015, arXiv 1502.03044, section 4.1, without its sampling",
     explanation=("All weight on the largest visible score, the first on a tie."),
     normalize=normalize,

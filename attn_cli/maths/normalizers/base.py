@@ -15,7 +15,10 @@ from collections.abc import Callable
 
 from attn_cli.arrays import Array, Bools
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Formula, Symbol
 from attn_cli.maths.parameter import Parameter, Parameters
+
+SCORES = Symbol("scores")  # in formulas, the step that a normaliser reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +33,14 @@ class Normalizer:
     """
 
     name: str
-    formula: str  # with {scores} for the step that it reads, and its parameters, as in {alpha:g}
+    formula: Formula  # of SCORES, and of its parameters as symbols
     reference: str
     explanation: str
     normalize: Callable[[Array, Bools, Parameters], Array]
     parameters: tuple[Parameter, ...] = ()
     sinks: Callable[[Parameters], tuple[float, ...]] | None = None
     log_sum: Callable[[Array, Bools, Parameters], Array] | None = None
-    lse: str = ""  # the formula of log_sum, with {scores}
+    lse: Formula | None = None  # the formula of log_sum, of the same symbols
     backward: Callable[[Array, Bools, Array], Array] | None = None  # for training only
 
     def __reduce__(self) -> tuple[Callable[[str], Normalizer], tuple[str]]:

@@ -19,8 +19,9 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.arrays import Array, Bools
+from attn_cli.formula import Call, Symbol, Words
 from attn_cli.maths.normalizers import softmax
-from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.maths.normalizers.base import SCORES, Normalizer
 from attn_cli.maths.normalizers.simplex import Doubles, below_highest, descending, to_one
 from attn_cli.maths.parameter import Parameter, Parameters
 
@@ -69,7 +70,7 @@ def enclose(x: Doubles, beta: float) -> tuple[Doubles, Doubles]:
 
 NORMALIZER = Normalizer(
     name="entmax",
-    formula="{alpha:g}-entmax({scores})",
+    formula=Call(Words(Symbol("alpha"), "-entmax"), SCORES),
     reference="Peters, Niculae and Martins 2019, arXiv 1905.05702",
     explanation=(
         "Softmax at alpha = 1, sparsemax at 2; the larger alpha, the more weights are exactly 0."

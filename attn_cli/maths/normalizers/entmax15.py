@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.arrays import Array, Bools
-from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.formula import Call, Words
+from attn_cli.maths.normalizers.base import SCORES, Normalizer
 from attn_cli.maths.normalizers.simplex import Doubles, below_highest, descending, to_one
 from attn_cli.maths.parameter import Parameters
 
@@ -46,7 +47,7 @@ def threshold(x: Doubles) -> Doubles:
 
 NORMALIZER = Normalizer(
     name="entmax15",
-    formula="1.5-entmax({scores})",
+    formula=Call(Words("1.5-entmax"), SCORES),
     reference="Peters, Niculae and Martins 2019, arXiv 1905.05702",
     explanation=(
         "Between softmax and sparsemax: weights sum to 1, fall smoothly to 0, and are exactly 0 "

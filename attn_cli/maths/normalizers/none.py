@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.arrays import Array, Bools
-from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.formula import Remark
+from attn_cli.maths.normalizers.base import SCORES, Normalizer
 from attn_cli.maths.parameter import Parameters
 
 
@@ -28,7 +29,7 @@ def backward(_: Array, visible: Bools, d_weights: Array) -> Array:
 
 NORMALIZER = Normalizer(
     name="none",
-    formula="{scores}, as they are",
+    formula=Remark(SCORES, "as they are"),
     reference="linear attention without a kernel",
     explanation=("The visible scores themselves are the weights."),
     normalize=normalize,

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.arrays import Array, Bools
-from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.formula import Call, Symbol, number
+from attn_cli.maths.normalizers.base import SCORES, Normalizer
 from attn_cli.maths.parameter import Parameter, Parameters
 
 
@@ -24,7 +25,7 @@ def normalize(scores: Array, visible: Bools, p: Parameters) -> Array:
 
 NORMALIZER = Normalizer(
     name="relu",
-    formula="max({scores}, 0) / {divisor:g}",
+    formula=Call("max", SCORES, number(0)) / Symbol("divisor"),
     reference="Wortsman et al. 2023, arXiv 2309.08586",
     explanation="The positive scores themselves, over a divisor; the others weigh nothing.",
     normalize=normalize,

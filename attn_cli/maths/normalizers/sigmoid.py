@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.arrays import Array, Bools
-from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.formula import Call, Symbol
+from attn_cli.maths.normalizers.base import SCORES, Normalizer
 from attn_cli.maths.parameter import Parameter, Parameters
 
 
@@ -27,7 +28,7 @@ def normalize(scores: Array, visible: Bools, p: Parameters) -> Array:
 
 NORMALIZER = Normalizer(
     name="sigmoid",
-    formula="sigmoid({scores} + {bias:g})",
+    formula=Call("sigmoid", SCORES + Symbol("bias")),
     reference="Ramapuram et al. 2024, arXiv 2409.04431",
     explanation="Each weight is between 0 and 1 by itself; the rows do not sum to 1.",
     normalize=normalize,

@@ -15,8 +15,9 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.arrays import Array, Bools
+from attn_cli.formula import Call, Prefix, Symbol
 from attn_cli.maths.normalizers import softmax
-from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.maths.normalizers.base import SCORES, Normalizer
 from attn_cli.maths.parameter import Parameter, Parameters
 
 
@@ -47,9 +48,11 @@ def log_sum(scores: Array, visible: Bools, p: Parameters) -> Array:
     return log_sum_with_sink(scores, visible, p["logits"])
 
 
+EXP = Call("exp", SCORES)
+
 NORMALIZER = Normalizer(
     name="sink_logits",
-    formula="exp({scores}) / (exp(sink) + sum exp({scores}))",
+    formula=EXP / (Call("exp", Symbol("sink")) + Prefix("sum", EXP)),
     reference="gpt-oss: OpenAI 2025, arXiv 2508.10925",
     explanation=(
         "Softmax beside one more score a head that has no value: what the sink takes, the keys "
@@ -63,5 +66,5 @@ NORMALIZER = Normalizer(
         ),
     ),
     log_sum=log_sum,
-    lse="log(exp(sink) + sum(exp({scores})))",
+    lse=Call("log", Call("exp", Symbol("sink")) + Call("sum", EXP)),
 )

@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.arrays import Array, Bools
-from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.formula import Call
+from attn_cli.maths.normalizers.base import SCORES, Normalizer
 from attn_cli.maths.parameter import Parameters
 
 NONE: Parameters = {}
@@ -54,7 +55,7 @@ def backward(weights: Array, visible: Bools, d_weights: Array) -> Array:
 
 NORMALIZER = Normalizer(
     name="softmax",
-    formula="softmax({scores})",
+    formula=Call("softmax", SCORES),
     reference="Bridle 1990; Vaswani et al. 2017, arXiv 1706.03762",
     explanation=(
         "Positive weights that sum to 1; a difference of two scores is the logarithm of "
@@ -63,6 +64,6 @@ NORMALIZER = Normalizer(
     normalize=normalize,
     sinks=lambda _: (),
     log_sum=log_sum,
-    lse="log(sum(exp({scores})))",
+    lse=Call("log", Call("sum", Call("exp", SCORES))),
     backward=backward,
 )

@@ -11,7 +11,8 @@ leaves the weights as they are, unlike softmax.
 from __future__ import annotations
 
 from attn_cli.arrays import Array, Bools
-from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.formula import Call, Prefix
+from attn_cli.maths.normalizers.base import SCORES, Normalizer
 from attn_cli.maths.normalizers.sink_logits import log_sum_with_sink, softmax_with_sink
 from attn_cli.maths.parameter import Parameters
 
@@ -26,9 +27,11 @@ def log_sum(scores: Array, visible: Bools, _: Parameters) -> Array:
     return log_sum_with_sink(scores, visible, 0.0)
 
 
+EXP = Call("exp", SCORES)
+
 NORMALIZER = Normalizer(
     name="softmax1",
-    formula="exp({scores}) / (1 + sum exp({scores}))",
+    formula=EXP / (1 + Prefix("sum", EXP)),
     reference="Miller 2023, Attention Is Off By One",
     explanation=(
         "Softmax beside one more score of 0 that has no value: where all scores are far below 0 "
@@ -37,5 +40,5 @@ NORMALIZER = Normalizer(
     normalize=normalize,
     sinks=lambda _: (0.0,),
     log_sum=log_sum,
-    lse="log(1 + sum(exp({scores})))",
+    lse=Call("log", 1 + Call("sum", EXP)),
 )

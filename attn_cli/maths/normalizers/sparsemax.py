@@ -14,7 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.arrays import Array, Bools
-from attn_cli.maths.normalizers.base import Normalizer
+from attn_cli.formula import Call
+from attn_cli.maths.normalizers.base import SCORES, Normalizer
 from attn_cli.maths.normalizers.simplex import Doubles, below_highest, descending, to_one
 from attn_cli.maths.parameter import Parameters
 
@@ -39,7 +40,7 @@ def threshold(x: Doubles) -> Doubles:
 
 NORMALIZER = Normalizer(
     name="sparsemax",
-    formula="sparsemax({scores})",
+    formula=Call("sparsemax", SCORES),
     reference="Martins and Astudillo 2016, arXiv 1602.02068",
     explanation=(
         "The point of the simplex nearest to the scores: weights sum to 1, and those of small "

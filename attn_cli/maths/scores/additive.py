@@ -16,8 +16,18 @@ from math import log
 import numpy as np
 
 from attn_cli.arrays import Array
+from attn_cli.formula import Call, Dot, Formula, Symbol
 from attn_cli.maths.parameter import Parameter, Parameters
-from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
+from attn_cli.maths.scores.base import (
+    KEY,
+    QUERY,
+    Block,
+    Gradients,
+    Layout,
+    Parts,
+    ScoreFunction,
+    Steps,
+)
 
 IN_CACHE = 1 << 17  # bytes
 TOGETHER = 8  # hidden units that are summed before they are added to the others: for digits
@@ -100,9 +110,12 @@ def in_cache(score: Array) -> Iterator[slice]:
     return (slice(start, start + height) for start in range(0, len(score), height))
 
 
-def expression(p: Parameters, _: Layout) -> str:
-    """Write the score of one pair, with b only where it is given."""
-    return f"v . tanh(W1 q + W2 k{' + b' if p.get('b') is not None else ''})"
+def expression(p: Parameters, _: Layout) -> Formula:
+    """Return the score of one pair, with b only if it is given."""
+    inner = Symbol("W1") @ QUERY + Symbol("W2") @ KEY
+    if p.get("b") is not None:
+        inner = inner + Symbol("b")
+    return Dot(Symbol("v"), Call("tanh", inner))
 
 
 def backward(Q: Array, K: Array, p: Parameters, _: Steps, dS: Array) -> Gradients:
@@ -134,7 +147,7 @@ def backward(Q: Array, K: Array, p: Parameters, _: Steps, dS: Array) -> Gradient
 
 SCORE = ScoreFunction(
     name="additive",
-    formula="v . tanh(W1 q + W2 k + b)",
+    formula=expression({"b": True}, "rows"),
     reference="Bahdanau et al. 2015, arXiv 1409.0473",
     explanation=(
         "A small network with one hidden layer of h units looks at query and key together. "

@@ -15,10 +15,15 @@ from typing import Any, Literal, NamedTuple
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Formula, Symbol
 from attn_cli.maths.parameter import Parameter, Parameters
 from attn_cli.maths.select import Selection
 
 Layout = Literal["rows", "columns"]
+
+# In formulas: one query and one key, all of them, and their length.
+QUERY, KEY, QUERIES, KEYS, D_K = map(Symbol, ("q", "k", "Q", "K", "d_k"))
+PRODUCTS = (QUERIES @ KEYS.T, KEYS.T @ QUERIES)  # in layout rows, in layout columns
 
 
 class Parts(NamedTuple):
@@ -47,8 +52,8 @@ def no_scale(_d_k: int) -> float:
 class ScoreFunction:
     """A score function: its names and formulas for people, its `prepare` for the computation.
 
-    `products` are the formulas of the step of that name in layout rows and columns, None where the
-    function has no such step; `expression` writes the unscaled score with the parameters given.
+    `products` are the formulas of the step of that name in layout rows and columns, None if the
+    function has no such step; `expression` is the unscaled score with the parameters given.
     `factor` is there where the score is a product factor(Q) K^T; `by_tiles` is another way to the
     same numbers, for `engine.tiles`, and equal to `prepare` but for rounding.
 
@@ -58,18 +63,18 @@ class ScoreFunction:
     """
 
     name: str
-    formula: str
+    formula: Formula
     reference: str
     explanation: str
     prepare: Prepare
-    expression: Callable[[Parameters, Layout], str]
+    expression: Callable[[Parameters, Layout], Formula]
     parameters: tuple[Parameter, ...] = ()
-    products: tuple[str, str] | None = None
-    gate: Callable[[Parameters], str] | None = None
+    products: tuple[Formula, Formula] | None = None
+    gate: Callable[[Parameters], Formula] | None = None
     equal_depth: bool = True  # q.k needs d_q = d_k
     reads_q_and_k: bool = True
     default_scale: Callable[[int], float] = no_scale
-    scale_formula: str = ""  # what the default scale adds to the expression, with {d_k}
+    divisor: Formula | None = None  # 1 over the default scale, a formula of D_K
     selection: Callable[[Parameters], Selection] | None = None
     factor: Callable[[Array, Parameters], Array] | None = None
     by_tiles: Prepare | None = None

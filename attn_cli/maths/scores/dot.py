@@ -9,10 +9,19 @@ Q (n_q x d), K (n_k x d) -> (n_q x n_k). Luong et al. 2015 (arXiv 1508.04025) ca
 from __future__ import annotations
 
 from attn_cli.arrays import Array
+from attn_cli.formula import Dot, Formula
 from attn_cli.maths.parameter import Parameters
-from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
-
-PRODUCTS = ("Q K^T", "K^T Q")
+from attn_cli.maths.scores.base import (
+    KEY,
+    PRODUCTS,
+    QUERY,
+    Block,
+    Gradients,
+    Layout,
+    Parts,
+    ScoreFunction,
+    Steps,
+)
 
 
 def factor(Q: Array, _: Parameters) -> Array:
@@ -29,8 +38,8 @@ def prepare(Q: Array, K: Array, _: Parameters) -> Block:
     return block
 
 
-def expression(_: Parameters, layout: Layout) -> str:
-    """Write the score as a product of matrices."""
+def expression(_: Parameters, layout: Layout) -> Formula:
+    """Return the scores as a product of matrices."""
     return PRODUCTS[layout == "columns"]
 
 
@@ -41,7 +50,7 @@ def backward(Q: Array, K: Array, _: Parameters, __: Steps, dS: Array) -> Gradien
 
 SCORE = ScoreFunction(
     name="dot",
-    formula="q.k",
+    formula=Dot(QUERY, KEY),
     reference="Luong et al. 2015, arXiv 1508.04025 (their `dot`)",
     explanation="The products of every query with every key, as they are.",
     prepare=prepare,

@@ -13,9 +13,20 @@ from __future__ import annotations
 import numpy as np
 
 from attn_cli.arrays import Array
+from attn_cli.formula import Call, Dot, Elementwise, Equation, Formula, Remark, Stack, Symbol
 from attn_cli.maths.activations import sigmoid
 from attn_cli.maths.parameter import Parameter, Parameters
-from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
+from attn_cli.maths.scores.base import (
+    KEY,
+    PRODUCTS,
+    QUERY,
+    Block,
+    Gradients,
+    Layout,
+    Parts,
+    ScoreFunction,
+    Steps,
+)
 
 
 def prepare(Q: Array, K: Array, p: Parameters) -> Block:
@@ -35,14 +46,15 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     return block
 
 
-def expression(_: Parameters, __: Layout) -> str:
-    """Write the score in terms of its two intermediates."""
-    return "gate * products"
+def expression(_: Parameters, __: Layout) -> Formula:
+    """Return the scores in terms of their two intermediates."""
+    return Elementwise(Symbol("gate"), Symbol("products"))
 
 
-def gate(p: Parameters) -> str:
-    """Write the gate, with b_g only where it is given."""
-    return f"sigmoid(W_g [q; k]{' + b_g' if p.get('b_g') is not None else ''})"
+def gate(p: Parameters) -> Formula:
+    """Return the gate of one pair, with b_g only if it is given."""
+    logit = Symbol("W_g") @ Stack(QUERY, KEY)
+    return Call("sigmoid", logit if p.get("b_g") is None else logit + Symbol("b_g"))
 
 
 def backward(Q: Array, K: Array, p: Parameters, steps: Steps, dS: Array) -> Gradients:
@@ -68,7 +80,7 @@ def backward(Q: Array, K: Array, p: Parameters, steps: Steps, dS: Array) -> Grad
 
 SCORE = ScoreFunction(
     name="gated",
-    formula="g * (q.k), g = sigmoid(W_g [q; k] + b_g)",
+    formula=Remark(Symbol("g") * Dot(QUERY, KEY), Equation(Symbol("g"), gate({"b_g": True}))),
     reference="one of five uses of the word: a gate for each pair of query and key",
     explanation=(
         "A gate between 0 and 1 for every pair decides how much of their dot product counts. Other "
@@ -87,7 +99,7 @@ SCORE = ScoreFunction(
             initial=0.0,
         ),
     ),
-    products=("Q K^T", "K^T Q"),
+    products=PRODUCTS,
     gate=gate,
     backward=backward,
 )

@@ -13,8 +13,18 @@ from math import frexp
 import numpy as np
 
 from attn_cli.arrays import Array
+from attn_cli.formula import Formula, Norm, Symbol, number
 from attn_cli.maths.parameter import Parameter, Parameters
-from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
+from attn_cli.maths.scores.base import (
+    KEY,
+    QUERY,
+    Block,
+    Gradients,
+    Layout,
+    Parts,
+    ScoreFunction,
+    Steps,
+)
 
 
 def prepare(Q: Array, K: Array, p: Parameters) -> Block:
@@ -40,9 +50,12 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     return block
 
 
-def expression(p: Parameters, _: Layout) -> str:
-    """Write the score of one pair, with sigma as a number."""
-    return f"-|q - k|^2 / (2 * {p['sigma']:g}^2)"
+DISTANCE = Norm(QUERY - KEY)
+
+
+def expression(p: Parameters, _: Layout) -> Formula:
+    """Return the score of one pair, with sigma as a number."""
+    return -(DISTANCE**2 / (2 * number(float(p["sigma"])) ** 2))
 
 
 def backward(Q: Array, K: Array, p: Parameters, _: Steps, dS: Array) -> Gradients:
@@ -66,7 +79,7 @@ def backward(Q: Array, K: Array, p: Parameters, _: Steps, dS: Array) -> Gradient
 
 SCORE = ScoreFunction(
     name="gaussian",
-    formula="-|q - k|^2 / (2 sigma^2)",
+    formula=-(DISTANCE**2 / (2 @ Symbol("sigma") ** 2)),
     reference="Nadaraya 1964, Watson 1964: kernel regression with a Gaussian kernel",
     explanation=(
         "The nearer the key, the larger its weight; sigma is the distance, in the units of q and "

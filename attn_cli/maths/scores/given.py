@@ -8,6 +8,7 @@ scores (n_q x n_k). For any similarity that is computed elsewhere: q and k need 
 from __future__ import annotations
 
 from attn_cli.arrays import Array
+from attn_cli.formula import Formula, Words
 from attn_cli.maths.parameter import Parameter, Parameters
 from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
 
@@ -21,9 +22,9 @@ def prepare(_q: Array, _k: Array, p: Parameters) -> Block:
     return block
 
 
-def expression(_: Parameters, __: Layout) -> str:
-    """Say that there is no formula."""
-    return "as given"
+def expression(_: Parameters, __: Layout) -> Formula:
+    """Return words: there is no formula."""
+    return Words("as given")
 
 
 def backward(_q: Array, _k: Array, _: Parameters, __: Steps, dS: Array) -> Gradients:
@@ -33,7 +34,7 @@ def backward(_q: Array, _k: Array, _: Parameters, __: Steps, dS: Array) -> Gradi
 
 SCORE = ScoreFunction(
     name="given",
-    formula="as written",
+    formula=Words("as written"),
     reference="Attention(q, D) = sum_i similarity(q, k_i) v_i, with any similarity",
     explanation="A table of scores, one row a query, one column a key, from wherever you have it.",
     prepare=prepare,

@@ -9,10 +9,23 @@ call it `general`. OpenNMT-py keeps the transpose of this W: it applies a linear
 from __future__ import annotations
 
 from attn_cli.arrays import Array
+from attn_cli.formula import Formula, Product, Symbol
 from attn_cli.maths.parameter import Parameter, Parameters
-from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
+from attn_cli.maths.scores.base import (
+    KEY,
+    KEYS,
+    QUERIES,
+    QUERY,
+    Block,
+    Gradients,
+    Layout,
+    Parts,
+    ScoreFunction,
+    Steps,
+)
 
-PRODUCTS = ("Q W K^T", "K^T W^T Q")
+W = Symbol("W")
+PRODUCTS = (Product(QUERIES, W, KEYS.T), Product(KEYS.T, W.T, QUERIES))
 
 
 def factor(Q: Array, p: Parameters) -> Array:
@@ -31,8 +44,8 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     return block
 
 
-def expression(_: Parameters, layout: Layout) -> str:
-    """Write the score as a product of matrices."""
+def expression(_: Parameters, layout: Layout) -> Formula:
+    """Return the scores as a product of matrices."""
     return PRODUCTS[layout == "columns"]
 
 
@@ -44,7 +57,7 @@ def backward(Q: Array, K: Array, p: Parameters, _: Steps, dS: Array) -> Gradient
 
 SCORE = ScoreFunction(
     name="multiplicative",
-    formula="q^T W k",
+    formula=Product(QUERY.T, W, KEY),
     reference="Luong et al. 2015, arXiv 1508.04025 (their `general`)",
     explanation=(
         "A matrix between query and key, so that the two may differ in length. W stands to the "

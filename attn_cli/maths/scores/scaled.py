@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from math import sqrt
 
+from attn_cli.formula import Call, Dot
 from attn_cli.maths.scores import dot
-from attn_cli.maths.scores.base import ScoreFunction
+from attn_cli.maths.scores.base import D_K, KEY, PRODUCTS, QUERY, ScoreFunction
 
 
 def default_scale(d_k: int) -> float:
@@ -23,7 +24,7 @@ def default_scale(d_k: int) -> float:
 
 SCORE = ScoreFunction(
     name="scaled",
-    formula="q.k / sqrt(d_k)",
+    formula=Dot(QUERY, KEY) / Call("sqrt", D_K),
     reference="Vaswani et al. 2017, arXiv 1706.03762, equation 1",
     explanation=(
         "The dot product, divided by sqrt(d_k) so that its size does not grow with the length of "
@@ -32,8 +33,8 @@ SCORE = ScoreFunction(
     prepare=dot.prepare,
     factor=dot.factor,
     expression=dot.expression,
-    products=dot.PRODUCTS,
+    products=PRODUCTS,
     default_scale=default_scale,
-    scale_formula=" / sqrt({d_k})",
+    divisor=Call("sqrt", D_K),
     backward=dot.backward,  # dS is of the score before the scale
 )

@@ -12,8 +12,9 @@ over the selected keys.
 from __future__ import annotations
 
 from attn_cli.arrays import Array
+from attn_cli.formula import Dot, Formula, Words
 from attn_cli.maths.parameter import Parameter, Parameters
-from attn_cli.maths.scores.base import Block, Gradients, Layout, ScoreFunction, Steps
+from attn_cli.maths.scores.base import KEY, QUERY, Block, Gradients, Layout, ScoreFunction, Steps
 from attn_cli.maths.select import Selection
 
 
@@ -24,11 +25,11 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     return block
 
 
-def expression(p: Parameters, layout: Layout) -> str:
-    """Write the score of the function inside."""
+def expression(p: Parameters, layout: Layout) -> Formula:
+    """Return the score of the function inside."""
     inside, parameters = p["inside"]
-    text: str = inside.expression(parameters, layout)
-    return text
+    found: Formula = inside.expression(parameters, layout)
+    return found
 
 
 def selection(p: Parameters) -> Selection:
@@ -85,7 +86,7 @@ SELECTIONS = tuple(p.name for p in _PARAMETERS if p.name != "inside")
 
 SCORE = ScoreFunction(
     name="sparse",
-    formula="q.k on selected positions",
+    formula=Words(Dot(QUERY, KEY), " on selected positions"),
     reference="Child et al. 2019, arXiv 1904.10509; Beltagy et al. 2020, arXiv 2004.05150",
     explanation=(
         "One or more selections, united; a position that none of them selects gets no weight. "

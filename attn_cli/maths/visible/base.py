@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 import numpy as np
 
 from attn_cli.arrays import Bools
+from attn_cli.formula import Formula
 from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import Range, Ranges, intersection, joined, longest, union
 
@@ -36,7 +37,7 @@ class Scheme(Protocol):
     reason: ClassVar[str]  # one of REASONS
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> Formula:
         """What it asks of i and j for a key to be seen, for the title of the step."""
         ...
 

@@ -19,6 +19,7 @@ from typing import ClassVar
 
 from attn_cli.arrays import Bools
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Formula, Or, Relation, number
 from attn_cli.maths.place import FAR, Place, near
 from attn_cli.maths.ranges import Ranges, union
 from attn_cli.maths.standing import TOP_LEFT, Standing
@@ -33,11 +34,11 @@ class Causal:
     standing: Standing = TOP_LEFT  # for the formula
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> Formula:
         """The inequality, with the offset as a number."""
-        key = self.standing.key_text
-        prefix = f" or {key} < {self.prefix}" if self.prefix else ""
-        return f"{key} <= {self.standing.text()}{prefix}"
+        key = self.standing.key_formula
+        causal = Relation(key, "<=", self.standing.query_formula())
+        return Or(causal, Relation(key, "<", number(self.prefix))) if self.prefix else causal
 
     def sees(self, at: Place) -> Bools:
         """Return where p_j <= p_i or p_j < prefix."""

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from attn_cli.arrays import Bools, Integers
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Formula, Relation, Symbol, Words
 from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import Ranges, runs, union
 
@@ -28,9 +29,10 @@ class Documents:
     key_ids: Integers  # (batch, n_k)
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> Formula:
         """The equation."""
-        return "document of i = document of j"
+        query, key = Words("document of ", Symbol("i")), Words("document of ", Symbol("j"))
+        return Relation(query, "=", key)
 
     def sees(self, at: Place) -> Bools:
         """Return where the two ids are the same."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from attn_cli.arrays import Bools
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Formula, Index, Relation, Symbol, number
 from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import Ranges, union
 
@@ -21,10 +22,11 @@ class KeyLengths:
     lengths: tuple[int, ...]
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> Formula:
         """The inequality, with the length as a number where there is but one."""
+        of_batch = Index(Symbol("key_lengths"), Symbol("batch"))
         same = len(set(self.lengths)) == 1
-        return f"j < {self.lengths[0] if same else 'key_lengths[batch]'}"
+        return Relation(Symbol("j"), "<", number(self.lengths[0]) if same else of_batch)
 
     def sees(self, at: Place) -> Bools:
         """Return (1 x len(j)): where j is below the length."""

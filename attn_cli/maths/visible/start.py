@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from attn_cli.arrays import Bools
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Formula, Index, Relation, Symbol, number
 from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import Ranges, union
 
@@ -23,10 +24,11 @@ class KeyStart:
     starts: tuple[int, ...]
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> Formula:
         """The inequality, with the start as a number if all batch entries have the same."""
+        of_batch = Index(Symbol("key_start"), Symbol("batch"))
         same = len(set(self.starts)) == 1
-        return f"j >= {self.starts[0] if same else 'key_start[batch]'}"
+        return Relation(Symbol("j"), ">=", number(self.starts[0]) if same else of_batch)
 
     def sees(self, at: Place) -> Bools:
         """Return (1 x len(j)): where j is not before the start."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from attn_cli.arrays import Array, Bools
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import Formula
 from attn_cli.maths.place import Place, cells
 from attn_cli.maths.ranges import Ranges, union
 
@@ -22,7 +23,7 @@ class Mask:
     reason: ClassVar[str] = "user"
     visible: Bools
     added: Array | None
-    formula: str
+    formula: Formula
     hides: bool  # whether any key is hidden at all
 
     def sees(self, at: Place) -> Bools:

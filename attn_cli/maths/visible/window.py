@@ -23,6 +23,7 @@ from typing import ClassVar
 
 from attn_cli.arrays import Bools
 from attn_cli.dataclass import dataclass
+from attn_cli.formula import And, Formula, Or, Relation, Words, number
 from attn_cli.maths.place import FAR, Place, near
 from attn_cli.maths.ranges import Ranges, intersection, union
 from attn_cli.maths.standing import TOP_LEFT, Standing
@@ -42,23 +43,26 @@ class Window:
     standing: Standing = TOP_LEFT  # for the formula
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> Formula:
         """The inequalities, with the offset as a number."""
-        key = self.standing.key_text
-        first, last = self.standing.text(-self.left), self.standing.text(self.right)
+        key = self.standing.key_formula
         if self.left == UNBOUNDED and self.right == UNBOUNDED:
-            return f"any {key}"
+            return Words("any ", key)
+        window = self._bounds_formula(key)
+        return Or(window, Relation(key, "<", number(self.prefix))) if self.prefix else window
+
+    def _bounds_formula(self, key: Formula) -> Formula:
+        """Return the inequalities of the bounds that there are, and of the sink tokens."""
+        first = self.standing.query_formula(-self.left)
+        last = self.standing.query_formula(self.right)
         if self.left == UNBOUNDED:
-            window = f"{key} <= {last}"
-        elif self.right == UNBOUNDED:
-            window = f"{key} >= {first}"
-        else:
-            window = f"{first} <= {key} <= {last}"
-        if self._has_sinks and self.left != UNBOUNDED:
-            window = f"{key} >= {first} or {key} < {self.sink_tokens}"
-            if self.right != UNBOUNDED:
-                window = f"{key} <= {last} and ({window})"
-        return f"{window} or {key} < {self.prefix}" if self.prefix else window
+            return Relation(key, "<=", last)
+        if self._has_sinks:
+            left = Or(Relation(key, ">=", first), Relation(key, "<", number(self.sink_tokens)))
+            return left if self.right == UNBOUNDED else And(Relation(key, "<=", last), left)
+        if self.right == UNBOUNDED:
+            return Relation(key, ">=", first)
+        return Relation(first, "<=", key, "<=", last)
 
     @property
     def _has_sinks(self) -> bool:
@@ -119,19 +123,18 @@ class Windows:
     of_heads: tuple[Window, ...]
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> Formula:
         """The inequalities of the windows, each with the heads that have it."""
-        heads: dict[str, list[int]] = {}
-        for head, window in enumerate(self.of_heads):
-            heads.setdefault(window.formula, []).append(head)
+        heads: dict[Formula, list[int]] = {}
+        for head, of_head in enumerate(self.of_heads):
+            heads.setdefault(of_head.formula, []).append(head)
         if len(heads) == 1:
             return self.of_heads[0].formula
         found = []
-        for text, numbers in heads.items():
-            bracketed = f"({text})" if " or " in text else text
+        for window, numbers in heads.items():
             names = ", ".join(map(str, numbers))
-            found.append(f"{bracketed} in head{'s' * (len(numbers) > 1)} {names}")
-        return " or ".join(found)
+            found.append(Words(window, f" in head{'s' * (len(numbers) > 1)} {names}"))
+        return Or(*found)
 
     def sees(self, at: Place) -> Bools:
         """Return where p_j is in the window of the head."""
