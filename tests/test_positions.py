@@ -9,6 +9,9 @@ import pytest
 
 from attn_cli import AttnError, compute
 from attn_cli.maths.positions import sinusoidal
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import from_mapping
+from attn_cli.train.learnt import arrays_of, with_arrays
 from tests.test_after import D, N, close
 
 
@@ -77,3 +80,29 @@ def test_positions_that_overflow_are_said() -> None:
         AttnError, match=r"positions\.base is 4\.94066e-324, of which the powers overflow"
     ):
         compute({"embeddings": np.ones((3, 4)), "positions": tiny})
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_all_who_read_x_with_positions_read_the_same_numbers(dtype: str) -> None:
+    """The projections, the step, the residual connection and training: rounded once, the same."""
+    rng = np.random.default_rng(7)
+    problem = read_problem(
+        from_mapping(
+            {
+                "embeddings": rng.normal(size=(N, D)), "positions": "sinusoidal", "dtype": dtype,
+                "residual": True,
+            }
+        )
+    )  # fmt: skip
+    again = with_arrays(problem, arrays_of(problem))
+    record = compute(problem, steps=("positioned", "k"))
+    X, P = problem.embeddings, problem.positions
+    assert X is not None
+    assert P is not None
+    assert problem.key is not None
+    assert again.key is not None
+    expected = problem.precision.dtype.round(X.astype(np.float64) + P.values)
+    for found in (record["positioned"], record["k"], problem.key.inputs, again.key.inputs):
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == problem.dtype
+    np.testing.assert_array_equal(problem.positioned(np.array([3, 1])), expected[[3, 1]])

@@ -18,6 +18,7 @@ import numpy as np
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
 from attn_cli.formula import Equation, Formula, Remark, Symbol, Words, number
+from attn_cli.maths.precision import FloatType
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Positions:
 
     values: Array  # (n, d_model)
     formula: Formula
+
+    def added_to(self, X: Array, type_: FloatType, rows: Any = slice(None)) -> Array:
+        """Return rows of X' = X + P, rounded to a type."""
+        with np.errstate(over="ignore"):  # the step `positioned` says so
+            return type_.round(X[rows] + self.values[rows])
 
 
 def sinusoidal(n: int, d: int, base: float, layout: str, dtype: np.dtype[Any]) -> Positions:

@@ -197,11 +197,11 @@ class Problem:
 
     def positioned(self, rows: Any) -> Array:
         """Return rows of the embeddings, with their positions added where there are some."""
-        assert self.embeddings is not None  # who asks has checked
-        X: Array = self.embeddings[rows]
+        assert self.embeddings is not None  # validated by `read_problem`
         if self.positions is None:
+            X: Array = self.embeddings[rows]
             return X
-        return self.precision.dtype.round(X + self.positions.values[rows])
+        return self.positions.added_to(self.embeddings, self.precision.dtype, rows)
 
     @property
     def n_k(self) -> int:

@@ -91,8 +91,7 @@ class Sources:
         if self.X is None or self.positions is None:
             return self.X
         if self._positioned is None:  # one array for Q, K and V
-            with np.errstate(over="ignore"):  # the step `positioned` says so
-                self._positioned = self.precision.dtype.round(self.X + self.positions.values)
+            self._positioned = self.positions.added_to(self.X, self.precision.dtype)
         return self._positioned
 
     @property
