@@ -12,9 +12,9 @@ from attn_cli.language.dictionary import Dictionary, Sentence, read_dictionary
 from attn_cli.language.translation import translate as translation_of
 from attn_cli.maths.problem import TILE, Problem, Request
 from attn_cli.reading.resources import read_threads, read_tile
-from attn_cli.reading.schema import read_problem
+from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.record import Record
-from attn_cli.sources.matrices.document import from_mapping, read_document
+from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.sources.text.tokens import find_token
 

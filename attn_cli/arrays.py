@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -20,6 +21,16 @@ else:  # numpy.typing takes a millisecond to load, and nothing that runs reads i
 def max_abs(x: AnyArray) -> float:
     """Return the largest |x|, NaN where one is; without an array of that size."""
     return max(float(x.max()), -float(x.min())) if x.size else 0.0
+
+
+def consecutive(numbers: Integers) -> list[tuple[int, int]]:
+    """Return the runs that whole numbers are made of, in their order: from .. up to, not including.
+
+    >>> consecutive(np.array([0, 1, 2, 7, 9, 10, 4]))
+    [(0, 3), (7, 8), (9, 11), (4, 5)]
+    """
+    ends = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
+    return [(int(numbers[a]), int(numbers[b - 1]) + 1) for a, b in pairwise(ends) if a < b]
 
 
 class Tensor(Protocol):

@@ -18,7 +18,8 @@ import yaml
 from attn_cli import Record, compute, translate
 from attn_cli.maths.normalizers import NORMALIZERS as NORMALIZERS_THERE_ARE
 from attn_cli.maths.scores import SCORES as SCORES_THERE_ARE
-from attn_cli.sources.matrices.document import from_mapping, read_document
+from attn_cli.reading.schema import read_document
+from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.train.learning import gradient_record
 from attn_cli.train.training_reader import read_training

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from attn_cli import attention, compute
-from attn_cli.maths.precision import FLOAT_TYPES, FloatType
+from attn_cli.floats import FLOAT_TYPES, FloatType
 
 INF, NAN = math.inf, math.nan
 BF16, F16, F32, F64 = (FLOAT_TYPES[n] for n in ("bfloat16", "float16", "float32", "float64"))

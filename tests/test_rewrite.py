@@ -12,7 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_cli.sources.matrices.document import Document, from_mapping, read_document
+from attn_cli.reading.schema import read_document
+from attn_cli.sources.matrices.document import Document, from_mapping
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.sources.text.events import parse
 from attn_cli.train.learning import train

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli.errors import AttnError
-from attn_cli.maths.precision import FLOAT_TYPES
+from attn_cli.floats import FLOAT_TYPES
 from attn_cli.sources.matrices import matrix, stored
 from attn_cli.sources.matrices.casting import cast, rounded
 from attn_cli.sources.matrices.document import Document

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from attn_cli import AttnError, compute
-from attn_cli.sources.matrices.document import from_mapping, read_document
+from attn_cli.reading.schema import read_document
+from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.train.learning import Training, gradient_record, rounded, train
 from attn_cli.train.rewrite import rewritten

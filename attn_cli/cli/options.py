@@ -154,7 +154,7 @@ class ProblemOptions:
     def document(self, keys: KeyOptions, inputs: Inputs) -> Document:
         """Return what is written, with the options in their places."""
         from attn_cli.cli.override import apply_options, refuse_two_readers
-        from attn_cli.sources.matrices.document import read_document
+        from attn_cli.reading.schema import read_document
 
         every = {key: text for key, text in vars(self).items() if key != "file"}
         given = {key: text for key, text in every.items() if isinstance(text, str)}

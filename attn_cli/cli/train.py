@@ -98,7 +98,7 @@ class TrainOptions:
 
     def read(self) -> tuple[Document, Training]:
         """Return the document, which is to be rewritten, and the training that it asks for."""
-        from attn_cli.sources.matrices.document import read_document
+        from attn_cli.reading.schema import read_document
         from attn_cli.train.training_reader import read_training
 
         if self.file is None:

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from attn_cli.arrays import Integers
+from attn_cli.arrays import Integers, consecutive
 from attn_cli.formula import Symbol
 from attn_cli.maths.heads import PerHead
 from attn_cli.maths.parameter import Parameters
 from attn_cli.maths.precision import ONE_TYPE, Precision
 from attn_cli.maths.problem import Problem, Request
-from attn_cli.maths.ranges import consecutive
 from attn_cli.maths.rules import Rules
 from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.maths.standing import Standing

@@ -18,8 +18,8 @@ from attn_cli.errors import AttnError, Path, Where, argument, dotted, either, pr
 from attn_cli.language.translation import METHODS, Translation
 from attn_cli.maths.problem import Problem
 from attn_cli.memory import half_of_the_machine, in_units
-from attn_cli.reading.schema import read_problem
-from attn_cli.sources.matrices.document import Document, read_document
+from attn_cli.reading.schema import read_document, read_problem
+from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.sources.matrices.lookup import WordTable, read_word_table
 from attn_cli.sources.matrices.tables import DELIMITERS, LineOfTable, lines_of_table

@@ -17,8 +17,8 @@ import numpy as np
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
+from attn_cli.floats import FloatType
 from attn_cli.formula import Equation, Formula, Remark, Symbol, Words, number
-from attn_cli.maths.precision import FloatType
 
 
 @dataclass(frozen=True)

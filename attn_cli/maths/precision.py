@@ -1,89 +1,13 @@
-"""The types that numbers are rounded to, and in which type which part of attention runs.
-
-    float64    53 bits, to 1.8e308       float16     11 bits, to 65504
-    float32    24 bits, to 3.4e38        bfloat16     8 bits, to 3.39e38: float32 cut in half
-
-Each rounding is to the nearest, to even on a tie, as IEEE 754 and the frameworks have it; what is
-too large becomes infinite. NumPy has no bfloat16: its numbers are carried in float32 arrays.
-"""
+"""In which type which part of attention runs."""
 
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any
-
-import numpy as np
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
+from attn_cli.floats import FLOAT_TYPES, FloatType
 from attn_cli.maths.axes import OF_SCORES
-
-BFLOAT16_BITS = 8  # of a significand, the leading 1 included
-_DIGITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": BFLOAT16_BITS}
-BFLOAT16_QUANTUM = -133  # the exponent of the smallest number above 0
-
-
-@dataclass(frozen=True)
-class FloatType:
-    """A type of floating-point numbers: its name, and the type of the arrays that carry it."""
-
-    name: str  # float64, float32, float16 or bfloat16
-    carrier: np.dtype[Any]
-
-    @property
-    def lowest(self) -> float:
-        """The smallest finite number."""
-        if self.name == "bfloat16":
-            return -float(2 - 2.0 ** (1 - BFLOAT16_BITS)) * 2.0**127
-        return float(np.finfo(self.carrier).min)
-
-    def wider(self, other: FloatType) -> bool:
-        """Return whether this type has more digits."""
-        return _DIGITS[self.name] > _DIGITS[other.name]
-
-    @property
-    def read_as(self) -> np.dtype[Any]:
-        """The type in which numbers are read that are rounded to this one: they are so once."""
-        return np.dtype(np.float64) if self.name == "bfloat16" else self.carrier
-
-    def round(self, x: Array) -> Array:
-        """Return `x` in this type: rounded once, from whichever type it has, to the nearest even.
-
-        Where nothing changes, the type of the array included, that is `x` itself.
-        """
-        # Infinities made here are found, and named, in the step that they stand in.
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            if self.name == "bfloat16":
-                x = _to_bfloat16(x)
-            rounded: Array = x.astype(self.carrier, copy=False)
-        return rounded
-
-    def number(self, x: float) -> float:
-        """Return one number rounded to this type, as `round` does."""
-        return float(self.round(np.array([x]))[0])
-
-
-def _to_bfloat16(x: Array) -> Array:
-    """Return `x` rounded to the numbers of bfloat16, as float64 or float32.
-
-    Rounding to float32 on the way would be a second rounding: 1 + 2^-8 + 2^-40 lies above a tie,
-    and float32 puts it there.
-    """
-    if x.dtype != np.float64:
-        x = x.astype(np.float32, copy=False)
-        if not (x.view(np.uint32) & 0xFFFF).any():
-            return x
-    _, exponent = np.frexp(x)
-    # Below the smallest normal number the steps stay as they are.
-    quantum = np.maximum(exponent - BFLOAT16_BITS, BFLOAT16_QUANTUM)
-    rounded: Array = np.ldexp(np.rint(np.ldexp(x, -quantum)), quantum)
-    return rounded
-
-
-FLOAT_TYPES = {
-    name: FloatType(name, np.dtype("float32" if name == "bfloat16" else name))
-    for name in ("float64", "float32", "float16", "bfloat16")
-}
 
 
 @dataclass(frozen=True)

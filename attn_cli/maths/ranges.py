@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 
 import numpy as np
 
-from attn_cli.arrays import Bools, Integers
+from attn_cli.arrays import Bools
 
 Range = tuple[int, int]  # keys from .. up to, but not including
 Ranges = tuple[Range, ...]
@@ -70,16 +69,6 @@ def runs(found: Bools) -> Ranges:
     padded[1:-1] = found
     edges = np.flatnonzero(padded[1:] != padded[:-1]).tolist()
     return tuple(zip(edges[::2], edges[1::2], strict=True))
-
-
-def consecutive(numbers: Integers) -> list[Range]:
-    """Return the runs that whole numbers are made of, in their order: from .. up to, not including.
-
-    >>> consecutive(np.array([0, 1, 2, 7, 9, 10, 4]))
-    [(0, 3), (7, 8), (9, 11), (4, 5)]
-    """
-    ends = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
-    return [(int(numbers[a]), int(numbers[b - 1]) + 1) for a, b in pairwise(ends) if a < b]
 
 
 def longest(ranges: Ranges) -> Range:

@@ -43,9 +43,10 @@ import numpy as np
 
 from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
+from attn_cli.floats import FLOAT_TYPES, FloatType
 from attn_cli.formula import Formula, Pair, Symbol, Words, number
 from attn_cli.maths.parameter import Parameter, Parameters, defaults
-from attn_cli.maths.precision import EXACT, FLOAT_TYPES, FloatType, RopeTypes
+from attn_cli.maths.precision import EXACT, RopeTypes
 
 
 class Turning(NamedTuple):

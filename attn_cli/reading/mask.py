@@ -10,9 +10,10 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray
 from attn_cli.errors import AttnError, Path, dotted, printable
+from attn_cli.floats import FLOAT_TYPES
 from attn_cli.formula import Formula, Relation, Symbol, Words
 from attn_cli.formula import number as number_of
-from attn_cli.maths.precision import FLOAT_TYPES, Precision
+from attn_cli.maths.precision import Precision
 from attn_cli.maths.visible.user import Mask
 from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.spreading import axes_of, unwrapped

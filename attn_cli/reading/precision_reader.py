@@ -8,15 +8,8 @@ from typing import Any
 import numpy as np
 
 from attn_cli.errors import AttnError, Path, dotted
-from attn_cli.maths.precision import (
-    EXACT,
-    FLOAT_TYPES,
-    ONE_TYPE,
-    FloatType,
-    NormTypes,
-    Precision,
-    RopeTypes,
-)
+from attn_cli.floats import FLOAT_TYPES, FloatType
+from attn_cli.maths.precision import EXACT, ONE_TYPE, NormTypes, Precision, RopeTypes
 from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice

@@ -7,6 +7,7 @@ from typing import Any
 
 from attn_cli.errors import AttnError, Path, argument, either
 from attn_cli.maths.adjustments import Adjustment, Softcap, hides_for_good
+from attn_cli.maths.axes import AXES
 from attn_cli.maths.heads import PerHead
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.rules import Rules
@@ -41,12 +42,22 @@ from attn_cli.reading.score import (
 from attn_cli.reading.sources import Sources
 from attn_cli.reading.standing_reader import Placed, read_standing
 from attn_cli.reading.treatment import note_of_rope, read_treatment
-from attn_cli.sources.matrices.document import Document
+from attn_cli.sources.matrices.document import Document, Known, open_document
+from attn_cli.sources.matrices.files import Inputs
 from attn_cli.sources.matrices.spread import ScoresShape
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, finite, narrowed
 
 LAYOUTS = ("rows", "columns")
+
+
+# What a document can have that a problem is read from, or a dictionary.
+KNOWN = Known((*KEYS, *TRAIN_KEYS), AXES)
+
+
+def read_document(file: str | None, inputs: Inputs) -> Document:
+    """Return the document of a file: YAML, JSON, or an NPZ whose members are its keys."""
+    return open_document(file, inputs, KNOWN)
 
 
 def read_problem(document: Document) -> Problem:

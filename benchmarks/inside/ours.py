@@ -71,7 +71,7 @@ def write_yaml(file: str, n: int, form: str, digits: int) -> None:
 
 def prepare_reading(file: str) -> None:
     """Prepare the file of a problem -> the array under `query`, by our reader."""
-    from attn_cli.sources.matrices.document import read_document
+    from attn_cli.reading.schema import read_document
     from attn_cli.sources.matrices.files import Inputs
     from attn_cli.sources.matrices.matrix import natural
 

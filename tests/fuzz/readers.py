@@ -25,8 +25,9 @@ from attn_cli.language.dictionary import Sentence, read_dictionary
 from attn_cli.maths.problem import Request
 from attn_cli.reading.keys import KEYS
 from attn_cli.reading.resources import read_memory, read_threads, read_tile
+from attn_cli.reading.schema import read_document
 from attn_cli.reading.sequences import read_problems
-from attn_cli.sources.matrices.document import Document, from_mapping, read_document
+from attn_cli.sources.matrices.document import Document, from_mapping
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.train.training_reader import read_training
 from tests.fuzz import corpus

@@ -8,7 +8,7 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray, Array
 from attn_cli.errors import AttnError, Path, dotted
-from attn_cli.maths.precision import FloatType
+from attn_cli.floats import FloatType
 from attn_cli.sources.matrices.shapes import form
 
 

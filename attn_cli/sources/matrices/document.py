@@ -8,15 +8,14 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import dataclass, field, replace
 from attn_cli.errors import AttnError, Path, Where, dotted, either, printable
-from attn_cli.maths.axes import AXES
 from attn_cli.sources.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive
 from attn_cli.sources.matrices.files import Inputs, name_of
 from attn_cli.sources.matrices.foreign import foreign
@@ -133,7 +132,14 @@ class Document:
             del self.options[written]
 
 
-def read_document(file: str | None, inputs: Inputs) -> Document:
+class Known(NamedTuple):
+    """What whoever reads a document knows of it."""
+
+    keys: Collection[str]  # that a text can have, for the advice about a slip of the pen
+    results: Collection[str]  # members of an archive that follow from others
+
+
+def open_document(file: str | None, inputs: Inputs, known: Known) -> Document:
     """Return the document of a problem file: YAML, JSON, or an NPZ whose members are its keys."""
     if file is None:
         return Document({}, inputs=inputs)
@@ -146,13 +152,13 @@ def read_document(file: str | None, inputs: Inputs) -> Document:
         folder = "" if file == "-" else os.path.dirname(file)
         document = Document({}, name, folder=folder, inputs=inputs)
         try:
-            document.tree = _tree(archive)
+            document.tree = _tree(archive, known.results)
         except AttnError as error:
             raise document.located(error) from None
         return document
     with stream:
-        if (known := foreign(head)) is not None:
-            raise AttnError(f"{name} is {known.what}", where=Where(name), help=known.help)
+        if (other := foreign(head)) is not None:
+            raise AttnError(f"{name} is {other.what}", where=Where(name), help=other.help)
         if head.startswith(NPY_MAGIC):
             raise AttnError(
                 f"{name} is one matrix, not a problem",
@@ -165,7 +171,7 @@ def read_document(file: str | None, inputs: Inputs) -> Document:
             )
         data = stream.read()
         text = decode(data, name)
-    tree, read_as, notes = parse_kindly(text, name)
+    tree, read_as, notes = parse_kindly(text, name, known.keys)
     folder = "" if file == "-" else os.path.dirname(file)
     document = Document({}, name, read_as, folder, inputs, notes=list(notes))
     document.written, document.marked = text, data.startswith(codecs.BOM_UTF8)
@@ -240,20 +246,20 @@ def _plain(node: Any, path: Path) -> Node:
     return array.tolist() if array.ndim == 0 or array.dtype.kind == "U" else array
 
 
-def _tree(archive: Archive) -> dict[str, Node]:
+def _tree(archive: Archive, results: Collection[str]) -> dict[str, Node]:
     """Return the tree of an NPZ: a dot in a name goes one level down, q, k, v are Q, K, V.
 
-    In an archive that we wrote, the steps that follow from Q, K and V are left aside.
+    In an archive that we wrote, the results that follow from Q, K and V are left aside.
     """
     names = set(archive.names)
     given = {long for short, long in SYNONYMS.items() if short in names or long in names}
     tree: dict[str, Node] = {}
     if given == {"value"} and "scores" in names:  # of a problem whose scores were given
         tree["score"] = {"function": "given", "scores": Member(archive, "scores")}
-    results = given == set(SYNONYMS.values()) or "score" in tree
+    ours = given == set(SYNONYMS.values()) or "score" in tree
+    aside = {name for name in results if name not in SYNONYMS} if ours else set()
     for name in archive.names:
-        # Steps that an NPZ of ours holds and that are results, not inputs.
-        if results and name in AXES and name not in SYNONYMS and not _without_axes(archive, name):
+        if name in aside and not _without_axes(archive, name):
             continue
         if name in SYNONYMS and SYNONYMS[name] in names:
             raise AttnError(

@@ -21,11 +21,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray, Array
+from attn_cli.arrays import AnyArray, Array, consecutive
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, Path
-from attn_cli.maths.precision import FloatType
-from attn_cli.maths.ranges import consecutive
+from attn_cli.floats import FloatType
 from attn_cli.sources.matrices.arrays import read_header
 from attn_cli.sources.matrices.casting import unfit
 from attn_cli.sources.matrices.files import Stamp, refuse_changed

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from attn_cli.errors import AttnError, Path, Where
@@ -35,13 +35,16 @@ class Parsed(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def parse(text: str, name: str) -> Node:
-    """Return the tree of one YAML or JSON document; raise AttnError, placed, if it is none."""
-    return _begun(text, name).document()
+def parse(text: str, name: str, keys: Collection[str] = ()) -> Node:
+    """Return the tree of one YAML or JSON document; raise AttnError, placed, if it is none.
+
+    `keys` are those that it can have, for the advice about a slip of the pen.
+    """
+    return _begun(text, name, keys).document()
 
 
-def _begun(text: str, name: str) -> Events:
-    events = Events(text, name)
+def _begun(text: str, name: str, keys: Collection[str]) -> Events:
+    events = Events(text, name, keys=keys)
     if not text.strip():
         raise AttnError(f"{name} is empty", where=Where(name), help=_EXPECTED)
     if (late := late_mark(text)) is not None:
@@ -49,9 +52,9 @@ def _begun(text: str, name: str) -> Events:
     return events
 
 
-def parse_kindly(text: str, name: str) -> Parsed:
+def parse_kindly(text: str, name: str, keys: Collection[str] = ()) -> Parsed:
     """Return what `parse` does; but matrices that NumPy printed are read, with a note."""
-    events = _begun(text, name)
+    events = _begun(text, name, keys)
     try:
         tree = events.document()
     except AttnError:
@@ -135,11 +138,14 @@ class Events:
     With `length`, only so many characters of it are read, and `_Cut` is raised behind them.
     """
 
-    def __init__(self, text: str, name: str, length: int | None = None) -> None:
+    def __init__(
+        self, text: str, name: str, length: int | None = None, keys: Collection[str] = ()
+    ) -> None:
         import yaml
 
         self.text = text
         self.name = name
+        self._keys = keys
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
             text.encode()
@@ -219,7 +225,7 @@ class Events:
         """Return the error for the first slip of the pen in the text, None if none is found."""
         from attn_cli.sources.text.slips import slip
 
-        found = slip(self.text)
+        found = slip(self.text, self._keys)
         if found is None:
             return None
         before = LINE_ENDS.split(self.text[: found.offset])

@@ -7,12 +7,12 @@ further down, or not at all.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import NamedTuple
 
-from attn_cli.reading.keys import KEYS, TRAIN_KEYS
 from attn_cli.sources.text.meant import SYNONYMS
 
-_KNOWN = {*KEYS, *SYNONYMS, *TRAIN_KEYS, "function", "output", "pairs", "file"}
+_ALWAYS = (*SYNONYMS, "function", "output", "pairs", "file")
 _GLUED = re.compile(r"^([ ]*(?:- )?)(\w+):(?=[^\s:/\\])", re.MULTILINE)
 _EQUALS = re.compile(r"^([ ]*)(\w+) *=(?!=) *(?=\S)", re.MULTILINE)
 
@@ -25,18 +25,19 @@ class Slip(NamedTuple):
     help: str
 
 
-def slip(text: str) -> Slip | None:
+def slip(text: str, keys: Collection[str]) -> Slip | None:
     """Return the first slip in a text that could not be read as a mapping, None if none is found.
 
-    Only keys that a problem can have count, or what is followed by a bracket or a number.
+    Only `keys`, which the text can have, count, or what is followed by a bracket or a number.
     """
     found = []
+    known = {*keys, *_ALWAYS}
     for match in _GLUED.finditer(text):
         following = text[match.end()]
-        if match[2] in _KNOWN or following in "[{" or following.isdigit():
+        if match[2] in known or following in "[{" or following.isdigit():
             found.append(glued(match[2], match.end(2), text[match.end() :]))
     for match in _EQUALS.finditer(text):
-        if match[2] in _KNOWN:
+        if match[2] in known:
             value = _start(text[match.end() :])
             found.append(
                 Slip(
