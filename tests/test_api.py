@@ -234,3 +234,34 @@ def test_an_array_that_numpy_cannot_take_over() -> None:
 def test_arrays_in_the_wrong_place(keys: dict[str, object], message: str) -> None:
     with pytest.raises(AttnError, match=message):
         compute({"query": Q, "key": K, "value": V, **keys})
+
+
+@pytest.mark.parametrize(
+    ("cells", "what"),
+    [
+        (np.array([[1 + 1j]]), "complex numbers, not real numbers"),
+        (np.array([[{}]], dtype=object), "Python objects, not real numbers"),
+        (np.array([["a"]]).astype("S1"), "bytes, not real numbers"),
+        (np.zeros((1, 1), dtype=[("x", float)]), "records with the fields x, not real numbers"),
+        (np.array([[1]], dtype="M8[D]"), "dates, not real numbers"),
+        pytest.param(
+            np.array([[1]], dtype=np.longdouble),
+            f"{np.dtype(np.longdouble)}, a type that differs from machine to machine",
+            marks=pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="it is float64"),
+        ),
+    ],
+)
+def test_arrays_are_refused_as_files_are(cells: np.ndarray, what: str, tmp_path: Path) -> None:
+    with pytest.raises(AttnError) as caught:
+        attention(cells, K, V)
+    assert caught.value.message == f"query holds {what}"
+    assert caught.value.help == (
+        "give one real number per cell: float16, float32, float64 or integers"
+    )
+    if cells.dtype.kind == "O":
+        return  # of a file they are never loaded
+    np.save(tmp_path / "q.npy", cells)
+    with pytest.raises(AttnError) as of_file:
+        attention(str(tmp_path / "q.npy"), K, V)
+    assert of_file.value.message == f"{tmp_path / 'q.npy'} holds {what}"
+    assert of_file.value.help == caught.value.help

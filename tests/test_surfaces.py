@@ -193,6 +193,20 @@ CASES = {
         ["translate", "--dictionary", "dictionary.yaml", "chat"],
         "or let it pass: --unknown skip, --unknown keep",
     ),
+    "a method that there is not": Case(
+        "language.methods",
+        lambda: translate("le", DICTIONARY, method="nearest"),
+        "method cannot be 'nearest'\nhelp: it can be: one-hot, embeddings, softmax",
+        ["translate", "--dictionary", "dictionary.yaml", "--method", "nearest", "le"],
+        "--method cannot be 'nearest'\nhelp: it can be: one-hot, embeddings, softmax",
+    ),
+    "what unknown words cannot do": Case(
+        "language.methods",
+        lambda: translate("le", DICTIONARY, unknown="kep"),
+        "unknown cannot be 'kep'\nhelp: did you mean 'keep'?",
+        ["translate", "--dictionary", "dictionary.yaml", "--unknown", "kep", "le"],
+        "--unknown cannot be 'kep'\nhelp: did you mean 'keep'?",
+    ),
     "a context that is not there": Case(
         "language.dictionary",
         lambda: translate("le", DICTIONARY, context=True),

@@ -11,16 +11,14 @@ from attn_cli.cli.deliver import answer_in_a_pipe, check_target, deliver, delive
 from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import Lower, OutputOptions, Scale, ShownOptions, Text, score_option
 from attn_cli.dataclass import dataclass
-from attn_cli.errors import AttnError, did_you_mean
+from attn_cli.errors import AttnError
+from attn_cli.language.methods import METHODS, UNKNOWN, refuse_other_names
 from attn_cli.views import FORMATS
 
 if TYPE_CHECKING:
     from attn_cli.language.dictionary import Dictionary, Sentence
     from attn_cli.language.translation import Translation
     from attn_cli.sources.matrices.files import Inputs
-
-METHODS = ("one-hot", "embeddings", "softmax")
-UNKNOWN = ("error", "skip", "keep")
 
 
 @dataclass(kw_only=True)
@@ -78,13 +76,7 @@ class DictionaryOptions:
 
     def check(self) -> None:
         """Raise AttnError for a value that an option does not have."""
-        known = {"--method": (self.method, METHODS), "--unknown": (self.unknown, UNKNOWN)}
-        for option, (given, names) in known.items():
-            if given is not None and given not in names:
-                raise AttnError(
-                    f"{option} cannot be '{given}'",
-                    help=did_you_mean(given, names, what="it can be"),
-                )
+        refuse_other_names(self.method, self.unknown)
         if self.top < 0:
             raise AttnError(f"--top must be 0 or more, not {self.top}")
         if self.embeddings is None and (self.strict or self.word_list is not None):

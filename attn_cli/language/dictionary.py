@@ -15,7 +15,8 @@ from attn_cli import samples
 from attn_cli.arrays import Array
 from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, Path, Where, argument, dotted, either, printable
-from attn_cli.language.translation import METHODS, Translation
+from attn_cli.language.methods import METHODS, refuse_other_names
+from attn_cli.language.translation import Translation
 from attn_cli.maths.problem import Problem
 from attn_cli.memory import half_of_the_machine, in_units
 from attn_cli.reading.schema import read_document, read_problem
@@ -43,7 +44,6 @@ CONTEXT_KEYS = (
     "residual", "layer_norm", "feed_forward",
 )  # fmt: skip
 DTYPES = ("float64", "float32", "float16")
-UNKNOWN = ("error", "skip", "keep")
 
 
 class Sentence(NamedTuple):
@@ -96,8 +96,7 @@ class Dictionary:
         asked = frozenset(nfc(each) for sentence in sentences for each in sentence.words)
         document = replace(self.document, words=asked | frozenset(self.sources))
         try:
-            choice(chosen, ("method",), tuple(METHODS))
-            choice(unknown, ("unknown",), UNKNOWN)
+            refuse_other_names(method, unknown)
             space = _Space(self, document, chosen)
             return [
                 space.translation(sentence, context=context, unknown=unknown)

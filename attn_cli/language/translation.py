@@ -24,7 +24,6 @@ from attn_cli.formula import Equation, Symbol
 from attn_cli.maths.problem import Edge, Problem, Request
 from attn_cli.record import Choice, Labels, Record, Step
 
-METHODS = {"one-hot": "none", "embeddings": "argmax", "softmax": "softmax"}  # with its normaliser
 HARDLY = 0.05  # a best that is ahead by less than this part of itself is not clearly best
 H, V, ALPHA = Symbol("h"), Symbol("V"), Symbol("alpha")
 # In a translation the scores are called z, and the weights alpha.

@@ -188,8 +188,6 @@ def _refuse_type(dtype: np.dtype[Any], shape: tuple[int, ...], name: str, path: 
             path=path,
             help="save it as numbers: numpy.save(file, array.astype(float))",
         )
-    text = dtype.kind == "U" and len(shape) <= 1  # tokens and names in an NPZ
-    wide = dtype.kind == "f" and dtype.itemsize > 8
     if dtype.kind == "V" and dtype.itemsize == 2 and dtype.names is None:
         raise AttnError(
             f"{name} holds cells of two bytes without a type, as bfloat16 is saved",
@@ -197,11 +195,17 @@ def _refuse_type(dtype: np.dtype[Any], shape: tuple[int, ...], name: str, path: 
             help="save it as float32, which holds the same numbers: numpy.save(file, "
             "array.astype(numpy.float32)); dtype: bfloat16 computes in bfloat16",
         )
-    if not text and (dtype.kind not in "biuf" or wide or dtype.names is not None):
+    if dtype.kind != "U" or len(shape) > 1:  # tokens and names in an NPZ
+        refuse_no_numbers(dtype, name, path)
+
+
+def refuse_no_numbers(dtype: np.dtype[Any], name: str, path: Path) -> None:
+    """Raise AttnError for a type of cells that are no real numbers, the same on all machines."""
+    if dtype.kind not in "biuf" or (dtype.kind == "f" and dtype.itemsize > 8):
         raise AttnError(
             f"{name} holds {_called(dtype)}",
             path=path,
-            help="save one real number a cell: float16, float32, float64 or integers",
+            help="give one real number per cell: float16, float32, float64 or integers",
         )
 
 
@@ -210,7 +214,14 @@ def _called(dtype: np.dtype[Any]) -> str:
         return f"records with the fields {', '.join(dtype.names)}, not real numbers"
     if dtype.kind == "f":
         return f"{dtype}, a type that differs from machine to machine"
-    kinds = {"c": "complex numbers", "U": "text", "S": "bytes", "M": "dates", "m": "time spans"}
+    kinds = {
+        "O": "Python objects",
+        "c": "complex numbers",
+        "U": "text",
+        "S": "bytes",
+        "M": "dates",
+        "m": "time spans",
+    }
     return f"{kinds.get(dtype.kind, str(dtype))}, not real numbers"
 
 

@@ -12,7 +12,13 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray, Tensor
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, folded, printable
-from attn_cli.sources.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive, read_npy
+from attn_cli.sources.matrices.arrays import (
+    NPY_MAGIC,
+    ZIP_MAGIC,
+    Archive,
+    read_npy,
+    refuse_no_numbers,
+)
 from attn_cli.sources.matrices.document import Document, Member
 from attn_cli.sources.matrices.files import unchanged
 from attn_cli.sources.matrices.foreign import foreign
@@ -115,12 +121,7 @@ def is_table_file(node: Any) -> bool:
 
 
 def _real(array: S, path: Path) -> S:
-    if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
-        raise AttnError(
-            f"{dotted(path)} holds {array.dtype}, not real numbers",
-            path=path,
-            help="give one real number a cell: float16, float32, float64 or integers",
-        )
+    refuse_no_numbers(array.dtype, dotted(path), path)
     return array
 
 
