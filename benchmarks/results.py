@@ -65,9 +65,9 @@ def summary(lines: list[Line]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def table_for_readme() -> str:
+def table_for_readme(file: Path = FILE) -> str:
     """Return the short table of the RESULTS.md that is there, and on what machine that was."""
-    text = FILE.read_text(encoding="utf-8")
+    text = file.read_text(encoding="utf-8")
     known = facts(text)
     where = ", ".join(known[name] for name in ("date", "CPU", "ours", "peers"))
     return f"{summary(parsed(text))}\n{where}\n"

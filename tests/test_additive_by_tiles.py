@@ -14,11 +14,8 @@ N_Q, N_K, D, H = 7, 11, 3, 5
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("together", [1, 2, 8])
-def test_units_of_any_size_side_by_side(
-    dtype: str, together: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_units_of_any_size_side_by_side(dtype: str, together: int) -> None:
     """Some exponentials overflow alone, some only as a product, some neither: no unit spoils it."""
-    monkeypatch.setattr(additive, "TOGETHER", together)
     rng = np.random.default_rng(29)
     Q, K = rng.normal(size=(N_Q, D)).astype(dtype), rng.normal(size=(N_K, D)).astype(dtype)
     size = np.array([0.3, 1, 30, 300, 4000])[:, None]
@@ -30,7 +27,8 @@ def test_units_of_any_size_side_by_side(
     }
     A, B = Q @ p["W1"].T + p["b"], K @ p["W2"].T
     with np.errstate(all="ignore"):
-        score = additive.by_tiles(Q, K, p)(slice(1, N_Q), slice(2, N_K)).score
+        block = additive.by_tiles(Q, K, p, together=together)
+        score = block(slice(1, N_Q), slice(2, N_K)).score
     assert score is not None
     expected = [
         [sum(float(p["v"][h]) * tanh(float(A[i, h] + B[j, h])) for h in range(H))
@@ -41,7 +39,6 @@ def test_units_of_any_size_side_by_side(
     np.testing.assert_allclose(score, expected, rtol=0, atol=close)
 
 
-def test_rows_in_the_cache_are_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(additive, "IN_CACHE", 3 * 8 * N_K)
-    rows = list(additive.in_cache(np.zeros((N_Q, N_K))))
+def test_rows_in_the_cache_are_all_rows() -> None:
+    rows = list(additive.in_cache(np.zeros((N_Q, N_K)), 3 * 8 * N_K))
     assert [np.arange(N_Q)[part].tolist() for part in rows] == [[0, 1, 2], [3, 4, 5], [6]]

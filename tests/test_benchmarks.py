@@ -159,13 +159,10 @@ class TestDocument:
         two = [line.timed(2, "x", times(ratio), 20.0) for ratio in (10.25, 9.5)]
         assert "9.500–10.250 x" in results.summary(two)
 
-    def test_the_readme_quotes_the_file(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_readme_quotes_the_file(self, tmp_path: Path) -> None:
         file = tmp_path / "RESULTS.md"
         file.write_text(results.document(LINES, FACTS), encoding="utf-8")
-        monkeypatch.setattr(results, "FILE", file)
-        quoted = results.table_for_readme()
+        quoted = results.table_for_readme(file)
         assert quoted.startswith(results.summary(LINES))
         assert "2030-02-03" in quoted
         assert "Abacus 7" in quoted

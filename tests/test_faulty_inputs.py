@@ -13,8 +13,12 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, compute
+from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.sources.matrices import arrays, lines
+from attn_cli.sources.matrices.document import from_mapping
+from attn_cli.sources.matrices.files import Inputs
 from tests.conftest import Attn
+from tests.test_stored import by_rows
 
 CANNOT = "help: write the archive again; a copy that was cut short ends like this\n"
 
@@ -85,27 +89,23 @@ def test_an_archive_with_any_byte_changed(compression: int, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("large", [1 << 31, (1 << 64) - 1])
-def test_places_that_no_file_has(
-    large: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("attn_cli.sources.matrices.matrix.LARGE", 0)  # by rows, where it can be
+def test_places_that_no_file_has(large: int, tmp_path: Path) -> None:
     data = archive()
     at = entry_of(data, b"q.npy")
     offset = min(large, 0xFFFFFFFE)
     path = tmp_path / "p.npz"
     path.write_bytes(data[: at + 42] + offset.to_bytes(4, "little") + data[at + 46 :])
-    with pytest.raises(AttnError):
-        compute(path)
-    with pytest.raises(AttnError):
-        compute({"query": f"{path}#q", "key": [[1]], "value": [[1]]})
+    problem = {"query": f"{path}#q", "key": [[1]], "value": [[1]]}
+    for inputs in (Inputs(), by_rows()):
+        with pytest.raises(AttnError):
+            read_problem(read_document(str(path), inputs))
+        with pytest.raises(AttnError):
+            read_problem(from_mapping(problem, inputs))
 
 
-def test_an_archive_that_lies_about_its_size(
-    tmp_path: Path, attn: Attn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_archive_that_lies_about_its_size(tmp_path: Path, attn: Attn) -> None:
     """What a member says of its packed size does not let it unpack to more."""
-    monkeypatch.setattr(arrays, "BOMB_BYTES", 1 << 16)
-    data = archive(zipfile.ZIP_DEFLATED, mask=np.zeros((1, 1 << 20)).tolist())
+    data = archive(zipfile.ZIP_DEFLATED, mask=np.zeros((1, arrays.BOMB_BYTES), dtype=np.int8))
     path = tmp_path / "p.npz"
     at = entry_of(data, b"mask.npy")
     lie = (1 << 22).to_bytes(4, "little")
@@ -113,7 +113,7 @@ def test_an_archive_that_lies_about_its_size(
         path.write_bytes(text)
         ran = attn("compute", path)
         assert ran.status == 2
-        assert f"{path}#mask unpacks to 8388736 bytes from " in ran.err
+        assert f"{path}#mask unpacks to {arrays.BOMB_BYTES + 128} bytes from " in ran.err
 
 
 @pytest.mark.parametrize(("suffix", "delimiter"), [("csv", ","), ("tsv", "\t")])
@@ -186,10 +186,13 @@ ENDLESS: dict[str, tuple[Callable[[], bytes], bytes]] = {
     "blank lines": (packed(b"le 1 0\n" * 9, b"\n" * (1 << 21)), BLANK),
     "lines of blanks": (packed(b"le 1 0\n", b" \t\r\n" * (1 << 19)), BLANK),
     "words far apart": (
-        packed(b"le 1 0\n", (b" " * 65_000 + b"\nla 1 0\n") * 30),
+        packed(b"le 1 0\n", (b" " * 65_000 + b"\nla 1 0\n") * 260),
         b"error: v.txt.gz unpacks to ",
     ),
-    "one line again and again": (packed(b"le 1 0\n" * 250_000), b"error: v.txt.gz unpacks to "),
+    "one line again and again": (
+        packed((b"le 1 0." + b"0" * 1000 + b"\n") * 17_000),
+        b"error: v.txt.gz unpacks to ",
+    ),
 }
 
 
@@ -198,7 +201,6 @@ def test_a_packed_text_that_hardly_ends(
     case: str, attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lines, "UNPACKED", 3 << 19)
     make, message = ENDLESS[case]
     Path("v.txt.gz").write_bytes(make())
     ran = attn("translate", "chat", "--embeddings", "v.txt.gz")
@@ -211,18 +213,16 @@ def test_text_that_is_packed_well_is_read(
 ) -> None:
     """Neither bound is near what files of vectors are: blank lines, and ten bytes from one."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lines, "UNPACKED", 1 << 12)
     numbers = b"".join(b"w%d 0.5 0.25 0.125\n" % n for n in range(3000))
     text = b"\n\n" + numbers + b"\n" * (1 << 19) + b"sous 1 0 0\n"
     Path("v.txt.gz").write_bytes(gzip.compress(text))
     Path("d.csv").write_text("sous,under\n")
-    monkeypatch.setattr(lines, "BOMB_RATIO", 10**6)
     ran = attn("translate", "-d", "d.csv", "sous", "--embeddings", "v.txt.gz")
     assert (ran.status, ran.out) == (0, "under\n")
-    monkeypatch.undo()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lines, "UNPACKED", 1 << 12)
+    numbers = b"".join(b"w%d 0.5 0.25 0.%0400d\n" % (n, 7919 * n) for n in range(42_000))
+    assert len(numbers) > lines.UNPACKED
     Path("v.txt.gz").write_bytes(gzip.compress(numbers + b"sous 1 0 0\n"))
+    assert 10 < len(numbers) / Path("v.txt.gz").stat().st_size < arrays.BOMB_RATIO / 2
     ran = attn("translate", "-d", "d.csv", "sous", "--embeddings", "v.txt.gz")
     assert (ran.status, ran.out) == (0, "under\n")
 
@@ -263,15 +263,12 @@ def test_two_byte_order_marks_in_any_text(
 @pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("other", ["float64", "float16"])
 def test_a_signalling_nan_is_refused_like_any_other(
-    large: bool, other: str, tmp_path: Path, attn: Attn, monkeypatch: pytest.MonkeyPatch
+    large: bool, other: str, tmp_path: Path
 ) -> None:
     """A cast of it is an invalid operation, of which NumPy would warn."""
-    if large:
-        monkeypatch.setattr("attn_cli.sources.matrices.matrix.LARGE", 0)
     bits = np.array([0x3F800000, 0x7F800001, 0x40000000], dtype=np.uint32)
     path = tmp_path / "q.npy"
     np.save(path, bits.view(np.float32).reshape(1, 3))
-    ran = attn("compute", "--query", path, "--key", path, "--value", path, "--dtype", other)
-    assert ran.status == 2
-    assert ran.err.startswith("error: query[0][1] is NaN\n")
-    assert "Warning" not in ran.err
+    problem = {**dict.fromkeys(("query", "key", "value"), str(path)), "dtype": other}
+    with pytest.raises(AttnError, match=r"^query\[0\]\[1\] is NaN\n"):
+        compute(read_problem(from_mapping(problem, by_rows() if large else Inputs())))

@@ -20,11 +20,11 @@ from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.maths.scores import SCORES
 from attn_cli.reading.schema import read_problem
-from attn_cli.sources.matrices import matrix
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.stored import Stored, open_stored
 from tests.conventions.cases import PROBLEMS
 from tests.processes import ROOT, run_to_end
+from tests.test_stored import by_rows
 
 
 def again(thing: Any) -> Any:
@@ -59,9 +59,8 @@ N, D = 7, 5
 
 
 @pytest.fixture
-def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A problem of NPY files that are read by rows however small they are."""
-    monkeypatch.setattr(matrix, "LARGE", 0)
+def stored(tmp_path: Path) -> Path:
+    """A problem of NPY files."""
     rng = np.random.default_rng(19)
     for name in "qkv":
         np.save(tmp_path / f"{name}.npy", rng.normal(size=(N, D)))
@@ -71,8 +70,9 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def loaded(path: Path) -> Problem:
+    """The problem, whose files are read by rows however small they are."""
     keys = {name: str(path.parent / f"{name[0]}.npy") for name in ("query", "key", "value")}
-    return read_problem(from_mapping(keys))
+    return read_problem(from_mapping(keys, by_rows()))
 
 
 SCRIPT = """

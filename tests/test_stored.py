@@ -14,17 +14,13 @@ from hypothesis import strategies as st
 
 from attn_cli.errors import AttnError
 from attn_cli.floats import FLOAT_TYPES
-from attn_cli.sources.matrices import matrix, stored
 from attn_cli.sources.matrices.casting import cast, rounded
 from attn_cli.sources.matrices.document import Document
+from attn_cli.sources.matrices.files import Inputs, ReadSizes
+from attn_cli.sources.matrices.matrix import natural_by_rows
 from attn_cli.sources.matrices.stored import Stored
 
 TYPES = ["f2", "f4", "f8", ">f4", "i1", "i4", "u8", ">i2"]
-
-
-@pytest.fixture(autouse=True)
-def every_file_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix, "LARGE", 0)
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +28,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("stored")
 
 
-def opened(file: Path | str) -> Stored:
+def by_rows(**sizes: int) -> Inputs:
+    """Inputs that read arrays by rows however small they are."""
+    return Inputs(sizes=ReadSizes(by_rows_from=0, **sizes))
+
+
+def opened(file: Path | str, **sizes: int) -> Stored:
     """What reads the file by rows, its numbers as they are stored."""
-    found = matrix.natural_by_rows(Document({}), str(file), ("query",))
+    found = natural_by_rows(Document({}, inputs=by_rows(**sizes)), str(file), ("query",))
     assert isinstance(found, Stored)
     return found
 
 
-def typed(file: Path | str, type_: str = "float64", *, finite: bool = True) -> Stored:
+def typed(file: Path | str, type_: str = "float64", *, finite: bool = True, **sizes: int) -> Stored:
     """What reads the file by rows, its numbers in a type."""
-    return opened(file).cast(("query",), FLOAT_TYPES[type_], Document({}).located, finite=finite)
+    found, located = opened(file, **sizes), Document({}).located
+    return found.cast(("query",), FLOAT_TYPES[type_], located, finite=finite)
 
 
 def held(array: Any, type_: str = "float64") -> Any:
@@ -96,9 +98,13 @@ def test_what_is_read_is_the_slice(
     folder: Path, view: Any, type_: str, data: st.DataObject
 ) -> None:
     array, steps = view
+    sizes: Any = {
+        "chunk": data.draw(st.sampled_from([1, 24, 100, 1 << 20])),
+        "gap": data.draw(st.sampled_from([0, 9, 1 << 14])),
+    }
     expected, found = (
         seen(held(array, type_), steps),
-        seen(typed(saved(folder, array), type_), steps),
+        seen(typed(saved(folder, array), type_, **sizes), steps),
     )
     assert (found.shape, found.ndim, found.dtype) == (
         expected.shape, expected.ndim, expected.dtype,
@@ -109,11 +115,8 @@ def test_what_is_read_is_the_slice(
     rows: Any = slice(data.draw(st.integers(0, n)), data.draw(st.none() | st.integers(0, n)))
     if data.draw(st.booleans()):
         rows = np.array(sorted(data.draw(st.sets(st.integers(0, n - 1)))), dtype=np.intp)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stored, "CHUNK", data.draw(st.sampled_from([1, 24, 100, 1 << 20])))
-        patch.setattr(stored, "GAP", data.draw(st.sampled_from([0, 9, 1 << 14])))
-        read = found[lead][rows]
-        again = found[lead][rows]  # by now the file may be held
+    read = found[lead][rows]
+    again = found[lead][rows]  # by now the file may be held
     np.testing.assert_array_equal(read, expected[lead][rows], strict=True)
     np.testing.assert_array_equal(again, read)
     assert read.flags.c_contiguous
@@ -121,13 +124,12 @@ def test_what_is_read_is_the_slice(
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_types(folder: Path, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "GAP", 0)
+def test_types(folder: Path, dtype: str) -> None:
     array = numbers((5, 3), dtype)
     file = saved(folder, array)
-    np.testing.assert_array_equal(opened(file)[1:4], array[1:4], strict=True)
+    np.testing.assert_array_equal(opened(file, gap=0)[1:4], array[1:4], strict=True)
     for type_ in FLOAT_TYPES:
-        read = typed(file, type_)[1:4]
+        read = typed(file, type_, gap=0)[1:4]
         np.testing.assert_array_equal(read, held(array, type_)[1:4], strict=True)
 
 
@@ -182,30 +184,25 @@ def test_what_lies_far_apart_is_read_by_itself(folder: Path, counted: Counted) -
     assert (counted.bytes, counted.calls) == (11 * d * 8, d)
 
 
-def test_a_chunk_is_the_most_that_is_read_at_once(
-    folder: Path, counted: Counted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stored, "CHUNK", 10 * 7 * 8)
-    monkeypatch.setattr(stored, "GAP", 0)
-    typed(saved(folder, numbers((101, 7))))[:]
+def test_a_chunk_is_the_most_that_is_read_at_once(folder: Path, counted: Counted) -> None:
+    typed(saved(folder, numbers((101, 7))), chunk=10 * 7 * 8, gap=0)[:]
     assert (counted.bytes, counted.calls) == (101 * 7 * 8, 11)
 
 
 @pytest.mark.parametrize("gap", [200, 1 << 14])  # far apart, and close together
 def test_heads_side_by_side_are_read_twice_at_most(
-    folder: Path, counted: Counted, gap: int, monkeypatch: pytest.MonkeyPatch
+    folder: Path, counted: Counted, gap: int
 ) -> None:
-    monkeypatch.setattr(stored, "GAP", gap)
     heads, n, d = 13, 211, 3
     array = numbers((n, heads * d))
-    view = typed(saved(folder, array)).reshape((n, heads, d)).swapaxes(-2, -3)
+    view = typed(saved(folder, array), gap=gap).reshape((n, heads, d)).swapaxes(-2, -3)
     for head in range(heads):
         np.testing.assert_array_equal(view[(head,)][:], array[:, head * d : (head + 1) * d])
     assert counted.bytes <= 2 * array.nbytes
     assert counted.calls <= 2 * n
     held, counted.bytes = counted.bytes, 0
-    monkeypatch.setattr(stored, "MOST_HELD", array.nbytes - 1)
-    view = typed(saved(folder, array)).reshape((n, heads, d)).swapaxes(-2, -3)
+    view = typed(saved(folder, array), gap=gap, most_held=array.nbytes - 1)
+    view = view.reshape((n, heads, d)).swapaxes(-2, -3)
     for head in range(heads):
         view[(head,)][:]
     assert counted.bytes > held or gap == 200
@@ -226,15 +223,13 @@ WRONG = [(np.nan, "NaN"), (np.inf, "infinite"), (-np.inf, "infinite"), (1e200, "
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("type_", ["float32", "float64"])
 def test_the_first_value_that_is_no_number(
-    folder: Path, value: float, said: str, order: Any, type_: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, value: float, said: str, order: Any, type_: str
 ) -> None:
-    monkeypatch.setattr(stored, "CHUNK", 100)
-    monkeypatch.setattr(stored, "GAP", 0)
     value, said = (np.nan, "NaN") if value == 1e200 and type_ == "float64" else (value, said)
     array = np.array(numbers((31, 7)), order=order)
     first, second = ((12, 3), (13, 1)) if order == "C" else ((13, 1), (12, 3))
     array[first] = array[second] = value
-    view = typed(saved(folder, array), type_)
+    view = typed(saved(folder, array), type_, chunk=100, gap=0)
     for looked_at in (view, view.swapaxes(0, 1)):
         with pytest.raises(AttnError, match=said) as caught:
             looked_at[:]
@@ -243,7 +238,7 @@ def test_the_first_value_that_is_no_number(
         view.reshape((31, 7, 1)).swapaxes(-2, -3)[(1,)][np.arange(31)]
     assert caught.value.path == ("query", 13, 1)
     assert np.isfinite(view[:12]).all()  # of rows that are not read nothing is known
-    typed(saved(folder, array), type_, finite=False)[:]
+    typed(saved(folder, array), type_, finite=False, chunk=100, gap=0)[:]
 
 
 def test_the_index_is_that_of_the_whole_array(folder: Path) -> None:
@@ -319,10 +314,9 @@ def test_a_file_that_changes_is_an_error(
         assert caught.value.help == "wait until its writer has finished, or read a copy"
 
 
-def test_a_change_explains_what_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "GAP", 0)
+def test_a_change_explains_what_is_found(tmp_path: Path) -> None:
     array = numbers((101, 6))
-    view = typed(saved(tmp_path, array))
+    view = typed(saved(tmp_path, array), gap=0)
     os.utime(saved(tmp_path, array * np.nan), ns=(0, 1))
     with pytest.raises(AttnError, match="changed while it was read: it was written to"):
         view[:]

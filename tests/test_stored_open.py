@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from attn_cli.errors import AttnError
-from attn_cli.sources.matrices import matrix, stored
+from attn_cli.sources.matrices import stored
 from attn_cli.sources.matrices.document import Document
-from tests.test_stored import every_file_is_large, folder, numbers, saved, typed
+from attn_cli.sources.matrices.matrix import natural_by_rows
+from tests.test_stored import by_rows, folder, numbers, saved, typed
 
-__all__ = ["every_file_is_large", "folder"]  # fixtures
+__all__ = ["folder"]  # a fixture
 
 
 def descriptors() -> int:
@@ -44,7 +45,7 @@ def test_files_are_closed_with_the_last_view(folder: Path) -> None:
 def test_beyond_a_number_of_open_files_all_is_read_at_once(folder: Path) -> None:
     file = saved(folder, numbers((3, 2)))
     found = [
-        matrix.natural_by_rows(Document({}), str(file), ("query",))
+        natural_by_rows(Document({}, inputs=by_rows()), str(file), ("query",))
         for _ in range(stored.MOST_OPEN + 5)
     ]
     assert sum(isinstance(each, np.ndarray) for each in found) == 5
@@ -61,10 +62,9 @@ def test_what_is_closed_reads_no_other_file(folder: Path) -> None:
             view[:]
 
 
-def test_threads_read_at_the_same_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "CHUNK", 4096)
+def test_threads_read_at_the_same_time(folder: Path) -> None:
     array = numbers((4001, 24))
-    view = typed(saved(folder, array)).reshape((4001, 8, 3)).swapaxes(-2, -3)
+    view = typed(saved(folder, array), chunk=4096).reshape((4001, 8, 3)).swapaxes(-2, -3)
     with ThreadPoolExecutor(8) as pool:
         read = list(pool.map(lambda head: view[(head,)][:], range(8)))
     np.testing.assert_array_equal(np.concatenate(read, axis=1), array)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,28 @@ import pytest
 
 from attn_cli import Record, compute
 from attn_cli.errors import AttnError
-from attn_cli.maths.problem import Projection
-from attn_cli.reading.schema import read_problem
+from attn_cli.maths.problem import Problem, Projection
+from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.record import Numbered
-from attn_cli.sources.matrices import matrix, stored
+from attn_cli.sources.matrices import matrix
 from attn_cli.sources.matrices.arrays import Archive, read_npy
 from attn_cli.sources.matrices.document import from_mapping
+from attn_cli.sources.matrices.files import Inputs
 from attn_cli.sources.matrices.stored import Stored
 from tests.conftest import Attn
 from tests.conventions.cases import PROBLEMS
+from tests.test_stored import by_rows
 
 SIDES = ("query", "key", "value")
 Keep = Callable[[Path, str, Any], Any]  # writes an array; returns the node that names it
 
 
-@pytest.fixture(autouse=True)
-def every_file_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix, "LARGE", 0)
+def loaded(problem: dict[str, Any] | Path, inputs: Inputs | None = None) -> Problem:
+    """The problem, by default with arrays that are read by rows however small they are."""
+    inputs = inputs or by_rows()
+    if isinstance(problem, Path):
+        return read_problem(read_document(str(problem), inputs))
+    return read_problem(from_mapping(problem, inputs))
 
 
 def as_npy(folder: Path, side: str, array: Any) -> str:
@@ -78,9 +83,9 @@ GIVEN = [name for name, problem in PROBLEMS.items() if "value" in problem]
 @pytest.mark.parametrize("case", GIVEN)
 def test_each_convention(case: str, tmp_path: Path) -> None:
     problem, keep = PROBLEMS[case], KEEPS[GIVEN.index(case) % len(KEEPS)]
-    by_rows = read_problem(from_mapping(in_files(problem, tmp_path, keep)))
-    assert isinstance(by_rows.value.inputs, Stored)
-    same(compute(by_rows), compute(problem))
+    stored = loaded(in_files(problem, tmp_path, keep))
+    assert isinstance(stored.value.inputs, Stored)
+    same(compute(stored), compute(problem))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
@@ -88,7 +93,7 @@ def test_each_convention(case: str, tmp_path: Path) -> None:
 def test_types(dtype: str, keep: Keep, tmp_path: Path) -> None:
     Q, K, V = (np.random.default_rng(seed).normal(size=(11, 3)) for seed in range(3))
     problem = {"query": Q, "key": K, "value": V, "dtype": dtype}
-    same(compute(in_files(problem, tmp_path, keep)), compute(problem))
+    same(compute(loaded(in_files(problem, tmp_path, keep))), compute(problem))
 
 
 LAYOUTS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
@@ -109,7 +114,7 @@ def test_layouts_and_parts_of_them(layout: str, keep: Keep, tmp_path: Path) -> N
     keys, shape = LAYOUTS[layout]
     arrays = [np.random.default_rng(seed).normal(size=shape) for seed in range(3)]
     problem = dict(zip(SIDES, arrays, strict=True)) | keys
-    files = in_files(problem, tmp_path, keep)
+    files = loaded(in_files(problem, tmp_path, keep))
     same(compute(files), compute(problem))
     part: dict[str, Any] = {"query_token": 4}
     if "heads" in keys or len(shape) == 4:
@@ -119,16 +124,15 @@ def test_layouts_and_parts_of_them(layout: str, keep: Keep, tmp_path: Path) -> N
     same(compute(files, **part), compute(problem, **part))
 
 
-@pytest.mark.parametrize("large", [0, 1 << 40])
+@pytest.mark.parametrize("inputs", [by_rows(), Inputs()], ids=["by rows", "whole"])
 def test_the_index_is_that_of_the_array_as_the_problem_has_it(
-    large: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inputs: Inputs, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(matrix, "LARGE", large)
     Q = np.ones((5, 7))
     Q[3, 2] = np.nan
     problem = {"query": as_transpose(tmp_path, "query", Q), "key": np.ones((2, 7))}
     with pytest.raises(AttnError, match=r"query\[3\]\[2\] is NaN"):
-        compute(problem | {"value": [[1], [2]]})
+        compute(loaded(problem | {"value": [[1], [2]]}, inputs))
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -138,7 +142,7 @@ def test_what_is_no_matrix_of_numbers(side: str, tmp_path: Path) -> None:
         said = []
         for node in (bad, as_npy(tmp_path, side, bad)):
             with pytest.raises(AttnError) as caught:
-                compute(problem | {side: node})
+                compute(loaded(problem | {side: node}))
             said.append((caught.value.message, caught.value.path, caught.value.help))
         if np.ndim(bad):  # an array without axes is a number, and a file of it is a file
             assert said[0] == said[1]
@@ -148,15 +152,15 @@ def read_by(problem: dict[str, Any], monkeypatch: pytest.MonkeyPatch, **part: An
     """The letters of the sides that a part of the problem reads rows of."""
     read: list[str] = []
     rows = Projection.rows
-    loaded = read_problem(from_mapping(problem))
+    stored = loaded(problem)
 
     def noted(self: Projection, *arguments: Any) -> Any:
-        read.extend(side for side in SIDES if getattr(loaded, side) is self)
+        read.extend(side for side in SIDES if getattr(stored, side) is self)
         return rows(self, *arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(Projection, "rows", noted)
-        compute(loaded, **part)
+        compute(stored, **part)
     return read
 
 
@@ -176,9 +180,9 @@ def test_one_query_reads_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         total += (got := read(descriptor, buffers, offset))
         return got
 
-    monkeypatch.setattr(stored, "GAP", 0)  # so that a small array is worth reading in parts
     monkeypatch.setattr(os, "preadv", counted)
-    compute(files, steps="weights", query_token=401)
+    # Without a gap a small array too is worth reading in parts.
+    compute(loaded(files, by_rows(gap=0)), steps="weights", query_token=401)
     assert total == (1 + 503) * 3 * 8
 
 
@@ -187,45 +191,46 @@ def write_problem(folder: Path, text: str = "query: q.npy\nkey: q.npy\nvalue: v.
     return folder / "problem.yaml"
 
 
-def test_a_value_is_placed_in_the_problem(tmp_path: Path, attn: Attn) -> None:
+def test_a_value_is_placed_in_the_problem(tmp_path: Path) -> None:
     np.save(tmp_path / "q.npy", np.ones((5, 3)))
     V = np.ones((5, 3))
     V[4, 1] = np.nan
     np.save(tmp_path / "v.npy", V)
     file = write_problem(tmp_path)
-    ran = attn("compute", file)
-    assert ran.status == 2
-    assert ran.err.startswith("error: value[4][1] is NaN\n")
-    assert f"{file}:3:8" in ran.err
-    assert attn("compute", file, "--only", "weights").status == 0  # V is not looked at
-    ran = attn("compute", "--query", tmp_path / "v.npy", "--key", tmp_path / "q.npy",
-               "--value", tmp_path / "q.npy")  # fmt: skip
-    assert "query[4][1] is NaN" in ran.err
-    assert "--> --query" in ran.err
+    with pytest.raises(AttnError, match=r"^value\[4\]\[1\] is NaN\n") as caught:
+        compute(loaded(file))
+    place = caught.value.where
+    assert place is not None
+    assert (place.file, place.line, place.column) == (str(file), 3, 8)
+    compute(loaded(file), steps="weights")  # V is not looked at
+    document = read_document(None, by_rows())
+    for side, name in zip(SIDES, "vqq", strict=True):
+        document.replace((side,), str(tmp_path / f"{name}.npy"), f"--{side}")
+    with pytest.raises(AttnError, match=r"^query\[4\]\[1\] is NaN\n") as caught:
+        compute(read_problem(document))
+    assert "--> --query" in caught.value.report()
 
 
-def test_a_problem_in_an_archive(tmp_path: Path, attn: Attn) -> None:
-    Q, K, V = (np.random.default_rng(seed).normal(size=(5, 3)) for seed in range(3))
+def test_a_problem_in_an_archive(tmp_path: Path) -> None:
+    # Members of up to 4096 bytes are read at once: they may be numbers or words.
+    Q, K, V = (np.random.default_rng(seed).normal(size=(257, 3)) for seed in range(3))
     np.savez(tmp_path / "plain.npz", q=Q, k=K, v=V)
     np.savez_compressed(tmp_path / "packed.npz", q=Q, k=K, v=V)
-    plain, packed = (
-        json.loads(attn("compute", tmp_path / name, "--format", "json").out)
-        for name in ("plain.npz", "packed.npz")
-    )
-    assert plain == packed
-    loaded = compute(str(tmp_path / "plain.npz"))
-    np.testing.assert_array_equal(loaded["v"], V)
+    plain, packed = (loaded(tmp_path / name) for name in ("plain.npz", "packed.npz"))
+    assert isinstance(plain.value.inputs, Stored)
+    assert not isinstance(packed.value.inputs, Stored)  # it has no rows before it is unpacked
+    same(compute(plain), compute(packed))
+    np.testing.assert_array_equal(compute(plain)["v"], V)
 
 
 @pytest.mark.parametrize("cut", ["q.npy", "q.npz"])
-def test_a_file_that_is_cut_short_before(tmp_path: Path, cut: str, attn: Attn) -> None:
+def test_a_file_that_is_cut_short_before(tmp_path: Path, cut: str) -> None:
     np.save(tmp_path / "q.npy", np.ones((50, 3)))
     np.savez(tmp_path / "q.npz", q=np.ones((50, 3)))
     (tmp_path / cut).write_bytes((tmp_path / cut).read_bytes()[:-40])
-    options = [f"--{side}={tmp_path / cut}" for side in SIDES]
-    ran = attn("compute", *options)
-    assert ran.status == 2
-    assert ran.err.startswith(f"error: {tmp_path / cut} is")
+    for inputs in (by_rows(), Inputs()):
+        with pytest.raises(AttnError, match=f"^{re.escape(str(tmp_path / cut))} is"):
+            loaded(dict.fromkeys(SIDES, str(tmp_path / cut)), inputs)
 
 
 def test_a_file_that_changes_while_it_is_read_whole(
@@ -237,7 +242,6 @@ def test_a_file_that_changes_while_it_is_read_whole(
         return array
 
     np.save(tmp_path / "q.npy", np.ones((5, 3)))
-    monkeypatch.setattr(matrix, "LARGE", 1 << 40)
     monkeypatch.setattr(matrix, "read_npy", slow)
     ran = attn("compute", *(f"--{side}={tmp_path / 'q.npy'}" for side in SIDES))
     assert ran.status == 2

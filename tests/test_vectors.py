@@ -25,10 +25,12 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def read(content: str | bytes, wanted: Iterable[str], **options: Any) -> Vectors:
+def read(
+    content: str | bytes, wanted: Iterable[str], inputs: Inputs | None = None, **options: Any
+) -> Vectors:
     data = content.encode() if isinstance(content, str) else content
     Path("v.txt").write_bytes(data)
-    return read_vectors(Inputs(), "v.txt", wanted, **options)
+    return read_vectors(inputs or Inputs(), "v.txt", wanted, **options)
 
 
 def plain(vectors: Vectors) -> dict[str, list[float]]:

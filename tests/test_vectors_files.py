@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from attn_cli.errors import AttnError
 from attn_cli.sources.matrices import lines as lines_module
 from attn_cli.sources.matrices.arrays import Rows
-from attn_cli.sources.matrices.files import Inputs
+from attn_cli.sources.matrices.files import Inputs, ReadSizes
 from attn_cli.sources.matrices.lookup import is_vectors_file
 from attn_cli.sources.matrices.vectors import Vectors, nearest_words, read_vectors
 from tests.test_vectors import GLOVE, plain, read
@@ -88,13 +88,11 @@ def test_progress_is_told_now_and_then() -> None:
 
 @pytest.mark.parametrize("block", [5, 6, 7, 16, 17, 18, 1000])
 @pytest.mark.parametrize("packed", [False, True])
-def test_lines_do_not_depend_on_the_blocks_they_come_in(
-    block: int, packed: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lines_module, "BLOCK", block)
+def test_lines_do_not_depend_on_the_blocks_they_come_in(block: int, packed: bool) -> None:
     data = "\ufeff4 3\n\n\n" + GLOVE.replace("dog", "dog 1 \nx 7\ndog").rstrip("\n")
     content = gzip.compress(data.encode()) if packed else data
-    vectors = read(content, ["dog", "cat", ". . .", "x"])
+    inputs = Inputs(sizes=ReadSizes(block=block))
+    vectors = read(content, ["dog", "cat", ". . .", "x"], inputs)
     assert plain(vectors) == {"cat": [1, 2, 3], ". . .": [4, 5, 6], "dog": [7, 8, 9]}
     assert vectors.warnings == (
         "v.txt: 2 malformed lines were skipped: 7, 8; line 7: 1 number where 3 belong",

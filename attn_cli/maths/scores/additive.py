@@ -55,7 +55,7 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     return block
 
 
-def by_tiles(Q: Array, K: Array, p: Parameters) -> Block:
+def by_tiles(Q: Array, K: Array, p: Parameters, *, together: int = TOGETHER) -> Block:
     """Return the block function by the exponential form of tanh, which is several times as fast.
 
         v . tanh(a + b) = sum_h v_h - sum_h 2 v_h / (1 + e^(2 a_h) e^(2 b_h))
@@ -93,10 +93,10 @@ def by_tiles(Q: Array, K: Array, p: Parameters) -> Block:
         lacks = np.zeros((len(a), b.shape[1]), dtype=A.dtype)
         for some in in_cache(lacks):
             unit, few = np.empty_like(lacks[some]), np.empty_like(lacks[some])
-            for first in range(0, len(v), TOGETHER):
+            for first in range(0, len(v), together):
                 few[:] = 0
                 with np.errstate(over="ignore"):
-                    for h in range(first, min(first + TOGETHER, len(v))):
+                    for h in range(first, min(first + together, len(v))):
                         add_unit(a[some], b, h, few, unit)
                 lacks[some] += few
         return Parts(score=np.subtract(whole, lacks, out=lacks))
@@ -104,9 +104,9 @@ def by_tiles(Q: Array, K: Array, p: Parameters) -> Block:
     return block
 
 
-def in_cache(score: Array) -> Iterator[slice]:
+def in_cache(score: Array, size: int = IN_CACHE) -> Iterator[slice]:
     """Yield a few rows after the other, which stay in the cache while the sum over h runs."""
-    height = max(1, IN_CACHE // max(score[:1].nbytes, 1))
+    height = max(1, size // max(score[:1].nbytes, 1))
     return (slice(start, start + height) for start in range(0, len(score), height))
 
 

@@ -213,13 +213,14 @@ def find_top(document: Document) -> Where:
     return Where(document.name) if place is None else replace(place, file=document.name)
 
 
-def from_mapping(problem: Mapping[str, Any]) -> Document:
+def from_mapping(problem: Mapping[str, Any], inputs: Inputs | None = None) -> Document:
     """Return the document of a problem written in Python: the same keys, arrays and numbers.
 
     Raises AttnError for an array that NumPy cannot take over, and for two names of one matrix.
     """
     tree = problem.items()
-    document = Document({key: _plain(node, (str(key),)) for key, node in tree if node is not None})
+    plain = {key: _plain(node, (str(key),)) for key, node in tree if node is not None}
+    document = Document(plain, inputs=inputs or Inputs())
     _rename_synonyms(document)
     return document
 

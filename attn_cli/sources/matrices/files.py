@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
 from attn_cli import samples
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, Path, argument, either, nearest, printable
 from attn_cli.sources.matrices.foreign import folder_of_a_model
 
@@ -49,6 +50,20 @@ class Target(NamedTuple):
             )
 
 
+@dataclass(frozen=True)
+class ReadSizes:
+    """How large files are read. All sizes are in bytes; they change the speed, not the result."""
+
+    by_rows_from: int = 8 << 20  # a smaller array is read whole, even if only rows of it are used
+    chunk: int = 1 << 20  # of an array, read at once: it stays in the cache until it is checked
+    gap: int = 16 << 10  # reading so much that is not used is cheaper than another system call
+    most_held: int = 1 << 30  # a larger array is not held if its parts are read again and again
+    block: int = 1 << 16  # of a text, read at once: larger ones miss the caches
+
+
+READ_SIZES = ReadSizes()
+
+
 class Inputs:
     """Opens what a problem names. `-` is standard input, which only one of them can have.
 
@@ -62,9 +77,11 @@ class Inputs:
         *,
         limit: int | None = None,
         target: Target | None = None,
+        sizes: ReadSizes = READ_SIZES,
     ) -> None:
         self._stdin_for: str | None = None
         self.progress = progress  # told how much of a large file has been read
+        self.sizes = sizes
         self._limit = limit
         self._target = target
 

@@ -20,7 +20,6 @@ from attn_cli.sources.matrices.arrays import BOMB_RATIO, NPY_MAGIC, ZIP_MAGIC
 from attn_cli.sources.matrices.files import Inputs, Progress
 from attn_cli.sources.matrices.tables import two_marks
 
-BLOCK = 1 << 16  # bytes read at once; with larger ones the processor's caches are missed
 STEP = 4 << 20  # bytes between two calls of a Progress
 LONGEST = 4 << 20  # bytes of a line: more than 400 000 numbers
 GZIP_MAGIC = b"\x1f\x8b"
@@ -42,13 +41,13 @@ def open_lines(
     """
     name = printable(file)
     with inputs.open_again(file, path) as raw:
-        yield _lines(_blocks(raw, name, path, progress), name, path)
+        yield _lines(_blocks(raw, name, path, inputs.sizes.block, progress), name, path)
 
 
 def _blocks(
-    raw: io.BufferedReader, name: str, path: Path, progress: Progress | None
+    raw: io.BufferedReader, name: str, path: Path, most: int, progress: Progress | None
 ) -> Iterator[bytes]:
-    """Yield the text of a file in pieces of at most `BLOCK` bytes, and report how far it is."""
+    """Yield the text of a file in blocks of at most `most` bytes, and report how far it is."""
     try:
         magic = raw.read(len(NPY_MAGIC))
         raw.seek(0)
@@ -56,7 +55,7 @@ def _blocks(
         stream = gzip.GzipFile(fileobj=raw) if magic.startswith(GZIP_MAGIC) else raw
         total, told = os.fstat(raw.fileno()).st_size, 0
         # read1 gives what it has: what is broken further on is met only by who reads so far
-        block = stream.read1(BLOCK)
+        block = stream.read1(most)
         if block.startswith(2 * codecs.BOM_UTF8):
             raise two_marks(name)
         block = block.removeprefix(codecs.BOM_UTF8)
@@ -70,7 +69,7 @@ def _blocks(
             if progress is not None and done >= told + STEP:
                 told = done
                 progress(done, max(done, total))
-            block = stream.read1(BLOCK)
+            block = stream.read1(most)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise AttnError(
             f"{name} cannot be unpacked: {printable(str(error)).rstrip('.')}",

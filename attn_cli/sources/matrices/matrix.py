@@ -20,7 +20,7 @@ from attn_cli.sources.matrices.arrays import (
     refuse_no_numbers,
 )
 from attn_cli.sources.matrices.document import Document, Member
-from attn_cli.sources.matrices.files import unchanged
+from attn_cli.sources.matrices.files import ReadSizes, unchanged
 from attn_cli.sources.matrices.foreign import foreign
 from attn_cli.sources.matrices.shapes import form
 from attn_cli.sources.matrices.tables import DELIMITERS, read_table
@@ -30,7 +30,6 @@ from attn_cli.sources.text.scalars import flag, kind_of, numbers, shown, whole, 
 
 SUFFIXES = (".npy", ".npz", *DELIMITERS)
 FILE_KEYS = ("file", "name", "transpose")
-LARGE = 8 << 20  # bytes of a file that is read by rows where rows are asked for
 
 S = TypeVar("S", bound=Tensor)
 
@@ -49,7 +48,7 @@ def natural_by_rows(document: Document, node: Any, path: Path) -> Tensor:
 
 def _written(document: Document, node: Any, path: Path, *, whole: bool) -> Tensor:
     if isinstance(node, Member):
-        return _from_archive(node.archive, node.name, path, whole=whole)
+        return _from_archive(document, node.archive, node.name, path, whole=whole)
     if isinstance(node, dict):
         return _from_mapping(document, node, path, whole=whole)
     if isinstance(node, str):
@@ -176,7 +175,8 @@ def _from_file(
         archive = Archive(
             document.inputs.reopener(stream, located, dotted(path), path), label, path
         )
-        return _from_archive(archive, name or _only_name(archive, file, path), path, whole=whole)
+        name = name or _only_name(archive, file, path)
+        return _from_archive(document, archive, name, path, whole=whole)
     with stream, unchanged(stream, label, path):
         if name is not None:
             raise AttnError(
@@ -189,21 +189,26 @@ def _from_file(
                 stream, label, DELIMITERS[suffix], path, lambda row: _row(row, (), ratios=False)
             )
             return _stacked(rows, path)
-        array = None if whole else _by_rows(stream, label, path)
+        array = None if whole else _by_rows(stream, label, path, document.inputs.sizes)
         return _real(read_npy(stream, label, path), path) if array is None else array
 
 
-def _from_archive(archive: Archive, name: str, path: Path, *, whole: bool) -> Tensor:
+def _from_archive(
+    document: Document, archive: Archive, name: str, path: Path, *, whole: bool
+) -> Tensor:
     """Return a member of an archive."""
     if not whole and (place := archive.place(name, path)) is not None:
         with archive.reopen() as stream:
-            array = _by_rows(stream, f"{archive.name}#{printable(name)}", path, place)
+            label = f"{archive.name}#{printable(name)}"
+            array = _by_rows(stream, label, path, document.inputs.sizes, place)
             if array is not None:
                 return array
     return _real(archive.read(name, path), path)
 
 
-def _by_rows(stream: BinaryIO, label: str, path: Path, place: slice | None = None) -> Tensor | None:
+def _by_rows(
+    stream: BinaryIO, label: str, path: Path, sizes: ReadSizes, place: slice | None = None
+) -> Tensor | None:
     """Return the large array of an NPY, to be read by rows; None for what is better read whole.
 
     `place` is where the NPY stands in the stream, if that holds others too.
@@ -212,11 +217,11 @@ def _by_rows(stream: BinaryIO, label: str, path: Path, place: slice | None = Non
         return None
     size = os.fstat(stream.fileno()).st_size
     place = place or slice(0, size)
-    if place.stop - place.start < LARGE:
+    if place.stop - place.start < sizes.by_rows_from:
         return None
     from attn_cli.sources.matrices.stored import open_stored
 
-    return open_stored(stream, label, path, place)
+    return open_stored(stream, label, path, place, sizes)
 
 
 def _sniffed(stream: BinaryIO, label: str, path: Path) -> str:

@@ -27,11 +27,8 @@ from attn_cli.errors import AttnError, Path
 from attn_cli.floats import FloatType
 from attn_cli.sources.matrices.arrays import read_header
 from attn_cli.sources.matrices.casting import unfit
-from attn_cli.sources.matrices.files import Stamp, refuse_changed
+from attn_cli.sources.matrices.files import READ_SIZES, ReadSizes, Stamp, refuse_changed
 
-CHUNK = 1 << 20  # bytes that are read at once: they stay in the cache until they are checked
-GAP = 16 << 10  # bytes that are sooner read over than skipped by one more call
-MOST_HELD = 1 << 30  # bytes of an array that is held because its parts were asked for too often
 MOST_OPEN = 64  # files that may stay open; the system allows a process some hundreds
 
 _open: weakref.WeakSet[File] = weakref.WeakSet()
@@ -44,12 +41,18 @@ class File:
     """
 
     def __init__(
-        self, descriptor: int, name: str, path: Path, part: slice, filename: str | None = None
+        self,
+        descriptor: int,
+        name: str,
+        path: Path,
+        part: slice,
+        filename: str | None = None,
+        sizes: ReadSizes = READ_SIZES,
     ) -> None:
         """`part` are the bytes of the array; `filename` is None for standard input."""
         self._descriptor = os.dup(descriptor)
         self._closed = weakref.finalize(self, os.close, self._descriptor)
-        self.name, self.path = name, path
+        self.name, self.path, self.sizes = name, path, sizes
         self._filename = filename
         self._start, self._size = part.start, part.stop - part.start
         self._stamp = Stamp.of(self._descriptor)
@@ -67,7 +70,7 @@ class File:
                 help="name a file instead of standard input",
             )
         part = self._start, self._start + self._size
-        return _reopened, (self._filename, self.name, self.path, *part, self._stamp)
+        return _reopened, (self._filename, self.name, self.path, *part, self._stamp, self.sizes)
 
     def close(self) -> None:
         """Close the file; nothing can be read any more."""
@@ -102,8 +105,8 @@ class File:
         bytes than the array has, the rest is cheaper from the whole, which is held from then on.
         """
         with self._lock:
-            self._spent += max(size, GAP)
-            if self._whole is None and MOST_HELD >= self._size < self._spent:
+            self._spent += max(size, self.sizes.gap)
+            if self._whole is None and self.sizes.most_held >= self._size < self._spent:
                 whole = self.read(self._start, self._size)
                 self.refuse_changed()
                 self._whole = whole
@@ -117,7 +120,9 @@ class File:
         refuse_changed(self._descriptor, self._stamp, self.name, self.path)
 
 
-def _reopened(filename: str, name: str, path: Path, start: int, stop: int, stamp: Stamp) -> File:
+def _reopened(
+    filename: str, name: str, path: Path, start: int, stop: int, stamp: Stamp, sizes: ReadSizes
+) -> File:
     """Open the file of a pickled view; raise AttnError if it is not what it was."""
     try:
         descriptor = os.open(filename, os.O_RDONLY)
@@ -130,7 +135,7 @@ def _reopened(filename: str, name: str, path: Path, start: int, stop: int, stamp
                 path=path,
                 help="read the problem again",
             )
-        return File(descriptor, name, path, slice(start, stop), filename)
+        return File(descriptor, name, path, slice(start, stop), filename, sizes)
     finally:
         os.close(descriptor)
 
@@ -262,14 +267,15 @@ class Stored:
 
     def _chunks(self, offset: int, strides: tuple[int, ...], target: AnyArray) -> None:
         """Read cells whose axes stand in the order of the file, a chunk at a time."""
-        item, shape = self.stored.itemsize, target.shape
-        if not shape or (_extent(shape, strides, item) <= CHUNK and _joined(shape, strides, item)):
+        item, shape, sizes = self.stored.itemsize, target.shape, self.file.sizes
+        joined = _joined(shape, strides, item, sizes.gap)
+        if not shape or (_extent(shape, strides, item) <= sizes.chunk and joined):
             self._chunk(offset, strides, target)
             return
         inner = shape[1:], strides[1:], item
         step = 1
-        if _joined(shape, strides, item):
-            step = max(1, (CHUNK - _extent(*inner)) // strides[0] + 1)
+        if joined:
+            step = max(1, (sizes.chunk - _extent(*inner)) // strides[0] + 1)
         for at in range(0, shape[0], step):
             part = target[at : at + step] if step > 1 else target[at, ...]
             self._chunks(offset + at * strides[0], strides[-part.ndim :] if part.ndim else (), part)
@@ -277,7 +283,8 @@ class Stored:
     def _chunk(self, offset: int, strides: tuple[int, ...], target: AnyArray) -> None:
         """Read one chunk, cast it, check it, and put it where it belongs."""
         size = _extent(target.shape, strides, self.stored.itemsize)
-        alone = size == prod(target.shape) * self.stored.itemsize and size >= GAP
+        gap = self.file.sizes.gap
+        alone = size == prod(target.shape) * self.stored.itemsize and size >= gap
         straight = target.flags.c_contiguous
         type_ = None if self.casting is None else self.casting.type_
         if alone and straight and (type_ is None or self.stored == type_.read_as == type_.carrier):
@@ -309,7 +316,9 @@ class Stored:
         raise self.casting.unfit(offset, cells[at])
 
 
-def open_stored(stream: BinaryIO, name: str, path: Path, place: slice) -> Stored | None:
+def open_stored(
+    stream: BinaryIO, name: str, path: Path, place: slice, sizes: ReadSizes = READ_SIZES
+) -> Stored | None:
     """Return the array of an NPY that stands in a regular file, its data unread.
 
     None for what is to be read whole: without numbers, or where no more files may stay open.
@@ -326,7 +335,7 @@ def open_stored(stream: BinaryIO, name: str, path: Path, place: slice) -> Stored
     inner = [shape[:axis] if header.fortran else shape[axis + 1 :] for axis in axes]
     strides = tuple(prod(sizes) * item for sizes in inner)
     part = slice(header.start, header.start + header.size)
-    file = File(stream.fileno(), name, path, part, _filename(stream))
+    file = File(stream.fileno(), name, path, part, _filename(stream), sizes)
     return Stored(file, header.dtype, header.start, shape, strides)
 
 
@@ -343,7 +352,7 @@ def _extent(shape: tuple[int, ...], strides: tuple[int, ...], item: int) -> int:
     return item + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
 
 
-def _joined(shape: tuple[int, ...], strides: tuple[int, ...], item: int) -> bool:
+def _joined(shape: tuple[int, ...], strides: tuple[int, ...], item: int, gap: int) -> bool:
     """Return whether nothing between the cells is worth a call to skip it."""
     inside = [_extent(shape[at:], strides[at:], item) for at in range(1, len(shape) + 1)]
-    return all(stride - size <= GAP for stride, size in zip(strides, inside, strict=True))
+    return all(stride - size <= gap for stride, size in zip(strides, inside, strict=True))
