@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.formula import Formula
-from attn_cli.maths.axes import meant_among
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +53,9 @@ class Step:
     held, in order, or None where all are; `values.shape` follows from it. `peaks` has the largest
     value of each query's whole row, also where that is not held; None for all steps but weights.
     `hidden` has for each value the code of why its key is hidden, 0 where it is not; None where
-    that was not asked for. `legend` has what the codes mean, by number.
+    that was not asked for. `legend` has what the codes mean, by number. `reads` names the steps
+    that it is computed from. `role` is what its numbers are: vector, score, weight, code or
+    probability. `aliases` are what people call it.
     """
 
     name: str
@@ -67,6 +68,9 @@ class Step:
     peaks: NDArray[np.floating[Any]] | None = None
     hidden: NDArray[np.uint8] | None = None
     legend: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    role: str = "vector"
+    aliases: tuple[str, ...] = ()
 
     @property
     def formula(self) -> str:
@@ -191,6 +195,11 @@ class Record:
         """Whether every comparison that was asked for says yes."""
         return all(comparison.agrees for comparison in self.comparisons)
 
+    @property
+    def _meant(self) -> dict[str, str]:
+        """What people call the steps -> their names."""
+        return {word: name for name, step in self.steps.items() for word in step.aliases}
+
     def chosen(self, names: Sequence[str] | None) -> Record:
         """Return the record with these steps alone, in the order computed; None: all.
 
@@ -202,9 +211,7 @@ class Record:
             if name not in self.steps:
                 raise AttnError(
                     f"unknown step '{name}'",
-                    help=did_you_mean(
-                        name, self.steps, what="there are", meant=meant_among(self.steps)
-                    ),
+                    help=did_you_mean(name, self.steps, what="there are", meant=self._meant),
                 )
         return replace(self, steps={n: s for n, s in self.steps.items() if n in names})
 
@@ -213,6 +220,6 @@ class Record:
         if name not in self.steps:
             raise AttnError(
                 f"the record has no step '{name}'",
-                help=did_you_mean(name, self.steps, what="it has", meant=meant_among(self.steps)),
+                help=did_you_mean(name, self.steps, what="it has", meant=self._meant),
             )
         return self.steps[name].values

@@ -51,10 +51,10 @@ def _refuse_steps_apart(behind: list[str]) -> None:
     """Raise AttnError if several steps stand behind --show, with blanks between them."""
     if len(behind) < 2 or behind[1].startswith("-") or os.path.exists(behind[1]):
         return
-    from attn_cli.maths.axes import AXES
+    from attn_cli.maths.pipeline import names
 
     def is_step(word: str) -> bool:
-        return all(part in AXES for part in word.strip(",").split(","))
+        return all(part in names() for part in word.strip(",").split(","))
 
     steps = list(takewhile(is_step, behind))
     if len(steps) > 1:

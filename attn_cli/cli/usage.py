@@ -120,10 +120,10 @@ def _extra_meant(extra: str, arguments: Sequence[str], path: str) -> str | None:
         return f"put several words in quotes: --tokens '{text}'"
     if path.rpartition(" ")[2] not in ("compute", "graph"):
         return None
-    from attn_cli.maths.axes import AXES
+    from attn_cli.maths.pipeline import names
 
     step = words[0].strip(",")
-    if step not in AXES or path.endswith("graph"):
+    if step not in names() or path.endswith("graph"):
         return None
     return f"did you mean --only {step}, or --show with commas and no blanks: --show q,{step}?"
 

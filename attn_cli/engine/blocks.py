@@ -15,8 +15,10 @@ from attn_cli.engine.following import Following
 from attn_cli.engine.plan import Plan
 from attn_cli.engine.threads import Workers
 from attn_cli.engine.watch import Watch
+from attn_cli.engine.whole import WholeSteps
 from attn_cli.maths.block import Entry
 from attn_cli.maths.problem import Problem
+from attn_cli.maths.stage import PROBLEM
 
 ARRAYS_PER_BLOCK = 6  # that are alive at once
 
@@ -36,10 +38,12 @@ def run_blocks(
     """
     rows = plan.computed
     with np.errstate(all="ignore"):  # what overflows is reported by name instead
-        for name, values in _inputs(problem):
-            out.note(name, (), values)
-        prepare = Preparation(problem, rows, frozenset(plan.steps), out.note)
-        following = Following(problem, plan, out)
+        whole = WholeSteps(problem, plan.pipeline)
+        for name, step in plan.steps.items():
+            if step.spec.scope == PROBLEM:
+                out.note(name, (), whole[name])
+        prepare = Preparation(problem, plan.pipeline, plan.needed, rows, out.note)
+        following = Following(problem, plan, out, whole)
         if plan.any_of_rows:
             workers.expect(sum(map(len, plan.groups.values())) * -(-len(rows) // height))
         for group, leads in plan.groups.items():
@@ -50,7 +54,7 @@ def run_blocks(
             following.begin()
             for block in blocks(slice(0, len(rows)), height):
                 contexts = [
-                    following.gated(entry, compute(block), block)
+                    following.of_head(entry, compute(block), block)
                     for entry, compute in zip(entries, computing, strict=True)
                 ]
                 following.add(group, rows[block], contexts)
@@ -62,12 +66,3 @@ def run_blocks(
 def blocks(rows: slice, height: int) -> Iterator[slice]:
     """Yield the rows in blocks of that height."""
     return (slice(a, min(a + height, rows.stop)) for a in range(rows.start, rows.stop, height))
-
-
-def _inputs(problem: Problem) -> Iterator[tuple[str, Array]]:
-    """Yield the steps that come before Q, K and V."""
-    if problem.embeddings is not None:
-        yield "embeddings", problem.embeddings
-        if problem.positions is not None:
-            yield "positions", problem.positions.values
-            yield "positioned", problem.positioned(slice(None))

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray, Array
+from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
 from attn_cli.engine.blocks import ARRAYS_PER_BLOCK, blocks, run_blocks
 from attn_cli.engine.plan import Plan
 from attn_cli.engine.threads import Workers
 from attn_cli.engine.watch import Watch
-from attn_cli.maths.axes import WEIGHED, WHOLE_ROWS
 from attn_cli.maths.block import Entry, steps
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.ranges import hull
@@ -56,7 +55,7 @@ class Definition:
 
 
 class DefinedBlocks:
-    """Blocks of entries by the definition, up to the last step that is wanted."""
+    """Blocks of entries by the definition: the steps that a plan needs."""
 
     def __init__(
         self,
@@ -66,7 +65,7 @@ class DefinedBlocks:
         trace: Callable[[str, object], None] | None = None,
     ) -> None:
         self._problem, self._plan, self._out, self._trace = problem, plan, out, trace
-        self._wanted = set(plan.steps)
+        self._needed = plan.needed | ({"visible"} if plan.marks else frozenset())
 
     @property
     def height(self) -> int:
@@ -81,25 +80,21 @@ class DefinedBlocks:
         return values[0] if len(values) == 1 else np.concatenate(values)
 
     def block(self, entry: Entry, rows: slice) -> Array:
-        """Run through the steps of one block up to the last that is wanted, and return that."""
-        wanted, plan = self._wanted, self._plan
+        """Compute the steps of one block that are needed; return its context, if that is."""
         keys = self._keys(entry, rows)
         if self._trace is not None:
             self._trace("keys", keys)
-        asides = frozenset(wanted | {"visible"} if plan.marks else wanted)
-        last = "context" if wanted & WEIGHED else list(plan.steps)[-1]
-        values: AnyArray = np.zeros((0, 0))
-        for made in steps(entry, rows, keys, asides):
+        context: Array = np.zeros((0, 0))
+        for made in steps(entry, rows, keys, self._needed):
             self._out.put(entry.lead, made, entry.i[rows], keys)
-            values = made.values
-            if made.name == last:
-                break
-        return values
+            if made.name == "context":
+                context = made.values
+        return context
 
     def _keys(self, entry: Entry, rows: slice) -> slice:
         """Return the range of keys to look at: all where a step shows all, else the reach."""
         problem = self._problem
-        if self._wanted & WHOLE_ROWS or problem.rules.looks_everywhere:
+        if self._plan.whole_rows or problem.rules.looks_everywhere:
             return slice(0, problem.n_k)
         start, stop = hull(entry.reach(rows, problem.n_k))
         # NaN in a row without a key needs a key to stand at: a sum over no keys is 0.

@@ -1,77 +1,81 @@
-"""What follows the contexts, the same for every engine.
+"""The steps after the contexts, the same for every engine.
 
-contexts of heads -> output gate -> concat -> what follows row by row -> pooled rows -> next word
+contexts of heads -> output gate -> concat -> rows of the output -> pooled rows -> next word
 """
 
 from __future__ import annotations
 
-import numpy as np
-
-from attn_cli.arrays import Array, Integers
+from attn_cli.arrays import AnyArray, Array, Integers
 from attn_cli.engine.plan import Plan
 from attn_cli.engine.watch import Watch
-from attn_cli.maths.axes import AFTER, POOLED, WEIGHED
+from attn_cli.engine.whole import WholeSteps
 from attn_cli.maths.block import Entry
-from attn_cli.maths.next_word import NextWord, Pooling, choice
+from attn_cli.maths.following import last_of_heads, last_of_rows
+from attn_cli.maths.next_word import Pooling, choice
 from attn_cli.maths.problem import Problem
+from attn_cli.maths.stage import JOINED, POOLED, ROWS, Rows, StepSpec
 from attn_cli.maths.visible.base import Lead
 
 
 class Following:
-    """Computes what follows the contexts of entries that make one output, block by block."""
+    """Computes the steps after the contexts of entries that make one output, block by block."""
 
-    def __init__(self, problem: Problem, plan: Plan, out: Watch) -> None:
-        self._problem, self._plan, self._out = problem, plan, out
-        self._wanted = set(plan.steps)
-        self._next_word = problem.next_word if self._wanted & set(POOLED) else None
+    def __init__(self, problem: Problem, plan: Plan, out: Watch, whole: WholeSteps) -> None:
+        self._problem, self._plan, self._out, self._whole = problem, plan, out, whole
+        self._of_heads, self._joined, self._pooled = (
+            [spec for spec in plan.pipeline.values() if spec.scope == scope and _due(spec, plan)]
+            for scope in (ROWS, JOINED, POOLED)
+        )
         self._pooling: Pooling | None = None
 
     def begin(self) -> None:
         """Begin with the first block of rows."""
-        if self._next_word is not None:
-            self._pooling = Pooling(self._next_word.rows(self._problem.n_q))
+        if self._pooled and self._problem.next_word is not None:
+            self._pooling = Pooling(self._problem.next_word.rows(self._problem.n_q))
 
-    def add(self, group: Lead, rows: Integers, contexts: list[Array]) -> None:
-        """Compute what follows the contexts of one block, one array per head that is joined."""
-        if not self._wanted & {*AFTER, *POOLED}:
-            return
-        last = self._follow(group, rows, contexts)
+    def of_head(self, entry: Entry, context: Array, rows: slice) -> Array:
+        """Return the last step of one head, from the context of one block of its rows."""
+        values: dict[str, AnyArray] = {"context": context}
+        at = Rows(self._problem, entry.batch, entry.head, entry.i[rows])
+        for spec in self._of_heads:
+            values[spec.name] = spec.apply(at, *(self._read(n, values, at) for n in spec.reads))
+            self._out.note(spec.name, entry.lead, values[spec.name], at.i)
+        last = last_of_heads(self._problem)
+        return values.get(last, context)
+
+    def add(self, group: Lead, rows: Integers, heads: list[Array]) -> None:
+        """Compute the steps of one block that follow those of heads, which are joined."""
+        at = Rows(self._problem, group[0] if self._problem.batch else 0, 0, rows)
+        values: dict[str, AnyArray] = {}
+        for spec in self._joined:
+            if spec.reads[0] == last_of_heads(self._problem):
+                read: list[AnyArray] = [*heads]
+            else:
+                read = [self._read(name, values, at) for name in spec.reads]
+            values[spec.name] = spec.apply(at, *read)
+            self._out.note(spec.name, group, values[spec.name], rows)
         if self._pooling is not None:
-            self._pooling.add(rows, last)
+            self._pooling.add(rows, values[last_of_rows(self._problem)])
+
+    def _read(self, name: str, values: dict[str, AnyArray], at: Rows) -> AnyArray:
+        """Return the rows of a step that another reads."""
+        return values[name] if name in values else self._whole[name][at.i]
 
     def end(self, group: Lead) -> None:
-        """Compute what needs all rows: the next word."""
-        if self._next_word is not None and self._pooling is not None:
-            self._pool(self._next_word, group, self._pooling.pooled())
-
-    def gated(self, entry: Entry, values: Array, rows: slice) -> Array:
-        """Return the contexts of one block times the output gate, where there is one."""
-        problem, precision = self._problem, self._problem.precision
-        if problem.gate is None or not self._wanted & (WEIGHED - {"context"}):
-            return values
-        i = entry.i[rows]
-        X = None if problem.embeddings is None else precision.wide(problem.positioned(i))
-        gated = problem.gate(precision.wide(values), X, entry.batch, entry.head, i)
-        values = precision.dtype.round(gated)
-        self._out.note("gated", entry.lead, values, i)
-        return values
-
-    def _follow(self, group: Lead, rows: Integers, contexts: list[Array]) -> Array:
-        """Compute what follows the contexts of one block, and return the last of it."""
-        problem = self._problem
-        last = contexts[0]
-        if problem.joined:
-            last = np.concatenate(contexts, axis=1)
-            self._out.note("concat", group, last, rows)
-        X = problem.positioned(rows) if problem.after.residual else None
-        for name, last in problem.after.steps(last, X, problem.precision):  # noqa: B020
-            self._out.note(name, group, last, rows)
-        return last
-
-    def _pool(self, next_word: NextWord, group: Lead, pooled: Array) -> None:
-        """Compute the next word from the pooled rows."""
-        for name, values in next_word.steps(pooled, self._problem.precision):
-            self._out.note(name, group, values)
+        """Compute the steps that need all rows: the next word."""
+        next_word = self._problem.next_word
+        if self._pooling is None or next_word is None:
+            return
+        values: dict[str, AnyArray] = {last_of_rows(self._problem): self._pooling.pooled()}
+        for spec in self._pooled:
+            read = (values[name] for name in spec.reads)
+            apply = spec.stage.apply if spec.name == "pooled" else spec.apply
+            values[spec.name] = apply(self._problem, *read)
+            self._out.note(spec.name, group, values[spec.name])
         if "probabilities" in self._plan.steps:
-            words = choice(next_word, self._problem.query_tokens, values, self._plan.top)
-            self._out.choices.append(words)
+            tokens, top = self._problem.query_tokens, self._plan.top
+            self._out.choices.append(choice(next_word, tokens, values["probabilities"], top))
+
+
+def _due(spec: StepSpec, plan: Plan) -> bool:
+    return spec.name in plan.needed

@@ -313,7 +313,7 @@ class Kernel:
         """Return the scores of a tile with all that is done to them, but for what is hidden."""
         entry, rules, A = self._entry, self._entry.rules, queries.A
         if A is None:
-            scores, _ = score_of(entry, queries.rows, keys)
+            scores = score_of(entry, queries.rows, keys)
             scores = scores * scores.dtype.type(entry.scale)
             if self._adjustments:
                 _refuse_nonfinite(scores)  # which a cap would make finite

@@ -7,22 +7,22 @@ axes: bshd        (batch, query, head, dimension)     what follows the context
 
 from __future__ import annotations
 
-from attn_cli.maths.axes import AFTER, AXES
 from attn_cli.maths.problem import Problem
+from attn_cli.maths.stage import JOINED, StepSpec
 
 
-def order_of(problem: Problem, step: str, axes: tuple[str, ...]) -> tuple[int, ...]:
+def order_of(problem: Problem, spec: StepSpec, axes: tuple[str, ...]) -> tuple[int, ...]:
     """Return which of the computed axes, by number, is each axis in the problem's own order."""
     order = list(range(len(axes)))
-    if problem.layout == "columns" and len(AXES[step]) > 1:
+    if problem.layout == "columns" and len(spec.axes) > 1:
         order[-2:] = reversed(order[-2:])
-    elif problem.heads_last and step in AFTER and "head" in axes:
+    elif problem.heads_last and spec.scope == JOINED and "head" in axes:
         order[-3:-1] = reversed(order[-3:-1])
     return tuple(order)
 
 
-def in_order(problem: Problem, step: str, place: list[int]) -> list[int]:
+def in_order(problem: Problem, spec: StepSpec, place: list[int]) -> list[int]:
     """Return the place of a value, of all batch entries and heads, in the problem's own order."""
-    lead = len(place) - len(AXES[step])
-    axes = (*problem.lead_axes[:lead], *AXES[step])
-    return [place[axis] for axis in order_of(problem, step, axes)]
+    lead = len(place) - len(spec.axes)
+    axes = (*problem.lead_axes[:lead], *spec.axes)
+    return [place[axis] for axis in order_of(problem, spec, axes)]

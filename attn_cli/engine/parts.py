@@ -47,7 +47,7 @@ def in_parts(
 
 def _whole(problem: Problem, step: StepPlan) -> Whole:
     """Return what the parts add up to, its axes in the order that the problem's own have."""
-    order = order_of(problem, step.name, step.axes)
+    order = order_of(problem, step.spec, step.axes)
     return Whole(
         step.name,
         tuple(step.axes[axis] for axis in order),
@@ -62,7 +62,7 @@ def _parts(
     memory = half_of_the_machine() if request.memory is None else request.memory
     apart = step.free  # the axes that each part has one entry of
     row = step.shape[-1] * problem.dtype.itemsize
-    if order_of(problem, step.name, step.axes) != tuple(range(len(step.axes))):
+    if order_of(problem, step.spec, step.axes) != tuple(range(len(step.axes))):
         head = step.axes.index("head")
         apart = tuple(axis for axis in step.free if axis != step.free[head])
         row *= step.shape[head]

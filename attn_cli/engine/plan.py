@@ -5,7 +5,7 @@ A plan knows every shape before anything is computed, so that what cannot fit is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from math import prod
 from typing import Any
@@ -15,23 +15,21 @@ import numpy as np
 from attn_cli.arrays import Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, argument, did_you_mean
-from attn_cli.formula import Formula
-from attn_cli.maths.axes import (
-    AFTER,
-    ASIDES,
-    AXES,
-    INPUTS,
-    KEY_SIDE,
-    NEW_KEYS,
-    OF_ROWS,
-    POOLED,
-    WEIGHED,
-    WHOLE_ROWS,
-    meant_among,
-)
-from attn_cli.maths.formulas import formulas, hides
+from attn_cli.maths.pipeline import names, pipeline
 from attn_cli.maths.problem import Edge, Problem, Request, Tile
+from attn_cli.maths.stage import (
+    BLOCK,
+    JOINED,
+    KEYS,
+    OF_PAIRS,
+    POOLED,
+    PROBLEM,
+    ROWS,
+    StepSpec,
+    closure,
+)
 from attn_cli.maths.visible.base import Lead
+from attn_cli.maths.weighing import hides
 from attn_cli.memory import half_of_the_machine, in_units
 from attn_cli.record import Labels, Numbered
 
@@ -50,8 +48,7 @@ class StepPlan:
     whose rows are held, where it has an axis of queries.
     """
 
-    name: str
-    expression: Formula
+    spec: StepSpec
     axes: tuple[str, ...]
     labels: tuple[Labels, ...]
     shape: tuple[int, ...]
@@ -60,6 +57,11 @@ class StepPlan:
     fixed: dict[int, int]
     rows: Integers | None
     dtype: np.dtype[Any]
+
+    @property
+    def name(self) -> str:
+        """The name of the step."""
+        return self.spec.name
 
     @property
     def held(self) -> tuple[int, ...]:
@@ -98,7 +100,9 @@ class StepPlan:
 class Plan:
     """All that is decided before the first multiplication."""
 
-    steps: dict[str, StepPlan]
+    pipeline: Mapping[str, StepSpec]  # the steps that the problem has, in the order computed
+    steps: dict[str, StepPlan]  # those that are wanted
+    needed: frozenset[str]  # those, and all that they are computed from
     groups: dict[Lead, tuple[Lead, ...]]  # what has one output -> the entries that make it
     unread: tuple[Lead, ...]  # batch entries and key heads of steps that no query head reads
     rows: Integers  # positions of the queries that were asked for
@@ -110,32 +114,40 @@ class Plan:
     tile: Tile
     block_bytes: int
 
+    def needs(self, *scopes: str) -> bool:
+        """Return whether a step of one of these scopes is computed."""
+        return any(self.pipeline[name].scope in scopes for name in self.needed)
+
     @property
     def any_of_rows(self) -> bool:
         """Whether anything is wanted of queries against keys."""
-        return not self.steps.keys().isdisjoint(WHOLE_ROWS | OF_ROWS | WEIGHED)
+        return self.needs(BLOCK, ROWS, JOINED, POOLED)
+
+    @property
+    def whole_rows(self) -> bool:
+        """Whether a step is wanted that has a value for every key."""
+        return any(step.spec.axes == OF_PAIRS for step in self.steps.values())
 
     @property
     def only_contexts(self) -> bool:
-        """Whether contexts are wanted, or what follows them, and no scores or weights."""
-        wanted = self.steps.keys()
-        return not wanted.isdisjoint(WEIGHED) and wanted.isdisjoint(WHOLE_ROWS | {"row_sums"})
+        """Whether contexts are needed, and no other step of blocks is wanted but `lse`."""
+        of_blocks = {name for name, step in self.steps.items() if step.spec.scope == BLOCK}
+        return "context" in self.needed and of_blocks <= {"context", "lse"}
 
 
 def make_plan(problem: Problem, request: Request) -> Plan:
     """Return the plan; raise AttnError for a step, entry or size that cannot be had."""
     rows = np.arange(problem.n_q) if request.rows is None else np.array(request.rows, dtype=np.intp)
     chosen = _chosen(problem, request)
-    resolved = formulas(problem)
-    sizes = _depths(problem)
+    specs = pipeline(problem)
     steps = {
-        name: _step(problem, name, resolved[name], sizes.get(name, 0), chosen, rows, request.edge)
-        for name in _wanted(list(resolved), request)
+        name: _step(problem, specs[name], chosen, rows, request.edge)
+        for name in _wanted(specs, request)
     }
     memory = half_of_the_machine() if request.memory is None else request.memory
     _refuse_what_cannot_fit(steps, memory)
     of_queries = [step.rows for step in steps.values() if step.rows is not None]
-    if problem.next_word is not None and not steps.keys().isdisjoint(POOLED):
+    if problem.next_word is not None and any(s.spec.scope == POOLED for s in steps.values()):
         of_queries.append(problem.next_word.rows(problem.n_q))
     wanted = np.zeros(problem.n_q, dtype=np.bool_)  # np.unique would load numpy.ma: 12 ms
     for positions in of_queries:
@@ -145,7 +157,9 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     marks = request.marks and hides(problem)
     unread = _unread(problem, steps, chosen)
     return Plan(
+        pipeline=specs,
         steps=steps,
+        needed=closure(specs.values(), steps),
         groups=groups,
         unread=unread,
         rows=rows,
@@ -171,7 +185,8 @@ def _groups(
 ) -> dict[Lead, tuple[Lead, ...]]:
     """Return which batch entries and heads are computed, together where one output is theirs."""
     depth = len(problem.batch) if problem.joined else len(problem.lead)
-    all_heads = problem.joined and not steps.keys().isdisjoint({*AFTER, *POOLED})
+    after = any(step.spec.scope in {JOINED, POOLED} for step in steps.values())
+    all_heads = problem.joined and after
     leads = product(
         *(
             _union([_entries(problem, s, axis) for s in steps.values() if axis in s.free], size)
@@ -194,7 +209,7 @@ def _groups(
 def _entries(problem: Problem, step: StepPlan, axis: int) -> Sequence[int]:
     """Return the batch entries or query heads that a step holds; a key head's are all it serves."""
     held = step.indices(step.free.index(axis))
-    if step.name not in KEY_SIDE or axis < len(problem.batch):
+    if step.spec.scope != KEYS or axis < len(problem.batch):
         return held
     return [head for head, key_head in enumerate(problem.key_heads) if key_head in held]
 
@@ -203,7 +218,7 @@ def _unread(problem: Problem, steps: dict[str, StepPlan], chosen: Chosen) -> tup
     """Return the batch entries and key heads that steps hold and no query head reads."""
     heads = sorted(set(range(problem.kv_heads or 0)) - set(problem.key_heads))
     axis = len(problem.batch)
-    if not heads or not any(axis in s.free for s in steps.values() if s.name in KEY_SIDE):
+    if not heads or not any(axis in s.free for s in steps.values() if s.spec.scope == KEYS):
         return ()
     entries = [range(n) if c is None else [c] for n, c in zip(problem.batch, chosen, strict=False)]
     return tuple(product(*entries, heads))
@@ -236,37 +251,36 @@ _NO_AXIS = {
 }
 
 
-def _wanted(names: list[str], request: Request) -> list[str]:
+def _wanted(specs: Mapping[str, StepSpec], request: Request) -> list[str]:
     """Return the names of the wanted steps in the order computed."""
     for name in request.steps or ():
-        if name not in names:
-            known = name in AXES
+        if name not in specs:
+            known = name in names()
             raise AttnError(
                 f"this problem has no step '{name}'" if known else f"unknown step '{name}'",
-                help=f"it has: {', '.join(names)}"
+                help=f"it has: {', '.join(specs)}"
                 if known
-                else did_you_mean(name, names, what="there are", meant=meant_among(names)),
+                else did_you_mean(name, specs, what="there are", meant=_meant(specs)),
             )
     if request.steps is None:
-        return [n for n in names if request.asides or n not in ASIDES]
-    return [n for n in names if n in request.steps]
+        return [n for n, spec in specs.items() if request.asides or not spec.stage.aside]
+    return [n for n in specs if n in request.steps]
+
+
+def _meant(specs: Mapping[str, StepSpec]) -> dict[str, str]:
+    """Return what people call the steps -> their names."""
+    return {word: name for name, spec in specs.items() for word in spec.stage.aliases}
 
 
 def _step(
-    problem: Problem,
-    name: str,
-    expression: Formula,
-    depth: int,
-    chosen: Chosen,
-    rows: Integers,
-    edge: Edge | None,
+    problem: Problem, spec: StepSpec, chosen: Chosen, rows: Integers, edge: Edge | None
 ) -> StepPlan:
-    """Return the plan of one step; `depth` is the length of its last axis."""
-    axes = AXES[name]
-    lead, sizes, lead_axes = _lead_of(problem, name)
+    """Return the plan of one step."""
+    axes, depth = spec.axes, spec.depth
+    lead, sizes, lead_axes = _lead_of(problem, spec)
     free = tuple(axis for axis in lead if chosen[axis] is None)
     words = () if problem.next_word is None else problem.next_word.vocabulary
-    past = problem.n_k - problem.value.count if _of_new_keys(problem, name) else 0
+    past = problem.n_k - problem.value.count if spec.new_keys else 0
     labels: dict[str, Labels] = {
         "token": problem.token_labels,
         "query": labels_of(problem.query_tokens, rows, problem.n_q),
@@ -285,8 +299,7 @@ def _step(
         indices = kept[len(free)]
         held = rows if indices is None else rows[list(indices)]
     return StepPlan(
-        name=name,
-        expression=expression,
+        spec=spec,
         axes=(*(lead_axes[axis] for axis in free), *axes),
         labels=(
             *(Numbered(range(sizes[axis])) for axis in free),
@@ -295,34 +308,28 @@ def _step(
         shape=shape,
         kept=kept,
         free=free,
-        fixed=_fixed(problem, name, lead, chosen),
+        fixed=_fixed(problem, spec, lead, chosen),
         rows=held,
-        dtype=np.dtype(np.uint8) if name == "visible" else problem.precision.of(name).carrier,
+        dtype=np.dtype(np.uint8) if spec.type is None else spec.type.carrier,
     )
 
 
-def _of_new_keys(problem: Problem, name: str) -> bool:
-    """Whether a step has the new keys alone, without those of the past."""
-    rotated = problem.past is not None and problem.past.rotated
-    return name in NEW_KEYS or (rotated and name == "k_rotated")
-
-
-def _lead_of(problem: Problem, name: str) -> tuple[range, Lead, tuple[str, ...]]:
+def _lead_of(problem: Problem, spec: StepSpec) -> tuple[range, Lead, tuple[str, ...]]:
     """Return the leading axes of the scores that a step has, with their sizes and names there."""
-    if name in INPUTS:
+    if spec.scope == PROBLEM:
         return range(0), (), ()
-    after = name in AFTER or name in POOLED
+    after = spec.scope in {JOINED, POOLED}
     lead = range(len(problem.batch) if after and problem.joined else len(problem.lead))
-    if name in KEY_SIDE and problem.heads_differ and problem.kv_heads is not None:
+    if spec.scope == KEYS and problem.heads_differ and problem.kv_heads is not None:
         return lead, (*problem.batch, problem.kv_heads), (*problem.lead_axes[:-1], "key head")
     return lead, problem.lead, problem.lead_axes
 
 
-def _fixed(problem: Problem, name: str, lead: range, chosen: Chosen) -> dict[int, int]:
+def _fixed(problem: Problem, spec: StepSpec, lead: range, chosen: Chosen) -> dict[int, int]:
     """Return the entry that was asked for along each of these axes; of a query head, its key's."""
     fixed = {axis: index for axis in lead if (index := chosen[axis]) is not None}
     heads = len(problem.batch)
-    if name in KEY_SIDE and heads in fixed:
+    if spec.scope == KEYS and heads in fixed:
         fixed[heads] = problem.key_heads[fixed[heads]]
     return fixed
 
@@ -332,25 +339,6 @@ def labels_of(tokens: Labels, rows: Integers, count: int) -> Labels:
     if len(rows) == count and (rows == np.arange(count)).all():
         return tokens
     return tuple(tokens[int(row)] for row in rows)
-
-
-def _depths(problem: Problem) -> dict[str, int]:
-    """Return step -> the length of its last axis."""
-    X = problem.embeddings
-    found = dict.fromkeys(INPUTS, 0 if X is None else int(X.shape[1]))
-    found |= dict.fromkeys(WHOLE_ROWS, problem.n_k)
-    of_queries, of_keys = (
-        ("q", "q_normed", "q_rotated"),
-        ("k", "k_normed", "present_key", "k_rotated"),
-    )
-    found |= dict.fromkeys(of_queries, problem.query.depth if problem.query else 0)
-    found |= dict.fromkeys(of_keys, problem.key.depth if problem.key else 0)
-    found |= dict.fromkeys(("v", "present_value", "context", "gated"), problem.value.depth)
-    found["concat"] = problem.d_context
-    found |= problem.after.depths(problem.d_context)
-    if problem.next_word is not None:
-        found |= problem.next_word.depths(list(found.values())[-1])
-    return found
 
 
 def edges(shape: tuple[int, ...], edge: Edge | None) -> tuple[Sequence[int] | None, ...]:

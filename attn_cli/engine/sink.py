@@ -7,13 +7,10 @@ import numpy as np
 from attn_cli.arrays import AnyArray, Array, Integers
 from attn_cli.engine.order import order_of
 from attn_cli.engine.plan import Plan, StepPlan
-from attn_cli.maths.axes import WHOLE_ROWS
 from attn_cli.maths.block import Made
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.visible.base import REASONS, Lead
 from attn_cli.record import Step
-
-MARKED = WHOLE_ROWS - {"products", "gate", "visible"}  # steps in which a key can be hidden
 
 
 class Store:
@@ -28,7 +25,7 @@ class Store:
         self._hidden: dict[str, AnyArray] = {
             name: np.zeros(step.held, dtype=np.uint8)
             for name, step in plan.steps.items()
-            if plan.marks and name in MARKED
+            if plan.marks and step.spec.stage.marked
         }
         self._peaks: dict[str, Array] = {
             name: np.zeros(step.held[:-1], dtype=problem.dtype)
@@ -63,7 +60,7 @@ class Store:
     def _step(self, name: str, step: StepPlan) -> Step:
         return Step(
             name=name,
-            expression=step.expression,
+            expression=step.spec.formula,
             axes=step.axes,
             labels=step.labels,
             values=self._values[name],
@@ -71,8 +68,11 @@ class Store:
             kept=step.kept,
             peaks=self._peaks.get(name),
             hidden=self._hidden.get(name),
-            legend=REASONS if name in self._hidden or name == "visible" else (),
-        ).reordered(order_of(self._problem, name, step.axes))
+            legend=REASONS if name in self._hidden or step.spec.type is None else (),
+            reads=step.spec.reads,
+            role=step.spec.stage.role,
+            aliases=step.spec.stage.aliases,
+        ).reordered(order_of(self._problem, step.spec, step.axes))
 
 
 def _copy(held: AnyArray, step: StepPlan, values: AnyArray, rows: Integers | None) -> None:

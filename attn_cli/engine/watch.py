@@ -10,17 +10,16 @@ import numpy as np
 from attn_cli.arrays import AnyArray, Bools, Integers
 from attn_cli.engine.order import in_order
 from attn_cli.engine.plan import Plan
-from attn_cli.maths.axes import ASIDES, AXES, WEIGHED
 from attn_cli.maths.block import Made
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.rules import KINDS
+from attn_cli.maths.stage import downstream
 from attn_cli.maths.visible.base import Lead
 from attn_cli.record import Choice
 
 if TYPE_CHECKING:
     from attn_cli.engine.protocol import Sink
 
-OF_WEIGHTS = WEIGHED | {"weights", "dropped"}  # steps that are NaN where weights are meant to be
 NO_KEYS = slice(0, 0)
 NAMED = 3  # rows without a key that a warning names
 
@@ -30,6 +29,8 @@ class Watch:
 
     def __init__(self, problem: Problem, plan: Plan, sink: Sink) -> None:
         self._problem, self._plan, self._sink = problem, plan, sink
+        # Steps that are NaN where weights are meant to be.
+        self._of_weights = downstream(plan.pipeline.values(), "weights")
         self.choices: list[Choice] = []  # the next word of each batch entry
         # What rows without a key get -> how many they are, and the first of them.
         self._empty: dict[str, tuple[int, list[tuple[Lead, int]]]] = {}
@@ -51,7 +52,7 @@ class Watch:
             wild = ~np.isfinite(made.values)
             if made.matters is not None and made.seen is not None:
                 wild &= made.matters & made.seen  # elsewhere -inf says that a key is hidden
-            if rows is not None and made.name in OF_WEIGHTS:
+            if rows is not None and made.name in self._of_weights:
                 self._ignore_empty_rows(lead, wild, rows)
             if wild.any():
                 self._note_nonfinite(made.name, lead, wild, rows, keys)
@@ -76,8 +77,9 @@ class Watch:
         Scores and logits are watched also if they are not shown: normalisers can hide what
         overflowed.
         """
-        shown = name in {"scores", "logits"} or name in self._plan.steps
-        shown = shown and name not in ASIDES  # which follow from the steps beside them
+        stage = self._plan.pipeline[name].stage
+        shown = stage.watched or name in self._plan.steps
+        shown = shown and not stage.aside  # asides follow from the steps beside them
         return shown and self._problem.nonfinite == "refuse"
 
     def _note_empty(self, lead: Lead, kinds: AnyArray, rows: Integers) -> None:
@@ -111,9 +113,10 @@ class Watch:
         place = [int(n) for n in np.unravel_index(int(wild.argmax()), wild.shape)]
         if rows is not None:
             place[0] = int(rows[place[0]])
-        if AXES[name][-1] == "key":
+        spec = self._plan.pipeline[name]
+        if spec.axes[-1] == "key":
             place[-1] += keys.start
-        place = in_order(self._problem, name, [*lead, *place])
+        place = in_order(self._problem, spec, [*lead, *place])
         count, first = self._nonfinite.get(name, (0, place))
         self._nonfinite[name] = count + int(wild.sum()), min(first, place)
 
@@ -129,8 +132,9 @@ class Watch:
 
     def _narrowest(self, name: str) -> str:
         """Return the type in which a step overflows first: its own, or that of the softmax."""
-        precision = self._problem.precision
-        types = [precision.of(name), *([precision.softmax] if name == "weights" else [])]
+        own = self._plan.pipeline[name].type
+        assert own is not None  # codes are finite
+        types = [own, *([self._problem.precision.softmax] if name == "weights" else [])]
         return min(types, key=lambda type_: -type_.lowest).name
 
     def _empty_rows(self, count: int, first: list[tuple[Lead, int]], given: str) -> str:

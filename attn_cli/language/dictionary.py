@@ -17,6 +17,8 @@ from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, Path, Where, argument, dotted, either, printable
 from attn_cli.language.methods import METHODS, refuse_other_names
 from attn_cli.language.translation import Translation
+from attn_cli.maths.following import last_of_rows
+from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
 from attn_cli.memory import half_of_the_machine, in_units
 from attn_cli.reading.schema import read_document, read_problem
@@ -346,7 +348,7 @@ class _Space:
         }
         moved: dict[Path, Path] = {(key,): (*path, key) for key in own}
         problem = read_problem(replace(self.document, tree=tree, moved=moved))
-        depth = list(problem.after.depths(problem.d_context).values())[-1]
+        depth = pipeline(problem)[last_of_rows(problem)].depth
         if depth != self.K.shape[1]:
             raise AttnError(
                 f"the context gives vectors of length {depth}, but embeddings have "

@@ -1,6 +1,8 @@
-"""What follows the weighted sum, row by row.
+"""The stages after the weighted sum, row by row.
 
-    output       = context W_o + b_o            (concat instead of context where there are heads)
+    gated        = context * sigmoid(X W_g + b_g)   (`maths.gate`)
+    concat       = the contexts, or gated contexts, of all heads side by side
+    output       = concat W_o + b_o             (context instead of concat if no heads are joined)
     residual     = X + output
     layer_norm   = gamma (x - mean(x)) / sqrt(var(x) + eps) + beta
     hidden       = activation(x W1 + b1)
@@ -8,23 +10,25 @@
     residual_2   = x + feed_forward, x being what went into the feed-forward network
     layer_norm_2 = as above, with the gamma and beta of the feed-forward network
 
-Each but `output` is there only where the problem asks for it. This is the post-norm order of
-Vaswani et al. 2017 (arXiv 1706.03762); pre-norm models (GPT-2) normalise before Q, K and V.
+Each but `output` is there only if the problem asks for it. This is the post-norm order of Vaswani
+et al. 2017 (arXiv 1706.03762); pre-norm models (GPT-2) normalise before Q, K and V.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass, replace
-from attn_cli.formula import Call, Equation, Formula, Symbol
+from attn_cli.formula import Call, Formula, Symbol
 from attn_cli.maths.activations import Activation
 from attn_cli.maths.linear import IDENTITY, Linear
-from attn_cli.maths.precision import Precision
-from attn_cli.maths.scores.base import Layout
+
+if TYPE_CHECKING:
+    pass
 
 
 @dataclass(frozen=True)
@@ -106,43 +110,12 @@ class FeedForward:
 
 @dataclass(frozen=True, kw_only=True)
 class After:
-    """The stages after the weighted sum; those that are not wanted are not there."""
+    """What is done after the weighted sum; None or False for what the problem does not have."""
 
     output: Linear = IDENTITY
     residual: bool = False
     layer_norm: LayerNorm | None = None
     feed_forward: FeedForward | None = None
-
-    def steps(
-        self, context: Array, X: Array | None, precision: Precision
-    ) -> Iterator[tuple[str, Array]]:
-        """Yield name and values of each stage for rows of context (n, d) and of X (n, d_model)."""
-        wide = precision.wide
-        x = precision.output.round(self.output(wide(context)))
-        yield "output", x
-        if self.residual and X is not None:
-            x = precision.dtype.round(wide(X) + wide(x))
-            yield "residual", x
-        if self.layer_norm is not None:
-            x = precision.dtype.round(self.layer_norm(precision.norm.row.round(x)))
-            yield "layer_norm", x
-        if self.feed_forward is not None:
-            yield from self._feed_forward(self.feed_forward, x, precision)
-
-    def _feed_forward(
-        self, network: FeedForward, x: Array, precision: Precision
-    ) -> Iterator[tuple[str, Array]]:
-        wide, rounded = precision.wide, precision.dtype.round
-        hidden = rounded(network.activation.function(network.first(wide(x))))
-        yield "hidden", hidden
-        y = rounded(network.second(wide(hidden)))
-        yield "feed_forward", y
-        if network.residual:
-            y = rounded(wide(x) + wide(y))
-            yield "residual_2", y
-        if network.layer_norm is not None:
-            y = precision.norm.row.round(y)
-            yield "layer_norm_2", rounded(network.layer_norm(y))
 
     def backward(
         self, context: Array, steps: Mapping[str, Array], dy: Array
@@ -157,37 +130,3 @@ class After:
         d_context, output = self.output.backward(context, dy)
         own = replace(self, output=output, layer_norm=norm, feed_forward=network)
         return d_context, dy if self.residual else None, own
-
-    def formulas(self, context: Formula, X: Formula, layout: Layout) -> dict[str, Formula]:
-        """Return step -> formula of the stages that are there, in the order computed."""
-        found = {"output": self.output.formula(context, "W_o", "b_o", layout)}
-        last = Symbol("output")
-        if self.residual:
-            found["residual"] = X + last
-            last = Symbol("residual")
-        if self.layer_norm is not None:
-            found["layer_norm"] = self.layer_norm.formula(last)
-            last = Symbol("layer_norm")
-        network = self.feed_forward
-        if network is not None:
-            inner = network.first.formula(last, "W1", "b1", layout)
-            name = network.activation.name
-            found["hidden"] = inner if name == "identity" else Call(name, inner)
-            found["feed_forward"] = network.second.formula(Symbol("hidden"), "W2", "b2", layout)
-            if network.residual:
-                found["residual_2"] = last + Symbol("feed_forward")
-            if network.layer_norm is not None:
-                before = Symbol("residual_2" if network.residual else "feed_forward")
-                found["layer_norm_2"] = network.layer_norm.formula(before)
-        return {name: Equation(Symbol(name), formula) for name, formula in found.items()}
-
-    def depths(self, d_context: int) -> dict[str, int]:
-        """Return step -> the length of its rows."""
-        d_out = self.output.depth(d_context)
-        found = dict.fromkeys(("output", "residual", "layer_norm"), d_out)
-        if self.feed_forward is not None:
-            d_hidden = self.feed_forward.first.depth(d_out)
-            d_last = self.feed_forward.second.depth(d_hidden)
-            found["hidden"] = d_hidden
-            found |= dict.fromkeys(("feed_forward", "residual_2", "layer_norm_2"), d_last)
-        return found

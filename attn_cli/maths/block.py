@@ -1,22 +1,22 @@
-"""Attention, the definition: one block of query rows against a range of keys, step by step.
+"""Attention, the definition: one block of query rows against a range of keys, stage by stage.
 
-    products = Q K^T, or Q W K^T; none where the score is no product
+    products = Q K^T, or Q W K^T; none if the score is not a product
     scores   = scale * score(q, k), -inf where sparse attention does not select
-    capped, biased, masked: adjustments, in the problem's order (maths.adjustments)
+    capped, biased, masked: adjustments, in the problem's order (`maths.adjustments`)
     visible  = 0 where a query sees a key, else the code of why not
     weights  = softmax(masked), or another normaliser; exactly 0 where a key takes no part
     lse      = log(sum(exp(masked))),  row_sums = the sum of a row of weights
     dropped  = weights keep / (1 - p)
     context  = dropped V, whose weights are rounded to the type `weighted_sum`, not to that shown
 
-What is hidden is selected away, never multiplied or added to: NaN or infinity in a hidden key or
+The rows are in `maths.pairs` and `maths.weighing`; `maths.following` has those after the context.
+Hidden numbers are selected away, never multiplied or added to: NaN or infinity in a hidden key or
 value reaches no result. Every step is computed in the type in which sums run, and rounded once.
-What follows the context is in `maths.after`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +27,10 @@ from attn_cli.maths.parameter import Parameters
 from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import Ranges, intersection
 from attn_cli.maths.rules import KINDS, Kinds, Rules
-from attn_cli.maths.scores.base import Block, ScoreFunction
+from attn_cli.maths.scores.base import Block as ScoreBlock
+from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.maths.select import Selection, k_largest
+from attn_cli.maths.stage import WEIGHT, StepSpec, in_turn
 from attn_cli.maths.standing import Standing
 from attn_cli.maths.visible.base import REASONS, Lead, all_of, codes, common_reach
 
@@ -39,6 +41,7 @@ SPARSE, TOP_K = REASONS.index("sparse"), REASONS.index("top_k")
 class Entry:
     """One batch entry and head, prepared for any block of its queries and range of its keys."""
 
+    stages: tuple[StepSpec, ...]  # those of blocks, in the order computed
     lead: Lead
     batch: int
     head: int
@@ -47,14 +50,15 @@ class Entry:
     Q: Array  # as they meet the keys, in the wide type
     K: Array
     function: tuple[ScoreFunction, Parameters]  # the innermost, with its parameters
-    score: Block
+    score: ScoreBlock
     scale: float  # 1 where Q and K were scaled before their product
-    shows_products: bool  # not there, because these products are scores already
+    shows_products: bool  # False if these products are scaled: they are scores already
     selection: Selection | None
     rules: Rules
     parameters: Parameters  # of the normaliser, of this head
     temperature: float | None  # of this head
     V: Array | None
+    sides: Mapping[str, Array]  # Q, K and V as they meet, not scaled, by the names of the steps
 
     def place(self, rows: slice, keys: slice) -> Place:
         """Return the place of a block."""
@@ -80,99 +84,126 @@ class Made(NamedTuple):
     matters: Bools | None = None  # of scores: what is not hidden for good in the end
 
 
-def steps(
-    entry: Entry, rows: slice, keys: slice, asides: frozenset[str] = frozenset()
-) -> Iterator[Made]:
-    """Yield each step in the order computed; stop early to skip the rest.
+class Block:
+    """The values of one block so far, and which of its keys take part.
 
-    `rows` are rows of entry.i, `keys` a range of keys. `empty` is among the steps: not 0 for the
-    queries that see no key. `visible`, `lse` and `row_sums` are made only where `asides` has them.
+    `seen` says which keys take part at this point, `matters` which are not hidden for good in the
+    end; `why` has the code of the reason that hides a key, and is None if nobody asks for it.
     """
-    rules, precision = entry.rules, entry.rules.precision
-    at = entry.place(rows, keys)
-    rounded = precision.scores.round
 
-    score, made = score_of(entry, rows, keys)
-    yield from made
-    scores = rounded(entry.scale * score)
-    visible = all_of(rules.schemes, at)
-    seen = np.ones_like(visible)
-    if entry.selection is not None:
-        seen = entry.selection(at.i, at.j, scores, visible)
-        scores = np.where(seen, scores, scores.dtype.type(-np.inf))
-    selected = seen
-    why = why_hidden(entry, at, selected) if "visible" in asides else None
-    matters = selected & visible if rules.for_good else selected
-    yield Made("scores", scores, seen, why, matters)
+    def __init__(self, entry: Entry, rows: slice, keys: slice, *, why: bool) -> None:
+        self.entry, self.rows, self.rules = entry, rows, entry.rules
+        self.at = entry.place(rows, keys)
+        self.parts = entry.score(rows, keys)
+        self.values: dict[str, AnyArray] = {}
+        self.unrounded: Array | None = None  # the weights as they are weighed
+        self.why: AnyArray | None = None
+        self.kinds: Kinds | None = None  # what rows without a key get, once they are known
+        self._asks_why = why
+        self._weighing: Bools | None = None
 
-    for adjustment in rules.adjustments:
-        scores, seen = adjustment(precision.wide(scores), seen, visible, at)
-        if entry.selection is not None:  # what is not selected stays so
-            scores, seen = np.where(selected, scores, -np.inf), seen & selected
-        scores = rounded(scores)
-        yield Made(adjustment.step, scores, seen, why, matters)
+    def value(self, name: str) -> AnyArray:
+        """Return the values of a step that a stage of the block reads."""
+        if name in self.values:
+            return self.values[name]
+        side = self.entry.sides[name]
+        return side[self.rows] if name.startswith("q") else side[self.at.keys]
 
-    if rules.top_k is not None:
-        kept = k_largest(scores, seen, rules.top_k)
-        if why is not None:
-            why = np.where(seen & ~kept & (why == 0), TOP_K, why).astype(why.dtype)
-        seen = kept
-    empty: Bools = np.logical_not((visible & selected & seen).any(axis=1))
-    kinds = rules.kinds(empty, at)
-    yield Made("empty", kinds)
-    if why is not None:
-        yield Made("visible", why)
-    yield from _weighed(entry, at, Made("masked", scores, seen, why), kinds, asides)
+    def select(self, scores: Array) -> Array:
+        """Return the scores, -inf where sparse attention does not select; `seen` begins here."""
+        entry, rules = self.entry, self.rules
+        self.visible = all_of(rules.schemes, self.at)
+        self.selected = np.ones_like(self.visible)
+        if entry.selection is not None:
+            self.selected = entry.selection(self.at.i, self.at.j, scores, self.visible)
+            scores = np.where(self.selected, scores, scores.dtype.type(-np.inf))
+        self.seen = self.selected
+        if self._asks_why:
+            self.why = why_hidden(entry, self.at, self.selected)
+        self.matters = self.selected & self.visible if rules.for_good else self.selected
+        return scores
+
+    def adjust(self, step: str, scores: Array) -> Array:
+        """Return the scores after the softcap, the bias or the mask."""
+        adjustment = next(each for each in self.rules.adjustments if each.step == step)
+        wide = self.rules.precision.wide(scores)
+        scores, self.seen = adjustment(wide, self.seen, self.visible, self.at)
+        if self.entry.selection is not None:  # what is not selected stays so
+            scores, self.seen = np.where(self.selected, scores, -np.inf), self.seen & self.selected
+        return scores
+
+    def close(self, scores: Array) -> Kinds:
+        """Leave the largest scores of each row if `top_k` asks for that, and find empty rows.
+
+        Returns what each row without a key gets, as a code.
+        """
+        if self.kinds is None:
+            if self.rules.top_k is not None:
+                kept = k_largest(scores, self.seen, self.rules.top_k)
+                if self.why is not None:
+                    dropped = self.seen & ~kept & (self.why == 0)
+                    self.why = np.where(dropped, TOP_K, self.why).astype(self.why.dtype)
+                self.seen = kept
+            empty: Bools = np.logical_not((self.visible & self.selected & self.seen).any(axis=1))
+            self.kinds = self.rules.kinds(empty, self.at)
+        return self.kinds
+
+    @property
+    def weighing(self) -> Bools:
+        """Which values are weighed: those of seen keys, or what a row without a key is to get."""
+        rules, kinds = self.rules, self.kinds
+        assert kinds is not None  # weights come after `close`
+        if self._weighing is None:
+            weighing = self.seen
+            if rules.gives("uniform"):
+                weighing = weighing | (kinds == KINDS.index("uniform"))[:, None]
+            if rules.gives("zero"):  # also behind a finite fill, where hidden keys are seen
+                weighing = weighing & (kinds != KINDS.index("zero"))[:, None]
+            self._weighing = weighing
+        return self._weighing
+
+    def made(self, spec: StepSpec) -> Made:
+        """Return a step of the block, with which keys take part in it if that can be marked."""
+        values = self.values[spec.name]
+        if not spec.stage.marked:
+            return Made(spec.name, values)
+        if spec.stage.role == WEIGHT:
+            return Made(spec.name, values, self.weighing, self.why)
+        return Made(spec.name, values, self.seen, self.why, self.matters)
 
 
-def score_of(entry: Entry, rows: slice, keys: slice) -> tuple[Array, list[Made]]:
-    """Return the unscaled score in the wide type, and the intermediates that are steps."""
-    precision, parts = entry.rules.precision, entry.score(rows, keys)
-    rounded, made = precision.scores.round, []
-    score = parts.score
-    if parts.products is not None:
-        score = parts.products
-        if entry.shows_products:
-            products = rounded(score)
-            score = precision.wide(products)
-            made.append(Made("products", products))
-    assert score is not None  # a score function gives one of the two
-    if parts.gate is not None:
-        gate = rounded(parts.gate)
-        score = precision.wide(gate) * score
-        made.append(Made("gate", gate))
-    return score, made
-
-
-def _weighed(
-    entry: Entry, at: Place, last: Made, kinds: Kinds, asides: frozenset[str]
+def steps(
+    entry: Entry, rows: slice, keys: slice, wanted: Collection[str] | None = None
 ) -> Iterator[Made]:
-    """Yield what follows from the last of the scores; `kinds` are those of rows without a key."""
-    rules, precision, why = entry.rules, entry.rules.precision, last.why
-    scores, seen = last.values, last.seen
-    assert seen is not None  # the scores say who takes part
-    unrounded = rules.weights(scores, seen, kinds, entry.parameters, entry.temperature)
-    weights = precision.dtype.round(unrounded)
-    weighing = seen
-    if rules.gives("uniform"):
-        weighing = seen | (kinds == KINDS.index("uniform"))[:, None]
-    if rules.gives("zero"):  # also behind a finite fill, where hidden keys are seen
-        weighing = weighing & (kinds != KINDS.index("zero"))[:, None]
-    yield Made("weights", weights, weighing, why)
-    if "lse" in asides and rules.normalizer.log_sum is not None:
-        warmed = rules.warmed(scores, entry.temperature)
-        lse = rules.normalizer.log_sum(warmed, seen, entry.parameters)
-        yield Made("lse", precision.softmax.round(lse))
-    if "row_sums" in asides:
-        yield Made("row_sums", precision.wide(weights).sum(axis=1))
-    factors = precision.weighted_sum.round(unrounded)
-    if rules.dropout is not None:
-        kept = rules.dropout(precision.wide(factors), at)
-        factors = precision.weighted_sum.round(kept)
-        yield Made("dropped", precision.dtype.round(kept), weighing, why)
-    if entry.V is not None:
-        context = weigh(precision.wide(factors), entry.V[at.keys], weighing)
-        yield Made("context", precision.dtype.round(context))
+    """Yield the wanted steps, and those that they read, in the order computed.
+
+    `rows` are rows of entry.i, `keys` a range of keys. `wanted` None means all but the asides.
+    `empty` is among the steps: not 0 for the queries that see no key. Why a key is hidden is looked
+    for only if `visible` is wanted.
+    """
+    if wanted is None:
+        wanted = [spec.name for spec in entry.stages if not spec.stage.aside]
+    block, told = Block(entry, rows, keys, why="visible" in wanted), False
+    for spec, over in in_turn(entry.stages, wanted):
+        block.values[spec.name] = spec.apply(block, *map(block.value, spec.reads))
+        if block.kinds is not None and not told:
+            told = True
+            yield Made("empty", block.kinds)
+        yield block.made(spec)
+        for name in over:
+            block.values.pop(name, None)
+
+
+def score_of(entry: Entry, rows: slice, keys: slice) -> Array:
+    """Return the unscaled score in the wide type."""
+    precision, parts = entry.rules.precision, entry.score(rows, keys)
+    score = parts.score if parts.products is None else parts.products
+    assert score is not None  # a score function gives one of the two
+    if parts.products is not None and entry.shows_products:
+        score = precision.wide(precision.scores.round(score))
+    if parts.gate is not None:
+        score = precision.wide(precision.scores.round(parts.gate)) * score
+    return score
 
 
 def why_hidden(entry: Entry, at: Place, selected: Bools) -> AnyArray:

@@ -1,4 +1,4 @@
-"""The next-word head: a second stage, over all rows of what the attention gave.
+"""The next-word head: the stages after all rows of the attention are there.
 
     pooled z1      = mean of the rows, or the row of one token
     logits z2      = z1 W + b, one number a word of the vocabulary
@@ -9,19 +9,23 @@ The answer is the word of the largest probability, the first on a tie.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
-from attn_cli.formula import Call, Equation, Formula, Symbol, Words
+from attn_cli.formula import Call, Formula, Symbol, Words
+from attn_cli.maths.following import last_of_rows
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.normalizers.softmax import normalize
-from attn_cli.maths.precision import Precision
-from attn_cli.maths.scores.base import Layout
+from attn_cli.maths.stage import POOLED, PROBABILITY, SCORE, VECTOR, Stage, StepSpec, define
 from attn_cli.record import Choice, Labels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from attn_cli.maths.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,6 @@ class NextWord:
         """Return the positions of the query rows that are pooled."""
         return np.arange(n_q) if self.row is None else np.array([self.row], dtype=np.intp)
 
-    def steps(self, pooled: Array, precision: Precision) -> Iterator[tuple[str, Array]]:
-        """Yield name and values of each step for pooled (d)."""
-        wide, rounded = precision.wide, precision.dtype.round
-        yield "pooled", pooled
-        logits = rounded(self.linear(wide(pooled)))
-        yield "logits", logits
-        yield "probabilities", rounded(probabilities(wide(logits)))
-
     def backward(self, pooled: Array, n_q: int, d_logits: Array) -> tuple[Array, Linear]:
         """Return d rows (n_q, d), 0 for those not pooled, and the gradients of the projection."""
         d_pooled, own = self.linear.backward(pooled[None, :], d_logits[None, :])
@@ -52,20 +48,6 @@ class NextWord:
         d_rows = np.zeros((n_q, d_pooled.shape[1]), dtype=d_pooled.dtype)
         d_rows[rows] = d_pooled / len(rows)
         return d_rows, own
-
-    def formulas(self, last: Formula, layout: Layout) -> dict[str, Formula]:
-        """Return step -> formula; `last` is the step whose rows are pooled."""
-        found = {
-            "pooled": Words(f"{self.pooling} of ", last),
-            "logits": self.linear.formula(Symbol("pooled"), "W", "b", layout, one_row=True),
-            "probabilities": Call("softmax", Symbol("logits")),
-        }
-        return {name: Equation(Symbol(name), formula) for name, formula in found.items()}
-
-    def depths(self, d_last: int) -> dict[str, int]:
-        """Return step -> its length."""
-        words = len(self.vocabulary)
-        return {"pooled": d_last, "logits": words, "probabilities": words}
 
 
 def probabilities(logits: Array) -> Array:
@@ -117,3 +99,78 @@ class Pooling:
         assert self._sum is not None  # there is at least one block
         mean: Array = (self._sum / len(self._wanted)).astype(self._dtype)
         return mean
+
+
+def logits(problem: Problem, pooled: Array) -> Array:
+    """Return pooled W + b, one number per word."""
+    return _head(problem).linear(problem.precision.wide(pooled))
+
+
+def _head(problem: Problem) -> NextWord:
+    assert problem.next_word is not None  # there is such a step
+    return problem.next_word
+
+
+def _d_pooled(problem: Problem, before: Mapping[str, StepSpec]) -> int:
+    return before[last_of_rows(problem)].depth
+
+
+def _words(problem: Problem, _: object) -> int:
+    return len(_head(problem).vocabulary)
+
+
+def _pooled_formula(problem: Problem) -> Formula:
+    rows = Symbol(last_of_rows(problem))
+    return define("pooled", Words(f"{_head(problem).pooling} of ", rows))
+
+
+def _logits_formula(problem: Problem) -> Formula:
+    linear, pooled = _head(problem).linear, Symbol("pooled")
+    return define("logits", linear.formula(pooled, "W", "b", problem.layout, one_row=True))
+
+
+NEXT_WORD = (
+    Stage(
+        name="pooled",
+        meaning="one vector for the whole sentence: the mean of its rows, or one of them",
+        usual="pooled = mean of the rows of output",
+        scope=POOLED,
+        axes=("dimension",),
+        shape=("d_out",),
+        role=VECTOR,
+        reads=lambda problem: None if problem.next_word is None else (last_of_rows(problem),),
+        formula=_pooled_formula,
+        depth=_d_pooled,
+        apply=lambda _, mean: mean,  # rows come in blocks, of which `Pooling` makes the mean
+        condition="next_word is given",
+    ),
+    Stage(
+        name="logits",
+        meaning="one number per word of the vocabulary",
+        usual="logits = pooled W + b",
+        scope=POOLED,
+        axes=("word",),
+        shape=("words",),
+        role=SCORE,
+        reads=lambda problem: None if problem.next_word is None else ("pooled",),
+        formula=_logits_formula,
+        depth=_words,
+        apply=logits,
+        condition="next_word is given",
+        watched=True,
+    ),
+    Stage(
+        name="probabilities",
+        meaning="how likely each word of the vocabulary is to come next",
+        usual="probabilities = softmax(logits)",
+        scope=POOLED,
+        axes=("word",),
+        shape=("words",),
+        role=PROBABILITY,
+        reads=lambda problem: None if problem.next_word is None else ("logits",),
+        formula=lambda _: define("probabilities", Call("softmax", Symbol("logits"))),
+        depth=_words,
+        apply=lambda problem, logits: probabilities(problem.precision.wide(logits)),
+        condition="next_word is given",
+    ),
+)

@@ -7,7 +7,6 @@ from math import sqrt
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
 from attn_cli.floats import FLOAT_TYPES, FloatType
-from attn_cli.maths.axes import OF_SCORES
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,3 @@ class Precision:
     def factor(self, scale: float, *, root: bool) -> float:
         """Return the scale as it is multiplied, rounded once; its root, if that is taken."""
         return self.scale.number(sqrt(scale) if root else scale)
-
-    def of(self, step: str) -> FloatType:
-        """Return the type of a named step."""
-        if step in OF_SCORES:
-            return self.scores
-        own = {"lse": self.softmax, "row_sums": self.accumulate, "output": self.output}
-        return own.get(step, self.dtype)

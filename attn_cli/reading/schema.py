@@ -7,8 +7,8 @@ from typing import Any
 
 from attn_cli.errors import AttnError, Path, argument, either
 from attn_cli.maths.adjustments import Adjustment, Softcap, hides_for_good
-from attn_cli.maths.axes import AXES
 from attn_cli.maths.heads import PerHead
+from attn_cli.maths.pipeline import names
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.rules import Rules
 from attn_cli.maths.scores.base import ScoreFunction
@@ -52,12 +52,12 @@ LAYOUTS = ("rows", "columns")
 
 
 # What a document can have that a problem is read from, or a dictionary.
-KNOWN = Known((*KEYS, *TRAIN_KEYS), AXES)
+ALL_KEYS = (*KEYS, *TRAIN_KEYS)
 
 
 def read_document(file: str | None, inputs: Inputs) -> Document:
     """Return the document of a file: YAML, JSON, or an NPZ whose members are its keys."""
-    return open_document(file, inputs, KNOWN)
+    return open_document(file, inputs, Known(ALL_KEYS, names()))
 
 
 def read_problem(document: Document) -> Problem:

@@ -9,16 +9,22 @@ names of `train.learnt`, in the shapes of the problem's arrays.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Array, Bools, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.engine.entry import Preparation
 from attn_cli.maths.block import steps
+from attn_cli.maths.following import last_of_rows
 from attn_cli.maths.heads import of_head
+from attn_cli.maths.inputs import embedded
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.next_word import NextWord, Pooling
+from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem, Projection
+from attn_cli.maths.stage import JOINED, Rows, StepSpec
 from attn_cli.maths.visible.base import Lead
 from attn_cli.train.learnt import EMBEDDINGS, MEMORY, POSITIONS, Gradients
 
@@ -40,30 +46,41 @@ class Forward:
     """What the forward pass gave."""
 
     heads: tuple[Head, ...]
-    context: Array  # the contexts of all heads, side by side
-    after: dict[str, Array]
-    pooled: Array
-    logits: Array
-    probabilities: Array
+    steps: Mapping[str, Array]  # of all heads together, from concat or output on
+
+    @property
+    def probabilities(self) -> Array:
+        """The probabilities of all words."""
+        return self.steps["probabilities"]
 
     def loss(self, target: int) -> float:
         """Return -log of the target's probability, from the logits, so that it cannot be log 0."""
-        top = self.logits.max()
-        return float(top + np.log(np.exp(self.logits - top).sum()) - self.logits[target])
+        logits = self.steps["logits"]
+        top = logits.max()
+        return float(top + np.log(np.exp(logits - top).sum()) - logits[target])
 
 
 def forward(problem: Problem) -> Forward:
-    """Run the definitions of `maths` over all rows at once, for a problem without batches."""
-    head = _next_word(problem)
+    """Run the stages of `maths` over all rows at once, for a problem without batches."""
+    specs, every = pipeline(problem), np.arange(problem.n_q)
     leads: list[Lead] = [()] if problem.heads is None else [(h,) for h in range(problem.heads)]
-    heads = tuple(_head(problem, lead) for lead in leads)
-    context = np.concatenate([h.steps["context"] for h in heads], axis=1)
-    X = problem.positioned(slice(None)) if problem.after.residual else None
-    after = dict(problem.after.steps(context, X, problem.precision))
-    pooling = Pooling(head.rows(problem.n_q))
-    pooling.add(np.arange(problem.n_q), list(after.values())[-1])
-    last = dict(head.steps(pooling.pooled(), problem.precision))
-    return Forward(heads, context, after, **last)
+    heads = tuple(_head(problem, specs, lead) for lead in leads)
+    values: dict[str, Array] = {}
+    if problem.after.residual:
+        values[embedded(problem)] = problem.positioned(every)
+    for spec in specs.values():
+        if spec.scope == JOINED:
+            of_heads = spec.reads == ("context",)
+            read = (
+                [h.steps["context"] for h in heads] if of_heads else [values[n] for n in spec.reads]
+            )
+            values[spec.name] = spec.apply(Rows(problem, 0, 0, every), *read)
+    pooling = Pooling(_next_word(problem).rows(problem.n_q))
+    pooling.add(every, values[last_of_rows(problem)])
+    values["pooled"] = pooling.pooled()
+    for name in ("logits", "probabilities"):
+        values[name] = specs[name].apply(problem, values[specs[name].reads[0]])
+    return Forward(heads, values)
 
 
 def _next_word(problem: Problem) -> NextWord:
@@ -71,13 +88,13 @@ def _next_word(problem: Problem) -> NextWord:
     return problem.next_word
 
 
-def _head(problem: Problem, lead: Lead) -> Head:
+def _head(problem: Problem, specs: Mapping[str, StepSpec], lead: Lead) -> Head:
     kept: dict[str, Array] = {"q": np.zeros((problem.n_q, 0)), "k": np.zeros((problem.n_k, 0))}
 
     def keep(name: str, _lead: Lead, values: AnyArray, _rows: Integers | None) -> None:
         kept[name] = values
 
-    prepare = Preparation(problem, np.arange(problem.n_q), frozenset({"context"}), keep)
+    prepare = Preparation(problem, specs, frozenset({"context"}), np.arange(problem.n_q), keep)
     made = list(steps(prepare.entry(lead), slice(0, problem.n_q), slice(0, problem.n_k)))
     visible = next(step.seen for step in made if step.name == "weights")
     assert visible is not None  # weights always say which keys take part
@@ -90,9 +107,10 @@ def loss_and_gradients(problem: Problem, target: int) -> tuple[Forward, Gradient
     made, sums = forward(problem), Gradients()
     d_logits = made.probabilities.copy()
     d_logits[target] -= 1
-    d_rows, own = _next_word(problem).backward(made.pooled, problem.n_q, d_logits)
+    d_rows, own = _next_word(problem).backward(made.steps["pooled"], problem.n_q, d_logits)
     sums.add_all(own, "next_word", "linear")
-    d_context, dX, after = problem.after.backward(made.context, made.after, d_rows)
+    context = np.concatenate([head.steps["context"] for head in made.heads], axis=1)
+    d_context, dX, after = problem.after.backward(context, made.steps, d_rows)
     sums.add_all(after, "after")
     if dX is not None:
         _of_embeddings(problem, dX, sums)

@@ -1,0 +1,48 @@
+"""All stages, and those of a problem in the order computed.
+
+The order is that of the table, except that a step comes after those that it reads: softcap, bias
+and mask are in the problem's order, and `present_key` is after `k_rotated` if the past is rotated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from attn_cli.maths.following import FOLLOWING
+from attn_cli.maths.inputs import INPUTS
+from attn_cli.maths.meeting import MEETING
+from attn_cli.maths.next_word import NEXT_WORD
+from attn_cli.maths.pairs import PAIRS
+from attn_cli.maths.stage import Stage, StepSpec
+from attn_cli.maths.weighing import WEIGHING
+
+if TYPE_CHECKING:
+    from attn_cli.maths.problem import Problem
+
+# A new stage is one row here: behind those that it reads, and anywhere among the rest.
+STAGES: list[Stage] = [*INPUTS, *MEETING, *PAIRS, *WEIGHING, *FOLLOWING, *NEXT_WORD]
+
+
+def pipeline(problem: Problem, stages: Sequence[Stage] | None = None) -> dict[str, StepSpec]:
+    """Return the steps that a problem has by name, in the order computed.
+
+    `stages` are the rows to choose from; None: all.
+    """
+    waiting = [
+        (stage, reads) for stage in stages or STAGES if (reads := stage.reads(problem)) is not None
+    ]
+    found: dict[str, StepSpec] = {}
+    while waiting:
+        met = (n for n, (_, reads) in enumerate(waiting) if found.keys() >= set(reads))
+        at = next(met, None)
+        if at is None:  # the others read steps that the problem does not have
+            break
+        stage, reads = waiting.pop(at)
+        found[stage.name] = stage.of(problem, found, reads)
+    return found
+
+
+def names(stages: Iterable[Stage] = STAGES) -> tuple[str, ...]:
+    """Return the names of all steps that there can be, in the usual order."""
+    return tuple(stage.name for stage in stages)

@@ -1,0 +1,194 @@
+"""A stage: one row of data for each step that a computation can have.
+
+A stage knows all about its step: what it reads, its axes and their lengths, its type and role, its
+formula, and the function that computes it. Most of that depends on the problem (keys may be normed,
+then rotated, or neither), so that a row has functions of a problem; `Stage.of` resolves them to a
+`StepSpec`. `maths.pipeline` has the table of all rows, and the stages of a problem in order.
+
+The scope says for what a step is computed, and so what its `apply` is called with, followed by the
+values of the steps that it reads:
+
+    PROBLEM   once                                               apply(problem, ...)
+    QUERIES   the query rows of one query head                   apply(side, ...)
+    KEYS      the keys of one key head                           apply(side, ...)
+    BLOCK     some queries of one head against a range of keys   apply(block, ...)
+    ROWS      some queries of one head                           apply(rows, ...)
+    JOINED    some queries, the heads side by side if the problem joins them
+                                                                 apply(rows, ...)
+    POOLED    one batch entry                                    apply(problem, ...)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from attn_cli.arrays import AnyArray, Integers
+from attn_cli.floats import FloatType
+from attn_cli.formula import Equation, Formula, Symbol
+from attn_cli.maths.precision import Precision
+
+if TYPE_CHECKING:
+    from attn_cli.maths.problem import Problem
+    from attn_cli.maths.visible.base import Lead
+
+PROBLEM, QUERIES, KEYS, BLOCK = "problem", "queries", "keys", "block"
+ROWS, JOINED, POOLED = "rows", "joined", "pooled"
+SCOPES = (PROBLEM, QUERIES, KEYS, BLOCK, ROWS, JOINED, POOLED)
+
+# What the numbers of a step are: features of a token; any real number per query and key; a share,
+# mostly in [0, 1]; the number of a reason; a share of all words.
+VECTOR, SCORE, WEIGHT, CODE, PROBABILITY = "vector", "score", "weight", "code", "probability"
+ROLES = (VECTOR, SCORE, WEIGHT, CODE, PROBABILITY)
+
+# The axes of steps, without those of batch entries and heads.
+OF_TOKENS = ("token", "dimension")
+OF_QUERIES = ("query", "dimension")
+OF_KEYS = ("key", "dimension")
+OF_PAIRS = ("query", "key")
+PER_QUERY = ("query",)
+
+Reads = tuple[str, ...]
+
+
+def of_dtype(precision: Precision) -> FloatType:
+    """Return the type of most steps."""
+    return precision.dtype
+
+
+def of_scores(precision: Precision) -> FloatType:
+    """Return the type of the steps from the products to the last of the scores."""
+    return precision.scores
+
+
+def define(name: str, formula: Formula) -> Formula:
+    """Return the formula of a step by its name: name = formula."""
+    return Equation(Symbol(name), formula)
+
+
+def never(_: Problem) -> bool:
+    """Return False: the step has the keys of the past too."""
+    return False
+
+
+class Side(NamedTuple):
+    """The queries of one query head, or the keys of one key head, of one batch entry."""
+
+    problem: Problem
+    lead: Lead
+    rows: Integers | slice  # the numbers of the rows; of keys all
+
+
+class Rows(NamedTuple):
+    """Some queries of one head, or of all heads that are joined."""
+
+    problem: Problem
+    batch: int
+    head: int  # 0 for joined heads
+    i: Integers  # the numbers of the query rows
+
+
+class Stage(NamedTuple):
+    """One row: what a step is in general, and functions that resolve it for a problem."""
+
+    name: str
+    meaning: str  # in one line
+    usual: str  # its formula in most problems, for the catalogue
+    scope: str
+    axes: tuple[str, ...]  # without batch and head
+    shape: tuple[str, ...]  # of these axes, as symbols
+    role: str
+    reads: Callable[[Problem], Reads | None]  # names of steps; None: the problem has no such step
+    formula: Callable[[Problem], Formula]  # as the problem resolves it
+    depth: Callable[[Problem, Mapping[str, StepSpec]], int]  # the length of the last axis
+    apply: Callable[..., AnyArray]
+    type: Callable[[Precision], FloatType] = of_dtype  # of a CODE: 8-bit integers
+    condition: str = ""  # if which a problem has the step; empty: every problem has it
+    aliases: tuple[str, ...] = ()  # what people call it, in small letters
+    aside: bool = False  # shown only to who asks for it, or reads all: not among tables
+    watched: bool = False  # that all is finite is watched even if the step is not shown
+    marked: bool = False  # whether tables mark in it the keys that are hidden
+    new_keys: Callable[[Problem], bool] = never  # whether it has the new keys alone, not the past
+
+    def __reduce__(self) -> tuple[Callable[[str], Stage], tuple[str]]:
+        """Pickle as the name: its functions have no other form."""
+        return _named, (self.name,)
+
+    def of(self, problem: Problem, before: Mapping[str, StepSpec], reads: Reads) -> StepSpec:
+        """Return the step of a problem; `before` has the specifications of the steps it reads."""
+        return StepSpec(
+            stage=self,
+            name=self.name,
+            reads=reads,
+            depth=self.depth(problem, before),
+            type=None if self.role == CODE else self.type(problem.precision),
+            new_keys=self.new_keys(problem),
+            problem=problem,
+        )
+
+
+def _named(name: str) -> Stage:
+    from attn_cli.maths.pipeline import STAGES
+
+    return next(stage for stage in STAGES if stage.name == name)
+
+
+class StepSpec(NamedTuple):
+    """A step of one problem before it is computed."""
+
+    stage: Stage
+    name: str
+    reads: Reads
+    depth: int
+    type: FloatType | None
+    new_keys: bool
+    problem: Problem
+
+    @property
+    def formula(self) -> Formula:
+        """The formula as the problem resolves it."""
+        return self.stage.formula(self.problem)
+
+    @property
+    def scope(self) -> str:
+        """For what it is computed: one of SCOPES."""
+        return self.stage.scope
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes without batch and head."""
+        return self.stage.axes
+
+    def apply(self, *arguments: Any) -> AnyArray:
+        """Return the values, rounded to the step's type; see the module for the arguments."""
+        values = self.stage.apply(*arguments)
+        return values if self.type is None else self.type.round(values)
+
+
+def closure(specs: Iterable[StepSpec], wanted: Collection[str]) -> frozenset[str]:
+    """Return the names of the wanted steps and of all that they are computed from."""
+    found = set(wanted)
+    for spec in reversed(tuple(specs)):
+        if spec.name in found:
+            found.update(spec.reads)
+    return frozenset(found)
+
+
+def in_turn(
+    specs: Sequence[StepSpec], wanted: Collection[str]
+) -> Iterator[tuple[StepSpec, list[str]]]:
+    """Yield what is to be computed for the wanted steps, with the steps that are over after it."""
+    needed = closure(specs, wanted)
+    due = [spec for spec in specs if spec.name in needed]
+    last = {name: spec.name for spec in due for name in (spec.name, *spec.reads)}
+    for spec in due:
+        yield spec, [name for name, reader in last.items() if reader == spec.name]
+
+
+def downstream(specs: Iterable[StepSpec], name: str) -> frozenset[str]:
+    """Return the name of a step and of all steps that are computed from it."""
+    found = {name}
+    for spec in specs:
+        if not found.isdisjoint(spec.reads):
+            found.add(spec.name)
+    return frozenset(found)
