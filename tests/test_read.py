@@ -251,10 +251,10 @@ def _npy(array: Any) -> bytes:
 def test_yaml_to_npy_to_yaml(values: Any) -> None:
     """A matrix written with repr in YAML is the matrix of the NPY file, to the last bit."""
     from attn_cli.sources.matrices.document import Document
-    from attn_cli.sources.matrices.matrix import natural
+    from attn_cli.sources.matrices.matrix import read_array
 
     tree = parse(f"m: {values.tolist()}", "x")
-    from_yaml = natural(Document(tree), tree["m"], ("m",))
+    from_yaml = read_array(Document(tree), tree["m"], ("m",))
     from attn_cli.sources.matrices.arrays import read_npy
 
     from_npy = read_npy(BytesIO(_npy(from_yaml)), "x", ())

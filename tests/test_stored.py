@@ -17,7 +17,7 @@ from attn_cli.floats import FLOAT_TYPES
 from attn_cli.sources.matrices.casting import cast, rounded
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.files import Inputs, ReadSizes
-from attn_cli.sources.matrices.matrix import natural_by_rows
+from attn_cli.sources.matrices.matrix import read_array_by_rows
 from attn_cli.sources.matrices.stored import Stored
 
 TYPES = ["f2", "f4", "f8", ">f4", "i1", "i4", "u8", ">i2"]
@@ -35,7 +35,7 @@ def by_rows(**sizes: int) -> Inputs:
 
 def opened(file: Path | str, **sizes: int) -> Stored:
     """What reads the file by rows, its numbers as they are stored."""
-    found = natural_by_rows(Document({}, inputs=by_rows(**sizes)), str(file), ("query",))
+    found = read_array_by_rows(Document({}, inputs=by_rows(**sizes)), str(file), ("query",))
     assert isinstance(found, Stored)
     return found
 

@@ -15,7 +15,7 @@ import pytest
 from attn_cli.errors import AttnError
 from attn_cli.sources.matrices import stored
 from attn_cli.sources.matrices.document import Document
-from attn_cli.sources.matrices.matrix import natural_by_rows
+from attn_cli.sources.matrices.matrix import read_array_by_rows
 from tests.test_stored import by_rows, folder, numbers, saved, typed
 
 __all__ = ["folder"]  # a fixture
@@ -45,7 +45,7 @@ def test_files_are_closed_with_the_last_view(folder: Path) -> None:
 def test_beyond_a_number_of_open_files_all_is_read_at_once(folder: Path) -> None:
     file = saved(folder, numbers((3, 2)))
     found = [
-        natural_by_rows(Document({}, inputs=by_rows()), str(file), ("query",))
+        read_array_by_rows(Document({}, inputs=by_rows()), str(file), ("query",))
         for _ in range(stored.MOST_OPEN + 5)
     ]
     assert sum(isinstance(each, np.ndarray) for each in found) == 5

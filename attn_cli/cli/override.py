@@ -12,7 +12,7 @@ from attn_cli.reading.schema import ALL_KEYS
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.files import Inputs, twice_from_stdin
 from attn_cli.sources.matrices.lookup import is_vectors_file
-from attn_cli.sources.matrices.matrix import natural
+from attn_cli.sources.matrices.matrix import read_array
 from attn_cli.sources.matrices.tables import decode
 from attn_cli.sources.text.events import Quoted, parse, parse_kindly
 from attn_cli.sources.text.mappings import advice_for_key
@@ -134,7 +134,7 @@ def read_checks(texts: Sequence[str], inputs: Inputs, notes: list[str]) -> dict[
         node = _value(value, f"--check {printable(name)}", notes)
         document = Document({name: node}, inputs=inputs, options={(name,): option})
         try:
-            expected[name] = natural(document, node, (name,))
+            expected[name] = read_array(document, node, (name,))
         except AttnError as error:
             raise document.located(error) from None
     return expected

@@ -91,7 +91,7 @@ def _biases(
 
         root: Path = ("score_bias",)
         node, path, keys = unwrapped(tree["score_bias"], root)
-        written = sources.natural(node, path)
+        written = sources.read_array(node, path)
         if written.dtype.kind == "f" and not np.isfinite(written).all():
             at = (*path, *first(~np.isfinite(written)))
             raise AttnError(

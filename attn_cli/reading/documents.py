@@ -16,7 +16,7 @@ from attn_cli.maths.standing import agree
 from attn_cli.reading.extent import Extent
 from attn_cli.reading.whole import whole_numbers
 from attn_cli.sources.matrices.document import Document
-from attn_cli.sources.matrices.matrix import natural
+from attn_cli.sources.matrices.matrix import read_array
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, kind_of, word
 
@@ -116,7 +116,7 @@ def _ids(
     """Return ids (entries, count) as whole numbers, from words or numbers; one list serves all."""
     count = extent.n_q if side == "query" else extent.n_k
     if not isinstance(node, list | tuple):
-        node = natural(document, node, path).tolist()
+        node = read_array(document, node, path).tolist()
     nested = isinstance(node[0], list | tuple) if node else False
     rows = node if nested else [node]
     found = []

@@ -10,7 +10,7 @@ from attn_cli.maths.gate import OutputGate
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.problem import Projection
 from attn_cli.reading.sources import Sources
-from attn_cli.sources.matrices.shapes import form
+from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.matrices.spread import ScoresShape
 from attn_cli.sources.text.mappings import mapping
 
@@ -75,7 +75,8 @@ def _logits(sources: Sources, node: object, shape: ScoresShape, d_v: int) -> np.
     if width not in (1, d_v):
         axis = "its last axis but one" if shape.columns else "its last axis"
         raise AttnError(
-            f"{dotted(path)} has shape {form(logits.shape)}: {axis} must be d_v = {d_v}, or 1",
+            f"{dotted(path)} has shape {shape_text(logits.shape)}: {axis} must be "
+            f"d_v = {d_v}, or 1",
             path=path,
             help="give one number for each feature, or one for each head and query",
         )

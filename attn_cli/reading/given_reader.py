@@ -15,7 +15,7 @@ from attn_cli.maths.problem import Past, Projection
 from attn_cli.reading.sides import LETTERS, Heads, Side
 from attn_cli.reading.sources import Sources
 from attn_cli.reading.standing_reader import is_false
-from attn_cli.sources.matrices.shapes import form, row_or_column
+from attn_cli.sources.matrices.shapes import row_or_column, shape_text
 from attn_cli.sources.text.mappings import mapping
 
 
@@ -47,7 +47,7 @@ def read_given(sources: Sources, side: Side, heads: Heads) -> Projection:
     if not 2 <= array.ndim <= 4:
         raise AttnError(
             f"{side} has {array.ndim} {'axis' if array.ndim == 1 else 'axes'}, shape "
-            f"{form(array.shape)}; expected 2 to 4",
+            f"{shape_text(array.shape)}; expected 2 to 4",
             path=path,
             help=row_or_column(array.shape[0], side, f"{side}s")
             if array.ndim == 1 and not sources.columns
@@ -201,4 +201,4 @@ def _axes(lead: tuple[int, ...]) -> str:
     """Return leading axes as a message names them."""
     if not lead:
         return "no leading axes"
-    return f"the leading axes {form(('batch', 'heads')[: len(lead)])} = {form(lead)}"
+    return f"the leading axes {shape_text(('batch', 'heads')[: len(lead)])} = {shape_text(lead)}"

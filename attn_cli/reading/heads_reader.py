@@ -27,7 +27,7 @@ def read_heads(sources: Sources) -> Heads:
         path, node = ("weights", side), sources.weights[side]
         if isinstance(node, list | tuple) and _depth(node) < 3:
             continue  # one matrix, written out: what is in it is read when it is used
-        array = sources.natural(node, path)
+        array = sources.read_array(node, path)
         if array.ndim != 3:
             continue
         grouped = side != "query" and key is not None

@@ -19,8 +19,8 @@ from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.spreading import axes_of, unwrapped
 from attn_cli.sources.matrices.casting import cast, rounded
 from attn_cli.sources.matrices.document import Document
-from attn_cli.sources.matrices.matrix import natural
-from attn_cli.sources.matrices.shapes import form
+from attn_cli.sources.matrices.matrix import read_array
+from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.matrices.spread import Axes, ScoresShape, first
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, number, positive
@@ -38,9 +38,11 @@ def read_mask(
 
     root: Path = ("mask",)
     node, path, keys = unwrapped(document.tree["mask"], root, ("true_means",), "true_means: attend")
-    array = natural(document, node, path)
+    array = read_array(document, node, path)
     if not array.size:
-        raise AttnError(f"{dotted(path)} is empty: its shape is {form(array.shape)}", path=path)
+        raise AttnError(
+            f"{dotted(path)} is empty: its shape is {shape_text(array.shape)}", path=path
+        )
     true_means = _true_means(keys, array, path, conventions)
     axes, warnings = axes_of(keys, root, array, shape, conventions)
     array, filled = _filled_up(array, path, shape, true_means, axes)

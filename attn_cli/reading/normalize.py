@@ -97,7 +97,7 @@ def read_dropout(sources: Sources, shape: ScoresShape) -> Dropout | None:
             help="write dropout: {mask: [[1, 0, ...], ...], p: 0.1}, 1 where a weight is kept",
         )
     place = (*path, "mask")
-    mask = sources.natural(keys["mask"], place)
+    mask = sources.read_array(keys["mask"], place)
     if mask.dtype.kind == "b":
         mask = mask.astype(sources.dtype)
     else:

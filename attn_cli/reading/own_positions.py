@@ -12,7 +12,7 @@ from attn_cli.maths.standing import Standing
 from attn_cli.reading.extent import Extent
 from attn_cli.reading.whole import whole_numbers
 from attn_cli.sources.matrices.document import Document
-from attn_cli.sources.matrices.shapes import form
+from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.text.mappings import mapping
 
 SIDES = ("query", "key")
@@ -136,10 +136,12 @@ def _expected(
         forms.append((("batch", *symbols), (extent.batch, *sizes)))
         if both:
             forms.append(((3, "batch", symbols[-1]), (3, extent.batch, sizes[-1])))
-    return " or ".join(f"{form(names)} = {form(numbers)}" for names, numbers in forms)
+    return " or ".join(f"{shape_text(names)} = {shape_text(numbers)}" for names, numbers in forms)
 
 
 def _misshapen(path: Path, array: Integers, expected: str, help: str) -> AttnError:
     return AttnError(
-        f"{dotted(path)} has shape {form(array.shape)}, expected {expected}", path=path, help=help
+        f"{dotted(path)} has shape {shape_text(array.shape)}, expected {expected}",
+        path=path,
+        help=help,
     )

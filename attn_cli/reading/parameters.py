@@ -17,7 +17,7 @@ from attn_cli.maths.scores import SCORES
 from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.reading.sources import Sources
 from attn_cli.registry import Registry
-from attn_cli.sources.matrices.matrix import is_one_value, natural
+from attn_cli.sources.matrices.matrix import is_one_value, read_array
 from attn_cli.sources.text.mappings import refuse_unknown_parameters
 from attn_cli.sources.text.scalars import (
     finite,
@@ -110,7 +110,7 @@ def _read(
     if parameter.kind == "score":
         return _inside(sources, node, path, dtype)
     if parameter.kind == "pairs":
-        return natural(sources.document, node, path)
+        return read_array(sources.document, node, path)
     if parameter.kind == "array":
         return _array(sources, node, path, parameter.axes, heads)
     return _number(node, path, parameter, dtype)

@@ -31,7 +31,7 @@ def read_per_head(
     """
     if not is_list(node):
         return read(node, path)
-    array = cast(sources.natural(node, path), path, np.dtype(np.float64), finite=False)
+    array = cast(sources.read_array(node, path), path, np.dtype(np.float64), finite=False)
     if array.ndim == 2 and 1 in array.shape and is_table_file(node):
         array = array.ravel()  # one line, or one column, of a table
     if array.ndim != 1:

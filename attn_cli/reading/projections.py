@@ -88,7 +88,7 @@ def _fits_joined(sources: Sources, heads: int | None) -> bool:
     """Return whether weights.output is for the contexts of all heads side by side, and no other."""
     if "output" not in sources.weights or heads is None:
         return False
-    shape = sources.natural(sources.weights["output"], ("weights", "output")).shape
+    shape = sources.read_array(sources.weights["output"], ("weights", "output")).shape
     d_in = shape[1 if sources.columns else 0] if len(shape) == 2 else None
     d_v = sources.shapes.size("d_v")
     return d_v is not None and d_in == heads * d_v != d_v
@@ -131,7 +131,7 @@ def _weight(
 ) -> Array:
     """Return the weight as (heads, d_in, d_out), from a matrix a head or one for all."""
     path, (d_in, d) = ("weights", side), symbols
-    if sources.natural(sources.weights[side], path).ndim == 3:
+    if sources.read_array(sources.weights[side], path).ndim == 3:
         order = (heads, d, d_in) if sources.columns else (heads, d_in, d)
         weight = sources.array(sources.weights[side], path, order)
         return weight.swapaxes(-1, -2) if sources.columns else weight
@@ -146,7 +146,7 @@ def _bias(sources: Sources, side: Side, d: str, count: int, heads: str) -> Array
     if side not in sources.biases:
         return None
     node, path = sources.biases[side], ("biases", side)
-    if sources.natural(node, path).ndim == 2:
+    if sources.read_array(node, path).ndim == 2:
         return sources.array(node, path, (heads, d))
     return sources.array(node, path, (f"{heads} {d}",)).reshape(count, -1)
 

@@ -15,7 +15,7 @@ from attn_cli.reading.own_positions import ROWS, read_own_positions
 from attn_cli.reading.parameters import read_parameters
 from attn_cli.reading.sources import Sources
 from attn_cli.reading.whole import whole_numbers
-from attn_cli.sources.matrices.shapes import form
+from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, flag, integer, positive
 
@@ -105,7 +105,9 @@ def _sections(
     in_turn = choice(keys["sections_layout"], (*path, "sections_layout"), LAYOUTS) == "in-turn"
     found = whole_numbers(sources.document, keys["sections"], place)
     if found.shape != (3,) or (found < 0).any() or found.sum() != dims // 2:
-        written = form(found.tolist()) if found.ndim == 1 else f"of shape {form(found.shape)}"
+        written = (
+            shape_text(found.tolist()) if found.ndim == 1 else f"of shape {shape_text(found.shape)}"
+        )
         raise AttnError(
             f"rope.sections is {written}, and must be three numbers, none below 0, that add up to "
             f"half of the rotary dims: {dims // 2}",

@@ -19,7 +19,7 @@ from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.parameters import Given, read_function, read_parameters
 from attn_cli.reading.sources import Sources
 from attn_cli.sources.matrices.casting import cast
-from attn_cli.sources.matrices.shapes import Shapes, form
+from attn_cli.sources.matrices.shapes import Shapes, shape_text
 
 PATH = ("score",)
 
@@ -121,7 +121,7 @@ def _check_pairs(pairs: AnyArray, path: Path, shapes: Shapes) -> Integers:
     table = cast(pairs, path, np.dtype(np.float64), finite=True)
     if table.ndim != 2 or table.shape[1] != 2:
         raise AttnError(
-            f"{dotted(path)} has shape {form(table.shape)}, expected (pairs, 2)",
+            f"{dotted(path)} has shape {shape_text(table.shape)}, expected (pairs, 2)",
             path=path,
             help="write [[query, key], ...], both from 0",
         )

@@ -18,8 +18,8 @@ from attn_cli.reading.sides import LETTERS
 from attn_cli.sources.matrices.casting import cast, rounded
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.lookup import WordTable, read_word_table
-from attn_cli.sources.matrices.matrix import is_table_file, natural, natural_by_rows
-from attn_cli.sources.matrices.shapes import Shapes, form, row_or_column
+from attn_cli.sources.matrices.matrix import is_table_file, read_array, read_array_by_rows
+from attn_cli.sources.matrices.shapes import Shapes, row_or_column, shape_text
 from attn_cli.sources.matrices.token_files import read_entries
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import flag
@@ -76,7 +76,7 @@ class Sources:
 
     def numbers(self, node: Any, path: Path) -> Array:
         """Return an array of numbers with any axes, in the type of the problem."""
-        array = cast(self.natural(node, path), path, self.dtype, finite=self.finite)
+        array = cast(self.read_array(node, path), path, self.dtype, finite=self.finite)
         return self.rounded(array, path)
 
     def of_heads(self, node: Any, path: Path, before: tuple[str, ...], heads: int | None) -> Array:
@@ -99,10 +99,10 @@ class Sources:
         """What the inputs are called in formulas."""
         return "X" if self.positions is None else "X'"
 
-    def natural(self, node: Any, path: Path) -> AnyArray:
+    def read_array(self, node: Any, path: Path) -> AnyArray:
         """Return an array as written; a file is read once."""
         if path not in self._read:
-            self._read[path] = natural(self.document, node, path)
+            self._read[path] = read_array(self.document, node, path)
             self._note_type(self._read[path])
         return self._read[path]
 
@@ -114,7 +114,7 @@ class Sources:
         """Return Q, K or V as written; of a large file, what reads it by rows."""
         if side not in self._given:
             node = self.document.tree[side]
-            self._given[side] = natural_by_rows(self.document, node, (side,))
+            self._given[side] = read_array_by_rows(self.document, node, (side,))
             self._note_type(self._given[side])
         return self._given[side]
 
@@ -144,7 +144,8 @@ class Sources:
             array = array.ravel()  # one line, or one column, of a table is a vector
         if array.ndim != len(symbols):
             raise AttnError(
-                f"{dotted(path)} has shape {form(array.shape)}, expected {form(symbols)}",
+                f"{dotted(path)} has shape {shape_text(array.shape)}, "
+                f"expected {shape_text(symbols)}",
                 path=path,
                 help=row_or_column(array.shape[0], "row", "rows")
                 if (array.ndim, len(symbols)) == (1, 2)

@@ -9,7 +9,7 @@ from attn_cli.arrays import AnyArray
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.sources.matrices.matrix import FILE_KEYS
-from attn_cli.sources.matrices.shapes import form
+from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.matrices.spread import BOTH, NAMES, Axes, ScoresShape
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import kind_of, word
@@ -102,8 +102,8 @@ def axes_of(
         found = shape.as_written(found)
         if not shape.has_sizes(array.shape[:1], found[:1]):
             raise AttnError(
-                f"{dotted(path)} has shape {form(array.shape)}, and {like} reads three axes as "
-                f"{form(found)} = {form(shape.sizes(found))}",
+                f"{dotted(path)} has shape {shape_text(array.shape)}, and {like} reads three axes "
+                f"as {shape_text(found)} = {shape_text(shape.sizes(found))}",
                 path=path,
                 help="write four axes, (batch, heads, n_q, n_k), or name them: "
                 "{values: ..., axes: [head, query, key]}",

@@ -9,7 +9,7 @@ import numpy as np
 from attn_cli.arrays import Integers
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.sources.matrices.document import Document
-from attn_cli.sources.matrices.matrix import SUFFIXES, natural
+from attn_cli.sources.matrices.matrix import SUFFIXES, read_array
 from attn_cli.sources.matrices.spread import first
 from attn_cli.sources.text.scalars import integer
 
@@ -23,7 +23,7 @@ def whole_numbers(document: Document, node: Any, path: Path) -> Integers:
     """
     if isinstance(node, str) and "," in node:  # as an option has it: --key-lengths 2,3
         node = [part.strip() for part in node.split(",")]
-    array = natural(document, node, path)
+    array = read_array(document, node, path)
     if array.dtype.kind == "b" or not array.size:
         what = "true and false" if array.size else "no numbers"
         raise AttnError(f"{dotted(path)} holds {what}", path=path, help="write whole numbers")

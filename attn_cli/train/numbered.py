@@ -31,7 +31,7 @@ from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.casting import cast
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.lookup import read_word_table
-from attn_cli.sources.matrices.matrix import is_table_file, natural
+from attn_cli.sources.matrices.matrix import is_table_file, read_array
 from attn_cli.sources.text.scalars import is_number, number
 from attn_cli.train.learning import Origin
 from attn_cli.train.learnt import EMBEDDINGS, MEMORY, arrays_of
@@ -61,7 +61,7 @@ def written_parameters(document: Document, base: Problem) -> dict[str, Written]:
         elif is_number(node):
             found[parameter] = Written(np.asarray(number(node, path)))
         else:
-            values = cast(natural(document, node, path), path, FLOAT, finite=False)
+            values = cast(read_array(document, node, path), path, FLOAT, finite=False)
             is_line = array.ndim == 1 and values.ndim == 2 and is_table_file(node)
             found[parameter] = Written(values.ravel() if is_line else values)
     return found

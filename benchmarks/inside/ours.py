@@ -73,11 +73,11 @@ def prepare_reading(file: str) -> None:
     """Prepare the file of a problem -> the array under `query`, by our reader."""
     from attn_cli.reading.schema import read_document
     from attn_cli.sources.matrices.files import Inputs
-    from attn_cli.sources.matrices.matrix import natural
+    from attn_cli.sources.matrices.matrix import read_array
 
     def read() -> Any:
         document = read_document(file, Inputs())
-        return natural(document, document.tree["query"], ("query",))
+        return read_array(document, document.tree["query"], ("query",))
 
     prepared.work = read
 

@@ -9,13 +9,15 @@ import numpy as np
 from attn_cli.arrays import AnyArray, Array
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.floats import FloatType
-from attn_cli.sources.matrices.shapes import form
+from attn_cli.sources.matrices.shapes import shape_text
 
 
 def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> Array:
     """Return the array in the arithmetic's type; raise AttnError for what has no number in it."""
     if array.size == 0:
-        raise AttnError(f"{dotted(path)} is empty: its shape is {form(array.shape)}", path=path)
+        raise AttnError(
+            f"{dotted(path)} is empty: its shape is {shape_text(array.shape)}", path=path
+        )
     if array.dtype.kind == "b":
         raise AttnError(
             f"{dotted(path)} holds booleans, not numbers", path=path, help="write 1 and 0"

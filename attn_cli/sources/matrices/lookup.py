@@ -14,8 +14,8 @@ from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.record import Labels
 from attn_cli.sources.matrices.casting import cast
 from attn_cli.sources.matrices.document import Document
-from attn_cli.sources.matrices.matrix import natural
-from attn_cli.sources.matrices.shapes import form
+from attn_cli.sources.matrices.matrix import read_array
+from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import flag, word
 from attn_cli.sources.text.tokens import known_words
@@ -103,10 +103,10 @@ def _written_out(
     vectors: dict[str, Array] = {}
     for key, node in table.items():
         place = (*path, str(key))
-        vector = cast(natural(document, node, place), place, dtype, finite=finite)
+        vector = cast(read_array(document, node, place), place, dtype, finite=finite)
         if vector.ndim != 1:
             raise AttnError(
-                f"{dotted(place)} has shape {form(vector.shape)}, but a word has one vector",
+                f"{dotted(place)} has shape {shape_text(vector.shape)}, but a word has one vector",
                 path=place,
                 help="write word: [1, 0, ...]",
             )

@@ -22,7 +22,7 @@ from attn_cli.sources.matrices.arrays import (
 from attn_cli.sources.matrices.document import Document, Member
 from attn_cli.sources.matrices.files import ReadSizes, unchanged
 from attn_cli.sources.matrices.foreign import foreign
-from attn_cli.sources.matrices.shapes import form
+from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.matrices.tables import DELIMITERS, read_table
 from attn_cli.sources.text.depth import MAX_DEPTH, too_deep
 from attn_cli.sources.text.events import Quoted
@@ -34,15 +34,15 @@ FILE_KEYS = ("file", "name", "transpose")
 S = TypeVar("S", bound=Tensor)
 
 
-def natural(document: Document, node: Any, path: Path) -> AnyArray:
+def read_array(document: Document, node: Any, path: Path) -> AnyArray:
     """Return the array as it is written: booleans, whole numbers or floats, with any axes."""
     array = _written(document, node, path, whole=True)
     assert isinstance(array, np.ndarray)  # all of it was asked for
     return array
 
 
-def natural_by_rows(document: Document, node: Any, path: Path) -> Tensor:
-    """Return the array as `natural` does, or one of which rows can be read: in a large file."""
+def read_array_by_rows(document: Document, node: Any, path: Path) -> Tensor:
+    """Return the array as `read_array` does, or one of which rows can be read: in a large file."""
     return _written(document, node, path, whole=False)
 
 
@@ -304,7 +304,7 @@ def _count(cells: Sized) -> str:
 
 
 def _size(row: AnyArray) -> str:
-    return _count(row) if row.ndim == 1 else f"shape {form(row.shape)}"
+    return _count(row) if row.ndim == 1 else f"shape {shape_text(row.shape)}"
 
 
 def _row(items: list[Any], path: Path, *, ratios: bool = True) -> AnyArray:

@@ -52,7 +52,8 @@ class Shapes:
             if expected is None or expected == size:
                 continue
             raise AttnError(
-                f"{name} has shape {form(symbols)} = {form(shape)}{self._but(symbol, expected)}",
+                f"{name} has shape {shape_text(symbols)} = {shape_text(shape)}"
+                f"{self._but(symbol, expected)}",
                 path=path,
                 help=help or self._advice(name, symbol),
             )
@@ -91,10 +92,10 @@ def row_or_column(size: int, one: str, many: str) -> str:
     )
 
 
-def form(parts: tuple[object, ...]) -> str:
+def shape_text(parts: tuple[object, ...]) -> str:
     """Return a shape as messages write it.
 
-    >>> form(("d_model", "d_k")), form((3,))
+    >>> shape_text(("d_model", "d_k")), shape_text((3,))
     ('(d_model, d_k)', '(3)')
     """
     return f"({', '.join(map(str, parts))})"

@@ -9,7 +9,7 @@ import numpy as np
 from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, Path, dotted
-from attn_cli.sources.matrices.shapes import form
+from attn_cli.sources.matrices.shapes import shape_text
 
 NAMES = ("batch", "head", "query", "key")
 BOTH = "batch*head"  # one axis for both: the heads of batch entry 0, then those of entry 1, ...
@@ -87,8 +87,8 @@ class ScoresShape:
             self._refuse_other_readings(array, path, fits=fits)
         if not fits:
             raise AttnError(
-                f"{dotted(path)} has shape {form(array.shape)}, which does not broadcast to the "
-                f"{self.whose} {form(self.symbols)} = {form(written)}",
+                f"{dotted(path)} has shape {shape_text(array.shape)}, which does not broadcast to "
+                f"the {self.whose} {shape_text(self.symbols)} = {shape_text(written)}",
                 path=path,
                 help=self._how_to_fit(array, path),
             )
@@ -100,30 +100,30 @@ class ScoresShape:
         batch, heads = self.batch or 1, self.heads or 1
         if not all(n in (1, size) for n, size in zip(rest, self.written[-2:], strict=True)):
             return
-        by_batch, by_head = form((first, 1, *rest)), form((1, first, *rest))
+        by_batch, by_head = shape_text((first, 1, *rest)), shape_text((1, first, *rest))
         name = dotted(path)
         if fits and first == batch:
             raise AttnError(
-                f"{name} has three axes, {form(array.shape)}, of which the first can be batch "
-                f"entries or heads: there are {batch} of each",
+                f"{name} has three axes, {shape_text(array.shape)}, of which the first can be "
+                f"batch entries or heads: there are {batch} of each",
                 path=path,
                 help=f"write {by_batch} if it is batch entries (Keras), {by_head} if it is heads "
                 "(PyTorch's scaled_dot_product_attention, ONNX)" + _by_name(path),
             )
         if not fits and first == batch:
             raise AttnError(
-                f"{name} has three axes, {form(array.shape)}, and the first must be heads = "
+                f"{name} has three axes, {shape_text(array.shape)}, and the first must be heads = "
                 f"{heads}, or 1",
                 path=path,
                 help=f"write {by_batch} if it is batch entries" + _by_name(path),
             )
         if not fits and first == batch * heads:
             raise AttnError(
-                f"{name} has three axes, {form(array.shape)}, and the first must be heads = "
+                f"{name} has three axes, {shape_text(array.shape)}, and the first must be heads = "
                 f"{heads}, or 1",
                 path=path,
-                help=f"write {form((batch, heads, *rest))} if it is the heads of each batch entry "
-                "(PyTorch's MultiheadAttention)" + _by_name(path, BOTH),
+                help=f"write {shape_text((batch, heads, *rest))} if it is the heads of each batch "
+                "entry (PyTorch's MultiheadAttention)" + _by_name(path, BOTH),
             )
 
     def _how_to_fit(self, array: AnyArray, path: Path) -> str:
@@ -132,7 +132,7 @@ class ScoresShape:
             return f"in layout columns {dotted(path)} has two axes or more: ({self.last}, n_q)"
         if self.batch is not None and array.shape == (self.batch, self.n_k) and not self.columns:
             lead = (self.batch,) if self.heads is None else (self.batch, 1)
-            whole = form((*lead, 1, self.n_k))
+            whole = shape_text((*lead, 1, self.n_k))
             return f"write {whole} if it is for the keys of each batch entry (a padding mask)"
         return "each of its axes, from the last, must have that size or 1"
 
@@ -140,14 +140,15 @@ class ScoresShape:
         """Return an array whose axes are named, over the scores."""
         if array.ndim != len(axes):
             raise AttnError(
-                f"{dotted(path)} has shape {form(array.shape)}, and its axes are {form(axes)}",
+                f"{dotted(path)} has shape {shape_text(array.shape)}, and its axes are "
+                f"{shape_text(axes)}",
                 path=path,
                 help=f"it needs {len(axes)} {'axis' if len(axes) == 1 else 'axes'}",
             )
         if not self.has_sizes(array.shape, axes):
             raise AttnError(
-                f"{dotted(path)} has shape {form(array.shape)}, expected {form(axes)} = "
-                f"{form(self.sizes(axes))}",
+                f"{dotted(path)} has shape {shape_text(array.shape)}, expected {shape_text(axes)} "
+                f"= {shape_text(self.sizes(axes))}",
                 path=path,
                 help="each of its axes must have that size or 1",
             )
