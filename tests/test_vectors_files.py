@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import gzip
+import io
 import os
 import tracemalloc
 from pathlib import Path
@@ -17,7 +18,6 @@ from hypothesis import strategies as st
 
 from attn_cli.errors import AttnError
 from attn_cli.sources.matrices import lines as lines_module
-from attn_cli.sources.matrices.arrays import Rows
 from attn_cli.sources.matrices.files import Inputs, ReadSizes
 from attn_cli.sources.matrices.lookup import is_vectors_file
 from attn_cli.sources.matrices.vectors import Vectors, nearest_words, read_vectors
@@ -211,23 +211,39 @@ def test_a_list_in_latin_1() -> None:
     )
 
 
+class Cutting(Inputs):
+    """Inputs during whose reading of the list of words another process cuts the matrix short."""
+
+    def open_again(self, name: str, path: Any = ()) -> io.BufferedReader:
+        if name == "w.txt":
+            os.truncate("v.npy", os.path.getsize("v.npy") - 8)
+        return super().open_again(name, path)
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_an_npy_that_is_cut_short_before_or_meanwhile(order: Any) -> None:
     npy(np.ones((4, 5000), order=order))
     size = os.path.getsize("v.npy")
-    with open("v.npy", "rb") as stream:
-        rows = Rows(stream, "v.npy", ())
-        os.truncate("v.npy", size - 8)
-        with pytest.raises(AttnError) as caught:
-            rows.read(3)
-    message = (
+    with pytest.raises(AttnError) as caught:
+        read_vectors(Cutting(), "v.npy", ["cat"], words="w.txt")
+    assert caught.value.message == (
+        f"v.npy changed while it was read: it had {size} bytes and now has {size - 8}"
+    )
+    with pytest.raises(AttnError) as caught:
+        from_npy("cat")
+    assert caught.value.message == (
         "v.npy is cut short: shape (4, 5000) in float64 needs 160000 bytes of data, "
         "the file has 159992"
     )
-    assert caught.value.message == message
-    with pytest.raises(AttnError) as caught:
-        from_npy("cat")
-    assert caught.value.message == message
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_npy_on_a_system_that_cannot_read_rows(
+    order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npy(np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9], [0, 0, 0]], order=order))
+    monkeypatch.delattr(os, "preadv")
+    assert plain(from_npy("café", "cat", "dog")) == {"cat": [1, 2, 3], "café": [7, 8, 9]}
 
 
 def test_only_the_rows_that_are_wanted_are_read() -> None:

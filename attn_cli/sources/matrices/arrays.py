@@ -76,48 +76,6 @@ def read_header(stream: BinaryIO, name: str, path: Path, *, size: int | None = N
     return header
 
 
-class Rows:
-    """The rows of an (N, d) NPY file, each read by seeking when it is asked for.
-
-    The file is not mapped into memory: cut short meanwhile, it gives an error and no signal.
-    """
-
-    def __init__(self, stream: BinaryIO, name: str, path: Path) -> None:
-        self._stream, self._name, self._path = stream, name, path
-        self._header = _header(stream, name, path)
-        self.shape, self._fortran, self._dtype, self._start = self._header
-        _refuse_type(self._dtype, self.shape, name, path)
-        if len(self.shape) != 2 or 0 in self.shape or self._dtype.kind not in "iuf":
-            raise AttnError(
-                f"{name} must be a matrix of numbers, one row a word, not shape {self.shape} "
-                f"in {self._dtype}",
-                path=path,
-            )
-        self._check_size()
-
-    def read(self, row: int) -> AnyArray:
-        """Return row `row`, counted from 0, of shape (d,); raise AttnError where it is cut off."""
-        n, d = self.shape
-        if self._fortran:  # a row is spread over the whole file
-            data = b"".join(self._bytes(column * n + row, 1) for column in range(d))
-        else:
-            data = self._bytes(row * d, d)
-        return np.frombuffer(data, dtype=self._dtype)
-
-    def _bytes(self, cell: int, count: int) -> bytes:
-        """Return the bytes of `count` cells from the one at `cell`."""
-        self._stream.seek(self._start + cell * self._dtype.itemsize)
-        data = self._stream.read(count * self._dtype.itemsize)
-        if len(data) < count * self._dtype.itemsize:
-            self._check_size()
-        return data
-
-    def _check_size(self) -> None:
-        size = self._stream.seek(0, os.SEEK_END) - self._start
-        if size < self._header.size:
-            raise _cut_short(self._name, self._path, self._header, size)
-
-
 def _cut_short(name: str, path: Path, header: Header, size: int) -> AttnError:
     """Return the error for `size` bytes of data that are fewer than the header promises."""
     return AttnError(

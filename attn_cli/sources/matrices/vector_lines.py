@@ -174,21 +174,18 @@ def vector_of(line: bytes, word: bytes, d: int, dtype: np.dtype[Any]) -> Array |
         at = next(part for part in error.path if isinstance(part, int))
         message = f"field {before + at} must be a number, not {shown(texts[at])}"
         return Fault(message, _column(line, starts[at]), error.help)
-    vector = narrowed(values, dtype)
-    if isinstance(vector, tuple):
-        at, message = vector
+    with np.errstate(over="ignore"):
+        vector: Array = values.astype(dtype)
+    if not np.isfinite(vector).all():
+        at, message = first_unfit(values, dtype)
         return Fault(f"field {before + at} {message}", _column(line, starts[at]))
     return vector
 
 
-def narrowed(values: AnyArray, dtype: np.dtype[Any]) -> Array | tuple[int, str]:
-    """Return the values in a type, or which is the first that it cannot hold, and why."""
+def first_unfit(values: AnyArray, dtype: np.dtype[Any]) -> tuple[int, str]:
+    """Return which is the first of the values that a type cannot hold, and why."""
     with np.errstate(over="ignore"):
-        vector: Array = values.astype(dtype)
-    bad = np.flatnonzero(~np.isfinite(vector))
-    if not len(bad):
-        return vector
-    at = int(bad[0])
+        at = int(np.flatnonzero(~np.isfinite(values.astype(dtype)))[0])
     if np.isfinite(values[at]):
         return at, f"= {values[at]:g} is too large for {dtype}"
     return at, "is NaN" if np.isnan(values[at]) else "is infinite"

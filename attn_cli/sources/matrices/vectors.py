@@ -9,18 +9,19 @@ Lines are streamed. Only those of wanted words are parsed; of others the separat
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from attn_cli.arrays import Array
+from attn_cli.arrays import Array, Tensor
 from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, Path, Where, printable
-from attn_cli.sources.matrices.arrays import Rows
+from attn_cli.sources.matrices.arrays import read_header, read_npy
 from attn_cli.sources.matrices.files import Inputs, Progress
 from attn_cli.sources.matrices.lines import open_lines
 from attn_cli.sources.matrices.vector_lines import (
@@ -31,7 +32,7 @@ from attn_cli.sources.matrices.vector_lines import (
     fault_of_length,
     fault_of_word,
     find_line_format,
-    narrowed,
+    first_unfit,
     vector_of,
 )
 from attn_cli.sources.text.spelling import most_alike
@@ -225,19 +226,42 @@ class _Scan:
 
 def _from_npy(order: _Order, file: str, words: str) -> Vectors:
     malformed = Malformed(printable(words), order.path, order.strict)
-    rows: dict[str, Array] = {}
     with order.inputs.open_again(file, order.path) as stream:
-        matrix = Rows(stream, order.name, order.path)
+        matrix = _matrix(order, stream)
         n, d = matrix.shape
-        for word, (at, raw) in _places(order, words, n, malformed).items():
-            vector = narrowed(matrix.read(at), order.dtype)
-            if isinstance(vector, tuple):
-                column, reason = vector
-                fault = Fault(f"number {column + 1} of its row in {order.name} {reason}")
-                malformed.add(at + 1, raw, fault)
-            else:
-                rows[word] = vector
+        places = _places(order, words, n, malformed)
+        values = matrix[np.array([at for at, _ in places.values()], dtype=np.intp)]
+    with np.errstate(over="ignore"):
+        vectors = values.astype(order.dtype, copy=False)
+    usable = np.isfinite(vectors).all(axis=1).tolist()
+    rows: dict[str, Array] = {}
+    for number, (word, (at, raw)) in enumerate(places.items()):
+        if usable[number]:
+            rows[word] = vectors[number]
+            continue
+        column, reason = first_unfit(values[number], order.dtype)
+        fault = Fault(f"number {column + 1} of its row in {order.name} {reason}")
+        malformed.add(at + 1, raw, fault)
     return order.done(rows, d, malformed.warnings())
+
+
+def _matrix(order: _Order, stream: BinaryIO) -> Tensor:
+    """Return the matrix of an NPY, of which only the rows that are asked for are read."""
+    from attn_cli.sources.matrices.stored import open_stored
+
+    header = read_header(stream, order.name, order.path)
+    if len(header.shape) != 2 or 0 in header.shape or header.dtype.kind not in "iuf":
+        raise AttnError(
+            f"{order.name} must be a matrix of numbers, one row a word, not shape {header.shape} "
+            f"in {header.dtype}",
+            path=order.path,
+        )
+    whole = slice(0, os.fstat(stream.fileno()).st_size)
+    stored = open_stored(stream, order.name, order.path, whole)
+    if stored is not None:
+        return stored
+    stream.seek(0)  # this system reads no rows from where they are
+    return read_npy(stream, order.name, order.path)
 
 
 def _places(
