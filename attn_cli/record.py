@@ -132,12 +132,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Whole:
-    """What the parts of a step add up to, where it comes in parts."""
+    """A step without its values, which are written while they are computed."""
 
     name: str
     axes: tuple[str, ...]
     labels: tuple[Labels, ...]
     shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import attn_cli
-from attn_cli.engine import parts as parts_module
 from attn_cli.engine.estimate import estimate
 from attn_cli.maths.problem import Projection, Request
 from tests.conftest import Attn
 from tests.conventions.test_from_files import as_npz, as_yaml
+from tests.streaming import memory_of
 from tests.tiled import by_tiles, defined, loaded
 
 Mapping = dict[str, Any]
@@ -163,14 +163,12 @@ def test_one_query_of_one_head(case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("only", ["weights", "output"])
-def test_by_parts(
-    case: str, only: str, attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_parts(case: str, only: str, attn: Attn, tmp_path: Path) -> None:
     """Two rows at a time, into a file."""
     wanted = expected(CASES[case], only)
-    monkeypatch.setattr(parts_module, "PART_BYTES", 2 * wanted.shape[-1] * 8)
-    out = tmp_path / "out.npy"
-    ran = attn("compute", as_npz({**GROUPED, **CASES[case]}, tmp_path), "--only", only, "-o", out)
+    out, problem = tmp_path / "out.npy", as_npz({**GROUPED, **CASES[case]}, tmp_path)
+    few = "--memory", memory_of(2, N_K)
+    ran = attn("compute", problem, "--only", only, "-o", out, *few)
     assert ran.status == 0, ran.err
     close(np.load(out), wanted)
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import attn_cli
-from attn_cli.engine import parts as parts_module
 from tests.conftest import Attn
 from tests.conventions.oracle import attention
 from tests.conventions.test_from_files import as_npz, as_yaml
+from tests.streaming import memory_of
 
 Mapping = dict[str, Any]
 RNG = np.random.default_rng(41)
@@ -180,16 +180,14 @@ def test_one_query_of_one_head_of_one_batch_entry(case: str, attn: Attn, tmp_pat
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("only", ["weights", "output"])
-def test_by_parts(
-    case: str, only: str, attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_parts(case: str, only: str, attn: Attn, tmp_path: Path) -> None:
     """Two rows at a time."""
     problem, out = WRITTEN[case], tmp_path / "out.npy"
-    expected = attention(problem)[only]
-    monkeypatch.setattr(parts_module, "PART_BYTES", 2 * len(expected[0][0][0]) * 8)
-    ran = attn("compute", as_yaml(problem, tmp_path), "--only", only, "-o", out)
+    expected = attention(problem)
+    few = "--memory", memory_of(2, len(expected["weights"][0][0][0]))
+    ran = attn("compute", as_yaml(problem, tmp_path), "--only", only, "-o", out, *few)
     assert ran.status == 0, ran.err
-    close(np.load(out), expected)
+    close(np.load(out), expected[only])
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import attn_cli
-from attn_cli.engine import parts as parts_module
 from tests.conftest import Attn
 from tests.conventions.test_from_files import as_npz, as_yaml
+from tests.streaming import memory_of
 from tests.tiled import by_tiles, defined
 
 Mapping = dict[str, Any]
@@ -154,16 +154,14 @@ def test_one_query_of_one_head_of_one_batch_entry(case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("only", ["weights", "output"])
-def test_by_parts(
-    case: str, only: str, attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_parts(case: str, only: str, attn: Attn, tmp_path: Path) -> None:
     """Two rows at a time."""
     base, key, value, _ = CASES[case]
     expected = whole(case)[only]
-    monkeypatch.setattr(parts_module, "PART_BYTES", 2 * expected.shape[-1] * 8)
     out = tmp_path / "out.npy"
     problem = as_npz({**base, key: value}, tmp_path)
-    ran = attn("compute", problem, "--only", only, "-o", out)
+    few = "--memory", memory_of(2, whole(case)["weights"].shape[-1])
+    ran = attn("compute", problem, "--only", only, "-o", out, *few)
     assert ran.status == 0, ran.err
     close(np.load(out), expected, base)
 

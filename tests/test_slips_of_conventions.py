@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, compute
-from attn_cli.engine import parts as parts_module
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
+from tests.streaming import Numbers, streaming
 from tests.tiled import in_blocks
 
 RNG = np.random.default_rng(4)
@@ -35,41 +35,30 @@ BSHD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("height", [1, 2, 100])
-def test_parts_have_the_heads_behind_the_rows_where_the_whole_has(
-    height: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parts_module, "PART_BYTES", height * 3 * 13 * 8)
-    parted = parts_module.in_parts(problem_of(**BSHD), Request(steps=("output",)))
-    assert parted is not None
-    whole, records = parted
+def test_heads_are_written_behind_the_rows_where_the_whole_has_them(height: int) -> None:
+    request = Request(steps=("output",), part_bytes=height * 3 * (13 + 7) * 8)
+    step = streaming(problem_of(**BSHD), request)
+    whole, target = step.whole, Numbers(step, anywhere=False)
     assert whole.axes == ("batch", "query", "head", "dimension")
     assert whole.shape == tuple(map(len, whole.labels)) == (2, 5, 3, 13)
-    parts = [record["output"] for record in records]
-    assert [len(part) for part in parts[: len(parts) // 2]] == {
-        1: [1] * 5,
-        2: [2, 2, 1],
-        100: [5],
-    }[height]
-    joined = np.concatenate(parts).reshape(whole.shape)
-    np.testing.assert_allclose(joined, compute(BSHD)["output"], rtol=1e-12)
+    step.into(target)
+    np.testing.assert_allclose(target.array, compute(BSHD)["output"], rtol=1e-12)
 
 
-def test_parts_of_one_head_have_no_axis_of_heads() -> None:
-    request = Request(steps=("output",), head=1)
-    parted = parts_module.in_parts(problem_of(**BSHD), request)
-    assert parted is not None
-    whole, records = parted
-    assert whole.axes == ("batch", "query", "dimension")
-    joined = np.concatenate([record["output"] for record in records]).reshape(2, 5, 13)
-    np.testing.assert_allclose(joined, compute(BSHD)["output"][:, :, 1], rtol=1e-12)
+def test_one_head_has_no_axis_of_heads() -> None:
+    step = streaming(problem_of(**BSHD), Request(steps=("output",), head=1))
+    target = Numbers(step)
+    step.into(target)
+    assert step.whole.axes == ("batch", "query", "dimension")
+    np.testing.assert_allclose(target.array, compute(BSHD)["output"][:, :, 1], rtol=1e-12)
 
 
 def test_other_steps_keep_their_heads_before_the_rows() -> None:
-    parted = parts_module.in_parts(problem_of(**BSHD), Request(steps=("context",)))
-    assert parted is not None
-    assert parted[0].axes == ("batch", "head", "query", "dimension")
-    joined = np.concatenate([record["context"] for record in parted[1]]).reshape(2, 3, 5, 13)
-    np.testing.assert_allclose(joined, compute(BSHD)["context"], rtol=1e-12)
+    step = streaming(problem_of(**BSHD), Request(steps=("context",)))
+    target = Numbers(step)
+    step.into(target)
+    assert step.whole.axes == ("batch", "head", "query", "dimension")
+    np.testing.assert_allclose(target.array, compute(BSHD)["context"], rtol=1e-12)
 
 
 def test_a_place_in_a_message_has_the_axes_of_its_step() -> None:

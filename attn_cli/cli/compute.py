@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from attn_cli.cli.deliver import check_target, deliver, deliver_parts, deliver_several
+from attn_cli.cli.deliver import check_target, deliver, deliver_several, deliver_streamed
 from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import KeyOptions, OutputOptions, ProblemOptions, StepOptions
 from attn_cli.cli.resources import ResourceOptions
@@ -79,14 +80,14 @@ def compute(
     request = steps.request(loaded, output, resources)
     if not output.quiet:
         _note_narrow(loaded)
-    parts = expected is None and FORMATS[output.name].parts and loaded.layout == "rows"
-    with computing(loaded, request, parts=parts) as tell:
-        if parts:
-            from attn_cli.engine.parts import in_parts
+    streams = expected is None and FORMATS[output.name].streams
+    with computing(loaded, request, streams=streams) as tell:
+        if streams:
+            from attn_cli.engine.stream import streamed
 
-            parted = in_parts(loaded, request, tell)
-            if parted is not None:
-                return deliver_parts(*parted, output)
+            step = streamed(loaded, request)
+            if step is not None:
+                return deliver_streamed(step.whole, partial(step.into, tell=tell), output)
         if expected is None:
             record = run(loaded, request, tell=tell)
         else:

@@ -6,16 +6,20 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TextIO
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TextIO
 
 from attn_cli.cli.options import OutputOptions
 from attn_cli.cli.talk import say
-from attn_cli.cli.write import Data, check_file, write_file, write_stdout
+from attn_cli.cli.write import Data, Output, check_file, opened, write_file, write_stdout
 from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, ExitStatus, printable
 from attn_cli.record import Record, Whole
-from attn_cli.views import BOX, FORMATS, PART_RENDERERS, RENDERERS, Style
+from attn_cli.views import BOX, ENCODINGS, FORMATS, RENDERERS, Encoding, Style
+
+if TYPE_CHECKING:
+    from attn_cli.arrays import AnyArray
+    from attn_cli.engine.protocol import Target
 
 
 def check_target(output: OutputOptions) -> None:
@@ -109,28 +113,57 @@ def emit(
         say(f"warning: {printable(warning)}")
 
 
-def deliver_parts(whole: Whole, parts: Iterable[Record], output: OutputOptions) -> ExitStatus:
-    """Write a step part by part as it is computed, then say what there was to warn of."""
-    warnings: list[str] = []
+def deliver_streamed(
+    whole: Whole, compute: Callable[[Target], Iterable[str]], output: OutputOptions
+) -> ExitStatus:
+    """Write a step while it is computed, then say what there was to warn of.
 
-    def heard() -> Iterator[Record]:
-        for record in parts:
-            warnings.extend(w for w in record.warnings if w not in warnings)
-            yield record
-
-    parted = PART_RENDERERS.get(output.name)(whole, heard(), _style(output))
-    if _on_terminal(output.output):  # only text goes there
-        parted = (_visible(part.decode(), output.output).encode() for part in parted)
-    _write(parted, output.output)
+    `compute` gets where the values go, and returns the warnings.
+    """
+    encoding = ENCODINGS.get(output.name)(whole, _style(output))
+    if _on_terminal(output.output):
+        encoding = _visible_encoding(encoding)
+    with opened(output.output) as out:
+        warnings = compute(_Encoded(encoding, out))
     if not output.quiet:
-        for warning in warnings[:SAID]:
+        for warning in warnings:
             say(f"warning: {printable(warning)}")
-        if len(warnings) > SAID:
-            say(f"warning: and {len(warnings) - SAID} more of other parts")
     return ExitStatus.DONE
 
 
-SAID = 10  # warnings of parts that are said in full
+def _visible_encoding(text: Encoding) -> Encoding:
+    """Return an encoding as text with escapes for what would act on a terminal."""
+    from attn_cli.views.invisible import made_visible
+
+    def shown(data: bytes | memoryview) -> bytes:
+        return made_visible(bytes(data).decode()).encode()
+
+    head, encode = shown(text.head), text.encode
+    return Encoding(head, None, lambda start, values: shown(encode(start, values)))
+
+
+class _Encoded:
+    """A target of an engine: what it writes is encoded, and goes to its place in the output."""
+
+    def __init__(self, encoding: Encoding, out: Output) -> None:
+        self._encoding, self._out = encoding, out
+        self.anywhere = out.anywhere and encoding.itemsize is not None
+        self._next = 0  # the number of the value that comes next, if they come in order
+
+    def write(self, start: int, values: AnyArray) -> None:
+        """Write values, the first of which has that number; before the first ones the head."""
+        head, itemsize, encode = self._encoding
+        data = encode(start, values)
+        if self.anywhere and itemsize is not None:
+            if start == 0:
+                self._out.write_at(0, head)
+            self._out.write_at(len(head) + start * itemsize, data)
+            return
+        assert start == self._next
+        if start == 0 and head:
+            self._out.write(head)
+        self._out.write(data)
+        self._next += values.size
 
 
 def _style(output: OutputOptions) -> Style:

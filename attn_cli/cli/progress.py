@@ -36,7 +36,9 @@ def training() -> Iterator[Callable[[int, int, str], None]]:
 
 
 @contextmanager
-def computing(problem: Problem, request: Request, *, parts: bool = False) -> Iterator[Tell | None]:
+def computing(
+    problem: Problem, request: Request, *, streams: bool = False
+) -> Iterator[Tell | None]:
     """Say what a long computation will take, and give a function that is told its tiles.
 
     It gives nothing where nobody looks, and where it is over before a bar could be seen.
@@ -47,7 +49,7 @@ def computing(problem: Problem, request: Request, *, parts: bool = False) -> Ite
     from attn_cli.engine.estimate import estimate
     from attn_cli.memory import in_units
 
-    ahead = estimate(problem, request, parts=parts)
+    ahead = estimate(problem, request, streams=streams)
     if ahead.seconds < LONG:
         yield None
         return

@@ -14,19 +14,56 @@ from attn_cli.cli.talk import abandon
 from attn_cli.errors import AttnError, PipeClosed, printable
 
 Data = str | bytes | Iterable[bytes]
+Bytes = bytes | memoryview
 
 
-def write_stdout(data: Data) -> None:
-    """Write to standard output, and flush, so that a failure is seen here and not at exit."""
-    if sys.stdout is None:
-        raise AttnError("standard output is closed", help="write to a file with -o FILE")
-    chunks = (data,) if isinstance(data, str | bytes) else data
-    for chunk in chunks:
+class Output:
+    """Where bytes are written."""
+
+    anywhere = False  # whether bytes can be written at any offset
+
+    def write(self, data: Bytes) -> None:
+        """Write bytes behind those that were written before."""
+        raise NotImplementedError
+
+    def write_at(self, offset: int, data: Bytes) -> None:
+        """Write bytes at an offset."""
+        raise NotImplementedError
+
+
+@contextmanager
+def opened(name: str | None) -> Iterator[Output]:
+    """Give a file, or standard output (None or `-`), to write to as `write_file` does.
+
+    A file is there, whole, when the block ends, and is what it was if an error ends it.
+    """
+    if name is None or name == "-":
+        yield _Stdout()
+        return
+    with _told(name):
+        mode, target = _destination(name)
+        if mode is None or stat.S_ISREG(mode):
+            with _replacing(target, _permissions(mode)) as descriptor:
+                yield _Descriptor(descriptor, anywhere=True)
+        else:
+            with open(name, "wb", buffering=0) as special:
+                yield _Descriptor(special.fileno(), anywhere=False)
+
+
+class _Stdout(Output):
+    """Standard output; each write is flushed, so that a failure is seen here and not at exit."""
+
+    def __init__(self) -> None:
+        if sys.stdout is None:
+            raise AttnError("standard output is closed", help="write to a file with -o FILE")
+
+    def write(self, data: Bytes | str) -> None:
+        """Write, and flush."""
         try:
-            if isinstance(chunk, bytes):
-                sys.stdout.buffer.write(chunk)
+            if isinstance(data, str):
+                sys.stdout.write(data)
             else:
-                sys.stdout.write(chunk)
+                sys.stdout.buffer.write(data)
             sys.stdout.flush()
         except BrokenPipeError:
             abandon_stdout()
@@ -34,6 +71,33 @@ def write_stdout(data: Data) -> None:
         except OSError as error:
             abandon_stdout()
             raise AttnError(f"standard output cannot be written: {error.strerror}") from None
+
+
+class _Descriptor(Output):
+    """A file, without a buffer: nothing is left to be written, and to fail, when it closes."""
+
+    def __init__(self, descriptor: int, *, anywhere: bool) -> None:
+        self._descriptor, self.anywhere = descriptor, anywhere
+
+    def write(self, data: Bytes) -> None:
+        """Write all of it."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def write_at(self, offset: int, data: Bytes) -> None:
+        """Write all of it, at an offset."""
+        rest, at = memoryview(data), offset
+        while rest:
+            written = os.pwrite(self._descriptor, rest, at)
+            rest, at = rest[written:], at + written
+
+
+def write_stdout(data: Data) -> None:
+    """Write to standard output."""
+    out = _Stdout()
+    for chunk in (data,) if isinstance(data, str | bytes) else data:
+        out.write(chunk)
 
 
 def abandon_stdout() -> None:
@@ -50,13 +114,9 @@ def write_file(name: str, data: Data) -> None:
     chunks = (
         (data.encode(),) if isinstance(data, str) else (data,) if isinstance(data, bytes) else data
     )
-    with _told(name):
-        mode, target = _destination(name)
-        if mode is None or stat.S_ISREG(mode):
-            _replace(target, chunks, _permissions(mode))
-        else:
-            with open(name, "wb", buffering=0) as special:
-                _write_all(special.fileno(), chunks)
+    with opened(name) as out:
+        for chunk in chunks:
+            out.write(chunk)
 
 
 def check_file(name: str) -> None:
@@ -106,8 +166,9 @@ def _destination(name: str) -> tuple[int | None, str]:
     return mode, target
 
 
-def _replace(target: str, chunks: Iterable[bytes], permissions: int) -> None:
-    """Write a file beside the target and put it in its place; whatever ends that, it goes."""
+@contextmanager
+def _replacing(target: str, permissions: int) -> Iterator[int]:
+    """Give a new file beside the target, and put it in its place; whatever ends that, it goes."""
     temporary = os.path.join(os.path.dirname(target), f".attn-{os.urandom(8).hex()}")
 
     def remove() -> None:
@@ -117,20 +178,12 @@ def _replace(target: str, chunks: Iterable[bytes], permissions: int) -> None:
     with undone_by_signals(remove):
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            with open(os.open(temporary, flags, 0o600), "wb") as stream:
-                stream.writelines(chunks)
+            with open(os.open(temporary, flags, 0o600), "wb", buffering=0) as file:
+                yield file.fileno()
             os.chmod(temporary, permissions)
             os.replace(temporary, target)
         finally:
             remove()
-
-
-def _write_all(descriptor: int, chunks: Iterable[bytes]) -> None:
-    """Write without a buffer: nothing is left to be written, and to fail, when the file closes."""
-    for chunk in chunks:
-        rest = memoryview(chunk)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
 
 
 def _permissions(mode: int | None) -> int:

@@ -6,6 +6,8 @@ inputs -> q, k, v of an entry -> its blocks, which are the engine's own -> what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from attn_cli.engine.whole import WholeSteps
 from attn_cli.maths.block import Entry
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.stage import PROBLEM
+from attn_cli.maths.visible.base import Lead
 
 ARRAYS_PER_BLOCK = 6  # that are alive at once
 
@@ -36,31 +39,66 @@ def run_blocks(
     `blocks_of` gets an entry and returns a function that computes rows of it: that puts the steps
     from scores to contexts itself, and returns the last of them.
     """
-    rows = plan.computed
+    rows, work = plan.computed, list(_work(plan))
+    over = _last_reads(problem, work)
     with np.errstate(all="ignore"):  # what overflows is reported by name instead
         whole = WholeSteps(problem, plan.pipeline)
         for name, step in plan.steps.items():
             if step.spec.scope == PROBLEM:
                 out.note(name, (), whole[name])
-        prepare = Preparation(problem, plan.pipeline, plan.needed, rows, out.note)
+        prepare = Preparation(problem, plan.pipeline, plan.needed, rows, out.note, plan.key_bytes)
         following = Following(problem, plan, out, whole)
         if plan.any_of_rows:
-            workers.expect(sum(map(len, plan.groups.values())) * -(-len(rows) // height))
-        for group, leads in plan.groups.items():
-            entries = [prepare.entry(lead) for lead in leads]
-            if not plan.any_of_rows:
-                continue
-            computing = [blocks_of(entry) for entry in entries]
-            following.begin()
-            for block in blocks(slice(0, len(rows)), height):
-                contexts = [
-                    following.of_head(entry, compute(block), block)
-                    for entry, compute in zip(entries, computing, strict=True)
-                ]
-                following.add(group, rows[block], contexts)
-            following.end(group)
+            workers.expect(sum(len(i.leads) * -(-_length(i.rows) // height) for i in work))
+        for at, (group, leads, part) in enumerate(work):
+            entries = [prepare.entry(lead, rows[part]) for lead in leads]
+            if plan.any_of_rows:
+                if part.start == 0:
+                    following.begin()
+                computing = [blocks_of(entry) for entry in entries]
+                for block in blocks(slice(0, _length(part)), height):
+                    contexts = [
+                        following.of_head(entry, compute(block), block)
+                        for entry, compute in zip(entries, computing, strict=True)
+                    ]
+                    following.add(group, rows[part][block], contexts)
+                if part.stop == len(rows):
+                    following.end(group)
+            prepare.drop(over.get(at, ()))
         for lead in plan.unread:
             prepare.unread(lead)
+
+
+class _Work(NamedTuple):
+    """A part of the queries of the entries that make one output."""
+
+    group: Lead
+    leads: tuple[Lead, ...]
+    rows: slice
+
+
+def _work(plan: Plan) -> Iterator[_Work]:
+    """Yield all that is computed, in order: part by part of each group, or of a batch entry."""
+    parts = list(blocks(slice(0, len(plan.computed)), plan.part)) or [slice(0, 0)]
+    if not plan.together:
+        yield from (_Work(*item, part) for item in plan.groups.items() for part in parts)
+        return
+    for _, of_heads in groupby(plan.groups.items(), key=lambda item: item[0][:-1]):
+        heads = list(of_heads)
+        yield from (_Work(*item, part) for part in parts for item in heads)
+
+
+def _last_reads(problem: Problem, work: list[_Work]) -> dict[int, list[Lead]]:
+    """Return the number of some work -> the key heads that nothing after it reads."""
+    last = {problem.key_lead(lead): at for at, item in enumerate(work) for lead in item.leads}
+    found: dict[int, list[Lead]] = {}
+    for key_lead, at in last.items():
+        found.setdefault(at, []).append(key_lead)
+    return found
+
+
+def _length(rows: slice) -> int:
+    return int(rows.stop - rows.start)
 
 
 def blocks(rows: slice, height: int) -> Iterator[slice]:

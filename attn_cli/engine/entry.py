@@ -7,7 +7,7 @@ computed once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -46,9 +46,12 @@ class Preparation:
         wanted: frozenset[str],
         rows: Integers,
         note: Note,
+        key_bytes: int = 1 << 62,
     ) -> None:
+        """`key_bytes`: the most that keys and values take that are held for other entries."""
         specs = tuple(pipeline.values())
         self.problem, self.rows, self.note = problem, rows, note
+        self._key_bytes = key_bytes
         self._needed = closure(specs, wanted)
         self._blocks = tuple(spec for spec in specs if spec.scope == BLOCK)
         self._queries = [spec for spec in specs if spec.scope == QUERIES]
@@ -60,13 +63,16 @@ class Preparation:
         self._made: dict[Lead, tuple[Array | None, Array | None]] = {}  # K and V of key heads
         self._noted: set[tuple[str, Lead]] = set()
 
-    def entry(self, lead: Lead) -> Entry:
-        """Compute Q, K and V of one batch entry and query head, and prepare its blocks."""
-        problem, rows, wide = self.problem, self.rows, self.problem.precision.wide
+    def entry(self, lead: Lead, rows: Integers | None = None) -> Entry:
+        """Compute Q, K and V of one batch entry and query head, and prepare its blocks.
+
+        `rows` are some of the query rows; None: all of them.
+        """
+        problem, wide = self.problem, self.problem.precision.wide
+        rows = self.rows if rows is None else rows
         batch, head = problem.entry(lead)
-        key_lead = lead if problem.heads is None else (*lead[:-1], problem.key_heads[head])
         Q = self._walk(self._queries, query_end(problem), Side(problem, lead, rows))
-        K, V = self._of_keys(key_lead)
+        K, V = self._of_keys(problem.key_lead(lead))
         ends = ((query_end(problem), Q), (key_end(problem), K), (value_end(problem), V))
         sides = {name: values for name, values in ends if values is not None}
         if Q is None:
@@ -103,14 +109,19 @@ class Preparation:
         self._both(key_lead)
 
     def _of_keys(self, lead: Lead) -> tuple[Array | None, Array | None]:
-        """Return K and V of a key head, computed once for all query heads that read it."""
+        """Return K and V of a key head, computed once, until they are dropped."""
         if lead not in self._made:
-            problem, depth = self.problem, len(self.problem.batch)
-            shared = problem.joined or len(set(problem.key_heads)) < len(problem.key_heads)
-            if not shared or any(other[:depth] != lead[:depth] for other in self._made):
-                self._made.clear()  # those of the batch entry before
             self._made[lead] = self._both(lead)
+            if sum(x.nbytes for made in self._made.values() for x in made if x is not None) > (
+                self._key_bytes
+            ):
+                self.drop(self._made.keys() - {lead})
         return self._made[lead]
+
+    def drop(self, key_leads: Iterable[Lead]) -> None:
+        """Drop the keys and values of these key heads."""
+        for lead in key_leads:
+            self._made.pop(lead, None)
 
     def _both(self, lead: Lead) -> tuple[Array | None, Array | None]:
         side = Side(self.problem, lead, slice(None))
@@ -123,7 +134,7 @@ class Preparation:
         rows = side.rows if isinstance(side.rows, np.ndarray) else None
         for spec, over in in_turn(specs, self._needed):
             x = spec.apply(side, *(values[name] for name in spec.reads if name in values))
-            if (spec.name, side.lead) not in self._noted:
+            if rows is not None or (spec.name, side.lead) not in self._noted:
                 self._noted.add((spec.name, side.lead))
                 self.note(spec.name, side.lead, x, rows)
             values[spec.name] = x

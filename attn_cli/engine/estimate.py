@@ -15,7 +15,8 @@ import numpy as np
 from attn_cli.arrays import Integers
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.engine.engines import choose
-from attn_cli.engine.plan import UNLIMITED, Plan, bytes_of, make_plan
+from attn_cli.engine.plan import Plan, bytes_of, make_plan
+from attn_cli.engine.stream import streamed
 from attn_cli.maths.place import Place
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.maths.ranges import Ranges, intersection
@@ -40,12 +41,18 @@ class Estimate:
 
 
 def estimate(
-    problem: Problem, request: Request, *, parts: bool = False, engine: Engine | None = None
+    problem: Problem, request: Request, *, streams: bool = False, engine: Engine | None = None
 ) -> Estimate:
-    """Return what a request will take, all at once or in parts; raise AttnError as `run` does."""
-    plan = make_plan(problem, replace(request, memory=UNLIMITED) if parts else request)
+    """Return what a request will take; raise AttnError as `run` does.
+
+    `streams`: a step that can be written while it is computed is not held.
+    """
+    step = streamed(problem, request) if streams else None
+    plan = make_plan(problem, request) if step is None else step.plan
     found = choose(problem, plan, engine or request.engine).engine.estimate(problem, plan)
-    held = min(bytes_of(plan.steps), request.part_bytes) if parts else bytes_of(plan.steps)
+    held = bytes_of(plan.steps)
+    if step is not None:
+        held = min(held, request.part_bytes) if step.heads_last else 0
     return replace(found, bytes=found.bytes + held)
 
 

@@ -113,6 +113,9 @@ class Plan:
     threads: int
     tile: Tile
     block_bytes: int
+    part: int  # queries of an entry that are prepared at a time
+    together: bool  # whether a part is computed for all heads before the next one is
+    key_bytes: int  # of keys and values that are held for other heads, or the next part
 
     def needs(self, *scopes: str) -> bool:
         """Return whether a step of one of these scopes is computed."""
@@ -170,6 +173,9 @@ def make_plan(problem: Problem, request: Request) -> Plan:
         threads=request.threads,
         tile=request.tile,
         block_bytes=request.block_bytes,
+        part=max(len(computed), 1),
+        together=False,
+        key_bytes=UNLIMITED,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from attn_cli.arrays import Integers
+from attn_cli.arrays import AnyArray, Integers
 from attn_cli.engine.estimate import Estimate
 from attn_cli.engine.plan import Plan
 from attn_cli.engine.threads import Workers
@@ -21,7 +21,10 @@ from attn_cli.maths.visible.base import Lead
 
 
 class Sink(Protocol):
-    """Takes the values of steps: `Store` holds a record in memory."""
+    """Takes the values of steps: `Store` holds a record in memory, `Stream` writes one step.
+
+    Both methods are called from one thread.
+    """
 
     def wants(self, step: str) -> bool:
         """Return whether values of a step are to be put here."""
@@ -31,6 +34,20 @@ class Sink(Protocol):
 
         `rows` are the positions of the queries that the values are of, ascending; None for a step
         without an axis of queries. Values of pairs have every key. No value is put twice.
+        """
+
+
+class Target(Protocol):
+    """Where `Stream` writes the values of a step: a file, or an ordered stream of bytes."""
+
+    @property
+    def anywhere(self) -> bool:
+        """Whether values may come in any order; otherwise they come in row-major order."""
+
+    def write(self, start: int, values: AnyArray) -> None:
+        """Write values that follow one another in row-major order, the first of which is `start`.
+
+        They are contiguous in memory, and are neither held nor changed.
         """
 
 

@@ -213,6 +213,10 @@ class Problem:
         """The positions that rope goes by."""
         return self.treatment.positions or self.standing
 
+    def key_lead(self, lead: Lead) -> Lead:
+        """Return the batch entry and the key head that a batch entry and query head reads."""
+        return lead if self.heads is None else (*lead[:-1], self.key_heads[lead[-1]])
+
     def entry(self, lead: Lead) -> tuple[int, int]:
         """Return the batch entry and the query head of a lead, 0 for an axis that is not there."""
         batch = lead[0] if self.batch else 0

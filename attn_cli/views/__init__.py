@@ -1,17 +1,24 @@
 """Views: a record -> text or bytes. One module a format, all with one signature.
 
     render(record, style) -> str | bytes
+    encoding(whole, style) -> Encoding      of formats that are written while a step is computed
 
 A view gets the record and nothing else: it opens nothing, prints nothing and computes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from attn_cli.dataclass import dataclass
 from attn_cli.record import Record, Whole
 from attn_cli.registry import Registry
+
+if TYPE_CHECKING:
+    from attn_cli.arrays import AnyArray
+
+Data = bytes | memoryview
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +41,20 @@ class Style:
 BOX = "─"  # the one character beyond ASCII that tables are drawn with; bars have their own
 
 Render = Callable[[Record, Style], str | bytes]
-# For formats that can be written part by part: the shape and labels of the whole, then its parts.
-RenderParts = Callable[[Whole, Iterable[Record], Style], Iterator[bytes]]
+
+
+class Encoding(NamedTuple):
+    """How the values of one step are written while they are computed.
+
+    `encode` gets the number of the first value, in row-major order, and values that follow it.
+    """
+
+    head: bytes  # what comes before the first value
+    itemsize: int | None  # bytes of each value; None: they differ, so that values come in order
+    encode: Callable[[int, AnyArray], Data]
+
+
+Encode = Callable[[Whole, Style], Encoding]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +68,7 @@ class Format:
     ] = ()  # of digits, full, labels, verbose: those that mean something to it
     one_step: bool = False
     binary: bool = False
-    parts: bool = False  # whether it can be written part by part: its module has render_parts
+    streams: bool = False  # whether values are written as they are computed: by its `encoding`
     drawn: bool = False  # for a terminal, in its encoding; all other text is UTF-8
     verdicts: bool = False  # whether it has a place for what comparisons say
     several: bool = False  # whether several records can follow one another in it
@@ -72,14 +91,14 @@ FORMATS = {
         suffixes=(".csv",),
         options=("labels",),
         one_step=True,
-        parts=True,
+        streams=True,
     ),
     "tsv": Format(
         module="attn_cli.views.tsv",
         suffixes=(".tsv",),
         options=("labels",),
         one_step=True,
-        parts=True,
+        streams=True,
     ),
     "markdown": Format(
         module="attn_cli.views.markdown",
@@ -89,7 +108,7 @@ FORMATS = {
         several=True,
     ),
     "npy": Format(
-        module="attn_cli.views.npy", suffixes=(".npy",), one_step=True, binary=True, parts=True
+        module="attn_cli.views.npy", suffixes=(".npy",), one_step=True, binary=True, streams=True
     ),
     "npz": Format(module="attn_cli.views.npz", suffixes=(".npz",), binary=True),
     "answer": Format(module="attn_cli.views.answer", suffixes=(), several=True),
@@ -98,6 +117,6 @@ FORMATS = {
 RENDERERS: Registry[Render] = Registry(
     "format", "render", {name: form.module for name, form in FORMATS.items()}
 )
-PART_RENDERERS: Registry[RenderParts] = Registry(
-    "format", "render_parts", {name: form.module for name, form in FORMATS.items() if form.parts}
+ENCODINGS: Registry[Encode] = Registry(
+    "format", "encoding", {name: form.module for name, form in FORMATS.items() if form.streams}
 )

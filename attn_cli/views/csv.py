@@ -7,13 +7,15 @@ that the file can be read again.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import Literal
 
+import numpy as np
+
+from attn_cli.arrays import AnyArray
 from attn_cli.errors import AttnError, argument
 from attn_cli.record import Record, Whole
-from attn_cli.views import Style
+from attn_cli.views import Encoding, Style
 
 
 def render(record: Record, style: Style) -> str:
@@ -21,38 +23,56 @@ def render(record: Record, style: Style) -> str:
     return separated(record, style, ",")
 
 
-def render_parts(whole: Whole, parts: Iterable[Record], style: Style) -> Iterator[bytes]:
-    """Yield the lines of each part."""
-    return separated_parts(whole, parts, style, ",")
+def encoding(whole: Whole, style: Style) -> Encoding:
+    """Return the line of labels, and how rows follow it."""
+    return separated_encoding(whole, style, ",")
 
 
 def separated(record: Record, style: Style, delimiter: str) -> str:
     """Return the only step with a delimiter; raise AttnError where it has more than two axes."""
     (step,) = record.steps.values()
-    whole = Whole(step.name, step.axes, step.labels, step.shape)
-    return b"".join(separated_parts(whole, (record,), style, delimiter)).decode()
+    whole = Whole(step.name, step.axes, step.labels, step.shape, step.values.dtype)
+    head, _, encode = separated_encoding(whole, style, delimiter)
+    return (head + bytes(encode(0, np.ascontiguousarray(step.values)))).decode()
 
 
-def separated_parts(
-    whole: Whole, parts: Iterable[Record], style: Style, delimiter: str
-) -> Iterator[bytes]:
-    """Yield the lines of each part; raise AttnError where the step has more than two axes."""
+def separated_encoding(whole: Whole, style: Style, delimiter: str) -> Encoding:
+    """Return how a step is written; raise AttnError where it has more than two axes.
+
+    A step of one axis is one line.
+    """
     if len(whole.axes) > 2:
         raise AttnError(
             f"{whole.name} has {len(whole.axes)} axes ({', '.join(whole.axes)}), a table has two",
             help=f"choose one entry with {argument('batch')} and {argument('head')}, or write it "
             "as npy",
         )
-    if style.labels:
-        yield _lines([["", *whole.labels[-1]]], delimiter)
-    for record in parts:
-        step = record.steps[whole.name].as_matrix()
+    columns = whole.shape[-1]
+    names = whole.labels[0] if len(whole.axes) > 1 else ("",)
+
+    def encode(start: int, values: AnyArray) -> bytes:
+        first, at = divmod(start, columns)
+        if at or values.size % columns:  # part of a line
+            return _part(names[first] if style.labels and not at else None, start, values)
         rows = []
-        for label, row in zip(step.labels[-2], step.values, strict=True):
-            # str of a NumPy number is the shortest text that reads back as the same number.
-            numbers = [str(x) for x in (row.tolist() if row.dtype.itemsize == 8 else row)]
-            rows.append([label, *numbers] if style.labels else numbers)
-        yield _lines(rows, delimiter)
+        for row, numbers in enumerate(values.reshape(-1, columns), first):
+            rows.append([names[row], *_texts(numbers)] if style.labels else _texts(numbers))
+        return _lines(rows, delimiter)
+
+    def _part(label: str | None, start: int, values: AnyArray) -> bytes:
+        cells = _texts(values.reshape(-1))
+        before = [] if label is None else [label]
+        line = delimiter.join([*before, *cells])
+        ends = (start + values.size) % columns == 0
+        return (f"{delimiter if start % columns else ''}{line}{chr(10) if ends else ''}").encode()
+
+    head = _lines([["", *whole.labels[-1]]], delimiter) if style.labels else b""
+    return Encoding(head, None, encode)
+
+
+def _texts(numbers: AnyArray) -> list[str]:
+    # str of a NumPy number is the shortest text that reads back as the same number.
+    return [str(x) for x in (numbers.tolist() if numbers.dtype.itemsize == 8 else numbers)]
 
 
 def _lines(rows: list[list[str]], delimiter: str) -> bytes:

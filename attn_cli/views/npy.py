@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from io import BytesIO
-from itertools import chain
 
 import numpy as np
 
+from attn_cli.arrays import AnyArray
 from attn_cli.record import Record, Whole
-from attn_cli.views import Style
+from attn_cli.views import Encoding, Style
 
 
 def render(record: Record, _: Style) -> bytes:
@@ -20,16 +19,15 @@ def render(record: Record, _: Style) -> bytes:
     return out.getvalue()
 
 
-def render_parts(whole: Whole, parts: Iterable[Record], _: Style) -> Iterator[bytes]:
-    """Yield the header of the whole, then the numbers of each part."""
-    records = iter(parts)
-    first = next(records)
-    dtype = first[whole.name].dtype
+def encoding(whole: Whole, _: Style) -> Encoding:
+    """Return the header, and how values follow it: as they are in memory."""
     head = BytesIO()
-    description = np.lib.format.dtype_to_descr(dtype)
+    description = np.lib.format.dtype_to_descr(whole.dtype)
     np.lib.format.write_array_header_1_0(
         head, {"descr": description, "fortran_order": False, "shape": whole.shape}
     )
-    yield head.getvalue()
-    for record in chain((first,), records):
-        yield np.ascontiguousarray(record[whole.name]).tobytes()
+    return Encoding(head.getvalue(), whole.dtype.itemsize, _bytes)
+
+
+def _bytes(_start: int, values: AnyArray) -> memoryview:
+    return values.reshape(-1).view(np.uint8).data

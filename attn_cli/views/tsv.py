@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from attn_cli.record import Record, Whole
-from attn_cli.views import Style
-from attn_cli.views.csv import separated, separated_parts
+from attn_cli.views import Encoding, Style
+from attn_cli.views.csv import separated, separated_encoding
 
 
 def render(record: Record, style: Style) -> str:
@@ -14,6 +12,6 @@ def render(record: Record, style: Style) -> str:
     return separated(record, style, "\t")
 
 
-def render_parts(whole: Whole, parts: Iterable[Record], style: Style) -> Iterator[bytes]:
-    """Yield the lines of each part."""
-    return separated_parts(whole, parts, style, "\t")
+def encoding(whole: Whole, style: Style) -> Encoding:
+    """Return the line of labels, and how rows follow it."""
+    return separated_encoding(whole, style, "\t")

@@ -18,9 +18,8 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 from time import perf_counter, sleep
@@ -28,7 +27,6 @@ from time import perf_counter, sleep
 import numpy as np
 
 from attn_cli.cli import main as command_line
-from attn_cli.cli import write
 from attn_cli.cli.signals import end_commands_by_signals
 from attn_cli.views import FORMATS
 from attn_cli.views.graph import GRAPH_FORMATS
@@ -37,6 +35,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 OLD = b"what was there before\n" * 997
 WRITING = 0.02  # seconds that a file takes to be written
 PIECES = 10
+PIECE = 512  # bytes that a write of a few takes at least
 SIZE = 41  # queries and keys: some ten thousand bytes of text
 WORDS = [f"w{n}" for n in range(SIZE)]
 
@@ -88,31 +87,32 @@ def command_lines() -> dict[str, tuple[str, list[str]]]:
 
 def forked(arguments: list[str]) -> int:
     """Run a command line in a fork, as the process of `attn` does; return the fork's number."""
+    at_once = [signal.SIGINT]  # of which Python would make a KeyboardInterrupt in the fork
+    signal.pthread_sigmask(signal.SIG_BLOCK, at_once)
     process = os.fork()
     if process:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, at_once)
         return process
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        write._replace = partial(written_slowly, write._replace)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, at_once)
+        os.write, os.pwrite = slowly(os.write), slowly(os.pwrite)
         os._exit(command_line(arguments, end_commands_by_signals))
     finally:
         os._exit(99)
 
 
-def written_slowly(
-    replace: Callable[..., None], target: str, chunks: Iterable[bytes], permissions: int
-) -> None:
-    """Write a file as the command line does, from chunks that come slowly."""
-    replace(target, slowly(chunks), permissions)
+def slowly(write: Callable[..., int]) -> Callable[..., int]:
+    """Return a call of the system that writes as a slow disk does: so that a kill can fall between.
 
+    It writes a piece and says how much that was, as the system may.
+    """
 
-def slowly(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield chunks in pieces, as a slow disk takes them, so that a kill can fall between them."""
-    for chunk in chunks:
-        step = len(chunk) // PIECES + 1
-        for at in range(0, len(chunk), step):
-            yield chunk[at : at + step]
-            sleep(WRITING / PIECES)
+    def piece(descriptor: int, data: memoryview, *offset: int) -> int:
+        sleep(WRITING / PIECES)
+        return write(descriptor, data[: len(data) // PIECES + PIECE], *offset)
+
+    return piece
 
 
 def executed(arguments: list[str]) -> int:

@@ -1,0 +1,202 @@
+"""The sink that writes one step while it is computed, so that it is never held as a whole.
+
+One plan, one way through it: keys and values are prepared once. A target that takes values at any
+place, such as a file of numbers of one size, gets each block where it belongs. Any other gets them
+in row-major order: heads that come behind the queries are then held for a part of the queries.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attn_cli.arrays import AnyArray, Integers
+from attn_cli.dataclass import dataclass, replace
+from attn_cli.engine.engines import choose
+from attn_cli.engine.order import order_of
+from attn_cli.engine.plan import UNLIMITED, Plan, StepPlan, make_plan
+from attn_cli.engine.threads import Tell, Workers
+from attn_cli.engine.watch import Watch
+from attn_cli.errors import AttnError
+from attn_cli.maths.block import Made
+from attn_cli.maths.problem import Problem, Request
+from attn_cli.maths.visible.base import Lead
+from attn_cli.memory import half_of_the_machine, in_units
+from attn_cli.record import Whole
+
+if TYPE_CHECKING:
+    from attn_cli.engine.protocol import Engine, Target
+
+
+def streamed(problem: Problem, request: Request) -> Streamed | None:
+    """Return the step of a request, ready to be written while it is computed; None if it is not.
+
+    It is ready if it is the only step, has a row per query, is not shortened, and is in layout
+    rows. Raises AttnError as `run` does; the memory need only hold a row.
+    """
+    plan = make_plan(problem, replace(request, memory=UNLIMITED))
+    if problem.layout != "rows" or len(plan.steps) != 1:
+        return None
+    (step,) = plan.steps.values()
+    if "query" not in step.axes or step.held != step.shape:
+        return None
+    memory = half_of_the_machine() if request.memory is None else request.memory
+    found = Streamed(problem, request, replace(plan, memory=memory), step)
+    found.refuse_long_rows()
+    return found
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """One step of a problem that is written while it is computed."""
+
+    problem: Problem
+    request: Request
+    plan: Plan
+    step: StepPlan
+
+    @property
+    def whole(self) -> Whole:
+        """The step without its values, its axes in the order of the problem's own matrices."""
+        step, order = self.step, order_of(self.problem, self.step.spec, self.step.axes)
+        return Whole(
+            name=step.name,
+            axes=tuple(step.axes[axis] for axis in order),
+            labels=tuple(step.labels[axis] for axis in order),
+            shape=tuple(step.shape[axis] for axis in order),
+            dtype=step.dtype,
+        )
+
+    @property
+    def row(self) -> int:
+        """How many values a query has in a piece of the result without gaps: of all heads or one.
+
+        They are of all heads if those come behind the queries.
+        """
+        return prod(self.whole.shape[self.whole.axes.index("query") + 1 :])
+
+    @property
+    def heads_last(self) -> bool:
+        """Whether heads come behind the queries in the result."""
+        return self.whole.axes != self.step.axes
+
+    def into(
+        self, target: Target, tell: Tell | None = None, engine: Engine | None = None
+    ) -> tuple[str, ...]:
+        """Compute the step and write it; return the warnings.
+
+        `tell` is called with how much is done; `engine` is as for `run`.
+        """
+        problem, plan = self.problem, self._planned(target)
+        chosen = choose(problem, plan, engine or self.request.engine)
+        stream = Stream(self.step, self.whole, target, plan.part if plan.together else None)
+        watch = Watch(problem, plan, stream)
+        chosen.engine.run(problem, plan, watch, Workers(plan.threads, tell))
+        return (*problem.warnings, *watch.warnings())
+
+    def _planned(self, target: Target) -> Plan:
+        """Return the plan with the order in which entries are computed, and in which parts.
+
+        Keys and values are read once, in any order of the heads, if the target takes values at any
+        place. Otherwise those of all key heads of a batch entry are held if they fit; if they do
+        not, they are read again for each part of the queries.
+        """
+        problem, plan, budget = self.problem, self.plan, self._budget
+        groups, together, part = plan.groups, False, self._rows_of(self._query_bytes)
+        if self.heads_last:
+            rows = self._rows_of(self._query_bytes + self.row * self.step.dtype.itemsize)
+            fits = rows >= len(plan.computed) or self._key_bytes * (problem.kv_heads or 1) <= budget
+            together = fits or not target.anywhere
+            part = rows if together else part
+        if target.anywhere and not together and not problem.joined:
+            groups = dict(sorted(groups.items(), key=lambda item: problem.key_lead(item[0])))
+        return replace(plan, groups=groups, part=part, together=together, key_bytes=max(budget, 1))
+
+    @property
+    def _budget(self) -> int:
+        return min(self.request.part_bytes, self.plan.memory // 4)
+
+    def _rows_of(self, size: int) -> int:
+        """Return how many rows of so many bytes are held at a time, in whole tiles if several."""
+        rows, tile = max(1, self._budget // max(size, 1)), self.plan.tile[0]
+        return min(max(len(self.plan.computed), 1), rows // tile * tile or rows)
+
+    @property
+    def _query_bytes(self) -> int:
+        """How many bytes a row of Q has, of all heads whose contexts are joined."""
+        problem = self.problem
+        heads = problem.heads or 1 if problem.joined else 1
+        depth = problem.query.depth if problem.query is not None else 0
+        return depth * heads * problem.dtype.itemsize
+
+    @property
+    def _key_bytes(self) -> int:
+        """How many bytes the keys and values of a key head have."""
+        problem = self.problem
+        depth = problem.value.depth + (problem.key.depth if problem.key is not None else 0)
+        return problem.n_k * depth * problem.dtype.itemsize
+
+    def refuse_long_rows(self) -> None:
+        """Raise AttnError if the memory that is allowed does not hold a row."""
+        size, memory = self.row * self.step.dtype.itemsize, self.plan.memory
+        if size > memory:
+            raise AttnError(
+                f"a row of {self.step.name} would take {in_units(size)}, more than the "
+                f"{in_units(memory)} allowed",
+                help="allow more: --memory",
+            )
+
+
+class Stream:
+    """Writes the values of one step to a target, each block as it comes."""
+
+    def __init__(self, step: StepPlan, whole: Whole, target: Target, part: int | None) -> None:
+        """`part`: how many queries come together from all heads; None if each head is written."""
+        self._step, self._target, self._part = step, target, part
+        strides = {axis: prod(whole.shape[at + 1 :]) for at, axis in enumerate(whole.axes)}
+        self._strides = tuple(strides[axis] for axis in step.axes)  # in values, as computed
+        self._count = step.shape[step.axes.index("query")]
+        self._held: AnyArray | None = None  # a part of the queries: (queries, heads, dimension)
+        self._filled = 0
+
+    def wants(self, step: str) -> bool:
+        """Return whether it is the step."""
+        return step == self._step.name
+
+    def put(self, lead: Lead, made: Made, rows: Integers | None = None) -> None:
+        """Write values, or hold them until their part of the queries is complete."""
+        step, place = self._step, self._step.place(lead)
+        if place is None:
+            return
+        targets, _ = step.matching(rows)
+        assert isinstance(targets, slice)  # blocks are neighbours among the queries asked for
+        values = np.ascontiguousarray(made.values, dtype=step.dtype)
+        if self._part is not None:
+            self._hold(place, targets, values)
+            return
+        start = sum(at * stride for at, stride in zip(place, self._strides, strict=False))
+        stride, width = self._strides[len(place)], prod(values.shape[1:])
+        if stride == width:
+            self._target.write(start + targets.start * stride, values)
+            return
+        for row, part in zip(range(targets.start, targets.stop), values, strict=True):
+            self._target.write(start + row * stride, part)
+
+    def _hold(self, place: tuple[int, ...], targets: slice, values: AnyArray) -> None:
+        """Hold values of one head; write the part when those of all heads are there."""
+        assert self._part is not None
+        first = targets.start // self._part * self._part
+        width = self._strides[len(place) - 1]
+        stride = self._strides[len(place)]
+        if self._held is None:
+            count = min(self._part, self._count - first)
+            self._held = np.empty((count, stride // width, width), dtype=values.dtype)
+            self._filled = 0
+        self._held[targets.start - first : targets.stop - first, place[-1]] = values
+        self._filled += values.size
+        if self._filled == self._held.size:
+            batch = sum(at * stride for at, stride in zip(place[:-1], self._strides, strict=False))
+            self._target.write(batch + first * stride, self._held)
+            self._held = None
