@@ -11,10 +11,12 @@ from tests.processes import run_to_end
 PLANTED = {  # a fault: what is put in the place of how a file is written, and what is found
     "in its place": (
         """
-def replace(target, chunks, permissions):
+from contextlib import contextmanager
+@contextmanager
+def replacing(target, permissions):
     with open(target, "wb", buffering=0) as out:
-        out.writelines(chunks)
-write._replace = replace
+        yield out.fileno()
+write._replacing = replacing
 """,
         "neither the old ones nor the new ones",
     ),

@@ -61,7 +61,12 @@ def ended_at(line):
         return trace
     signals.end_commands_by_signals()
     sys.settrace(trace)
-    write.write_file(out, [b"new", b"er"])
+    if sys.argv[3] == "in order":
+        write.write_file(out, [b"new", b"er"])
+    else:
+        with write.opened(out) as opened:
+            opened.write_at(3, b"er")
+            opened.write_at(0, b"new")
     sys.settrace(None)
     os._exit(0)
 
@@ -81,11 +86,12 @@ while not statuses or statuses[-1]:
 """
 
 
+@pytest.mark.parametrize("written", ["in order", "at offsets"])
 @pytest.mark.parametrize("number", ENDING)
 def test_a_signal_at_any_line_leaves_the_old_file_or_the_new_one(
-    number: signal.Signals, tmp_path: Path
+    number: signal.Signals, written: str, tmp_path: Path
 ) -> None:
-    status, out, err = child("-c", AT_EVERY_LINE, str(int(number)), str(tmp_path))
+    status, out, err = child("-c", AT_EVERY_LINE, str(int(number)), str(tmp_path), written)
     assert (status, err) == (0, b"")
     *ended, last = out.decode().splitlines()
     assert last == "0 newer out.csv"
@@ -130,12 +136,12 @@ def test_a_signal_that_is_ignored_stays_ignored(number: signal.Signals) -> None:
 
     code = f"""
 import os, sys
-from attn_cli.engine import run as module
-computed = module.run
-def run(*given, **named):
+from attn_cli.engine import stream as module
+computed = module.streamed
+def streamed(*given, **named):
     os.kill(os.getpid(), {int(number)})
     return computed(*given, **named)
-module.run = run
+module.streamed = streamed
 sys.argv = ["attn", "compute", {LOVE!r}, "--only", "q", "--format", "csv"]
 from attn_cli.__main__ import entry
 entry()
@@ -258,15 +264,11 @@ def test_no_file_takes_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     code = f"""
 import os, sys
-from attn_cli.cli import write
-replace = write._replace
-def talking(target, chunks, permissions):
-    def said():
-        for chunk in chunks:
-            os.write(2, b"talk")
-            yield chunk
-    replace(target, said(), permissions)
-write._replace = talking
+write = os.write
+def talking(descriptor, data):
+    write(2, b"talk")
+    return write(descriptor, data)
+os.write = talking
 sys.argv = ["attn", "compute", {LOVE!r}, "--only", "q", "-o", {str(out)!r}]
 from attn_cli.__main__ import entry
 entry()

@@ -19,7 +19,7 @@ from attn_cli.engine.order import order_of
 from attn_cli.engine.plan import UNLIMITED, Plan, StepPlan, make_plan
 from attn_cli.engine.threads import Tell, Workers
 from attn_cli.engine.watch import Watch
-from attn_cli.errors import AttnError
+from attn_cli.errors import AttnError, argument
 from attn_cli.maths.block import Made
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.maths.visible.base import Lead
@@ -145,7 +145,7 @@ class Streamed:
             raise AttnError(
                 f"a row of {self.step.name} would take {in_units(size)}, more than the "
                 f"{in_units(memory)} allowed",
-                help="allow more: --memory",
+                help=f"allow more: {argument('memory')}",
             )
 
 
