@@ -208,7 +208,7 @@ def test_tiles_that_are_larger_than_the_memory() -> None:
     request = Request(steps=("output",), threads=2, tile=(37, 41), memory=24_271, engine="tiles")
     expected = (
         "tiles of 37 x 41 on 2 threads would take 23.7 KiB, more than the 23.7 KiB allowed\n"
-        "help: make them smaller, such as --tile 512x512, or allow more: --memory"
+        "help: make them smaller, such as tile='512x512', or allow more: memory_limit"
     )
     with pytest.raises(AttnError) as error:
         run(problem, request)
