@@ -60,7 +60,7 @@ def compute(
     attn samples additive | attn compute - --format json
     attn compute samples/scaled.yaml --check 'q=[[1, 2, 0, 1], [0, 1, 3, 1]]'
     """
-    output.form(steps.only)
+    output.check_format(steps.only)
     check_target(output)
     from attn_cli.cli.progress import computing
     from attn_cli.engine.run import run

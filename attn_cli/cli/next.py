@@ -131,7 +131,7 @@ def next_word(
         )
     if not asked.compare:
         output = answer_in_a_pipe(output, shown=wanted is not None or asked.top is not None)
-    output.form(shown.only)
+    output.check_format(shown.only)
     check_target(output)
     from attn_cli.engine.run import run
     from attn_cli.maths.problem import Request

@@ -313,7 +313,7 @@ class OutputOptions:
 
         return Edge() if self.drawn and not self.full else None
 
-    def form(self, only: str | None) -> Format:
+    def check_format(self, only: str | None) -> Format:
         """Return the format; raise AttnError for an option that means nothing to it."""
         form = FORMATS[self.name]
         if form.one_step and only is None:

@@ -150,7 +150,7 @@ def translate(asked: DictionaryOptions, shown: ShownOptions, output: OutputOptio
     asked.check()
     wanted = shown.steps()
     output = answer_in_a_pipe(output, shown=wanted is not None or asked.top > 0)
-    output.form(shown.only)
+    output.check_format(shown.only)
     check_target(output)
     translations = asked.read(output)
     from attn_cli.language.translation import translate as translated
