@@ -136,6 +136,13 @@ CASES = {
         ["graph", "sequences.yaml"],
         "help: replace sequences by the tokens of one: --tokens 'not like'",
     ),
+    "a text of another number of words": Case(
+        "reading.labels",
+        lambda: compute({**ONE, "tokens": "le chat"}),
+        "or a file with one token per line: tokens: {file: FILE}",
+        ["compute", *ON_ONE, "--tokens", "le chat"],
+        "or a file with one token per line: --tokens-file FILE",
+    ),
     "a dictionary": Case(
         "reading.schema",
         lambda: compute(DICTIONARY),
@@ -319,7 +326,7 @@ def test_no_other_text_names_an_option() -> None:
         }
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                option = re.search(r"(?<![\w-])--\w[\w-]*", node.value)
+                option = re.search(r"(?<![\w-])--(?:\w[\w-]*|$)", node.value)
                 if option and id(node) not in known | documents:
                     found.add((name, option[0]))
     assert found == {("views.cells", "--full")}

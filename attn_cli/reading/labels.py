@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.errors import AttnError, Path, dotted, either
 from attn_cli.reading.projections import Projections
 from attn_cli.reading.sources import Sources
 from attn_cli.record import Labels, Numbered
@@ -48,14 +48,14 @@ def _pair(sources: Sources, n_q: int, made: Projections, at: int) -> Pair:
     and where queries and keys are as many, they are both, unless `key_tokens` name the keys. Keys
     of the past have no words.
     """
-    tree, n_k = sources.document.tree, made.value.count
+    tree, n_k, X = sources.document.tree, made.value.count, made.embedded.X
     tokens, of_tokens = _entry(sources.token_entries, "tokens", at)
     words, of_words = _entry(sources.key_entries, "key_tokens", at)
-    of_keys = sources.X is not None and "query" in tree  # embeddings became keys and values
+    of_keys = X is not None and "query" in tree  # embeddings became keys and values
     rows = n_k if of_keys else n_q
     if tokens is not None and len(tokens) != rows:
         has = f"embeddings have {_rows(rows)}"
-        if sources.X is None:
+        if X is None:
             has = f"there are {_rows(rows)} of queries"
         raise _count(sources, of_tokens, len(tokens), has)
     if words is not None and "tokens" in sources.memory:
@@ -92,7 +92,7 @@ def _count(sources: Sources, path: Path, words: int, has: str) -> AttnError:
         advice = (
             "a text is split into words at blanks and punctuation, which is left out: '[CLS] a.' "
             f"is 'CLS' and 'a'. Give a list, {path[0]}: [\"[CLS]\", a, .], or a file with one "
-            f"token per line: --{name}-file FILE"
+            "token per line: " + either(f"--{name}-file FILE", f"{path[0]}: {{file: FILE}}")
         )
     return AttnError(
         f"{dotted(path)} has {words} {'word' if words == 1 else 'words'}, but {has}",

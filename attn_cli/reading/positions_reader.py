@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from attn_cli.arrays import Array
 from attn_cli.errors import AttnError, Path
 from attn_cli.maths.positions import Positions, learned, sinusoidal
 from attn_cli.reading.sources import Sources
@@ -17,12 +18,11 @@ KEYS = ("function", "layout", "base", "learned")
 _FORMS = "write positions: sinusoidal, or positions: {learned: [[...], ...]}"
 
 
-def read_positions(sources: Sources) -> Positions | None:
-    """Return the positions for the embeddings X; None where there are none to add."""
+def read_positions(sources: Sources, X: Array | None) -> Positions | None:
+    """Return the positions for the embeddings X; None if there are none to add."""
     node, path = sources.document.tree.get("positions"), ("positions",)
     if node is None:
         return None
-    X = sources.X
     if X is None:
         raise AttnError(
             "positions are added to embeddings, and there are none",

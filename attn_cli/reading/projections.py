@@ -12,6 +12,7 @@ from attn_cli.arrays import Array
 from attn_cli.errors import AttnError, dotted
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.problem import Past, Projection
+from attn_cli.reading.embedded import Embedded, read_embedded, refuse_unused
 from attn_cli.reading.given_reader import (
     read_axes,
     read_given,
@@ -20,7 +21,6 @@ from attn_cli.reading.given_reader import (
     split,
 )
 from attn_cli.reading.heads_reader import read_heads, read_key_heads
-from attn_cli.reading.positions_reader import read_positions
 from attn_cli.reading.sides import LETTERS, Heads, Side
 from attn_cli.reading.sources import Sources
 
@@ -28,6 +28,7 @@ from attn_cli.reading.sources import Sources
 class Projections(NamedTuple):
     """Where Q, K and V come from, and the leading axes that they share."""
 
+    embedded: Embedded
     query: Projection | None
     key: Projection | None
     value: Projection
@@ -57,13 +58,12 @@ class Projections(NamedTuple):
 def read_projections(sources: Sources, *, needed: bool) -> Projections:
     """Return where Q, K and V come from; Q and K may be missing where they are not needed."""
     heads = read_heads(sources)
-    sources.read_embeddings()
-    sources.positions = read_positions(sources)
-    query = _projection(sources, "query", heads, needed=needed)
-    key = _projection(sources, "key", heads, needed=needed)
-    value = _projection(sources, "value", heads, needed=True)
+    embedded = read_embedded(sources)
+    query = _projection(sources, embedded, "query", heads, needed=needed)
+    key = _projection(sources, embedded, "key", heads, needed=needed)
+    value = _projection(sources, embedded, "value", heads, needed=True)
     assert value is not None  # it is always needed
-    sources.refuse_unused()
+    refuse_unused(sources, embedded)
     if key is not None and key.count != value.count:
         raise AttnError(
             f"there are {key.count} keys but {value.count} values",
@@ -81,7 +81,9 @@ def read_projections(sources: Sources, *, needed: bool) -> Projections:
     if past is not None:
         sources.shapes.fix("n_k", value.count + past.length, "past.value and value")
     joined = bool(count) and (not apart or _fits_joined(sources, count))
-    return Projections(query, key, value, past, count, kv_count, key_heads, joined, heads_last)
+    return Projections(
+        embedded, query, key, value, past, count, kv_count, key_heads, joined, heads_last
+    )
 
 
 def _fits_joined(sources: Sources, heads: int | None) -> bool:
@@ -94,14 +96,16 @@ def _fits_joined(sources: Sources, heads: int | None) -> bool:
     return d_v is not None and d_in == heads * d_v != d_v
 
 
-def _projection(sources: Sources, side: Side, heads: Heads, *, needed: bool) -> Projection | None:
+def _projection(
+    sources: Sources, embedded: Embedded, side: Side, heads: Heads, *, needed: bool
+) -> Projection | None:
     """Return where Q, K or V comes from; None where it is neither given nor needed."""
     tree = sources.document.tree
     if side in tree:
         _refuse_projection(sources, side, "is given as it is")
         return read_given(sources, side, heads)
     from_memory = side != "query" and "memory" in tree
-    inputs, letter = (sources.M, "M") if from_memory else (sources.inputs, sources.letter)
+    inputs, letter = (embedded.M, "M") if from_memory else (embedded.inputs, embedded.letter)
     if inputs is None:
         if not needed:
             _refuse_projection(sources, side, "is not read by this score function")

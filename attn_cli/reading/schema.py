@@ -73,6 +73,7 @@ def _problem(document: Document) -> Problem:
     tree, conventions = document.tree, sources.conventions
     function, given = read_score(sources)
     made = read_projections(sources, needed=reads_q_and_k(function, given))
+    X = made.embedded.X
     after = read_after(sources, made.query, made.d_context)
     parameters = read_score_parameters(sources, function, given)
     scale, scale_given = _scale(sources, function, parameters, made)
@@ -104,8 +105,8 @@ def _problem(document: Document) -> Problem:
         key_heads=made.key_heads,
         joined=made.joined,
         heads_last=made.heads_last,
-        embeddings=sources.X,
-        positions=sources.positions,
+        embeddings=X,
+        positions=made.embedded.positions,
         past=made.past,
         treatment=treatment,
         standing=placed.standing,
@@ -118,11 +119,11 @@ def _problem(document: Document) -> Problem:
         gate=read_gate(sources, made.query, shape, made.value.depth),
         after=after,
         next_word=read_next_word(sources, after, query_tokens),
-        token_labels=key_tokens if sources.X is not None and "query" in tree else query_tokens,
+        token_labels=key_tokens if X is not None and "query" in tree else query_tokens,
         query_tokens=query_tokens,
         key_tokens=key_tokens,
         tokens_of=entries,
-        cross="memory" in tree or n_q != made.n_k or ("query" in tree and sources.X is not None),
+        cross="memory" in tree or n_q != made.n_k or ("query" in tree and X is not None),
         layout="columns" if sources.columns else "rows",
         nonfinite="refuse" if sources.finite else "allow",
         narrow=() if "dtype" in tree else tuple(sorted(sources.narrow)),

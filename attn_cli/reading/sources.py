@@ -1,4 +1,4 @@
-"""The arrays of a problem, each read once, with their shapes bound: X, M, weights and biases."""
+"""Reads the arrays of a problem, each once, in its type, and binds their shapes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from attn_cli.arrays import AnyArray, Array, Tensor
 from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.linear import Linear
-from attn_cli.maths.positions import Positions
 from attn_cli.maths.precision import Precision
 from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.keys import PROJECTED
 from attn_cli.reading.sides import LETTERS
 from attn_cli.sources.matrices.casting import cast, rounded
 from attn_cli.sources.matrices.document import Document
-from attn_cli.sources.matrices.lookup import WordTable, read_word_table
 from attn_cli.sources.matrices.matrix import is_table_file, read_array, read_array_by_rows
 from attn_cli.sources.matrices.shapes import Shapes, row_or_column, shape_text
 from attn_cli.sources.matrices.token_files import read_entries
@@ -28,7 +26,11 @@ from attn_cli.sources.text.tokens import read_tokens
 
 @dataclass
 class Sources:
-    """Reads the arrays of a problem, each once, and binds their shapes."""
+    """Reads the arrays of a problem, each once.
+
+    What an array is does not depend on which were read before. Errors do: a size belongs to the
+    array that first had it.
+    """
 
     document: Document
     precision: Precision
@@ -51,10 +53,6 @@ class Sources:
         if "tokens" in self.memory:
             path = ("memory", "tokens")
             self.memory_tokens = read_tokens(self.memory["tokens"], path, lower=lower)
-        self.X: Array | None = None
-        self.M: Array | None = None
-        self.positions: Positions | None = None
-        self._positioned: Array | None = None
         self.warnings: tuple[str, ...] = ()
         self._read: dict[Path, AnyArray] = {}
         self._given: dict[str, Tensor] = {}
@@ -84,20 +82,6 @@ class Sources:
         if heads is None:
             self.shapes.fix("heads", 1, "a problem without heads")
         return self.array(node, path, (*before, "heads"))
-
-    @property
-    def inputs(self) -> Array | None:
-        """What queries are made from, and keys and values where there is no memory: X or X + P."""
-        if self.X is None or self.positions is None:
-            return self.X
-        if self._positioned is None:  # one array for Q, K and V
-            self._positioned = self.positions.added_to(self.X, self.precision.dtype)
-        return self._positioned
-
-    @property
-    def letter(self) -> str:
-        """What the inputs are called in formulas."""
-        return "X" if self.positions is None else "X'"
 
     def read_array(self, node: Any, path: Path) -> AnyArray:
         """Return an array as written; a file is read once."""
@@ -162,63 +146,10 @@ class Sources:
             return self.array(node, path, symbols, help)
         return self.array(node, path, (symbols[1], symbols[0]), help).T
 
-    def read_embeddings(self) -> None:
-        """Read X from embeddings, and M from memory, where something is made from them.
-
-        A look-up table in embeddings serves the tokens of memory too.
-        """
-        tree = self.document.tree
-        node = tree.get("embeddings")
-        keys_given = {"key", "value"} <= tree.keys()
-        words, of_words = self.memory_tokens, ("memory", "tokens")
-        table = None
-        if node is not None:
-            table = self._table(node, ("embeddings",), (*(self.tokens or ()), *(words or ())))
-        if node is not None and (table is None or self._reads_x):
-            symbols = (self.new_keys if "query" in tree else "n_q", "d_model")
-            if table is None:
-                self.X = self.matrix(node, ("embeddings",), symbols)
-            else:
-                self.X = self._looked_up(table, symbols, self.tokens, ("tokens",))
-            if "memory" not in tree and not keys_given:
-                self.shapes.fix(self.new_keys, len(self.X), "embeddings")  # self-attention
-        if "embeddings" in self.memory:
-            place, symbols = ("memory", "embeddings"), (self.new_keys, "d_memory")
-            own = self._table(self.memory["embeddings"], place, words or ())
-            if own is None:
-                self.M = self.matrix(self.memory["embeddings"], place, symbols)
-            else:
-                self.M = self._looked_up(own, symbols, words, of_words)
-        elif table is not None and words is not None and not keys_given:
-            self.M = self._looked_up(table, (self.new_keys, "d_model"), words, of_words)
-
-    def _table(self, node: Any, path: Path, wanted: tuple[str, ...]) -> WordTable | None:
-        """Return a table of words, None where the node is a matrix; keep its warnings."""
-        table = read_word_table(self.document, node, path, wanted, self.dtype, finite=self.finite)
-        self.warnings += table.warnings if table else ()
-        return table
-
     @property
     def new_keys(self) -> str:
         """The symbol for how many keys are given or made: n_k counts those of the past too."""
         return "n_new" if "past" in self.document.tree else "n_k"
-
-    @property
-    def _reads_x(self) -> bool:
-        """Whether rows of embeddings become queries, or keys and values."""
-        tree = self.document.tree
-        return "query" not in tree or ("memory" not in tree and not {"key", "value"} <= tree.keys())
-
-    def _looked_up(
-        self,
-        table: WordTable,
-        symbols: tuple[str, str],
-        words: tuple[str, ...] | None,
-        words_path: Path,
-    ) -> Array:
-        rows = self.rounded(table.rows(words, words_path), table.path)
-        self.shapes.bind(table.path, rows.shape, symbols)
-        return rows
 
     def linear(self, side: str, d_in: str, d_out: str) -> Linear:
         """Return the weight and bias of a projection; where there is no weight, d_out is d_in."""
@@ -244,23 +175,3 @@ class Sources:
             f"weights.{side} needs one {row} per {whose.get(d_in, 'embedding')} dimension; "
             "if it is stored transposed, write {file: ..., transpose: true}",
         )
-
-    def refuse_unused(self) -> None:
-        """Raise AttnError for embeddings that nothing is made from."""
-        tree = self.document.tree
-        if "embeddings" in self.memory and {"key", "value"} <= tree.keys():
-            raise AttnError(
-                "memory.embeddings are not used: key and value are given as they are",
-                path=("memory", "embeddings"),
-                at_key=True,
-                help="leave out memory.embeddings, or key and value",
-            )
-        from_table = self.X is None and self.M is not None and "embeddings" not in self.memory
-        if "embeddings" in tree and not self._reads_x and not from_table:
-            given = "query and memory" if "memory" in tree else "query, key and value"
-            raise AttnError(
-                f"embeddings are not used: {given} are given",
-                path=("embeddings",),
-                at_key=True,
-                help="leave out embeddings, or what is given instead of them",
-            )
