@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 
 from attn_cli import Record, compute, translate
+from attn_cli.formula import Formula
 from attn_cli.maths.normalizers import NORMALIZERS as NORMALIZERS_THERE_ARE
 from attn_cli.maths.scores import SCORES as SCORES_THERE_ARE
 from attn_cli.reading.schema import read_document
@@ -25,7 +26,9 @@ from attn_cli.train.learning import gradient_record
 from attn_cli.train.training_reader import read_training
 from tests.conftest import SAMPLES
 from tests.conventions.cases import PROBLEMS
+from tests.processes import ROOT
 
+GOLDEN = ROOT / "tests" / "golden"
 INF = float("inf")
 # The settings that are formulas.
 SETTINGS = ("positions", "qk_norm", "rope", "causal", "window", "key_lengths", "key_start",
@@ -337,14 +340,32 @@ def _gradients(document: Any) -> Record:
     return gradient_record(read_training(document))
 
 
-def _texts() -> Iterator[tuple[str, str, str]]:
+def listed() -> Iterator[tuple[str, str, Formula]]:
+    """Yield the formulas of score functions and normalisers as they are listed."""
     for kind in (SCORES_THERE_ARE, NORMALIZERS_THERE_ARE):
         for entry in kind:
-            yield f"the list of {kind.kind}s", entry.name, str(entry.formula)
+            yield f"the list of {kind.kind}s", entry.name, entry.formula
+
+
+def formulas() -> Iterator[Formula]:
+    """Yield the formulas of all steps of all cases."""
+    yield from (formula for _, _, formula in listed())
+    for _, record in records():
+        yield from (step.expression for step in record.steps.values())
+
+
+def records() -> Iterator[tuple[str, Record]]:
+    """Yield the record of every case."""
     for case, made in _records():
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            record = made()
+            yield case, made()
+
+
+def _texts() -> Iterator[tuple[str, str, str]]:
+    for case, name, formula in listed():
+        yield case, name, str(formula)
+    for case, record in records():
         for name, step in record.steps.items():
             yield case, name, step.formula
         for name in SETTINGS:
@@ -372,5 +393,12 @@ def golden() -> str:
     return "\n".join([*lines[1:], ""])
 
 
+def golden_latex() -> str:
+    """Return text and LaTeX of each formula, once."""
+    found = {str(formula): formula.latex() for formula in formulas()}
+    return "\n".join(f"{text}\n    {latex}" for text, latex in found.items()) + "\n"
+
+
 if __name__ == "__main__":
-    print(golden(), end="")
+    (GOLDEN / "formulas.txt").write_text(golden(), encoding="utf-8")
+    (GOLDEN / "latex.txt").write_text(golden_latex(), encoding="utf-8")

@@ -163,14 +163,16 @@ class Number(Formula):
         return str(self.value) if isinstance(self.value, int) else f"{self.value:g}"
 
 
-def negative_number(part: Formula) -> bool:
-    """Return whether a part is a number that is written with a minus."""
-    return isinstance(part, Number) and f"{part.value:+}".startswith("-")
+def begins_with_minus(part: Formula) -> bool:
+    """Return whether a number with a minus is, or begins, a part."""
+    if isinstance(part, Number):
+        return f"{part.value:+}".startswith("-")
+    return isinstance(part, Product | Times | Quotient | Dot) and begins_with_minus(part.parts[0])
 
 
 def _after(part: Formula, least: int) -> str:
-    """Return the text of a part that follows a sign: a number with a minus has parentheses."""
-    return f"({part})" if negative_number(part) else inside(part, least)
+    """Return the text of a part that follows a sign: what begins with a minus has parentheses."""
+    return f"({part})" if begins_with_minus(part) else inside(part, least)
 
 
 def flat(parts: tuple[Formula, ...], kind: type[Formula]) -> Iterator[Formula]:
@@ -214,7 +216,7 @@ class Dot(Formula):
 
     def __str__(self) -> str:
         dot = "." if all(isinstance(part, Symbol) for part in self.parts) else " . "
-        return dot.join(inside(part, PRODUCT) for part in self.parts)
+        return dot.join(_after(part, PRODUCT) for part in self.parts)
 
 
 class Quotient(Formula):
@@ -274,7 +276,7 @@ class Power(Formula):
         if isinstance(exponent, Quotient):
             raised = f"({exponent.text('/')})"
         else:
-            raised = inside(exponent, ATOM)
+            raised = _after(exponent, ATOM)
         return f"{_after(base, ATOM)}^{raised}"
 
 

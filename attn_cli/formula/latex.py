@@ -16,10 +16,10 @@ from typing import Any
 
 from attn_cli import formula as f
 from attn_cli.formula import expression as at
-from attn_cli.formula.expression import negative_number
+from attn_cli.formula.expression import begins_with_minus
 
 GREEK = frozenset(("alpha", "beta", "gamma", "sigma"))
-FUNCTIONS = {"exp": r"\exp", "log": r"\log", "max": r"\max", "tanh": r"\tanh", "sum": r"\sum"}
+FUNCTIONS = {"exp": r"\exp", "log": r"\log", "max": r"\max", "tanh": r"\tanh"}
 OPERATORS = {"sum": r"\sum", "d": r"\partial"}
 RELATIONS = {"<=": r"\le", ">=": r"\ge"}
 SPECIAL = str.maketrans(
@@ -30,7 +30,7 @@ SPECIAL = str.maketrans(
         **{character: f"\\{character}" for character in "{}$&#_%"},
     }
 )
-TALL = (f.Quotient, f.Where, f.Named)
+TALL, OPERATED = (f.Quotient, f.Where, f.Named), (f.Prefix, f.Call)
 
 
 def latex(formula: f.Formula) -> str:
@@ -54,14 +54,19 @@ def _inside(part: f.Formula, least: int) -> str:
 
 
 def _after(part: f.Formula, least: int) -> str:
-    """Return a part that follows a sign: a number with a minus has parentheses."""
-    return _bracketed(part) if negative_number(part) else _inside(part, least)
+    """Return a part that follows a sign: what begins with a minus has parentheses."""
+    return _bracketed(part) if begins_with_minus(part) else _inside(part, least)
 
 
 def _bracketed(*parts: f.Formula) -> str:
-    tall = any(isinstance(node, TALL) for part in parts for node in part.nodes())
+    tall = any(_is_tall(node) for part in parts for node in part.nodes())
     left, right = (r"\left(", r"\right)") if tall else ("(", ")")
     return f"{left}{', '.join(map(latex, parts))}{right}"
+
+
+def _is_tall(node: f.Formula) -> bool:
+    """Return whether a node is higher than a line: a fraction, a large sum, several lines."""
+    return isinstance(node, TALL) or (isinstance(node, OPERATED) and node.parts[0] == "sum")
 
 
 def _symbol(symbol: f.Symbol) -> str:
@@ -70,7 +75,7 @@ def _symbol(symbol: f.Symbol) -> str:
     if name in GREEK:
         return f"\\{name}"
     if not rest or rest == "'":
-        return r"\mathbf{1}" if name == "1" else name
+        return r"\mathbf{1}" if name == "1" else escaped(name)
     if rest.isdigit() or (rest[0] == "_" and len(rest) == 2):
         return f"{letter}_{{{rest.lstrip('_')}}}"
     if rest[0] == "_":
@@ -87,7 +92,9 @@ def _number(number: f.Number) -> str:
     if not exponent:
         return digits
     power = f"10^{{{int(exponent)}}}"
-    return power if digits == "1" else rf"{digits} \cdot {power}"
+    if digits in ("1", "-1"):
+        return f"{digits[:-1]}{power}"
+    return rf"{digits} \cdot {power}"
 
 
 def _words(words: f.Words) -> str:
@@ -103,7 +110,7 @@ def _sum(terms: f.Sum) -> str:
     for term in rest:
         if type(term) is f.Negative:
             text += f" - {_after(term.parts[0], at.DOT)}"
-        elif negative_number(term):
+        elif isinstance(term, f.Number) and begins_with_minus(term):
             text += f" - {latex(f.number(-term.value))}"
         else:
             text += f" + {_inside(term, at.DOT)}"
@@ -114,8 +121,8 @@ def _product(product: f.Product) -> str:
     first, *rest = product.parts
     text = _inside(first, at.POWER)
     for before, part in zip(product.parts, rest, strict=False):
-        # Names of several letters would run into each other.
-        apart = " " if _is_short(before) and _is_short(part) else r" \, "
+        # Names of several letters would run into each other; a function has its own space.
+        apart = " " if (_is_short(before) and _is_short(part)) or type(part) is f.Call else r" \, "
         text += apart + _after(part, at.POWER)
     return text
 
@@ -160,6 +167,8 @@ def _call(call: f.Call) -> str:
     function, *arguments = call.parts
     if function == "sqrt":
         return rf"\sqrt{{{latex(arguments[0])}}}"
+    if function in OPERATORS:
+        return _prefix(f.Prefix(function, *arguments))
     if isinstance(function, f.Formula):
         name = latex(function)
     else:
@@ -175,7 +184,9 @@ def _prefix(prefix: f.Prefix) -> str:
 
 def _index(index: f.Index) -> str:
     array, *indices = index.parts
-    return f"{_inside(array, at.ATOM)}_{{{', '.join(map(latex, indices))}}}"
+    short = all(isinstance(each, f.Symbol) for each in indices)
+    left, right = ("_{", "}") if short else ("[", "]")
+    return f"{_inside(array, at.ATOM)}{left}{', '.join(map(latex, indices))}{right}"
 
 
 def _named(named: f.Named) -> str:
@@ -200,7 +211,10 @@ def _connected(word: str, least: int) -> Callable[[Any], str]:
 
 def _where(where: f.Where) -> str:
     value, condition, otherwise = where.parts
-    rows = rf"{latex(value)} & \text{{if }} {latex(condition)} \\ {latex(otherwise)}"
+    written = latex(condition)
+    if isinstance(condition, f.Or) and len(condition.parts) > 2:  # one line each
+        written = r" \\ & \text{or } ".join(_inside(part, at.AND) for part in condition.parts)
+    rows = rf"{latex(value)} & \text{{if }} {written} \\ {latex(otherwise)}"
     return rf"\begin{{cases}} {rows} & \text{{otherwise}} \end{{cases}}"
 
 
@@ -217,7 +231,7 @@ WRITERS: Mapping[type[f.Formula], Callable[[Any], str]] = {
     f.Words: _words,
     f.Sum: _sum,
     f.Negative: lambda negative: f"-{_after(negative.parts[0], at.DOT)}",
-    f.Dot: lambda dot: r" \cdot ".join(_inside(part, at.PRODUCT) for part in dot.parts),
+    f.Dot: lambda dot: r" \cdot ".join(_after(part, at.PRODUCT) for part in dot.parts),
     f.Quotient: lambda q: rf"\frac{{{latex(q.parts[0])}}}{{{latex(q.parts[1])}}}",
     f.Times: _joined(r"\cdot"),
     f.Elementwise: _joined(r"\odot"),
