@@ -221,16 +221,24 @@ def folded(name: str) -> str:
 
 
 def did_you_mean(
-    word: str, known: Iterable[str], *, what: str, meant: Mapping[str, str] | None = None
+    word: str,
+    known: Iterable[str],
+    *,
+    what: str,
+    meant: Mapping[str, str] | None = None,
+    listed: bool = False,
 ) -> str:
     """Return the advice for an unknown name: the name that is meant, or else the list of all.
 
     `meant` are names that stand for others, in the form of `folded`; its values may be more than a
-    name.
+    name. With `listed`, the list follows also if a name is meant.
     """
     names = list(known)
     near = (meant or {}).get(folded(word)) or nearest(word, names)
-    return f"did you mean '{near}'?" if near else f"{what}: {', '.join(names)}"
+    everything = f"{what}: {', '.join(names)}"
+    if not near:
+        return everything
+    return f"did you mean '{near}'? {everything}" if listed else f"did you mean '{near}'?"
 
 
 def printable(text: str) -> str:

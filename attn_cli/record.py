@@ -130,6 +130,23 @@ class Step:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepInfo:
+    """What is known of a step whatever the problem: a row of the catalogue of steps."""
+
+    name: str
+    meaning: str
+    formula: str  # in most problems
+    axes: tuple[str, ...]  # without batch and head
+    shape: tuple[str, ...]  # of these axes, as symbols
+    role: str  # vector, score, weight, code or probability
+    condition: str  # if which a problem has the step; empty: every problem has it
+    reads: tuple[str, ...]  # the steps that it may be computed from
+    read_by: tuple[str, ...]  # the steps that may be computed from it
+    aliases: tuple[str, ...]  # what people call it
+    aside: bool  # among the results only if it is asked for by name
+
+
 @dataclass(frozen=True)
 class Whole:
     """A step without its values, which are written while they are computed."""
@@ -212,7 +229,9 @@ class Record:
             if name not in self.steps:
                 raise AttnError(
                     f"unknown step '{name}'",
-                    help=did_you_mean(name, self.steps, what="there are", meant=self._meant),
+                    help=did_you_mean(
+                        name, self.steps, what="there are", meant=self._meant, listed=True
+                    ),
                 )
         return replace(self, steps={n: s for n, s in self.steps.items() if n in names})
 
@@ -221,6 +240,6 @@ class Record:
         if name not in self.steps:
             raise AttnError(
                 f"the record has no step '{name}'",
-                help=did_you_mean(name, self.steps, what="it has", meant=self._meant),
+                help=did_you_mean(name, self.steps, what="it has", meant=self._meant, listed=True),
             )
         return self.steps[name].values

@@ -25,10 +25,12 @@ class Registry(Generic[T]):
         *,
         default: str = "",
         meant: Mapping[str, str] | None = None,
+        listed: bool = False,
     ) -> None:
         self.kind = kind
         self.default = default  # the name that holds if none is given; empty if one must be
         self._meant = meant or {}  # what other names stand for, for the advice of an error
+        self._listed = listed  # whether that lists all names even if one is meant
         self._attribute = attribute
         self._modules = dict(modules)
 
@@ -46,7 +48,9 @@ class Registry(Generic[T]):
             raise AttnError(
                 f"unknown {self.kind} '{name}'",
                 path=path,
-                help=did_you_mean(name, self.names, what="there are", meant=self._meant),
+                help=did_you_mean(
+                    name, self.names, what="there are", meant=self._meant, listed=self._listed
+                ),
             )
         entry: T = getattr(import_module(self._modules[name]), self._attribute)
         return entry

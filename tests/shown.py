@@ -68,6 +68,16 @@ def table_of_normalizers() -> None:
         print(f"| {name} | {entry.formula} | {parameters} | {entry.reference} |")
 
 
+def table_of_steps() -> None:
+    """Print the steps."""
+    from attn_cli.maths.catalogue import catalogue
+
+    print("| step | shape | formula, usually | there if |\n| --- | --- | --- | --- |")
+    for step in catalogue():
+        shape, condition = " x ".join(step.shape), step.condition or "always"
+        print(f"| `{step.name}` | {shape} | {step.formula} | {condition} |")
+
+
 def table_of_formats() -> None:
     """Print the output formats."""
     from attn_cli.views import FORMATS

@@ -15,9 +15,9 @@ from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import PRESETS, preset
 from attn_cli.lab.conventions import Differences, compare
 from attn_cli.views import BOX, Style
+from attn_cli.views.columns import columns
 from attn_cli.views.conventions import json as as_json
 from attn_cli.views.conventions import table
-from attn_cli.views.conventions.columns import columns
 from tests.conftest import Attn, on_terminal
 
 

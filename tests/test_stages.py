@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ from tests.conventions.cases import PROBLEMS
 GOLDEN = Path(__file__).parent / "golden" / "steps.txt"
 
 
-EXTRA = {
+EXTRA: dict[str, dict[str, Any]] = {
     "everything after the output": {
         "embeddings": [[1, 0, 2], [0.5, 2, 1], [3, -1, 0], [1, 1, 1], [0, 2, 5]],
         "residual": True,
@@ -59,7 +60,55 @@ EXTRA = {
             "layer_norm": {"gamma": [1, 1, 2]},
         },
         "dtype": "float32",
-    }
+    },
+    **{
+        f"a network after {name}": {
+            "embeddings": [[1, 0], [2, 1]],
+            "feed_forward": {"W1": [[1, 2], [0, 1]], "W2": [[1, 0], [0, 1]], **network},
+            "next_word": {"vocabulary": ["yes", "no"], "weights": [[1, 2], [0, 3]]},
+            **keys,
+        }
+        for name, keys, network in (
+            ("the output", {}, {"residual": True}),
+            ("a residual", {"residual": True}, {"residual": True, "layer_norm": {}}),
+            ("a norm", {"layer_norm": {}}, {}),
+            ("a norm, with a norm", {"layer_norm": {}}, {"layer_norm": {}}),
+        )
+    },
+    **{
+        f"{function} of {name}": {
+            "query": np.ones((1, 1, 3, 4)),
+            "key": np.ones((1, 1, 5, 4)),
+            "value": np.ones((1, 1, 5, 2)),
+            "score": {"function": function, **parameters},
+            **keys,
+        }
+        for function, parameters in (
+            ("gated", {"W_g": np.ones((1, 8))}),
+            ("gaussian", {"sigma": 1}),
+        )
+        for name, keys in (
+            ("normed", {"qk_norm": {"function": "rms"}}),
+            ("rotated", {"rope": True, "offset": 0}),
+            ("a past", {"past": {"key": np.ones((1, 1, 2, 4)), "value": np.ones((1, 1, 2, 2))}}),
+        )
+    },
+    "a gate of positions": {
+        "embeddings": [[1, 0], [2, 1]],
+        "positions": "sinusoidal",
+        "output_gate": {"weights": [[1, 0], [2, 1]]},
+    },
+    "a residual of positions": {
+        "embeddings": [[1, 0], [2, 1]],
+        "positions": "sinusoidal",
+        "residual": True,
+        "next_word": {"vocabulary": ["yes", "no"], "weights": [[1, 2], [0, 3]]},
+    },
+    "a norm and a next word": {
+        "embeddings": [[1, 0], [2, 1]],
+        "layer_norm": {},
+        "next_word": {"vocabulary": ["yes", "no"], "weights": [[1, 2], [0, 3]]},
+    },
 }
 
 
@@ -111,19 +160,49 @@ def test_rows_are_whole() -> None:
 
 @pytest.mark.parametrize("case", PROBLEMS)
 def test_a_step_comes_after_those_that_it_reads(case: str) -> None:
+    specs = pipeline(problem_of(case))
+    before: set[str] = set()
+    for spec in specs.values():
+        assert set(spec.reads) <= before
+        before.add(spec.name)
+    alone = {name for name, spec in specs.items() if not spec.reads}
+    assert alone <= {"embeddings", "positions", "q", "k", "v", "scores"}
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_reads_are_all_that_a_step_depends_on(case: str) -> None:
+    """Each step computed with what it reads, and nothing else, has the same numbers."""
+    problem = problem_of(case)
+    whole = run(problem, Request(asides=True))
+    for name, step in whole.steps.items():
+        alone = run(problem, Request(steps=(name,)))
+        assert list(alone.steps) == [name]
+        # Fewer keys are looked at if none is shown, so that sums may be rounded otherwise.
+        np.testing.assert_allclose(alone[name], step.values, rtol=1e-6, atol=1e-9, err_msg=name)
+        assert alone.steps[name].reads == step.reads
+
+
+def test_what_a_step_may_read_is_what_it_reads_in_some_problem() -> None:
+    found: dict[str, set[str]] = {name: set() for name in names()}
+    for case in (*PROBLEMS, *CASES, *EXTRA):
+        for name, spec in pipeline(problem_of(case)).items():
+            found[name] |= set(spec.reads)
+    assert found == {stage.name: set(stage.may_read) for stage in STAGES}
+
+
+def test_closure_and_downstream_and_turn() -> None:
     keys = {"embeddings": np.eye(3), "causal": True}
     specs = tuple(pipeline(read_problem(from_mapping(keys))).values())
-    assert closure(specs, {"q"}) >= {"q"}
     needed = closure(specs, {"weights"})
-    assert {"q", "k", "scores", "weights"} <= needed
-    assert not needed & {"v", "context", "output", "lse"}
-    assert downstream(specs, "weights") >= {"weights", "context", "output", "row_sums"}
-    assert not downstream(specs, "weights") & {"q", "scores", "lse", "visible"}
+    assert needed == {"embeddings", "q", "k", "products", "scores", "masked", "weights"}
+    below = downstream(specs, "weights")
+    assert below == {"weights", "row_sums", "context", "output"}
     turn = list(in_turn(specs, {"weights"}))
     assert [spec.name for spec, _ in turn] == [s.name for s in specs if s.name in needed]
-    over = [name for _, names in turn for name in names]
+    over = [name for _, ended in turn for name in ended]
     assert len(over) == len(set(over))
     assert set(over) == needed
+    assert turn[-1][1] == ["masked", "weights"]
 
 
 def apply_doubled(_: object, x: np.ndarray) -> np.ndarray:
@@ -140,6 +219,7 @@ def dummy(scope: str, axes: tuple[str, ...], of: str, role: str = VECTOR) -> Sta
         axes=axes,
         shape=("n",) * len(axes),
         role=role,
+        may_read=(of,),
         reads=lambda _: (of,),
         formula=lambda _: define("doubled", Symbol(of) + Symbol(of)),
         depth=lambda _, before: before[of].depth,

@@ -65,6 +65,7 @@ COMMANDS = {
     "normalizers": Command(
         "attn_cli.cli.normalizers", "normalizers", "List or explain the normalisers."
     ),
+    "steps": Command("attn_cli.cli.steps", "steps", "List or explain the steps of a computation."),
     "samples": Command(
         "attn_cli.cli.samples", "samples", "List, print or copy the sample problems."
     ),

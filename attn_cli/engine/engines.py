@@ -20,6 +20,7 @@ ENGINES: Registry[Engine] = Registry(
     "engine",
     "ENGINE",
     {"definition": "attn_cli.engine.definition", "tiles": "attn_cli.engine.tiles"},
+    listed=True,
 )
 FROM = 1 << 20  # scores of an entry from which on tiles are worth it
 

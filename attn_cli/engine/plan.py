@@ -266,7 +266,7 @@ def _wanted(specs: Mapping[str, StepSpec], request: Request) -> list[str]:
                 f"this problem has no step '{name}'" if known else f"unknown step '{name}'",
                 help=f"it has: {', '.join(specs)}"
                 if known
-                else did_you_mean(name, specs, what="there are", meant=_meant(specs)),
+                else did_you_mean(name, specs, what="there are", meant=_meant(specs), listed=True),
             )
     if request.steps is None:
         return [n for n, spec in specs.items() if request.asides or not spec.stage.aside]

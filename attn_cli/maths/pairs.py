@@ -138,6 +138,9 @@ def _n_k(problem: Problem, _: object) -> int:
     return problem.n_k
 
 
+ENDS = ("q", "q_normed", "q_rotated", "k", "k_normed", "k_rotated", "present_key")
+ADJUSTED = ("scores", "capped", "biased", "masked")
+
 PAIRS = (
     Stage(
         name="products",
@@ -149,6 +152,7 @@ PAIRS = (
         role=SCORE,
         reads=_products,
         formula=_products_formula,
+        may_read=ENDS,
         depth=_n_k,
         apply=products,
         type=of_scores,
@@ -165,6 +169,7 @@ PAIRS = (
         role=WEIGHT,
         reads=_gate,
         formula=_gate_formula,
+        may_read=ENDS,
         depth=_n_k,
         apply=gate,
         type=of_scores,
@@ -180,6 +185,7 @@ PAIRS = (
         role=SCORE,
         reads=_scores,
         formula=_scores_formula,
+        may_read=(*ENDS, "products", "gate"),
         depth=_n_k,
         apply=scores,
         type=of_scores,
@@ -198,6 +204,7 @@ PAIRS = (
             role=SCORE,
             reads=partial(_adjusted, name),
             formula=partial(_adjusted_formula, name),
+            may_read=tuple(step for step in ADJUSTED if step != name),
             depth=_n_k,
             apply=partial(adjusted, name),
             type=of_scores,

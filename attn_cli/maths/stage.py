@@ -98,7 +98,8 @@ class Stage(NamedTuple):
     axes: tuple[str, ...]  # without batch and head
     shape: tuple[str, ...]  # of these axes, as symbols
     role: str
-    reads: Callable[[Problem], Reads | None]  # names of steps; None: the problem has no such step
+    may_read: Reads  # the steps that it reads in one problem or another
+    reads: Callable[[Problem], Reads | None]  # in this problem; None: it does not have the step
     formula: Callable[[Problem], Formula]  # as the problem resolves it
     depth: Callable[[Problem, Mapping[str, StepSpec]], int]  # the length of the last axis
     apply: Callable[..., AnyArray]

@@ -9,7 +9,7 @@ from attn_cli.formula import Elementwise, Formula, Remark, Symbol, Where, Words,
 from attn_cli.maths.heads import named
 from attn_cli.maths.meeting import value_end
 from attn_cli.maths.normalizers.base import SCORES
-from attn_cli.maths.pairs import last_of_scores
+from attn_cli.maths.pairs import ADJUSTED, last_of_scores
 from attn_cli.maths.stage import (
     BLOCK,
     CODE,
@@ -169,6 +169,7 @@ WEIGHING = (
         role=CODE,
         reads=_visible,
         formula=_visible_formula,
+        may_read=ADJUSTED,
         depth=_n_k,
         apply=visible,
         condition="anything can hide a key",
@@ -184,6 +185,7 @@ WEIGHING = (
         role=WEIGHT,
         reads=_of_last,
         formula=_weights_formula,
+        may_read=ADJUSTED,
         depth=_n_k,
         apply=weights,
         aliases=("softmax", "attention", "attention_weights", "alpha", "probs"),
@@ -201,6 +203,7 @@ WEIGHING = (
             None if problem.rules.normalizer.log_sum is None else _of_last(problem)
         ),
         formula=_lse_formula,
+        may_read=ADJUSTED,
         depth=_n_q,
         apply=lse,
         type=lambda precision: precision.softmax,
@@ -217,6 +220,7 @@ WEIGHING = (
         role=WEIGHT,
         reads=lambda _: ("weights",),
         formula=_row_sums_formula,
+        may_read=("weights",),
         depth=_n_q,
         apply=row_sums,
         type=lambda precision: precision.accumulate,
@@ -232,6 +236,7 @@ WEIGHING = (
         role=WEIGHT,
         reads=_dropped,
         formula=_dropped_formula,
+        may_read=("weights",),
         depth=_n_k,
         apply=dropped,
         condition="dropout is given",
@@ -247,6 +252,7 @@ WEIGHING = (
         role=VECTOR,
         reads=_context,
         formula=_context_formula,
+        may_read=("weights", "dropped", "v", "present_value"),
         depth=lambda problem, _: problem.value.depth,
         apply=context,
     ),

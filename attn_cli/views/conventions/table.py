@@ -9,7 +9,7 @@ from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import Catalogue
 from attn_cli.lab.conventions import Differences, Row, Shown
 from attn_cli.views import BOX, Style
-from attn_cli.views.conventions.columns import columns, paragraph
+from attn_cli.views.columns import columns, paragraph
 
 ABSENT = "-"  # stands where a preset has no say
 
