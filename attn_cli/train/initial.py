@@ -18,11 +18,11 @@ from attn_cli.arrays import Array
 from attn_cli.maths.parameter import Parameter
 from attn_cli.maths.problem import Problem
 from attn_cli.train.learning import Example, Learnt
-from attn_cli.train.learnt import EMBEDDINGS, POSITIONS, places
+from attn_cli.train.learnt import EMBEDDINGS, POSITIONS, attribute_of
 from attn_cli.train.numbered import Written
 
 UNIT = (EMBEDDINGS, POSITIONS)
-CONSTANT = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}  # by the attribute of a part of the problem
+CONSTANT = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}  # by the attribute that holds the array
 
 
 def at_start(
@@ -69,7 +69,7 @@ def constant(problem: Problem, name: str) -> float | None:
     """Return the number that a parameter starts at; None if it is drawn."""
     if name.startswith("score."):
         return score_parameter(problem, name).initial
-    return CONSTANT.get(str(places(problem)[name][-1]))
+    return CONSTANT.get(attribute_of(name) or "")
 
 
 def drawn(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:

@@ -15,6 +15,7 @@ which numbers of the one stand where in the other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
@@ -23,7 +24,9 @@ from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError
 from attn_cli.formula import Prefix, Symbol
+from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
+from attn_cli.maths.stage import StepSpec
 from attn_cli.record import Labels, Record, Step
 from attn_cli.train.learnt import with_arrays
 from attn_cli.train.loss import loss_and_gradients
@@ -47,6 +50,10 @@ class Example:
     target: int
     sources: Mapping[str, Origin]  # by the name of the array in the problem
 
+    @cached_property
+    def _specs(self) -> Mapping[str, StepSpec]:
+        return pipeline(self.problem)
+
     def gather(self, values: Mapping[str, Array]) -> Problem:
         """Return the problem with these values of the parameters."""
         arrays = {n: values[s.parameter].ravel()[s.places] for n, s in self.sources.items()}
@@ -57,7 +64,7 @@ class Example:
 
         A parameter that nothing depends on has no gradient, not one of zeros.
         """
-        made, sums = loss_and_gradients(self.gather(values), self.target)
+        made, sums = loss_and_gradients(self.gather(values), self.target, self._specs)
         found: dict[str, Array] = {}
         for name, source in self.sources.items():
             if name in sums:

@@ -2,14 +2,13 @@
 
 Names are the key paths of the file: `weights.query`, `score.W1`, `feed_forward.layer_norm.gamma`.
 `embeddings` are the rows X that were looked up, `memory.embeddings` the rows M, `positions.learned`
-those in use. This module alone says which array of a `Problem` has which name. Gradients have the
-form of what they belong to: that of a `Linear` is a `Linear`, and the same table names its arrays.
+those in use. `NAMES` alone says which array of a `Problem` has which name. Gradients have the form
+of what they belong to, the gradient of a `Linear` is a `Linear`, so that they are named by it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,73 +19,85 @@ from attn_cli.maths.parameter import Parameters
 from attn_cli.maths.problem import Problem, Projection
 from attn_cli.maths.scores.base import ScoreFunction
 
-Place = tuple[str | int, ...]  # the attributes that lead to an array, and keys of parameters
 EMBEDDINGS, POSITIONS, MEMORY = "embeddings", "positions.learned", "memory.embeddings"
 SCORE_KINDS = ("array", "positive")  # kinds of parameters of a score function that are learnt
 
-
-def _linear(weight: str, bias: str, *place: str) -> dict[str, Place]:
-    return {weight: (*place, "weight"), bias: (*place, "bias")}
+Names = Mapping[Any, Any]  # attribute, key or index -> the name of an array, or Names below it
 
 
-def _norm(name: str, *place: str) -> dict[str, Place]:
-    return {f"{name}.{last}": (*place, last) for last in ("gamma", "beta")}
+def _linear(weight: str, bias: str) -> Names:
+    return {"weight": weight, "bias": bias}
 
 
-BEFORE: dict[str, Place] = {
-    EMBEDDINGS: ("embeddings",),
-    POSITIONS: ("positions", "values"),
-    **_linear("weights.query", "biases.query", "query", "linear"),
-    **_linear("weights.key", "biases.key", "key", "linear"),
-    **_linear("weights.value", "biases.value", "value", "linear"),
+def _norm(name: str) -> Names:
+    return {"gamma": f"{name}.gamma", "beta": f"{name}.beta"}
+
+
+NAMES: Names = {
+    "embeddings": EMBEDDINGS,
+    "positions": {"values": POSITIONS},
+    "query": {"linear": _linear("weights.query", "biases.query")},
+    "key": {"linear": _linear("weights.key", "biases.key")},
+    "value": {"linear": _linear("weights.value", "biases.value")},
+    "parameters": {},  # those of the score function: see `names_of`
+    "after": {
+        "output": _linear("weights.output", "biases.output"),
+        "layer_norm": _norm("layer_norm"),
+        "feed_forward": {
+            "first": _linear("feed_forward.W1", "feed_forward.b1"),
+            "second": _linear("feed_forward.W2", "feed_forward.b2"),
+            "layer_norm": _norm("feed_forward.layer_norm"),
+        },
+    },
+    "next_word": {"linear": _linear("next_word.weights", "next_word.bias")},
 }
-AFTER: dict[str, Place] = {
-    **_linear("weights.output", "biases.output", "after", "output"),
-    **_norm("layer_norm", "after", "layer_norm"),
-    **_linear("feed_forward.W1", "feed_forward.b1", "after", "feed_forward", "first"),
-    **_linear("feed_forward.W2", "feed_forward.b2", "after", "feed_forward", "second"),
-    **_norm("feed_forward.layer_norm", "after", "feed_forward", "layer_norm"),
-    **_linear("next_word.weights", "next_word.bias", "next_word", "linear"),
-}
 
 
-def places(problem: Problem) -> dict[str, Place]:
-    """Return name -> place in the problem, of all arrays that are found by attributes alone."""
-    score = _of_score(problem.score, problem.parameters, "score", ("parameters",))
-    return {**BEFORE, **score, **AFTER}
+def names_of(problem: Problem) -> Names:
+    """Return NAMES with the parameters of the problem's score function."""
+    return {**NAMES, "parameters": _of_score(problem.score, problem.parameters, "score")}
 
 
-def _of_score(
-    function: ScoreFunction, given: Parameters, name: str, place: Place
-) -> dict[str, Place]:
-    found: dict[str, Place] = {}
+def _of_score(function: ScoreFunction, given: Parameters, name: str) -> Names:
+    found: dict[str, Any] = {}
     for parameter in function.parameters:
         path, value = f"{name}.{parameter.name}", given.get(parameter.name)
         if parameter.kind == "score" and value is not None:
-            inside, inner = value  # at 0 and 1 of a pair
-            found |= _of_score(inside, inner, path, (*place, parameter.name, 1))
+            inside, inner = value
+            found[parameter.name] = {1: _of_score(inside, inner, path)}  # of (function, parameters)
         elif parameter.kind in SCORE_KINDS:
-            found[path] = (*place, parameter.name)
+            found[parameter.name] = path
     return found
+
+
+def attribute_of(name: str, names: Names = NAMES) -> str | None:
+    """Return the attribute that holds the array of a name: weight, bias, gamma, beta, ..."""
+    for key, below in names.items():
+        if below == name:
+            return str(key)
+        if not isinstance(below, str) and (found := attribute_of(name, below)) is not None:
+            return found
+    return None
 
 
 def arrays_of(problem: Problem) -> dict[str, Array]:
     """Return name -> array, of those that the problem has, in a fixed order."""
-    found = {name: _at(problem, place) for name, place in places(problem).items()}
-    found[MEMORY] = _memory(problem)
-    return {name: np.asarray(array) for name, array in found.items() if array is not None}
+    found = {name: np.asarray(array) for name, array in leaves(problem, names_of(problem))}
+    M = _memory(problem)
+    return found if M is None else {**found, MEMORY: M}
 
 
 def with_arrays(problem: Problem, values: Mapping[str, Array]) -> Problem:
     """Return the problem with these arrays in place of its own, each of the same shape."""
-    known = places(problem)
-    changed: Problem = _replaced(problem, {known[n]: v for n, v in values.items() if n != MEMORY})
-    X = None if changed.embeddings is None else changed.positioned(slice(None))
+    result: Problem = _with_leaves(problem, names_of(problem), values)
+    if values.keys().isdisjoint((EMBEDDINGS, POSITIONS, MEMORY)):
+        return result
+    X = None if result.embeddings is None else result.positioned(slice(None))
     M = values.get(MEMORY, _memory(problem))
-    value = _projection(changed.value, X, M)
-    assert value is not None  # it was there
-    query, key = _projection(changed.query, X, M), _projection(changed.key, X, M)
-    return replace(changed, query=query, key=key, value=value)
+    value = _of_inputs(result.value, X, M)
+    assert value is not None  # every problem has one
+    query, key = _of_inputs(result.query, X, M), _of_inputs(result.key, X, M)
+    return replace(result, query=query, key=key, value=value)
 
 
 class Gradients(dict[str, Array]):
@@ -96,45 +107,50 @@ class Gradients(dict[str, Array]):
         """Add to the gradient of a name."""
         self[name] = self[name] + gradient if name in self else gradient
 
-    def add_all(self, gradient: Any, *place: str) -> None:
-        """Add the gradients of all arrays of the part of a problem at a place."""
-        for name, below in _below(place):
-            array = _at(gradient, below)
-            if array is not None:
-                self.add(name, array)
+    def add_all(self, part: Any, names: Names) -> None:
+        """Add the gradients that a part of a problem has in place of its arrays."""
+        for name, gradient in leaves(part, names):
+            self.add(name, gradient)
 
 
-@cache
-def _below(place: Place) -> list[tuple[str, Place]]:
-    """Return the names of the arrays of a part of a problem, and their places in that part."""
-    size = len(place)
-    return [(n, p[size:]) for n, p in {**BEFORE, **AFTER}.items() if p[:size] == place]
-
-
-def _at(part: Any, place: Place) -> Any:
-    """Return what is at a place of a part of a problem, None if it has no such thing."""
-    for key in place:
-        if part is None:
-            return None
-        if isinstance(part, dict):
-            part = part.get(key)
+def leaves(part: Any, names: Names) -> Iterator[tuple[str, Any]]:
+    """Yield name and array of all that a part of a problem has."""
+    for key, below in names.items():
+        inner = _child(part, key)
+        if inner is None:
+            continue
+        if isinstance(below, str):
+            yield below, inner
         else:
-            part = part[key] if isinstance(key, int) else getattr(part, key)
-    return part
+            yield from leaves(inner, below)
 
 
-def _replaced(part: Any, values: Mapping[Place, Any]) -> Any:
-    """Return a part of a problem with other values at places in it."""
-    if () in values:
-        value = values[()]
-        return float(value) if isinstance(part, float) else value  # sigma is one number
-    inner: dict[Any, dict[Place, Any]] = {}
-    for (key, *rest), value in values.items():
-        inner.setdefault(key, {})[tuple(rest)] = value
-    new = {key: _replaced(_at(part, (key,)), below) for key, below in inner.items()}
+def _with_leaves(part: Any, names: Names, values: Mapping[str, Array]) -> Any:
+    """Return a part of a problem with these arrays in place of its own; itself if it has none."""
+    new = {}
+    for key, below in names.items():
+        inner = _child(part, key)
+        if inner is None:
+            continue
+        if not isinstance(below, str):
+            changed = _with_leaves(inner, below, values)
+        elif isinstance(inner, float) and below in values:  # a parameter that is one number
+            changed = float(values[below])
+        else:
+            changed = values.get(below, inner)
+        if changed is not inner:
+            new[key] = changed
+    if not new:
+        return part
     if isinstance(part, tuple):
         return tuple(new.get(at, each) for at, each in enumerate(part))
     return {**part, **new} if isinstance(part, dict) else replace(part, **new)
+
+
+def _child(part: Any, key: Any) -> Any:
+    if isinstance(part, dict):
+        return part.get(key)
+    return part[key] if isinstance(part, tuple) else getattr(part, key)
 
 
 def _memory(problem: Problem) -> Array | None:
@@ -146,7 +162,7 @@ def _memory(problem: Problem) -> Array | None:
     return None
 
 
-def _projection(source: Projection | None, X: Array | None, M: Array | None) -> Projection | None:
+def _of_inputs(source: Projection | None, X: Array | None, M: Array | None) -> Projection | None:
     """Return a projection of these embeddings, or itself if it is not one of embeddings."""
     if source is None or not source.letter:
         return source

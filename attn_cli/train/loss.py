@@ -26,7 +26,9 @@ from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem, Projection
 from attn_cli.maths.stage import JOINED, Rows, StepSpec
 from attn_cli.maths.visible.base import Lead
-from attn_cli.train.learnt import EMBEDDINGS, MEMORY, POSITIONS, Gradients
+from attn_cli.train.learnt import EMBEDDINGS, MEMORY, NAMES, POSITIONS, Gradients
+
+Specs = Mapping[str, StepSpec]
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,9 @@ class Forward:
         return float(top + np.log(np.exp(logits - top).sum()) - logits[target])
 
 
-def forward(problem: Problem) -> Forward:
+def forward(problem: Problem, specs: Specs) -> Forward:
     """Run the stages of `maths` over all rows at once, for a problem without batches."""
-    specs, every = pipeline(problem), np.arange(problem.n_q)
+    every = np.arange(problem.n_q)
     leads: list[Lead] = [()] if problem.heads is None else [(h,) for h in range(problem.heads)]
     heads = tuple(_head(problem, specs, lead) for lead in leads)
     values: dict[str, Array] = {}
@@ -88,7 +90,7 @@ def _next_word(problem: Problem) -> NextWord:
     return problem.next_word
 
 
-def _head(problem: Problem, specs: Mapping[str, StepSpec], lead: Lead) -> Head:
+def _head(problem: Problem, specs: Specs, lead: Lead) -> Head:
     kept: dict[str, Array] = {"q": np.zeros((problem.n_q, 0)), "k": np.zeros((problem.n_k, 0))}
 
     def keep(name: str, _lead: Lead, values: AnyArray, _rows: Integers | None) -> None:
@@ -102,16 +104,21 @@ def _head(problem: Problem, specs: Mapping[str, StepSpec], lead: Lead) -> Head:
     return Head(lead, kept["q"], kept["k"], kept["v"], visible, values)
 
 
-def loss_and_gradients(problem: Problem, target: int) -> tuple[Forward, Gradients]:
-    """Return the forward pass and, by name, the gradients of its loss."""
-    made, sums = forward(problem), Gradients()
+def loss_and_gradients(
+    problem: Problem, target: int, specs: Specs | None = None
+) -> tuple[Forward, Gradients]:
+    """Return the forward pass and, by name, the gradients of its loss.
+
+    `specs` is the pipeline of the problem, or of one that differs in the numbers of its arrays.
+    """
+    made, sums = forward(problem, specs or pipeline(problem)), Gradients()
     d_logits = made.probabilities.copy()
     d_logits[target] -= 1
     d_rows, own = _next_word(problem).backward(made.steps["pooled"], problem.n_q, d_logits)
-    sums.add_all(own, "next_word", "linear")
+    sums.add_all(own, NAMES["next_word"]["linear"])
     context = np.concatenate([head.steps["context"] for head in made.heads], axis=1)
     d_context, dX, after = problem.after.backward(context, made.steps, d_rows)
-    sums.add_all(after, "after")
+    sums.add_all(after, NAMES["after"])
     if dX is not None:
         _of_embeddings(problem, dX, sums)
     for head, dC in zip(made.heads, np.split(d_context, len(made.heads), axis=1), strict=True):
@@ -146,7 +153,7 @@ def _of_projection(
     head = lead[-1] if lead else 0
     inputs = source.embedded[lead] if source.split else source.embedded
     dx, own = source.linear.of_head(head).backward(inputs, d)
-    sums.add_all(_of_all_heads(own, source.linear, head), side, "linear")
+    sums.add_all(_of_all_heads(own, source.linear, head), NAMES[side]["linear"])
     if source.split:  # a head's columns of the embeddings
         part, dx = dx, np.zeros((source.count, dx.shape[1] * source.inputs.shape[0]))
         dx[:, head * part.shape[1] : (head + 1) * part.shape[1]] = part
