@@ -61,6 +61,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """What it is called, in the registry and in the settings of a record."""
 
+    @property
+    def tolerance(self) -> float:
+        """By how much results in float64 may differ from the definition's, of numbers around 1."""
+
     def refuses(self, problem: Problem, plan: Plan) -> str | None:
         """Return why it does not compute a plan, as a sentence; None if it does."""
 

@@ -73,6 +73,7 @@ class Tiles:
     aligned: int = 16
     trace: Trace | None = None
     name: str = "tiles"
+    tolerance: float = 1e-12
 
     def refuses(self, problem: Problem, plan: Plan) -> str | None:
         """Return why the contexts of a problem cannot be made by tiles; None if they can."""
