@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial, wraps
 from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
@@ -15,10 +15,12 @@ from attn_cli.cli.slips import refuse_slips
 from attn_cli.cli.talk import say
 from attn_cli.cli.usage import usage_error
 from attn_cli.cli.write import abandon_stdout, write_stdout
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 
 
-class Command(NamedTuple):
+@dataclass(frozen=True)
+class Command:
     """One command: where it is, and its line in the list of all."""
 
     module: str

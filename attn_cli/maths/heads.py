@@ -14,15 +14,17 @@ other map is a list of the key heads, one per query head; G need not divide H th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from attn_cli.dataclass import dataclass
 from attn_cli.formula import Formula, Index, Symbol
 from attn_cli.formula import number as number_of
 
 PerHead: TypeAlias = "float | tuple[float, ...]"  # one number for all query heads, or one each
 
 
-class Grouping(NamedTuple):
+@dataclass(frozen=True)
+class Grouping:
     """How query heads share key heads: (h, H, G) -> g, and the same as text."""
 
     function: Callable[[int, int, int], int]

@@ -24,6 +24,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attn_cli.arrays import AnyArray, Integers
+from attn_cli.dataclass import dataclass
 from attn_cli.floats import FloatType
 from attn_cli.formula import Equation, Formula, Symbol
 from attn_cli.maths.precision import Precision
@@ -71,7 +72,8 @@ def never(_: Problem) -> bool:
     return False
 
 
-class Side(NamedTuple):
+@dataclass(frozen=True)
+class Side:
     """The queries of one query head, or the keys of one key head, of one batch entry."""
 
     problem: Problem
@@ -79,7 +81,8 @@ class Side(NamedTuple):
     rows: Integers | slice  # the numbers of the rows; of keys all
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True)
+class Rows:
     """Some queries of one head, or of all heads that are joined."""
 
     problem: Problem
@@ -134,7 +137,8 @@ def _named(name: str) -> Stage:
     return next(stage for stage in STAGES if stage.name == name)
 
 
-class StepSpec(NamedTuple):
+@dataclass(frozen=True)
+class StepSpec:
     """A step of one problem before it is computed."""
 
     stage: Stage

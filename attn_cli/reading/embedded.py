@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from attn_cli.arrays import Array
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, Path
 from attn_cli.maths.positions import Positions
 from attn_cli.reading.positions_reader import read_positions
@@ -12,7 +13,8 @@ from attn_cli.reading.sources import Sources
 from attn_cli.sources.matrices.lookup import WordTable, read_word_table
 
 
-class Embedded(NamedTuple):
+@dataclass(frozen=True)
+class Embedded:
     """What projections are applied to; None if nothing is made from it."""
 
     X: Array | None  # (tokens, d_model)

@@ -6,9 +6,8 @@ weights (heads, d_in, d). Packed matrices hold the heads side by side, head afte
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from attn_cli.arrays import Array
+from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, dotted
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.problem import Past, Projection
@@ -25,7 +24,8 @@ from attn_cli.reading.sides import LETTERS, Heads, Side
 from attn_cli.reading.sources import Sources
 
 
-class Projections(NamedTuple):
+@dataclass(frozen=True)
+class Projections:
     """Where Q, K and V come from, and the leading axes that they share."""
 
     embedded: Embedded

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from attn_cli.dataclass import dataclass
 
 Side = Literal["query", "key", "value"]
 LETTERS = {"query": "q", "key": "k", "value": "v"}
 
 
-class Heads(NamedTuple):
+@dataclass(frozen=True)
+class Heads:
     """How many heads queries have, and keys and values; None where there are none."""
 
     query: int | None

@@ -9,7 +9,7 @@ import codecs
 import os
 import sys
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -132,7 +132,8 @@ class Document:
             del self.options[written]
 
 
-class Known(NamedTuple):
+@dataclass(frozen=True)
+class Known:
     """What whoever reads a document knows of it."""
 
     keys: Collection[str]  # that a text can have, for the advice about a slip of the pen

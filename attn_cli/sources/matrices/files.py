@@ -8,7 +8,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from attn_cli import samples
 from attn_cli.dataclass import dataclass
@@ -21,7 +21,8 @@ Progress = Callable[[int, int], None]  # bytes read so far, bytes of the whole f
 CHUNK = 1 << 20  # bytes that are read at once from a pipe or a device
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True)
+class Target:
     """The regular file that an output will replace."""
 
     name: str
@@ -178,7 +179,8 @@ class Inputs:
         return found
 
 
-class Stamp(NamedTuple):
+@dataclass(frozen=True)
+class Stamp:
     """What tells that a file was written to: its bytes, and when they last changed."""
 
     size: int

@@ -6,7 +6,8 @@ None of them is read. What a message says of a file is not more than its bytes a
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+
+from attn_cli.dataclass import dataclass
 
 _TORCH = "load it with torch.load, and write the arrays with numpy.savez('q.npz', query=..., ...)"
 _TENSORS = (
@@ -32,7 +33,8 @@ _LONGEST_HEADER = 100 << 20  # bytes of the JSON that a safetensors file begins 
 _OF_MODELS = ("config.json", "model.safetensors.index.json", "pytorch_model.bin")
 
 
-class Foreign(NamedTuple):
+@dataclass(frozen=True)
+class Foreign:
     """What a file is, and what to do with it."""
 
     what: str

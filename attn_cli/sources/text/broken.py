@@ -7,7 +7,7 @@ taken from it; what is wrong there follows from the text and from the collection
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from attn_cli.dataclass import dataclass
 
@@ -31,7 +31,8 @@ class Mark:
     column: int
 
 
-class Fault(NamedTuple):
+@dataclass(frozen=True)
+class Fault:
     """What is wrong, at which place, and what to do about it."""
 
     message: str

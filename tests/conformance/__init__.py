@@ -1,1 +1,0 @@
-"""Every engine over every case: a new engine adds no test."""
