@@ -39,6 +39,14 @@ class Registry(Generic[T]):
         """All names, in the order of the registry."""
         return tuple(self._modules)
 
+    def add(self, name: str, module: str) -> None:
+        """Register a module, from outside this package, by a name."""
+        self._modules[name] = module
+
+    def remove(self, name: str) -> None:
+        """Take a name out of the registry."""
+        del self._modules[name]
+
     def __iter__(self) -> Iterator[T]:
         return (self.get(name) for name in self._modules)
 

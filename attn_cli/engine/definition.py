@@ -30,6 +30,7 @@ class Definition:
 
     trace: Callable[[str, object], None] | None = None
     name: str = "definition"
+    tolerance: float = 0.0
 
     def refuses(self, problem: Problem, plan: Plan) -> str | None:
         """Return None: it computes every step of every problem."""

@@ -324,7 +324,7 @@ class Kernel:
             at = entry.place(queries.rows, keys)
             for adjustment in self._adjustments:
                 scores = adjustment.without_hiding(scores, at)
-        scores = rules.warmed(scores, entry.temperature)
+        scores = rules.divided_by_temperature(scores, entry.temperature)
         if self._watched:
             _refuse_nonfinite(scores)
         return scores

@@ -15,7 +15,7 @@ from attn_cli.engine.estimate import Estimate
 from attn_cli.engine.plan import Plan
 from attn_cli.engine.threads import Workers
 from attn_cli.engine.watch import Watch
-from attn_cli.maths.block import Made
+from attn_cli.maths.block import StepValues
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.visible.base import Lead
 
@@ -29,7 +29,7 @@ class Sink(Protocol):
     def wants(self, step: str) -> bool:
         """Return whether values of a step are to be put here."""
 
-    def put(self, lead: Lead, made: Made, rows: Integers | None = None) -> None:
+    def put(self, lead: Lead, made: StepValues, rows: Integers | None = None) -> None:
         """Take values of a step for a batch entry and head; of the batch entry where heads join.
 
         `rows` are the positions of the queries that the values are of, ascending; None for a step
@@ -60,6 +60,10 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """What it is called, in the registry and in the settings of a record."""
+
+    @property
+    def tolerance(self) -> float:
+        """By how much results in float64 may differ from the definition's, of numbers around 1."""
 
     def refuses(self, problem: Problem, plan: Plan) -> str | None:
         """Return why it does not compute a plan, as a sentence; None if it does."""

@@ -48,7 +48,7 @@ def _precision(precision: Precision) -> dict[str, object]:
 
 def _inputs(problem: Problem) -> dict[str, object]:
     """Return what is said of Q, K and V."""
-    treatment = problem.treatment
+    qk_transform = problem.qk_transform
     return {
         "heads": problem.heads,
         "kv_heads": problem.kv_heads,
@@ -59,8 +59,8 @@ def _inputs(problem: Problem) -> dict[str, object]:
         "past_rotated": None if problem.past is None else problem.past.rotated,
         "offset": _offset(problem),
         **_positions(problem),
-        "qk_norm": treatment.query_norm and str(treatment.query_norm.formula(Symbol("q"))),
-        "rope": treatment.rope and str(treatment.rope.formula(Symbol("q"), Symbol("p"))),
+        "qk_norm": qk_transform.query_norm and str(qk_transform.query_norm.formula(Symbol("q"))),
+        "rope": qk_transform.rope and str(qk_transform.rope.formula(Symbol("q"), Symbol("p"))),
     }
 
 
@@ -77,7 +77,7 @@ def _positions(problem: Problem) -> dict[str, object]:
     found: dict[str, object] = dict(
         zip(("query_positions", "key_positions"), _sides(problem, problem.standing), strict=True)
     )
-    given, rope = problem.treatment.positions, None
+    given, rope = problem.qk_transform.positions, None
     if given is not None:
         rope = dict(zip(("query", "key"), _sides(problem, given), strict=True))
     return found | {"rope_positions": rope}

@@ -7,7 +7,7 @@ import numpy as np
 from attn_cli.arrays import AnyArray, Array, Integers
 from attn_cli.engine.order import order_of
 from attn_cli.engine.plan import Plan, StepPlan
-from attn_cli.maths.block import Made
+from attn_cli.maths.block import StepValues
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.visible.base import REASONS, Lead
 from attn_cli.record import Step
@@ -37,7 +37,7 @@ class Store:
         """Return whether the plan has the step."""
         return step in self._values
 
-    def put(self, lead: Lead, made: Made, rows: Integers | None = None) -> None:
+    def put(self, lead: Lead, made: StepValues, rows: Integers | None = None) -> None:
         """Copy the kept part of some values; of weights also the largest of each query's."""
         name, step = made.name, self._plan.steps[made.name]
         place = step.place(lead)

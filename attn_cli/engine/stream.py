@@ -20,7 +20,7 @@ from attn_cli.engine.plan import UNLIMITED, Plan, StepPlan, make_plan
 from attn_cli.engine.threads import Tell, Workers
 from attn_cli.engine.watch import Watch
 from attn_cli.errors import AttnError, argument
-from attn_cli.maths.block import Made
+from attn_cli.maths.block import StepValues
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.maths.visible.base import Lead
 from attn_cli.memory import half_of_the_machine, in_units
@@ -165,7 +165,7 @@ class Stream:
         """Return whether it is the step."""
         return step == self._step.name
 
-    def put(self, lead: Lead, made: Made, rows: Integers | None = None) -> None:
+    def put(self, lead: Lead, made: StepValues, rows: Integers | None = None) -> None:
         """Write values, or hold them until their part of the queries is complete."""
         step, place = self._step, self._step.place(lead)
         if place is None:

@@ -50,7 +50,7 @@ from attn_cli.engine.plan import Plan, not_contexts_alone
 from attn_cli.engine.threads import Workers
 from attn_cli.engine.watch import Watch
 from attn_cli.errors import AttnError, argument
-from attn_cli.maths.block import Entry, Made
+from attn_cli.maths.block import Entry, StepValues
 from attn_cli.maths.problem import TILE, Problem
 from attn_cli.maths.rules import KINDS
 from attn_cli.memory import in_units
@@ -73,6 +73,7 @@ class Tiles:
     aligned: int = 16
     trace: Trace | None = None
     name: str = "tiles"
+    tolerance: float = 1e-12
 
     def refuses(self, problem: Problem, plan: Plan) -> str | None:
         """Return why the contexts of a problem cannot be made by tiles; None if they can."""
@@ -98,9 +99,9 @@ class Tiles:
                 kinds = problem.rules.kinds(found.empty, entry.place(rows, slice(0, 0)))
                 context[kinds == KINDS.index("nan")] = np.nan
                 for made in (
-                    Made("empty", kinds),
-                    Made("lse", found.lse),
-                    Made("context", context),
+                    StepValues("empty", kinds),
+                    StepValues("lse", found.lse),
+                    StepValues("context", context),
                 ):
                     out.put(entry.lead, made, i)
                 return context
@@ -119,7 +120,7 @@ class Tiles:
 def _reasons(problem: Problem) -> Iterator[str]:
     """Yield what keeps a problem from being computed by tiles.
 
-    Weights must be exponentials over their sum, what is hidden must be hidden for good, all but the
+    Weights must be exponentials over their sum, hidden keys must be hidden permanently, all but the
     output must be of one type, and no rule may need a whole row or its weights.
     """
     rules, precision, chosen = problem.rules, problem.precision, problem.score.selection

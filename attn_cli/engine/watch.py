@@ -10,7 +10,7 @@ import numpy as np
 from attn_cli.arrays import AnyArray, Bools, Integers
 from attn_cli.engine.order import in_order
 from attn_cli.engine.plan import Plan
-from attn_cli.maths.block import Made
+from attn_cli.maths.block import StepValues
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.rules import KINDS
 from attn_cli.maths.stage import downstream
@@ -38,7 +38,7 @@ class Watch:
         self._nonfinite: dict[str, tuple[int, list[int]]] = {}  # step -> how many, the first
 
     def put(
-        self, lead: Lead, made: Made, rows: Integers | None = None, keys: slice = NO_KEYS
+        self, lead: Lead, made: StepValues, rows: Integers | None = None, keys: slice = NO_KEYS
     ) -> None:
         """Look at values of a step and pass them on, if the sink wants them.
 
@@ -61,7 +61,7 @@ class Watch:
 
     def note(self, name: str, lead: Lead, values: AnyArray, rows: Integers | None = None) -> None:
         """Put values of a step all of which count: those that no key can be hidden from."""
-        self.put(lead, Made(name, values), rows)
+        self.put(lead, StepValues(name, values), rows)
 
     @property
     def answer(self) -> str | list[str] | None:

@@ -139,8 +139,8 @@ class Biases:
 class Masking:
     """masked: the numbers of the mask are added, and what is hidden gets the fill.
 
-    A fill of -inf hides for good. A finite one only makes a key unlikely: where all keys of a row
-    are hidden their weights are equal, or what they were (`add` in float64), and large negative
+    A fill of -inf hides permanently. A finite one only makes a key unlikely: if all keys of a row
+    are hidden, their weights are equal, or what they were (`add` in float64), and large negative
     scores can win against it. `fill` belongs to the type of the scores: -1e9 in float64 and float32
     are different things once it is added.
     """
@@ -153,7 +153,7 @@ class Masking:
     step: str = "masked"
 
     @property
-    def for_good(self) -> bool:
+    def hides_permanently(self) -> bool:
         """Whether hidden keys take no part in what follows."""
         return bool(np.isneginf(self.fill))
 
@@ -166,9 +166,9 @@ class Masking:
             return scores, seen
         fill = scores.dtype.type(self.fill)
         # Selected, never added, where it is -inf: NaN in a hidden key reaches no result.
-        hidden = scores + fill if self.adds and not self.for_good else fill
+        hidden = scores + fill if self.adds and not self.hides_permanently else fill
         masked = np.where(visible, scores, hidden)
-        return masked, seen & visible if self.for_good else seen
+        return masked, seen & visible if self.hides_permanently else seen
 
     def without_hiding(self, scores: Array, at: Place) -> Array:
         """Return s + the numbers of the mask."""
@@ -192,14 +192,14 @@ class Masking:
             return masked
         asked = [scheme.formula for scheme in self.hides]
         seen = And(*asked) if len(asked) > 1 else asked[0]
-        hidden = masked + self.named if self.adds and not self.for_good else self.named
+        hidden = masked + self.named if self.adds and not self.hides_permanently else self.named
         return Where(masked, seen, hidden)
 
 
 STEPS: Mapping[str, str] = {"softcap": "capped", "bias": "biased", "mask": "masked"}
 
 
-def hides_for_good(adjustments: tuple[Adjustment, ...]) -> bool:
+def hide_permanently(adjustments: tuple[Adjustment, ...]) -> bool:
     """Whether what the schemes hide takes no part in the end.
 
     It does take part behind a finite fill, and where a cap follows the mask.
@@ -207,7 +207,7 @@ def hides_for_good(adjustments: tuple[Adjustment, ...]) -> bool:
     lasting = True
     for adjustment in adjustments:
         if isinstance(adjustment, Masking):
-            lasting = adjustment.for_good
+            lasting = adjustment.hides_permanently
         elif isinstance(adjustment, Softcap):
             lasting = STEPS["mask"] not in [
                 s.step for s in adjustments[: adjustments.index(adjustment)]

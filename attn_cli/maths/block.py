@@ -74,21 +74,21 @@ class Entry:
         return intersection(found, self.selection.reach(at.i, n_k))
 
 
-class Made(NamedTuple):
+class StepValues(NamedTuple):
     """One step of a block, which of its keys take part at that point, and why the others do not."""
 
     name: str
     values: AnyArray
     seen: Bools | None = None
     why: AnyArray | None = None  # codes; only where `visible` is among the asides
-    matters: Bools | None = None  # of scores: what is not hidden for good in the end
+    matters: Bools | None = None  # of scores: what is not hidden permanently in the end
 
 
 class Block:
     """The values of one block so far, and which of its keys take part.
 
-    `seen` says which keys take part at this point, `matters` which are not hidden for good in the
-    end; `why` has the code of the reason that hides a key, and is None if nobody asks for it.
+    `seen` says which keys take part at this point, `matters` which are not hidden permanently at
+    the end; `why` has the code of the reason that hides a key, and is None if nobody asks for it.
     """
 
     def __init__(self, entry: Entry, rows: slice, keys: slice, *, why: bool) -> None:
@@ -120,7 +120,7 @@ class Block:
         self.seen = self.selected
         if self._asks_why:
             self.why = why_hidden(entry, self.at, self.selected)
-        self.matters = self.selected & self.visible if rules.for_good else self.selected
+        self.matters = self.selected & self.visible if rules.hides_permanently else self.selected
         return scores
 
     def adjust(self, step: str, scores: Array) -> Array:
@@ -162,19 +162,19 @@ class Block:
             self._weighing = weighing
         return self._weighing
 
-    def made(self, spec: StepSpec) -> Made:
+    def made(self, spec: StepSpec) -> StepValues:
         """Return a step of the block, with which keys take part in it if that can be marked."""
         values = self.values[spec.name]
         if not spec.stage.marked:
-            return Made(spec.name, values)
+            return StepValues(spec.name, values)
         if spec.stage.role == WEIGHT:
-            return Made(spec.name, values, self.weighing, self.why)
-        return Made(spec.name, values, self.seen, self.why, self.matters)
+            return StepValues(spec.name, values, self.weighing, self.why)
+        return StepValues(spec.name, values, self.seen, self.why, self.matters)
 
 
 def steps(
     entry: Entry, rows: slice, keys: slice, wanted: Collection[str] | None = None
-) -> Iterator[Made]:
+) -> Iterator[StepValues]:
     """Yield the wanted steps, and those that they read, in the order computed.
 
     `rows` are rows of entry.i, `keys` a range of keys. `wanted` None means all but the asides.
@@ -188,7 +188,7 @@ def steps(
         block.values[spec.name] = spec.apply(block, *map(block.value, spec.reads))
         if block.kinds is not None and not told:
             told = True
-            yield Made("empty", block.kinds)
+            yield StepValues("empty", block.kinds)
         yield block.made(spec)
         for name in over:
             block.values.pop(name, None)

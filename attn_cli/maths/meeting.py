@@ -37,22 +37,22 @@ if TYPE_CHECKING:
 
 def normed_query(problem: Problem) -> str:
     """Return the step of the queries before rope."""
-    return "q" if problem.treatment.query_norm is None else "q_normed"
+    return "q" if problem.qk_transform.query_norm is None else "q_normed"
 
 
 def query_end(problem: Problem) -> str:
     """Return the step of the queries as they meet the keys."""
-    return normed_query(problem) if problem.treatment.rope is None else "q_rotated"
+    return normed_query(problem) if problem.qk_transform.rope is None else "q_rotated"
 
 
 def normed_key(problem: Problem) -> str:
     """Return the step of the new keys before rope and the past."""
-    return "k" if problem.treatment.key_norm is None else "k_normed"
+    return "k" if problem.qk_transform.key_norm is None else "k_normed"
 
 
 def key_end(problem: Problem) -> str:
     """Return the step of the keys as they meet the queries."""
-    rotated = problem.treatment.rope is not None
+    rotated = problem.qk_transform.rope is not None
     if problem.past is not None and (problem.past.rotated or not rotated):
         return "present_key"
     return "k_rotated" if rotated else normed_key(problem)
@@ -64,12 +64,12 @@ def value_end(problem: Problem) -> str:
 
 
 def _q_normed(problem: Problem) -> Reads | None:
-    there = problem.treatment.query_norm is not None and problem.query is not None
+    there = problem.qk_transform.query_norm is not None and problem.query is not None
     return ("q",) if there else None
 
 
 def _k_normed(problem: Problem) -> Reads | None:
-    there = problem.treatment.key_norm is not None and problem.key is not None
+    there = problem.qk_transform.key_norm is not None and problem.key is not None
     return ("k",) if there else None
 
 
@@ -84,7 +84,7 @@ def _past_is_rotated(problem: Problem) -> bool:
 
 
 def _k_rotated(problem: Problem) -> Reads | None:
-    if problem.treatment.rope is None:
+    if problem.qk_transform.rope is None:
         return None
     behind_past = problem.past is not None and not problem.past.rotated
     return ("present_key",) if behind_past else (normed_key(problem),)
@@ -105,14 +105,14 @@ def _present_key_formula(problem: Problem) -> Formula:
 
 
 def _q_rotated_formula(problem: Problem) -> Formula:
-    rope = problem.treatment.rope
+    rope = problem.qk_transform.rope
     assert rope is not None  # there is such a step
-    p_i = problem.turned_at.query_formula()
+    p_i = problem.rotated_at.query_formula()
     return define("q_rotated", rope.formula(Symbol(normed_query(problem)), p_i))
 
 
 def _k_rotated_formula(problem: Problem) -> Formula:
-    rope, past, p_j = problem.treatment.rope, problem.past, problem.turned_at.key_formula
+    rope, past, p_j = problem.qk_transform.rope, problem.past, problem.rotated_at.key_formula
     assert rope is not None  # there is such a step
     if past is not None and past.rotated and p_j != P_J:  # these are the new keys alone
         p_j = p_j + past.length
@@ -122,14 +122,14 @@ def _k_rotated_formula(problem: Problem) -> Formula:
 
 def normed_queries(side: Side, q: Array) -> Array:
     """Return the norm of each row of q."""
-    norm = side.problem.treatment.query_norm
+    norm = side.problem.qk_transform.query_norm
     assert norm is not None  # there is such a step
     return norm(q, side.problem.precision.norm)
 
 
 def normed_keys(side: Side, k: Array) -> Array:
     """Return the norm of each row of k."""
-    norm = side.problem.treatment.key_norm
+    norm = side.problem.qk_transform.key_norm
     assert norm is not None  # there is such a step
     return norm(k, side.problem.precision.norm)
 
@@ -137,19 +137,19 @@ def normed_keys(side: Side, k: Array) -> Array:
 def rotated_queries(side: Side, q: Array) -> Array:
     """Return q, rotated by the positions of the queries."""
     problem = side.problem
-    rope = problem.treatment.rope
+    rope = problem.qk_transform.rope
     assert rope is not None  # there is such a step
     assert isinstance(side.rows, np.ndarray)  # queries are named by their numbers
-    p_i = problem.turned_at.queries(problem.entry(side.lead)[0], side.rows)
+    p_i = problem.rotated_at.queries(problem.entry(side.lead)[0], side.rows)
     return rope(problem.precision.wide(q), p_i)
 
 
 def rotated_keys(side: Side, k: Array) -> Array:
     """Return k, rotated by the positions of the keys."""
     problem = side.problem
-    rope = problem.treatment.rope
+    rope = problem.qk_transform.rope
     assert rope is not None  # there is such a step
-    p_j = problem.turned_at.keys(problem.entry(side.lead)[0], _turned(problem, len(k)))
+    p_j = problem.rotated_at.keys(problem.entry(side.lead)[0], _turned(problem, len(k)))
     return rope(problem.precision.wide(k), p_j)
 
 
@@ -158,7 +158,7 @@ def _turned(problem: Problem, count: int) -> Integers:
 
     Given positions of a rotated past are of the new keys alone.
     """
-    first = 0 if problem.treatment.positions is not None else problem.n_k - count
+    first = 0 if problem.qk_transform.positions is not None else problem.n_k - count
     return np.arange(first, first + count)
 
 
@@ -193,7 +193,7 @@ MEETING = (
         shape=("n_q", "d_q"),
         role=VECTOR,
         reads=_q_normed,
-        formula=lambda problem: _normed_formula(problem.treatment.query_norm, "q"),
+        formula=lambda problem: _normed_formula(problem.qk_transform.query_norm, "q"),
         may_read=("q",),
         depth=d_q,
         apply=normed_queries,
@@ -208,7 +208,7 @@ MEETING = (
         shape=("n_k", "d_k"),
         role=VECTOR,
         reads=_k_normed,
-        formula=lambda problem: _normed_formula(problem.treatment.key_norm, "k"),
+        formula=lambda problem: _normed_formula(problem.qk_transform.key_norm, "k"),
         may_read=("k",),
         depth=d_k,
         apply=normed_keys,
@@ -253,7 +253,9 @@ MEETING = (
         axes=OF_QUERIES,
         shape=("n_q", "d_q"),
         role=VECTOR,
-        reads=lambda problem: None if problem.treatment.rope is None else (normed_query(problem),),
+        reads=lambda problem: (
+            None if problem.qk_transform.rope is None else (normed_query(problem),)
+        ),
         formula=_q_rotated_formula,
         may_read=("q", "q_normed"),
         depth=d_q,

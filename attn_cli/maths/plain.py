@@ -64,7 +64,7 @@ def attention(problem: Problem, lead: Lead = ()) -> tuple[Array, Array]:
 
 def meeting(problem: Problem, lead: Lead, at: Place) -> tuple[Array, Array, Array]:
     """Return q (n_q, d_k), k (n_k, d_k) and v (n_k, d_v) as they meet, in the type of sums."""
-    treatment, past, types = problem.treatment, problem.past, problem.precision
+    qk_transform, past, types = problem.qk_transform, problem.past, problem.precision
     rounded, wide, every = types.dtype.round, types.wide, slice(None)
     of_keys = lead if problem.heads is None else (*lead[:-1], problem.key_heads[at.head])
     group = of_keys[-1] if problem.heads is not None else 0
@@ -76,16 +76,16 @@ def meeting(problem: Problem, lead: Lead, at: Place) -> tuple[Array, Array, Arra
 
     q = rounded(problem.query.rows(lead, every, wide))
     k = rounded(problem.key.rows(of_keys, every, wide))
-    if treatment.query_norm is not None and treatment.key_norm is not None:
-        q = rounded(treatment.query_norm(q, types.norm))
-        k = rounded(treatment.key_norm(k, types.norm))
+    if qk_transform.query_norm is not None and qk_transform.key_norm is not None:
+        q = rounded(qk_transform.query_norm(q, types.norm))
+        k = rounded(qk_transform.key_norm(k, types.norm))
     if past is not None and not past.rotated:
         k = np.concatenate([past.key[at.batch, group], k])
-    if treatment.rope is not None:
-        turned_at = problem.turned_at
-        new = at.j[len(at.j) - len(k) :] if treatment.positions is None else np.arange(len(k))
-        q = rounded(treatment.rope(wide(q), turned_at.queries(at.batch, at.i)))
-        k = rounded(treatment.rope(wide(k), turned_at.keys(at.batch, new)))
+    if qk_transform.rope is not None:
+        rotated_at = problem.rotated_at
+        new = at.j[len(at.j) - len(k) :] if qk_transform.positions is None else np.arange(len(k))
+        q = rounded(qk_transform.rope(wide(q), rotated_at.queries(at.batch, at.i)))
+        k = rounded(qk_transform.rope(wide(k), rotated_at.keys(at.batch, new)))
     if past is not None and past.rotated:
         k = np.concatenate([past.key[at.batch, group], k])
 

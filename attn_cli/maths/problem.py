@@ -95,7 +95,7 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Treatment:
+class QKTransform:
     """What is done to q and k before they meet: a norm of each head's rows, and rotation.
 
     `positions` are those that rope goes by if they are not the problem's own.
@@ -124,7 +124,7 @@ class Problem:
     embeddings: Array | None
     positions: Positions | None  # added to the embeddings
     past: Past | None
-    treatment: Treatment
+    qk_transform: QKTransform
     standing: Standing  # the positions of queries and keys
     score: ScoreFunction
     parameters: Parameters
@@ -209,9 +209,9 @@ class Problem:
         return self.value.count + (self.past.length if self.past else 0)
 
     @property
-    def turned_at(self) -> Standing:
+    def rotated_at(self) -> Standing:
         """The positions that rope goes by."""
-        return self.treatment.positions or self.standing
+        return self.qk_transform.positions or self.standing
 
     def key_lead(self, lead: Lead) -> Lead:
         """Return the batch entry and the key head that a batch entry and query head reads."""

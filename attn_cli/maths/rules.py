@@ -11,7 +11,7 @@ import numpy as np
 
 from attn_cli.arrays import Array, Bools
 from attn_cli.dataclass import dataclass
-from attn_cli.maths.adjustments import Adjustment, hides_for_good
+from attn_cli.maths.adjustments import Adjustment, hide_permanently
 from attn_cli.maths.heads import PerHead, of_head
 from attn_cli.maths.normalizers.base import Normalizer
 from attn_cli.maths.parameter import Parameters
@@ -74,14 +74,14 @@ class Rules:
     dropout: Dropout | None = None
 
     @property
-    def for_good(self) -> bool:
+    def hides_permanently(self) -> bool:
         """Whether what the schemes hide takes no part: where not, every key must be looked at."""
-        return hides_for_good(self.adjustments)
+        return hide_permanently(self.adjustments)
 
     @property
     def looks_everywhere(self) -> bool:
         """Whether keys that no query of a block sees matter all the same."""
-        return self.gives("uniform") or not self.for_good
+        return self.gives("uniform") or not self.hides_permanently
 
     def gives(self, what: EmptyRow) -> bool:
         """Return whether some rows without a key are meant to get that."""
@@ -122,14 +122,16 @@ class Rules:
         The parameters and the temperature are those of the head; `kinds` (rows) says which rows see
         no key, and what they get.
         """
-        weights = self.normalizer.normalize(self.warmed(scores, temperature), seen, parameters)
+        weights = self.normalizer.normalize(
+            self.divided_by_temperature(scores, temperature), seen, parameters
+        )
         if kinds.any():
             fill = {"zero": 0.0, "nan": np.nan, "uniform": 1 / max(scores.shape[1], 1)}
             for name, value in fill.items():
                 weights[kinds == KINDS.index(name)] = value
         return self.precision.softmax.round(weights)
 
-    def warmed(self, scores: Array, temperature: float | None) -> Array:
+    def divided_by_temperature(self, scores: Array, temperature: float | None) -> Array:
         """Return scores / temperature in the softmax type, which is what the normaliser gets."""
         type_ = self.precision.softmax
         if temperature is None:

@@ -119,7 +119,7 @@ def lse(block: Block, before: Array) -> Array:
     entry, rules = block.entry, block.rules
     block.close(before)
     assert rules.normalizer.log_sum is not None  # there is such a step
-    divided = rules.warmed(before, entry.temperature)
+    divided = rules.divided_by_temperature(before, entry.temperature)
     return rules.normalizer.log_sum(divided, block.seen, entry.parameters)
 
 

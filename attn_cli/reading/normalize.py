@@ -40,14 +40,14 @@ def read_normalizer(sources: Sources, heads: int | None) -> tuple[Normalizer, di
     return function, defaults(function.parameters) | values
 
 
-def read_empty_rows(sources: Sources, *, for_good: bool) -> EmptyRows | None:
+def read_empty_rows(sources: Sources, *, hides_permanently: bool) -> EmptyRows | None:
     """Return what a row without a key gives; None where hidden keys take part and decide it.
 
     A preset's NaN is 0/0, which is not there where hidden keys have a finite score.
     """
     conventions = sources.conventions
     found: Any = conventions.read("empty_rows", _by_cause)
-    if not (for_good or "empty_rows" in sources.document.tree) and (
+    if not (hides_permanently or "empty_rows" in sources.document.tree) and (
         found == "nan" or not conventions.preset_sets("empty_rows")
     ):
         return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attn_cli.errors import AttnError, Path, argument, either
-from attn_cli.maths.adjustments import Adjustment, Softcap, hides_for_good
+from attn_cli.maths.adjustments import Adjustment, Softcap, hide_permanently
 from attn_cli.maths.heads import PerHead
 from attn_cli.maths.pipeline import names
 from attn_cli.maths.problem import Problem
@@ -32,6 +32,7 @@ from attn_cli.reading.normalize import (
 from attn_cli.reading.per_head import read_per_head
 from attn_cli.reading.precision_reader import read_precision
 from attn_cli.reading.projections import Projections, read_projections
+from attn_cli.reading.qk_transform import note_of_rope, read_qk_transform
 from attn_cli.reading.score import (
     check_factor,
     read_placement,
@@ -41,7 +42,6 @@ from attn_cli.reading.score import (
 )
 from attn_cli.reading.sources import Sources
 from attn_cli.reading.standing_reader import Placed, read_standing
-from attn_cli.reading.treatment import note_of_rope, read_treatment
 from attn_cli.sources.matrices.document import Document, Known, open_document
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.sources.matrices.spread import ScoresShape
@@ -85,8 +85,8 @@ def _problem(document: Document) -> Problem:
     extent = read_extent(document, shape.n_q, shape.n_k, shape.batch, past)
     placed = read_standing(document, extent, conventions)
     rules, warnings = _rules(sources, shape, extent, placed)
-    treatment = read_treatment(sources, made.query, made.key, extent, made.past)
-    warnings += note_of_rope(tree, rules, treatment)
+    qk_transform = read_qk_transform(sources, made.query, made.key, extent, made.past)
+    warnings += note_of_rope(tree, rules, qk_transform)
     grouped = made.heads is not None and made.key_heads != tuple(range(made.heads))
     placement = read_placement(tree, function, parameters, scale, conventions)
     warnings += idle_keys(
@@ -108,7 +108,7 @@ def _problem(document: Document) -> Problem:
         embeddings=X,
         positions=made.embedded.positions,
         past=made.past,
-        treatment=treatment,
+        qk_transform=qk_transform,
         standing=placed.standing,
         score=function,
         parameters=parameters,
@@ -153,8 +153,8 @@ def _rules(
     if mask is not None and mask.hides:
         schemes = (*schemes, mask)
     normalizer, parameters = read_normalizer(sources, shape.heads)
-    for_good = hides_for_good(adjustments)
-    if schemes and not for_good and any(isinstance(s, Softcap) for s in adjustments):
+    hides_permanently = hide_permanently(adjustments)
+    if schemes and not hides_permanently and any(isinstance(s, Softcap) for s in adjustments):
         warnings += _leak(adjustments)
     rules = Rules(
         schemes=schemes,
@@ -164,7 +164,7 @@ def _rules(
         precision=sources.precision,
         top_k=read_top_k(tree),
         temperature=read_temperature(sources, shape.heads),
-        empty_rows=read_empty_rows(sources, for_good=for_good),
+        empty_rows=read_empty_rows(sources, hides_permanently=hides_permanently),
         dropout=read_dropout(sources, shape),
     )
     return rules, [*warnings, *placed.warnings]

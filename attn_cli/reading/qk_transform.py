@@ -7,7 +7,7 @@ from typing import Any
 
 from attn_cli.errors import AttnError, Path
 from attn_cli.maths.norm import DEFAULT_EPS, FUNCTIONS, HeadNorm
-from attn_cli.maths.problem import Past, Projection, Treatment
+from attn_cli.maths.problem import Past, Projection, QKTransform
 from attn_cli.maths.rules import Rules
 from attn_cli.reading.extent import Extent
 from attn_cli.reading.sources import Sources
@@ -17,13 +17,13 @@ from attn_cli.sources.text.scalars import choice, positive
 NORM_KEYS = ("function", "eps", "query_gain", "key_gain")
 
 
-def read_treatment(
+def read_qk_transform(
     sources: Sources,
     query: Projection | None,
     key: Projection | None,
     extent: Extent,
     past: Past | None,
-) -> Treatment:
+) -> QKTransform:
     """Return the norms and the rotation that the problem asks for."""
     tree = sources.document.tree
     asked = [name for name in ("qk_norm", "rope") if name in tree]
@@ -45,14 +45,14 @@ def read_treatment(
             extent,
             rotated=past is not None and past.rotated,
         )
-    return Treatment(query_norm, key_norm, rope, positions)
+    return QKTransform(query_norm, key_norm, rope, positions)
 
 
-def note_of_rope(tree: Mapping[str, Any], rules: Rules, treatment: Treatment) -> list[str]:
+def note_of_rope(tree: Mapping[str, Any], rules: Rules, qk_transform: QKTransform) -> list[str]:
     """Note that rope takes the number of a token for its position, whatever a mask hides."""
     masked = any(scheme.reason == "user" for scheme in rules.schemes)
-    said = treatment.positions is not None or {"key_start", "documents"} & set(tree)
-    if not masked or treatment.rope is None or said:
+    said = qk_transform.positions is not None or {"key_start", "documents"} & set(tree)
+    if not masked or qk_transform.rope is None or said:
         return []
     return [
         "rope turns each token by its number, whatever the mask hides: if tokens have other "

@@ -1,0 +1,1 @@
+"""Every engine over every case: a new engine adds no test."""
