@@ -234,7 +234,7 @@ def test_batch_is_an_index(index: Any) -> None:
     x = np.ones((2, 3, 5))
     with pytest.raises(AttnError) as caught:
         attention(x, x, x, batch=index)
-    assert caught.value.message.startswith(f"--batch {index} is out of range: there are 2")
+    assert caught.value.message.startswith(f"batch {index} is out of range: there are 2")
 
 
 def test_memory_without_tokens_has_numbers() -> None:
