@@ -18,7 +18,7 @@ from attn_cli.maths.bias.given import ScoreBias
 from attn_cli.maths.bias.relative import RelativeBias, bucket
 from attn_cli.maths.heads import GROUPINGS, key_head
 from attn_cli.maths.normalizers.softmax import normalize
-from attn_cli.maths.standing import Standing
+from attn_cli.maths.token_positions import TokenPositions
 from tests.places import place
 
 RNG = np.random.default_rng(13)
@@ -118,7 +118,7 @@ def test_the_forms_are_one_after_a_causal_softmax(seed: int, offset: int, heads:
 
 def test_formulas_of_alibi() -> None:
     def formula(form: str, *offsets: int) -> str:
-        return str(Alibi(slopes(3, "paper"), form, 7, Standing(offsets)).formula)
+        return str(Alibi(slopes(3, "paper"), form, 7, TokenPositions(offsets)).formula)
 
     assert formula("distance", 0) == "alibi (-m |i - j|)"
     assert formula("distance", 3) == "alibi (-m |i + 3 - j|)"
@@ -219,7 +219,7 @@ def test_relative_bias_is_that_of_t5_where_nothing_is_said() -> None:
 def test_formulas_of_what_is_learned_or_given() -> None:
     table = np.zeros((32, 1))
     assert str(RelativeBias(table).formula) == "relative_bias[bucket(j - i), head]"
-    offset = RelativeBias(table, standing=Standing((3,)))
+    offset = RelativeBias(table, token_positions=TokenPositions((3,)))
     assert str(offset.formula) == "relative_bias[bucket(j - (i + 3)), head]"
     assert str(ScoreBias(np.zeros((1, 1, 1, 1))).formula) == "score_bias"
 

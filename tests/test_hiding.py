@@ -13,7 +13,7 @@ from attn_cli.arrays import Bools
 from attn_cli.formula import Symbol
 from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import Ranges, hull, union
-from attn_cli.maths.standing import Standing
+from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.maths.visible.base import (
     CODES,
     REASONS,
@@ -164,7 +164,7 @@ def test_codes_name_the_first_reason() -> None:
 
 def test_reaches_are_no_wider_than_they_need_be() -> None:
     def reach(scheme: Scheme, *p: int) -> tuple[int, int]:
-        return hull(scheme.reach(standing(p), 11))
+        return hull(scheme.reach(token_positions(p), 11))
 
     assert reach(Causal(), 3, 5, 4) == (0, 6)
     assert reach(Causal(), -4) == (0, 0)
@@ -182,19 +182,19 @@ def test_reaches_are_no_wider_than_they_need_be() -> None:
     assert reach(Window(2, -1, 0, 4), -9) == (0, 11)
     assert reach(Window(2, 1), -9) == (0, 0)
     assert reach(Window(2, 1), 40) == (0, 0)
-    assert Window(2, 1, 1, 4).reach(standing((9,)), 11) == ((0, 4), (7, 11))
+    assert Window(2, 1, 1, 4).reach(token_positions((9,)), 11) == ((0, 4), (7, 11))
     assert reach(KeyLengths((4,)), 2) == (0, 4)
-    at = standing((4, 6))
+    at = token_positions((4, 6))
     assert common_reach([Window(2, 1), Causal(), KeyLengths((7,))], at, 11) == ((2, 7),)
     assert common_reach([Window(2, 1), KeyLengths((2,))], at, 11) == ()
     assert common_reach([], at, 11) == ((0, 11),)
-    assert common_reach([Window(2, 1), Causal()], standing(()), 11) == ()
+    assert common_reach([Window(2, 1), Causal()], token_positions(()), 11) == ()
 
 
-def standing(p: tuple[int, ...], batch: int = 0) -> Place:
+def token_positions(p: tuple[int, ...], batch: int = 0) -> Place:
     """Queries that stand at these positions, against no keys."""
     positions = np.array(p, dtype=np.intp)
-    return Place(batch, 0, np.arange(len(p)), np.arange(0), Standing(query=positions[None]))
+    return Place(batch, 0, np.arange(len(p)), np.arange(0), TokenPositions(query=positions[None]))
 
 
 COUNTS = st.integers(0, 9)
@@ -219,7 +219,7 @@ def test_a_reach_excludes_no_key_that_is_seen(
     batch: int,
 ) -> None:
     p = np.array(positions, dtype=np.intp)
-    at = Place(batch, 0, np.arange(len(p)), np.arange(n_k), Standing(query=p[None]))
+    at = Place(batch, 0, np.arange(len(p)), np.arange(n_k), TokenPositions(query=p[None]))
     schemes = [scheme for scheme in some if scheme is not None]
     for scheme in schemes:
         sees = np.broadcast_to(scheme.sees(at), (len(p), n_k))
@@ -244,13 +244,15 @@ def outside(ranges: Ranges, n_k: int) -> Bools:
 
 def test_formulas() -> None:
     assert str(Causal().formula) == "j <= i"
-    assert str(Causal(0, Standing((2,))).formula) == "j <= i + 2"
-    assert str(Causal(0, Standing((-2, -2))).formula) == "j <= i - 2"
-    assert str(Causal(3, Standing((2, 5))).formula) == "j <= i + offset[batch] or j < 3"
+    assert str(Causal(0, TokenPositions((2,))).formula) == "j <= i + 2"
+    assert str(Causal(0, TokenPositions((-2, -2))).formula) == "j <= i - 2"
+    assert str(Causal(3, TokenPositions((2, 5))).formula) == "j <= i + offset[batch] or j < 3"
     assert str(Window(2, 0).formula) == "i - 2 <= j <= i"
-    assert str(Window(2, 1, standing=Standing((3, 3))).formula) == "i + 1 <= j <= i + 4"
+    assert (
+        str(Window(2, 1, token_positions=TokenPositions((3, 3))).formula) == "i + 1 <= j <= i + 4"
+    )
     text = "i + offset[batch] - 2 <= j <= i + offset[batch] + 1"
-    assert str(Window(2, 1, standing=Standing((3, 4))).formula) == text
+    assert str(Window(2, 1, token_positions=TokenPositions((3, 4))).formula) == text
     assert str(Window(-1, 1, 2, 4).formula) == "j <= i + 1 or j < 2"
     assert str(Window(2, -1, 4, 2).formula) == "j >= i - 2 or j < 4"
     assert str(Window(-1, -1, 4, 2).formula) == "any j"

@@ -12,7 +12,7 @@ from attn_cli.formula import Symbol
 from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import Range, Ranges, hull, intersection, longest, runs, union, without
 from attn_cli.maths.select import Selection, among
-from attn_cli.maths.standing import Standing
+from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.maths.visible.base import Scheme, all_of, common_reach, open_to_all
 from attn_cli.maths.visible.causal import Causal
 from attn_cli.maths.visible.document import FEW, Documents
@@ -62,7 +62,7 @@ IDS = st.lists(st.integers(0, 3), min_size=N_K, max_size=N_K)
 
 def at(rows: list[int], offset: int = 0) -> Place:
     i = np.array(rows, dtype=np.intp)
-    return Place(0, 0, i, np.arange(N_K), Standing((offset,)))
+    return Place(0, 0, i, np.arange(N_K), TokenPositions((offset,)))
 
 
 def seen(schemes: list[Scheme], place: Place) -> Bools:

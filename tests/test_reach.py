@@ -8,7 +8,7 @@ import pytest
 from attn_cli import compute
 from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import hull
-from attn_cli.maths.standing import Standing
+from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.maths.visible.base import Scheme, common_reach
 from attn_cli.maths.visible.causal import Causal
 from attn_cli.maths.visible.length import KeyLengths
@@ -19,7 +19,7 @@ N_K = 11
 
 def standing_at(p: list[int]) -> Place:
     positions = np.array(p, dtype=np.intp)
-    return Place(0, 0, np.arange(len(p)), np.arange(N_K), Standing(query=positions[None]))
+    return Place(0, 0, np.arange(len(p)), np.arange(N_K), TokenPositions(query=positions[None]))
 
 
 def seen_by(scheme: Scheme, p: list[int]) -> list[int]:
@@ -65,9 +65,9 @@ def test_what_two_schemes_reach_apart_is_nothing() -> None:
         (Window(-1, 2), "j <= i + 2"),
         (Window(3, -1), "j >= i - 3"),
         (Window(3, 2), "i - 3 <= j <= i + 2"),
-        (Window(3, 0, standing=Standing((5,))), "i + 2 <= j <= i + 5"),
+        (Window(3, 0, token_positions=TokenPositions((5,))), "i + 2 <= j <= i + 5"),
         (
-            Window(3, 0, standing=Standing((5, 7))),
+            Window(3, 0, token_positions=TokenPositions((5, 7))),
             "i + offset[batch] - 3 <= j <= i + offset[batch]",
         ),
         (Window(3, 0, prefix=4), "i - 3 <= j <= i or j < 4"),

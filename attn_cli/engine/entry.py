@@ -89,7 +89,7 @@ class Preparation:
             batch=batch,
             head=head,
             i=rows,
-            standing=problem.standing,
+            token_positions=problem.token_positions,
             Q=Q,
             K=K,
             function=score.innermost(parameters),

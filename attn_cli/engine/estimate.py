@@ -115,7 +115,7 @@ def _keys_of(
     problem: Problem, selection: Selection | None, i: Integers, head: int, *, follows_strides: bool
 ) -> int:
     """Return how many keys these queries reach, in the first batch entry."""
-    at = Place(0, head, i, i[:0], problem.standing)
+    at = Place(0, head, i, i[:0], problem.token_positions)
     visible = common_reach(problem.rules.schemes, at, problem.n_k)
     if selection is None:
         return _count(visible)

@@ -15,7 +15,7 @@ from attn_cli.maths.precision import ONE_TYPE, Precision
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.maths.rules import Rules
 from attn_cli.maths.scores.base import ScoreFunction
-from attn_cli.maths.standing import Standing
+from attn_cli.maths.token_positions import TokenPositions
 
 
 def settings(problem: Problem, request: Request) -> dict[str, object]:
@@ -66,16 +66,20 @@ def _inputs(problem: Problem) -> dict[str, object]:
 
 def _offset(problem: Problem) -> object:
     """Return the offset, one per batch entry if there is a batch axis; None beside documents."""
-    standing = problem.standing
-    if standing.query is not None:
+    token_positions = problem.token_positions
+    if token_positions.query is not None:
         return None
-    return list(standing.offsets) if problem.batch else standing.offsets[0]
+    return list(token_positions.offsets) if problem.batch else token_positions.offsets[0]
 
 
 def _positions(problem: Problem) -> dict[str, object]:
     """Return the positions of queries and keys, and those that rope goes by if they are others."""
     found: dict[str, object] = dict(
-        zip(("query_positions", "key_positions"), _sides(problem, problem.standing), strict=True)
+        zip(
+            ("query_positions", "key_positions"),
+            _sides(problem, problem.token_positions),
+            strict=True,
+        )
     )
     given, rope = problem.qk_transform.positions, None
     if given is not None:
@@ -83,13 +87,13 @@ def _positions(problem: Problem) -> dict[str, object]:
     return found | {"rope_positions": rope}
 
 
-def _sides(problem: Problem, standing: Standing) -> tuple[object, object]:
+def _sides(problem: Problem, token_positions: TokenPositions) -> tuple[object, object]:
     """Return the positions of queries and of keys as runs, per batch entry if there is one."""
     entries = range(problem.batch[0] if problem.batch else 1)
-    count = problem.n_k if standing.key is None else standing.key.shape[-1]
+    count = problem.n_k if token_positions.key is None else token_positions.key.shape[-1]
     i, j = np.arange(problem.n_q), np.arange(count)
-    queries = [_runs(standing.queries(entry, i)) for entry in entries]
-    keys = [_runs(standing.keys(entry, j)) for entry in entries]
+    queries = [_runs(token_positions.queries(entry, i)) for entry in entries]
+    keys = [_runs(token_positions.keys(entry, j)) for entry in entries]
     return (queries, keys) if problem.batch else (queries[0], keys[0])
 
 

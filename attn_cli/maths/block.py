@@ -31,7 +31,7 @@ from attn_cli.maths.scores.base import Block as ScoreBlock
 from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.maths.select import Selection, k_largest
 from attn_cli.maths.stage import WEIGHT, StepSpec, in_turn
-from attn_cli.maths.standing import Standing
+from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.maths.visible.base import REASONS, Lead, all_of, codes, common_reach
 
 SPARSE, TOP_K = REASONS.index("sparse"), REASONS.index("top_k")
@@ -46,7 +46,7 @@ class Entry:
     batch: int
     head: int
     i: Integers  # the numbers of the query rows
-    standing: Standing
+    token_positions: TokenPositions
     Q: Array  # as they meet the keys, in the wide type
     K: Array
     function: tuple[ScoreFunction, Parameters]  # the innermost, with its parameters
@@ -63,7 +63,7 @@ class Entry:
     def place(self, rows: slice, keys: slice) -> Place:
         """Return the place of a block."""
         j = np.arange(keys.start, keys.stop, keys.step or 1)
-        return Place(self.batch, self.head, self.i[rows], j, self.standing)
+        return Place(self.batch, self.head, self.i[rows], j, self.token_positions)
 
     def reach(self, rows: slice, n_k: int) -> Ranges:
         """Return the ranges of keys outside which these queries see none."""

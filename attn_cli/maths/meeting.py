@@ -28,7 +28,7 @@ from attn_cli.maths.stage import (
     Stage,
     define,
 )
-from attn_cli.maths.standing import P_J
+from attn_cli.maths.token_positions import P_J
 
 if TYPE_CHECKING:
     from attn_cli.maths.norm import HeadNorm

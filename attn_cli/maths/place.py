@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from attn_cli.arrays import Bools, Integers
-from attn_cli.maths.standing import TOP_LEFT, Standing
+from attn_cli.maths.token_positions import TOP_LEFT, TokenPositions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,24 +21,24 @@ class Place(NamedTuple):
     """Some queries against some keys, of one batch entry and one query head.
 
     i are the numbers of the query rows, j those of the keys, from 0, the past first. Their
-    positions, which may be below 0 or beyond the last key, follow from `standing`.
+    positions, which may be below 0 or beyond the last key, follow from `token_positions`.
     """
 
     batch: int  # 0 where there is no such axis
     head: int  # 0 where there is no such axis
     i: Integers
     j: Integers
-    standing: Standing = TOP_LEFT
+    token_positions: TokenPositions = TOP_LEFT
 
     @property
     def p_i(self) -> Integers:
         """The positions of the queries, (len(i))."""
-        return self.standing.queries(self.batch, self.i)
+        return self.token_positions.queries(self.batch, self.i)
 
     @property
     def p_j(self) -> Integers:
         """The positions of the keys, (len(j))."""
-        return self.standing.keys(self.batch, self.j)
+        return self.token_positions.keys(self.batch, self.j)
 
     @property
     def keys(self) -> slice:

@@ -27,7 +27,7 @@ def attention(problem: Problem, lead: Lead = ()) -> tuple[Array, Array]:
     `lead` has their indices, one for each leading axis that the problem has.
     """
     rules, types, (batch, head) = problem.rules, problem.precision, problem.entry(lead)
-    at = Place(batch, head, np.arange(problem.n_q), np.arange(problem.n_k), problem.standing)
+    at = Place(batch, head, np.arange(problem.n_q), np.arange(problem.n_k), problem.token_positions)
     q, k, v = meeting(problem, lead, at)
 
     parts = problem.score.prepare(q, k, problem.parameters)(slice(0, len(q)), slice(0, len(k)))

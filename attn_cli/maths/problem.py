@@ -21,7 +21,7 @@ from attn_cli.maths.parameter import Parameters
 from attn_cli.maths.precision import Precision
 from attn_cli.maths.rules import Rules
 from attn_cli.maths.scores.base import Layout, ScoreFunction
-from attn_cli.maths.standing import Standing
+from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.maths.visible.base import Lead
 from attn_cli.record import Labels
 
@@ -104,7 +104,7 @@ class QKTransform:
     query_norm: HeadNorm | None = None
     key_norm: HeadNorm | None = None
     rope: Rope | None = None
-    positions: Standing | None = None
+    positions: TokenPositions | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,7 @@ class Problem:
     positions: Positions | None  # added to the embeddings
     past: Past | None
     qk_transform: QKTransform
-    standing: Standing  # the positions of queries and keys
+    token_positions: TokenPositions  # the positions of queries and keys
     score: ScoreFunction
     parameters: Parameters
     scale: PerHead
@@ -209,9 +209,9 @@ class Problem:
         return self.value.count + (self.past.length if self.past else 0)
 
     @property
-    def rotated_at(self) -> Standing:
+    def rotated_at(self) -> TokenPositions:
         """The positions that rope goes by."""
-        return self.qk_transform.positions or self.standing
+        return self.qk_transform.positions or self.token_positions
 
     def key_lead(self, lead: Lead) -> Lead:
         """Return the batch entry and the key head that a batch entry and query head reads."""

@@ -12,7 +12,7 @@ from attn_cli.conventions.knobs import KNOBS
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.maths.adjustments import Adjustment, Biases, Masking, Softcap
 from attn_cli.maths.bias.base import Bias
-from attn_cli.maths.standing import Standing
+from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.maths.visible.base import Scheme
 from attn_cli.maths.visible.user import Mask
 from attn_cli.reading.conventions_reader import Conventions
@@ -31,7 +31,7 @@ def read_adjustments(
     sources: Sources,
     shape: ScoresShape,
     extent: Extent,
-    standing: Standing,
+    token_positions: TokenPositions,
     schemes: tuple[Scheme, ...],
     mask: Mask | None,
 ) -> tuple[Adjustment, ...]:
@@ -41,7 +41,7 @@ def read_adjustments(
     if "softcap" in tree:
         cap = positive(tree["softcap"], ("softcap",))
         made["softcap"] = Softcap(narrowed(cap, ("softcap",), sources.dtype))
-    biases = _biases(sources, shape, extent, standing)
+    biases = _biases(sources, shape, extent, token_positions)
     if biases:
         made["bias"] = Biases(biases)
     hides = (*schemes, mask) if mask is not None and mask.hides else schemes
@@ -82,7 +82,7 @@ def _written_order(node: Any, path: Path) -> list[str]:
 
 
 def _biases(
-    sources: Sources, shape: ScoresShape, extent: Extent, standing: Standing
+    sources: Sources, shape: ScoresShape, extent: Extent, token_positions: TokenPositions
 ) -> tuple[Bias, ...]:
     tree = sources.document.tree
     found: list[Bias] = []
@@ -104,15 +104,15 @@ def _biases(
         axes, _ = axes_of(keys, root, matrix, shape, sources.conventions)
         found.append(ScoreBias(shape.spread(matrix, path, axes)))
     if "alibi" in tree:
-        alibi = _alibi(sources, tree["alibi"], shape, extent, standing)
+        alibi = _alibi(sources, tree["alibi"], shape, extent, token_positions)
         found += [] if alibi is None else [alibi]
     if "relative_bias" in tree:
-        found.append(_relative(sources, tree["relative_bias"], shape, extent, standing))
+        found.append(_relative(sources, tree["relative_bias"], shape, extent, token_positions))
     return tuple(found)
 
 
 def _alibi(
-    sources: Sources, node: Any, shape: ScoresShape, extent: Extent, standing: Standing
+    sources: Sources, node: Any, shape: ScoresShape, extent: Extent, token_positions: TokenPositions
 ) -> Bias | None:
     """Return ALiBi: true, the slopes, or {slopes:, form:, positions:}."""
     from attn_cli.maths.bias.alibi import Alibi, slopes
@@ -134,10 +134,12 @@ def _alibi(
     else:
         at = (*path, "slopes") if isinstance(node, dict) else path
         values = sources.of_heads(given, at, (), shape.heads)
-    return Alibi(values, form, shape.n_k, standing, _own(sources, keys, path, extent))
+    return Alibi(values, form, shape.n_k, token_positions, _own(sources, keys, path, extent))
 
 
-def _own(sources: Sources, keys: Mapping[str, Any], path: Path, extent: Extent) -> Standing | None:
+def _own(
+    sources: Sources, keys: Mapping[str, Any], path: Path, extent: Extent
+) -> TokenPositions | None:
     """Return the positions that a bias has of its own; None: those of the problem."""
     if "positions" not in keys:
         return None
@@ -147,7 +149,7 @@ def _own(sources: Sources, keys: Mapping[str, Any], path: Path, extent: Extent) 
 
 
 def _relative(
-    sources: Sources, node: Any, shape: ScoresShape, extent: Extent, standing: Standing
+    sources: Sources, node: Any, shape: ScoresShape, extent: Extent, token_positions: TokenPositions
 ) -> Bias:
     """Return T5's bias: {table:, bidirectional:, max_distance:, positions:}."""
     from attn_cli.maths.bias.relative import RelativeBias
@@ -184,4 +186,4 @@ def _relative(
             help=f"give more than {near}",
         )
     own = _own(sources, keys, path, extent)
-    return RelativeBias(table, both, farthest, standing, own)
+    return RelativeBias(table, both, farthest, token_positions, own)

@@ -12,7 +12,7 @@ from attn_cli.conventions.knobs import KNOBS
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.ranges import Range
-from attn_cli.maths.standing import agree
+from attn_cli.maths.token_positions import agree
 from attn_cli.reading.extent import Extent
 from attn_cli.reading.whole import whole_numbers
 from attn_cli.sources.matrices.document import Document

@@ -14,7 +14,7 @@ from attn_cli.errors import AttnError, Path
 from attn_cli.maths.problem import Past, Projection
 from attn_cli.reading.sides import LETTERS, Heads, Side
 from attn_cli.reading.sources import Sources
-from attn_cli.reading.standing_reader import is_false
+from attn_cli.reading.token_positions_reader import is_false
 from attn_cli.sources.matrices.shapes import row_or_column, shape_text
 from attn_cli.sources.text.mappings import mapping
 

@@ -8,7 +8,7 @@ from attn_cli.errors import AttnError
 from attn_cli.maths.visible.base import Scheme
 from attn_cli.reading.extent import Extent
 from attn_cli.reading.sources import Sources
-from attn_cli.reading.standing_reader import Placed
+from attn_cli.reading.token_positions_reader import Placed
 from attn_cli.reading.window_reader import read_window
 from attn_cli.sources.text.scalars import integer
 
@@ -17,20 +17,20 @@ def read_schemes(
     sources: Sources, heads: int | None, extent: Extent, placed: Placed
 ) -> tuple[Scheme, ...]:
     """Return what hides keys by position, in the order of their codes."""
-    tree, causal, standing = sources.document.tree, placed.causal, placed.standing
+    tree, causal, token_positions = sources.document.tree, placed.causal, placed.token_positions
     prefix = _count(tree, "prefix", extent.n_k)
     sinks = _count(tree, "sink_tokens", extent.n_k)
     schemes: list[Scheme] = []
     if causal:
         from attn_cli.maths.visible.causal import Causal
 
-        schemes.append(Causal(prefix, standing))
+        schemes.append(Causal(prefix, token_positions))
     if "window" in tree:
         from attn_cli.maths.visible.window import Window, Windows
 
         bounds = read_window(sources, heads)
         listed = bounds if isinstance(bounds, list) else [bounds]
-        windows = [Window(left, right, prefix, sinks, standing) for left, right in listed]
+        windows = [Window(left, right, prefix, sinks, token_positions) for left, right in listed]
         schemes.append(Windows(tuple(windows)) if isinstance(bounds, list) else windows[0])
     if extent.key_lengths is not None:
         from attn_cli.maths.visible.length import KeyLengths

@@ -8,7 +8,7 @@ import numpy as np
 
 from attn_cli.arrays import Integers
 from attn_cli.errors import AttnError, Path, dotted
-from attn_cli.maths.standing import Standing
+from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.reading.extent import Extent
 from attn_cli.reading.whole import whole_numbers
 from attn_cli.sources.matrices.document import Document
@@ -27,7 +27,7 @@ def read_own_positions(
     *,
     new_keys: bool = False,
     rows: bool = False,
-) -> Standing:
+) -> TokenPositions:
     """Return written positions: {query:, key:}, or one list for both.
 
     Each side is (n), or (batch, n); with three `rows` (temporal, height, width) of positions it is
@@ -59,7 +59,7 @@ def read_own_positions(
         read(document, written, place, extent, (symbol, count))
         for (written, place), symbol, count in zip(places, symbols, counts, strict=True)
     )
-    return Standing(query=query, key=key)
+    return TokenPositions(query=query, key=key)
 
 
 def _plain(

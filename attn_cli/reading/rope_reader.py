@@ -9,7 +9,7 @@ import numpy as np
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.parameter import defaults
 from attn_cli.maths.rope import SCALINGS, Rope, Scaling
-from attn_cli.maths.standing import Standing
+from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.reading.extent import Extent
 from attn_cli.reading.own_positions import ROWS, read_own_positions
 from attn_cli.reading.parameters import read_parameters
@@ -26,7 +26,7 @@ BASE = 10000.0
 
 def read_rope(
     sources: Sources, depth: int, extent: Extent, *, rotated: bool
-) -> tuple[Rope | None, Standing | None]:
+) -> tuple[Rope | None, TokenPositions | None]:
     """Return the rotation, and the positions that are written for it.
 
     The node is true, or {base:, interleaved:, dims:, scaling:, positions:, sections:,

@@ -18,7 +18,6 @@ from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.extent import Extent, read_extent
 from attn_cli.reading.gate_reader import read_gate
 from attn_cli.reading.hiding import read_schemes
-from attn_cli.reading.idle import idle_keys
 from attn_cli.reading.keys import KEYS, TRAIN_KEYS
 from attn_cli.reading.labels import read_labels
 from attn_cli.reading.mask import read_mask
@@ -41,7 +40,8 @@ from attn_cli.reading.score import (
     reads_q_and_k,
 )
 from attn_cli.reading.sources import Sources
-from attn_cli.reading.standing_reader import Placed, read_standing
+from attn_cli.reading.token_positions_reader import Placed, read_token_positions
+from attn_cli.reading.unused_keys import unused_keys
 from attn_cli.sources.matrices.document import Document, Known, open_document
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.sources.matrices.spread import ScoresShape
@@ -83,13 +83,13 @@ def _problem(document: Document) -> Problem:
     )
     past = None if made.past is None else made.past.length
     extent = read_extent(document, shape.n_q, shape.n_k, shape.batch, past)
-    placed = read_standing(document, extent, conventions)
+    placed = read_token_positions(document, extent, conventions)
     rules, warnings = _rules(sources, shape, extent, placed)
     qk_transform = read_qk_transform(sources, made.query, made.key, extent, made.past)
     warnings += note_of_rope(tree, rules, qk_transform)
     grouped = made.heads is not None and made.key_heads != tuple(range(made.heads))
     placement = read_placement(tree, function, parameters, scale, conventions)
-    warnings += idle_keys(
+    warnings += unused_keys(
         sources, rules, function, scale, placement, heads=made.heads, grouped=grouped
     )
     check_factor(scale, placement, sources.precision)
@@ -109,7 +109,7 @@ def _problem(document: Document) -> Problem:
         positions=made.embedded.positions,
         past=made.past,
         qk_transform=qk_transform,
-        standing=placed.standing,
+        token_positions=placed.token_positions,
         score=function,
         parameters=parameters,
         scale=scale,
@@ -149,7 +149,7 @@ def _rules(
     document, tree, conventions = sources.document, sources.document.tree, sources.conventions
     schemes = read_schemes(sources, shape.heads, extent, placed)
     mask, warnings = read_mask(document, shape, sources.precision, conventions)
-    adjustments = read_adjustments(sources, shape, extent, placed.standing, schemes, mask)
+    adjustments = read_adjustments(sources, shape, extent, placed.token_positions, schemes, mask)
     if mask is not None and mask.hides:
         schemes = (*schemes, mask)
     normalizer, parameters = read_normalizer(sources, shape.heads)

@@ -6,10 +6,10 @@
     last_key:   m (p_j - last)           MPT; last is the largest p_j of the batch entry
     clamped:   -m max(p_i - p_j, 0)      TransformerLens: keys that come later cost nothing
 
-p_i and p_j are the positions of query i and key j: see `maths.standing`. Press, Smith and Lewis
-2021 (arXiv 2108.12409) define it for keys up to the query, p_j <= p_i. There the forms differ by a
-constant within a row, which softmax does not see: scores differ, weights and output agree. Where
-later keys are seen, that holds of signed, key and last_key only.
+p_i and p_j are the positions of query i and key j: see `maths.token_positions`. Press, Smith and
+Lewis 2021 (arXiv 2108.12409) define it for keys up to the query, p_j <= p_i. There the forms differ
+by a constant within a row, which softmax does not see: scores differ, weights and output agree.
+Where later keys are seen, that holds of signed, key and last_key only.
 
 The slopes of H heads, h = 0 .. H - 1:
 
@@ -33,7 +33,7 @@ from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.formula import Abs, Call, Formula, Named, Symbol, number
 from attn_cli.maths.place import Place
-from attn_cli.maths.standing import P_I, P_J, TOP_LEFT, Standing
+from attn_cli.maths.token_positions import P_I, P_J, TOP_LEFT, TokenPositions
 
 
 class Form(NamedTuple):
@@ -63,24 +63,24 @@ class Alibi:
     slopes: Array  # (heads)
     form: str
     n_k: int
-    standing: Standing = TOP_LEFT  # for the formula
-    own: Standing | None = None
+    token_positions: TokenPositions = TOP_LEFT  # for the formula
+    own: TokenPositions | None = None
 
     @property
     def formula(self) -> Formula:
         """The form, with the offset as a number."""
-        standing = self.own or self.standing
-        positions = {P_I: standing.query_formula(), P_J: standing.key_formula}
-        if standing.counted:
+        token_positions = self.own or self.token_positions
+        positions = {P_I: token_positions.query_formula(), P_J: token_positions.key_formula}
+        if token_positions.counted:
             positions[LAST] = number(self.n_k - 1)
         return Named("alibi", FORMS[self.form].formula.with_(positions))
 
     def values(self, at: Place) -> Array:
         """Return (len(i) x len(j)), or one row where all queries have the same."""
         if self.own is not None:
-            at = at._replace(standing=self.own)
+            at = at._replace(token_positions=self.own)
         # Looked for among all keys, so only if the form has it: this is done for each tile.
-        last = at.standing.last(at.batch, self.n_k) if self.form == "last_key" else 0
+        last = at.token_positions.last(at.batch, self.n_k) if self.form == "last_key" else 0
         # Whole numbers until here: the product is the only rounding.
         multiple = FORMS[self.form].function(at.p_i[:, None], at.p_j[None, :], last)
         bias: Array = self.slopes[at.head] * multiple

@@ -2,8 +2,8 @@
 
     bias(i, j) = T[bucket(p_j - p_i), head]
 
-p_i and p_j are the positions of query i and key j: see `maths.standing`. Raffel et al. 2020 (arXiv
-1910.10683), section 2.1. Of `count` buckets on one side the first e = count div 2 hold one
+p_i and p_j are the positions of query i and key j: see `maths.token_positions`. Raffel et al. 2020
+(arXiv 1910.10683), section 2.1. Of `count` buckets on one side the first e = count div 2 hold one
 distance each, d = 0 .. e - 1; the others grow in a geometric progression up to max_distance M, and
 the last holds all beyond:
 
@@ -30,7 +30,7 @@ from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.formula import Call, Formula, Index, Symbol
 from attn_cli.maths.place import Place
-from attn_cli.maths.standing import TOP_LEFT, Standing
+from attn_cli.maths.token_positions import TOP_LEFT, TokenPositions
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,20 @@ class RelativeBias:
     table: Array
     bidirectional: bool = True
     max_distance: int = 128
-    standing: Standing = TOP_LEFT  # for the formula
-    own: Standing | None = None
+    token_positions: TokenPositions = TOP_LEFT  # for the formula
+    own: TokenPositions | None = None
 
     @property
     def formula(self) -> Formula:
         """The look-up, with the offset as a number."""
-        standing = self.own or self.standing
-        distance = standing.key_formula - standing.query_formula()
+        token_positions = self.own or self.token_positions
+        distance = token_positions.key_formula - token_positions.query_formula()
         return Index(Symbol("relative_bias"), Call("bucket", distance), Symbol("head"))
 
     def values(self, at: Place) -> Array:
         """Return (len(i) x len(j)): what the table says of each distance."""
         if self.own is not None:
-            at = at._replace(standing=self.own)
+            at = at._replace(token_positions=self.own)
         distance = at.p_j[None, :] - at.p_i[:, None]
         found = bucket(distance, len(self.table), self.bidirectional, self.max_distance)
         numbers: Array = self.table[found, at.head]

@@ -2,8 +2,8 @@
 
     seen if p_j <= p_i, or p_j < prefix
 
-p_i and p_j are the positions of query i and key j: see `maths.standing`. Without documents and
-padding p_j = j and p_i = i + offset: offset 0 is top-left alignment (PyTorch's is_causal, JAX,
+p_i and p_j are the positions of query i and key j: see `maths.token_positions`. Without documents
+and padding p_j = j and p_i = i + offset: offset 0 is top-left alignment (PyTorch's is_causal, JAX,
 Keras); n_k - n_q is bottom-right (flash-attention from 2.1, PyTorch's causal_lower_right). With as
 many queries as keys they are the same. With a cache of P keys the offset is P. If n_q > n_k,
 bottom-right leaves the first n_q - n_k queries without any key. In packed sequences all of this
@@ -22,7 +22,7 @@ from attn_cli.dataclass import dataclass
 from attn_cli.formula import Formula, Or, Relation, number
 from attn_cli.maths.place import FAR, Place, near
 from attn_cli.maths.ranges import Ranges, union
-from attn_cli.maths.standing import TOP_LEFT, Standing
+from attn_cli.maths.token_positions import TOP_LEFT, TokenPositions
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Causal:
 
     reason: ClassVar[str] = "causal"
     prefix: int = 0
-    standing: Standing = TOP_LEFT  # for the formula
+    token_positions: TokenPositions = TOP_LEFT  # for the formula
 
     @property
     def formula(self) -> Formula:
         """The inequality, with the offset as a number."""
-        key = self.standing.key_formula
-        causal = Relation(key, "<=", self.standing.query_formula())
+        key = self.token_positions.key_formula
+        causal = Relation(key, "<=", self.token_positions.query_formula())
         return Or(causal, Relation(key, "<", number(self.prefix))) if self.prefix else causal
 
     def sees(self, at: Place) -> Bools:
@@ -50,15 +50,15 @@ class Causal:
 
     def reach(self, at: Place, n_k: int) -> Ranges:
         """Return the keys up to the position of the last query, or in the prefix."""
-        inside = at.standing.reached(at.batch, at.i, n_k, None, 0)
+        inside = at.token_positions.reached(at.batch, at.i, n_k, None, 0)
         return self._with_prefix(inside, at, n_k)
 
     def open(self, at: Place, n_k: int) -> Ranges:
         """Return the keys up to the position of the first query, or in the prefix."""
-        inside = at.standing.shared(at.batch, at.i, n_k, None, 0)
+        inside = at.token_positions.shared(at.batch, at.i, n_k, None, 0)
         return self._with_prefix(inside, at, n_k)
 
     def _with_prefix(self, inside: Ranges, at: Place, n_k: int) -> Ranges:
         if not self.prefix:
             return inside
-        return union((*inside, *at.standing.between(at.batch, n_k, high=self.prefix - 1)))
+        return union((*inside, *at.token_positions.between(at.batch, n_k, high=self.prefix - 1)))

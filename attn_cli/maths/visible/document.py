@@ -4,7 +4,7 @@ seen where the query's id is the key's id
 
 That is PyTorch's document mask for flex_attention, JAX's segment ids, and what flash-attention's
 cumulative lengths do. Ids are whole numbers, and a document need not be in one piece. Positions
-count inside a document: see `maths.standing`.
+count inside a document: see `maths.token_positions`.
 """
 
 from __future__ import annotations

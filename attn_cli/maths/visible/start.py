@@ -2,7 +2,7 @@
 
     seen if j >= key_start[batch]
 
-Positions count from that key: see `maths.standing`.
+Positions count from that key: see `maths.token_positions`.
 """
 
 from __future__ import annotations

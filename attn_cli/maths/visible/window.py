@@ -3,11 +3,11 @@
     seen if p_i - left <= p_j <= p_i + right, or p_j < prefix,
          or p_j < sink_tokens and p_j <= p_i + right
 
-p_i and p_j are the positions of query i and key j: see `maths.standing`; both bounds belong to the
-window, and -1 leaves a side unbounded. That is flash-attention's pair (left, right). Elsewhere one
-number W may count the keys that are seen, the query's own among them: left = W - 1 (transformers,
-Mistral, TransformerLens, cuDNN), or those before it: left = W (JAX, ONNX, x-transformers). Beltagy
-et al. 2020 (arXiv 2004.05150); Jiang et al. 2023 (arXiv 2310.06825).
+p_i and p_j are the positions of query i and key j: see `maths.token_positions`; both bounds belong
+to the window, and -1 leaves a side unbounded. That is flash-attention's pair (left, right).
+Elsewhere one number W may count the keys that are seen, the query's own among them: left = W - 1
+(transformers, Mistral, TransformerLens, cuDNN), or those before it: left = W (JAX, ONNX,
+x-transformers). Beltagy et al. 2020 (arXiv 2004.05150); Jiang et al. 2023 (arXiv 2310.06825).
 
 The first `sink_tokens` keys stay visible however far behind a query they are: Xiao et al. 2023
 (arXiv 2309.17453). Only the left bound lets them pass, as in flash-attention's `sink_token_length`:
@@ -26,7 +26,7 @@ from attn_cli.dataclass import dataclass
 from attn_cli.formula import And, Formula, Or, Relation, Words, number
 from attn_cli.maths.place import FAR, Place, near
 from attn_cli.maths.ranges import Ranges, intersection, union
-from attn_cli.maths.standing import TOP_LEFT, Standing
+from attn_cli.maths.token_positions import TOP_LEFT, TokenPositions
 
 UNBOUNDED = -1
 
@@ -40,12 +40,12 @@ class Window:
     right: int
     prefix: int = 0
     sink_tokens: int = 0
-    standing: Standing = TOP_LEFT  # for the formula
+    token_positions: TokenPositions = TOP_LEFT  # for the formula
 
     @property
     def formula(self) -> Formula:
         """The inequalities, with the offset as a number."""
-        key = self.standing.key_formula
+        key = self.token_positions.key_formula
         if self.left == UNBOUNDED and self.right == UNBOUNDED:
             return Words("any ", key)
         window = self._bounds_formula(key)
@@ -53,8 +53,8 @@ class Window:
 
     def _bounds_formula(self, key: Formula) -> Formula:
         """Return the inequalities of the bounds that there are, and of the sink tokens."""
-        first = self.standing.query_formula(-self.left)
-        last = self.standing.query_formula(self.right)
+        first = self.token_positions.query_formula(-self.left)
+        last = self.token_positions.query_formula(self.right)
         if self.left == UNBOUNDED:
             return Relation(key, "<=", last)
         if self._has_sinks:
@@ -83,19 +83,19 @@ class Window:
     def reach(self, at: Place, n_k: int) -> Ranges:
         """Return the keys from the first query's window to the last one's, and the beginning."""
         _, right = self._bounds
-        inside = at.standing.reached(at.batch, at.i, n_k, *self._bounds)
+        inside = at.token_positions.reached(at.batch, at.i, n_k, *self._bounds)
         no_later: Ranges = ()
         if self._has_sinks:
-            no_later = at.standing.reached(at.batch, at.i, n_k, None, right)
+            no_later = at.token_positions.reached(at.batch, at.i, n_k, None, right)
         return self._with_beginning(inside, no_later, at, n_k)
 
     def open(self, at: Place, n_k: int) -> Ranges:
         """Return the keys from the last query's window to the first one's, and the beginning."""
         _, right = self._bounds
-        inside = at.standing.shared(at.batch, at.i, n_k, *self._bounds)
+        inside = at.token_positions.shared(at.batch, at.i, n_k, *self._bounds)
         no_later: Ranges = ()
         if self._has_sinks:
-            no_later = at.standing.shared(at.batch, at.i, n_k, None, right)
+            no_later = at.token_positions.shared(at.batch, at.i, n_k, None, right)
         return self._with_beginning(inside, no_later, at, n_k)
 
     @property
@@ -108,9 +108,9 @@ class Window:
         """Return the ranges with the prefix, and with the sink tokens that the right bound sees."""
         found = list(inside)
         if self.prefix:
-            found += at.standing.between(at.batch, n_k, high=self.prefix - 1)
+            found += at.token_positions.between(at.batch, n_k, high=self.prefix - 1)
         if self._has_sinks:
-            sinks = at.standing.between(at.batch, n_k, high=self.sink_tokens - 1)
+            sinks = at.token_positions.between(at.batch, n_k, high=self.sink_tokens - 1)
             found += intersection(sinks, no_later)
         return union(found) if len(found) > len(inside) else inside
 

@@ -11,14 +11,14 @@ from attn_cli.maths.problem import Placement
 from attn_cli.maths.rules import Rules
 from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.reading.sources import Sources
-from attn_cli.reading.standing_reader import USERS, goes_by_positions, is_false
+from attn_cli.reading.token_positions_reader import USERS, goes_by_positions, is_false
 
 # What goes by the place where a query stands.
 STANDS = ("causal", *USERS)
 HIDING_SCORES = ("sparse", "given")
 
 
-def idle_keys(
+def unused_keys(
     sources: Sources,
     rules: Rules,
     function: ScoreFunction,
@@ -53,7 +53,7 @@ def _given(tree: Mapping[str, Any], key: str) -> bool:
 def _of_place(
     tree: Mapping[str, Any], sources: Sources, heads: int | None, *, grouped: bool
 ) -> list[tuple[str, str]]:
-    """Return idle keys that say where tokens and heads stand, each with the reason."""
+    """Return unused keys that say where tokens and heads stand, each with the reason."""
     found = []
     if not any(goes_by_positions(tree, key) for key in STANDS):
         needed = "causal, window, alibi, relative_bias or rope"
@@ -74,7 +74,7 @@ def _of_place(
 def _of_rules(
     tree: Mapping[str, Any], rules: Rules, function: ScoreFunction
 ) -> list[tuple[str, str]]:
-    """Return idle keys of what turns scores into weights, each with the reason."""
+    """Return unused keys of what turns scores into weights, each with the reason."""
     found = []
     if len(rules.adjustments) < 2:
         there = (
@@ -103,7 +103,7 @@ def _has_no_left_bound(rules: Rules) -> bool:
 def _of_types(
     tree: Mapping[str, Any], scale: PerHead, placement: Placement
 ) -> list[tuple[str, str]]:
-    """Return idle keys of precision, each with the reason."""
+    """Return unused keys of precision, each with the reason."""
     found = []
     if scale == 1:
         found.append(("precision.scale", "the scale is 1"))

@@ -15,7 +15,7 @@ from attn_cli.arrays import Bools
 from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import Ranges
 from attn_cli.maths.rope import Rope
-from attn_cli.maths.standing import Standing, in_documents
+from attn_cli.maths.token_positions import TokenPositions, in_documents
 from attn_cli.maths.visible.base import Scheme, all_of, common_reach, open_to_all
 from attn_cli.maths.visible.causal import Causal
 from attn_cli.maths.visible.document import Documents
@@ -263,10 +263,10 @@ def test_positions_in_documents(
     start, stop = sorted((one, other))
     queries = np.array([query_ids[:N_Q]] * 2)
     keys = np.array([key_ids[::-1], key_ids])
-    standing = in_documents(queries, keys, ((0, N_K), (start, stop)), alignment)
+    token_positions = in_documents(queries, keys, ((0, N_K), (start, stop)), alignment)
     expected = loop(query_ids[:N_Q], key_ids, start, stop, alignment)
-    assert standing.queries(1, np.arange(N_Q)).tolist() == expected[0]
-    assert standing.keys(1, np.arange(N_K)).tolist() == expected[1]
+    assert token_positions.queries(1, np.arange(N_Q)).tolist() == expected[0]
+    assert token_positions.keys(1, np.arange(N_K)).tolist() == expected[1]
 
 
 def among(ranges: Ranges) -> Bools:
@@ -293,8 +293,8 @@ def test_reach_and_open_in_documents(
 ) -> None:
     """No key that is seen is missed; of one document nothing else is reached by causal order."""
     queries, keys = np.array([query_ids[:N_Q]]), np.array([key_ids])
-    standing = in_documents(queries, keys, ((0, N_K),), alignment)
-    at = Place(0, 0, np.array(rows), np.arange(N_K), standing)
+    token_positions = in_documents(queries, keys, ((0, N_K),), alignment)
+    at = Place(0, 0, np.array(rows), np.arange(N_K), token_positions)
     schemes = [*some, Documents(queries, keys)]
     seen = all_of(schemes, at)
     reach = among(common_reach(schemes, at, N_K))
@@ -317,8 +317,8 @@ def test_of_each_document_exactly_what_some_and_what_all_of_its_queries_see(
     query_ids: list[int], key_ids: list[int], rows: list[int], scheme: Scheme
 ) -> None:
     queries, keys = np.array([query_ids[:N_Q]]), np.array([key_ids])
-    standing = in_documents(queries, keys, ((0, N_K),), "bottom-right")
-    at = Place(0, 0, np.array(rows), np.arange(N_K), standing)
+    token_positions = in_documents(queries, keys, ((0, N_K),), "bottom-right")
+    at = Place(0, 0, np.array(rows), np.arange(N_K), token_positions)
     of_some, of_all = among(scheme.reach(at, N_K)), among(scheme.open(at, N_K))
     sees = scheme.sees(at)
     for document in set(key_ids):
@@ -336,7 +336,7 @@ def test_of_each_document_exactly_what_some_and_what_all_of_its_queries_see(
 @given(st.integers(0, N_K), st.integers(0, N_K))
 def test_a_start_reaches_what_is_there(start: int, other: int) -> None:
     scheme = KeyStart((other, start))
-    at = Place(1, 0, np.arange(N_Q), np.arange(N_K), Standing((0,), (other, start)))
+    at = Place(1, 0, np.arange(N_Q), np.arange(N_K), TokenPositions((0,), (other, start)))
     seen = np.broadcast_to(scheme.sees(at), (N_Q, N_K))
     np.testing.assert_array_equal(among(scheme.reach(at, N_K)), seen.any(axis=0))
     np.testing.assert_array_equal(among(scheme.open(at, N_K)), seen.all(axis=0))

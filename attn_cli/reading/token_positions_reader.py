@@ -10,7 +10,7 @@ import numpy as np
 from attn_cli.conventions.knobs import KNOBS
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, Path
-from attn_cli.maths.standing import Standing, in_documents
+from attn_cli.maths.token_positions import TokenPositions, in_documents
 from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.documents import PATH, Ids, read_documents
 from attn_cli.reading.extent import Extent
@@ -29,13 +29,13 @@ KEYS_ALONE = ("key", "last_key")  # forms of alibi
 class Placed:
     """The positions, the documents with the ids of all queries, and whether order is causal."""
 
-    standing: Standing
+    token_positions: TokenPositions
     documents: Ids | None
     causal: bool
     warnings: list[str]
 
 
-def read_standing(document: Document, extent: Extent, conventions: Conventions) -> Placed:
+def read_token_positions(document: Document, extent: Extent, conventions: Conventions) -> Placed:
     """Return the positions of all queries and keys.
 
     Raises AttnError if `causal: true` could mean two things, and if keys contradict each other.
@@ -55,11 +55,16 @@ def read_standing(document: Document, extent: Extent, conventions: Conventions) 
     if named is not None:
         conventions.write("causal", named)
     if ids is not None:
-        standing, ids = _of_documents(tree, causal == "true", named, extent, ids, conventions)
-        return Placed(standing, ids, causal != "false", [])
+        token_positions, ids = _of_documents(
+            tree, causal == "true", named, extent, ids, conventions
+        )
+        return Placed(token_positions, ids, causal != "false", [])
     offsets = _offsets(document, causal, named, extent, conventions)
     return Placed(
-        Standing(offsets, extent.starts), None, causal != "false", _before_all(offsets, extent)
+        TokenPositions(offsets, extent.starts),
+        None,
+        causal != "false",
+        _before_all(offsets, extent),
     )
 
 
@@ -94,7 +99,7 @@ def _of_documents(
     extent: Extent,
     ids: Ids,
     conventions: Conventions,
-) -> tuple[Standing, Ids]:
+) -> tuple[TokenPositions, Ids]:
     """Return positions inside documents, and the documents of all queries."""
     because = ids.differing(extent.there)
     users = [key for key in USERS if goes_by_positions(tree, key)]

@@ -26,7 +26,7 @@ from attn_cli.maths.ranges import Range, Ranges, runs, union
 
 
 @dataclass(frozen=True)
-class Standing:
+class TokenPositions:
     """The positions of all queries and keys.
 
     Without `query` and `key` positions follow from offset and start, one for all batch entries or
@@ -172,7 +172,7 @@ class Standing:
         return Symbol("j") if self.counted else P_J
 
 
-TOP_LEFT = Standing()
+TOP_LEFT = TokenPositions()
 P_I, P_J = Symbol("p_i"), Symbol("p_j")
 _NEVER = 1 << 61  # beyond every position, and far from the end of int64
 
@@ -202,7 +202,7 @@ def _shifted(position: Formula, shift: int) -> Formula:
 
 def in_documents(
     query_ids: Integers, key_ids: Integers, there: tuple[Range, ...], alignment: str
-) -> Standing:
+) -> TokenPositions:
     """Return the positions inside documents, from ids (entries, n_q) and (entries, n_k).
 
     `there` is the range of keys of each batch entry that are no padding. `alignment`: top-left,
@@ -219,7 +219,7 @@ def in_documents(
         shift = keys - queries if alignment != "top-left" else -before
         key[b] = ranks(key_ids[b]) - before[key_ids[b]]
         query[b] = ranks(query_ids[b]) + shift[query_ids[b]]
-    return Standing(query=query, key=key, query_ids=query_ids, key_ids=key_ids)
+    return TokenPositions(query=query, key=key, query_ids=query_ids, key_ids=key_ids)
 
 
 def ranks(ids: Integers) -> Integers:
