@@ -8,8 +8,8 @@ All examples count at every step (full batch), and Adam takes the step: Kingma a
     m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2
     theta = theta - rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 
-A parameter has the shape that the user wrote, an example the arrays of a `Problem`; `Origin` says
-which numbers of the one stand where in the other.
+A parameter has the shape that the user wrote, an example has the arrays of a `Problem`; `Origin`
+maps the numbers of one to those of the other (see `train.numbered`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Example:
-    """One example: a problem, which word follows, and what of the problem is learnt."""
+    """One example: a problem, which word follows, and which of its arrays are learnt."""
 
     problem: Problem
     target: int
@@ -69,7 +69,7 @@ class Example:
         for name, source in self.sources.items():
             if name in sums:
                 whole = found.setdefault(source.parameter, np.zeros_like(values[source.parameter]))
-                # What stands in several places, as a word that is repeated, gets the sum of all.
+                # A number that is used in several places (a repeated word) gets their sum.
                 np.add.at(whole.reshape(-1), source.places, sums[name])
         right = int(np.argmax(made.probabilities)) == self.target
         return made.loss(self.target), right, found
@@ -80,7 +80,7 @@ class Learnt:
     """What is learnt: its values at the start, in the shape that the user wrote."""
 
     start: Array
-    labels: tuple[Labels, ...] | None = None  # of its axes, where they have words
+    labels: tuple[Labels, ...] | None = None  # of its axes, if they have words
     positive: bool = False  # it counts by its absolute value, and stays above 0
 
 
@@ -102,7 +102,7 @@ class Training:
 
 @dataclass(frozen=True)
 class State:
-    """Where the training stands after a step."""
+    """Loss, values and gradients after a step."""
 
     step: int
     loss: float
@@ -114,7 +114,7 @@ class State:
 def train(training: Training) -> Iterator[State]:
     """Yield the state before the first step, then after each; the last one is rounded.
 
-    Raises AttnError where the loss is no finite number.
+    Raises AttnError if the loss is not finite.
     """
     values = training.start
     m = {name: np.zeros_like(value) for name, value in values.items()}
@@ -140,7 +140,7 @@ def measured(training: Training, values: Mapping[str, Array], step: int) -> Stat
     """Return loss and gradients, each the mean over all examples."""
     total, right, count = 0.0, 0, len(training.examples)
     sums = {name: np.zeros_like(value) for name, value in values.items()}
-    with np.errstate(all="ignore"):  # what overflows shows in the loss
+    with np.errstate(all="ignore"):  # an overflow shows in the loss
         for example in training.examples:
             loss, is_right, gradients = example.gradients(values)
             total += loss

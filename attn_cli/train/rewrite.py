@@ -1,7 +1,7 @@
-"""A problem file with other numbers in some places: all else stays, byte for byte.
+"""A problem file with other numbers in some places: the rest stays, byte for byte.
 
-A list in a block, and one with comments in it, keeps its form: number for number. Any other matrix,
-and the path of one in a file, is written anew as a list of rows, a row a line.
+A list in a block, or with comments in it, keeps its form: each number is replaced. Any other
+matrix, also one that is the path of a file, becomes a list of rows, one row per line.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from attn_cli.train.learnt import EMBEDDINGS
 from attn_cli.train.spans import Span, spans
 
 BYTE_ORDER_MARK = "\ufeff"
-Edit = tuple[int, int, str]  # from, to, what stands there instead
+Edit = tuple[int, int, str]  # from, to, the new text
 
 
 def rewritten(document: Document, values: Mapping[str, Array]) -> str:
     """Return the text of a document with these values at their key paths.
 
-    `embeddings` are a table of words: a row of theirs a word. A byte order mark stays where it is.
+    `embeddings` are a table of words, one row of the array per word. A byte order mark stays.
 
-    Raises AttnError unless the new text reads as what is meant: the same but for these values.
+    Raises AttnError unless the new text reads as the same problem with these values.
     """
     text = document.text
     assert text is not None  # an archive has been refused
@@ -53,7 +53,7 @@ def rewritten(document: Document, values: Mapping[str, Array]) -> str:
 
 
 def _refuse_another_meaning(document: Document, new: str, nodes: Mapping[Path, Array]) -> None:
-    """Raise AttnError if a new text does not say what the old one says with other values."""
+    """Raise AttnError if a new text is not the old problem with other values."""
     name = document.name or "the problem"
     assert document.text is not None
     try:
@@ -72,7 +72,7 @@ def _refuse_another_meaning(document: Document, new: str, nodes: Mapping[Path, A
 
 
 def _difference(old: Any, new: Any, path: Path, nodes: Mapping[Path, Array]) -> Path | None:
-    """Return the first place where a new tree is not the old one with other values, or None."""
+    """Return the path of the first difference that is not a new value, None if there is none."""
     if path in nodes:
         return None if _reads_as(new, nodes[path]) else path
     if isinstance(old, dict) and isinstance(new, dict) and list(old) == list(new):

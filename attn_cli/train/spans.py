@@ -1,4 +1,4 @@
-"""Where the nodes of a YAML or JSON text begin and end: what `rewrite` replaces."""
+"""Start and end of the nodes of a YAML or JSON text, which `rewrite` replaces."""
 
 from __future__ import annotations
 
