@@ -146,7 +146,7 @@ def either(command_line: str, python: str) -> str:
 class Text(str):
     """A text as Python reads it, which knows what the command line reads."""
 
-    command_line: str
+    marked: str
 
 
 def in_python(text: str) -> str:
@@ -154,13 +154,18 @@ def in_python(text: str) -> str:
     if _BEGIN not in text:
         return text
     made = Text(_chosen(text, 1))
-    made.command_line = _chosen(text, 0)
+    made.marked = text
     return made
 
 
+def for_both(text: str) -> str:
+    """Return the message or help of an error as a part of another's, which both surfaces read."""
+    return text.marked if isinstance(text, Text) else text
+
+
 def on_the_command_line(text: str) -> str:
-    """Return a text that `in_python` returned with options in place of arguments."""
-    return text.command_line if isinstance(text, Text) else text
+    """Return the message or help of an error with options in place of arguments."""
+    return _chosen(for_both(text), 0)
 
 
 def _chosen(text: str, which: int) -> str:

@@ -25,7 +25,7 @@ import numpy as np
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import replace
-from attn_cli.errors import AttnError, Path, dotted
+from attn_cli.errors import AttnError, Path, dotted, for_both
 from attn_cli.maths.problem import Problem
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.casting import cast
@@ -91,7 +91,7 @@ def numbered_problem(
         return read_problem(_with_tokens(numbered, tokens))
     except AttnError as error:
         original = _original(_with_tokens(document, tokens), error)
-        message = f"{dotted(path)}: {original.message}"
+        message = f"{dotted(path)}: {for_both(original.message)}"
         raise AttnError(message, path=path, help=original.help) from None
 
 
