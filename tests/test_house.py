@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from tests.conftest import SAMPLES, Attn
 
 PACKAGE = Path(__file__).parent.parent / "attn_cli"
 # From the top to the ground. A room imports what is below it, and nothing above it.
@@ -67,3 +72,71 @@ def test_reading_and_maths_have_no_module_of_the_same_name() -> None:
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:
     for file in PACKAGE.rglob("*.py"):
         assert len(file.read_text().splitlines()) <= 400, file.name
+
+
+ARCHITECTURE = (PACKAGE.parent / "ARCHITECTURE.md").read_text()
+FUNCTION = re.compile(r"`([a-z_/]+\.py): ([A-Za-z_.]+)`")
+
+
+def test_what_the_architecture_names_exists() -> None:
+    places = set(re.findall(r"`([a-z_/]+\.py)(?::[^`]*)?`", ARCHITECTURE))
+    assert len(places) > 25
+    for place in places:
+        assert (PACKAGE / place).exists() or (PACKAGE.parent / place).exists(), place
+    for place, name in FUNCTION.findall(ARCHITECTURE):
+        last = name.split(".")[-1]
+        assert re.search(rf"\b{last}\b", (PACKAGE / place).read_text()), f"{place}: {name}"
+
+
+def called_by(attn: Attn, *arguments: object) -> list[str]:
+    """The functions of the package that a command calls, in the order of their first calls."""
+    found: dict[str, None] = {}
+
+    def note(frame: object, event: str, _: object) -> None:
+        code = frame.f_code  # type: ignore[attr-defined]
+        if event == "call" and str(PACKAGE) in code.co_filename:
+            place = Path(code.co_filename).relative_to(PACKAGE)
+            found.setdefault(f"{place}: {code.co_qualname}")
+
+    sys.setprofile(note)
+    try:
+        ran = attn(*arguments)
+    finally:
+        sys.setprofile(None)
+    assert ran.status == 0, ran.err
+    return list(found)
+
+
+def way(number: int) -> list[str]:
+    """What the architecture says is called, in order."""
+    section = ARCHITECTURE.split("## Two ways")[1].split("## The interfaces")[0]
+    part = re.split(r"\n(?=`[a-zA-Z]+`, from)", section)[number]
+    return [f"{place}: {name}" for place, name in FUNCTION.findall(part)]
+
+
+def in_order(way: list[str], called: list[str]) -> None:
+    assert len(way) > 8
+    at = 0
+    for function in way:
+        matching = [
+            n for n, name in enumerate(called) if name in {function, f"{function}.__init__"}
+        ]
+        assert matching, f"{function} is not called"
+        assert matching[0] >= at, f"{function} is called before what comes before it"
+        at = matching[0]
+
+
+def test_the_way_of_embeddings_from_yaml_to_a_table(attn: Attn) -> None:
+    in_order(way(1), called_by(attn, "compute", SAMPLES / "love_coding.yaml"))
+
+
+def test_the_way_of_q_from_npy_to_npy(attn: Attn, tmp_path: Path) -> None:
+    for name, shape in (("q", (1, 2, 8192, 128)), ("k", (1, 1, 128, 128)), ("v", (1, 1, 128, 3))):
+        np.save(tmp_path / f"{name}.npy", np.ones(shape, np.float32))
+    files = [
+        text
+        for key in ("query", "key", "value")
+        for text in (f"--{key}", tmp_path / f"{key[0]}.npy")
+    ]
+    out = ("--only", "output", "--dtype", "float32", "-o", tmp_path / "out.npy")
+    in_order(way(2), called_by(attn, "compute", *files, *out))

@@ -10,9 +10,9 @@ from attn_cli.engine.plan import Plan
 from attn_cli.engine.watch import Watch
 from attn_cli.engine.whole import WholeSteps
 from attn_cli.maths.block import Entry
-from attn_cli.maths.following import last_of_heads, last_of_rows
 from attn_cli.maths.next_word import Pooling, choice
 from attn_cli.maths.problem import Problem
+from attn_cli.maths.rows import last_of_heads, last_of_rows
 from attn_cli.maths.stage import JOINED, POOLED, ROWS, Rows, StepSpec
 from attn_cli.maths.visible.base import Lead
 

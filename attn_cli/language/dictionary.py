@@ -17,9 +17,9 @@ from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, Path, Where, argument, dotted, either, printable
 from attn_cli.language.methods import METHODS, refuse_other_names
 from attn_cli.language.translation import Translation
-from attn_cli.maths.following import last_of_rows
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
+from attn_cli.maths.rows import last_of_rows
 from attn_cli.memory import half_of_the_machine, in_units
 from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.sources.matrices.document import Document

@@ -9,7 +9,7 @@
     dropped  = weights keep / (1 - p)
     context  = dropped V, whose weights are rounded to the type `weighted_sum`, not to that shown
 
-The rows are in `maths.pairs` and `maths.weighing`; `maths.following` has those after the context.
+The rows are in `maths.pairs` and `maths.weighing`; `maths.rows` has those after the context.
 Hidden numbers are selected away, never multiplied or added to: NaN or infinity in a hidden key or
 value reaches no result. Every step is computed in the type in which sums run, and rounded once.
 """

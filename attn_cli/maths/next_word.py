@@ -16,9 +16,9 @@ import numpy as np
 from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.formula import Call, Formula, Symbol, Words
-from attn_cli.maths.following import last_of_rows
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.normalizers.softmax import normalize
+from attn_cli.maths.rows import last_of_rows
 from attn_cli.maths.stage import POOLED, PROBABILITY, SCORE, VECTOR, Stage, StepSpec, define
 from attn_cli.record import Choice, Labels
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from attn_cli.maths.following import FOLLOWING
 from attn_cli.maths.inputs import INPUTS
 from attn_cli.maths.meeting import MEETING
 from attn_cli.maths.next_word import NEXT_WORD
 from attn_cli.maths.pairs import PAIRS
+from attn_cli.maths.rows import ROW_STAGES
 from attn_cli.maths.stage import Stage, StepSpec
 from attn_cli.maths.weighing import WEIGHING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from attn_cli.maths.problem import Problem
 
 # A new stage is one row here: behind those that it reads, and anywhere among the rest.
-STAGES: list[Stage] = [*INPUTS, *MEETING, *PAIRS, *WEIGHING, *FOLLOWING, *NEXT_WORD]
+STAGES: list[Stage] = [*INPUTS, *MEETING, *PAIRS, *WEIGHING, *ROW_STAGES, *NEXT_WORD]
 
 
 def pipeline(problem: Problem, stages: Sequence[Stage] | None = None) -> dict[str, StepSpec]:

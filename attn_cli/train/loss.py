@@ -17,13 +17,13 @@ from attn_cli.arrays import AnyArray, Array, Bools, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.engine.entry import Preparation
 from attn_cli.maths.block import steps
-from attn_cli.maths.following import last_of_rows
 from attn_cli.maths.heads import of_head
 from attn_cli.maths.inputs import embedded
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.next_word import NextWord, Pooling
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem, Projection
+from attn_cli.maths.rows import last_of_rows
 from attn_cli.maths.stage import JOINED, Rows, StepSpec
 from attn_cli.maths.visible.base import Lead
 from attn_cli.train.learnt import EMBEDDINGS, MEMORY, NAMES, POSITIONS, Gradients

@@ -195,7 +195,7 @@ def _d_last(problem: Problem, _: object) -> int:
     return _network(problem).second.depth(_d_hidden(problem, _))
 
 
-FOLLOWING = (
+ROW_STAGES = (
     Stage(
         name="gated",
         meaning="the context times the output gate",
