@@ -137,12 +137,12 @@ def test_few_queries_are_still_shared(threads: int) -> None:
     assert found.scores == N * N
     heights: list[int] = []
 
-    def tell(done: int, _: int) -> None:
+    def on_progress(done: int, _: int) -> None:
         heights.append(done)
 
     problem = loaded(rows())
     request = Request(steps=("output",), threads=threads, tile=(500, 500), engine="tiles")
-    run(problem, request, tell=tell)
+    run(problem, request, on_progress=on_progress)
     assert heights == list(range(1, -(-N // max(Tiles.subtile, -(-N // threads))) + 1))
 
 

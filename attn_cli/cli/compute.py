@@ -81,15 +81,17 @@ def compute(
     if not output.quiet:
         _note_narrow(loaded)
     streams = expected is None and FORMATS[output.name].streams
-    with computing(loaded, request, streams=streams) as tell:
+    with computing(loaded, request, streams=streams) as on_progress:
         if streams:
             from attn_cli.engine.stream import streamed
 
             step = streamed(loaded, request)
             if step is not None:
-                return deliver_streamed(step.whole, partial(step.into, tell=tell), output)
+                return deliver_streamed(
+                    step.whole, partial(step.into, on_progress=on_progress), output
+                )
         if expected is None:
-            record = run(loaded, request, tell=tell)
+            record = run(loaded, request, on_progress=on_progress)
         else:
             record = _compared(loaded, request, expected, alone=_verdict_alone(steps, output))
     return deliver(record, output)

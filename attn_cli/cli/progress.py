@@ -13,7 +13,7 @@ from attn_cli.cli.signals import undone_by_signals
 from attn_cli.cli.talk import say
 
 if TYPE_CHECKING:
-    from attn_cli.engine.threads import Tell
+    from attn_cli.engine.threads import OnProgress
     from attn_cli.maths.problem import Problem, Request
 
 LONG = 1.0  # seconds from which on a computation is worth a bar
@@ -23,25 +23,25 @@ SMALL = 16 << 20  # bytes of a file that is read before a bar could be seen
 
 @contextmanager
 def reading() -> Iterator[Callable[[int, int], None]]:
-    """Give a function that is told how many bytes of how many have been read."""
-    with _bar("reading") as tell:
-        yield lambda done, total: tell(done, total, "") if total > SMALL else None
+    """Yield a function to call with how many bytes of how many have been read."""
+    with _bar("reading") as draw:
+        yield lambda done, total: draw(done, total, "") if total > SMALL else None
 
 
 @contextmanager
 def training() -> Iterator[Callable[[int, int, str], None]]:
-    """Give a function that is told the step, the number of steps, and what to write beside it."""
-    with _bar("training") as tell:
-        yield tell
+    """Yield a function to call with the step, the number of steps, and a text."""
+    with _bar("training") as draw:
+        yield draw
 
 
 @contextmanager
 def computing(
     problem: Problem, request: Request, *, streams: bool = False
-) -> Iterator[Tell | None]:
-    """Say what a long computation will take, and give a function that is told its tiles.
+) -> Iterator[OnProgress | None]:
+    """Print an estimate of a long computation; yield a function to call after each tile.
 
-    It gives nothing where nobody looks, and where it is over before a bar could be seen.
+    It is None if standard error is not a terminal, or if no bar could be seen in the time.
     """
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
@@ -60,11 +60,11 @@ def computing(
     begun = monotonic()
     with _bar("computing") as draw:
 
-        def tell(done: int, total: int) -> None:
+        def on_progress(done: int, total: int) -> None:
             rate = done / max(monotonic() - begun, 1e-9)
             draw(done, total, f"{done} of {total} tiles, {rate:.3g} a second")
 
-        yield tell
+        yield on_progress
 
 
 def _duration(seconds: float) -> str:

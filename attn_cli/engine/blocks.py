@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attn_cli.arrays import Array
-from attn_cli.engine.entry import Preparation
+from attn_cli.engine.entry import EntryBuilder
 from attn_cli.engine.following import Following
 from attn_cli.engine.plan import Plan
 from attn_cli.engine.threads import Workers
@@ -46,12 +46,12 @@ def run_blocks(
         for name, step in plan.steps.items():
             if step.spec.scope == PROBLEM:
                 out.note(name, (), whole[name])
-        prepare = Preparation(problem, plan.pipeline, plan.needed, rows, out.note, plan.key_bytes)
+        builder = EntryBuilder(problem, plan.pipeline, plan.needed, rows, out.note, plan.key_bytes)
         following = Following(problem, plan, out, whole)
         if plan.any_of_rows:
             workers.expect(sum(len(i.leads) * -(-_length(i.rows) // height) for i in work))
         for at, (group, leads, part) in enumerate(work):
-            entries = [prepare.entry(lead, rows[part]) for lead in leads]
+            entries = [builder.entry(lead, rows[part]) for lead in leads]
             if plan.any_of_rows:
                 if part.start == 0:
                     following.begin()
@@ -64,9 +64,9 @@ def run_blocks(
                     following.add(group, rows[part][block], contexts)
                 if part.stop == len(rows):
                     following.end(group)
-            prepare.drop(over.get(at, ()))
+            builder.drop(over.get(at, ()))
         for lead in plan.unread:
-            prepare.unread(lead)
+            builder.unread(lead)
 
 
 class _Work(NamedTuple):

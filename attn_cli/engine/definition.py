@@ -93,12 +93,12 @@ class DefinedBlocks:
         return context
 
     def _keys(self, entry: Entry, rows: slice) -> slice:
-        """Return the range of keys to look at: all where a step shows all, else the reach."""
+        """Return the range of keys to compute: all if a step shows all, otherwise the reach."""
         problem = self._problem
         if self._plan.whole_rows or problem.rules.looks_everywhere:
             return slice(0, problem.n_k)
         start, stop = hull(entry.reach(rows, problem.n_k))
-        # NaN in a row without a key needs a key to stand at: a sum over no keys is 0.
+        # A row without a key that is to be NaN needs a key: a sum over no keys is 0.
         least = 1 if problem.rules.gives("nan") else 0
         return slice(start, stop) if start < stop else slice(0, least)
 

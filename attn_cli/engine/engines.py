@@ -71,5 +71,5 @@ def _named(name: str) -> Engine:
 
 
 def engine_settings(chosen: Chosen) -> dict[str, object]:
-    """Return what the settings of a record say of its engine."""
+    """Return the settings of a record that name its engine."""
     return {"name": chosen.engine.name, "refused": dict(chosen.refused)}

@@ -36,7 +36,7 @@ from attn_cli.maths.visible.base import Lead
 Note = Callable[[str, Lead, AnyArray, Integers | None], None]
 
 
-class Preparation:
+class EntryBuilder:
     """Prepares entries of a problem for the query rows that are computed, and notes their steps."""
 
     def __init__(
@@ -143,7 +143,7 @@ class Preparation:
         return values.get(end)
 
     def _placed(self, Q: Array, K: Array, factor: float) -> tuple[Array, Array, float]:
-        """Return Q and K with the scale where the problem puts it, and what is left of it."""
+        """Return Q and K, scaled if the scale is placed before the product, and the scale left."""
         problem = self.problem
         rounded, wide = problem.precision.scaled.round, problem.precision.wide
         if problem.placement == "query":

@@ -1,7 +1,7 @@
-"""What a computation will take, told before it starts: from sizes, and a trial of one small tile.
+"""How long a computation takes and how much memory it needs, from sizes and a trial of one tile.
 
-Time is that of products and exponentials; where all rows are shown, memory traffic is most of it.
-It is meant to tell a second from an hour.
+The time is that of products and exponentials; if all scores are shown, memory traffic is most of
+it. It distinguishes a second from an hour, not more.
 """
 
 from __future__ import annotations
@@ -59,28 +59,28 @@ def estimate(
 def estimated(
     problem: Problem, plan: Plan, *, at_once: float, follows_strides: bool = False
 ) -> Estimate:
-    """Return what an engine on NumPy takes for a plan, but for the memory of its results.
+    """Return what an engine on NumPy takes for a plan, without the memory of its results.
 
     `at_once` is how many scores it computes in the time of one of the trial, `follows_strides`
     whether it leaves out keys between those that a stride selects.
     """
     entries = sum(map(len, plan.groups.values()))
     rows = plan.computed if plan.any_of_rows else plan.computed[:0]
-    keys = _keys_a_row(problem, plan, follows_strides=follows_strides) if len(rows) else 0.0
+    keys = _keys_per_row(problem, plan, follows_strides=follows_strides) if len(rows) else 0.0
     scores = round(entries * len(rows) * keys)
     depth = problem.key.depth if problem.key is not None else 1
     seconds = 0.0
     if scores > QUICK:
-        seconds = scores * _a_score(depth, problem.value.depth, problem.dtype) / at_once
+        seconds = scores * _seconds_per_score(depth, problem.value.depth, problem.dtype) / at_once
     inputs = (problem.n_q * depth + problem.n_k * (depth + problem.value.depth)) * 2
     working = min(plan.block_bytes, scores * problem.dtype.itemsize)
     return Estimate(scores, seconds, inputs * problem.dtype.itemsize + working)
 
 
-def _keys_a_row(problem: Problem, plan: Plan, *, follows_strides: bool) -> float:
-    """Return how many keys a query sees on average, by the reach of some of them.
+def _keys_per_row(problem: Problem, plan: Plan, *, follows_strides: bool) -> float:
+    """Return how many keys a query sees on average, from the reach of some of the queries.
 
-    That is exact where from one end of a part to the other it grows or shrinks evenly.
+    That is exact if the reach grows or shrinks evenly within each part.
     """
     if not plan.only_contexts:
         return problem.n_k
@@ -129,7 +129,7 @@ def _count(ranges: Ranges) -> int:
     return sum(stop - start for start, stop in ranges)
 
 
-def _a_score(depth: int, d_v: int, dtype: np.dtype[Any]) -> float:
+def _seconds_per_score(depth: int, d_v: int, dtype: np.dtype[Any]) -> float:
     """Return the seconds that one score takes on one thread."""
     q, k, v = (np.full((SIDE, d), 0.01, dtype=dtype) for d in (depth, depth, d_v))
     times = []

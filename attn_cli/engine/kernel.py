@@ -23,7 +23,7 @@ from attn_cli.maths.ranges import Range, Ranges, intersection, without
 from attn_cli.maths.select import Selection
 from attn_cli.maths.visible.base import all_of, common_reach, open_to_all
 
-Trace = Callable[[str, object], None]  # gets the name of what happens, and a number to it
+Trace = Callable[[str, object], None]  # is called with the name of an event, and a value
 
 NOTHING = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.bool_)  # top_k alone reads scores
 
@@ -68,7 +68,7 @@ class StridePass(NamedTuple):
         return (0, n_k) if self.selected is None else self.selected.open(at.i, n_k)
 
     def counts(self, at: Place) -> Bools | None:
-        """Return (rows x keys) True where a key counts; None where every one does."""
+        """Return (rows x keys) True where a key counts; None if every one does."""
         if self.counted is not None:
             return ~self.counted(at.i, at.j, *NOTHING)
         return None if self.selected is None else self.selected(at.i, at.j, *NOTHING)
@@ -79,7 +79,7 @@ class Queries(NamedTuple):
 
     rows: slice  # where they are among the entry's rows
     sums: Sums
-    A: Array | None  # of which the scores are A K^T; None where they are no product
+    A: Array | None  # the scores are A K^T; None if they are not a product
 
     def subtiles(self, count: int) -> Iterator[Queries]:
         """Yield `count` of them after the other: what is summed for those is summed here."""
@@ -108,8 +108,8 @@ class Kernel:
         self._buffers: list[Array] = []  # that no thread uses now
         self._factor = None if function.factor is None else function.factor(entry.Q, parameters)
         self._adjustments = [each for each in entry.rules.adjustments if not each.only_hides]
-        # Whether m comes with the product: nothing else is done to that but softmax, and the last
-        # queries, which see most where order is causal, have more keys than one tile.
+        # Whether the product subtracts m: only softmax follows it, and the last queries, which see
+        # most keys if order is causal, have more keys than one tile.
         plain = not self._adjustments and entry.temperature is None and self._factor is not None
         self._folds = plain and self._tiles_of_the_last() > 1
         self._K = _with_ones(entry.K) if self._folds else entry.K
@@ -126,9 +126,9 @@ class Kernel:
         return keys * min(self._cuts.subtile, count) / (self._height * self._width)
 
     def contexts(self, rows: slice) -> Contexts | None:
-        """Return what the queries `rows` of the entry get; None where only the definition can say.
+        """Return the contexts of the queries `rows`; None to leave them to the definition.
 
-        That is where a score or a value is not finite, or where a sum of values may overflow.
+        They are left if a score or a value is not finite, or if a sum of values may overflow.
         """
         V, sinks = self._entry.V, self._entry.rules.normalizer.sinks
         assert V is not None  # contexts are wanted
@@ -172,7 +172,7 @@ class Kernel:
     def _largest_product(self, factor: Array) -> float:
         """Return what no |score| exceeds before its adjustments: |q| |k| scale.
 
-        It is infinite where a product, scaled or not, may be so or be NaN, and where the scaled
+        It is infinite if a product, scaled or not, may be infinite or NaN, and if the scaled
         factor may be so or may lose digits that K makes large, below the normal numbers.
         """
         K, scale = self._entry.K, abs(self._entry.scale)
@@ -187,7 +187,7 @@ class Kernel:
         return norms if norms < cells else cells  # the square of a norm may overflow
 
     def _passes(self, rows: slice) -> Iterator[StridePass]:
-        """Yield one pass; where a stride selects keys from afar, one for those and one for others.
+        """Yield one pass; if a stride selects keys, one for those near and one for those afar.
 
         Every `stride`-th query selects the same keys.
         """
@@ -203,7 +203,7 @@ class Kernel:
             yield StridePass(step=selection.stride, counted=near)
 
     def _parts(self, count: int, step: int) -> Iterator[slice]:
-        """Yield the queries of each tile; where there are few, each thread still gets some."""
+        """Yield the queries of each part; if there are few, each thread still gets some."""
         share = -(-count // (step * self._workers.threads))
         height = min(self._height, max(share, self._cuts.subtile)) * step
         for first in range(min(step, count)):
@@ -226,7 +226,7 @@ class Kernel:
         self._buffers.append(buffer)
 
     def _scaled(self, rows: slice) -> Array | None:
-        """Return the factor of some queries times the scale; where it helps, a column for -m."""
+        """Return the factor of some queries times the scale, with a column for -m if it is used."""
         if self._factor is None:
             return None
         factor = self._factor[rows]
@@ -310,7 +310,7 @@ class Kernel:
             np.copyto(scores[:, first : first + len(at.j)], -np.inf, where=hidden)
 
     def _scores(self, queries: Queries, keys: slice, buffer: Array) -> Array:
-        """Return the scores of a tile with all that is done to them, but for what is hidden."""
+        """Return the scores of a tile after all adjustments, before keys are hidden."""
         entry, rules, A = self._entry, self._entry.rules, queries.A
         if A is None:
             scores = score_of(entry, queries.rows, keys)
@@ -336,7 +336,7 @@ def _with_ones(K: Array) -> Array:
 
 
 def _refuse_nonfinite(scores: Array) -> None:
-    """Raise UnsafeError where a score is not finite."""
+    """Raise UnsafeError if a score is not finite."""
     if not np.isfinite(scores).all():
         raise UnsafeError
 

@@ -29,7 +29,7 @@ SLACK = 8.0  # by which a score may exceed m
 
 @dataclass(frozen=True)
 class Bounds:
-    """What no |score| and no |value| exceeds, infinite or NaN where that is not known."""
+    """Bounds on |score| and |value|, infinite or NaN if they are not known."""
 
     score: float
     value: float
@@ -38,7 +38,7 @@ class Bounds:
 
     @property
     def sums_are_finite(self) -> bool:
-        """Whether no sum of values overflows, where no exp is above 1."""
+        """Whether no sum of values overflows if no exp is above 1."""
         return self.value * self.keys < self._most
 
     @property
@@ -64,7 +64,7 @@ class Bounds:
 
     @property
     def underflow_floor(self) -> float | None:
-        """What s - m must exceed for a key to count; None where it does, or where it may matter.
+        """What s - m must exceed for a key to count; None if all do, or if what is lost may matter.
 
         The exponential of less is no normal number, and takes two or three times as long. What is
         lost is below where products have all their digits.
@@ -91,10 +91,8 @@ class Sums:
     ) -> None:
         self.weighed, self.total, self.highest = weighed, total, highest
         self._max_slack = max_slack  # by which a score may exceed m; infinite: m stays as it begins
-        self._underflow_floor = (
-            underflow_floor  # for s - m, and exp(floor) is taken from each exponential
-        )
-        self._neg_max = neg_max  # -m, for who gives s - m; None where s is given
+        self._underflow_floor = underflow_floor  # for s - m
+        self._neg_max = neg_max  # -m, if scores come as s - m; None if they come as s
         self._begun = bool(highest.min(initial=0) > -inf)  # whether every row has an m
         self._m = _finite(highest)
         self._none = bool(highest.max(initial=-inf) == -inf)  # whether nothing has been summed
@@ -164,7 +162,7 @@ class Sums:
         return e
 
     def _raise(self, scores: Array) -> None:
-        """Let m grow, where it is to follow, or is to begin; scores that have it taken follow."""
+        """Raise m to the largest score if it may follow, or has not begun; adjust scores s - m."""
         highest = scores.max(axis=1)
         if self._neg_max is not None:
             highest += self._m
@@ -209,8 +207,8 @@ class Sums:
     def finished(self, sinks: Iterable[float]) -> tuple[Array, Array, Bools]:
         """Return contexts, lse, and which rows had no key; 0 is the context of those.
 
-        Nothing can be added any more: the contexts stand where the sums stood.
-        `sinks` are logits beside the keys, which add to the total and weigh no value.
+        Nothing can be added any more: the contexts take the place of the sums.
+        `sinks` are logits that add to the total and weigh no value.
         """
         empty: Bools = self.highest == -inf
         # Whether exp gives a floor the same digits at any place is up to the processor.

@@ -1,4 +1,4 @@
-"""What an engine is, and where the steps that it computes go.
+"""The interfaces of an engine, and of the sinks for the steps that it computes.
 
     problem, plan -> engine -> Watch -> sink
 
@@ -30,7 +30,7 @@ class Sink(Protocol):
         """Return whether values of a step are to be put here."""
 
     def put(self, lead: Lead, made: StepValues, rows: Integers | None = None) -> None:
-        """Take values of a step for a batch entry and head; of the batch entry where heads join.
+        """Take values of a step of a batch entry and head; of a batch entry if heads are joined.
 
         `rows` are the positions of the queries that the values are of, ascending; None for a step
         without an axis of queries. Values of pairs have every key. No value is put twice.
@@ -72,4 +72,4 @@ class Engine(Protocol):
         """Compute the steps of a plan that it does not refuse, and put them."""
 
     def estimate(self, problem: Problem, plan: Plan) -> Estimate:
-        """Return what it takes to run a plan, but for the memory of what the sink holds."""
+        """Return time and memory of a plan, without the memory that the sink holds."""

@@ -8,7 +8,7 @@ from attn_cli.engine.engines import choose, engine_settings
 from attn_cli.engine.plan import labels_of, make_plan
 from attn_cli.engine.settings import settings
 from attn_cli.engine.sink import Store
-from attn_cli.engine.threads import Tell, Workers
+from attn_cli.engine.threads import OnProgress, Workers
 from attn_cli.engine.watch import Watch
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.record import Record
@@ -22,21 +22,22 @@ def run(
     request: Request | None = None,
     *,
     command: str = "compute",
-    tell: Tell | None = None,
+    on_progress: OnProgress | None = None,
     engine: Engine | None = None,
 ) -> Record:
     """Compute the steps that are asked for, and nothing else.
 
-    `tell` is called with how much is done. `engine` is one that is not registered; None: as the
-    request says. Raises AttnError if the request names a step, batch entry or head that the problem
-    does not have, asks for more than the memory that it allows, or for an engine that refuses.
+    `on_progress` is called with how much is done. `engine` is one that is not registered; None: as
+    the request says. Raises AttnError if the request names a step, batch entry or head that the
+    problem does not have, asks for more than the memory that it allows, or for an engine that
+    refuses.
     """
     request = request or Request()
     plan = make_plan(problem, request)
     chosen = choose(problem, plan, engine or request.engine)
     store = Store(problem, plan)
     watch = Watch(problem, plan, store)
-    chosen.engine.run(problem, plan, watch, Workers(request.threads, tell))
+    chosen.engine.run(problem, plan, watch, Workers(request.threads, on_progress))
     return Record(
         command=command,
         steps=store.steps(),

@@ -47,7 +47,7 @@ def _precision(precision: Precision) -> dict[str, object]:
 
 
 def _inputs(problem: Problem) -> dict[str, object]:
-    """Return what is said of Q, K and V."""
+    """Return the settings of Q, K and V."""
     qk_transform = problem.qk_transform
     return {
         "heads": problem.heads,
@@ -109,7 +109,7 @@ def _runs(positions: Integers) -> list[object]:
 
 
 def _rules(problem: Problem) -> dict[str, object]:
-    """Return what is said of the way from scores to weights."""
+    """Return the settings between scores and weights."""
     rules = problem.rules
     by_reason = {scheme.reason: str(scheme.formula) for scheme in rules.schemes}
     normalize: object = rules.normalizer.name

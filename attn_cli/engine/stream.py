@@ -1,8 +1,8 @@
 """The sink that writes one step while it is computed, so that it is never held as a whole.
 
-One plan, one way through it: keys and values are prepared once. A target that takes values at any
-place, such as a file of numbers of one size, gets each block where it belongs. Any other gets them
-in row-major order: heads that come behind the queries are then held for a part of the queries.
+There is one plan and one pass: keys and values are prepared once. A target that takes values at any
+place, such as an NPY file, gets each block as soon as it is computed. Other targets get values in
+row-major order: if heads follow the queries in it, a part of the queries is held for all heads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from attn_cli.dataclass import dataclass, replace
 from attn_cli.engine.engines import choose
 from attn_cli.engine.order import order_of
 from attn_cli.engine.plan import UNLIMITED, Plan, StepPlan, make_plan
-from attn_cli.engine.threads import Tell, Workers
+from attn_cli.engine.threads import OnProgress, Workers
 from attn_cli.engine.watch import Watch
 from attn_cli.errors import AttnError, argument
 from attn_cli.maths.block import StepValues
@@ -71,29 +71,29 @@ class Streamed:
 
     @property
     def row(self) -> int:
-        """How many values a query has in a piece of the result without gaps: of all heads or one.
+        """How many neighbouring values of the result a query has.
 
-        They are of all heads if those come behind the queries.
+        Those of all heads if heads follow the queries, otherwise those of one head.
         """
         return prod(self.whole.shape[self.whole.axes.index("query") + 1 :])
 
     @property
     def heads_last(self) -> bool:
-        """Whether heads come behind the queries in the result."""
+        """Whether heads follow the queries in the result."""
         return self.whole.axes != self.step.axes
 
     def into(
-        self, target: Target, tell: Tell | None = None, engine: Engine | None = None
+        self, target: Target, on_progress: OnProgress | None = None, engine: Engine | None = None
     ) -> tuple[str, ...]:
         """Compute the step and write it; return the warnings.
 
-        `tell` is called with how much is done; `engine` is as for `run`.
+        `on_progress` is called with how much is done; `engine` is as for `run`.
         """
         problem, plan = self.problem, self._planned(target)
         chosen = choose(problem, plan, engine or self.request.engine)
         stream = Stream(self.step, self.whole, target, plan.part if plan.together else None)
         watch = Watch(problem, plan, stream)
-        chosen.engine.run(problem, plan, watch, Workers(plan.threads, tell))
+        chosen.engine.run(problem, plan, watch, Workers(plan.threads, on_progress))
         return (*problem.warnings, *watch.warnings())
 
     def _planned(self, target: Target) -> Plan:

@@ -2,7 +2,7 @@
 
 NumPy lets other threads run while it multiplies matrices and takes exponentials, so that a few
 threads, each with a tile of its own in the cache, keep all processors busy. Its library for
-products (BLAS) has threads too, and the two kinds together are slower than either.
+products (BLAS) has threads too, and both kinds together are slower than either.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 T = TypeVar("T")
-Tell = Callable[[int, int], None]  # tiles that are done, tiles in all
+OnProgress = Callable[[int, int], None]  # tiles that are done, tiles in all
 
 
 def processors() -> int:
@@ -30,28 +30,28 @@ def processors() -> int:
 class Workers:
     """Runs a function on each of some parts, on as many threads as are allowed.
 
-    `stopped` is asked between tiles: a thread cannot be ended from outside.
+    The function calls `check` between tiles: a thread cannot be ended from outside.
     """
 
-    def __init__(self, threads: int, tell: Tell | None = None) -> None:
+    def __init__(self, threads: int, on_progress: OnProgress | None = None) -> None:
         self.threads = threads
-        self._tell = tell
+        self._on_progress = on_progress
         self._stop = Event()
         self._done = 0
         self._all = 0
 
     def expect(self, tiles: int) -> None:
-        """Learn how many more tiles there will be."""
+        """Add to the number of tiles that there will be."""
         self._all += tiles
 
     def finished(self, tiles: int = 1) -> None:
-        """Tell that tiles are done; from the thread that waits for the others."""
+        """Report that tiles are done; called from the thread that waits for the others."""
         self._done += tiles
-        if self._tell is not None:
-            self._tell(self._done, max(self._all, self._done))
+        if self._on_progress is not None:
+            self._on_progress(self._done, max(self._all, self._done))
 
     def check(self) -> None:
-        """Leave a part whose result nobody waits for any more."""
+        """Raise StoppedError if the computation was interrupted."""
         if self._stop.is_set():
             raise StoppedError
 
@@ -85,15 +85,15 @@ class Workers:
 
 
 class StoppedError(Exception):
-    """Raised in a thread to end it; never reaches anybody."""
+    """Raised in a thread to end it; caught with the pool of threads."""
 
 
 @contextmanager
 def one_thread_of_blas(threads: int) -> Iterator[None]:
-    """Hold NumPy's products to one thread each while several threads of ours run.
+    """Limit NumPy's products to one thread each while several threads of ours run.
 
     That needs threadpoolctl, which is optional; without it, or with one thread, nothing is changed.
-    What is changed holds for the whole process until the end, when it is put back.
+    The limit holds for the whole process until the end of the block.
     """
     if threads == 1:
         yield

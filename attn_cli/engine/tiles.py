@@ -3,35 +3,33 @@ r"""The engine that computes contexts by tiles, and holds neither scores nor wei
     context_i = sum_j exp(s_ij) V_j / (sum_j exp(s_ij) + sum_sinks exp(sink))
     lse_i     = log(sum_j exp(s_ij) + sum_sinks exp(sink))
 
-`maths.block` is the definition; these are the same numbers but for rounding, and for weights below
-the normal numbers, which may count 0. A tile is some queries against some keys, few enough that
+`maths.block` is the definition; these numbers differ from it by rounding, and by weights below the
+normal numbers, which may count 0. A tile is some queries against some keys, few enough that
 their scores stay in the cache: Dao et al. 2022 (arXiv 2205.14135).
 
-                  keys j ->
-              +----------+----------+----+
-      block   |  tile    |  tile    |    |  part: the queries of a tile, summed by one thread over
-      of   i  |          |          |    |        all their keys, tile after tile (engine.online)
-    queries   +----------+----------+----+
-              |  open range         |:\  |  open range: every query of the part sees every key of
-      |       |  of the part        |:·\ |        it, so that nothing is masked there
-      v       |                     |··:\|  :  reach: outside it no query of the part sees a key,
-              +----------+----------+----+        so that nothing is computed there
+                 keys j ->
+                +--------+--------+--------+--------------------
+    queries i   |  tile  |  tile  |  tile  |\    not computed      <- subtile
+    of one      |        |        |        | \                     <- subtile
+    part        |        |        |        |  \                    <- subtile
+                +--------+--------+--------+---+----------------
+                  open range                edge   beyond reach
 
-    Where the two differ, the part is taken subtile by subtile, a few queries at a time, each with
-    its own reach and open range; keys between those are computed and masked:
+    block       queries whose contexts are held at once: several parts, shared among threads
+    part        the queries of a tile: one thread sums them over all their keys, tile after tile
+    open range  the keys that every query of the part sees: nothing is masked there
+    edge        the keys that only some of them see: computed and masked, subtile by subtile
+    subtile     a few queries of the part, which have an open range and a reach of their own
+    reach       the keys that any of them sees: the others are not computed
+    pass        one way through all queries and keys. There is one, unless sparse attention selects
+                by a stride: then one for the keys nearby, and one for those afar, in which a part
+                has every stride-th query, and a tile every stride-th key:
 
-                        |:\    |   subtile    the cells under the diagonal are masked
-                        |··:\  |   subtile
+                    i  0 . . 3 . . 6 . .     against     j  0 . . 3 . . 6 . .
+                       . 1 . . 4 . . 7 .     against        . 1 . . 4 . . 7 .
 
-    pass: one way through all queries and keys. There is one, every query against every key, unless
-    sparse attention selects by a stride: then one for the keys nearby, and one for those afar, in
-    which a part is every stride-th query and its keys are every stride-th key:
-
-        i  0 . . 3 . . 6 . .      against      j  0 . . 3 . . 6 . .
-           . 1 . . 4 . . 7 .      against         . 1 . . 4 . . 7 .
-
-The scale is multiplied into Q once. If nothing is done to the product but softmax, and queries have
-many keys, what softmax takes from it comes with it: [A, -m] [K, 1]^T.
+The scale is multiplied into Q once. If only softmax follows the product, and queries have many
+keys, the product subtracts the maximum m too: s - m = [A, -m] [K, 1]^T; see `engine.online`.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Watch:
 
     def __init__(self, problem: Problem, plan: Plan, sink: Sink) -> None:
         self._problem, self._plan, self._sink = problem, plan, sink
-        # Steps that are NaN where weights are meant to be.
+        # Steps that are NaN if weights are meant to be.
         self._of_weights = downstream(plan.pipeline.values(), "weights")
         self.choices: list[Choice] = []  # the next word of each batch entry
         # What rows without a key get -> how many they are, and the first of them.
@@ -49,13 +49,13 @@ class Watch:
             self._note_empty(lead, made.values, rows)
             return
         if self._watches(made.name):
-            wild = ~np.isfinite(made.values)
+            nonfinite = ~np.isfinite(made.values)
             if made.matters is not None and made.seen is not None:
-                wild &= made.matters & made.seen  # elsewhere -inf says that a key is hidden
+                nonfinite &= made.matters & made.seen  # other -inf are hidden keys
             if rows is not None and made.name in self._of_weights:
-                self._ignore_empty_rows(lead, wild, rows)
-            if wild.any():
-                self._note_nonfinite(made.name, lead, wild, rows, keys)
+                self._ignore_empty_rows(lead, nonfinite, rows)
+            if nonfinite.any():
+                self._note_nonfinite(made.name, lead, nonfinite, rows, keys)
         if self._sink.wants(made.name):
             self._sink.put(lead, made, rows)
 
@@ -97,20 +97,20 @@ class Watch:
             of_lead = self._nan_rows.setdefault(lead, np.zeros(self._problem.n_q, dtype=np.bool_))
             of_lead[rows] = nan
 
-    def _ignore_empty_rows(self, lead: Lead, wild: Bools, rows: Integers) -> None:
-        """Leave out of `wild` the rows without a key that are meant to get NaN.
+    def _ignore_empty_rows(self, lead: Lead, nonfinite: Bools, rows: Integers) -> None:
+        """Leave out of `nonfinite` the rows without a key that are meant to get NaN.
 
-        What several heads make together is NaN where one of them is.
+        What is computed from several heads is NaN if one of them is.
         """
         for entry, nan in self._nan_rows.items():
             if entry[: len(lead)] == lead:
-                wild[nan[rows]] = False
+                nonfinite[nan[rows]] = False
 
     def _note_nonfinite(
-        self, name: str, lead: Lead, wild: Bools, rows: Integers | None, keys: slice
+        self, name: str, lead: Lead, nonfinite: Bools, rows: Integers | None, keys: slice
     ) -> None:
         """Remember how many values of a step are not finite, and where the first of them is."""
-        place = [int(n) for n in np.unravel_index(int(wild.argmax()), wild.shape)]
+        place = [int(n) for n in np.unravel_index(int(nonfinite.argmax()), nonfinite.shape)]
         if rows is not None:
             place[0] = int(rows[place[0]])
         spec = self._plan.pipeline[name]
@@ -118,7 +118,7 @@ class Watch:
             place[-1] += keys.start
         place = in_order(self._problem, spec, [*lead, *place])
         count, first = self._nonfinite.get(name, (0, place))
-        self._nonfinite[name] = count + int(wild.sum()), min(first, place)
+        self._nonfinite[name] = count + int(nonfinite.sum()), min(first, place)
 
     def warnings(self) -> Iterator[str]:
         """Yield which queries see no key, which answers are doubtful, and what is not finite."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray, Array, Bools, Integers
 from attn_cli.dataclass import dataclass
-from attn_cli.engine.entry import Preparation
+from attn_cli.engine.entry import EntryBuilder
 from attn_cli.maths.block import steps
 from attn_cli.maths.heads import of_head
 from attn_cli.maths.inputs import embedded
@@ -96,7 +96,7 @@ def _head(problem: Problem, specs: Specs, lead: Lead) -> Head:
     def keep(name: str, _lead: Lead, values: AnyArray, _rows: Integers | None) -> None:
         kept[name] = values
 
-    prepare = Preparation(problem, specs, frozenset({"context"}), np.arange(problem.n_q), keep)
+    prepare = EntryBuilder(problem, specs, frozenset({"context"}), np.arange(problem.n_q), keep)
     made = list(steps(prepare.entry(lead), slice(0, problem.n_q), slice(0, problem.n_k)))
     visible = next(step.seen for step in made if step.name == "weights")
     assert visible is not None  # weights always say which keys take part
