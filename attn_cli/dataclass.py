@@ -54,7 +54,7 @@ class _Factory:
 class _Form:
     """What the methods know of a class: the names of its fields in order, and their defaults."""
 
-    __slots__ = ("defaults", "finish", "names", "positional")
+    __slots__ = ("defaults", "factories", "finish", "names", "plain", "positional")
 
     def __init__(self, cls: type, *, kw_only: bool) -> None:
         base: Any = getattr(cls, "_form", None)
@@ -70,6 +70,8 @@ class _Form:
                 self.defaults[name] = own[name]
                 if type(own[name]) is _Factory:
                     delattr(cls, name)
+        self.factories = any(type(each) is _Factory for each in self.defaults.values())
+        self.plain = {} if self.factories else self.defaults
 
 
 class _StandardFields:
@@ -95,6 +97,14 @@ def _init(self: Any, /, *values: Any, **given: Any) -> None:
     """Set every field, in order, to its argument or its default; TypeError as of any function."""
     form: _Form = self._form
     state = self.__dict__
+    if not values and not form.factories:  # the usual case: no name is looked at by itself
+        state.update(form.plain)
+        state.update(given)
+        if state.keys() == form.names.keys():
+            if form.finish is not None:
+                form.finish(self)
+            return
+        state.clear()  # and the way below says what is wrong
     if values:
         placed = dict(zip(form.positional, values, strict=False))
         if len(placed) < len(values) or not given.keys().isdisjoint(placed):

@@ -202,7 +202,7 @@ def test_closure_and_downstream_and_turn() -> None:
     over = [name for _, ended in turn for name in ended]
     assert len(over) == len(set(over))
     assert set(over) == needed
-    assert turn[-1][1] == ["masked", "weights"]
+    assert turn[-1][1] == ("masked", "weights")
 
 
 def apply_doubled(_: object, x: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attn_cli.arrays import Array
-from attn_cli.engine.entry import EntryBuilder
+from attn_cli.engine.entry import EntryBuilder, Turns
 from attn_cli.engine.following import Following
 from attn_cli.engine.plan import Plan
 from attn_cli.engine.threads import Workers
@@ -46,7 +46,8 @@ def run_blocks(
         for name, step in plan.steps.items():
             if step.spec.scope == PROBLEM:
                 out.note(name, (), whole[name])
-        builder = EntryBuilder(problem, plan.pipeline, plan.needed, rows, out.note, plan.key_bytes)
+        turns = Turns.of(plan.pipeline, plan.needed)
+        builder = EntryBuilder(problem, turns, rows, out.note, plan.key_bytes)
         following = Following(problem, plan, out, whole)
         if plan.any_of_rows:
             workers.expect(sum(len(i.leads) * -(-_length(i.rows) // height) for i in work))

@@ -17,6 +17,7 @@ from attn_cli.engine.watch import Watch
 from attn_cli.maths.block import Entry, steps
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.ranges import hull
+from attn_cli.maths.stage import BLOCK, in_turn
 
 if TYPE_CHECKING:
     from attn_cli.engine.estimate import Estimate
@@ -66,7 +67,8 @@ class DefinedBlocks:
         trace: Callable[[str, object], None] | None = None,
     ) -> None:
         self._problem, self._plan, self._out, self._trace = problem, plan, out, trace
-        self._needed = plan.needed | ({"visible"} if plan.marks else frozenset())
+        needed = plan.needed | ({"visible"} if plan.marks else frozenset())
+        self._turn = in_turn([s for s in plan.pipeline.values() if s.scope == BLOCK], needed)
 
     @property
     def height(self) -> int:
@@ -86,7 +88,7 @@ class DefinedBlocks:
         if self._trace is not None:
             self._trace("keys", keys)
         context: Array = np.zeros((0, 0))
-        for made in steps(entry, rows, keys, self._needed):
+        for made in steps(entry, rows, keys, self._turn):
             self._out.put(entry.lead, made, entry.i[rows], keys)
             if made.name == "context":
                 context = made.values

@@ -7,11 +7,12 @@ computed once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Array, Integers
+from attn_cli.dataclass import dataclass
 from attn_cli.maths.block import Entry
 from attn_cli.maths.meeting import key_end, query_end, value_end
 from attn_cli.maths.parameter import Parameters
@@ -26,6 +27,7 @@ from attn_cli.maths.stage import (
     ROWS,
     Side,
     StepSpec,
+    Turn,
     closure,
     downstream,
     in_turn,
@@ -36,30 +38,48 @@ from attn_cli.maths.visible.base import Lead
 Note = Callable[[str, Lead, AnyArray, Integers | None], None]
 
 
+@dataclass(frozen=True)
+class Turns:
+    """Which steps of queries, keys and values are computed, in order; whether those of blocks are.
+
+    They are the same for all entries, and for all problems with arrays of the same shapes.
+    """
+
+    queries: Turn
+    keys: Turn
+    values: Turn
+    in_blocks: bool
+
+    @classmethod
+    def of(cls, pipeline: Mapping[str, StepSpec], wanted: Collection[str]) -> Turns:
+        """Return the turns of what the wanted steps need."""
+        specs = tuple(pipeline.values())
+        needed = closure(specs, wanted)
+        of_keys = [spec for spec in specs if spec.scope == KEYS]
+        from_v = downstream(of_keys, "v")
+        after = {BLOCK, ROWS, JOINED, POOLED}
+        return cls(
+            queries=in_turn([spec for spec in specs if spec.scope == QUERIES], needed),
+            keys=in_turn([spec for spec in of_keys if spec.name not in from_v], needed),
+            values=in_turn([spec for spec in of_keys if spec.name in from_v], needed),
+            in_blocks=any(pipeline[name].scope in after for name in needed),
+        )
+
+
 class EntryBuilder:
     """Prepares entries of a problem for the query rows that are computed, and notes their steps."""
 
     def __init__(
         self,
         problem: Problem,
-        pipeline: Mapping[str, StepSpec],
-        wanted: frozenset[str],
+        turns: Turns,
         rows: Integers,
         note: Note,
         key_bytes: int = 1 << 62,
     ) -> None:
         """`key_bytes`: the most that keys and values take that are held for other entries."""
-        specs = tuple(pipeline.values())
         self.problem, self.rows, self.note = problem, rows, note
-        self._key_bytes = key_bytes
-        self._needed = closure(specs, wanted)
-        self._blocks = tuple(spec for spec in specs if spec.scope == BLOCK)
-        self._queries = [spec for spec in specs if spec.scope == QUERIES]
-        from_v = downstream([spec for spec in specs if spec.scope == KEYS], "v")
-        self._keys = [s for s in specs if s.scope == KEYS and s.name not in from_v]
-        self._values = [s for s in specs if s.scope == KEYS and s.name in from_v]
-        after = {BLOCK, ROWS, JOINED, POOLED}
-        self._in_blocks = any(pipeline[name].scope in after for name in self._needed)
+        self._turns, self._key_bytes = turns, key_bytes
         self._made: dict[Lead, tuple[Array | None, Array | None]] = {}  # K and V of key heads
         self._noted: set[tuple[str, Lead]] = set()
 
@@ -71,7 +91,7 @@ class EntryBuilder:
         problem, wide = self.problem, self.problem.precision.wide
         rows = self.rows if rows is None else rows
         batch, head = problem.entry(lead)
-        Q = self._walk(self._queries, query_end(problem), Side(problem, lead, rows))
+        Q = self._walk(self._turns.queries, query_end(problem), Side(problem, lead, rows))
         K, V = self._of_keys(problem.key_lead(lead))
         ends = ((query_end(problem), Q), (key_end(problem), K), (value_end(problem), V))
         sides = {name: values for name, values in ends if values is not None}
@@ -84,7 +104,6 @@ class EntryBuilder:
         Q, K, scale = self._placed(Q, K, problem.factor(head))
         Q, K = wide(Q), wide(K)
         return Entry(
-            stages=self._blocks,
             lead=lead,
             batch=batch,
             head=head,
@@ -93,7 +112,7 @@ class EntryBuilder:
             Q=Q,
             K=K,
             function=score.innermost(parameters),
-            score=score.prepare(Q, K, parameters) if self._in_blocks else _nothing,
+            score=score.prepare(Q, K, parameters) if self._turns.in_blocks else _nothing,
             scale=scale,
             shows_products=problem.placement == "scores",
             selection=score.selection(parameters) if score.selection else None,
@@ -125,14 +144,14 @@ class EntryBuilder:
 
     def _both(self, lead: Lead) -> tuple[Array | None, Array | None]:
         side = Side(self.problem, lead, slice(None))
-        K = self._walk(self._keys, key_end(self.problem), side)
-        return K, self._walk(self._values, value_end(self.problem), side)
+        K = self._walk(self._turns.keys, key_end(self.problem), side)
+        return K, self._walk(self._turns.values, value_end(self.problem), side)
 
-    def _walk(self, specs: list[StepSpec], end: str, side: Side) -> Array | None:
+    def _walk(self, turn: Turn, end: str, side: Side) -> Array | None:
         """Compute the needed steps of a side and note them; return the last if it is needed."""
         values: dict[str, AnyArray] = {}
         rows = side.rows if isinstance(side.rows, np.ndarray) else None
-        for spec, over in in_turn(specs, self._needed):
+        for spec, over in turn:
             x = spec.apply(side, *(values[name] for name in spec.reads if name in values))
             if rows is not None or (spec.name, side.lead) not in self._noted:
                 self._noted.add((spec.name, side.lead))

@@ -16,7 +16,7 @@ value reaches no result. Every step is computed in the type in which sums run, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +30,7 @@ from attn_cli.maths.rules import KINDS, Kinds, Rules
 from attn_cli.maths.scores.base import Block as ScoreBlock
 from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.maths.select import Selection, k_largest
-from attn_cli.maths.stage import WEIGHT, StepSpec, in_turn
+from attn_cli.maths.stage import WEIGHT, StepSpec, Turn
 from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.maths.visible.base import REASONS, Lead, all_of, codes, common_reach
 
@@ -41,7 +41,6 @@ SPARSE, TOP_K = REASONS.index("sparse"), REASONS.index("top_k")
 class Entry:
     """One batch entry and head, prepared for any block of its queries and range of its keys."""
 
-    stages: tuple[StepSpec, ...]  # those of blocks, in the order computed
     lead: Lead
     batch: int
     head: int
@@ -172,19 +171,15 @@ class Block:
         return StepValues(spec.name, values, self.seen, self.why, self.matters)
 
 
-def steps(
-    entry: Entry, rows: slice, keys: slice, wanted: Collection[str] | None = None
-) -> Iterator[StepValues]:
-    """Yield the wanted steps, and those that they read, in the order computed.
+def steps(entry: Entry, rows: slice, keys: slice, turn: Turn) -> Iterator[StepValues]:
+    """Yield the steps of `turn`, which are those of blocks that are wanted and what they read.
 
-    `rows` are rows of entry.i, `keys` a range of keys. `wanted` None means all but the asides.
-    `empty` is among the steps: not 0 for the queries that see no key. Why a key is hidden is looked
-    for only if `visible` is wanted.
+    `rows` are rows of entry.i, `keys` a range of keys. `empty` is among the steps: not 0 for the
+    queries that see no key. Why a key is hidden is looked for only if `visible` is in turn.
     """
-    if wanted is None:
-        wanted = [spec.name for spec in entry.stages if not spec.stage.aside]
-    block, told = Block(entry, rows, keys, why="visible" in wanted), False
-    for spec, over in in_turn(entry.stages, wanted):
+    why = any(spec.name == "visible" for spec, _ in turn)
+    block, told = Block(entry, rows, keys, why=why), False
+    for spec, over in turn:
         block.values[spec.name] = spec.apply(block, *map(block.value, spec.reads))
         if block.kinds is not None and not told:
             told = True

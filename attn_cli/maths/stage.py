@@ -20,7 +20,7 @@ values of the steps that it reads:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attn_cli.arrays import AnyArray, Integers
@@ -123,6 +123,8 @@ class Stage(NamedTuple):
         return StepSpec(
             stage=self,
             name=self.name,
+            scope=self.scope,
+            axes=self.axes,
             reads=reads,
             depth=self.depth(problem, before),
             type=None if self.role == CODE else self.type(problem.precision),
@@ -143,6 +145,8 @@ class StepSpec:
 
     stage: Stage
     name: str
+    scope: str  # one of SCOPES
+    axes: tuple[str, ...]  # without batch and head
     reads: Reads
     depth: int
     type: FloatType | None
@@ -153,16 +157,6 @@ class StepSpec:
     def formula(self) -> Formula:
         """The formula as the problem resolves it."""
         return self.stage.formula(self.problem)
-
-    @property
-    def scope(self) -> str:
-        """For what it is computed: one of SCOPES."""
-        return self.stage.scope
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """The axes without batch and head."""
-        return self.stage.axes
 
     def apply(self, *arguments: Any) -> AnyArray:
         """Return the values, rounded to the step's type; see the module for the arguments."""
@@ -179,15 +173,18 @@ def closure(specs: Iterable[StepSpec], wanted: Collection[str]) -> frozenset[str
     return frozenset(found)
 
 
-def in_turn(
-    specs: Sequence[StepSpec], wanted: Collection[str]
-) -> Iterator[tuple[StepSpec, list[str]]]:
-    """Yield what is to be computed for the wanted steps, with the steps that are over after it."""
+# Specifications in the order computed, each with the steps that nothing reads after it.
+Turn = tuple[tuple[StepSpec, tuple[str, ...]], ...]
+
+
+def in_turn(specs: Sequence[StepSpec], wanted: Collection[str]) -> Turn:
+    """Return what is to be computed for the wanted steps, with the steps that are over after it."""
     needed = closure(specs, wanted)
     due = [spec for spec in specs if spec.name in needed]
-    last = {name: spec.name for spec in due for name in (spec.name, *spec.reads)}
-    for spec in due:
-        yield spec, [name for name, reader in last.items() if reader == spec.name]
+    over: dict[str, list[str]] = {spec.name: [] for spec in due}
+    for name, reader in {name: s.name for s in due for name in (s.name, *s.reads)}.items():
+        over[reader].append(name)
+    return tuple((spec, tuple(over[spec.name])) for spec in due)
 
 
 def downstream(specs: Iterable[StepSpec], name: str) -> frozenset[str]:

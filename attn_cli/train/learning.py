@@ -24,12 +24,10 @@ from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError
 from attn_cli.formula import Prefix, Symbol
-from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
-from attn_cli.maths.stage import StepSpec
 from attn_cli.record import Labels, Record, Step
 from attn_cli.train.learnt import with_arrays
-from attn_cli.train.loss import loss_and_gradients
+from attn_cli.train.loss import Stages, loss_and_gradients
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -51,8 +49,8 @@ class Example:
     sources: Mapping[str, Origin]  # by the name of the array in the problem
 
     @cached_property
-    def _specs(self) -> Mapping[str, StepSpec]:
-        return pipeline(self.problem)
+    def _stages(self) -> Stages:
+        return Stages.of(self.problem)
 
     def gather(self, values: Mapping[str, Array]) -> Problem:
         """Return the problem with these values of the parameters."""
@@ -64,7 +62,7 @@ class Example:
 
         A parameter that nothing depends on has no gradient, not one of zeros.
         """
-        made, sums = loss_and_gradients(self.gather(values), self.target, self._specs)
+        made, sums = loss_and_gradients(self.gather(values), self.target, self._stages)
         found: dict[str, Array] = {}
         for name, source in self.sources.items():
             if name in sums:

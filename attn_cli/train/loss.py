@@ -15,7 +15,7 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray, Array, Bools, Integers
 from attn_cli.dataclass import dataclass
-from attn_cli.engine.entry import EntryBuilder
+from attn_cli.engine.entry import EntryBuilder, Turns
 from attn_cli.maths.block import steps
 from attn_cli.maths.heads import of_head
 from attn_cli.maths.inputs import embedded
@@ -24,11 +24,25 @@ from attn_cli.maths.next_word import NextWord, Pooling
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem, Projection
 from attn_cli.maths.rows import last_of_rows
-from attn_cli.maths.stage import JOINED, Rows, StepSpec
+from attn_cli.maths.stage import BLOCK, JOINED, Rows, StepSpec, Turn, in_turn
 from attn_cli.maths.visible.base import Lead
 from attn_cli.train.learnt import EMBEDDINGS, MEMORY, NAMES, POSITIONS, Gradients
 
-Specs = Mapping[str, StepSpec]
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of a problem, which hold for all values of its arrays."""
+
+    specs: Mapping[str, StepSpec]
+    turns: Turns  # of queries, keys and values
+    blocks: Turn  # from the scores to the context
+
+    @classmethod
+    def of(cls, problem: Problem) -> Stages:
+        """Return those of a problem."""
+        specs = pipeline(problem)
+        blocks = [spec for spec in specs.values() if spec.scope == BLOCK]
+        return cls(specs, Turns.of(specs, {"context"}), in_turn(blocks, {"context"}))
 
 
 @dataclass(frozen=True)
@@ -62,11 +76,11 @@ class Forward:
         return float(top + np.log(np.exp(logits - top).sum()) - logits[target])
 
 
-def forward(problem: Problem, specs: Specs) -> Forward:
+def forward(problem: Problem, stages: Stages) -> Forward:
     """Run the stages of `maths` over all rows at once, for a problem without batches."""
-    every = np.arange(problem.n_q)
+    every, specs = np.arange(problem.n_q), stages.specs
     leads: list[Lead] = [()] if problem.heads is None else [(h,) for h in range(problem.heads)]
-    heads = tuple(_head(problem, specs, lead) for lead in leads)
+    heads = tuple(_head(problem, stages, lead) for lead in leads)
     values: dict[str, Array] = {}
     if problem.after.residual:
         values[embedded(problem)] = problem.positioned(every)
@@ -90,14 +104,15 @@ def _next_word(problem: Problem) -> NextWord:
     return problem.next_word
 
 
-def _head(problem: Problem, specs: Specs, lead: Lead) -> Head:
+def _head(problem: Problem, stages: Stages, lead: Lead) -> Head:
     kept: dict[str, Array] = {"q": np.zeros((problem.n_q, 0)), "k": np.zeros((problem.n_k, 0))}
 
     def keep(name: str, _lead: Lead, values: AnyArray, _rows: Integers | None) -> None:
         kept[name] = values
 
-    prepare = EntryBuilder(problem, specs, frozenset({"context"}), np.arange(problem.n_q), keep)
-    made = list(steps(prepare.entry(lead), slice(0, problem.n_q), slice(0, problem.n_k)))
+    entry = EntryBuilder(problem, stages.turns, np.arange(problem.n_q), keep).entry(lead)
+    rows, keys = slice(0, problem.n_q), slice(0, problem.n_k)
+    made = list(steps(entry, rows, keys, stages.blocks))
     visible = next(step.seen for step in made if step.name == "weights")
     assert visible is not None  # weights always say which keys take part
     values = {step.name: step.values for step in made}
@@ -105,13 +120,13 @@ def _head(problem: Problem, specs: Specs, lead: Lead) -> Head:
 
 
 def loss_and_gradients(
-    problem: Problem, target: int, specs: Specs | None = None
+    problem: Problem, target: int, stages: Stages | None = None
 ) -> tuple[Forward, Gradients]:
     """Return the forward pass and, by name, the gradients of its loss.
 
-    `specs` is the pipeline of the problem, or of one that differs in the numbers of its arrays.
+    `stages` are those of the problem, or of one that differs in the numbers of its arrays.
     """
-    made, sums = forward(problem, specs or pipeline(problem)), Gradients()
+    made, sums = forward(problem, stages or Stages.of(problem)), Gradients()
     d_logits = made.probabilities.copy()
     d_logits[target] -= 1
     d_rows, own = _next_word(problem).backward(made.steps["pooled"], problem.n_q, d_logits)
