@@ -11,7 +11,7 @@ from attn_cli.engine.threads import one_thread_of_blas
 from attn_cli.language.dictionary import Dictionary, Sentence, read_dictionary
 from attn_cli.language.translation import translate as translation_of
 from attn_cli.maths.problem import TILE, Problem, Request
-from attn_cli.reading.resources import read_threads, read_tile
+from attn_cli.reading.resource_limits import read_threads, read_tile
 from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.record import Record
 from attn_cli.sources.matrices.document import from_mapping

@@ -13,7 +13,7 @@ from attn_cli.conventions.examples import EXAMPLES
 from attn_cli.conventions.knobs import KNOBS, text
 from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import PRESETS, preset
-from attn_cli.lab.conventions import Differences, compare
+from attn_cli.lab.preset_comparison import Differences, compare
 from attn_cli.views import BOX, Style
 from attn_cli.views.columns import columns
 from attn_cli.views.conventions import json as as_json

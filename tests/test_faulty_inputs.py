@@ -14,7 +14,7 @@ import pytest
 
 from attn_cli import AttnError, compute
 from attn_cli.reading.schema import read_document, read_problem
-from attn_cli.sources.matrices import arrays, lines
+from attn_cli.sources.matrices import lines, npy_files
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.files import Inputs
 from tests.conftest import Attn
@@ -44,7 +44,7 @@ def entry_of(data: bytes, name: bytes) -> int:
 def past_the_end(data: bytes) -> bytes:
     """Let the directory point to a copy of a member's head at the end, behind which nothing is."""
     at = entry_of(data, b"q.npy")
-    local = data[: data.index(arrays.NPY_MAGIC)]
+    local = data[: data.index(npy_files.NPY_MAGIC)]
     return data[: at + 42] + len(data).to_bytes(4, "little") + data[at + 46 :] + local
 
 
@@ -105,7 +105,7 @@ def test_places_that_no_file_has(large: int, tmp_path: Path) -> None:
 
 def test_an_archive_that_lies_about_its_size(tmp_path: Path, attn: Attn) -> None:
     """What a member says of its packed size does not let it unpack to more."""
-    data = archive(zipfile.ZIP_DEFLATED, mask=np.zeros((1, arrays.BOMB_BYTES), dtype=np.int8))
+    data = archive(zipfile.ZIP_DEFLATED, mask=np.zeros((1, npy_files.BOMB_BYTES), dtype=np.int8))
     path = tmp_path / "p.npz"
     at = entry_of(data, b"mask.npy")
     lie = (1 << 22).to_bytes(4, "little")
@@ -113,7 +113,7 @@ def test_an_archive_that_lies_about_its_size(tmp_path: Path, attn: Attn) -> None
         path.write_bytes(text)
         ran = attn("compute", path)
         assert ran.status == 2
-        assert f"{path}#mask unpacks to {arrays.BOMB_BYTES + 128} bytes from " in ran.err
+        assert f"{path}#mask unpacks to {npy_files.BOMB_BYTES + 128} bytes from " in ran.err
 
 
 @pytest.mark.parametrize(("suffix", "delimiter"), [("csv", ","), ("tsv", "\t")])
@@ -222,7 +222,7 @@ def test_text_that_is_packed_well_is_read(
     numbers = b"".join(b"w%d 0.5 0.25 0.%0400d\n" % (n, 7919 * n) for n in range(42_000))
     assert len(numbers) > lines.UNPACKED
     Path("v.txt.gz").write_bytes(gzip.compress(numbers + b"sous 1 0 0\n"))
-    assert 10 < len(numbers) / Path("v.txt.gz").stat().st_size < arrays.BOMB_RATIO / 2
+    assert 10 < len(numbers) / Path("v.txt.gz").stat().st_size < npy_files.BOMB_RATIO / 2
     ran = attn("translate", "-d", "d.csv", "sous", "--embeddings", "v.txt.gz")
     assert (ran.status, ran.out) == (0, "under\n")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from attn_cli import compute
-from attn_cli.lab.graph import Edge, Graph, LeftOut, Node, graph
+from attn_cli.lab.weights_graph import Edge, Graph, LeftOut, Node, graph
 from attn_cli.views import Style
 from attn_cli.views.graph import GRAPH_FORMATS, GRAPH_RENDERERS
 from tests.conftest import SAMPLES, Attn

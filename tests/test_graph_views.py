@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_cli.lab.graph import Graph, Node
+from attn_cli.lab.weights_graph import Graph, Node
 from attn_cli.views import Style
 from attn_cli.views.graph import GRAPH_FORMATS, GRAPH_RENDERERS
 from attn_cli.views.graph.dot import quoted

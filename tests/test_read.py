@@ -255,7 +255,7 @@ def test_yaml_to_npy_to_yaml(values: Any) -> None:
 
     tree = parse(f"m: {values.tolist()}", "x")
     from_yaml = read_array(Document(tree), tree["m"], ("m",))
-    from attn_cli.sources.matrices.arrays import read_npy
+    from attn_cli.sources.matrices.npy_files import read_npy
 
     from_npy = read_npy(BytesIO(_npy(from_yaml)), "x", ())
     np.testing.assert_array_equal(from_npy, values)

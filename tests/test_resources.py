@@ -12,7 +12,7 @@ from attn_cli.cli.resources import ResourceOptions, memory_of
 from attn_cli.engine import threads as threads_module
 from attn_cli.engine.run import run
 from attn_cli.maths.problem import TILE, Problem, Request
-from attn_cli.reading.resources import read_memory, read_threads, read_tile
+from attn_cli.reading.resource_limits import read_memory, read_threads, read_tile
 from tests.conftest import SAMPLES, Attn
 from tests.tiled import by_tiles, defined
 

@@ -17,9 +17,9 @@ from attn_cli.maths.problem import Problem, Projection
 from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.record import Numbered
 from attn_cli.sources.matrices import matrix
-from attn_cli.sources.matrices.arrays import Archive, read_npy
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.files import Inputs
+from attn_cli.sources.matrices.npy_files import Archive, read_npy
 from attn_cli.sources.matrices.stored import Stored
 from tests.conftest import Attn
 from tests.conventions.cases import PROBLEMS

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from attn_cli.conventions.preset import Preset
     from attn_cli.conventions.presets import Catalogue
-    from attn_cli.lab.conventions import Differences
+    from attn_cli.lab.preset_comparison import Differences
 
 
 def conventions(
@@ -52,7 +52,7 @@ def conventions(
 
 def _shown(names: list[str]) -> Catalogue | Preset | Differences:
     from attn_cli.conventions.presets import Catalogue, preset
-    from attn_cli.lab.conventions import compare
+    from attn_cli.lab.preset_comparison import compare
 
     presets = [preset(name) for name in dict.fromkeys(names)]
     if not presets:

@@ -28,7 +28,7 @@ from attn_cli.views.bars import BAR
 from attn_cli.views.graph import GRAPH_FORMATS, GRAPH_RENDERERS
 
 if TYPE_CHECKING:
-    from attn_cli.lab.graph import Graph
+    from attn_cli.lab.weights_graph import Graph
     from attn_cli.maths.problem import Request
 
 
@@ -139,7 +139,7 @@ def graph(
     output.check()
     request = edges.request()
     from attn_cli.engine.run import run
-    from attn_cli.lab.graph import graph as graph_of
+    from attn_cli.lab.weights_graph import graph as graph_of
 
     with reading_inputs(output.output, force=output.force, memory=edges.memory) as inputs:
         loaded = problem.read(keys, inputs).named(edges.batch)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from attn_cli.dataclass import dataclass
-from attn_cli.reading.resources import read_memory, read_threads, read_tile
+from attn_cli.reading.resource_limits import read_memory, read_threads, read_tile
 
 T = TypeVar("T")
 

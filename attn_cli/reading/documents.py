@@ -14,7 +14,7 @@ from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.ranges import Range
 from attn_cli.maths.token_positions import agree
 from attn_cli.reading.extent import Extent
-from attn_cli.reading.whole import whole_numbers
+from attn_cli.reading.whole_numbers import whole_numbers
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.matrix import read_array
 from attn_cli.sources.text.mappings import mapping

@@ -7,7 +7,7 @@ from typing import Any
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.ranges import Range
-from attn_cli.reading.whole import per_entry
+from attn_cli.reading.whole_numbers import per_entry
 from attn_cli.sources.matrices.document import Document
 
 

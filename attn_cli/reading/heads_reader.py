@@ -11,7 +11,7 @@ from attn_cli.maths.heads import key_head
 from attn_cli.reading.per_head import is_list, refuse_wrong_count
 from attn_cli.reading.sides import LETTERS, Heads
 from attn_cli.reading.sources import Sources
-from attn_cli.reading.whole import whole_numbers
+from attn_cli.reading.whole_numbers import whole_numbers
 from attn_cli.sources.text.scalars import integer
 
 

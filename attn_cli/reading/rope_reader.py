@@ -14,7 +14,7 @@ from attn_cli.reading.extent import Extent
 from attn_cli.reading.own_positions import ROWS, read_own_positions
 from attn_cli.reading.parameters import read_parameters
 from attn_cli.reading.sources import Sources
-from attn_cli.reading.whole import whole_numbers
+from attn_cli.reading.whole_numbers import whole_numbers
 from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, flag, integer, positive

@@ -14,7 +14,7 @@ from attn_cli.maths.token_positions import TokenPositions, in_documents
 from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.documents import PATH, Ids, read_documents
 from attn_cli.reading.extent import Extent
-from attn_cli.reading.whole import per_entry
+from attn_cli.reading.whole_numbers import per_entry
 from attn_cli.reading.window_reader import is_bounded
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.text.scalars import choice, shown

@@ -24,7 +24,7 @@ from attn_cli.errors import AttnError
 from attn_cli.language.dictionary import Sentence, read_dictionary
 from attn_cli.maths.problem import Request
 from attn_cli.reading.keys import KEYS
-from attn_cli.reading.resources import read_memory, read_threads, read_tile
+from attn_cli.reading.resource_limits import read_memory, read_threads, read_tile
 from attn_cli.reading.schema import read_document
 from attn_cli.reading.sequences import read_problems
 from attn_cli.sources.matrices.document import Document, from_mapping

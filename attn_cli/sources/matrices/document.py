@@ -16,9 +16,9 @@ import numpy as np
 from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import dataclass, field, replace
 from attn_cli.errors import AttnError, Path, Where, dotted, either, printable
-from attn_cli.sources.matrices.arrays import NPY_MAGIC, ZIP_MAGIC, Archive
 from attn_cli.sources.matrices.files import Inputs, name_of
 from attn_cli.sources.matrices.foreign import foreign
+from attn_cli.sources.matrices.npy_files import NPY_MAGIC, ZIP_MAGIC, Archive
 from attn_cli.sources.matrices.tables import decode
 from attn_cli.sources.text.broken import LINE_ENDS
 from attn_cli.sources.text.depth import MAX_DEPTH, too_deep

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from attn_cli.errors import AttnError, Path, printable
-from attn_cli.sources.matrices.arrays import BOMB_RATIO, NPY_MAGIC, ZIP_MAGIC
 from attn_cli.sources.matrices.files import Inputs, Progress
+from attn_cli.sources.matrices.npy_files import BOMB_RATIO, NPY_MAGIC, ZIP_MAGIC
 from attn_cli.sources.matrices.tables import two_marks
 
 STEP = 4 << 20  # bytes between two calls of a Progress

@@ -12,16 +12,16 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray, Tensor
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, folded, printable
-from attn_cli.sources.matrices.arrays import (
+from attn_cli.sources.matrices.document import Document, Member
+from attn_cli.sources.matrices.files import ReadSizes, unchanged
+from attn_cli.sources.matrices.foreign import foreign
+from attn_cli.sources.matrices.npy_files import (
     NPY_MAGIC,
     ZIP_MAGIC,
     Archive,
     read_npy,
     refuse_no_numbers,
 )
-from attn_cli.sources.matrices.document import Document, Member
-from attn_cli.sources.matrices.files import ReadSizes, unchanged
-from attn_cli.sources.matrices.foreign import foreign
 from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.matrices.tables import DELIMITERS, read_table
 from attn_cli.sources.text.depth import MAX_DEPTH, too_deep

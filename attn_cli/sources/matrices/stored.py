@@ -25,9 +25,9 @@ from attn_cli.arrays import AnyArray, Array, consecutive
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, Path
 from attn_cli.floats import FloatType
-from attn_cli.sources.matrices.arrays import read_header
 from attn_cli.sources.matrices.casting import unfit
 from attn_cli.sources.matrices.files import READ_SIZES, ReadSizes, Stamp, refuse_changed
+from attn_cli.sources.matrices.npy_files import read_header
 
 MOST_OPEN = 64  # files that may stay open; the system allows a process some hundreds
 

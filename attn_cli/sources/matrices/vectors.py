@@ -21,9 +21,9 @@ import numpy as np
 from attn_cli.arrays import Array, Tensor
 from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, Path, Where, printable
-from attn_cli.sources.matrices.arrays import read_header, read_npy
 from attn_cli.sources.matrices.files import Inputs, Progress
 from attn_cli.sources.matrices.lines import open_lines
+from attn_cli.sources.matrices.npy_files import read_header, read_npy
 from attn_cli.sources.matrices.vector_lines import (
     SAMPLE,
     Fault,

@@ -14,7 +14,7 @@ from attn_cli.views import Format, Style
 if TYPE_CHECKING:
     from attn_cli.conventions.preset import Preset
     from attn_cli.conventions.presets import Catalogue
-    from attn_cli.lab.conventions import Differences
+    from attn_cli.lab.preset_comparison import Differences
 
 CONVENTION_FORMATS = {
     "table": Format(module="attn_cli.views.conventions.table", suffixes=(".txt",), drawn=True),

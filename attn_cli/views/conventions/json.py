@@ -7,7 +7,7 @@ from typing import Any
 from attn_cli.conventions.knobs import Knob
 from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import Catalogue
-from attn_cli.lab.conventions import Differences, Row, Shown
+from attn_cli.lab.preset_comparison import Differences, Row, Shown
 from attn_cli.views import Style
 from attn_cli.views.json import FORMAT, written
 

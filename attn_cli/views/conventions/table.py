@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from attn_cli.conventions.knobs import KNOBS, Knob, text
 from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import Catalogue
-from attn_cli.lab.conventions import Differences, Row, Shown
+from attn_cli.lab.preset_comparison import Differences, Row, Shown
 from attn_cli.views import BOX, Style
 from attn_cli.views.columns import columns, paragraph
 

@@ -14,7 +14,7 @@ from attn_cli.registry import Registry
 from attn_cli.views import Format, Style
 
 if TYPE_CHECKING:
-    from attn_cli.lab.graph import Graph
+    from attn_cli.lab.weights_graph import Graph
 
 GRAPH_FORMATS = {
     "text": Format(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attn_cli.lab.graph import Graph
+from attn_cli.lab.weights_graph import Graph
 from attn_cli.views import Style
 from attn_cli.views.graph.parts import drawable, entry, left_out, strengths, weights
 

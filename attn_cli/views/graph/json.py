@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-from attn_cli.lab.graph import Edge, Graph
+from attn_cli.lab.weights_graph import Edge, Graph
 from attn_cli.views import Style
 from attn_cli.views.json import FORMAT, leaf
 

@@ -7,7 +7,7 @@ from math import isinf
 
 import numpy as np
 
-from attn_cli.lab.graph import Edge, Graph
+from attn_cli.lab.weights_graph import Edge, Graph
 from attn_cli.views.cells import cells
 from attn_cli.views.invisible import backslashed, made_visible
 

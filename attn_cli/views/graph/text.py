@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from attn_cli.errors import printable
-from attn_cli.lab.graph import Graph, Node
+from attn_cli.lab.weights_graph import Graph, Node
 from attn_cli.views import Style
 from attn_cli.views.bars import bars, padded
 from attn_cli.views.cells import GAP, LABEL_WIDTH, cell_width
