@@ -55,6 +55,17 @@ def test_every_convention_computes_the_same_after_pickling(case: str) -> None:
     assert here.warnings == there.warnings
 
 
+def test_a_plan_is_pickled_with_formulas_and_without_arrays() -> None:
+    large = np.arange(30_000.0).reshape(10_000, 3) % 7
+    problem = read_problem(from_mapping({"query": large[:5], "key": large, "value": large}))
+    plan = make_plan(problem, Request())
+    sent = pickle.dumps(plan)
+    assert len(sent) < 20_000 < large.nbytes
+    for name, spec in pickle.loads(sent).pipeline.items():
+        assert spec.formula == plan.pipeline[name].formula
+        assert spec.stage is plan.pipeline[name].stage
+
+
 N, D = 7, 5
 
 

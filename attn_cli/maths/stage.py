@@ -151,12 +151,20 @@ class StepSpec:
     depth: int
     type: FloatType | None
     new_keys: bool
-    problem: Problem
+    problem: Problem | None  # None once it was pickled: then the formula is there
+    written: Formula | None = None
 
     @property
     def formula(self) -> Formula:
-        """The formula as the problem resolves it."""
+        """The formula as the problem resolves it, found when it is asked for."""
+        if self.written is not None:
+            return self.written
+        assert self.problem is not None  # it was not pickled
         return self.stage.formula(self.problem)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the formula instead of the problem, whose arrays may be large."""
+        return {**vars(self), "problem": None, "written": self.formula}
 
     def apply(self, *arguments: Any) -> AnyArray:
         """Return the values, rounded to the step's type; see the module for the arguments."""
