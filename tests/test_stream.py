@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import weakref
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, compute
+from attn_cli.arrays import AnyArray
+from attn_cli.dataclass import replace
 from attn_cli.engine.blocks import ARRAYS_PER_BLOCK
 from attn_cli.engine.definition import Definition
 from attn_cli.engine.run import run
@@ -23,6 +27,7 @@ from attn_cli.engine.stream import streamed
 from attn_cli.engine.tiles import Tiles
 from attn_cli.errors import ExitStatus
 from attn_cli.maths.problem import Problem, Request
+from attn_cli.maths.visible.base import Lead
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from tests.conftest import Attn
@@ -148,6 +153,96 @@ def test_the_bits_of_the_whole_run(axes: str) -> None:
         target = Numbers(step, anywhere=True)
         step.into(target)
         np.testing.assert_array_equal(target.array, run(problem, Request(steps=(only,)))[only])
+
+
+class Counted:
+    """A tensor that counts how often rows of each entry are read."""
+
+    def __init__(self, array: Any, reads: Counter[Lead], lead: Lead = ()) -> None:
+        self._array, self._reads, self._lead = array, reads, lead
+        self.shape, self.ndim, self.dtype = array.shape, array.ndim, array.dtype
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, tuple):
+            return Counted(self._array[index], self._reads, (*self._lead, *index))
+        self._reads[self._lead] += 1
+        rows = self._array[index].copy()
+        alive[:] = [each for each in alive if each() is not None]
+        alive.append(weakref.ref(rows))
+        return rows
+
+    def swapaxes(self, first: int, second: int) -> Any:
+        raise NotImplementedError
+
+    reshape: Any = swapaxes
+
+
+alive: list[weakref.ref[AnyArray]] = []  # rows of all tensors that are counted
+
+
+@pytest.mark.parametrize("axes", ["bhsd", "bshd"])
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("engine", [Definition(), Tiles()])
+def test_keys_that_no_entry_reads_any_more_are_dropped(
+    axes: str, streams: bool, engine: Any
+) -> None:
+    """When keys are read there are those of the entry before, and no others."""
+    problem, reads = read(drawn(axes)), Counter[Lead]()
+    assert problem.key is not None
+    most: list[int] = []
+
+    class Watched(Counted):
+        def __getitem__(self, index: Any) -> Any:
+            if isinstance(index, tuple):
+                return Watched(self._array[index], self._reads, index)
+            rows = super().__getitem__(index)
+            most.append(len(alive))
+            return rows
+
+    alive.clear()
+    tensor: Any = Watched(problem.key.inputs, reads)
+    problem = replace(problem, key=replace(problem.key, inputs=tensor))
+    request = Request(steps=("output",))
+    if streams:
+        step = streaming(problem, request)
+        step.into(Numbers(step), engine=engine)
+    else:
+        run(problem, request, engine=engine)
+    assert most == [1, 2, 2, 2]
+
+
+FEW: dict[str, dict[str, int]] = {
+    "much memory": {},
+    "little memory": {"memory": 2000},
+    "few queries at a time": {"part_bytes": 400},
+    "both": {"part_bytes": 400, "memory": 2000},
+}
+
+
+@pytest.mark.parametrize("anywhere", [True, False])
+@pytest.mark.parametrize("axes", ["bhsd", "bshd"])
+@pytest.mark.parametrize("grouping", ["interleave", "tile"])
+@pytest.mark.parametrize("joined", [True, False])
+@pytest.mark.parametrize("few", FEW)
+def test_how_often_keys_are_read(
+    anywhere: bool, axes: str, grouping: str, joined: bool, few: str
+) -> None:
+    """Once; again only if values come in order and the keys of two heads do not fit."""
+    keys: dict[str, Any] = {"grouping": grouping}
+    if joined:
+        keys["weights"] = {"output": RNG.normal(size=(6 * 3, 4))}
+    problem, reads = read(drawn(axes) | keys), Counter[Lead]()
+    assert problem.key is not None
+    counted: Any = Counted(problem.key.inputs, reads)
+    problem = replace(problem, key=replace(problem.key, inputs=counted))
+    step = streaming(problem, Request(steps=("output",), **FEW[few]))  # type: ignore[arg-type]
+    step.into(Numbers(step, anywhere=anywhere))
+    assert sorted(reads) == [(b, h) for b in range(2) for h in range(2)]
+    again = not anywhere and not joined and "memory" in FEW[few]
+    if again and (grouping == "tile" or axes == "bshd"):
+        assert min(reads.values()) > 1
+    else:
+        assert max(reads.values()) == 1
 
 
 @pytest.mark.parametrize("anywhere", [True, False])

@@ -99,23 +99,26 @@ class Streamed:
     def _planned(self, target: Target) -> Plan:
         """Return the plan with the order in which entries are computed, and in which parts.
 
-        Keys and values are read once, in any order of the heads, if the target takes values at any
-        place. Otherwise those of all key heads of a batch entry are held if they fit; if they do
-        not, they are read again for each part of the queries.
+        Keys and values are read once. Only a target that wants values in order may need those of
+        several key heads in turn: for heads that read them in turn, or for parts of the queries of
+        all heads. They are held, up to a quarter of the memory; beyond it they are read again.
         """
-        problem, plan, budget = self.problem, self.plan, self._budget
+        problem, plan = self.problem, self.plan
         groups, together, part = plan.groups, False, self._rows_of(self._query_bytes)
         if self.heads_last:
             rows = self._rows_of(self._query_bytes + self.row * self.step.dtype.itemsize)
-            fits = rows >= len(plan.computed) or self._key_bytes * (problem.kv_heads or 1) <= budget
+            keys = self._key_bytes * (problem.kv_heads or 1)
+            fits = rows >= len(plan.computed) or keys <= self._budget
             together = fits or not target.anywhere
             part = rows if together else part
-        if target.anywhere and not together and not problem.joined:
+        if (target.anywhere or together) and not problem.joined:  # in any order: by key heads
             groups = dict(sorted(groups.items(), key=lambda item: problem.key_lead(item[0])))
-        return replace(plan, groups=groups, part=part, together=together, key_bytes=max(budget, 1))
+        key_bytes = UNLIMITED if problem.joined else plan.memory // 4  # those of joined are in use
+        return replace(plan, groups=groups, part=part, together=together, key_bytes=key_bytes)
 
     @property
     def _budget(self) -> int:
+        """How many bytes rows of Q and of the result may take."""
         return min(self.request.part_bytes, self.plan.memory // 4)
 
     def _rows_of(self, size: int) -> int:
