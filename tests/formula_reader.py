@@ -119,14 +119,13 @@ class Reader:
 
     def power(self) -> Any:
         found = self.atom()
-        while self.next_is("^"):
+        if not self.next_is("^"):
+            return found
+        self.take()
+        if self.next_is("T"):
             self.take()
-            if self.next_is("T"):
-                self.take()
-                found = ("Transpose", [found])
-            else:
-                found = ("Power", [found, self.atom()])
-        return found
+            return ("Transpose", [found])
+        return ("Power", [found, self.atom()])  # of a^b^c nobody knows what it means
 
     def atom(self) -> Any:
         token = self.take()
