@@ -141,7 +141,7 @@ def _joined(sign: str) -> Callable[[Any], str]:
 
     def write(product: f.Times) -> str:
         first, *rest = product.parts
-        texts = [_inside(first, at.QUOTIENT), *(_after(part, at.STAR) for part in rest)]
+        texts = [_inside(first, at.QUOTIENT), *(_after(part, at.QUOTIENT) for part in rest)]
         return f" {sign} ".join(texts)
 
     return write
