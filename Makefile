@@ -106,10 +106,10 @@ types: $(VENV)/dev ## type check alone
 	$(BIN)/mypy
 
 docs: $(VENV)/dev ## write the README's shown outputs anew
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog -r -P -I tests -I . README.md
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog -r -P -I tests/docs -I . README.md
 
 docs-check: $(VENV)/dev ## fail where the README's shown outputs have drifted
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog --check --diff -P -I tests -I . README.md
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog --check --diff -P -I tests/docs -I . README.md
 
 lock: ## write requirements/*.txt anew; needs each Python that they are for
 	$(PYTHON) requirements/lock.py $(LOCKED)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from attn_cli.cli import main
-from tests.processes import ATTN, ROOT, read_terminal, run_to_end, started
+from tests.helpers.processes import ATTN, ROOT, read_terminal, run_to_end, started
 
 # A slow machine is no failure. What decides over a change draws the same examples every time; the
 # others are drawn by `make fuzz`.

@@ -17,11 +17,11 @@ from attn_cli.engine.run import run
 from attn_cli.engine.stream import streamed
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.views import RENDERERS, Style
+from tests.conformance.cases import PROBLEMS
+from tests.conformance.oracle import attention
 from tests.conftest import Attn
-from tests.conventions.cases import PROBLEMS
-from tests.conventions.oracle import attention
-from tests.streaming import Numbers
-from tests.tiled import loaded
+from tests.helpers.streaming import Numbers
+from tests.helpers.tiled import loaded
 
 # What may be asked for; small tiles and blocks, so that small problems have several.
 WANTED: dict[str, tuple[str, ...] | None] = {

@@ -17,7 +17,7 @@ from random import SystemRandom
 from tests.fuzz.drawn import laws
 from tests.fuzz.hunt import CURRENT, Hunt, hunt
 from tests.fuzz.readers import READERS
-from tests.processes import ROOT
+from tests.helpers.processes import ROOT
 
 MEMORY = 2 << 30  # bytes of addresses above what the start takes
 STUCK = 120.0  # seconds after which an input that nothing interrupts ends the process

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from attn_cli.sources.text.events import parse
-from tests.processes import ROOT
+from tests.helpers.processes import ROOT
 
 X = "[[1, 0, 2], [0, 1, 1], [1, 1, 0], [2, 1, 0]]"
 # Problems that have every key between them.

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from time import monotonic
 
-from tests.processes import ROOT, run_to_end
+from tests.helpers.processes import ROOT, run_to_end
 
 AT_ONCE = 6  # tests of one process, which takes seconds to start
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")

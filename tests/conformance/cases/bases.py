@@ -1,0 +1,33 @@
+"""Sizes that the cases share: a different one for each axis."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from typing import Any
+
+from tests.conformance.strategies.sizes import Sizes
+
+Cases = dict[str, tuple[Sizes, dict[str, Any]]]
+"""The sizes and the keys of a problem by the name of the convention."""
+
+TWO = Sizes(
+    *(2, 1, 1, 1),  # axes, batch, heads, kv_heads
+    *(5, 7, 0),  # n_q, new, past
+    *(4, 3),  # d_k, d_v
+    has_heads=False,
+    numbers=random.Random(11),
+)
+SQUARE = replace(TWO, new=5)
+THREE = replace(TWO, axes=3, batch=2)
+PACKED = replace(THREE, heads=6, kv_heads=3, has_heads=True)
+FOUR = replace(PACKED, axes=4)
+PAST = replace(FOUR, past=2)
+STANDS = {"offset": [1, 3]}
+"""Where the queries of the batch entries stand, for keys that ask."""
+
+_M = FOUR.choices([True, True, False], 2, 6, 5, 7)
+BOOLEANS = {"values": _M, "true_means": "attend"}
+OTHER_WAY = {"values": _M, "true_means": "ignore"}
+NUMBERS = FOUR.choices([-math.inf, -1.5, 0.0, 0.25], 2, 1, 5, 7)

@@ -1,0 +1,58 @@
+"""attn_cli.compute against the oracle: each convention by itself, then any of them at once."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+
+import attn_cli
+from tests.conformance.cases import PROBLEMS
+from tests.conformance.oracle import attention
+from tests.conformance.ranks import ranks_clearly
+from tests.conformance.strategies import problems
+
+CLOSE = 1e-12
+
+
+def agree(problem: dict[str, Any], expected: dict[str, Any]) -> attn_cli.Record:
+    """Every step that the oracle has is there, and is the same."""
+    record = attn_cli.compute(problem, steps=list(expected))
+    for name, values in expected.items():
+        step = record[name]
+        assert step.shape == np.shape(values), name
+        if name == "visible":
+            np.testing.assert_array_equal(step, values, err_msg=name)
+        else:
+            np.testing.assert_allclose(step, values, rtol=CLOSE, atol=CLOSE, err_msg=name)
+    return record
+
+
+@cache
+def expected_of(case: str) -> dict[str, Any]:
+    """What the oracle makes of a case."""
+    return attention(PROBLEMS[case])
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_each_convention(case: str) -> None:
+    expected = expected_of(case)
+    record = agree(PROBLEMS[case], expected)
+    assert list(record.steps) == list(expected)
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_the_steps_that_come_unasked(case: str) -> None:
+    assert list(attn_cli.compute(PROBLEMS[case]).steps) == list(expected_of(case))
+
+
+# About half of the 15 s that this file takes on one core.
+@settings(max_examples=300)
+@given(problems())
+def test_any_conventions_at_once(problem: dict[str, Any]) -> None:
+    expected = attention(problem)
+    assume(ranks_clearly(problem, expected))
+    agree(problem, expected)

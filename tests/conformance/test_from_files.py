@@ -1,0 +1,88 @@
+"""A drawn problem from a YAML file and from an NPZ is the problem from Python."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+import attn_cli
+from tests.conformance.cases import PROBLEMS
+from tests.conformance.oracle import attention
+from tests.conformance.ranks import ranks_clearly
+from tests.conformance.strategies import problems
+
+CLOSE = 1e-12
+
+
+def by_bounds(windows: list[Any]) -> dict[str, list[int]]:
+    """The windows of heads as one mapping, whose left and right are lists: an array is no list."""
+    found = []
+    for window in windows:
+        given = {} if window == "none" else window
+        keys = given.get("keys", 0)
+        found.append((keys - 1, 0) if keys else (given.get("left", -1), given.get("right", -1)))
+    return {"left": [left for left, _ in found], "right": [right for _, right in found]}
+
+
+def members(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """What an archive of the problem holds: a dot in a name goes one level down.
+
+    No member stands for a mapping of nothing; `alibi: {}` is `alibi: true`. Cumulative lengths of
+    more or fewer documents than in another batch entry get documents of no length.
+    """
+    if node == {}:
+        yield name, np.array(True)
+    elif name == "window" and isinstance(node, list) and not isinstance(node[0], int):
+        yield from members(by_bounds(node), name)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield from members(value, f"{name}.{key}" if name else key)
+    elif "cu_seqlens" in name and isinstance(node[0], list):
+        most = max(map(len, node))
+        yield name, np.array([[*ends, *[ends[-1]] * (most - len(ends))] for ends in node])
+    else:
+        yield name, np.array(node)
+
+
+def as_npz(problem: dict[str, Any], folder: Path) -> Path:
+    """The problem as an NPZ."""
+    path = folder / "p.npz"
+    np.savez(path, **dict(members(problem)))
+    return path
+
+
+def as_yaml(problem: dict[str, Any], folder: Path) -> Path:
+    """The problem as YAML."""
+    path = folder / "p.yaml"
+    text = json.dumps(problem).replace("Infinity", ".inf").replace("NaN", ".nan")
+    path.write_text(text)
+    return path
+
+
+def same(path: Path, expected: dict[str, Any]) -> None:
+    """The record of a file has the steps of the oracle, and their values."""
+    record = attn_cli.compute(path)
+    assert list(record.steps) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(record[name], values, rtol=CLOSE, atol=CLOSE, err_msg=name)
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+@pytest.mark.parametrize("write", [as_npz, as_yaml])
+def test_each_convention(case: str, write: Any, tmp_path: Path) -> None:
+    same(write(PROBLEMS[case], tmp_path), attention(PROBLEMS[case]))
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(problems())
+def test_any_conventions_at_once(tmp_path: Path, problem: dict[str, Any]) -> None:
+    expected = attention(problem)
+    assume(ranks_clearly(problem, expected))
+    for write in (as_npz, as_yaml):
+        same(write(problem, tmp_path), expected)

@@ -1,0 +1,1 @@
+"""Every error message, whole: a case per block of the *.txt."""

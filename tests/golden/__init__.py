@@ -1,0 +1,1 @@
+"""Whole outputs: every sample, every formula. After a wanted change, read the difference."""

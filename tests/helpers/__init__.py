@@ -1,0 +1,1 @@
+"""What several tests share: processes, terminals, runs by tiles, targets of streams."""

@@ -1,0 +1,74 @@
+"""Processes that tests start: they begin as from a terminal, and none outlives its test."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+ATTN = (sys.executable, "-m", "attn_cli")
+# What a shell ignores for a job in the background, and nohup for any. A process inherits that.
+_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def started(arguments: Sequence[str | bytes] | str, **options: Any) -> Iterator[Any]:
+    """Start a process in a session of its own; end it, and all that it started, at the end.
+
+    Gives the Popen, whose options these are. Signals are at their defaults, also where this process
+    ignores them.
+    """
+    with _signals_at_their_defaults():
+        process: subprocess.Popen[Any] = subprocess.Popen(
+            arguments, start_new_session=True, **{"cwd": ROOT, **options}
+        )
+    with process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):  # the usual end: nothing of it is left
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def run_to_end(
+    arguments: Sequence[str | bytes] | str,
+    *,
+    stdin: bytes = b"",
+    timeout: float | None = None,
+    **options: Any,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a process to its end, as `subprocess.run` does; its streams are pipes."""
+    pipe = subprocess.PIPE
+    with started(arguments, **{"stdin": pipe, "stdout": pipe, "stderr": pipe, **options}) as child:
+        out, err = child.communicate(stdin, timeout)
+        return subprocess.CompletedProcess(child.args, child.returncode, out, err)
+
+
+def read_terminal(leader: int) -> bytes:
+    """Return what is written to a terminal until its other end is closed; close this one."""
+    shown = b""
+    try:
+        with suppress(OSError):  # the other end is closed: Linux says so with EIO
+            while chunk := os.read(leader, 65536):
+                shown += chunk
+    finally:
+        os.close(leader)
+    return shown
+
+
+@contextmanager
+def _signals_at_their_defaults() -> Iterator[None]:
+    ignored = [each for each in _SIGNALS if signal.getsignal(each) is signal.SIG_IGN]
+    for each in ignored:
+        signal.signal(each, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for each in ignored:
+            signal.signal(each, signal.SIG_IGN)

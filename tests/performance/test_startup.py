@@ -1,0 +1,78 @@
+"""Start-up is part of the product: what a command does not need is not imported."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.processes import run_to_end
+
+SAMPLE = "samples/love_coding.yaml"
+# What only fractions, NumPy's print and mistakes need.
+MISTAKES = {"fractions", "decimal", "attn_cli.sources.text.printed", "attn_cli.sources.text.slips"}
+FILES = {"csv", "gzip", "tempfile", "zipfile"}  # what kinds of files need that are not there
+
+
+def imported_by(code: str) -> set[str]:
+    """The modules that a fresh interpreter holds after the code."""
+    program = f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"
+    done = run_to_end([sys.executable, "-c", program])
+    assert done.returncode == 0, done.stderr.decode()
+    return set(done.stderr.decode().split())
+
+
+def by_command(*arguments: str) -> set[str]:
+    return imported_by(f"from attn_cli.cli import main\nassert main({list(arguments)!r}) == 0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (["--version"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["--help"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["compute", "--help"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["samples"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["scores"], {"rich", "yaml", "pydantic"}),
+        (["conventions"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["conventions", "onnx"], {"numpy", "rich", "yaml", "pydantic"}),
+        (
+            ["compute", SAMPLE, "--format", "json"],
+            {"rich", "pydantic", "numpy.ma", "numpy.typing", *FILES},
+        ),
+        (["compute", SAMPLE, "--only", "q", "--format", "csv"], {"rich", "pydantic"}),
+        (["compute", SAMPLE], {"rich", "pydantic", *FILES, *MISTAKES}),
+        (["next", "samples/not_like.yaml", "not", "like", "--top", "3"], {"rich.table"}),
+        (["train", "--help"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["train", "samples/not_like.yaml", "-o", "-", "--steps", "1"], {"rich", "pydantic"}),
+    ],
+)
+def test_commands(arguments: list[str], absent: set[str]) -> None:
+    loaded = by_command(*arguments)
+    assert "attn_cli.cli.app" in loaded
+    assert not loaded & absent
+
+
+def test_stored_arrays_need_no_yaml_and_no_rich(tmp_path: Path) -> None:
+    names = ("query", "key", "value")
+    for name in names:
+        np.save(tmp_path / f"{name}.npy", np.ones((3, 2), np.float32))
+    given = [text for name in names for text in (f"--{name}", str(tmp_path / f"{name}.npy"))]
+    wanted = ("--query-token", "1", "--only", "weights", "-o", str(tmp_path / "w.npy"))
+    loaded = by_command("compute", *given, *wanted)
+    assert not loaded & {"yaml", "rich", "json", "csv", "gzip", "zipfile"}
+    assert np.load(tmp_path / "w.npy").shape == (1, 3)
+
+
+def test_the_python_api_loads_no_command_line_and_no_yaml() -> None:
+    loaded = imported_by(
+        "import attn_cli\n"
+        "assert 'numpy' not in sys.modules\n"
+        "from attn_cli import attention, compute\n"
+        "attention([[1]], [[1]], [[1]])\n"
+        "compute({'embeddings': [[1]]})"
+    )
+    assert "numpy" in loaded
+    assert not loaded & {"typer", "rich", "yaml"}

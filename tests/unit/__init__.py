@@ -1,0 +1,1 @@
+"""One folder per folder of the package; a file of tests is named after its subject."""

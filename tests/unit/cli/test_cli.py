@@ -1,0 +1,319 @@
+"""Commands, their help and their options."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attn_cli.cli.app import build
+from attn_cli.maths.normalizers import NORMALIZERS
+from attn_cli.maths.scores import SCORES
+from tests.conftest import SAMPLES, Attn
+from tests.helpers.processes import ROOT, run_to_end
+
+LOVE = str(SAMPLES / "love_coding.yaml")
+
+
+def test_no_arguments_show_the_help_on_standard_error(attn: Attn) -> None:
+    ran = attn()
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == attn("--help").out
+
+
+def commands() -> list[str]:
+    import typer
+
+    return sorted(typer.main.get_command(build()).commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_has_help_with_an_example_that_runs(
+    command: str, attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = attn(command, "-h")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == attn(command, "--help").out
+    examples = re.findall(r"^  (attn .*)$", ran.out, re.MULTILINE)
+    assert examples
+    monkeypatch.chdir(tmp_path)
+    attn("samples", "--copy", "samples")
+    x = np.ones((3, 2))
+    for name in "qkv":
+        np.save(f"{name}.npy", x)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    (tmp_path / "attn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m attn_cli "$@"\n')
+    (tmp_path / "attn").chmod(0o755)
+    for example in examples:
+        env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+        done = run_to_end(example, shell=True, cwd=tmp_path, env=env)
+        said = rb"loss .* examples right\n" if " -o trained" in example else b""
+        assert done.returncode == 0, example
+        assert re.fullmatch(said, done.stderr), example
+
+
+def test_normalizers_come_from_the_registry(attn: Attn) -> None:
+    listed = attn("normalizers").out
+    for entry in NORMALIZERS:
+        explained = attn("normalizers", entry.name).out
+        assert explained.startswith(f"{entry.name}: ")
+        assert entry.reference in listed
+        assert entry.reference in explained
+        for parameter in entry.parameters:
+            assert parameter.signature in listed
+            assert parameter.meaning in explained
+        assert "{" not in explained.partition("In a problem file")[0]
+        assert f"normalize: {{function: {entry.name}, " in explained or (
+            f"normalize: {entry.name}\n" in explained
+        )
+
+
+def test_scores_come_from_the_registry(attn: Attn) -> None:
+    listed = attn("scores").out
+    for score in SCORES:
+        default = "   (default)" if score.name == SCORES.default else ""
+        assert f"{score.name:16}{score.formula}{default}\n" in listed
+        assert f"[{score.reference}]\n" in listed
+        explained = attn("scores", score.name).out
+        assert explained.startswith(f"{score.name}: {score.formula}\n")
+        for parameter in score.parameters:
+            assert parameter.signature in listed
+            assert parameter.meaning in explained
+        assert score.name in attn("compute", "--help").out
+    sparse = " ".join(attn("scores", "sparse").out.split())
+    assert "Some texts write sparse attention as one number a query, a sum of q.k_j" in sparse
+
+
+def test_memory_is_a_size_that_people_write(attn: Attn) -> None:
+    assert attn("compute", LOVE, "--memory", "1KB").status == 0
+    for text in ("0", "-1", "1XB", "1iB", "", "MB"):
+        ran = attn("compute", LOVE, f"--memory={text}")
+        assert ran.err.startswith(f"error: --memory cannot be '{text}'\n")
+
+
+# Each option of `attn compute`, with a value that must change what comes out of the command.
+EFFECTS: dict[str, list[str]] = {
+    "query": ["--query", "q.npy"],
+    "key": ["--key", "k.npy"],
+    "value": ["--value", "v.npy"],
+    "tokens": ["--tokens", "a b c"],
+    "tokens_file": ["--tokens-file", "words.txt"],
+    "key_tokens_file": ["--key-tokens-file", "words.txt"],
+    "lower": ["--lower", "--tokens", "A B c"],
+    "score": ["--score", "scaled"],
+    "scale": ["--scale", "2"],
+    "normalize": ["--normalize", "argmax"],
+    "causal": ["--causal", "true"],
+    "dtype": ["--dtype", "float16"],
+    "set": ["--set", "scale=3"],
+    "show": ["--show", "q"],
+    "only": ["--only", "q"],
+    "query_token": ["--query-token", "I"],
+    "batch": ["--batch", "1"],
+    "head": ["--head", "1"],
+    "memory": ["--memory", "1B"],
+    "threads": ["--threads", "0"],
+    "tile": ["--tile", "0"],
+    "check": ["--check", "q=[[1, 0, 0], [0, 1, 0], [0, 0, 1]]"],
+    "tolerance": ["--tolerance", "9", "--check", "q=[[9, 9, 9], [9, 9, 9], [9, 9, 9]]"],
+    "format": ["--format", "json"],
+    "output": ["--output", "out.txt"],
+    "force": ["--force", "--output", "forced.npz"],
+    "digits": ["--digits", "7"],
+    "full": ["--full"],
+    "labels": ["--labels", "--only", "q", "--format", "csv"],
+    "quiet": ["--quiet", "--set", "mask=[[-inf, -inf, -inf]]"],
+    "verbose": ["--verbose"],
+    "help": ["--help"],
+}
+# What an option needs beside it to have an effect stands in the run without it too.
+BASES: dict[str, list[str]] = {
+    "tolerance": EFFECTS["tolerance"][2:],
+    "lower": EFFECTS["lower"][1:],
+    "labels": EFFECTS["labels"][1:],
+    "quiet": EFFECTS["quiet"][1:],
+    "force": EFFECTS["force"][1:],
+}
+
+
+# Each option of the commands on words: a command line, and the same with the option.
+LOVE_TENNIS = "I love tennis --dictionary samples/tennis.yaml --format table"
+NOT_LIKE = "samples/not_like.yaml not like --format table"
+LOOKED_UP = "le --embeddings w.npy --words list.txt --format table"
+PAIRS: dict[str, dict[str, tuple[str, str]]] = {
+    "translate": {
+        "dictionary": ("table", "table --dictionary samples/tennis.yaml --unknown keep"),
+        "method": ("le", "le --method embeddings --format table"),
+        "context": (LOVE_TENNIS, f"{LOVE_TENNIS} --context"),
+        "embeddings": ("le --format table", "le --embeddings w.txt --format table"),
+        "word_list": (LOOKED_UP, LOOKED_UP.replace("list.txt", "tsil.txt")),
+        "strict": ("le --embeddings w.txt", "le --embeddings w.txt --strict"),
+        "score": ("le --format table", "le --format table --score scaled"),
+        "scale": ("le --format table", "le --format table --scale 2"),
+        "lower": ("LE", "LE --lower"),
+        "unknown": ("LE le", "LE le --unknown keep"),
+        "top": ("le --format table", "le --format table --top 2"),
+        "show": ("le", "le --show weights"),
+        "only": ("le", "le --only v"),
+        "format": ("le", "le --format json"),
+        "output": ("le", "le --output out.txt"),
+        "force": (
+            "sous -d pairs.csv -f npz -o pairs.csv",
+            "sous -d pairs.csv -f npz -o pairs.csv --force",
+        ),
+        "digits": ("le", "le --digits 7"),
+        "full": ("w0 --dictionary big.yaml --show k", "w0 -d big.yaml --show k --full"),
+        "labels": ("le --only v -f csv", "le --only v -f csv --labels"),
+        "quiet": ("zzz le --unknown skip", "zzz le --unknown skip --quiet"),
+        "verbose": ("le", "le --verbose"),
+    },
+    "next": {
+        "compare": (NOT_LIKE, f"{NOT_LIKE} --compare"),
+        "top": (NOT_LIKE, f"{NOT_LIKE} --top 2"),
+        "head": ("one_head.yaml not --only v", "one_head.yaml not --only v --head 0"),
+        "lower": ("samples/not_like.yaml NOT", "samples/not_like.yaml NOT --lower"),
+        "score": (NOT_LIKE, f"{NOT_LIKE} --score dot"),
+        "scale": (NOT_LIKE, f"{NOT_LIKE} --scale 3"),
+        "normalize": (NOT_LIKE, f"{NOT_LIKE} --normalize argmax"),
+        "causal": (NOT_LIKE, f"{NOT_LIKE} --causal true"),
+        "dtype": (NOT_LIKE, f"{NOT_LIKE} --dtype float16"),
+        "set": (NOT_LIKE, f"{NOT_LIKE} --set next_word.pool=last"),
+        "show": (NOT_LIKE, f"{NOT_LIKE} --show weights"),
+        "only": (NOT_LIKE, f"{NOT_LIKE} --only v"),
+        "format": (NOT_LIKE, "samples/not_like.yaml not like --format json"),
+        "output": (NOT_LIKE, f"{NOT_LIKE} --output out.txt"),
+        "force": (
+            "forced.yaml not -f json -o forced.yaml",
+            "forced.yaml not -f json -o forced.yaml --force",
+        ),
+        "digits": (NOT_LIKE, f"{NOT_LIKE} --digits 7"),
+        "full": ("big_words.yaml not --show logits", "big_words.yaml not --show logits --full"),
+        "labels": (
+            "samples/not_like.yaml not --only v -f csv",
+            "samples/not_like.yaml not --only v -f csv --labels",
+        ),
+        "quiet": ("big_words.yaml not", "big_words.yaml not --quiet"),
+        "verbose": (NOT_LIKE, f"{NOT_LIKE} --verbose"),
+    },
+    "graph": {
+        "threshold": (LOVE, f"{LOVE} --threshold 0.5"),
+        "top": (LOVE, f"{LOVE} --top 2"),
+        "batch": ("heads.npz", "heads.npz --batch 1"),
+        "head": ("heads.npz", "heads.npz --head 1"),
+        "memory": (LOVE, f"{LOVE} --memory 1B"),
+        "format": (LOVE, f"{LOVE} --format dot"),
+        "output": (LOVE, f"{LOVE} --output out.dot"),
+        "force": ("heads.npz -f dot -o heads.npz", "heads.npz -f dot -o heads.npz --force"),
+        "digits": (LOVE, f"{LOVE} --digits 7"),
+        "quiet": (f"{LOVE} --set mask=[[-inf]]", f"{LOVE} --set mask=[[-inf]] --quiet"),
+        "query": (LOVE, f"{LOVE} --query q.npy"),
+        "key": (LOVE, f"{LOVE} --key q.npy"),
+        "value": (LOVE, f"{LOVE} --value short.npy"),
+        "tokens": (LOVE, f"{LOVE} --tokens 'a b c'"),
+        "tokens_file": (LOVE, f"{LOVE} --tokens-file list.txt"),
+        "key_tokens_file": (LOVE, f"{LOVE} --key-tokens-file list.txt"),
+        "lower": (LOVE, f"{LOVE} --lower"),
+        "score": (LOVE, f"{LOVE} --score scaled"),
+        "scale": (LOVE, f"{LOVE} --scale 2"),
+        "normalize": (LOVE, f"{LOVE} --normalize argmax"),
+        "causal": (LOVE, f"{LOVE} --causal true"),
+        "dtype": (f"{LOVE} --digits 7", f"{LOVE} --digits 7 --dtype float16"),
+        "set": (LOVE, f"{LOVE} --set scale=3"),
+    },
+    "conventions": {
+        "format": ("torch", "torch --format json"),
+        "output": ("torch", "torch --output out.txt"),
+    },
+    "train": {
+        "output": ("samples/not_like.yaml", "samples/not_like.yaml -o -"),
+        "force": (
+            "forced.yaml --show-gradients -o forced.yaml -f json",
+            "forced.yaml --show-gradients -o forced.yaml -f json --force",
+        ),
+        "steps": ("samples/not_like.yaml -o -", "samples/not_like.yaml -o - --steps 1"),
+        "learning_rate": (
+            "samples/not_like.yaml -o - --steps 1",
+            "samples/not_like.yaml -o - --steps 1 --learning-rate 0.5",
+        ),
+        "seed": (
+            "samples/not_like.yaml -o - --steps 1",
+            "samples/not_like.yaml -o - --steps 1 --seed 3",
+        ),
+        "show_gradients": ("samples/not_like.yaml", "samples/not_like.yaml --show-gradients"),
+        "format": (
+            "samples/not_like.yaml --show-gradients",
+            "samples/not_like.yaml --show-gradients --format json",
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("command", PAIRS)
+def test_every_option_of_the_other_commands_changes_something(
+    command: str, attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shlex
+
+    import typer
+
+    monkeypatch.chdir(tmp_path)
+    attn("samples", "--copy", "samples")
+    given = typer.main.get_command(build()).commands[command].params  # type: ignore[attr-defined]
+    assert {p.name for p in given} - {"words", "file", "names"} == set(PAIRS[command])
+    Path("w.txt").write_text("sous 1 0\nle 2 1\nbad x\nla 2 0\nLE 0 1\nI 1 1\n")
+    Path("list.txt").write_text("le\nla\nsous\nLE\nI\n")
+    Path("tsil.txt").write_text("I\nLE\nsous\nla\nle\n")
+    Path("forced.yaml").write_text(Path("samples/not_like.yaml").read_text())
+    Path("pairs.csv").write_text("sous,under\n")
+    np.save("w.npy", np.arange(10.0).reshape(5, 2))
+    np.save("q.npy", np.arange(9.0).reshape(3, 3))
+    np.save("short.npy", np.ones((2, 3)))
+    rng = np.random.default_rng(1)
+    np.savez("heads.npz", **{n: rng.normal(size=(2, 2, 3, 3)) for n in "qkv"})  # type: ignore[arg-type]
+    Path("big.yaml").write_text(f"pairs: {{{', '.join(f'w{n}: v{n}' for n in range(40))}}}\n")
+    Path("one_head.yaml").write_text(
+        "embeddings: {not: [1]}\nheads: 1\nnext_word: {vocabulary: [a], weights: [[1]]}\n"
+    )
+    many = range(2000)
+    Path("big_words.yaml").write_text(
+        "embeddings: {not: [1]}\nnext_word:\n"
+        f"  vocabulary: [{', '.join(f'w{n}' for n in many)}]\n"
+        f"  weights: [[{', '.join('0' for _ in many)}]]\n"
+    )
+    for name, (plain, changed) in PAIRS[command].items():
+        before = attn(command, *shlex.split(plain))
+        after = attn(command, *shlex.split(changed))
+        assert before != after, name
+
+
+def test_every_option_changes_something(
+    attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import typer
+
+    monkeypatch.chdir(tmp_path)
+    compute_command = typer.main.get_command(build()).commands["compute"]  # type: ignore[attr-defined]
+    options = {p.name for p in compute_command.params} - {"file"}
+    assert options | {"help"} == set(EFFECTS)
+    rng = np.random.default_rng(1)
+    heads = {n: rng.normal(size=(2, 3, 4, 5)) for n in "qkv"}
+    np.savez("heads.npz", **heads)  # type: ignore[arg-type]
+    Path("words.txt").write_text("a\nb\nc\n")
+    np.savez("large.npz", embeddings=rng.normal(size=(40, 40)))
+    for side, shape in {"q": (2, 4), "k": (3, 4), "v": (3, 2)}.items():
+        np.save(f"{side}.npy", rng.normal(size=shape))
+    files = {"batch": "heads.npz", "head": "heads.npz", "full": "large.npz"}
+    files |= dict.fromkeys(("query", "key", "value"), str(SAMPLES / "scaled.yaml"))
+    np.savez("forced.npz", embeddings=rng.normal(size=(3, 2)))
+    files["force"] = "forced.npz"
+    refused = {"memory", "threads", "tile"}
+    for name, arguments in EFFECTS.items():
+        file = files.get(name, LOVE)
+        without = attn("compute", file, *BASES.get(name, []))
+        ran = attn("compute", file, *arguments)
+        assert ran != without, name
+        assert ran.status == (2 if name in refused else 0 if name != "check" else 1), name

@@ -1,0 +1,133 @@
+"""Files that are written whole or not at all, pipes that close, and how a process ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from attn_cli import __version__
+from attn_cli.cli import main
+from attn_cli.errors import ExitStatus
+from attn_cli.views import FORMATS
+from tests.conftest import SAMPLES, Attn, in_process
+from tests.helpers.processes import ATTN, run_to_end, started
+
+LOVE = str(SAMPLES / "love_coding.yaml")
+
+
+class TestFiles:
+    """-o: the format of the suffix, whole or not at all."""
+
+    @pytest.mark.parametrize("name", FORMATS)
+    def test_every_suffix_has_its_format(self, name: str, attn: Attn, tmp_path: Path) -> None:
+        form = FORMATS[name]
+        only = ["--only", "output"] if form.one_step else []
+        for suffix in form.suffixes:
+            out = tmp_path / f"out{suffix}"
+            assert attn("compute", LOVE, *only, "-o", out).status == 0
+            explicit = in_process("compute", LOVE, *only, "--format", name).stdout
+            assert out.read_bytes() == explicit
+
+    def test_dash_is_standard_output(self, attn: Attn) -> None:
+        assert attn("compute", LOVE, "-o", "-").out == attn("compute", LOVE).out
+
+    def test_an_existing_file_is_replaced_and_keeps_its_mode(
+        self, attn: Attn, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out.json"
+        out.write_text("old")
+        out.chmod(0o640)
+        assert attn("compute", LOVE, "-o", out).status == 0
+        assert json.loads(out.read_text())["format"] == "attn/1"
+        assert out.stat().st_mode & 0o777 == 0o640
+
+    def test_a_new_file_has_the_mode_of_any_other(self, attn: Attn, tmp_path: Path) -> None:
+        (tmp_path / "other").write_text("")
+        attn("compute", LOVE, "-o", tmp_path / "out.json")
+        assert (tmp_path / "out.json").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+    def test_a_link_stays_a_link(self, attn: Attn, tmp_path: Path) -> None:
+        (tmp_path / "real.json").write_text("old")
+        (tmp_path / "link.json").symlink_to("real.json")
+        attn("compute", LOVE, "-o", tmp_path / "link.json")
+        assert (tmp_path / "link.json").is_symlink()
+        assert (tmp_path / "real.json").read_text() != "old"
+
+    def test_a_failure_leaves_the_old_file_and_nothing_beside_it(
+        self, attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out = tmp_path / "out.json"
+        out.write_text("old")
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "replace", full)
+        ran = attn("compute", LOVE, "-o", out)
+        assert ran.status == 2
+        assert ran.err == (
+            f"error: {out} cannot be written: No space left on device\n"
+            "help: name a file in a folder that exists and that you may write to\n"
+        )
+        assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+        assert out.read_text() == "old"
+
+    def test_a_device_is_written_to(self, attn: Attn) -> None:
+        ran = attn("compute", LOVE, "-o", "/dev/null", "--format", "json")
+        assert (ran.status, ran.err) == (0, "")
+
+
+class TestProcess:
+    """What only a process of its own shows."""
+
+    def test_a_closed_pipe_is_quiet(self) -> None:
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+        for arguments in (["compute", LOVE], ["samples"], ["scores"], ["--help"], ["--version"]):
+            pipe = subprocess.PIPE
+            with started([*ATTN, *arguments], stdout=pipe, stderr=pipe, env=environment) as process:
+                process.stdout.close()
+                err = process.stderr.read()
+                process.wait()
+            assert (process.returncode, err) == (ExitStatus.PIPE_CLOSED, b"")
+
+    def test_a_full_disk_is_an_error(self) -> None:
+        with open("/dev/full", "wb") as full:
+            done = run_to_end([*ATTN, "compute", LOVE], stdout=full)
+        assert done.returncode == 2
+        assert done.stderr == b"error: standard output cannot be written: No space left on device\n"
+
+    def test_a_terminal_without_the_characters(self) -> None:
+        ran = in_process("compute", LOVE, "--tokens", "é ß 猫", PYTHONIOENCODING="ascii")
+        assert (ran.returncode, ran.stderr) == (0, b"")
+        assert b"\\xe9" in ran.stdout
+
+    def test_words_that_are_no_text(self) -> None:
+        done = run_to_end([*ATTN, "compute", LOVE, "--tokens", b"a \xff c"])
+        assert done.returncode == 2
+        assert done.stderr.startswith(b"error: tokens is not UTF-8: 'a \\udcff c'\n")
+
+    def test_module_and_command_are_the_same(self) -> None:
+        ran = in_process("--version")
+        assert ran.stdout.decode() == f"attn {__version__}\n"
+
+
+def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("attn_cli.engine.run.run", interrupt)
+    assert main(["compute", LOVE]) == ExitStatus.INTERRUPTED
+    assert capfd.readouterr() == ("", "")
+
+
+def test_our_own_bugs_stay_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("attn_cli.engine.run.run", bug)
+    with pytest.raises(ZeroDivisionError):
+        main(["compute", LOVE])

@@ -1,0 +1,326 @@
+"""`attn translate`: the three methods, words beside keys, contexts, unknown words, streams."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attn_cli import AttnError, translate
+from attn_cli.language.translation import joined
+from tests import oracle
+from tests.conftest import SAMPLES, Attn, in_process, on_terminal
+from tests.helpers.processes import ATTN, run_to_end
+
+FRENCH = yaml.safe_load((SAMPLES / "french_english.yaml").read_text())
+TENNIS = yaml.safe_load((SAMPLES / "tennis.yaml").read_text())
+
+
+def by_loop(dictionary: dict[str, Any], words: list[str], **more: Any) -> dict[str, Any]:
+    """The look-up in plain Python: softmax(Q K^T) V, then h V^T over one-hot targets."""
+    vectors = dictionary["embeddings"]
+    Q = more.pop("Q", [vectors[word] for word in words])
+    K = [vectors[source] for source in dictionary["pairs"]]
+    targets = list(dictionary["pairs"].values())
+    distinct = list(dict.fromkeys(targets))
+    V = [[float(target == each) for each in distinct] for target in targets]
+    made: dict[str, Any] = oracle.attention(Q, K, V, "dot", **more)
+    made["target_scores"] = [[oracle.dot(h, v) for v in V] for h in made["context"]]
+    best = [row.index(max(row)) for row in made["target_scores"]]
+    return {**made, "answer": [targets[at] for at in best]}
+
+
+def document(attn: Attn, *arguments: object) -> Any:
+    ran = attn("translate", *arguments, "--format", "json")
+    assert (ran.status, ran.err) == (0, "")
+    return json.loads(ran.out)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["ci-dessous"], "under"),
+        (["le", "chat", "est", "sous", "la", "table"], "the cat is under the table"),
+        (["le chat est sous la table"], "the cat is under the table"),
+        (["les", "chats", "sont", "dessous"], "the cat is under"),
+        (["--method", "one-hot", "la", "table"], "the table"),
+        (["--method", "embeddings", "tables"], "table"),
+    ],
+)
+def test_a_pipe_gets_the_line_alone(words: list[str], line: str, attn: Attn) -> None:
+    assert attn("translate", *words) == (0, f"{line}\n", "")
+
+
+@pytest.mark.parametrize("sentence", ["ci-dessous", "le chat est sous la table", "chatte sont"])
+def test_every_step_is_the_loop(sentence: str, attn: Attn) -> None:
+    words = sentence.split()
+    made, expected = document(attn, *words), by_loop(FRENCH, words)
+    for name in ("scores", "weights", "context", "target_scores"):
+        np.testing.assert_allclose(made["steps"][name]["values"], expected[name], rtol=1e-12)
+    assert made["answer"] == expected["answer"]
+    assert list(made["steps"]) == [
+        "q", "k", "k_transposed", "v", "scores", "weights", "context", "target_scores",
+    ]  # fmt: skip
+    K = np.array([FRENCH["embeddings"][source] for source in FRENCH["pairs"]])
+    np.testing.assert_array_equal(made["steps"]["k_transposed"]["values"], K.T)
+    assert [choice["asked"] for choice in made["choices"]] == words
+    for choice, row in zip(made["choices"], expected["target_scores"], strict=True):
+        others = [
+            fit
+            for fit, target in zip(row, FRENCH["pairs"].values(), strict=True)
+            if target != choice["answer"]
+        ]
+        assert choice["margin"] == pytest.approx(max(row) - max(others), rel=1e-12)
+
+
+def test_one_hot_is_a_product_of_three_matrices(attn: Attn) -> None:
+    made = document(attn, "--method", "one-hot", "la", "chat")
+    np.testing.assert_array_equal(
+        made["steps"]["q"]["values"], [[0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 0]]
+    )
+    np.testing.assert_array_equal(
+        made["steps"]["context"]["values"], [[1, 0, 0, 0, 0], [0, 1, 0, 0, 0]]
+    )
+    np.testing.assert_array_equal(
+        made["steps"]["weights"]["values"], made["steps"]["scores"]["values"]
+    )
+
+
+def test_the_largest_taken(attn: Attn) -> None:
+    made = document(attn, "--method", "embeddings", "chats")
+    assert made["steps"]["weights"]["values"] == [[0, 1, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        (["--score", "scaled"], {"scale": 1 / math.sqrt(6)}),
+        (["--scale", "0.25"], {"scale": 0.25}),
+    ],
+)
+def test_another_score(option: list[str], expected: dict[str, float], attn: Attn) -> None:
+    made = document(attn, "chats", *option)
+    loop = by_loop(FRENCH, ["chats"], **expected)
+    np.testing.assert_allclose(made["steps"]["weights"]["values"], loop["weights"], rtol=1e-12)
+
+
+def test_a_gaussian_score(attn: Attn) -> None:
+    assert (
+        attn("translate", "--score", "{function: gaussian, sigma: 1}", "dessous").out == "under\n"
+    )
+
+
+CONTEXT = {
+    "I love tennis": ("Je aime tennis", "J'aime le tennis"),
+    "I play tennis": ("Je joue tennis", "Je joue au tennis"),
+    "tennis love I": ("tennis aime Je", "le tennis aime J'"),
+    "tennis": ("tennis", "tennis"),
+}
+
+
+@pytest.mark.parametrize("sentence", CONTEXT)
+def test_with_and_without_context(sentence: str, attn: Attn) -> None:
+    dictionary = ("--dictionary", SAMPLES / "tennis.yaml")
+    alone, in_context = CONTEXT[sentence]
+    assert attn("translate", *dictionary, sentence).out == f"{alone}\n"
+    assert attn("translate", *dictionary, "--context", sentence).out == f"{in_context}\n"
+    words = sentence.split()
+    X = [TENNIS["embeddings"][word] for word in words]
+    inner = oracle.attention(X, X, X, "multiplicative", {"W": TENNIS["context"]["score"]["W"]})
+    expected = by_loop(TENNIS, words, Q=inner["context"])
+    made = document(attn, *dictionary, "--context", sentence)
+    np.testing.assert_allclose(
+        made["steps"]["sentence.weights"]["values"], inner["weights"], rtol=1e-12
+    )
+    np.testing.assert_allclose(made["steps"]["q"]["values"], inner["context"], rtol=1e-12)
+    np.testing.assert_allclose(made["steps"]["weights"]["values"], expected["weights"], rtol=1e-12)
+    np.testing.assert_allclose(
+        made["steps"]["alone.weights"]["values"], by_loop(TENNIS, words)["weights"], rtol=1e-12
+    )
+    assert made["answer"] == expected["answer"]
+    assert joined([choice["alone"] for choice in made["choices"]]) == alone
+
+
+def test_the_library_and_the_command_line_agree(attn: Attn) -> None:
+    record = translate("I love tennis", SAMPLES / "tennis.yaml", context=True)
+    made = document(attn, "-d", SAMPLES / "tennis.yaml", "--context", "I love tennis")
+    assert record.answer == made["answer"] == ["J'", "aime", "le tennis"]
+    assert record.text == "J'aime le tennis"
+    assert list(record.steps) == list(made["steps"])
+    for name, step in record.steps.items():
+        np.testing.assert_array_equal(made["steps"][name]["values"], step.values)
+    assert translate(["ci-dessous"]).text == "under"
+    assert translate("a b", {"pairs": {"a": "x", "b": "y"}}).answer == ["x", "y"]
+    with pytest.raises(AttnError, match="unknown cannot be 'drop'"):
+        translate("a", {"pairs": {"a": "x"}}, unknown="drop")
+
+
+def test_each_word_heeds_itself_most(attn: Attn) -> None:
+    made = document(attn, "-d", SAMPLES / "tennis.yaml", "--context", "I love tennis")
+    weights = np.array(made["steps"]["sentence.weights"]["values"])
+    np.testing.assert_allclose(np.diag(weights), [0.7, 0.8, 0.75], atol=2e-6)
+    assert made["choices"][0]["attention"][1] == ["love", pytest.approx(0.25, abs=2e-6)]
+
+
+def test_a_terminal_shows_tables_and_both_sides() -> None:
+    ran = on_terminal(
+        "translate", "-d", "samples/tennis.yaml", "--context", "I love tennis", columns=120
+    )
+    lines = [line.rstrip() for line in ran.out.splitlines()]
+    assert ran.status == 0
+    assert "word     alone    in context   attention paid" in lines
+    assert "I        Je       J'           I 0.7000, love 0.2500, tennis 0.0500" in lines
+    assert "tennis   tennis   le tennis    I 0.0500, love 0.2000, tennis 0.7500" in lines
+    assert lines[-1] == "J'aime le tennis"
+    plain = on_terminal("translate", "ci-dessous", columns=120, env={"NO_COLOR": "1"}).out
+    titles = [line.split("   ")[0] for line in plain.splitlines() if " x " in line]
+    assert titles == [
+        "q: Q, as given",
+        "k: K, as given",
+        "k_transposed: K^T",
+        "v: V, as given",
+        "scores: z = Q K^T",
+        "weights: alpha = softmax(z)",
+        "context: h = alpha V",
+        "target_scores = h V^T",
+    ]
+    weight = by_loop(FRENCH, ["ci-dessous"])["target_scores"][0]
+    margin = weight[3] - weight[2]
+    assert plain.splitlines()[-1] == (
+        f"ci-dessous -> under   {weight[3]:.4f}, {margin:.4f} above 'is'"
+    )
+
+
+def test_show_brings_the_tables_back_in_a_pipe(attn: Attn) -> None:
+    out = attn("translate", "sous", "--show", "weights").out
+    assert out.splitlines()[2] == "weights: alpha = softmax(z)   (query x key: 1 x 6)"
+    assert attn("translate", "sous", "--only", "q", "-f", "csv").out == "0.0,0.0,0.0,3.0,0.0,0.0\n"
+
+
+def test_standard_input_is_a_sentence_a_line() -> None:
+    for arguments in ((), ("-",)):
+        ran = in_process("translate", *arguments, stdin=b"le chat\n\n  la table \n")
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"the cat\nthe table\n", b"")
+    ran = in_process("translate", "--format", "json", stdin=b"le\nla\n")
+    assert [json.loads(line)["text"] for line in ran.stdout.splitlines()] == ["the", "the"]
+
+
+def test_nearest_keys(attn: Attn) -> None:
+    out = attn("translate", "chats", "--top", 2, "--show", "q").out.splitlines()
+    weights = by_loop(FRENCH, ["chats"])["weights"][0]
+    assert out[-2] == f"  chat   {weights[1]:.4f}  {'█' * 20}"
+    assert out[-1] == f"  le     {weights[0]:.4f}"
+
+
+DICTIONARY = """\
+pairs: {a: one, b: two, c: one}
+embeddings: {a: [3, 0], b: [0, 3], c: [3, 1]}
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "d.yaml"
+    path.write_text(DICTIONARY)
+    return path
+
+
+def test_doubts_are_said(small: Path, attn: Attn) -> None:
+    small.write_text(
+        "pairs: {a: one, b: two}\n"
+        "embeddings: {a: [1, 0], b: [0, 1], nil: [0, 0], both: [3, 3], nearly: [3, 2.99]}\n"
+    )
+    cases = {
+        "nil": "'nil' has a zero vector, which says nothing of its meaning",
+        "both": "'one' and 'two' fit 'both' equally well: the first was taken",
+        "nearly": "'one' fits 'nearly' hardly better than 'two': 0.5025 to 0.4975",
+    }
+    for word, doubt in cases.items():
+        ran = attn("translate", "-d", small, word)
+        assert (ran.status, ran.out, ran.err) == (0, "one\n", f"warning: {doubt}\n")
+        assert attn("translate", "-d", small, word, "--quiet").err == ""
+    assert attn("translate", "-d", small, "a").err == ""
+
+
+def test_one_word_of_two_pairs_is_no_rival_of_itself(small: Path, attn: Attn) -> None:
+    made = document(attn, "-d", small, "a")
+    (choice,) = made["choices"]
+    assert (choice["answer"], choice["runner_up"]) == ("one", "two")
+
+
+def test_target_embeddings(small: Path, attn: Attn) -> None:
+    small.write_text(DICTIONARY + "target_embeddings: {one: [2, 0, 1], two: [0, 3, 0]}\n")
+    made = document(attn, "-d", small, "b")
+    assert made["steps"]["v"]["values"] == [[2, 0, 1], [0, 3, 0], [2, 0, 1]]
+    h = np.array(made["steps"]["context"]["values"])
+    V = np.array(made["steps"]["v"]["values"])
+    np.testing.assert_allclose(made["steps"]["target_scores"]["values"], h @ V.T, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("suffix", "delimiter"), [(".tsv", "\t"), (".csv", ",")])
+def test_a_table_of_two_columns(suffix: str, delimiter: str, tmp_path: Path, attn: Attn) -> None:
+    path = tmp_path / f"d{suffix}"
+    lines = [("le", "the"), ("chat", "cat"), ("pomme de terre", "potato")]
+    path.write_text("".join(f"{a}{delimiter}{b}\n" for a, b in lines))
+    assert attn("translate", "-d", path, "le", "chat") == (0, "the cat\n", "")
+    assert attn("translate", "-d", path, "le", "pomme de terre").out == "the potato\n"
+
+
+def test_unknown_words(small: Path, attn: Attn) -> None:
+    assert attn("translate", "-d", small, "a zzz b", "--unknown", "skip") == (
+        0, "one two\n", "warning: 'zzz' is unknown, and left out\n",
+    )  # fmt: skip
+    assert attn("translate", "-d", small, "a zzz b", "--unknown", "keep") == (
+        0, "one zzz two\n", "warning: 'zzz' is unknown, and kept as it is\n",
+    )  # fmt: skip
+    assert attn("translate", "-d", small, "zzz", "--unknown", "skip").out == "\n"
+    ran = attn("translate", "-d", small, "zzz", "--unknown", "keep", "--format", "json")
+    assert json.loads(ran.out)["answer"] == ["zzz"]
+    shown = attn("translate", "-d", small, "a zzz", "--unknown", "keep", "--show", "q").out
+    assert "zzz -> zzz   unknown, kept as it is" in shown.splitlines()
+
+
+def test_vectors_from_a_file(tmp_path: Path, attn: Attn) -> None:
+    vectors = tmp_path / "w.vec"
+    rows = {**FRENCH["embeddings"], "dehors": [0, 0, 0, -1, 0, 0]}
+    lines = [f"{word} {' '.join(map(str, row))}" for word, row in rows.items()]
+    vectors.write_text(f"{len(lines)} 6\n" + "".join(f"{line}\n" for line in lines))
+    pairs = tmp_path / "d.tsv"
+    pairs.write_text("".join(f"{a}\t{b}\n" for a, b in FRENCH["pairs"].items()) + "rien\tnothing\n")
+    ran = attn("translate", "-d", pairs, "--embeddings", vectors, "les chats")
+    assert (ran.status, ran.out) == (0, "the cat\n")
+    assert ran.err == (
+        "warning: 1 of 7 pairs are left out, whose source words have no vector: rien\n"
+    )
+    made = attn("translate", "-d", pairs, "--embeddings", vectors, "ci-dessous", "-f", "json", "-q")
+    expected = by_loop(FRENCH, ["ci-dessous"])
+    np.testing.assert_allclose(
+        json.loads(made.out)["steps"]["weights"]["values"], expected["weights"], rtol=1e-12
+    )
+    np.save(tmp_path / "w.npy", np.array(list(rows.values()), dtype=np.float32))
+    (tmp_path / "w.txt").write_text("".join(f"{word}\n" for word in rows))
+    ran = attn(
+        "translate", "--embeddings", tmp_path / "w.npy", "--words", tmp_path / "w.txt", "tables"
+    )
+    assert ran == (0, "table\n", "")
+
+
+@given(st.lists(st.sampled_from(["le", "chat", "J'", "l’", "eau"]), max_size=6))
+def test_no_blank_follows_an_apostrophe(words: list[str]) -> None:
+    line = joined(words)
+    assert "' " not in line.rstrip()
+    assert "’ " not in line.rstrip()
+    assert line.replace(" ", "") == "".join(words)
+
+
+def test_it_works_in_any_folder(tmp_path: Path) -> None:
+    env = {"PYTHONPATH": str(SAMPLES.parent)}
+    done = run_to_end([*ATTN, "translate", "ci-dessous"], cwd=tmp_path, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"under\n", b"")
