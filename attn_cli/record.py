@@ -136,7 +136,7 @@ class StepInfo:
 
     name: str
     meaning: str
-    formula: str  # in most problems
+    expression: Formula  # in most problems
     axes: tuple[str, ...]  # without batch and head
     shape: tuple[str, ...]  # of these axes, as symbols
     role: str  # vector, score, weight, code or probability
@@ -145,6 +145,11 @@ class StepInfo:
     read_by: tuple[str, ...]  # the steps that may be computed from it
     aliases: tuple[str, ...]  # what people call it
     aside: bool  # among the results only if it is asked for by name
+
+    @property
+    def formula(self) -> str:
+        """The formula in most problems, as text."""
+        return str(self.expression)
 
 
 @dataclass(frozen=True)

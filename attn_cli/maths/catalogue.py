@@ -13,7 +13,7 @@ def catalogue() -> tuple[StepInfo, ...]:
         StepInfo(
             name=stage.name,
             meaning=stage.meaning,
-            formula=stage.usual,
+            expression=stage.usual(),
             axes=stage.axes,
             shape=stage.shape,
             role=stage.role,

@@ -108,7 +108,7 @@ INPUTS = (
     Stage(
         name="embeddings",
         meaning="one vector per token, as given or looked up in a table",
-        usual="X",
+        usual=lambda: Symbol("X"),
         scope=PROBLEM,
         axes=OF_TOKENS,
         shape=("n", "d_model"),
@@ -124,7 +124,7 @@ INPUTS = (
     Stage(
         name="positions",
         meaning="one vector per position, learned or of sines and cosines",
-        usual="P",
+        usual=lambda: Symbol("P"),
         scope=PROBLEM,
         axes=OF_TOKENS,
         shape=("n", "d_model"),
@@ -139,7 +139,7 @@ INPUTS = (
     Stage(
         name="positioned",
         meaning="the embeddings with their positions added",
-        usual="X' = X + P",
+        usual=lambda: define("X'", Symbol("X") + Symbol("P")),
         scope=PROBLEM,
         axes=OF_TOKENS,
         shape=("n", "d_model"),
@@ -154,7 +154,7 @@ INPUTS = (
     Stage(
         name="q",
         meaning="queries: given, or projected from the embeddings",
-        usual="Q = X W_q + b_q",
+        usual=lambda: define("Q", Symbol("X") @ Symbol("W_q") + Symbol("b_q")),
         scope=QUERIES,
         axes=OF_QUERIES,
         shape=("n_q", "d_q"),
@@ -170,7 +170,7 @@ INPUTS = (
     Stage(
         name="k",
         meaning="keys: given, or projected from the embeddings or the memory",
-        usual="K = X W_k + b_k",
+        usual=lambda: define("K", Symbol("X") @ Symbol("W_k") + Symbol("b_k")),
         scope=KEYS,
         axes=OF_KEYS,
         shape=("n_k", "d_k"),
@@ -187,7 +187,7 @@ INPUTS = (
     Stage(
         name="v",
         meaning="values: given, or projected from the embeddings or the memory",
-        usual="V = X W_v + b_v",
+        usual=lambda: define("V", Symbol("X") @ Symbol("W_v") + Symbol("b_v")),
         scope=KEYS,
         axes=OF_KEYS,
         shape=("n_k", "d_v"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attn_cli.arrays import Array, Integers
-from attn_cli.formula import Formula, Symbol, Words
+from attn_cli.formula import Call, Formula, Symbol, Words
 from attn_cli.maths.inputs import d_k, d_q, d_v
 from attn_cli.maths.stage import (
     KEYS,
@@ -93,6 +93,12 @@ def _k_rotated(problem: Problem) -> Reads | None:
 def _normed_formula(norm: HeadNorm | None, name: str) -> Formula:
     assert norm is not None  # there is such a step
     return define(f"{name}_normed", norm.formula(Symbol(name)))
+
+
+def _usual_norm(name: str) -> Formula:
+    x = Symbol(name)
+    norm = x / Call("sqrt", Call("mean", x**2) + Symbol("eps")) * Symbol("gain")
+    return define(f"{name}_normed", norm)
 
 
 def _with_past(name: str, new: str) -> Formula:
@@ -187,7 +193,7 @@ MEETING = (
     Stage(
         name="q_normed",
         meaning="queries after QK norm",
-        usual="q_normed = q / sqrt(mean(q^2) + eps) * gain",
+        usual=lambda: _usual_norm("q"),
         scope=QUERIES,
         axes=OF_QUERIES,
         shape=("n_q", "d_q"),
@@ -202,7 +208,7 @@ MEETING = (
     Stage(
         name="k_normed",
         meaning="new keys after QK norm",
-        usual="k_normed = k / sqrt(mean(k^2) + eps) * gain",
+        usual=lambda: _usual_norm("k"),
         scope=KEYS,
         axes=OF_KEYS,
         shape=("n_k", "d_k"),
@@ -218,7 +224,7 @@ MEETING = (
     Stage(
         name="present_key",
         meaning="the keys of the cache, then the new keys",
-        usual="present_key = the past, then k",
+        usual=lambda: _with_past("present_key", "k"),
         scope=KEYS,
         axes=OF_KEYS,
         shape=("n_k", "d_k"),
@@ -233,7 +239,7 @@ MEETING = (
     Stage(
         name="present_value",
         meaning="the values of the cache, then the new values",
-        usual="present_value = the past, then v",
+        usual=lambda: _with_past("present_value", "v"),
         scope=KEYS,
         axes=OF_KEYS,
         shape=("n_k", "d_v"),
@@ -248,7 +254,7 @@ MEETING = (
     Stage(
         name="q_rotated",
         meaning="queries turned by their positions (rotary embedding)",
-        usual="q_rotated = q turned by p_i",
+        usual=lambda: define("q_rotated", Words(Symbol("q"), " turned by ", Symbol("p_i"))),
         scope=QUERIES,
         axes=OF_QUERIES,
         shape=("n_q", "d_q"),
@@ -265,7 +271,7 @@ MEETING = (
     Stage(
         name="k_rotated",
         meaning="keys turned by their positions (rotary embedding)",
-        usual="k_rotated = k turned by p_j",
+        usual=lambda: define("k_rotated", Words(Symbol("k"), " turned by ", Symbol("p_j"))),
         scope=KEYS,
         axes=OF_KEYS,
         shape=("n_k", "d_k"),

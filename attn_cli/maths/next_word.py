@@ -133,7 +133,7 @@ NEXT_WORD = (
     Stage(
         name="pooled",
         meaning="one vector for the whole sentence: the mean of its rows, or one of them",
-        usual="pooled = mean of the rows of output",
+        usual=lambda: define("pooled", Words("mean of the rows of ", Symbol("output"))),
         scope=POOLED,
         axes=("dimension",),
         shape=("d_out",),
@@ -148,7 +148,7 @@ NEXT_WORD = (
     Stage(
         name="logits",
         meaning="one number per word of the vocabulary",
-        usual="logits = pooled W + b",
+        usual=lambda: define("logits", Symbol("pooled") @ Symbol("W") + Symbol("b")),
         scope=POOLED,
         axes=("word",),
         shape=("words",),
@@ -164,7 +164,7 @@ NEXT_WORD = (
     Stage(
         name="probabilities",
         meaning="how likely each word of the vocabulary is to come next",
-        usual="probabilities = softmax(logits)",
+        usual=lambda: define("probabilities", Call("softmax", Symbol("logits"))),
         scope=POOLED,
         axes=("word",),
         shape=("words",),

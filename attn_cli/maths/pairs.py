@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from attn_cli.arrays import Array
-from attn_cli.formula import Call, Formula, Product, Remark, Symbol, number
+from attn_cli.formula import Call, Formula, Product, Remark, Stack, Symbol, Where, Words, number
 from attn_cli.maths.heads import named
 from attn_cli.maths.meeting import key_end, query_end
 from attn_cli.maths.scores.base import D_K, KEYS, QUERIES
@@ -145,7 +145,7 @@ PAIRS = (
     Stage(
         name="products",
         meaning="products of queries and keys, not scaled",
-        usual="products = Q K^T",
+        usual=lambda: define("products", Symbol("Q") @ Symbol("K").T),
         scope=BLOCK,
         axes=OF_PAIRS,
         shape=("n_q", "n_k"),
@@ -162,7 +162,9 @@ PAIRS = (
     Stage(
         name="gate",
         meaning="the gate of each pair of a query and a key",
-        usual="gate = sigmoid(W_g [q; k] + b_g)",
+        usual=lambda: define(
+            "gate", Call("sigmoid", Symbol("W_g") @ Stack(Symbol("q"), Symbol("k")) + Symbol("b_g"))
+        ),
         scope=BLOCK,
         axes=OF_PAIRS,
         shape=("n_q", "n_k"),
@@ -178,7 +180,7 @@ PAIRS = (
     Stage(
         name="scores",
         meaning="how well each query matches each key",
-        usual="scores = scale * Q K^T",
+        usual=lambda: define("scores", Symbol("scale") * (Symbol("Q") @ Symbol("K").T)),
         scope=BLOCK,
         axes=OF_PAIRS,
         shape=("n_q", "n_k"),
@@ -216,21 +218,30 @@ PAIRS = (
             (
                 "capped",
                 "scores within (-cap, cap)",
-                "capped = cap tanh(scores / cap)",
+                lambda: define(
+                    "capped", Symbol("cap") @ Call("tanh", Symbol("scores") / Symbol("cap"))
+                ),
                 "softcap is given",
                 (),
             ),
             (
                 "biased",
                 "scores with the biases added: score_bias, alibi, relative_bias",
-                "biased = scores + bias",
+                lambda: define("biased", Symbol("scores") + Symbol("bias")),
                 "a bias is given",
                 (),
             ),
             (
                 "masked",
                 "scores with the mask added, -inf where a key is hidden",
-                "masked = scores + mask where query i sees key j, else -inf",
+                lambda: define(
+                    "masked",
+                    Where(
+                        Symbol("scores") + Symbol("mask"),
+                        Words("query i sees key j"),
+                        number(float("-inf")),
+                    ),
+                ),
                 "anything is masked: mask, causal, window, lengths, documents",
                 ("mask",),
             ),

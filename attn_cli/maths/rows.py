@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attn_cli.arrays import Array
-from attn_cli.formula import Call, Formula, Symbol, Words
+from attn_cli.formula import Call, Elementwise, Formula, Symbol, Words
 from attn_cli.maths.after import FeedForward
 from attn_cli.maths.inputs import embedded
 from attn_cli.maths.stage import JOINED, OF_QUERIES, ROWS, VECTOR, Reads, Rows, Stage, define
@@ -107,6 +107,12 @@ def _layer_norm_formula(problem: Problem) -> Formula:
     return define("layer_norm", norm.formula(Symbol(_before_norm(problem))))
 
 
+def _usual_norm(name: str) -> Formula:
+    centred = Symbol("gamma") @ (Symbol("x") - Symbol("mean"))
+    spread = Call("sqrt", Symbol("var") + Symbol("eps"))
+    return define(name, centred / spread + Symbol("beta"))
+
+
 def _hidden_formula(problem: Problem) -> Formula:
     network, x = _network(problem), Symbol(_before_network(problem))
     inner = network.first.formula(x, "W1", "b1", problem.layout)
@@ -199,7 +205,12 @@ ROW_STAGES = (
     Stage(
         name="gated",
         meaning="the context times the output gate",
-        usual="gated = context * sigmoid(X W_g + b_g)",
+        usual=lambda: define(
+            "gated",
+            Elementwise(
+                Symbol("context"), Call("sigmoid", Symbol("X") @ Symbol("W_g") + Symbol("b_g"))
+            ),
+        ),
         scope=ROWS,
         axes=OF_QUERIES,
         shape=("n_q", "d_v"),
@@ -214,7 +225,7 @@ ROW_STAGES = (
     Stage(
         name="concat",
         meaning="the contexts of all heads, side by side",
-        usual="concat = the contexts of all heads, side by side",
+        usual=lambda: define("concat", Words("the contexts of all heads, side by side")),
         scope=JOINED,
         axes=OF_QUERIES,
         shape=("n_q", "heads d_v"),
@@ -229,7 +240,7 @@ ROW_STAGES = (
     Stage(
         name="output",
         meaning="what attention gives: the context, projected",
-        usual="output = context W_o + b_o",
+        usual=lambda: define("output", Symbol("context") @ Symbol("W_o") + Symbol("b_o")),
         scope=JOINED,
         axes=OF_QUERIES,
         shape=("n_q", "d_out"),
@@ -245,7 +256,7 @@ ROW_STAGES = (
     Stage(
         name="residual",
         meaning="the output added to the embeddings",
-        usual="residual = X + output",
+        usual=lambda: define("residual", Symbol("X") + Symbol("output")),
         scope=JOINED,
         axes=OF_QUERIES,
         shape=("n_q", "d_out"),
@@ -260,7 +271,7 @@ ROW_STAGES = (
     Stage(
         name="layer_norm",
         meaning="layer norm of each row",
-        usual="layer_norm = gamma (x - mean) / sqrt(var + eps) + beta",
+        usual=lambda: _usual_norm("layer_norm"),
         scope=JOINED,
         axes=OF_QUERIES,
         shape=("n_q", "d_out"),
@@ -275,7 +286,9 @@ ROW_STAGES = (
     Stage(
         name="hidden",
         meaning="hidden layer of the feed-forward network",
-        usual="hidden = activation(x W1 + b1)",
+        usual=lambda: define(
+            "hidden", Call("activation", Symbol("x") @ Symbol("W1") + Symbol("b1"))
+        ),
         scope=JOINED,
         axes=("query", "unit"),
         shape=("n_q", "d_hidden"),
@@ -290,7 +303,7 @@ ROW_STAGES = (
     Stage(
         name="feed_forward",
         meaning="output of the feed-forward network",
-        usual="feed_forward = hidden W2 + b2",
+        usual=lambda: define("feed_forward", Symbol("hidden") @ Symbol("W2") + Symbol("b2")),
         scope=JOINED,
         axes=OF_QUERIES,
         shape=("n_q", "d_out"),
@@ -305,7 +318,7 @@ ROW_STAGES = (
     Stage(
         name="residual_2",
         meaning="the network's output added to its input",
-        usual="residual_2 = x + feed_forward",
+        usual=lambda: define("residual_2", Symbol("x") + Symbol("feed_forward")),
         scope=JOINED,
         axes=OF_QUERIES,
         shape=("n_q", "d_out"),
@@ -320,7 +333,7 @@ ROW_STAGES = (
     Stage(
         name="layer_norm_2",
         meaning="layer norm of each row after the network",
-        usual="layer_norm_2 = gamma (x - mean) / sqrt(var + eps) + beta",
+        usual=lambda: _usual_norm("layer_norm_2"),
         scope=JOINED,
         axes=OF_QUERIES,
         shape=("n_q", "d_out"),

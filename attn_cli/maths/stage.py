@@ -96,7 +96,7 @@ class Stage(NamedTuple):
 
     name: str
     meaning: str  # in one line
-    usual: str  # its formula in most problems, for the catalogue
+    usual: Callable[[], Formula]  # its formula in most problems, for the catalogue
     scope: str
     axes: tuple[str, ...]  # without batch and head
     shape: tuple[str, ...]  # of these axes, as symbols

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attn_cli.arrays import AnyArray, Array
-from attn_cli.formula import Elementwise, Formula, Remark, Symbol, Where, Words, number
+from attn_cli.formula import Call, Elementwise, Formula, Remark, Symbol, Where, Words, number
 from attn_cli.maths.heads import named
 from attn_cli.maths.meeting import value_end
 from attn_cli.maths.normalizers.base import SCORES
@@ -53,6 +53,10 @@ def _context(problem: Problem) -> Reads:
 
 
 def _visible_formula(_: Problem) -> Formula:
+    return _usual_visible()
+
+
+def _usual_visible() -> Formula:
     seen, why = Words("a query sees a key"), Words("the code of why not")
     return define("visible", Where(number(0), seen, why))
 
@@ -162,7 +166,7 @@ WEIGHING = (
     Stage(
         name="visible",
         meaning="0 where a query sees a key, else the code of the reason why not",
-        usual="visible = 0 where a query sees a key, else the code of why not",
+        usual=_usual_visible,
         scope=BLOCK,
         axes=OF_PAIRS,
         shape=("n_q", "n_k"),
@@ -178,7 +182,7 @@ WEIGHING = (
     Stage(
         name="weights",
         meaning="the share of each key in the result of each query",
-        usual="weights = softmax(scores)",
+        usual=lambda: define("weights", Call("softmax", Symbol("scores"))),
         scope=BLOCK,
         axes=OF_PAIRS,
         shape=("n_q", "n_k"),
@@ -194,7 +198,7 @@ WEIGHING = (
     Stage(
         name="lse",
         meaning="logarithm of the sum of the exponentials of each row of scores",
-        usual="lse = log(sum(exp(scores)))",
+        usual=lambda: define("lse", Call("log", Call("sum", Call("exp", Symbol("scores"))))),
         scope=BLOCK,
         axes=PER_QUERY,
         shape=("n_q",),
@@ -213,7 +217,7 @@ WEIGHING = (
     Stage(
         name="row_sums",
         meaning="sum of the weights of each query",
-        usual="row_sums = the sum of the weights of a row",
+        usual=lambda: define("row_sums", Words("the sum of the weights of a row")),
         scope=BLOCK,
         axes=PER_QUERY,
         shape=("n_q",),
@@ -229,7 +233,9 @@ WEIGHING = (
     Stage(
         name="dropped",
         meaning="weights after dropout",
-        usual="dropped = weights * keep / (1 - p)",
+        usual=lambda: define(
+            "dropped", Elementwise(Symbol("weights"), Symbol("keep")) / (1 - Symbol("p"))
+        ),
         scope=BLOCK,
         axes=OF_PAIRS,
         shape=("n_q", "n_k"),
@@ -245,7 +251,7 @@ WEIGHING = (
     Stage(
         name="context",
         meaning="sum of the values, each times its weight",
-        usual="context = weights V",
+        usual=lambda: define("context", Symbol("weights") @ Symbol("V")),
         scope=BLOCK,
         axes=OF_QUERIES,
         shape=("n_q", "d_v"),

@@ -24,6 +24,7 @@ def _described(step: StepInfo) -> dict[str, object]:
     return {
         "meaning": step.meaning,
         "formula": step.formula,
+        "latex": step.expression.latex(),
         "axes": list(step.axes),
         "shape": list(step.shape),
         "role": step.role,

@@ -30,6 +30,7 @@ def _explained(step: StepInfo, width: int | None) -> Iterator[str]:
     yield ""
     facts = {
         "formula, usually": step.formula,
+        "in LaTeX": step.expression.latex(),
         "axes": " x ".join(step.axes),
         "shape": f"{_shape(step)}, for each batch entry and head if there are some",
         "role": step.role,

@@ -19,7 +19,7 @@ def test_all_steps_are_listed_with_shape_formula_and_meaning(attn: Attn) -> None
     assert [line.split()[0] for line in lines[2:]] == list(names())
     for line, stage in zip(lines[2:], STAGES, strict=True):
         assert line.split("   ")[0] == stage.name
-        assert stage.usual in line
+        assert str(stage.usual()) in line
         assert line.endswith(stage.meaning)
 
 
@@ -29,6 +29,7 @@ def test_one_step_is_explained(attn: Attn) -> None:
         "weights: the share of each key in the result of each query\n"
         "\n"
         "  formula, usually   weights = softmax(scores)\n"
+        "  in LaTeX           \\mathrm{weights} = \\operatorname{softmax}(\\mathrm{scores})\n"
         "  axes               query x key\n"
         "  shape              n_q x n_k, for each batch entry and head if there are some\n"
         "  role               weight\n"
@@ -55,6 +56,7 @@ def test_as_json(attn: Attn, tmp_path: Path) -> None:
     assert (document["format"], document["command"]) == ("attn/1", "steps")
     assert list(document["steps"]) == list(names())
     assert document["steps"]["lse"]["only_by_name"] is True
+    assert document["steps"]["products"]["latex"] == r"\mathrm{products} = Q K^{\top}"
     assert document["steps"]["k"]["shape"] == ["n_k", "d_k"]
     target = tmp_path / "steps.json"
     assert attn("steps", "weights", "-o", target).status == 0
