@@ -265,3 +265,19 @@ def test_arrays_are_refused_as_files_are(cells: np.ndarray, what: str, tmp_path:
         attention(str(tmp_path / "q.npy"), K, V)
     assert of_file.value.message == f"{tmp_path / 'q.npy'} holds {what}"
     assert of_file.value.help == caught.value.help
+
+
+@pytest.mark.regression("None and mappings other than dict were refused")
+def test_python_may_leave_out_with_none_and_use_any_mapping() -> None:
+    from types import MappingProxyType
+
+    x = np.eye(2)
+    plain = attention(x, x, x, {"function": "gaussian", "sigma": 2})
+    same = attention(
+        x, x, x, MappingProxyType({"function": "gaussian", "sigma": 2}), mask=None, scale=None
+    )
+    np.testing.assert_array_equal(same["output"], plain["output"])
+    np.testing.assert_array_equal(
+        attention(x, x, x, causal=np.bool_(True))["weights"],
+        attention(x, x, x, causal=True)["weights"],
+    )

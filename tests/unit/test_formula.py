@@ -6,6 +6,7 @@ import pickle
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -239,3 +240,27 @@ def test_steps_have_expressions() -> None:
     assert step.formula == str(step.expression) == "scores = Q K^T / sqrt(2)"
     changed: Any = step.expression.with_({Q: Symbol("X"), K: Symbol("X")})
     assert str(changed) == "scores = X X^T / sqrt(2)"
+
+
+INF = np.inf
+
+
+FORMULAS: list[tuple[dict[str, Any], str, str]] = [
+    ({"mask": [[0.5, 1]]}, "masked", "masked = scores + mask"),
+    ({"mask": [[0.5, -INF]]}, "masked", "masked = scores + mask where mask > -inf, else -inf"),
+    ({"mask": [[0.0, -INF]], "causal": True}, "masked", "masked = scores where j <= i and mask > -inf, else -inf"),  # noqa: E501
+    ({"scale": 2, "score": {"function": "additive", "W1": np.eye(2), "W2": np.eye(2), "v": [1, 1]}}, "scores", "scores = 2 * (v . tanh(W1 q + W2 k))"),  # noqa: E501
+    ({"scale": 0.5}, "scores", "scores = 0.5 * Q K^T"),
+    ({"scale": "none"}, "scores", "scores = Q K^T"),
+    ({"scale": 3, "score": {"function": "gaussian", "sigma": 2}}, "scores", "scores = 3 * (-|q - k|^2 / (2 * 2^2))"),  # noqa: E501
+    ({"score": {"function": "sparse", "inside": "scaled", "window": 1}}, "scores", "scores = Q K^T / sqrt(2), where selected"),  # noqa: E501
+    ({"normalize": "argmax", "causal": True}, "weights", "weights = one-hot argmax(masked)"),
+    ({"normalize": "none"}, "weights", "weights = scores, as they are"),
+    ({"biases": {"key": [1, 2]}}, "k", "K = X + b_k"),
+]  # fmt: skip
+
+
+@pytest.mark.regression("formulas showed what was written, not what was computed")
+@pytest.mark.parametrize(("keys", "step", "formula"), FORMULAS)
+def test_formulas_as_resolved(keys: dict[str, Any], step: str, formula: str) -> None:
+    assert compute({"embeddings": np.eye(2), **keys}).steps[step].formula == formula

@@ -317,3 +317,21 @@ def test_every_option_changes_something(
         ran = attn("compute", file, *arguments)
         assert ran != without, name
         assert ran.status == (2 if name in refused else 0 if name != "check" else 1), name
+
+
+@pytest.mark.regression("joined short options and repeated --format hid that JSON was asked for")
+@pytest.mark.parametrize(
+    ("tail", "as_json"),
+    [
+        (["-qf", "json"], True), (["-qfjson"], True), (["-fjson"], True), (["-f=json"], True),
+        (["--format=json"], True), (["--format", "json", "--format", "csv"], False),
+        (["--format", "csv", "-f", "json"], True),
+    ],
+)  # fmt: skip
+def test_a_failure_is_a_document_where_json_is_in_force(
+    tail: list[str], as_json: bool, attn: Attn
+) -> None:
+    ran = attn("compute", "nowhere.yaml", "--only", "q", *tail)
+    assert ran.status == 2
+    assert (ran.out != "") is as_json
+    assert (ran.err == "") is as_json

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,27 @@ def test_our_own_bugs_stay_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("attn_cli.engine.run.run", bug)
     with pytest.raises(ZeroDivisionError):
         main(["compute", LOVE])
+
+
+def shell(line: str) -> subprocess.CompletedProcess[bytes]:
+    return run_to_end(f'"{sys.executable}" -m attn_cli {line}', shell=True)
+
+
+@pytest.mark.regression("a closed standard input ended in a traceback")
+@pytest.mark.parametrize("redirect", ["<&-", "0>/dev/null"])
+def test_standard_input_that_cannot_be_read(redirect: str) -> None:
+    ran = shell(f"compute - {redirect}")
+    assert ran.returncode == 2
+    assert ran.stderr == (
+        b"error: standard input cannot be read, and the problem is to come from it\n"
+        b"help: pipe or redirect something into it, or name a file\n"
+    )
+
+
+@pytest.mark.regression("with stderr closed, warnings were written among the data")
+def test_talk_never_goes_to_standard_output(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("embeddings: [[1], [2]]\nmask: [[-inf, -inf], [0, 0]]\n")
+    ran = shell(f"compute {path} --only scores --format csv 2>&-")
+    assert ran.stdout == b"1.0,2.0\n2.0,4.0\n"
+    assert shell("compute nowhere.yaml 2>&-").stdout == b""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import attn_cli
+from attn_cli import compute
 from attn_cli.conventions.presets import PRESETS
 from tests.conftest import Attn
 
@@ -117,3 +118,22 @@ def test_biases_that_hide_add_up_in_tensor2tensor() -> None:
 def test_the_lse_of_sink_logits_includes_the_sink(attn: Attn) -> None:
     text = " ".join(attn("normalizers", "sink_logits").out.split())
     assert "The step lse, the log of the sum of exponentials, includes the sink." in text
+
+
+RNG = np.random.default_rng(4)
+
+
+def normal(*shape: int) -> Any:
+    return RNG.normal(size=shape)
+
+
+@pytest.mark.regression("a bare window counted its own query in no preset")
+@pytest.mark.parametrize(
+    ("like", "before", "after"),
+    [("hf-eager", 2, 0), ("jax", 3, 3), ("keras", 2, 2), ("onnx", 3, 0)],
+)
+def test_a_bare_window_of_three_is_what_the_preset_says(like: str, before: int, after: int) -> None:
+    x = normal(11, 3)
+    found = compute({"query": x, "key": x, "value": x, "like": like, "window": 3})["visible"]
+    distance = np.arange(11) - np.arange(11)[:, None]
+    np.testing.assert_array_equal(found == 0, (-before <= distance) & (distance <= after))

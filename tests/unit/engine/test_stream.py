@@ -425,3 +425,49 @@ def test_a_pipe_whose_reader_left_in_the_middle(tmp_path: Path) -> None:
         err = process.stderr.read()
         process.wait()
     assert (process.returncode, err) == (ExitStatus.PIPE_CLOSED, b"")
+
+
+def normal(*shape: int) -> Any:
+    return RNG.normal(size=shape)
+
+
+def problem_of(**keys: Any) -> Problem:
+    return read_problem(from_mapping(keys))
+
+
+BSHD: dict[str, Any] = {
+    "query": normal(2, 5, 3, 7),
+    "key": normal(2, 11, 3, 7),
+    "value": normal(2, 11, 3, 13),
+    "axes": "bshd",
+}
+
+
+@pytest.mark.regression("a streamed output in bshd had its heads before the rows")
+@pytest.mark.parametrize("height", [1, 2, 100])
+def test_heads_are_written_behind_the_rows_where_the_whole_has_them(height: int) -> None:
+    request = Request(steps=("output",), part_bytes=height * 3 * (13 + 7) * 8)
+    step = streaming(problem_of(**BSHD), request)
+    whole, target = step.whole, Numbers(step, anywhere=False)
+    assert whole.axes == ("batch", "query", "head", "dimension")
+    assert whole.shape == tuple(map(len, whole.labels)) == (2, 5, 3, 13)
+    step.into(target)
+    np.testing.assert_allclose(target.array, compute(BSHD)["output"], rtol=1e-12)
+
+
+@pytest.mark.regression("one streamed head kept an axis of heads")
+def test_one_head_has_no_axis_of_heads() -> None:
+    step = streaming(problem_of(**BSHD), Request(steps=("output",), head=1))
+    target = Numbers(step)
+    step.into(target)
+    assert step.whole.axes == ("batch", "query", "dimension")
+    np.testing.assert_allclose(target.array, compute(BSHD)["output"][:, :, 1], rtol=1e-12)
+
+
+@pytest.mark.regression("a streamed context was transposed as the output is")
+def test_other_steps_keep_their_heads_before_the_rows() -> None:
+    step = streaming(problem_of(**BSHD), Request(steps=("context",)))
+    target = Numbers(step)
+    step.into(target)
+    assert step.whole.axes == ("batch", "head", "query", "dimension")
+    np.testing.assert_allclose(target.array, compute(BSHD)["context"], rtol=1e-12)

@@ -340,3 +340,14 @@ def test_a_next_word_after_a_network_of_another_depth() -> None:
         }
     )
     close(record["logits"], record["feed_forward"].mean(axis=0) @ weights)
+
+
+@pytest.mark.regression("gate logits were not transposed in the layout of columns")
+@pytest.mark.parametrize("width", [1, 3])
+def test_gate_logits_are_columns_where_tokens_are(width: int) -> None:
+    x = np.random.default_rng(5).normal(size=(3, 3))  # d_v = n_q: a wrong axis would go unseen
+    logits = np.random.default_rng(7).normal(size=(3, width))
+    rows = compute({"query": x, "key": x, "value": x, "output_gate": {"logits": logits}})
+    gate = {"logits": logits.T}
+    turned = {"query": x.T, "key": x.T, "value": x.T, "layout": "columns", "output_gate": gate}
+    np.testing.assert_allclose(compute(turned)["gated"].T, rows["gated"], rtol=1e-15)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import attn_cli
+from attn_cli import compute
 from tests.conftest import Attn
-from tests.helpers.tiled import by_tiles
+from tests.helpers.tiled import by_tiles, in_blocks
 
 INF, NAN = math.inf, math.nan
 # One word for rows that the mask empties, one for the others; what each stands for beside v = 1, 3.
@@ -170,3 +171,49 @@ def test_from_file_option_npz_and_python(tmp_path: Path, attn: Attn) -> None:
     assert one.out.split() == ["2.0"]
     stored = attn(*npz, "--only", "output", "-f", "csv")
     assert stored.out.split() == ["0.0", "2.0", "2.0", "2.0"]
+
+
+RNG = np.random.default_rng(4)
+
+
+def normal(*shape: int) -> Any:
+    return RNG.normal(size=shape)
+
+
+EMPTY: dict[str, Any] = {
+    "query": normal(5, 3),
+    "key": normal(7, 3),
+    "value": normal(7, 2),
+    "causal": True,
+    "offset": -2,
+}
+
+
+@pytest.mark.regression("row_sums of an empty row depended on the block and on the other steps")
+@pytest.mark.parametrize("steps", [["output"], ["context"], ["row_sums"], ["lse", "row_sums"]])
+@pytest.mark.parametrize("rows", ["zero", "nan", "uniform"])
+def test_rows_without_a_key_do_not_depend_on_what_is_asked_for(steps: list[str], rows: str) -> None:
+    """A block of rows that reaches no key at all has no weights that could be NaN."""
+    whole = compute({**EMPTY, "empty_rows": rows})
+    alone = in_blocks({**EMPTY, "empty_rows": rows}, 1, steps=steps)
+    for step in steps:
+        np.testing.assert_allclose(alone[step], whole[step], rtol=1e-12)
+    if steps != ["lse", "row_sums"]:
+        assert np.isnan(alone[steps[0]][:2]).all() == (rows == "nan")
+    assert alone.warnings == whole.warnings
+
+
+@pytest.mark.regression("0 * NaN made the output of an empty row NaN")
+def test_a_row_that_is_given_zeros_has_the_output_zero_behind_a_finite_fill_too() -> None:
+    problem = {
+        "query": [[1.0], [2.0]],
+        "key": [[1.0], [2.0], [3.0]],
+        "value": [[np.nan], [INF], [5.0]],
+        "nonfinite": "allow",
+        "mask": [[-INF, -INF, -INF], [-INF, -INF, 0]],
+        "mask_fill": {"value": -1e9},
+        "empty_rows": "zero",
+    }
+    output = compute(problem)["output"]
+    assert output[0, 0] == 0
+    assert np.isnan(output[1, 0])  # 0 * NaN: behind a finite fill those keys take part

@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from attn_cli import compute
 from attn_cli.formula import Symbol, number
 from attn_cli.maths.normalizers import NORMALIZERS
 
@@ -385,3 +386,28 @@ def test_formulas_take_the_parameters() -> None:
     for normalizer in NORMALIZERS:
         for parameter in normalizer.parameters:
             assert parameter.optional == (parameter.default is not None)
+
+
+@pytest.mark.regression("argmax chose a hidden key")
+def test_argmax_takes_a_visible_key_where_all_scores_are_minus_infinity() -> None:
+    argmax = NORMALIZERS.get("argmax").normalize
+    weights = argmax(np.array([[-INF, -INF, -INF]]), np.array([[False, True, True]]), {})
+    np.testing.assert_array_equal(weights, [[0, 1, 0]])
+
+
+@pytest.mark.regression("an empty row subtracted infinity from infinity")
+def test_softmax_of_an_empty_row_needs_no_invalid_arithmetic() -> None:
+    softmax = NORMALIZERS.get("softmax").normalize
+    with np.errstate(all="raise"):
+        weights = softmax(
+            np.array([[-INF, -INF], [1.0, -INF]]), np.array([[False, False], [True, False]]), {}
+        )
+    np.testing.assert_array_equal(weights, [[0, 0], [1, 0]])
+
+
+@pytest.mark.regression("a sink without heads was refused as a list of one")
+def test_a_sink_without_heads_is_a_number_or_a_list_of_one() -> None:
+    problem = {"query": [[1.0]], "key": [[1.0]], "value": [[1.0]], "score": "dot"}
+    for logits in (1.0, [1.0]):
+        normalize = {"function": "sink_logits", "logits": logits}
+        assert compute({**problem, "normalize": normalize})["weights"][0, 0] == 0.5

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attn_cli import attention, compute
+from attn_cli import AttnError, attention, compute
 from attn_cli.floats import FLOAT_TYPES, FloatType
 
 INF, NAN = math.inf, math.nan
@@ -259,3 +259,18 @@ def test_the_lowest_number_is_finite_in_the_type_of_the_sums_too() -> None:
     )  # fmt: skip
     np.testing.assert_array_equal(record["masked"], [[F32.lowest, F32.lowest]])
     np.testing.assert_array_equal(record["weights"], [[0.5, 0.5]])
+
+
+@pytest.mark.regression("a scale or sigma became 0 or infinity in a narrow type")
+@pytest.mark.parametrize(
+    ("keys", "dtype", "message"),
+    [
+        ({"scale": 1e-50}, "float16", "scale = 1e-50 is too small for float32"),
+        ({"scale": 1e300}, "float32", "scale = 1e+300 is too large for float32"),
+        ({"score": {"function": "gaussian", "sigma": 1e-9}}, "float16", "score.sigma = 1e-09 is too small for float16"),  # noqa: E501
+    ],
+)  # fmt: skip
+def test_numbers_that_the_type_cannot_hold(keys: dict[str, Any], dtype: str, message: str) -> None:
+    with pytest.raises(AttnError) as caught:
+        compute({"embeddings": [[1.0]], "dtype": dtype, **keys})
+    assert caught.value.message == message

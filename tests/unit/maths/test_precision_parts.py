@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import attn_cli
+from attn_cli import AttnError, compute
 from tests.conftest import Attn
 from tests.unit.maths.test_precision import nearest
 
@@ -386,3 +387,88 @@ def test_the_type_of_scaled_q_and_k_is_idle_if_a_preset_cannot_scale_them() -> N
     for score, found in (({"function": "gaussian", "sigma": 2}, True), ("scaled", False)):
         record = attn_cli.compute({**problem, "score": score})
         assert any(warning.startswith(idle) for warning in record.warnings) is found
+
+
+@pytest.mark.regression("sums of 70,000 weights overflowed float16")
+@pytest.mark.parametrize(
+    "normalize", ["softmax", "softmax1", {"function": "sink_logits", "logits": [0.0]}]
+)
+def test_sums_of_a_normaliser_in_float16_are_not_held_in_it(normalize: Any) -> None:
+    n = 70_000
+    problem = {
+        "query": [[0.0]],
+        "key": np.zeros((n, 1)),
+        "value": np.ones((n, 1)),
+        "dtype": "float32",
+        "precision": {"softmax": "float16"},
+        "normalize": normalize,
+    }
+    record = compute(problem)
+    assert record["lse"][0] == np.float16(np.log(n))
+    np.testing.assert_allclose(record["weights"], 1 / n, rtol=3e-3)
+    assert record.warnings == ()
+
+
+@pytest.mark.regression("a mask was rounded to float32 first, and then to the wrong bfloat16")
+def test_numbers_of_a_mask_are_rounded_to_bfloat16_once() -> None:
+    above_a_tie = 1 + 2.0**-8 + 2.0**-40  # float32 would put it on the tie
+    problem = {"query": [[0.0]], "key": [[0.0]], "value": [[1.0]], "mask": [[above_a_tie]]}
+    assert compute({**problem, "dtype": "bfloat16"})["masked"][0, 0] == 1 + 2.0**-7
+    types = {"dtype": "float32", "precision": {"scores": "bfloat16"}}
+    assert compute({**problem, **types})["masked"][0, 0] == 1 + 2.0**-7
+
+
+@pytest.mark.regression("a finite number of a mask became infinity in bfloat16")
+def test_a_number_of_a_mask_that_bfloat16_does_not_hold() -> None:
+    lowest = float(np.finfo(np.float32).min)
+    problem = {"query": [[0.0]], "key": [[0.0]], "value": [[1.0]], "mask": [[lowest]]}
+    with pytest.raises(AttnError, match=r"mask\[0\]\[0\] = -3.40282e\+38 is too large for bfloat"):
+        compute({**problem, "dtype": "bfloat16"})
+
+
+RNG = np.random.default_rng(4)
+
+
+def normal(*shape: int) -> Any:
+    return RNG.normal(size=shape)
+
+
+@pytest.mark.regression("all placements of the scale rounded the scores alike")
+@pytest.mark.parametrize("placement", ["scores", "query", "split"])
+def test_each_placement_of_the_scale_rounds_what_it_scales(placement: str) -> None:
+    def half(x: Any) -> Any:
+        return np.float32(np.float16(x))
+
+    q, k = half(normal(5, 80)), half(normal(7, 80))
+    scale, root = np.float32(80**-0.5), np.float32(80**-0.25)
+    expected: dict[str, Any] = {
+        "scores": half(half(q @ k.T) * scale),
+        "query": half(half(q * scale) @ k.T),
+        "split": half(half(q * root) @ half(k * root).T),
+    }
+    problem = {"query": q, "key": k, "value": k, "dtype": "float16"}
+    found = compute({**problem, "scale_placement": placement})["scores"]
+    for other, scores in expected.items():
+        differ = np.mean(found != scores)
+        # Sums may run in another order, and fall on the other side of a tie.
+        assert differ < 0.1 if other == placement else differ > 0.3, other
+
+
+@pytest.mark.regression("norms were rounded twice in float16")
+@pytest.mark.parametrize("function", ["rms", "l2"])
+def test_norms_of_float16_run_in_float32_and_are_rounded_once(function: str) -> None:
+    q, k = np.float64(np.float16(normal(5, 30))), np.float64(np.float16(normal(7, 30)))
+    problem = {"query": q, "key": k, "value": k, "dtype": "float16", "qk_norm": function}
+    record = compute({**problem, "rope": True, "offset": 3})
+    for step, x in (("q_normed", q), ("k_normed", k)):
+        size = (x * x).mean(1) + 1e-6 if function == "rms" else (x * x).sum(1)
+        expected = np.float16(x / np.sqrt(size)[:, None])
+        assert np.mean(record[step] != expected) < 0.02, step
+    for step, start in (("q", 3), ("k", 0)):
+        rows: Any = record[f"{step}_normed"].astype(np.float64)
+        turn = np.exp(
+            1j * np.arange(start, start + len(rows))[:, None] * 1e4 ** (-np.arange(15) / 15)
+        )
+        turned = (rows[:, :15] + 1j * rows[:, 15:]) * turn
+        expected = np.float16(np.concatenate([turned.real, turned.imag], axis=1))
+        assert np.mean(record[f"{step}_rotated"] != expected) < 0.02, step

@@ -8,6 +8,7 @@ import pytest
 from attn_cli import compute
 from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import hull
+from attn_cli.maths.select import Selection
 from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.maths.visible.base import Scheme, common_reach
 from attn_cli.maths.visible.causal import Causal
@@ -98,3 +99,11 @@ def test_the_type_that_overflows_is_named_by_what_is_narrowest_there() -> None:
         "context is not finite at [0, 0] (1 value): float32 overflows there",
         "output is not finite at [0, 0] (1 value): float32 overflows there",
     )
+
+
+@pytest.mark.regression("the reach of pairs ended one key early or late")
+def test_pairs_reach_no_further_than_their_keys() -> None:
+    selection = Selection(pairs=np.array([[1, 5], [1, 3], [2, 8], [7, 0]]))
+    assert selection.reach(np.array([1]), 9) == ((3, 6),)
+    assert selection.reach(np.array([1, 2]), 9) == ((3, 9),)
+    assert selection.reach(np.array([4]), 9) == ()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from attn_cli import AttnError, attention
+from attn_cli import AttnError, attention, compute
 from attn_cli.maths.scores import SCORES
 from tests import oracle
 
@@ -172,3 +173,48 @@ def test_depths_must_agree_where_q_k_is_formed(name: str) -> None:
     parameters = every.get(name, {})
     with pytest.raises(AttnError, match="needs d_q = d_k"):
         attention(Q, K_OTHER, V, {"function": name, **parameters})
+
+
+INF = np.inf
+
+
+@pytest.mark.regression("given scores inside sparse were those of the first query")
+@pytest.mark.parametrize("row", [0, 3])
+def test_given_scores_inside_sparse_follow_the_query(row: int) -> None:
+    table = np.arange(25.0).reshape(5, 5)
+    score = {"function": "sparse", "window": 1, "inside": {"function": "given", "scores": table}}
+    problem = {"value": np.eye(5), "score": score}
+    visible = np.abs(np.arange(5) - row) <= 1
+    expected = np.where(visible, table[row], -INF)
+    np.testing.assert_array_equal(compute(problem, query_token=row)["scores"], [expected])
+
+
+@pytest.mark.regression("equal distances differed in the last digit; sigma squared overflowed")
+@pytest.mark.parametrize("sigma", [0.7, 1.7, 0.499, 1e200, 1e-200])
+def test_equal_distances_stay_equal(sigma: float) -> None:
+    score = {"function": "gaussian", "sigma": sigma}
+    key = np.array([[5.0, 0], [3, 4], [0, 5]]) * sigma
+    if sigma in {0.7, 1.7, 0.499}:
+        key = np.array([[5.0, 0], [3, 4], [0, 5]])
+        assert len(set(attention([[0.0, 0]], key, key, score)["scores"][0])) == 1
+    else:
+        np.testing.assert_allclose(attention([[0.0, 0]], key, key, score)["scores"], -12.5)
+
+
+@pytest.mark.regression("top_k dropped a visible NaN")
+def test_a_visible_nan_is_among_the_largest() -> None:
+    score = {"function": "sparse", "top_k": 1}
+    record = attention([[1.0]], [[np.nan], [5.0], [2.0]], [[1.0]] * 3, score, nonfinite="allow")
+    assert np.isnan(record["scores"][0, 0])
+    np.testing.assert_array_equal(record["scores"][0, 1:], [-INF, -INF])
+
+
+@pytest.mark.regression("b_g was read as a list only")
+def test_a_bias_of_the_gate_may_be_a_number_or_a_file(tmp_path: Path) -> None:
+    np.save(tmp_path / "b.npy", np.array([2.0]))
+    gates = [
+        compute({"embeddings": np.eye(2), "score": {"function": "gated", "W_g": [[0, 0, 0, 0]], "b_g": b}})["gate"]  # noqa: E501
+        for b in (2.0, np.float32(2), [2], str(tmp_path / "b.npy"))
+    ]  # fmt: skip
+    for gate in gates:
+        np.testing.assert_allclose(gate, 1 / (1 + np.exp(-2.0)), rtol=1e-15)

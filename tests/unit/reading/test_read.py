@@ -317,3 +317,37 @@ def test_causal_alone_means_true(tail: list[str], attn: Attn) -> None:
     written = attn("compute", *head, "--causal", "true", *arguments)
     assert alone == written
     assert alone.status == 0
+
+
+@pytest.mark.regression("weights.key was ignored beside given scores")
+def test_given_scores_leave_no_weight_unread() -> None:
+    problem = {"value": [[1.0]], "score": {"function": "given", "scores": [[1.0]]}}
+    for group in ("weights", "biases"):
+        with pytest.raises(
+            AttnError, match=f"{group}.key has nothing to apply to: key is not read"
+        ):
+            compute({**problem, group: {"key": [["x"]]}})
+
+
+@pytest.mark.regression("a whole number was looked up among the words")
+def test_an_index_from_python_is_no_word() -> None:
+    x = [[1.0], [2.0]]
+    assert attention(x, x, x, tokens=["1", "0"], query_token=1)["q"].tolist() == [[2.0]]
+    assert attention(x, x, x, tokens=["1", "0"], query_token="1")["q"].tolist() == [[1.0]]
+    with pytest.raises(AttnError, match="there is no query -1: there are 2"):
+        attention(x, x, x, query_token=-1)
+
+
+@pytest.mark.regression("whole numbers beyond float64 ended in an OverflowError")
+def test_numbers_beyond_float64() -> None:
+    with pytest.raises(AttnError, match=r"query\[0\]\[0\] is too large for float64"):
+        attention([[10**400]], [[1]], [[1]])
+    with pytest.raises(AttnError, match="no query " + "9" * 5000 + "|there is no query"):
+        attention([[1]], [[1]], [[1]], query_token="9" * 5000)
+
+
+@pytest.mark.regression("whole numbers beyond int64 ended in an OverflowError")
+def test_whole_numbers_that_int64_cannot_hold(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(f"embeddings: [[{10**300}, {2**53 + 2}]]\n")
+    np.testing.assert_array_equal(compute(path, steps=["v"])["v"], [[1e300, 2.0**53 + 2]])

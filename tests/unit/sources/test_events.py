@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -142,3 +143,42 @@ def test_problems_from_python_have_the_same_limit(key: str, kind: type) -> None:
 def test_a_number_from_python_that_is_too_long_for_a_word() -> None:
     with pytest.raises(AttnError, match=r"tokens\[0\] has too many digits for a word"):
         compute({"embeddings": [[1.0]], "tokens": [10**5000]})
+
+
+@pytest.mark.regression("escapes were resolved in single quotes too")
+def test_a_single_quoted_word_is_not_altered(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(r"tokens: ['\ud83d\ude00']" + "\nembeddings: [[1]]\n")
+    assert list(compute(path).query_tokens) == [r"\ud83d\ude00"]
+
+
+@pytest.mark.regression("the line end of a block scalar was part of the word")
+def test_the_line_end_of_a_block_is_no_part_of_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("embeddings: [[1, 2]]\nscore: |\n  dot\ntokens:\n  - >\n    one\n")
+    record = compute(path)
+    assert record.settings["score"] == {"function": "dot"}
+    assert list(record.query_tokens) == ["one"]
+
+
+@pytest.mark.regression("columns behind CR, U+2028 and surrogate pairs were wrong")
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("tokens: [a, b]\rembeddings: [[1, 0], [0, x]]\r", 2, 26),
+        ("# a\u2028embeddings: [[1, 0], [0, x]]\n", 2, 26),
+        (r'{"tokens": ["\ud83d\ude00"], "embeddings": [[1, x]]}', 1, 49),
+    ],
+)
+def test_places_with_unusual_line_ends_and_escapes(
+    text: str, line: int, column: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(text, encoding="utf-8", newline="")
+    with pytest.raises(AttnError) as caught:
+        compute(path)
+    where = caught.value.where
+    assert where is not None
+    assert where.text is not None
+    assert (where.line, where.column) == (line, column)
+    assert where.text[column - 1] == "x"

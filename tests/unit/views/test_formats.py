@@ -158,3 +158,70 @@ def test_warnings_go_to_standard_error_unless_quiet(attn: Attn, tmp_path: Path) 
     loud, quiet = attn("compute", path), attn("compute", path, "--quiet")
     assert loud.err == "warning: query 0 has no key to attend to: the weights there are 0\n"
     assert (quiet.status, quiet.out, quiet.err) == (0, loud.out, "")
+
+
+@pytest.mark.regression("data was written in the encoding of the terminal")
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_data_is_utf_8_whatever_the_terminal_is(encoding: str) -> None:
+    arguments = ("compute", str(SAMPLES / "love_coding.yaml"), "--tokens", "é ß 猫")
+    ran = in_process(*arguments, "--format", "json", PYTHONIOENCODING=encoding)
+    assert json.loads(ran.stdout.decode())["tokens"]["query"] == ["é", "ß", "猫"]
+    table = in_process(*arguments, PYTHONIOENCODING=encoding).stdout
+    assert b"\\u2500" not in table
+    assert b"-----" in table
+
+
+@pytest.mark.regression("an NPZ of given scores could not be read as a problem")
+def test_scores_that_were_given_are_read_again(attn: Attn, tmp_path: Path) -> None:
+    out = tmp_path / "g.npz"
+    assert attn("compute", SAMPLES / "given.yaml", "-o", out).status == 0
+    np.testing.assert_array_equal(compute(out)["output"], compute(SAMPLES / "given.yaml")["output"])
+
+
+@pytest.mark.regression("JSON named all queries where no step with queries was shown")
+def test_json_names_the_one_query_whatever_is_shown(attn: Attn) -> None:
+    ran = attn(
+        "compute",
+        SAMPLES / "love_coding.yaml",
+        "--query-token",
+        "love",
+        "--only",
+        "k",
+        "-f",
+        "json",
+    )
+    assert json.loads(ran.out)["tokens"]["query"] == ["love"]
+
+
+@pytest.mark.regression("--quiet left the warnings in JSON")
+def test_quiet_leaves_warnings_out_of_the_document_too(attn: Attn) -> None:
+    problem = "embeddings: [[1]]\nmask: [[-inf]]\n"
+    assert len(json.loads(attn("compute", "-", "-f", "json", stdin=problem).out)["warnings"]) == 1
+    assert json.loads(attn("compute", "-", "-qf", "json", stdin=problem).out)["warnings"] == []
+
+
+@pytest.mark.regression("CSV wrote float32 with the digits of float64")
+@pytest.mark.parametrize(("dtype", "text"), [("float32", "0.33333334"), ("float16", "0.3333")])
+def test_separated_numbers_are_as_short_as_their_type_allows(
+    dtype: str, text: str, attn: Attn
+) -> None:
+    problem = f"embeddings: [[{1 / 3!r}]]\ndtype: {dtype}\n"
+    assert attn("compute", "-", "--only", "v", "-f", "csv", stdin=problem).out == f"{text}\n"
+
+
+@pytest.mark.regression("NPZ held float64 whatever the arithmetic")
+def test_archives_hold_the_type_of_the_arithmetic(attn: Attn, tmp_path: Path) -> None:
+    out = tmp_path / "out.npz"
+    attn("compute", SAMPLES / "love_coding.yaml", "--dtype", "float32", "-o", out)
+    with np.load(out) as archive:
+        assert {archive[name].dtype for name in archive.files} == {np.dtype("float32")}
+
+
+@pytest.mark.regression("an NPZ of columns was read again as rows")
+def test_an_archive_of_columns_is_read_again_as_columns(attn: Attn, tmp_path: Path) -> None:
+    out = tmp_path / "columns.npz"
+    attn("compute", SAMPLES / "columns.yaml", "-o", out)
+    again = attn("compute", out, "--score", "dot", "--only", "output", "-f", "csv")
+    assert (
+        again.out == attn("compute", SAMPLES / "columns.yaml", "--only", "output", "-f", "csv").out
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -214,3 +215,53 @@ def test_a_row_of_nan_is_no_row_of_dots(
     assert shown.splitlines()[3].split() == ["0", *row]
     assert ("hidden by: user" in shown) is dots
     assert "hidden by: user" in attn("compute", path, "--only", "masked").out
+
+
+@pytest.mark.regression("columns of full tables were aligned by characters, not by cells")
+def test_wide_words_stand_in_line_in_full_tables(attn: Attn) -> None:
+    from rich.cells import cell_len
+
+    words = ["我爱", "ab", "コーディング"] + ["x"] * 30
+    problem = f"tokens: {json.dumps(words)}\nembeddings: {np.eye(33).tolist()}\n"
+    lines = attn("compute", "-", "--only", "weights", "--full", stdin=problem).out.splitlines()[2:]
+    assert len({cell_len(line.rstrip("*")) for line in lines if line}) == 1
+
+
+@pytest.mark.regression("full tables ran over the edge of the terminal")
+def test_full_tables_are_split_for_a_narrow_terminal(tmp_path: Path) -> None:
+    np.savez(tmp_path / "p.npz", embeddings=np.random.default_rng(1).normal(size=(40, 40)))
+    ran = on_terminal(
+        "compute",
+        str(tmp_path / "p.npz"),
+        "--only",
+        "v",
+        "--full",
+        columns=60,
+        env={"NO_COLOR": "1"},
+    )
+    assert max(map(len, ran.out.splitlines()[1:])) <= 60
+
+
+@pytest.mark.regression("normalize: none: hidden weights were marked, negative ones never")
+def test_the_largest_is_marked_where_scores_weigh_as_they_are(attn: Attn) -> None:
+    problem = (
+        "value: [[1], [2]]\nnormalize: none\nmask: [[0, -inf], [0, 0], [-inf, -inf]]\n"
+        "score: {function: given, scores: [[-1, -2], [-5, -3], [7, 7]]}\n"
+    )
+    rows = attn("compute", "-", "--only", "weights", "-q", stdin=problem).out.splitlines()[3:]
+    assert [row.split() for row in rows] == [
+        ["0", "-1*", "."], ["1", "-5", "-3*"], ["2", ".", "."], [], ["(.", "hidden", "by:", "user)"]
+    ]  # fmt: skip
+
+
+@pytest.mark.regression("marks were those of each key in the layout of columns")
+def test_marks_stand_at_the_largest_of_each_query_in_columns_too(attn: Attn) -> None:
+    problem = {
+        "layout": "columns",
+        "value": [[1, 2, 3]],
+        "score": {"function": "given", "scores": [[1, 5, 2], [7, 0, 3]]},
+    }
+    rows = attn("compute", "-", "--only", "weights", stdin=json.dumps(problem)).out.splitlines()[3:]
+    assert [["*" in cell for cell in row.split()[1:]] for row in rows] == [
+        [False, True], [True, False], [False, False],
+    ]  # fmt: skip
