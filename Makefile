@@ -105,11 +105,11 @@ lint: $(VENV)/dev ## lint alone
 types: $(VENV)/dev ## type check alone
 	$(BIN)/mypy
 
-docs: $(VENV)/dev ## write the README's shown outputs anew
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog -r -P -I tests/docs -I . README.md
+docs: $(VENV)/dev ## write what is generated in README.md and docs
+	$(BIN)/python -m docs._make write
 
-docs-check: $(VENV)/dev ## fail where the README's shown outputs have drifted
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cog --check --diff -P -I tests/docs -I . README.md
+docs-check: $(VENV)/dev ## fail if what is generated there has drifted
+	$(BIN)/python -m docs._make check
 
 lock: ## write requirements/*.txt anew; needs each Python that they are for
 	$(PYTHON) requirements/lock.py $(LOCKED)

@@ -1,0 +1,234 @@
+"""Sections of the reference, one per entry of a registry: formula in LaTeX, meaning, parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from attn_cli.formula import Formula
+    from attn_cli.maths.parameter import Parameter
+
+_TOKENS = ["a", "b", "c"]
+_X = [[1, 0, 2, 1], [0, 1, 1, 3], [2, 1, 0, 1]]
+# Problems that have all steps between them: the formula of a step is that of the first with it.
+EXAMPLES: tuple[dict[str, Any], ...] = (
+    {
+        "tokens": _TOKENS,
+        "embeddings": _X,
+        "weights": {"query": np.eye(4), "key": np.eye(4), "value": np.eye(4), "output": np.eye(4)},
+        "score": "scaled",
+        "residual": True,
+        "layer_norm": {"gamma": [1, 1, 1, 1], "beta": [0, 0, 0, 0]},
+        "feed_forward": {
+            "W1": np.ones((4, 5)),
+            "b1": np.zeros(5),
+            "W2": np.ones((5, 4)),
+            "b2": np.zeros(4),
+            "residual": True,
+            "layer_norm": {"gamma": [1, 1, 1, 1], "beta": [0, 0, 0, 0]},
+        },
+        "next_word": {"vocabulary": ["yes", "no"], "weights": np.ones((4, 2)), "bias": [0, 0]},
+    },
+    {
+        "embeddings": _X,
+        "positions": "sinusoidal",
+        "heads": 2,
+        "causal": "top-left",
+        "softcap": 30,
+        "score_bias": np.ones((3, 3)),
+        "dropout": {"mask": np.ones((3, 3)), "p": 0.5},
+        "output_gate": {"weights": np.eye(4)},
+    },
+    {
+        "query": np.ones((1, 1, 3, 4)),
+        "key": np.ones((1, 1, 3, 4)),
+        "value": np.ones((1, 1, 3, 2)),
+        "past": {"key": np.ones((1, 1, 2, 4)), "value": np.ones((1, 1, 2, 2)), "rotated": False},
+        "rope": True,
+        "qk_norm": "rms",
+    },
+    {"embeddings": [[1, 0], [2, 1]], "score": {"function": "gated", "W_g": [[1, 0, 0, 2]]}},
+)
+
+
+@cache
+def expressions() -> dict[str, Formula]:
+    """Return the formula of every step in one of the examples, by name."""
+    from attn_cli.api import compute
+    from attn_cli.maths.catalogue import catalogue
+
+    found: dict[str, Formula] = {}
+    wanted = {step.name for step in catalogue()}
+    for problem in EXAMPLES:
+        for name in sorted(wanted - set(found)):
+            step = _step(compute, problem, name)
+            if step is not None and step.expression is not None:
+                found[name] = step.expression
+    return found
+
+
+def _step(compute: Any, problem: dict[str, Any], name: str) -> Any:
+    from attn_cli.errors import AttnError
+
+    try:
+        return compute(problem, steps=[name]).steps[name]
+    except AttnError:  # the problem does not have this step
+        return None
+
+
+def list_steps() -> None:
+    """Print a section per step."""
+    from attn_cli.maths.catalogue import catalogue
+
+    for step in catalogue():
+        print(f"### {step.name}\n\n{_sentence(step.meaning)}\n")
+        _print_formula(expressions()[step.name])
+        _print_facts(
+            ("axes", " x ".join(step.axes)),
+            ("shape", " x ".join(step.shape)),
+            ("there if", step.condition or "always"),
+            ("computed from", _links(step.reads)),
+            ("read by", _links(step.read_by)),
+            ("also called", ", ".join(step.aliases)),
+            ("in tables", "only if asked for: `--show " + step.name + "`" if step.aside else ""),
+        )
+
+
+def list_scores() -> None:
+    """Print a section per score function."""
+    from attn_cli.maths.scores import SCORES
+
+    for score in SCORES:
+        print(f"### {score.name}\n\n{score.explanation}\n")
+        _print_formula(score.formula)
+        _print_parameters(score.parameters)
+        _print_facts(
+            ("in a problem file", _as_key("score", score.name, score.parameters)),
+            ("d_q and d_k", "equal" if score.equal_depth else "may differ"),
+            ("`attn train`", "has a gradient" if score.backward else "refuses it"),
+            ("reference", score.reference),
+        )
+
+
+def list_normalizers() -> None:
+    """Print a section per normaliser."""
+    from attn_cli.maths.normalizers import NORMALIZERS
+
+    for entry in NORMALIZERS:
+        print(f"### {entry.name}\n\n{entry.explanation}\n")
+        _print_formula(entry.formula, "weights")
+        if entry.lse is not None:
+            _print_formula(entry.lse, "lse")
+        _print_parameters(entry.parameters)
+        _print_facts(
+            ("in a problem file", _as_key("normalize", entry.name, entry.parameters)),
+            ("`attn train`", "has a gradient" if entry.backward else "refuses it"),
+            ("reference", entry.reference),
+        )
+
+
+def list_formulas() -> None:
+    """Print every formula, with a link to its section, by the order of a computation."""
+    from attn_cli.maths.catalogue import catalogue
+    from attn_cli.maths.normalizers import NORMALIZERS
+    from attn_cli.maths.scores import SCORES
+
+    print("### Score functions\n")
+    for score in SCORES:
+        print(f"[`{score.name}`](scores.md#{score.name}): {_first_sentence(score.explanation)}\n")
+        _print_formula(score.formula)
+    print("### Normalisers\n")
+    for entry in NORMALIZERS:
+        link = f"[`{entry.name}`](normalizers.md#{entry.name})"
+        print(f"{link}: {_first_sentence(entry.explanation)}\n")
+        _print_formula(entry.formula, "weights")
+    print("### Steps\n")
+    for step in catalogue():
+        print(f"[`{step.name}`](steps.md#{step.name}): {_sentence(step.meaning)}\n")
+        _print_formula(expressions()[step.name])
+
+
+def list_knobs() -> None:
+    """Print a section per question on which systems disagree: its answers, and who gives which."""
+    from attn_cli.conventions.knobs import KNOBS, text
+    from attn_cli.conventions.presets import PRESETS
+    from docs._make.tables import print_table
+
+    for knob in KNOBS.values():
+        default = "attn asks" if knob.default is None else f"by default `{text(knob.default)}`"
+        print(f"### {knob.name}\n\n{_sentence(knob.question)} ({default})\n")
+        print_table(
+            ("answer", "meaning", "presets"),
+            (
+                (
+                    f"`{value}`",
+                    meaning,
+                    ", ".join(
+                        f"`{name}`"
+                        for name, preset in PRESETS.items()
+                        if knob.name in preset.settings
+                        and text(preset.settings[knob.name]) == value
+                    ),
+                )
+                for value, meaning in knob.values.items()
+            ),
+        )
+        print()
+
+
+def list_presets() -> None:
+    """Print a section per preset: what it describes, its notes and its sources."""
+    from attn_cli.conventions.knobs import text
+    from attn_cli.conventions.presets import PRESETS
+
+    for preset in PRESETS.values():
+        print(f"### {preset.name}\n\n{preset.title}, {preset.version}.\n")
+        settings = ", ".join(f"{name}: {text(value)}" for name, value in preset.settings.items())
+        print(f"`{settings}`\n")
+        for note in preset.notes:
+            print(f"- {note}")
+        if preset.notes:
+            print()
+        print(f"Sources: {'; '.join(preset.sources)}.\n")
+
+
+def _print_formula(formula: Formula, name: str = "") -> None:
+    equals = rf"\mathrm{{{name}}} = " if name else ""
+    print(f"$$\n{equals}{formula.latex()}\n$$\n")
+    print(f"`{f'{name} = ' if name else ''}{formula}`\n")
+
+
+def _print_parameters(parameters: Iterable[Parameter]) -> None:
+    lines = [f"- `{each.signature}`: {each.meaning}" for each in parameters]
+    if lines:
+        print("Parameters:\n\n" + "\n".join(lines) + "\n")
+
+
+def _print_facts(*facts: tuple[str, str]) -> None:
+    print("\n".join(f"- {name}: {value}" for name, value in facts if value) + "\n")
+
+
+def _as_key(key: str, name: str, parameters: tuple[Parameter, ...]) -> str:
+    needed = [f"{each.name}: ..." for each in parameters if not each.optional]
+    return (
+        f"`{key}: {{{', '.join([f'function: {name}', *needed])}}}`"
+        if needed
+        else f"`{key}: {name}`"
+    )
+
+
+def _links(names: Iterable[str]) -> str:
+    return ", ".join(f"[{name}](#{name})" for name in names)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + ("" if text.endswith(("?", ".")) else ".")
+
+
+def _first_sentence(text: str) -> str:
+    first = text.split(". ", maxsplit=1)[0].removesuffix(".")
+    return f"{first}."

@@ -1,0 +1,107 @@
+"""Tables of what the package registers, for cog blocks: one row per entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from docs._make.shell import ROOT
+
+
+def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    """Print a table in Markdown; `|` in a cell is escaped."""
+    for row in (head, ("---",) * len(head), *rows):
+        print(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
+
+
+def table_of_keys() -> None:
+    """Print the keys of a problem file."""
+    from attn_cli.reading.keys import KEYS
+
+    print_table(("key", "meaning"), ((f"`{key}`", meaning) for key, meaning in KEYS.items()))
+
+
+def table_of_scores() -> None:
+    """Print the score functions."""
+    from attn_cli.maths.scores import SCORES
+
+    print_table(
+        ("name", "score", "reference"),
+        ((named(s.name, SCORES.default, "scores"), str(s.formula), s.reference) for s in SCORES),
+    )
+
+
+def table_of_normalizers() -> None:
+    """Print the normalisers."""
+    from attn_cli.maths.normalizers import NORMALIZERS
+
+    print_table(
+        ("name", "weights", "reference"),
+        (
+            (named(n.name, NORMALIZERS.default, "normalizers"), str(n.formula), n.reference)
+            for n in NORMALIZERS
+        ),
+    )
+
+
+def named(name: str, default: str, page: str) -> str:
+    """Return a name that links to its section of a page of the reference."""
+    return f"[`{name}`]({page}.md#{name})" + " (default)" * (name == default)
+
+
+def table_of_steps() -> None:
+    """Print the steps."""
+    from attn_cli.maths.catalogue import catalogue
+
+    print_table(
+        ("step", "shape", "formula, usually", "there if"),
+        (
+            (
+                f"[`{step.name}`](steps.md#{step.name})",
+                " x ".join(step.shape),
+                str(step.formula),
+                step.condition or "always",
+            )
+            for step in catalogue()
+        ),
+    )
+
+
+def table_of_formats() -> None:
+    """Print the output formats."""
+    from attn_cli.views import FORMATS
+
+    print_table(
+        ("format", "suffix", "holds", "options"),
+        (
+            (
+                f"`{name}`",
+                ", ".join(form.suffixes),
+                "one step" if form.one_step else "all steps",
+                ", ".join(f"`--{option}`" for option in form.options),
+            )
+            for name, form in FORMATS.items()
+        ),
+    )
+
+
+def table_of_samples() -> None:
+    """Print the samples, each with its page of the gallery."""
+    print_table(
+        ("sample", "what it shows"),
+        ((f"[{name}]({name}.md)", title) for name, title in samples().items()),
+    )
+
+
+def samples() -> dict[str, str]:
+    """Return the first comment of each sample, by name."""
+    return {
+        path.stem: path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+        for path in sorted((ROOT / "samples").glob("*.yaml"))
+    }
+
+
+def table_of_benchmarks() -> None:
+    """Print what `make bench` measured last, in short."""
+    from benchmarks.results import table_for_readme
+
+    print(table_for_readme(), end="")
