@@ -14,7 +14,6 @@ from attn_cli.cli.talk import abandon
 from attn_cli.errors import AttnError, PipeClosed, printable
 
 Data = str | bytes | Iterable[bytes]
-Bytes = bytes | memoryview
 
 
 class Output:
@@ -22,11 +21,11 @@ class Output:
 
     anywhere = False  # whether bytes can be written at any offset
 
-    def write(self, data: Bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Write bytes behind those that were written before."""
         raise NotImplementedError
 
-    def write_at(self, offset: int, data: Bytes) -> None:
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Write bytes at an offset."""
         raise NotImplementedError
 
@@ -57,7 +56,7 @@ class _Stdout(Output):
         if sys.stdout is None:
             raise AttnError("standard output is closed", help="write to a file with -o FILE")
 
-    def write(self, data: Bytes | str) -> None:
+    def write(self, data: bytes | memoryview | str) -> None:
         """Write, and flush."""
         try:
             if isinstance(data, str):
@@ -79,13 +78,13 @@ class _Descriptor(Output):
     def __init__(self, descriptor: int, *, anywhere: bool) -> None:
         self._descriptor, self.anywhere = descriptor, anywhere
 
-    def write(self, data: Bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Write all of it."""
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
 
-    def write_at(self, offset: int, data: Bytes) -> None:
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Write all of it, at an offset."""
         rest, at = memoryview(data), offset
         while rest:

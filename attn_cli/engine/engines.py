@@ -27,14 +27,14 @@ FROM = 1 << 20  # scores of an entry from which on tiles are worth it
 
 
 @dataclass(frozen=True)
-class Chosen:
+class EngineChoice:
     """The engine that computes a plan, and why those that come before it do not."""
 
     engine: Engine
     refused: Mapping[str, str]
 
 
-def choose(problem: Problem, plan: Plan, asked: str | Engine | None = None) -> Chosen:
+def choose(problem: Problem, plan: Plan, asked: str | Engine | None = None) -> EngineChoice:
     """Return the engine that is asked for, by name or itself, or else the one that is faster.
 
     Raises AttnError if there is no engine of that name, or if it refuses the plan.
@@ -47,7 +47,7 @@ def choose(problem: Problem, plan: Plan, asked: str | Engine | None = None) -> C
                 f"the engine {engine.name} does not compute this: {why}",
                 help="ask for no engine, and one that does is chosen",
             )
-        return Chosen(engine, {})
+        return EngineChoice(engine, {})
     why = not_contexts_alone(plan)  # which most plans are not: nothing more is imported
     if why is None and len(plan.computed) * problem.n_k < FROM:
         why = "there are too few scores for it to be faster"
@@ -55,8 +55,8 @@ def choose(problem: Problem, plan: Plan, asked: str | Engine | None = None) -> C
         tiles = ENGINES.get("tiles")
         why = tiles.refuses(problem, plan)
         if why is None:
-            return Chosen(tiles, {})
-    return Chosen(ENGINES.get("definition"), {"tiles": why})
+            return EngineChoice(tiles, {})
+    return EngineChoice(ENGINES.get("definition"), {"tiles": why})
 
 
 def _named(name: str) -> Engine:
@@ -70,6 +70,6 @@ def _named(name: str) -> Engine:
     )
 
 
-def engine_settings(chosen: Chosen) -> dict[str, object]:
+def engine_settings(chosen: EngineChoice) -> dict[str, object]:
     """Return the settings of a record that name its engine."""
     return {"name": chosen.engine.name, "refused": dict(chosen.refused)}

@@ -91,11 +91,38 @@ class Queries(NamedTuple):
             yield Queries(rows, self.sums.part(part), A)
 
 
+class KeyHead:
+    """K and V as tiles use them: computed once for the query heads that share them.
+
+    largest_k, largest_v   the largest |K| and |V|
+    longest_k              a bound on the norm of a key
+    """
+
+    def __init__(self, K: Array, V: Array | None) -> None:
+        self.K, self.V = K, V
+        self.largest_k, self.longest_k = max_abs(K), _longest(K)
+        self.largest_v = 0.0 if V is None else max_abs(V)
+        self._with_ones: Array | None = None
+
+    @property
+    def with_ones(self) -> Array:
+        """K with a column of ones."""
+        if self._with_ones is None:
+            ones = np.ones((len(self.K), 1), dtype=self.K.dtype)
+            self._with_ones = np.concatenate([self.K, ones], axis=1)
+        return self._with_ones
+
+
 class Kernel:
     """The tiles of one batch entry and head."""
 
     def __init__(
-        self, entry: Entry, cuts: Cuts, workers: Workers, trace: Trace | None = None
+        self,
+        entry: Entry,
+        keys: KeyHead,
+        cuts: Cuts,
+        workers: Workers,
+        trace: Trace | None = None,
     ) -> None:
         """`trace` is called for each tile with ("scores", how many), and once per block."""
         function, parameters = entry.function
@@ -112,11 +139,9 @@ class Kernel:
         # most keys if order is causal, have more keys than one tile.
         plain = not self._adjustments and entry.temperature is None and self._factor is not None
         self._folds = plain and self._tiles_of_the_last() > 1
-        self._K = _with_ones(entry.K) if self._folds else entry.K
+        self._K = keys.with_ones if self._folds else entry.K
         self._watched = True  # whether scores could be other than finite
-        # Of all blocks of rows: the largest |k| and |v|, and what no norm of a key exceeds.
-        self._largest_k, self._longest_k = max_abs(entry.K), _longest(entry.K)
-        self._largest_v = 0.0 if entry.V is None else max_abs(entry.V)
+        self._key_head = keys
 
     def _tiles_of_the_last(self) -> float:
         """Return how many tiles the last subtile of queries has keys for."""
@@ -142,7 +167,7 @@ class Kernel:
         for adjustment in self._adjustments:
             known.append(adjustment.bound(known[-1]))
         known.append(known[-1] / (self._entry.temperature or 1.0))
-        bounds = Bounds(known[-1], self._largest_v, len(V), V.dtype)
+        bounds = Bounds(known[-1], self._key_head.largest_v, len(V), V.dtype)
         if not bounds.sums_are_finite:
             return None
         count = rows.stop - rows.start
@@ -177,13 +202,13 @@ class Kernel:
         """
         K, scale = self._entry.K, abs(self._entry.scale)
         info, temperature = np.finfo(K.dtype), self._entry.temperature or 1.0
-        scaled, k = max_abs(factor) * max(scale, 1.0), self._largest_k * K.shape[1]
+        scaled, k = max_abs(factor) * max(scale, 1.0), self._key_head.largest_k * K.shape[1]
         cells, most = scaled * k, float(info.max) / 4
         if not (scaled < most and cells < most):
             return np.inf
         if scale < 1 and k * float(info.tiny) > temperature:
             return np.inf
-        norms = _longest(factor) * self._longest_k * scale
+        norms = _longest(factor) * self._key_head.longest_k * scale
         return norms if norms < cells else cells  # the square of a norm may overflow
 
     def _passes(self, rows: slice) -> Iterator[StridePass]:
@@ -328,11 +353,6 @@ class Kernel:
         if self._watched:
             _refuse_nonfinite(scores)
         return scores
-
-
-def _with_ones(K: Array) -> Array:
-    """Return K with a column of ones."""
-    return np.concatenate([K, np.ones((len(K), 1), dtype=K.dtype)], axis=1)
 
 
 def _refuse_nonfinite(scores: Array) -> None:

@@ -43,7 +43,7 @@ from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass
 from attn_cli.engine.blocks import ARRAYS_PER_BLOCK, run_blocks
 from attn_cli.engine.definition import DefinedBlocks
-from attn_cli.engine.kernel import Cuts, Kernel, Trace
+from attn_cli.engine.kernel import Cuts, Kernel, KeyHead, Trace
 from attn_cli.engine.plan import Plan, not_contexts_alone
 from attn_cli.engine.threads import Workers
 from attn_cli.engine.watch import Watch
@@ -81,10 +81,13 @@ class Tiles:
         """Compute the steps of a plan; raise AttnError if its tiles exceed the memory allowed."""
         _refuse_large(problem, plan)
         defined = DefinedBlocks(problem, plan, out)
+        cuts = Cuts(plan.tile, self.subtile, self.aligned)
+        held: list[KeyHead] = []  # the last one, which the next query head may share
 
         def blocks_of(entry: Entry) -> Callable[[slice], Array]:
-            cuts = Cuts(plan.tile, self.subtile, self.aligned)
-            kernel = Kernel(entry, cuts, workers, self.trace)
+            if not held or held[0].K is not entry.K or held[0].V is not entry.V:
+                held[:] = [KeyHead(entry.K, entry.V)]
+            kernel = Kernel(entry, held[0], cuts, workers, self.trace)
 
             def context(rows: slice) -> Array:
                 found = kernel.contexts(rows)

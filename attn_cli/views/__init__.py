@@ -18,8 +18,6 @@ from attn_cli.registry import Registry
 if TYPE_CHECKING:
     from attn_cli.arrays import AnyArray
 
-Data = bytes | memoryview
-
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
@@ -51,7 +49,7 @@ class Encoding(NamedTuple):
 
     head: bytes  # what comes before the first value
     itemsize: int | None  # bytes of each value; None: they differ, so that values come in order
-    encode: Callable[[int, AnyArray], Data]
+    encode: Callable[[int, AnyArray], bytes | memoryview]
 
 
 Encode = Callable[[Whole, Style], Encoding]
