@@ -7,10 +7,12 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
 
+import attn_cli
 from tests.conftest import SAMPLES, Attn
 from tests.helpers.processes import ROOT
 
@@ -141,3 +143,41 @@ def test_the_way_of_q_from_npy_to_npy(attn: Attn, tmp_path: Path) -> None:
     ]
     out = ("--only", "output", "--dtype", "float32", "-o", tmp_path / "out.npy")
     in_order(way(2), called_by(attn, "compute", *files, *out))
+
+
+def _place(frame: FrameType | None) -> tuple[str, str] | None:
+    """The room and the function of the nearest frame of the package, from this one outwards."""
+    while frame is not None:
+        name = Path(frame.f_code.co_filename)
+        if name.is_relative_to(PACKAGE):
+            return name.relative_to(PACKAGE).with_suffix("").parts[0], frame.f_code.co_name
+        frame = frame.f_back
+    return None
+
+
+def test_calls_point_down() -> None:
+    """From a file to a record no room calls one above it, by a callback or otherwise."""
+    path = PACKAGE.parent / "samples" / "love_coding.yaml"
+    attn_cli.compute(path)  # imports what it needs
+    rooms, up = set(), set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        called = _place(frame) if event == "call" else None
+        if called is None or not Path(frame.f_code.co_filename).is_relative_to(PACKAGE):
+            return
+        rooms.add(called[0])
+        caller = _place(frame.f_back)
+        if caller is not None and ROOMS.index(called[0]) < ROOMS.index(caller[0]):
+            up.add((caller, called))
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        attn_cli.compute(path)
+    finally:
+        sys.setprofile(before)
+    assert {"api", "reading", "sources", "conventions", "engine", "maths", "record"} <= rooms
+    assert {(caller, called[1]) for caller, called in up} == {
+        (("dataclass", "_init"), "__init__"),
+        (("dataclass", "_init"), "__post_init__"),
+    }  # fmt: skip
