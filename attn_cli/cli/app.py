@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from attn_cli import __version__
 from attn_cli.cli.keys import epilog, written_out
@@ -16,16 +17,17 @@ from attn_cli.cli.talk import say
 from attn_cli.cli.usage import usage_error
 from attn_cli.cli.write import abandon_stdout, write_stdout
 from attn_cli.dataclass import dataclass
-from attn_cli.errors import AttnError, ExitStatus, PipeClosed
+from attn_cli.errors import AttnError, ExitStatus, PipeClosed, printable
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command: where it is, and its line in the list of all."""
+    """One command: where it is, its line in the list of all, and the group of that list."""
 
     module: str
     function: str
     help: str
+    group: str
     grouped: bool = False  # whether its options come in groups
 
     def load(self) -> Callable[..., Any]:
@@ -46,32 +48,67 @@ class Command:
         return understood
 
 
+# In the order of the help, group by group.
 COMMANDS = {
     "compute": Command(
-        "attn_cli.cli.compute", "compute", "Compute attention, step by step.", grouped=True
+        "attn_cli.cli.compute", "compute", "Compute attention, step by step.", "Compute", True
     ),
-    "graph": Command(
-        "attn_cli.cli.graph", "graph", "Show which token attends to which.", grouped=True
+    "next": Command(
+        "attn_cli.cli.next", "next_word", "Predict the next word of a sentence.", "Compute", True
     ),
     "translate": Command(
-        "attn_cli.cli.translate", "translate", "Translate words by attention.", grouped=True
+        "attn_cli.cli.translate", "translate", "Translate words by attention.", "Compute", True
     ),
-    "next": Command("attn_cli.cli.next", "next_word", "Say which word comes next.", grouped=True),
     "train": Command(
-        "attn_cli.cli.train", "train", "Learn the numbers of a problem file.", grouped=True
+        "attn_cli.cli.train", "train", "Train the weights of a problem file.", "Compute", True
     ),
-    "scores": Command("attn_cli.cli.scores", "scores", "List or explain the score functions."),
-    "conventions": Command(
-        "attn_cli.cli.conventions", "conventions", "List, explain or compare conventions."
+    "graph": Command(
+        "attn_cli.cli.graph", "graph", "Draw which token attends to which.", "Look", True
+    ),
+    "scores": Command(
+        "attn_cli.cli.scores", "scores", "List the score functions, or explain one.", "List"
     ),
     "normalizers": Command(
-        "attn_cli.cli.normalizers", "normalizers", "List or explain the normalisers."
+        "attn_cli.cli.normalizers", "normalizers", "List the normalisers, or explain one.", "List"
     ),
-    "steps": Command("attn_cli.cli.steps", "steps", "List or explain the steps of a computation."),
+    "conventions": Command(
+        "attn_cli.cli.conventions",
+        "conventions",
+        "List the conventions of other systems, explain or compare them.",
+        "List",
+    ),
+    "steps": Command(
+        "attn_cli.cli.steps", "steps", "List the steps of a computation, or explain one.", "List"
+    ),
     "samples": Command(
-        "attn_cli.cli.samples", "samples", "List, print or copy the sample problems."
+        "attn_cli.cli.samples", "samples", "List, print or copy the sample problems.", "List"
+    ),
+    "help": Command(
+        "attn_cli.cli.app", "help_about", "Show this help, or the help of a command.", "Help"
     ),
 }
+
+
+class Program(TyperGroup):
+    """The program: all commands by name, of which those that are wanted can be run."""
+
+    def __init__(self, *, commands: Any = None, **settings: Any) -> None:
+        loaded = commands or {}
+        every = {name: loaded.get(name) or TyperCommand(name) for name in COMMANDS}
+        super().__init__(commands=every, **settings)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write the commands, group by group."""
+        width = max(map(len, COMMANDS))
+        for group in dict.fromkeys(command.group for command in COMMANDS.values()):
+            with formatter.section(group):
+                formatter.write_dl(
+                    [
+                        (f"{name:{width}}", command.help)
+                        for name, command in COMMANDS.items()
+                        if command.group == group
+                    ]
+                )
 
 
 def build(wanted: str | None = None) -> typer.Typer:
@@ -82,6 +119,7 @@ def build(wanted: str | None = None) -> typer.Typer:
     """
     app = typer.Typer(
         name="attn",
+        cls=Program,
         add_completion=False,
         # Plain help costs half the start-up of Rich's, and is the same in a pipe.
         rich_markup_mode=None,
@@ -90,15 +128,10 @@ def build(wanted: str | None = None) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(attn)
     for name, command in COMMANDS.items():
-        here = wanted in (None, name)
-        keys = epilog() if here and name == "compute" else None
-        loaded = command.load() if here else _elsewhere
-        app.command(name, short_help=command.help, epilog=keys)(loaded)
+        if wanted in (None, name):
+            keys = epilog() if name == "compute" else None
+            app.command(name, short_help=command.help, epilog=keys)(command.load())
     return app
-
-
-def _elsewhere() -> None:
-    raise AssertionError("only the command that is asked for is run")
 
 
 def _version(asked: bool) -> None:
@@ -120,10 +153,28 @@ def attn(
     attn samples love_coding | attn compute -
     attn compute problem.yaml --only output -o out.npy
     attn scores additive
+    attn help compute
     """
     if context.invoked_subcommand is None:
         say(context.get_help())
         raise typer.Exit(ExitStatus.BAD)
+
+
+def help_about(
+    command: Annotated[
+        str | None,
+        typer.Argument(metavar="[COMMAND]", help="Explain this one.", show_default=False),
+    ] = None,
+) -> int:
+    """Show the help of the program, or of one command: the text of its --help.
+
+    \b
+    attn help
+    attn help compute
+    """
+    if command is not None and command.startswith("-"):
+        raise AttnError(f"no such command '{printable(command)}'", help="attn help lists them")
+    return run(["--help"] if command is None else [command, "--help"])
 
 
 def run(arguments: list[str], begin: Callable[[], None] = lambda: None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 
 from attn_cli.cli.keys import COMMANDS as TAKE_KEYS
@@ -49,7 +49,7 @@ _COMMANDS_MEANT = {
 }
 
 
-def usage_error(error: Any, arguments: Sequence[str], commands: Container[str]) -> AttnError:
+def usage_error(error: Any, arguments: Sequence[str], commands: Collection[str]) -> AttnError:
     """Return Typer's complaint in the shape of every other error."""
     message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
     message = message[:1].lower() + message[1:]
@@ -64,8 +64,8 @@ def usage_error(error: Any, arguments: Sequence[str], commands: Container[str]) 
             return AttnError(message, help=f"options stand behind the command: {named} {option[1]}")
         return _no_option(option[1], message, path, known, usual)
     if command := re.match(r"no such command '(.*?)'", message):
-        meant = _command_meant(command[1], arguments, commands)
-        return AttnError(message, help=meant or usual)
+        listed = f"there are: {', '.join(commands)}" if "Did you mean" not in message else usual
+        return AttnError(message, help=_command_meant(command[1]) or listed)
     if extra := re.match(r"got unexpected extra arguments? ?(?:\(s\) )?\((.*)\)$", message):
         return AttnError(message, help=_extra_meant(extra[1], arguments, path) or usual)
     return AttnError(message, help=usual)
@@ -100,13 +100,8 @@ def _no_option(
     return AttnError(message, help=usual)
 
 
-def _command_meant(name: str, arguments: Sequence[str], commands: Container[str]) -> str | None:
+def _command_meant(name: str) -> str | None:
     """Return what to write instead of a command that there is not."""
-    if name == "help":
-        about = next((each for each in arguments if each in commands), None)
-        if about is not None:
-            return f"did you mean: attn {about} --help"
-        return "attn --help lists the commands, attn COMMAND --help explains one"
     meant = _COMMANDS_MEANT.get(folded(name))
     return f"did you mean: attn {meant}" if meant is not None else None
 

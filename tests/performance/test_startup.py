@@ -34,6 +34,8 @@ def by_command(*arguments: str) -> set[str]:
         (["--version"], {"numpy", "rich", "yaml", "pydantic"}),
         (["--help"], {"numpy", "rich", "yaml", "pydantic"}),
         (["compute", "--help"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["help"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["help", "compute"], {"numpy", "rich", "yaml", "pydantic"}),
         (["samples"], {"numpy", "rich", "yaml", "pydantic"}),
         (["scores"], {"rich", "yaml", "pydantic"}),
         (["conventions"], {"numpy", "rich", "yaml", "pydantic"}),
