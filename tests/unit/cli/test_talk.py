@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from attn_cli import AttnError, compute
+from attn_cli.cli.talk import wrapped
 from tests.conftest import SAMPLES, Attn
 
 
@@ -79,3 +89,85 @@ def test_nothing_that_is_shown_can_colour_the_terminal(arguments: list[str], att
     assert ran.status == 2
     assert "\x1b" not in ran.err
     assert "\\x1b[31m" in ran.err
+
+
+def talk_on_terminal(columns: int, *arguments: str, cwd: Path) -> str:
+    """Return what a command line says on a standard error that is a terminal of a width."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "attn_cli", *arguments],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=follower, cwd=cwd,
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
+    )  # fmt: skip
+    os.close(follower)
+    said = b""
+    try:
+        while chunk := os.read(leader, 65536):
+            said += chunk
+    except OSError:  # the other end is closed: Linux says so with EIO
+        pass
+    os.close(leader)
+    process.wait()
+    return said.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_messages_wrap_at_words_on_a_terminal(columns: int, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(
+        "query: [[1, 0]]\nkey: [[1, 0]]\nvalue: [[1]]\n"
+        f"# {'x' * 100}\nweights: {{query: [[1, 0], [0, 1]]}}  # {'x' * 100}\n"
+    )
+    in_pipe = subprocess.run(
+        [sys.executable, "-m", "attn_cli", "compute", "p.yaml", "--set", "zzz=1"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    ).stderr  # fmt: skip
+    assert max(map(len, in_pipe.split("\n"))) > 400
+    said = talk_on_terminal(columns, "compute", "p.yaml", "--set", "zzz=1", cwd=tmp_path)
+    lines = said.rstrip("\n").split("\n")
+    assert max(map(len, lines)) <= columns
+    assert said.split() == in_pipe.split()
+    at = next(at for at, line in enumerate(lines) if line.startswith("help: "))
+    assert all(line.startswith("      ") for line in lines[at + 1 :])
+    assert all(
+        len(line) + 1 + len(after.split()[0]) > columns for line, after in pairwise(lines[at:])
+    )
+    said = talk_on_terminal(columns, "compute", "p.yaml", cwd=tmp_path)
+    quoted, caret = (line for line in said.split("\n") if " | " in line)
+    assert "error: weights.query has nothing to apply to" in said
+    assert len(quoted) <= columns
+    assert len(quoted) == min(columns, 76 + 5)
+    assert quoted[caret.index("^") :].startswith("query: [[")
+
+
+def test_words_that_are_longer_than_a_terminal_stay_whole() -> None:
+    assert wrapped("error: " + "x" * 30 + " b", 20) == "error:\n       " + "x" * 30 + "\n       b"
+    assert wrapped("a --query-token b", 12) == "a\n--query-token\nb"
+    assert wrapped("   a picture that is drawn", 10) == "   a picture that is drawn"
+    assert wrapped("   --> --tokens a b c d", 19) == "   --> --tokens a b\n       c d"
+    assert wrapped(" 1 | a --> b and more", 10) == " 1 | a --> b and more"
+
+
+Q = [[5, 1, 20]]
+
+
+K = [[1, 0, 2], [0, 3, 1]]
+
+
+V = [[2, 7], [11, 3]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_narrow_inputs_are_noted_once_on_a_terminal(dtype: str, tmp_path: Path) -> None:
+    for name, matrix in (("q", Q), ("k", K), ("v", V)):
+        np.save(tmp_path / f"{name}.npy", np.array(matrix, dtype=dtype))
+    problem = ["compute", "--query", "q.npy", "--key", "k.npy", "--value", "v.npy"]
+    note = f"note: inputs are {dtype}, computed in float64: --dtype float32 halves time and size\n"
+    assert talk_on_terminal(120, *problem, cwd=tmp_path) == note
+    for options in (["--dtype", "float64"], ["--dtype", "float32"], ["--quiet"]):
+        assert talk_on_terminal(120, *problem, *options, cwd=tmp_path) == ""
+    np.save(tmp_path / "q.npy", np.array(Q, dtype=np.float64))
+    in_pipe = subprocess.run(
+        [sys.executable, "-m", "attn_cli", *problem], capture_output=True, check=False, cwd=tmp_path
+    )
+    assert in_pipe.stderr == b""

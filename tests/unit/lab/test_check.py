@@ -138,3 +138,46 @@ def test_comparisons_stand_in_tables(name: str, attn: Attn) -> None:
         "check weights: yes"
         in attn(*ONE, "--check", "weights=[[0.42232, 0.15536, 0.42232]]", "-f", name).out
     )
+
+
+Q = [[5, 1, 20]]
+
+
+K = [[1, 0, 2], [0, 3, 1]]
+
+
+V = [[2, 7], [11, 3]]
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "json"])
+def test_a_check_alone_gives_the_verdict_alone(form: str, tmp_path: Path, attn: Attn) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(f"query: {Q}\nkey: {K}\nvalue: {V}\nscore: dot\n")
+    check = ["compute", path, "--check", "scores=[[45, 23]]", "--check", "v=[[2, 7], [11, 4]]"]
+    ran = attn(*check, "-f", form)
+    shown = attn(*check, "-f", form, "--show", "scores,v")
+    assert ran.status == shown.status == 1
+    if form == "json":
+        document = json.loads(ran.out)
+        assert document["steps"] == {}
+        assert [check["agrees"] for check in document["checks"]] == [True, False]
+        assert document["checks"] == json.loads(shown.out)["checks"]
+        assert list(json.loads(shown.out)["steps"]) == ["v", "scores"]
+    else:
+        lines = [line.lstrip("- ") for line in ran.out.split("\n") if line]
+        assert [line[:15] for line in lines] == ["check scores: y", "check v: no, 1 "]
+        assert "query x key" in shown.out
+        assert shown.out.endswith(ran.out)
+
+
+def test_a_check_alone_computes_what_is_checked_alone(attn: Attn) -> None:
+    problem = ["compute", "--query", str(Q), "--key", str(K), "--value", str(V)]
+    ran = attn(*problem, "--check", "v=[[2, 7], [11, 3]]", "--memory", "1KB")
+    assert (ran.status, ran.err) == (0, "")
+
+
+def test_what_is_checked_is_beside_the_steps_in_a_format_without_verdicts(attn: Attn) -> None:
+    problem = ["compute", "--query", str(Q), "--key", str(K), "--value", str(V)]
+    ran = attn(*problem, "--check", "v=[[2, 7], [11, 3]]", "--only", "k", "-f", "csv")
+    assert ran.out == "1.0,0.0,2.0\n0.0,3.0,1.0\n"
+    assert ran.err.startswith("check v: yes, 4 of 4 values agree")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from decimal import Decimal, localcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from attn_cli.maths.bias.relative import RelativeBias, bucket
 from attn_cli.maths.heads import GROUPINGS, key_head
 from attn_cli.maths.normalizers.softmax import normalize
 from attn_cli.maths.token_positions import TokenPositions
+from tests.conftest import Attn
 from tests.helpers.places import place
 
 RNG = np.random.default_rng(13)
@@ -249,3 +252,20 @@ def test_which_key_head_a_query_head_reads() -> None:
         assert mapped(5, 1, grouping) == [0] * 5
     assert mapped(6, 3, "interleave") == np.repeat(range(3), 2).tolist()
     assert mapped(6, 3, "tile") == np.tile(range(3), 2).tolist()
+
+
+@pytest.mark.parametrize("written", ["s.npy", "s.csv", "all.npz#s", "{slopes: s.npy}"])
+def test_slopes_of_alibi_come_from_a_file(written: str, tmp_path: Path, attn: Attn) -> None:
+    slopes = np.array([0.5, 0.25])
+    np.save(tmp_path / "s.npy", slopes)
+    np.savez(tmp_path / "all.npz", s=slopes)
+    (tmp_path / "s.csv").write_text("0.5,0.25\n")
+    path = tmp_path / "p.yaml"
+    problem = f"query: {[[1, 2, 3, 4]] * 3}\nkey: {[[1, 0, 0, 1]] * 3}\nvalue: {[[1, 2]] * 3}\n"
+    path.write_text(f"{problem}heads: 2\ncausal: true\nalibi: {written}\n")
+    ran = attn("compute", path, "-f", "json")
+    assert (ran.status, ran.err) == (0, "")
+    steps = json.loads(ran.out)["steps"]
+    bias = np.array(steps["biased"]["values"]) - np.array(steps["scores"]["values"])
+    distance = np.arange(3) - np.arange(3)[:, None]
+    np.testing.assert_allclose(bias, -slopes[:, None, None] * abs(distance), atol=1e-12)

@@ -328,3 +328,30 @@ def test_a_key_head_is_turned_once_for_all_that_read_it(
     q, k = np.ones((2, 6, 3, 4)), np.ones((2, 2, 5, 4))
     attention(q, k, k, rope=True, offset=2, grouping=grouping, steps=["output"])
     assert sorted(turned) == [3] * 12 + [5] * 4  # 2 x 6 query heads, 2 x 2 key heads
+
+
+@pytest.mark.parametrize("axes", ["bhsd", "bshd"])
+@pytest.mark.parametrize("kv_heads", [2, 4])
+def test_heads_of_four_axes_are_joined_for_a_projection_of_all(axes: str, kv_heads: int) -> None:
+    rng = np.random.default_rng(3)
+    batch, heads, n_q, n_k, d, d_v, d_out = 2, 4, 3, 7, 5, 11, 13
+    q = rng.normal(size=(batch, heads, n_q, d))
+    k, v = (rng.normal(size=(batch, kv_heads, n_k, width)) for width in (d, d_v))
+    W, b = rng.normal(size=(heads * d_v, d_out)), rng.normal(size=d_out)
+    scores = q @ np.repeat(k, heads // kv_heads, 1).swapaxes(-1, -2) / np.sqrt(d)
+    weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    context = weights @ np.repeat(v, heads // kv_heads, 1)
+    joined = context.swapaxes(1, 2).reshape(batch, n_q, heads * d_v)
+
+    def laid(array: Any) -> Any:
+        return array if axes == "bhsd" else array.swapaxes(1, 2)
+
+    given_ = {"query": laid(q), "key": laid(k), "value": laid(v), "axes": axes}
+    problem = {**given_, "weights": {"output": W}, "biases": {"output": b}}
+    record = compute(problem)
+    np.testing.assert_allclose(record["concat"], joined, rtol=1e-12)
+    np.testing.assert_allclose(record["output"], joined @ W + b, rtol=1e-11)
+    by_tiles = compute(problem, steps=["output"], tile=(2, 3), threads=2)
+    np.testing.assert_allclose(by_tiles["output"], joined @ W + b, rtol=1e-11)
+    apart = compute({**given_, "weights": {"output": W[:d_v]}})
+    np.testing.assert_allclose(apart["output"], laid(context @ W[:d_v]), rtol=1e-11)

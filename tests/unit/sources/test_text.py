@@ -154,3 +154,35 @@ def test_a_column_of_a_table_is_a_vector(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text("embeddings: [[0, 0]]\nbiases: {query: b.csv}\n")
     np.testing.assert_array_equal(compute(path)["q"], [[1, 2]])
+
+
+TOKENS = ["[CLS]", "the cat", ".", "\u2581sat", " ", "[SEP]"]
+
+
+@pytest.mark.parametrize("form", ["lines", "crlf", "json", "suffixless json"])
+def test_tokens_of_a_file_are_never_split(form: str, tmp_path: Path, attn: Attn) -> None:
+    path = tmp_path / ("t.json" if form == "json" else "t.txt")
+    end = "\r\n" if form == "crlf" else "\n"
+    lines = "".join(f"{token}{end}" for token in TOKENS)
+    text = json.dumps(TOKENS) if "json" in form else lines
+    path.write_bytes(text.encode())
+    rows = [[at, 1] for at in range(len(TOKENS))]
+    (tmp_path / "p.yaml").write_text(f"embeddings: {rows}\ntokens: {{file: {path.name}}}\n")
+    for arguments in (
+        ["compute", tmp_path / "p.yaml"],
+        ["compute", "--query", str(rows), "--key", str(rows), "--value", str(rows),
+         "--tokens-file", path],
+    ):  # fmt: skip
+        ran = attn(*arguments, "-f", "json")
+        assert (ran.status, ran.err) == (0, "")
+        assert json.loads(ran.out)["tokens"] == {"query": TOKENS, "key": TOKENS}
+
+
+@pytest.mark.parametrize("text", ["[CLS]\n", "[1]\n", "[]\n", '["a", 1]\n', "[" * 100_000])
+def test_a_line_that_begins_with_a_bracket_may_be_a_token(
+    text: str, tmp_path: Path, attn: Attn
+) -> None:
+    (tmp_path / "t.txt").write_text(text)
+    one = ["--query", "[[1]]", "--key", "[[1]]", "--value", "[[1]]"]
+    ran = attn("compute", *one, "--tokens-file", tmp_path / "t.txt", "-f", "json")
+    assert json.loads(ran.out)["tokens"]["query"] == [text.rstrip("\n")]
