@@ -1,4 +1,4 @@
-"""The oracle against figures that are known from elsewhere, and against the oracle without keys."""
+"""The oracle against figures that are known from elsewhere, and its scores by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests import oracle as plain_oracle
 from tests.conformance.oracle import attention
 from tests.conformance.oracle.biases import bucket, slopes
 from tests.conformance.oracle.rope import rotated
@@ -247,47 +246,35 @@ def test_sparse_normalisers(normalize: Any, expected: list[float]) -> None:
     assert steps["row_sums"] == pytest.approx([1], abs=1e-14)
 
 
-SCORES: list[tuple[str, dict[str, Any]]] = [
-    ("dot", {}),
-    ("scaled", {}),
-    ("additive", {"W1": [[1.0, -2.0, 0.5]] * 2, "W2": [[0.3, 1.0, 2.0]] * 2, "v": [1.5, -2.0]}),
-    ("multiplicative", {"W": [[1.0, 0.0, 2.0], [0.5, -1.0, 0.0], [0.0, 3.0, 1.0]]}),
-    ("gated", {"W_g": [[0.5, 1.0, -1.0, 2.0, 0.1, 0.3]], "b_g": [0.25]}),
-    ("gaussian", {"sigma": 1.5}),
-    ("sparse", {"window": 1, "top_k": 2}),
-    ("sparse", {"block": 2, "pairs": [[0, 4]], "inside": ("scaled", {})}),
-    ("sparse", {"stride": 3, "global_tokens": 1, "inside": ("gaussian", {"sigma": 0.8})}),
+Q, K = [1.0, 2.0], [3.0, 5.0]
+SCORES: list[tuple[dict[str, Any], float]] = [
+    ({"function": "dot"}, 13),
+    ({"function": "scaled"}, 13 / math.sqrt(2)),
+    (
+        {"function": "additive", "W1": [[2, 0], [1, 1]], "W2": [[0, -1], [1, -1]], "v": [7, 11]},
+        7 * math.tanh(-3) + 11 * math.tanh(1),
+    ),
+    (
+        {"function": "additive", "W1": [[2, 0]], "W2": [[0, -1]], "v": [7], "b": [3.5]},
+        7 * math.tanh(0.5),
+    ),
+    ({"function": "multiplicative", "W": [[1, 2], [0, 3]]}, 13 + 30),
+    ({"function": "gated", "W_g": [[1, 0, -1, 0.5]]}, 13 / (1 + math.exp(-0.5))),
+    ({"function": "gated", "W_g": [[0, 1, 0, 0]], "b_g": [-3]}, 13 / (1 + math.e)),
+    ({"function": "gaussian", "sigma": 1.5}, -13 / 4.5),
 ]
 
 
-@pytest.mark.parametrize(("name", "parameters"), SCORES)
-@pytest.mark.parametrize("normalize", ["softmax", "none", "argmax"])
+@pytest.mark.parametrize(("score", "expected"), SCORES)
 @pytest.mark.parametrize("scale", [None, 0.7])
-def test_without_conventions_it_is_the_other_oracle(
-    name: str, parameters: dict[str, Any], normalize: str, scale: float | None
+def test_score_functions_of_one_pair(
+    score: dict[str, Any], expected: float, scale: float | None
 ) -> None:
-    numbers = random.Random(5)
-
-    def normal(rows: int, columns: int) -> Rows:
-        return [[numbers.gauss(0, 1) for _ in range(columns)] for _ in range(rows)]
-
-    Q, K, V, M = normal(3, 3), normal(5, 3), normal(5, 2), normal(3, 5)
-    expected = plain_oracle.attention(
-        *(Q, K, V, name, parameters),
-        scale=scale,
-        sees=lambda i, j: j <= i + 1 and (i + j) % 4 > 0,
-        added=lambda i, j: M[i][j],
-        normalize=normalize,
-    )
-    score = {"function": name, **parameters}
-    if "inside" in parameters:
-        score["inside"] = {"function": parameters["inside"][0], **parameters["inside"][1]}
-    mask = [[M[i][j] if (i + j) % 4 else -math.inf for j in range(5)] for i in range(3)]
-    keys = {"causal": True, "offset": 1, "mask": mask, "normalize": normalize}
-    steps = attention(
-        {"query": Q, "key": K, "value": V, "score": score, **keys}
-        | ({} if scale is None else {"scale": scale})
-    )
-    for step, rows in expected.items():
-        for found, row in zip(steps[step], rows, strict=True):
-            assert found == pytest.approx(row, rel=1e-14, abs=1e-15)
+    problem: dict[str, Any] = {"query": [Q], "key": [K], "value": [[1.0]]}
+    if scale is not None:
+        expected *= scale * (math.sqrt(2) if score["function"] == "scaled" else 1)
+        problem["scale"] = scale
+    inside = {"function": "sparse", "window": 0, "inside": score}
+    for each in (score, inside):
+        steps = attention(problem | {"score": each})
+        assert steps["scores"] == [[pytest.approx(expected, rel=1e-14)]]

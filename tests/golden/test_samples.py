@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from attn_cli import compute, samples
-from tests import oracle
+from tests.conformance.oracle.normalise import softmax
+from tests.conformance.oracle.plain import project
+from tests.conformance.oracle.single import next_word, single
 from tests.conftest import SAMPLES, Attn
 
 EVERY = sorted(SAMPLES.glob("*.yaml"))
@@ -56,7 +58,7 @@ def expected(problem: dict[str, Any]) -> dict[str, Any]:
             if name in problem:
                 return matrix(problem[name])
             weight = problem.get("weights", {}).get(name)
-            whole = oracle.project(rows, matrix(weight) if weight else None)
+            whole = project(rows, matrix(weight) if weight else None)
             d = len(whole[0]) // heads
             return [row[head * d : (head + 1) * d] for row in whole]
 
@@ -64,14 +66,14 @@ def expected(problem: dict[str, Any]) -> dict[str, Any]:
     weights = [made["weights"] for made in of_head]
     joined = [[x for made in of_head for x in made["context"][at]] for at in range(len(weights[0]))]
     W_o = problem.get("weights", {}).get("output")
-    output = oracle.project(joined, matrix(W_o) if W_o else None)
+    output = project(joined, matrix(W_o) if W_o else None)
     found: dict[str, Any] = {"weights": weights if "heads" in problem else weights[0]}
     found["output"] = output
     if "next_word" in problem:
         head = problem["next_word"]
         pool = head.get("pool", "mean")
         row = words(problem).index(pool["token"]) if isinstance(pool, dict) else None
-        found |= oracle.next_word(output, matrix(head["weights"]), head.get("bias"), row)
+        found |= next_word(output, matrix(head["weights"]), head.get("bias"), row)
     return found
 
 
@@ -96,19 +98,16 @@ def one_head(problem: dict[str, Any], projected: Any, X: Any, M: Any) -> dict[st
     score = score if isinstance(score, dict) else {"function": score}
     p = {k: v for k, v in score.items() if k != "function"}
     if score["function"] == "given":
-        weights = [oracle.softmax(row) for row in p["scores"]]
-        return {"weights": weights, "context": oracle.project(weights, V)}
-    if "inside" in p:
-        p["inside"] = (p["inside"], {})
+        weights = [softmax(row) for row in p["scores"]]
+        return {"weights": weights, "context": project(weights, V)}
     if "b_g" in p:
-        p["b_g"] = [p["b_g"]]
+        score = {**score, "b_g": [p["b_g"]]}
     mask = problem.get("mask", {}).get("values")
-    return oracle.attention(
+    return single(
         projected("query", X),
         projected("key", M),
         V,
-        score["function"],
-        p,
+        score,
         sees=lambda i, j: mask is None or bool(mask[i][j]),
         normalize=problem.get("normalize", "softmax"),
     )

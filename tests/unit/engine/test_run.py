@@ -14,7 +14,7 @@ from attn_cli.engine.run import run
 from attn_cli.maths.problem import Edge, Request
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
-from tests import oracle
+from tests.conformance.oracle.single import single
 from tests.helpers.tiled import Events, in_blocks, loaded
 
 RNG = np.random.default_rng(99)
@@ -69,7 +69,7 @@ def test_keys_beyond_reach_are_beyond_selection(
 ) -> None:
     """Blocks of one row, output alone: only there keys are skipped."""
     q, k, v = (RNG.normal(size=(9, d)).tolist() for d in (3, 3, 2))
-    expected = oracle.attention(q, k, v, "sparse", selection)["context"]
+    expected = single(q, k, v, {"function": "sparse", **selection})["context"]
     problem = {"query": q, "key": k, "value": v, "score": {"function": "sparse", **selection}}
     record = in_blocks(problem, 1, steps=["output"])
     np.testing.assert_allclose(record["output"], expected, rtol=1e-12, atol=1e-14)
@@ -81,7 +81,7 @@ def test_keys_beyond_the_diagonal_are_skipped_and_no_others(
     n_q: int, n_k: int, offset: int
 ) -> None:
     q, k, v = (RNG.normal(size=s).tolist() for s in ((n_q, 3), (n_k, 3), (n_k, 2)))
-    expected = oracle.attention(q, k, v, "dot", sees=lambda i, j: j <= i + offset)["context"]
+    expected = single(q, k, v, "dot", sees=lambda i, j: j <= i + offset)["context"]
     problem = {"query": q, "key": k, "value": v, "score": "dot", "causal": "bottom-right"}
     events = Events()
     request = Request(steps=("output",), block_bytes=1)

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from attn_cli import compute
-from tests import oracle
+from tests.conformance.oracle.plain import project
+from tests.conformance.oracle.single import next_word, single
 from tests.conftest import SAMPLES, Attn, in_process, on_terminal
 
 FILE = SAMPLES / "not_like.yaml"
@@ -23,9 +24,9 @@ ANSWERS = {"not like": "hate", "not hate": "like", "do like": "like", "do hate":
 def by_loop(phrase: str) -> dict[str, Any]:
     """The model of the sample in plain Python."""
     X = [MODEL["embeddings"][word] for word in phrase.split()]
-    Q, K, V = (oracle.project(X, MODEL["weights"][name]) for name in ("query", "key", "value"))
-    made: dict[str, Any] = oracle.attention(Q, K, V, "scaled")
-    return {**made, "v": V, **oracle.next_word(made["context"], MODEL["next_word"]["weights"])}
+    Q, K, V = (project(X, MODEL["weights"][name]) for name in ("query", "key", "value"))
+    made: dict[str, Any] = single(Q, K, V, "scaled")
+    return {**made, "v": V, **next_word(made["context"], MODEL["next_word"]["weights"])}
 
 
 @pytest.mark.parametrize("phrase", ANSWERS)
@@ -73,8 +74,8 @@ def test_what_documents_and_key_start_hide(
     for row, keys in zip(loop["scores"], seen, strict=True):
         e = [math.exp(s) if j in keys else 0.0 for j, s in enumerate(row)]
         weights.append([x / sum(e) if keys else 0.0 for x in e])
-    context = [oracle.project([w], loop["v"])[0] for w in weights]
-    expected = oracle.next_word(context, MODEL["next_word"]["weights"])["probabilities"]
+    context = [project([w], loop["v"])[0] for w in weights]
+    expected = next_word(context, MODEL["next_word"]["weights"])["probabilities"]
     steps = json.loads(ran.out)["steps"]
     np.testing.assert_allclose(steps["weights"]["values"], weights, rtol=1e-11)
     np.testing.assert_allclose(steps["probabilities"]["values"], expected, rtol=1e-11)

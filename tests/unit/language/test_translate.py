@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from attn_cli import AttnError, translate
 from attn_cli.language.translation import joined
-from tests import oracle
+from tests.conformance.oracle.plain import dot
+from tests.conformance.oracle.single import single
 from tests.conftest import SAMPLES, Attn, in_process, on_terminal
 from tests.helpers.processes import ATTN, run_to_end
 
@@ -31,8 +32,8 @@ def by_loop(dictionary: dict[str, Any], words: list[str], **more: Any) -> dict[s
     targets = list(dictionary["pairs"].values())
     distinct = list(dict.fromkeys(targets))
     V = [[float(target == each) for each in distinct] for target in targets]
-    made: dict[str, Any] = oracle.attention(Q, K, V, "dot", **more)
-    made["target_scores"] = [[oracle.dot(h, v) for v in V] for h in made["context"]]
+    made: dict[str, Any] = single(Q, K, V, "dot", **more)
+    made["target_scores"] = [[dot(h, v) for v in V] for h in made["context"]]
     best = [row.index(max(row)) for row in made["target_scores"]]
     return {**made, "answer": [targets[at] for at in best]}
 
@@ -133,7 +134,7 @@ def test_with_and_without_context(sentence: str, attn: Attn) -> None:
     assert attn("translate", *dictionary, "--context", sentence).out == f"{in_context}\n"
     words = sentence.split()
     X = [TENNIS["embeddings"][word] for word in words]
-    inner = oracle.attention(X, X, X, "multiplicative", {"W": TENNIS["context"]["score"]["W"]})
+    inner = single(X, X, X, {"function": "multiplicative", "W": TENNIS["context"]["score"]["W"]})
     expected = by_loop(TENNIS, words, Q=inner["context"])
     made = document(attn, *dictionary, "--context", sentence)
     np.testing.assert_allclose(

@@ -11,7 +11,8 @@ import pytest
 
 from attn_cli import AttnError, compute
 from attn_cli.maths.activations import ACTIVATIONS
-from tests import oracle
+from tests.conformance.oracle.normalise import softmax
+from tests.conformance.oracle.plain import project
 
 N, D, D_FF, D_LAST, WORDS = 5, 3, 7, 11, 13
 
@@ -69,14 +70,12 @@ def test_feed_forward(name: str) -> None:
         "W2": rng.normal(size=(D_FF, D_LAST)), "b2": rng.normal(size=D_LAST),
     }  # fmt: skip
     record = compute({**base(rng), "feed_forward": {**network, "activation": name}})
-    inner = oracle.project(
-        record["output"].tolist(), network["W1"].tolist(), network["b1"].tolist()
-    )
+    inner = project(record["output"].tolist(), network["W1"].tolist(), network["b1"].tolist())
     hidden = [[REFERENCE[name](x) for x in row] for row in inner]
     close(record["hidden"], hidden)
     close(
         record["feed_forward"],
-        oracle.project(hidden, network["W2"].tolist(), network["b2"].tolist()),
+        project(hidden, network["W2"].tolist(), network["b2"].tolist()),
     )
 
 
@@ -116,9 +115,9 @@ def test_next_word(pool: Any, rows: Any) -> None:
     chosen = record["output"][list(rows)].tolist()
     pooled = [math.fsum(column) / len(chosen) for column in zip(*chosen, strict=True)]
     close(record["pooled"], pooled)
-    (logits,) = oracle.project([pooled], next_word["weights"].tolist(), next_word["bias"].tolist())
+    (logits,) = project([pooled], next_word["weights"].tolist(), next_word["bias"].tolist())
     close(record["logits"], logits)
-    close(record["probabilities"], oracle.softmax(logits))
+    close(record["probabilities"], softmax(logits))
     assert record.answer == record.text == f"w{logits.index(max(logits))}"
     (choice,) = record.choices
     ranked = sorted(range(WORDS), key=lambda at: -logits[at])

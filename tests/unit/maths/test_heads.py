@@ -15,7 +15,8 @@ from attn_cli.engine.run import run
 from attn_cli.maths.problem import Edge, Request
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
-from tests import oracle
+from tests.conformance.oracle.plain import project
+from tests.conformance.oracle.single import single
 from tests.conftest import Attn
 
 N, D_MODEL, HEADS, D_K, D_V, D_OUT = 5, 7, 3, 2, 11, 13
@@ -49,15 +50,15 @@ def by_loop(p: dict[str, Any], **more: Any) -> dict[str, np.ndarray]:
         made = {}
         for name, d in (("query", D_K), ("key", D_K), ("value", D_V)):
             part = slice(head * d, (head + 1) * d)
-            made[name] = oracle.project(X, W[name][:, part].tolist(), b[name][part].tolist())
-        heads.append(oracle.attention(made["query"], made["key"], made["value"], "scaled", **more))
+            made[name] = project(X, W[name][:, part].tolist(), b[name][part].tolist())
+        heads.append(single(made["query"], made["key"], made["value"], "scaled", **more))
     for at in range(len(X)):
         rows.append([number for head in heads for number in head["context"][at]])
     return {
         "weights": np.array([head["weights"] for head in heads]),
         "context": np.array([head["context"] for head in heads]),
         "concat": np.array(rows),
-        "output": np.array(oracle.project(rows, W["output"].tolist(), b["output"].tolist())),
+        "output": np.array(project(rows, W["output"].tolist(), b["output"].tolist())),
     }
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from attn_cli import AttnError, attention, compute
 from attn_cli.maths.scores import SCORES
-from tests import oracle
+from tests.conformance.oracle.normalise import softmax
+from tests.conformance.oracle.plain import dot, times
+from tests.conformance.oracle.single import single
 
 N_Q, N_K, D, D_V, H = 5, 7, 3, 2, 11
 RNG = np.random.default_rng(20261122)
@@ -49,18 +51,18 @@ CASES: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
         K,
         {"pairs": [[1, 6]], "window": 1, "stride": 5, "block": 3, "global_tokens": 1, "top_k": 2},
     ),
-    "sparse inside scaled": ("sparse", K, {"window": 2, "inside": ("scaled", {})}),
-    "sparse inside gaussian": ("sparse", K, {"block": 4, "inside": ("gaussian", {"sigma": 0.9})}),
+    "sparse inside scaled": ("sparse", K, {"window": 2, "inside": "scaled"}),
+    "sparse inside gaussian": (
+        "sparse",
+        K,
+        {"block": 4, "inside": {"function": "gaussian", "sigma": 0.9}},
+    ),
 }
 
 
 def written(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """The score as a problem file writes it."""
-    given = dict(parameters)
-    if "inside" in given:
-        inside, inner = given["inside"]
-        given["inside"] = {"function": inside, **inner}
-    return {"function": name, **given}
+    return {"function": name, **parameters}
 
 
 def test_every_score_function_is_tried() -> None:
@@ -71,7 +73,7 @@ def test_every_score_function_is_tried() -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_scores_weights_and_context(case: str, scale: float | None) -> None:
     name, keys, parameters = CASES[case]
-    expected = oracle.attention(Q, keys, V, name, parameters, scale=scale)
+    expected = single(Q, keys, V, written(name, parameters), scale=scale)
     given: dict[str, Any] = {} if scale is None else {"scale": scale}
     record = attention(Q, keys, V, written(name, parameters), **given)
     for step in ("scores", "weights", "context"):
@@ -83,12 +85,11 @@ def test_scores_weights_and_context(case: str, scale: float | None) -> None:
 def test_products_are_unscaled_and_only_where_there_are_some(case: str) -> None:
     name, keys, parameters = CASES[case]
     record = attention(Q, keys, V, written(name, parameters), scale=5)
-    inside, inner = parameters.get("inside", (name, parameters))
-    if inside in {"additive", "gaussian"}:
+    if {"v", "sigma"} & {*parameters, *parameters.get("inside", ())}:  # additive, gaussian
         assert "products" not in record.steps
         return
-    W = inner.get("W")
-    expected = [[oracle.dot(q, oracle.matvec(W, k) if W else k) for k in keys] for q in Q]
+    W = parameters.get("W")
+    expected = [[dot(q, times(W, k) if W else k) for k in keys] for q in Q]
     np.testing.assert_allclose(record["products"], expected, rtol=1e-13)
 
 
@@ -121,7 +122,7 @@ def test_given_scores_need_no_q_and_k() -> None:
     table = normal(N_Q, N_K)
     record = compute({"value": V, "score": {"function": "given", "scores": table}, "scale": 2})
     np.testing.assert_allclose(record["scores"], 2 * np.array(table), rtol=1e-15)
-    expected = [oracle.softmax([2 * s for s in row]) for row in table]
+    expected = [softmax([2 * s for s in row]) for row in table]
     np.testing.assert_allclose(record["weights"], expected, rtol=1e-13)
     assert set(record.steps) == {
         "v", "scores", "weights", "lse", "row_sums", "context", "output"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from attn_cli import AttnError, attention
-from tests import oracle
+from tests.conformance.oracle.single import single
 
 N_Q, N_K, D, D_V = 5, 7, 3, 2
 RNG = np.random.default_rng(7)
@@ -28,7 +28,7 @@ INF = np.inf
 )
 def test_causal(n_q: int, n_k: int, causal: Any, offset: int) -> None:
     q, k, v = (RNG.normal(size=s).tolist() for s in ((n_q, D), (n_k, D), (n_k, D_V)))
-    expected = oracle.attention(q, k, v, "scaled", sees=lambda i, j: j <= i + offset)
+    expected = single(q, k, v, "scaled", sees=lambda i, j: j <= i + offset)
     record = attention(q, k, v, causal=causal)
     np.testing.assert_allclose(record["weights"], expected["weights"], rtol=1e-13, atol=1e-15)
     np.testing.assert_allclose(record["context"], expected["context"], rtol=1e-13, atol=1e-15)
@@ -52,7 +52,7 @@ def test_float_mask_is_added_and_minus_infinity_hides() -> None:
     mask = RNG.normal(size=(N_Q, N_K))
     mask[RNG.random(size=mask.shape) < 0.4] = -INF
     mask[:, 3] = 0.5
-    expected = oracle.attention(
+    expected = single(
         Q, K, V, "dot", added=lambda i, j: mask[i][j], sees=lambda i, j: mask[i][j] > -INF
     )
     record = attention(Q, K, V, "dot", mask=mask.tolist())
@@ -65,7 +65,7 @@ def test_float_mask_is_added_and_minus_infinity_hides() -> None:
 def test_boolean_mask_says_which_way_round(kind: type, true_means: str) -> None:
     values = RNG.random(size=(N_Q, N_K)) < 0.5
     values[2] = true_means == "attend"
-    expected = oracle.attention(
+    expected = single(
         Q, K, V, "dot", sees=lambda i, j: bool(values[i][j]) == (true_means == "attend")
     )
     mask = {"values": values.astype(kind), "true_means": true_means}
@@ -83,7 +83,7 @@ def test_a_mask_broadcasts_from_the_right(shape: tuple[int, ...]) -> None:
     record = attention(q, k, v, "dot", mask=mask)
     for b in range(2):
         for h in range(3):
-            expected = oracle.attention(
+            expected = single(
                 q[b, h].tolist(),
                 k[b, h].tolist(),
                 v[b, h].tolist(),
@@ -97,8 +97,8 @@ def test_mask_causal_and_sparse_are_joined() -> None:
     mask = np.zeros((N_K, N_K))
     mask[:, 1] = -INF
     q = RNG.normal(size=(N_K, D)).tolist()
-    expected = oracle.attention(
-        q, K, V, "sparse", {"window": 2}, sees=lambda i, j: j <= i and j != 1
+    expected = single(
+        q, K, V, {"function": "sparse", "window": 2}, sees=lambda i, j: j <= i and j != 1
     )
     record = attention(q, K, V, {"function": "sparse", "window": 2}, causal=True, mask=mask)
     np.testing.assert_allclose(record["weights"], expected["weights"], rtol=1e-13, atol=1e-15)
