@@ -3,81 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from attn_cli.formula import Formula
     from attn_cli.maths.parameter import Parameter
-
-_TOKENS = ["a", "b", "c"]
-_X = [[1, 0, 2, 1], [0, 1, 1, 3], [2, 1, 0, 1]]
-# Problems that have all steps between them: the formula of a step is that of the first with it.
-EXAMPLES: tuple[dict[str, Any], ...] = (
-    {
-        "tokens": _TOKENS,
-        "embeddings": _X,
-        "weights": {"query": np.eye(4), "key": np.eye(4), "value": np.eye(4), "output": np.eye(4)},
-        "score": "scaled",
-        "residual": True,
-        "layer_norm": {"gamma": [1, 1, 1, 1], "beta": [0, 0, 0, 0]},
-        "feed_forward": {
-            "W1": np.ones((4, 5)),
-            "b1": np.zeros(5),
-            "W2": np.ones((5, 4)),
-            "b2": np.zeros(4),
-            "residual": True,
-            "layer_norm": {"gamma": [1, 1, 1, 1], "beta": [0, 0, 0, 0]},
-        },
-        "next_word": {"vocabulary": ["yes", "no"], "weights": np.ones((4, 2)), "bias": [0, 0]},
-    },
-    {
-        "embeddings": _X,
-        "positions": "sinusoidal",
-        "heads": 2,
-        "causal": "top-left",
-        "softcap": 30,
-        "score_bias": np.ones((3, 3)),
-        "dropout": {"mask": np.ones((3, 3)), "p": 0.5},
-        "output_gate": {"weights": np.eye(4)},
-    },
-    {
-        "query": np.ones((1, 1, 3, 4)),
-        "key": np.ones((1, 1, 3, 4)),
-        "value": np.ones((1, 1, 3, 2)),
-        "past": {"key": np.ones((1, 1, 2, 4)), "value": np.ones((1, 1, 2, 2)), "rotated": False},
-        "rope": True,
-        "qk_norm": "rms",
-    },
-    {"embeddings": [[1, 0], [2, 1]], "score": {"function": "gated", "W_g": [[1, 0, 0, 2]]}},
-)
-
-
-@cache
-def expressions() -> dict[str, Formula]:
-    """Return the formula of every step in one of the examples, by name."""
-    from attn_cli.api import compute
-    from attn_cli.maths.catalogue import catalogue
-
-    found: dict[str, Formula] = {}
-    wanted = {step.name for step in catalogue()}
-    for problem in EXAMPLES:
-        for name in sorted(wanted - set(found)):
-            step = _step(compute, problem, name)
-            if step is not None and step.expression is not None:
-                found[name] = step.expression
-    return found
-
-
-def _step(compute: Any, problem: dict[str, Any], name: str) -> Any:
-    from attn_cli.errors import AttnError
-
-    try:
-        return compute(problem, steps=[name]).steps[name]
-    except AttnError:  # the problem does not have this step
-        return None
 
 
 def list_steps() -> None:
@@ -86,7 +16,7 @@ def list_steps() -> None:
 
     for step in catalogue():
         print(f"### {step.name}\n\n{_sentence(step.meaning)}\n")
-        _print_formula(expressions()[step.name])
+        _print_formula(step.expression)
         _print_facts(
             ("axes", " x ".join(step.axes)),
             ("shape", " x ".join(step.shape)),
@@ -149,7 +79,7 @@ def list_formulas() -> None:
     print("### Steps\n")
     for step in catalogue():
         print(f"[`{step.name}`](steps.md#{step.name}): {_sentence(step.meaning)}\n")
-        _print_formula(expressions()[step.name])
+        _print_formula(step.expression)
 
 
 def list_knobs() -> None:

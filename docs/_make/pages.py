@@ -67,29 +67,34 @@ def _python() -> None:
         entry = getattr(attn_cli, name)
         if callable(entry):
             print(f"## {name}\n")
-            _print_signature(name, entry)
+            if not inspect.isclass(entry):
+                _print_signature(name, entry)
             print(f"```text\n{inspect.getdoc(entry)}\n```\n")
             if inspect.isclass(entry):
                 _print_members(name, entry)
     print(_THREADS)
 
 
-def _print_signature(name: str, entry: Any) -> None:
-    try:
-        parameters = inspect.signature(entry).replace(return_annotation=inspect.Signature.empty)
-    except (TypeError, ValueError):
-        return
-    bare = [each.replace(annotation=each.empty) for each in parameters.parameters.values()]
-    arguments = ", ".join(str(each) for each in bare if each.name != "self")
-    print(f"```python\n{name}({arguments})\n```\n")
+def _print_signature(name: str, entry: Callable[..., Any]) -> None:
+    print(f"```python\n{name}{_arguments(entry)}\n```\n")
+
+
+def _arguments(function: Callable[..., Any]) -> str:
+    """Return the arguments of a function with their defaults, without types and `self`."""
+    signature = inspect.signature(function)
+    bare = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
+    return str(inspect.Signature([each for each in bare if each.name != "self"]))
 
 
 def _print_members(name: str, entry: type) -> None:
-    """Print the public properties and methods of a class."""
+    """Print the public attributes and methods of a class."""
+    fields = [field for field in entry.__dict__.get("__annotations__", {}) if field[0] != "_"]
+    if fields:
+        print(f"- attributes: {', '.join(f'`{field}`' for field in fields)}")
     for member, value in vars(entry).items():
         text = inspect.getdoc(value) if not member.startswith("_") else None
         if text and (isinstance(value, property) or inspect.isfunction(value)):
-            call = "" if isinstance(value, property) else "()"
+            call = "" if isinstance(value, property) else _arguments(value)
             print(f"- `{name}.{member}{call}`: {text.splitlines()[0]}")
     print()
 
