@@ -51,12 +51,12 @@ def conventions(
 
 
 def _shown(names: list[str]) -> Catalogue | Preset | Differences:
-    from attn_cli.conventions.presets import Catalogue, preset
+    from attn_cli.conventions.presets import catalogue, preset
     from attn_cli.lab.preset_comparison import compare
 
     presets = [preset(name) for name in dict.fromkeys(names)]
     if not presets:
-        return Catalogue()
+        return catalogue()
     return presets[0] if len(presets) == 1 else compare(presets, _compute)
 
 

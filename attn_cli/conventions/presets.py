@@ -47,5 +47,10 @@ def preset(name: str, *, path: Path = ()) -> Preset:
 class Catalogue:
     """What there is: all presets and all knobs."""
 
-    presets: tuple[Preset, ...] = _PRESETS
-    knobs: tuple[Knob, ...] = tuple(KNOBS.values())
+    presets: tuple[Preset, ...]
+    knobs: tuple[Knob, ...]
+
+
+def catalogue() -> Catalogue:
+    """Return all presets and all knobs that are registered."""
+    return Catalogue(tuple(PRESETS.values()), tuple(KNOBS.values()))

@@ -88,7 +88,7 @@ def _arguments(function: Callable[..., Any]) -> str:
 
 def _print_members(name: str, entry: type) -> None:
     """Print the public attributes and methods of a class."""
-    fields = [field for field in entry.__dict__.get("__annotations__", {}) if field[0] != "_"]
+    fields = [field for field in inspect.get_annotations(entry) if field[0] != "_"]
     if fields:
         print(f"- attributes: {', '.join(f'`{field}`' for field in fields)}")
     for member, value in vars(entry).items():

@@ -23,9 +23,11 @@ from docs._make.tables import (
     table_of_benchmarks,
     table_of_formats,
     table_of_keys,
+    table_of_members,
     table_of_normalizers,
     table_of_samples,
     table_of_scores,
+    table_of_statuses,
     table_of_steps,
 )
 
@@ -44,9 +46,11 @@ __all__ = [
     "table_of_benchmarks",
     "table_of_formats",
     "table_of_keys",
+    "table_of_members",
     "table_of_normalizers",
     "table_of_samples",
     "table_of_scores",
+    "table_of_statuses",
     "table_of_steps",
 ]
 

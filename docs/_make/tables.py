@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from docs._make.shell import ROOT
+from docs._make.shell import ROOT, run
 
 
 def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
@@ -105,3 +105,49 @@ def table_of_benchmarks() -> None:
     from benchmarks.results import table_for_readme
 
     print(table_for_readme(), end="")
+
+
+_STATUSES = {
+    "DONE": "done, and every comparison that was asked for agrees",
+    "NO": "a comparison that was asked for says no",
+    "BAD": "wrong usage or bad input",
+    "HUNG_UP": "ended by SIGHUP; no unfinished file is left",
+    "INTERRUPTED": "ended by SIGINT (Ctrl-C), likewise",
+    "TERMINATED": "ended by SIGTERM, likewise",
+    "PIPE_CLOSED": "the reader of the pipe went away, or that of a named pipe after `-o`",
+}
+
+
+def table_of_statuses() -> None:
+    """Print the exit statuses; a status without a text here is a KeyError."""
+    from attn_cli.errors import ExitStatus
+
+    print_table(
+        ("status", "meaning"),
+        ((str(status.value), _STATUSES[status.name]) for status in sorted(ExitStatus)),
+    )
+
+
+_MEMBERS = {
+    "format": "`attn/1`",
+    "command": "the command that wrote it",
+    "tokens": "words of queries and keys, if there are some",
+    "settings": "what the problem resolves to: scale, positions, every convention, types, engine",
+    "steps": "by name: `formula`, `axes`, `shape`, `values`",
+    "answer": "the next word or the translation, else null",
+    "warnings": "the texts of the warnings",
+}
+
+
+def table_of_members() -> None:
+    """Print the members of a JSON document; a member without a text here is a KeyError."""
+    import json
+
+    ran = run("attn compute samples/love_coding.yaml --only scores --format json")
+    print_table(
+        ("member", "content"),
+        (
+            *((f"`{name}`", _MEMBERS[name]) for name in json.loads(ran.output)),
+            ("`error`", "in a document of `format` and `error` alone: what is wrong, and where"),
+        ),
+    )

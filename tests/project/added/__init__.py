@@ -1,0 +1,1 @@
+"""What tests of CONTRIBUTING.md add: a score function and a normaliser, each one module."""
