@@ -392,7 +392,8 @@ def test_a_file_that_may_not_become_as_large(tmp_path: Path) -> None:
     """A full disk, as the system says it: here by a limit of the process."""
     saved(tmp_path)
     program = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); "
+        "import resource, sys; sys.dont_write_bytecode = True; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); "
         "from attn_cli.cli import main; "
         "sys.exit(main(['compute', 'p.npz', '--only', 'weights', '-o', 'w.npy']))"
     )

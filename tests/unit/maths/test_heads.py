@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from attn_cli import AttnError, attention, compute
 from attn_cli.engine.run import run
@@ -176,17 +174,6 @@ def test_one_head_and_what_follows_all() -> None:
     query = compute(p, query_token=3)
     close(query["weights"], whole["weights"][:, 3:4])
     close(query["output"], whole["output"][3:4])
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 30))
-def test_any_blocking_equals_all_at_once(seed: int, heads: int, block: int) -> None:
-    loaded = read_problem(from_mapping(problem(np.random.default_rng(seed), heads=heads)))
-    whole = run(loaded)
-    parts = run(loaded, Request(block_bytes=block * 64))
-    output = run(loaded, Request(steps=("output",), block_bytes=block * 64))
-    for name in whole.steps:
-        np.testing.assert_allclose(parts[name], whole[name], rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(output["output"], whole["output"], rtol=1e-9, atol=1e-9)
 
 
 def test_a_shortened_record_of_many_heads() -> None:
