@@ -28,7 +28,7 @@ class Activation:
     derivative: Callable[[Array], Array]
 
     def __reduce__(self) -> tuple[Callable[[str], Activation], tuple[str]]:
-        """Pickle as the name: functions that have none of their own have no other form."""
+        """Pickle as the name: lambdas cannot be pickled."""
         return activation, (self.name,)
 
 
@@ -56,7 +56,7 @@ def _normal_pdf(x: Array) -> Array:
 
 
 def _inner(x: Array) -> Array:
-    # The cube overflows long before tanh has anything left to tell apart.
+    # tanh is 1 or -1 long before the cube overflows, so clipping changes nothing.
     bounded = np.clip(x, -30, 30)
     inner: Array = np.tanh(sqrt(2 / pi) * (bounded + 0.044715 * bounded**3))
     return inner

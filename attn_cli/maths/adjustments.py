@@ -1,8 +1,8 @@
-"""What happens to scores before they are normalised: cap, bias and mask, in the problem's order.
+"""Adjustments of scores before they are normalised: cap, bias and mask, in the problem's order.
 
     capped = c tanh(s / c)
     biased = s + bias
-    masked = s + mask where a query sees a key; the fill, or s + mask + fill, where it does not
+    masked = s + mask if the query sees the key; otherwise the fill, or s + mask + fill
 
 The order is data: systems differ in it. ONNX from 1.22 on, flash-attention and Gemma-2 cap, add the
 bias, then mask; x-transformers adds the bias before it caps; ONNX 1.18 to 1.21 capped last, so that
@@ -26,27 +26,27 @@ from attn_cli.maths.visible.user import Mask
 
 
 class Scores(Protocol):
-    """What an adjustment does to scores (rows x keys)."""
+    """A function that adjusts scores (rows x keys)."""
 
     def __call__(
         self, scores: Array, seen: Bools, visible: Bools, at: Place
     ) -> tuple[Array, Bools]:
         """Return the scores after the adjustment, and which keys still take part.
 
-        `visible` says which keys nothing hides; `seen` which ones are not at -inf yet.
+        `visible` is True for keys that nothing hides, `seen` for keys that are not at -inf yet.
         """
         ...
 
 
 class Adjustment(Scores, Protocol):
-    """One adjustment: its step, its formula, and what it does to the scores of seen keys."""
+    """One adjustment: its step, its formula, and its effect on the scores of seen keys."""
 
     def without_hiding(self, scores: Array, at: Place) -> Array:
-        """Return what the adjustment makes of scores where nothing is hidden."""
+        """Return the adjusted scores as if no key were hidden."""
         ...
 
     def bound(self, largest: float) -> float:
-        """Return a bound of |score| after the adjustment, if `largest` was one before it."""
+        """Return a bound of |score| after the adjustment, given the bound `largest` before it."""
         ...
 
     @property
@@ -68,7 +68,7 @@ class Adjustment(Scores, Protocol):
 class Softcap:
     """capped = cap tanh(s / cap), cap > 0: all scores within (-cap, cap).
 
-    Gemma 2 (arXiv 2408.00118), section 2. What was hidden before is at -cap, and takes part again.
+    Gemma 2 (arXiv 2408.00118), section 2. A key hidden before it is at -cap, and takes part again.
     """
 
     only_hides = False
@@ -92,7 +92,7 @@ class Softcap:
         return capped
 
     def bound(self, largest: float) -> float:
-        """Return the cap, where that is less."""
+        """Return the smaller of `largest` and the cap."""
         return min(largest, self.cap)
 
     def formula(self, scores: Formula) -> Formula:
@@ -127,7 +127,7 @@ class Biases:
         return scores
 
     def bound(self, largest: float) -> float:  # noqa: ARG002
-        """Return infinity: how large a bias is, is not known before it is read."""
+        """Return infinity: the size of a bias is not known before it is read."""
         return np.inf
 
     def formula(self, scores: Formula) -> Formula:
@@ -137,18 +137,18 @@ class Biases:
 
 @dataclass(frozen=True)
 class Masking:
-    """masked: the numbers of the mask are added, and what is hidden gets the fill.
+    """masked: the numbers of the mask are added, and hidden keys get the fill.
 
     A fill of -inf hides permanently. A finite one only makes a key unlikely: if all keys of a row
-    are hidden, their weights are equal, or what they were (`add` in float64), and large negative
-    scores can win against it. `fill` belongs to the type of the scores: -1e9 in float64 and float32
-    are different things once it is added.
+    are hidden, their weights are equal, or unchanged (`add` in float64), and a hidden key can
+    exceed visible keys of large negative scores. The fill is added in the type of the scores:
+    -1e9 in float64 and in float32 give different sums.
     """
 
     mask: Mask | None
     hides: tuple[Scheme, ...]
     fill: float = -np.inf
-    adds: bool = False  # whether the fill is added to the score, or stands in its place
+    adds: bool = False  # whether the fill is added to the score, or replaces it
     named: Formula = number(-np.inf)  # the fill as it was written
     step: str = "masked"
 
@@ -165,7 +165,7 @@ class Masking:
         if not self.hides:
             return scores, seen
         fill = scores.dtype.type(self.fill)
-        # Selected, never added, where it is -inf: NaN in a hidden key reaches no result.
+        # A fill of -inf replaces, it is never added: NaN in a hidden key reaches no result.
         hidden = scores + fill if self.adds and not self.hides_permanently else fill
         masked = np.where(visible, scores, hidden)
         return masked, seen & visible if self.hides_permanently else seen
@@ -181,11 +181,11 @@ class Masking:
         return self.mask is None or self.mask.added is None
 
     def bound(self, largest: float) -> float:
-        """Return the same, and infinity where the mask adds numbers."""
+        """Return `largest`, or infinity if the mask adds numbers."""
         return largest if self.only_hides else np.inf
 
     def formula(self, scores: Formula) -> Formula:
-        """Return the formula, with what each scheme asks of i and j."""
+        """Return the formula, with the condition of each scheme on i and j."""
         added = self.mask is not None and self.mask.added is not None
         masked = scores + Symbol("mask") if added else scores
         if not self.hides:
@@ -200,9 +200,9 @@ STEPS: Mapping[str, str] = {"softcap": "capped", "bias": "biased", "mask": "mask
 
 
 def hide_permanently(adjustments: tuple[Adjustment, ...]) -> bool:
-    """Whether what the schemes hide takes no part in the end.
+    """Return whether keys hidden by the schemes get no weight in the end.
 
-    It does take part behind a finite fill, and where a cap follows the mask.
+    They can get some after a finite fill, and if a cap follows the mask.
     """
     lasting = True
     for adjustment in adjustments:

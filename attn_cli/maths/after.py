@@ -10,8 +10,8 @@
     residual_2   = x + feed_forward, x being what went into the feed-forward network
     layer_norm_2 = as above, with the gamma and beta of the feed-forward network
 
-Each but `output` is there only if the problem asks for it. This is the post-norm order of Vaswani
-et al. 2017 (arXiv 1706.03762); pre-norm models (GPT-2) normalise before Q, K and V.
+A problem has only those that it specifies, and always `output`. This is the post-norm order of
+Vaswani et al. 2017 (arXiv 1706.03762); pre-norm models (GPT-2) normalise before Q, K and V.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class LayerNorm:
     """Layer normalisation of each row, with the biased variance (Ba et al. 2016, 1607.06450).
 
-    It is computed in the type of the rows that it is given, but for the mean and the variance.
+    It is computed in the type of its input rows, except the mean and the variance.
     """
 
     gamma: Array | None  # (d); None: 1
@@ -51,7 +51,7 @@ class LayerNorm:
     def normed(self, x: Array) -> tuple[Array, Array]:
         """Return the rows before gamma and beta, and 1/sqrt(var + eps) of each."""
         # Narrow types hold neither the squares of large rows nor eps; in float64 large rows are
-        # made small first, which the ratio does not see.
+        # scaled down first, which does not change the ratio.
         centred = x.astype(np.float64)
         centred = centred - centred.mean(axis=-1, keepdims=True)
         size = np.maximum(np.abs(centred).max(axis=-1, keepdims=True), 1)
@@ -110,7 +110,7 @@ class FeedForward:
 
 @dataclass(frozen=True, kw_only=True)
 class After:
-    """What is done after the weighted sum; None or False for what the problem does not have."""
+    """The stages after the weighted sum; None or False for those that the problem does not have."""
 
     output: Linear = IDENTITY
     residual: bool = False

@@ -1,13 +1,13 @@
 """Attention, the definition: one block of query rows against a range of keys, stage by stage.
 
     products = Q K^T, or Q W K^T; none if the score is not a product
-    scores   = scale * score(q, k), -inf where sparse attention does not select
+    scores   = scale * score(q, k), -inf for pairs that sparse attention does not select
     capped, biased, masked: adjustments, in the problem's order (`maths.adjustments`)
-    visible  = 0 where a query sees a key, else the code of why not
-    weights  = softmax(masked), or another normaliser; exactly 0 where a key takes no part
+    visible  = 0 if the query sees the key, else the code of the reason
+    weights  = softmax(masked), or another normaliser; exactly 0 for a key that takes no part
     lse      = log(sum(exp(masked))),  row_sums = the sum of a row of weights
     dropped  = weights keep / (1 - p)
-    context  = dropped V, whose weights are rounded to the type `weighted_sum`, not to that shown
+    context  = dropped V; for this sum the weights are rounded to the type `weighted_sum` instead
 
 The rows are in `maths.pairs` and `maths.weighing`; `maths.rows` has those after the context.
 Hidden numbers are selected away, never multiplied or added to: NaN or infinity in a hidden key or
@@ -50,7 +50,7 @@ class Entry:
     K: Array
     function: tuple[ScoreFunction, Parameters]  # the innermost, with its parameters
     score: ScoreBlock
-    scale: float  # 1 where Q and K were scaled before their product
+    scale: float  # 1 if Q and K were scaled before their product
     shows_products: bool  # False if these products are scaled: they are scores already
     selection: Selection | None
     rules: Rules
@@ -79,15 +79,16 @@ class StepValues(NamedTuple):
     name: str
     values: AnyArray
     seen: Bools | None = None
-    why: AnyArray | None = None  # codes; only where `visible` is among the asides
-    matters: Bools | None = None  # of scores: what is not hidden permanently in the end
+    why: AnyArray | None = None  # codes; only if the step `visible` is computed
+    matters: Bools | None = None  # of scores: keys that are not hidden permanently in the end
 
 
 class Block:
     """The values of one block so far, and which of its keys take part.
 
-    `seen` says which keys take part at this point, `matters` which are not hidden permanently at
-    the end; `why` has the code of the reason that hides a key, and is None if nobody asks for it.
+    `seen` marks the keys that take part at this point, `matters` those that are not hidden
+    permanently in the end; `why` has the code of the reason that hides a key, or is None if the
+    step `visible` is not computed.
     """
 
     def __init__(self, entry: Entry, rows: slice, keys: slice, *, why: bool) -> None:
@@ -95,9 +96,9 @@ class Block:
         self.at = entry.place(rows, keys)
         self.parts = entry.score(rows, keys)
         self.values: dict[str, AnyArray] = {}
-        self.unrounded: Array | None = None  # the weights as they are weighed
+        self.unrounded: Array | None = None  # the weights before they are rounded for display
         self.why: AnyArray | None = None
-        self.kinds: Kinds | None = None  # what rows without a key get, once they are known
+        self.kinds: Kinds | None = None  # codes of rows without a visible key, set by `close`
         self._asks_why = why
         self._weighing: Bools | None = None
 
@@ -109,7 +110,7 @@ class Block:
         return side[self.rows] if name.startswith("q") else side[self.at.keys]
 
     def select(self, scores: Array) -> Array:
-        """Return the scores, -inf where sparse attention does not select; `seen` begins here."""
+        """Return the scores, -inf for unselected pairs, and initialise `seen`."""
         entry, rules = self.entry, self.rules
         self.visible = all_of(rules.schemes, self.at)
         self.selected = np.ones_like(self.visible)
@@ -127,14 +128,14 @@ class Block:
         adjustment = next(each for each in self.rules.adjustments if each.step == step)
         wide = self.rules.precision.wide(scores)
         scores, self.seen = adjustment(wide, self.seen, self.visible, self.at)
-        if self.entry.selection is not None:  # what is not selected stays so
+        if self.entry.selection is not None:  # a cap or a mask does not select a pair
             scores, self.seen = np.where(self.selected, scores, -np.inf), self.seen & self.selected
         return scores
 
     def close(self, scores: Array) -> Kinds:
-        """Leave the largest scores of each row if `top_k` asks for that, and find empty rows.
+        """Keep only the `top_k` largest scores of each row, if it is set, and find empty rows.
 
-        Returns what each row without a key gets, as a code.
+        Returns a code per row: 0, or the choice for a row without a visible key.
         """
         if self.kinds is None:
             if self.rules.top_k is not None:
@@ -149,7 +150,7 @@ class Block:
 
     @property
     def weighing(self) -> Bools:
-        """Which values are weighed: those of seen keys, or what a row without a key is to get."""
+        """Which values are weighed: those of seen keys; in empty rows, all or none."""
         rules, kinds = self.rules, self.kinds
         assert kinds is not None  # weights come after `close`
         if self._weighing is None:
@@ -162,7 +163,7 @@ class Block:
         return self._weighing
 
     def made(self, spec: StepSpec) -> StepValues:
-        """Return a step of the block, with which keys take part in it if that can be marked."""
+        """Return a step of the block, with the marks of its hidden keys if tables show them."""
         values = self.values[spec.name]
         if not spec.stage.marked:
             return StepValues(spec.name, values)
@@ -172,10 +173,10 @@ class Block:
 
 
 def steps(entry: Entry, rows: slice, keys: slice, turn: Turn) -> Iterator[StepValues]:
-    """Yield the steps of `turn`, which are those of blocks that are wanted and what they read.
+    """Yield the steps of `turn`: the wanted steps of blocks, and the steps that they read.
 
-    `rows` are rows of entry.i, `keys` a range of keys. `empty` is among the steps: not 0 for the
-    queries that see no key. Why a key is hidden is looked for only if `visible` is in turn.
+    `rows` are rows of entry.i, `keys` a range of keys. A further step `empty` is not 0 for queries
+    that see no key. Reasons why keys are hidden are computed only if `visible` is in `turn`.
     """
     why = any(spec.name == "visible" for spec, _ in turn)
     block, told = Block(entry, rows, keys, why=why), False
@@ -202,17 +203,17 @@ def score_of(entry: Entry, rows: slice, keys: slice) -> Array:
 
 
 def why_hidden(entry: Entry, at: Place, selected: Bools) -> AnyArray:
-    """Return the code of the first reason that hides a key from a query, 0 where none does."""
+    """Return the code of the first reason that hides a key from a query, 0 if none does."""
     found = codes(entry.rules.schemes, at)
     found[~selected & ((found == 0) | (found > SPARSE))] = SPARSE
     return found
 
 
 def weigh(weights: Array, V: Array, seen: Bools) -> Array:
-    """Return weights V, to which a value contributes only where its key takes part.
+    """Return weights V, to which a value contributes only if its key takes part.
 
-    Where all values are finite that is the plain product. NaN and infinity are added key by key:
-    0 * NaN is NaN, and must not be where the 0 stands for "hidden".
+    If all values are finite that is the plain product. NaN and infinity are added key by key:
+    0 * NaN is NaN, but a hidden key, whose weight is 0, must contribute nothing.
     """
     finite = np.isfinite(V)
     if finite.all():

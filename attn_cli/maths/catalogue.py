@@ -1,4 +1,4 @@
-"""The catalogue of steps: what each is, whatever the problem."""
+"""The catalogue of steps: the properties of each that do not depend on the problem."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def catalogue() -> tuple[StepInfo, ...]:
 
 
 def step_info(name: str) -> StepInfo:
-    """Return one step; raise AttnError, naming those there are, if there is none of that name."""
+    """Return one step; raise AttnError, listing the names, if there is none of that name."""
     steps = {step.name: step for step in catalogue()}
     if name not in steps:
         meant = {word: step.name for step in steps.values() for word in step.aliases}

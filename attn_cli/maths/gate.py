@@ -2,9 +2,9 @@
 
     gated = context * sigmoid(X W_g + b_g)
 
-One gate a feature (X W_g is heads x d_v wide) or one a head (heads wide), from X, what the queries
-are made from, or from logits as given. Qiu et al. 2025 (arXiv 2505.06708); Keras calls it use_gate.
-It is not the score `gated`, which gates each pair of query and key.
+One gate per feature (X W_g is heads x d_v wide) or one per head (heads wide), computed from X, the
+input of the queries, or from given logits. Qiu et al. 2025 (arXiv 2505.06708); Keras calls it
+use_gate. It is not the score `gated`, which gates each pair of query and key.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class OutputGate:
         if self.logits is not None:
             logits = self.logits[batch, head, i]
         else:
-            assert X is not None  # who reads has checked
+            assert X is not None  # validated by `read_problem`
             every = self.linear(X)
             width = every.shape[-1] // self.heads
             logits = every[:, head * width : (head + 1) * width]
@@ -40,7 +40,7 @@ class OutputGate:
         return gated
 
     def formula(self, X: Formula, layout: Layout) -> Formula:
-        """Return the formula; X is what the gate is computed from, if its logits are not given."""
+        """Return the formula; X is the input of the gate, used unless its logits are given."""
         context = Symbol("context")
         if self.logits is not None:
             gated = Elementwise(context, Call("sigmoid", Symbol("logits")))

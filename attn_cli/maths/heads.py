@@ -1,4 +1,4 @@
-"""Which key head a query head reads, and numbers that each query head has of its own.
+"""Which key head a query head reads, and numbers per query head.
 
     interleave:  g = h div (H / G)      each key head serves H / G query heads in a row
     tile:        g = h mod G            the key heads in turn, again and again

@@ -43,8 +43,8 @@ def _positions(problem: Problem) -> Reads | None:
 
 
 def _projected(problem: Problem, source: Projection | None, name: str) -> Formula:
-    """Return Q, K or V: what it is projected from, and how."""
-    assert source is not None  # there is such a step
+    """Return the projection of Q, K or V, with its inputs."""
+    assert source is not None  # this stage applies
     if not source.letter:
         return Remark(Symbol(name.upper()), "as given")
     inputs, weight, bias = Symbol(source.letter), f"W_{name}", f"b_{name}"
@@ -52,21 +52,21 @@ def _projected(problem: Problem, source: Projection | None, name: str) -> Formul
 
 
 def _table_formula(problem: Problem) -> Formula:
-    assert problem.positions is not None  # there is such a step
+    assert problem.positions is not None  # this stage applies
     return problem.positions.formula
 
 
 def query(side: Side, *_: Array) -> Array:
     """Return rows of Q, given or projected: X W_q + b_q."""
     source = side.problem.query
-    assert source is not None  # there is such a step
+    assert source is not None  # this stage applies
     return source.rows(side.lead, side.rows, side.problem.precision.wide)
 
 
 def key(side: Side, *_: Array) -> Array:
     """Return K, given or projected: X W_k + b_k."""
     source = side.problem.key
-    assert source is not None  # there is such a step
+    assert source is not None  # this stage applies
     return source.rows(side.lead, side.rows, side.problem.precision.wide)
 
 
@@ -95,12 +95,12 @@ def d_v(problem: Problem, _: object) -> int:
 
 
 def _embeddings(problem: Problem) -> Array:
-    assert problem.embeddings is not None  # there is such a step
+    assert problem.embeddings is not None  # this stage applies
     return problem.embeddings
 
 
 def _table(problem: Problem) -> Array:
-    assert problem.positions is not None  # there is such a step
+    assert problem.positions is not None  # this stage applies
     return problem.positions.values
 
 

@@ -12,7 +12,7 @@ from attn_cli.maths.scores.base import Layout
 class Linear:
     """x W + b, the weight (d_in x d_out) and the bias (d_out) each optional.
 
-    With a matrix a head the weight is (heads x d_in x d_out) and the bias (heads x d_out).
+    With one matrix per head the weight is (heads x d_in x d_out) and the bias (heads x d_out).
     """
 
     weight: Array | None = None
@@ -24,7 +24,7 @@ class Linear:
         return y if self.bias is None else y + self.bias
 
     def of_head(self, head: int) -> Linear:
-        """Return the projection of one head; itself where all heads share it."""
+        """Return the projection of one head; itself if all heads share it."""
         weight, bias = self.weight, self.bias
         if weight is not None and weight.ndim == 3:
             weight = weight[head]
@@ -40,7 +40,7 @@ class Linear:
         return dy @ self.weight.T, Linear(x.T @ dy, db)
 
     def depth(self, d_in: int) -> int:
-        """Return d_out, the length of what comes out."""
+        """Return d_out, the length of a projected row."""
         return d_in if self.weight is None else int(self.weight.shape[-1])
 
     def formula(

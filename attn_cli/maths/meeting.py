@@ -91,7 +91,7 @@ def _k_rotated(problem: Problem) -> Reads | None:
 
 
 def _normed_formula(norm: HeadNorm | None, name: str) -> Formula:
-    assert norm is not None  # there is such a step
+    assert norm is not None  # this stage applies
     return define(f"{name}_normed", norm.formula(Symbol(name)))
 
 
@@ -112,14 +112,14 @@ def _present_key_formula(problem: Problem) -> Formula:
 
 def _q_rotated_formula(problem: Problem) -> Formula:
     rope = problem.qk_transform.rope
-    assert rope is not None  # there is such a step
+    assert rope is not None  # this stage applies
     p_i = problem.rotated_at.query_formula()
     return define("q_rotated", rope.formula(Symbol(normed_query(problem)), p_i))
 
 
 def _k_rotated_formula(problem: Problem) -> Formula:
     rope, past, p_j = problem.qk_transform.rope, problem.past, problem.rotated_at.key_formula
-    assert rope is not None  # there is such a step
+    assert rope is not None  # this stage applies
     if past is not None and past.rotated and p_j != P_J:  # these are the new keys alone
         p_j = p_j + past.length
     (new,) = _k_rotated(problem) or ("k",)
@@ -129,14 +129,14 @@ def _k_rotated_formula(problem: Problem) -> Formula:
 def normed_queries(side: Side, q: Array) -> Array:
     """Return the norm of each row of q."""
     norm = side.problem.qk_transform.query_norm
-    assert norm is not None  # there is such a step
+    assert norm is not None  # this stage applies
     return norm(q, side.problem.precision.norm)
 
 
 def normed_keys(side: Side, k: Array) -> Array:
     """Return the norm of each row of k."""
     norm = side.problem.qk_transform.key_norm
-    assert norm is not None  # there is such a step
+    assert norm is not None  # this stage applies
     return norm(k, side.problem.precision.norm)
 
 
@@ -144,7 +144,7 @@ def rotated_queries(side: Side, q: Array) -> Array:
     """Return q, rotated by the positions of the queries."""
     problem = side.problem
     rope = problem.qk_transform.rope
-    assert rope is not None  # there is such a step
+    assert rope is not None  # this stage applies
     assert isinstance(side.rows, np.ndarray)  # queries are named by their numbers
     p_i = problem.rotated_at.queries(problem.entry(side.lead)[0], side.rows)
     return rope(problem.precision.wide(q), p_i)
@@ -154,7 +154,7 @@ def rotated_keys(side: Side, k: Array) -> Array:
     """Return k, rotated by the positions of the keys."""
     problem = side.problem
     rope = problem.qk_transform.rope
-    assert rope is not None  # there is such a step
+    assert rope is not None  # this stage applies
     p_j = problem.rotated_at.keys(problem.entry(side.lead)[0], _turned(problem, len(k)))
     return rope(problem.precision.wide(k), p_j)
 
@@ -171,14 +171,14 @@ def _turned(problem: Problem, count: int) -> Integers:
 def present_key(side: Side, k: Array) -> Array:
     """Return the keys of the past, then the new."""
     past = side.problem.past
-    assert past is not None  # there is such a step
+    assert past is not None  # this stage applies
     return _behind(side, past.key, k)
 
 
 def present_value(side: Side, v: Array) -> Array:
     """Return the values of the past, then the new."""
     past = side.problem.past
-    assert past is not None  # there is such a step
+    assert past is not None  # this stage applies
     return _behind(side, past.value, v)
 
 

@@ -1,7 +1,7 @@
-"""The next-word head: the stages after all rows of the attention are there.
+"""The next-word head: the stages after all rows of the attention are computed.
 
     pooled z1      = mean of the rows, or the row of one token
-    logits z2      = z1 W + b, one number a word of the vocabulary
+    logits z2      = z1 W + b, one number per word of the vocabulary
     probabilities  = softmax(z2)
 
 The answer is the word of the largest probability, the first on a tie.
@@ -107,7 +107,7 @@ def logits(problem: Problem, pooled: Array) -> Array:
 
 
 def _head(problem: Problem) -> NextWord:
-    assert problem.next_word is not None  # there is such a step
+    assert problem.next_word is not None  # this stage applies
     return problem.next_word
 
 

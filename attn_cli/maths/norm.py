@@ -27,7 +27,7 @@ def rms(x: Array, eps: float) -> Array:
 
 
 def l2(x: Array, eps: float) -> Array:
-    """Return the rows of x (n, d), each divided by its length, or by eps where it is shorter."""
+    """Return the rows of x (n, d), each divided by its length, or by eps if that is larger."""
     length = np.sqrt((x * x).sum(axis=-1, keepdims=True))
     y: Array = x / np.maximum(length, eps)
     return y

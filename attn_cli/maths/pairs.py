@@ -75,13 +75,13 @@ def _met(problem: Problem, product: Formula) -> Formula:
 
 def _products_formula(problem: Problem) -> Formula:
     innermost, _ = problem.score.innermost(problem.parameters)
-    assert innermost.products is not None  # there is such a step
+    assert innermost.products is not None  # this stage applies
     return define("products", _met(problem, innermost.products[problem.layout == "columns"]))
 
 
 def _gate_formula(problem: Problem) -> Formula:
     innermost, parameters = problem.score.innermost(problem.parameters)
-    assert innermost.gate is not None  # there is such a step
+    assert innermost.gate is not None  # this stage applies
     return define("gate", innermost.gate(parameters))
 
 
@@ -106,14 +106,14 @@ def _adjusted_formula(step: str, problem: Problem) -> Formula:
 def products(block: Block, *_: Array) -> Array:
     """Return Q K^T, or Q W K^T."""
     found = block.parts.products
-    assert found is not None  # there is such a step
+    assert found is not None  # this stage applies
     return found
 
 
 def gate(block: Block, *_: Array) -> Array:
     """Return the gate of each pair."""
     found = block.parts.gate
-    assert found is not None  # there is such a step
+    assert found is not None  # this stage applies
     return found
 
 

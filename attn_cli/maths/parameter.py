@@ -1,6 +1,6 @@
 """The parameters of score functions and normalisers, as data.
 
-Whoever reads, checks or explains a parameter needs no more than what stands here.
+Everything needed to read, check or explain a parameter is here.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ Parameters = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One parameter: its name, what kind of value it has, and what it means.
+    """One parameter: its name, the kind of its value, and its meaning.
 
-    `array` has the symbolic shape `axes`; `number` is finite and at least `least`, where that is
+    `array` has the symbolic shape `axes`; `number` is finite and at least `least`, if that is
     given; `positive` is a number above 0; `integer` is a whole number from `minimum`; `flag` is
     true or false; `pairs` is a list of [query, key]; `score` is another score function.
     """
@@ -29,7 +29,7 @@ class Parameter:
     minimum: int = 0
     least: float | None = None
     default: float | None = None  # of an optional number
-    initial: float | None = None  # where training starts; None: at random numbers
+    initial: float | None = None  # the value at which training starts; None: random numbers
     optional: bool = False
 
     @property

@@ -1,4 +1,4 @@
-"""Which queries and keys of a block are meant: what masks, biases and positions are asked about."""
+"""A block of queries against keys: the argument of masks, biases and positions."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Place(NamedTuple):
     positions, which may be below 0 or beyond the last key, follow from `token_positions`.
     """
 
-    batch: int  # 0 where there is no such axis
-    head: int  # 0 where there is no such axis
+    batch: int  # 0 without a batch axis
+    head: int  # 0 without heads
     i: Integers
     j: Integers
     token_positions: TokenPositions = TOP_LEFT
@@ -42,7 +42,7 @@ class Place(NamedTuple):
 
     @property
     def keys(self) -> slice:
-        """The range of keys: they are neighbours, or all as far from each other."""
+        """The keys as a slice: their numbers are evenly spaced."""
         if not len(self.j):
             return slice(0)
         step = int(self.j[1] - self.j[0]) if len(self.j) > 1 else 1
@@ -51,13 +51,13 @@ class Place(NamedTuple):
 
 def cells(whole: NDArray[Kind], at: Place) -> NDArray[Kind]:
     """Return the part of a (batch, heads, n_q, n_k) array that belongs to a range of keys j."""
-    # Keys first: only what is wanted of each row is copied.
+    # Keys first, so that only the needed part of each row is copied.
     part: NDArray[Any] = whole[at.batch, at.head, :, at.keys][at.i]
     return part
 
 
 def near(of: Integers, j: Integers, left: int, right: int) -> Bools:
-    """Return (len(of) x len(j)) True where of - left <= j <= of + right, of each query its own."""
+    """Return (len(of) x len(j)): whether of - left <= j <= of + right, for each query and key."""
     if not (len(of) and len(j)):
         return np.zeros((len(of), len(j)), dtype=np.bool_)
     step = int(j[1] - j[0]) if len(j) > 1 else 1

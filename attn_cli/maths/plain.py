@@ -5,8 +5,8 @@
     weights = normalize(masked)                0 for a key that takes no part
     context = weights v
 
-`engine.entry` and `maths.block` are the same in blocks of rows, with every step named and nothing
-computed that nobody asked for; they are tested equal to this, and `engine.tiles` to them.
+`engine.entry` and `maths.block` compute the same in blocks of rows, with every step named, and only
+the steps that a request needs; they are tested equal to this, and `engine.tiles` to them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is added to the embeddings so that a word's vector says where the word stands.
+"""Position vectors, added to the embeddings so that equal words at other positions differ.
 
     interleaved:   P[p, 2i] = sin(p / base^(2i/d)),      P[p, 2i + 1] = cos(p / base^(2i/d))
     concatenated:  P[p, i]  = sin(p / base^(i/(h - 1))), P[p, h + i]  = cos(p / base^(i/(h - 1)))

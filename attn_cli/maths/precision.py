@@ -54,7 +54,7 @@ class Precision:
     rope: RopeTypes = EXACT
 
     def wide(self, x: Array) -> Array:
-        """Return `x` in the type in which sums run; itself where it has that type."""
+        """Return `x` in the type in which sums are computed; `x` itself if it has that type."""
         return x.astype(self.accumulate.carrier, copy=False)
 
     def factor(self, scale: float, *, root: bool) -> float:

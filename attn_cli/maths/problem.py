@@ -1,7 +1,7 @@
-"""A validated problem, and a request: what the mathematics is given.
+"""A validated problem, and a request: the inputs of the mathematics.
 
-`attn_cli.reading` makes a `Problem` and has checked names, types and shapes. Nothing that gets one
-raises for bad input again, except for what only a request can ask wrongly.
+`attn_cli.reading` makes a `Problem` and checks names, types and shapes. Functions that take one
+raise no errors about bad input, except errors in a request.
 """
 
 from __future__ import annotations
@@ -40,43 +40,43 @@ TILE: Tile = (1024, 512)
 class Projection:
     """Where Q, K or V comes from: given as it is, or a projection of embeddings.
 
-    Inputs are (*batch, n, d_in), or (*batch, heads, n, d_in) where each head has rows of its own
+    Inputs are (*batch, n, d_in), or (*batch, heads, n, d_in) if each head has rows of its own
     (`split`); with heads the weight is (heads, d_in, d_out) and the bias (heads, d_out). Heads are
     those of this side: key heads for K and V.
     """
 
     inputs: Tensor
     linear: Linear = IDENTITY
-    letter: str = ""  # X, X' or M, what the inputs are called; empty where the matrix is given
+    letter: str = ""  # the name of the inputs, X, X' or M; empty if the matrix is given
     split: bool = False
 
     def rows(self, lead: Lead, rows: slice | Any, wide: Callable[[Array], Array]) -> Array:
         """Return rows of the projected matrix, of one batch entry and head of this side.
 
-        `wide` brings the inputs into the type in which sums run.
+        `wide` casts the inputs to the type in which sums are computed.
         """
         own = self.inputs[lead if self.split else lead[: len(self.batch)]]
         return self.linear.of_head(lead[-1] if lead else 0)(wide(own[rows]))
 
     @property
     def embedded(self) -> Array:
-        """The inputs where they are rows of embeddings, which are held in memory."""
+        """The inputs, if they are rows of embeddings, which are held in memory."""
         assert isinstance(self.inputs, np.ndarray)
         return self.inputs
 
     @property
     def batch(self) -> Lead:
-        """The sizes of the leading axes that are no heads."""
+        """The sizes of the leading axes other than heads."""
         return self.inputs.shape[: -3 if self.split else -2]
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return int(self.inputs.shape[-2])
 
     @property
     def depth(self) -> int:
-        """How long each row is: d_q, d_k or d_v."""
+        """The length of a row: d_q, d_k or d_v."""
         return self.linear.depth(int(self.inputs.shape[-1]))
 
 
@@ -90,15 +90,15 @@ class Past:
 
     @property
     def length(self) -> int:
-        """How many keys there are in the cache."""
+        """The number of keys in the cache."""
         return int(self.key.shape[2])
 
 
 @dataclass(frozen=True)
 class QKTransform:
-    """What is done to q and k before they meet: a norm of each head's rows, and rotation.
+    """Transforms of q and k before their product: a norm of each head's rows, and rotation.
 
-    `positions` are those that rope goes by if they are not the problem's own.
+    `positions` are those of rope, if they differ from the problem's own.
     """
 
     query_norm: HeadNorm | None = None
@@ -111,16 +111,16 @@ class QKTransform:
 class Problem:
     """One attention computation, validated. Arrays are in layout rows and of one dtype."""
 
-    query: Projection | None  # None only where the score function does not read Q and K
+    query: Projection | None  # None only if the score function does not read Q and K
     key: Projection | None
     value: Projection
     n_q: int
     batch: Lead  # () or (batch entries,)
     heads: int | None
-    kv_heads: int | None  # how many heads K and V have
+    kv_heads: int | None  # the number of heads of K and V
     key_heads: tuple[int, ...]  # of each query head, the head of K and V that it reads
-    joined: bool  # whether the contexts of all heads are put side by side before the output
-    heads_last: bool  # whether the heads of the output stand behind its rows, as Q's did
+    joined: bool  # whether the contexts of all heads are concatenated before the output
+    heads_last: bool  # whether the head axis of the output follows its rows, as in Q
     embeddings: Array | None
     positions: Positions | None  # added to the embeddings
     past: Past | None
@@ -141,16 +141,16 @@ class Problem:
     tokens_of: tuple[tuple[Labels, Labels], ...] = ()  # of each batch entry, if they differ
     layout: Layout
     nonfinite: Literal["refuse", "allow"]
-    narrow: tuple[str, ...] = ()  # types of inputs that are narrower than the float64 of no choice
+    narrow: tuple[str, ...] = ()  # types of inputs narrower than float64, if no dtype was chosen
     cross: bool  # whether keys and values are of other tokens than queries
-    conventions: Mapping[str, object]  # knob -> value as resolved, with the name of the preset
-    title: str = ""  # which of several sequences this is
+    conventions: Mapping[str, object]  # knob -> resolved value, with the name of the preset
+    title: str = ""  # the name of this sequence, if there are several
     warnings: tuple[str, ...] = ()
 
     def named(self, batch: int | None) -> Problem:
-        """Return the problem with the labels of a batch entry, if that is chosen and has its own.
+        """Return the problem with the labels of the batch entry, if one is chosen and has its own.
 
-        With all entries shown, of which each has its own words, labels are numbers.
+        If all entries are shown and each has its own words, labels are numbers.
         """
         index = hasattr(batch, "__index__") and not isinstance(batch, bool)
         if batch is None or not index or not 0 <= batch < len(self.tokens_of):
@@ -170,7 +170,7 @@ class Problem:
 
     @property
     def heads_differ(self) -> bool:
-        """Whether the heads of K and V are other ones than those of Q, or in another order."""
+        """Whether query heads read key heads other than those of their own number."""
         return self.heads is not None and self.key_heads != tuple(range(self.kv_heads or 0))
 
     @property
@@ -187,7 +187,7 @@ class Problem:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What holds the values of most steps."""
+        """The dtype of the arrays of most steps."""
         return self.precision.dtype.carrier
 
     @property
@@ -196,7 +196,7 @@ class Problem:
         return self.value.depth * (self.heads if self.joined and self.heads else 1)
 
     def positioned(self, rows: Any) -> Array:
-        """Return rows of the embeddings, with their positions added where there are some."""
+        """Return rows of the embeddings, plus the problem's position vectors if it has any."""
         assert self.embeddings is not None  # validated by `read_problem`
         if self.positions is None:
             X: Array = self.embeddings[rows]
@@ -205,12 +205,12 @@ class Problem:
 
     @property
     def n_k(self) -> int:
-        """How many keys there are, the past included."""
+        """The number of keys, including the past."""
         return self.value.count + (self.past.length if self.past else 0)
 
     @property
     def rotated_at(self) -> TokenPositions:
-        """The positions that rope goes by."""
+        """The positions that rope uses."""
         return self.qk_transform.positions or self.token_positions
 
     def key_lead(self, lead: Lead) -> Lead:
@@ -218,7 +218,7 @@ class Problem:
         return lead if self.heads is None else (*lead[:-1], self.key_heads[lead[-1]])
 
     def entry(self, lead: Lead) -> tuple[int, int]:
-        """Return the batch entry and the query head of a lead, 0 for an axis that is not there."""
+        """Return the batch entry and the query head of a lead, 0 for an axis that is missing."""
         batch = lead[0] if self.batch else 0
         return batch, lead[len(self.batch)] if self.heads is not None else 0
 
@@ -233,21 +233,21 @@ class Edge:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is wanted of a problem. Only that is computed.
+    """The results wanted of a problem. Nothing else is computed.
 
     steps     names of steps; None: all that apply
     rows      positions of query rows, ascending; None: all
-    batch, head   one entry of a leading axis, which then is no axis of the result; None: all
+    batch, head   one entry of a leading axis, which the result then lacks; None: all
     edge      keep only the ends of large steps, for a shortened table
-    asides    whether "all that apply" has visible, lse and row_sums too
-    marks     whether it is kept which cells are hidden, and why, for tables
-    top       how many of the likeliest next words are named
+    asides    whether `steps=None` includes visible, lse and row_sums
+    marks     whether to record which cells are hidden, and why, for tables
+    top       number of most likely next words in the ranking
     memory    bytes that the result and its computation may take; None: half of the machine's
-    threads   how many tiles are computed at a time
-    tile      how many queries and keys are computed at a time where no more than contexts is wanted
-    block_bytes   the most that a block of rows works on, up to half of the memory
-    part_bytes    the most that is held of a step that is written while it is computed
-    engine    the name of the engine that computes; None: the fastest of those that NumPy is
+    threads   number of tiles computed at a time
+    tile      queries and keys per tile, used if no step of pairs is wanted
+    block_bytes   the largest working set of a block of rows, up to half of the memory
+    part_bytes    the largest part held of a step that is written while it is computed
+    engine    the name of the engine; None: the fastest of the NumPy engines that can be used
     """
 
     steps: tuple[str, ...] | None = None

@@ -92,5 +92,5 @@ def joined(ranges: Ranges, gap: int) -> Ranges:
 
 
 def hull(ranges: Ranges) -> Range:
-    """Return the range from the first key to the last; (0, 0) where there is none."""
+    """Return the range from the first key to the last; (0, 0) if there is none."""
     return (ranges[0][0], ranges[-1][1]) if ranges else (0, 0)

@@ -6,12 +6,12 @@
     interleaved:   pairs (2m, 2m + 1)         the paper, GPT-J, Meta's Llama, DeepSeek
     frequency_m = base^(-2m/dims),            m = 0 .. dims/2 - 1
 
-Su et al. 2021 (arXiv 2104.09864). After it q.k depends on where the two stand only by their
+Su et al. 2021 (arXiv 2104.09864). After rotation q.k depends on the two positions only by their
 distance. The two layouts are the same up to a permutation of the features of Q and of K. `dims` is
-even and at most d; the features from `dims` on stay as they are.
+even and at most d; the features from `dims` on are not rotated.
 
 Multimodal rope has three positions for each token: temporal, height and width. `sections` (t, h, w)
-with t + h + w = dims/2 says how many pairs go by each:
+with t + h + w = dims/2 are the numbers of pairs that use each:
 
     blocks   the first t pairs by the temporal position, the next h by the height, the last w by the
              width. Qwen2-VL (arXiv 2409.12191), section 2.1, as in transformers
@@ -23,7 +23,7 @@ so that a model can read more than it was trained on:
 
     linear   frequency / factor. Chen et al. 2023 (arXiv 2306.15595)
     ntk      base' = base * factor^(dims/(dims - 2)): the fastest frequency stays, the slowest is
-             divided by factor. The fixed form, which does not look at how long the text is
+             divided by factor. The fixed form, which does not depend on the length of the text
     yarn     a pair that turns beta_fast times or more within original_length stays; one that turns
              beta_slow times or less: frequency / factor; a ramp in m between the two, whose ends
              are rounded outwards to whole m, as in the authors' code and in transformers, unless
@@ -50,7 +50,7 @@ from attn_cli.maths.precision import EXACT, RopeTypes
 
 
 class Turning(NamedTuple):
-    """The frequencies, (dims/2), and what cos and sin are multiplied by."""
+    """The frequencies, (dims/2), and the factor on cos and sin."""
 
     frequencies: Array
     factor: float = 1.0
@@ -88,7 +88,7 @@ class Rope:
     in_turn: bool = False
 
     def rows(self) -> Integers:
-        """Return the row of positions that each pair goes by, (dims/2); with sections.
+        """Return the index of the position row that each pair uses, (dims/2); with sections only.
 
         >>> Rope(10000, False, 8, sections=(2, 1, 1)).rows().tolist()
         [0, 0, 1, 2]
@@ -104,20 +104,20 @@ class Rope:
         return found
 
     def frequencies(self) -> Array:
-        """Return how far each pair turns from one position to the next, (dims/2) in float64."""
+        """Return the angle by which each pair turns per position, (dims/2) in float64."""
         return self._turning().frequencies
 
     @property
     def factor(self) -> float:
-        """What cos and sin are multiplied by: 1 for all but yarn."""
+        """The factor on cos and sin: 1 for all scalings except yarn."""
         return self._turning().factor
 
     def __call__(self, x: Array, positions: Integers) -> Array:
-        """Return x, (n, d), turned row by row; leading axes are turned alike.
+        """Return x, (n, d), with each row rotated; leading axes are rotated alike.
 
         `positions` are (n), or with sections (3, n): temporal, height, width. Each operation is
-        rounded to the type that `types` has for it, float64 unless a problem says otherwise; the
-        result is float32 if x is, else float64.
+        rounded to its type in `types`, float64 unless the problem sets another; the result is
+        float32 if x is, else float64.
         """
         cos, sin = self._table(positions)
         first, second = self._pairs()
@@ -129,7 +129,7 @@ class Rope:
         return turned.astype(np.float32, copy=False) if x.dtype == np.float32 else turned
 
     def formula(self, x: Formula, position: Formula, depth: int | None = None) -> Formula:
-        """Return what is done to the rows x; `depth`, d, shows whether some features stay.
+        """Return the formula for rows x; `depth`, d, shows whether some features are not rotated.
 
         >>> str(Rope(10000, False, 4).formula(Symbol("Q"), Symbol("i") + 3))
         'Q turned by rope at i + 3, base 10000, pairs (m, m + 2)'
@@ -142,7 +142,7 @@ class Rope:
         return Words(*found, rest) if rest else Words(*found)
 
     def _features(self, depth: int | None) -> str:
-        """Return what the formula says of features that stay, of scaling and of sections."""
+        """Return the end of the formula: unrotated features, scaling and sections."""
         text = ""
         if depth is not None and self.dims < depth:
             text += f", the first {self.dims} of {depth} features"
@@ -199,7 +199,7 @@ def _linear(plain: Array, _base: float, p: Parameters) -> Turning:
 
 def _ntk(plain: Array, _base: float, p: Parameters) -> Turning:
     dims = 2 * len(plain)
-    # base'^(-2m/dims) with the powers of factor collected: nothing is divided by 0 where dims = 2.
+    # base'^(-2m/dims) with the powers of factor collected: no division by 0 if dims = 2.
     exponent = np.arange(0, dims, 2) / max(dims - 2, 1)
     return Turning(plain / p["factor"] ** exponent)
 

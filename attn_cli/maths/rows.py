@@ -1,6 +1,6 @@
 """The stages after the context, row by row: output gate, heads joined, projection, feed-forward.
 
-`maths.after` has what they apply, and `maths.gate` the gate.
+The functions that they apply are in `maths.after` and `maths.gate`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _before_network(problem: Problem) -> str:
 
 
 def last_of_rows(problem: Problem) -> str:
-    """Return the last step of rows: what a next word is pooled from."""
+    """Return the last step of rows, from which the next-word head pools."""
     network = problem.after.feed_forward
     if network is None:
         return _before_network(problem)
@@ -87,7 +87,7 @@ def _inputs(problem: Problem) -> Formula:
 
 
 def _gated_formula(problem: Problem) -> Formula:
-    assert problem.gate is not None  # there is such a step
+    assert problem.gate is not None  # this stage applies
     return define("gated", problem.gate.formula(_inputs(problem), problem.layout))
 
 
@@ -103,7 +103,7 @@ def _output_formula(problem: Problem) -> Formula:
 
 def _layer_norm_formula(problem: Problem) -> Formula:
     norm = problem.after.layer_norm
-    assert norm is not None  # there is such a step
+    assert norm is not None  # this stage applies
     return define("layer_norm", norm.formula(Symbol(_before_norm(problem))))
 
 
@@ -131,14 +131,14 @@ def _residual_2_formula(problem: Problem) -> Formula:
 
 def _layer_norm_2_formula(problem: Problem) -> Formula:
     norm, (before,) = _network(problem).layer_norm, _layer_norm_2(problem) or ("feed_forward",)
-    assert norm is not None  # there is such a step
+    assert norm is not None  # this stage applies
     return define("layer_norm_2", norm.formula(Symbol(before)))
 
 
 def gated(rows: Rows, context: Array, X: Array | None = None) -> Array:
     """Return the context of one head times its gate."""
     gate, wide = rows.problem.gate, rows.problem.precision.wide
-    assert gate is not None  # there is such a step
+    assert gate is not None  # this stage applies
     return gate(wide(context), None if X is None else wide(X), rows.batch, rows.head, rows.i)
 
 
@@ -162,7 +162,7 @@ def residual(rows: Rows, x: Array, X: Array) -> Array:
 def layer_norm(rows: Rows, x: Array) -> Array:
     """Return the layer norm of each row."""
     norm = rows.problem.after.layer_norm
-    assert norm is not None  # there is such a step
+    assert norm is not None  # this stage applies
     return norm(rows.problem.precision.norm.row.round(x))
 
 
@@ -180,12 +180,12 @@ def feed_forward(rows: Rows, hidden: Array) -> Array:
 def layer_norm_2(rows: Rows, x: Array) -> Array:
     """Return the layer norm of each row of the network."""
     norm = _network(rows.problem).layer_norm
-    assert norm is not None  # there is such a step
+    assert norm is not None  # this stage applies
     return norm(rows.problem.precision.norm.row.round(x))
 
 
 def _network(problem: Problem) -> FeedForward:
-    assert problem.after.feed_forward is not None  # there is such a step
+    assert problem.after.feed_forward is not None  # this stage applies
     return problem.after.feed_forward
 
 

@@ -1,4 +1,4 @@
-"""What turns scores into weights, the same for every batch entry and head: data, but for its order.
+"""From scores to weights, the same for every batch entry and head: data in a fixed order.
 
 adjustments (softcap, bias, mask) -> top_k -> temperature -> normaliser -> empty rows -> dropout
 """
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 EmptyRow = Literal["zero", "nan", "uniform"]
 Kinds: TypeAlias = "NDArray[np.uint8]"
 
-# What rows without a key can get; the index is the code, 0 for a row that sees a key. The last is
-# what the arithmetic gives behind a finite fill.
+# The possible weights of rows without a visible key; the index is the code, 0 for a row that sees
+# a key. The last is the result of the arithmetic after a finite fill.
 KINDS: tuple[EmptyRow | Literal["seen", "fill"], ...] = ("seen", "zero", "nan", "uniform", "fill")
 
 
 @dataclass(frozen=True)
 class EmptyRows:
-    """What the weights of a row without a key are, by what hides its keys."""
+    """The weights of a row without a visible key, by what hides its keys."""
 
     mask: EmptyRow  # the user's mask hides every key of the row by itself
     other: EmptyRow  # causal order, window, lengths, documents, or these together with the mask
@@ -47,14 +47,14 @@ class EmptyRows:
 class Dropout:
     """dropped = weights keep / (1 - p), with the mask given: a calculator draws no numbers.
 
-    `keep` (batch, heads, n_q, n_k) is 1 where a weight stays; a row may sum to more than 1 then.
+    `keep` (batch, heads, n_q, n_k) is 1 for a weight that stays; a row may sum to more than 1 then.
     """
 
     keep: Array
     p: float
 
     def __call__(self, weights: Array, at: Place) -> Array:
-        """Return the weights that stay, made larger by 1 / (1 - p)."""
+        """Return the weights that stay, scaled up by 1 / (1 - p)."""
         dropped: Array = weights * cells(self.keep, at) / (1 - self.p)
         return dropped
 
@@ -75,20 +75,20 @@ class Rules:
 
     @property
     def hides_permanently(self) -> bool:
-        """Whether what the schemes hide takes no part: where not, every key must be looked at."""
+        """Whether hidden keys never take part; if not, every key must be read."""
         return hide_permanently(self.adjustments)
 
     @property
     def looks_everywhere(self) -> bool:
-        """Whether keys that no query of a block sees matter all the same."""
+        """Whether keys that no query of a block sees can still change the result."""
         return self.gives("uniform") or not self.hides_permanently
 
     def gives(self, what: EmptyRow) -> bool:
-        """Return whether some rows without a key are meant to get that."""
+        """Return whether `what` is the choice for some rows without a visible key."""
         return self.empty_rows is not None and what in self.empty_rows.either
 
     def kinds(self, empty: Bools, at: Place) -> Kinds:
-        """Return what each query of `at` gets, as a code; `empty` are those that see no key."""
+        """Return the code (see KINDS) of each query of `at`; `empty` marks those without a key."""
         if self.empty_rows is None:
             return np.where(empty, KINDS.index("fill"), 0).astype(np.uint8)
         found = np.where(empty, KINDS.index(self.empty_rows.other), 0).astype(np.uint8)
@@ -119,8 +119,8 @@ class Rules:
     ) -> Array:
         """Return normalize(scores / temperature), in the softmax type.
 
-        The parameters and the temperature are those of the head; `kinds` (rows) says which rows see
-        no key, and what they get.
+        The parameters and the temperature are those of the head; `kinds` (rows) has the codes of
+        rows that see no key, and 0 for the others.
         """
         weights = self.normalizer.normalize(
             self.divided_by_temperature(scores, temperature), seen, parameters
@@ -132,7 +132,7 @@ class Rules:
         return self.precision.softmax.round(weights)
 
     def divided_by_temperature(self, scores: Array, temperature: float | None) -> Array:
-        """Return scores / temperature in the softmax type, which is what the normaliser gets."""
+        """Return scores / temperature in the softmax type, the input of the normaliser."""
         type_ = self.precision.softmax
         if temperature is None:
             return type_.round(scores)

@@ -1,4 +1,4 @@
-"""Which positions sparse attention selects: the union of what is asked for.
+"""The positions that sparse attention selects: the union of the given selections.
 
 Positions are numbers from 0; i is a query's, j a key's.
 """
@@ -22,7 +22,7 @@ Reach = tuple[int, int]  # keys from .. up to, but not including
 class Selection:
     """The selections of sparse attention, united.
 
-    pairs           (i, j) stands in the list
+    pairs           (i, j) is in the list
     window          |i - j| <= window
     stride          (i - j) mod stride = 0
     block           i div block = j div block
@@ -39,11 +39,11 @@ class Selection:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is selected, because nothing was asked for."""
+        """Whether no selection is given."""
         return all(value is None for value in vars(self).values())
 
     def __call__(self, i: Integers, j: Integers, scores: Array, visible: Bools) -> Bools:
-        """Return (len(i) x len(j)) True where a position is selected.
+        """Return (len(i) x len(j)): whether a position is selected.
 
         `scores` and `visible` belong to the same positions; only `top_k` reads them.
         """
@@ -51,7 +51,7 @@ class Selection:
         return reduce(np.logical_or, found) if found else np.zeros((len(i), len(j)), dtype=np.bool_)
 
     def _each(self, i: Integers, j: Integers, scores: Array, visible: Bools) -> Iterator[Bools]:
-        """Yield what each of the selections that were asked for selects."""
+        """Yield the positions of each given selection."""
         rows, columns = i[:, None], j[None, :]
         if self.pairs is not None:
             yield among(self.pairs, i, j)
@@ -85,7 +85,7 @@ class Selection:
     def open(self, i: Integers, n_k: int) -> Range:
         """Return a range of which every key is selected for each of the queries i; (0, 0): none.
 
-        It is the longest that can be told from the first and the last query.
+        It is the longest one that follows from the first and the last query.
         """
         first, last = int(i.min()), int(i.max())
         found: list[Range] = [(0, n_k if last < (self.global_tokens or 0) else 0)]
@@ -100,7 +100,7 @@ class Selection:
 
 
 def among(pairs: Integers, i: Integers, j: Integers) -> Bools:
-    """Return (len(i) x len(j)) True where (i, j) is one of the pairs, which are sorted by query.
+    """Return (len(i) x len(j)): whether (i, j) is one of the pairs, which are sorted by query.
 
     The keys are neighbours, or all as far from each other.
     """

@@ -1,12 +1,13 @@
 """A stage: one row of data for each step that a computation can have.
 
-A stage knows all about its step: what it reads, its axes and their lengths, its type and role, its
-formula, and the function that computes it. Most of that depends on the problem (keys may be normed,
-then rotated, or neither), so that a row has functions of a problem; `Stage.of` resolves them to a
-`StepSpec`. `maths.pipeline` has the table of all rows, and the stages of a problem in order.
+A stage holds everything about its step: the steps that it reads, its axes and their lengths, its
+type and role, its formula, and the function that computes it. Most of that depends on the problem
+(keys may be normed, then rotated, or neither), so a row has functions of a problem; `Stage.of`
+resolves them to a `StepSpec`. `maths.pipeline` has the table of all rows, and the stages of a
+problem in order.
 
-The scope says for what a step is computed, and so what its `apply` is called with, followed by the
-values of the steps that it reads:
+The scope is the unit for which a step is computed. It determines the first argument of `apply`,
+which is followed by the values of the steps that the stage reads:
 
     PROBLEM   once                                               apply(problem, ...)
     QUERIES   the query rows of one query head                   apply(side, ...)
@@ -37,7 +38,7 @@ PROBLEM, QUERIES, KEYS, BLOCK = "problem", "queries", "keys", "block"
 ROWS, JOINED, POOLED = "rows", "joined", "pooled"
 SCOPES = (PROBLEM, QUERIES, KEYS, BLOCK, ROWS, JOINED, POOLED)
 
-# What the numbers of a step are: features of a token; any real number per query and key; a share,
+# The meaning of a step's numbers: features of a token; any real number per query and key; a share,
 # mostly in [0, 1]; the number of a reason; a share of all words.
 VECTOR, SCORE, WEIGHT, CODE, PROBABILITY = "vector", "score", "weight", "code", "probability"
 ROLES = (VECTOR, SCORE, WEIGHT, CODE, PROBABILITY)
@@ -92,7 +93,7 @@ class Rows:
 
 
 class Stage(NamedTuple):
-    """One row: what a step is in general, and functions that resolve it for a problem."""
+    """One row: the properties of a step in all problems, and functions for those of one problem."""
 
     name: str
     meaning: str  # in one line
@@ -102,20 +103,20 @@ class Stage(NamedTuple):
     shape: tuple[str, ...]  # of these axes, as symbols
     role: str
     may_read: Reads  # the steps that it reads in one problem or another
-    reads: Callable[[Problem], Reads | None]  # in this problem; None: it does not have the step
+    reads: Callable[[Problem], Reads | None]  # in this problem; None: the problem lacks the step
     formula: Callable[[Problem], Formula]  # as the problem resolves it
     depth: Callable[[Problem, Mapping[str, StepSpec]], int]  # the length of the last axis
     apply: Callable[..., AnyArray]
     type: Callable[[Precision], FloatType] = of_dtype  # of a CODE: 8-bit integers
-    condition: str = ""  # if which a problem has the step; empty: every problem has it
-    aliases: tuple[str, ...] = ()  # what people call it, in small letters
-    aside: bool = False  # shown only to who asks for it, or reads all: not among tables
-    watched: bool = False  # that all is finite is watched even if the step is not shown
-    marked: bool = False  # whether tables mark in it the keys that are hidden
+    condition: str = ""  # the condition under which a problem has it; empty: always
+    aliases: tuple[str, ...] = ()  # its other names in use, in lower case
+    aside: bool = False  # in tables only if it is named; in formats for programs always
+    watched: bool = False  # whether it is checked for finite values even if it is not shown
+    marked: bool = False  # whether tables mark its hidden keys
     new_keys: Callable[[Problem], bool] = never  # whether it has the new keys alone, not the past
 
     def __reduce__(self) -> tuple[Callable[[str], Stage], tuple[str]]:
-        """Pickle as the name: its functions have no other form."""
+        """Pickle as the name: lambdas cannot be pickled."""
         return _named, (self.name,)
 
     def of(self, problem: Problem, before: Mapping[str, StepSpec], reads: Reads) -> StepSpec:
@@ -151,12 +152,12 @@ class StepSpec:
     depth: int
     type: FloatType | None
     new_keys: bool
-    problem: Problem | None  # None once it was pickled: then the formula is there
+    problem: Problem | None  # None after pickling, which stores the formula instead
     written: Formula | None = None
 
     @property
     def formula(self) -> Formula:
-        """The formula as the problem resolves it, found when it is asked for."""
+        """The formula for this problem, built on first use."""
         if self.written is not None:
             return self.written
         assert self.problem is not None  # it was not pickled
@@ -186,7 +187,7 @@ Turn = tuple[tuple[StepSpec, tuple[str, ...]], ...]
 
 
 def in_turn(specs: Sequence[StepSpec], wanted: Collection[str]) -> Turn:
-    """Return what is to be computed for the wanted steps, with the steps that are over after it."""
+    """Return the steps to compute for the wanted ones, each with those not read after it."""
     needed = closure(specs, wanted)
     due = [spec for spec in specs if spec.name in needed]
     over: dict[str, list[str]] = {spec.name: [] for spec in due}

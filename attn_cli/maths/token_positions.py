@@ -1,6 +1,6 @@
 """Positions: one for each query and each key of a batch entry.
 
-Causal order, windows, ALiBi, relative bias and rope all go by the same positions. p_i is the
+Causal order, windows, ALiBi, relative bias and rope all use the same positions. p_i is the
 position of query i, p_j that of key j, b the batch entry:
 
     plain        p_j = j - start_b,             p_i = i + offset_b - start_b
@@ -190,7 +190,7 @@ def _of(numbers: tuple[int, ...], batch: int) -> int:
 
 
 def _entry(entries: int, batch: int) -> int:
-    """Return the index of a batch entry where one entry may serve all."""
+    """Return the index of a batch entry; 0 if one entry serves all."""
     return batch if entries > 1 else 0
 
 
@@ -205,7 +205,7 @@ def in_documents(
 ) -> TokenPositions:
     """Return the positions inside documents, from ids (entries, n_q) and (entries, n_k).
 
-    `there` is the range of keys of each batch entry that are no padding. `alignment`: top-left,
+    `there` is the range of keys of each batch entry that are not padding. `alignment`: top-left,
     bottom-right, or end, which is bottom-right with the padding at the end counted.
     """
     key = np.empty_like(key_ids)
@@ -223,7 +223,7 @@ def in_documents(
 
 
 def ranks(ids: Integers) -> Integers:
-    """Return how many equal ids come before each.
+    """Return the number of equal ids before each id.
 
     >>> ranks(np.array([5, 5, 2, 5, 2])).tolist()
     [0, 1, 0, 2, 1]
@@ -240,8 +240,8 @@ def ranks(ids: Integers) -> Integers:
 def agree(query_ids: Integers, key_ids: Integers, there: Range) -> Bools:
     """Return for each id, 0 .. the largest, whether all alignments are the same.
 
-    They are if it has as many queries as keys up to the last one that is there (left padding
-    counts, as queries have it too), or no query, or no key that is there.
+    They are if it has as many queries as keys up to the end of `there` (left padding counts, as
+    queries have it too), or no query, or no key within `there`.
     """
     start, stop = there
     size = 1 + max(int(key_ids.max(initial=-1)), int(query_ids.max(initial=-1)))

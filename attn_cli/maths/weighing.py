@@ -62,7 +62,7 @@ def _usual_visible() -> Formula:
 
 
 def _read(problem: Problem) -> dict[Formula, Formula]:
-    """Return what stands for the scores, and the numbers, in the formulas of a normaliser."""
+    """Return the substitutes for the scores and the parameters in a normaliser's formulas."""
     rules = problem.rules
     scores: Formula = Symbol(last_of_scores(problem))
     if rules.top_k:
@@ -82,7 +82,7 @@ def _weights_formula(problem: Problem) -> Formula:
 
 def _lse_formula(problem: Problem) -> Formula:
     lse = problem.rules.normalizer.lse
-    assert lse is not None  # there is such a step
+    assert lse is not None  # this stage applies
     return define("lse", lse.with_(_read(problem)))
 
 
@@ -92,7 +92,7 @@ def _row_sums_formula(problem: Problem) -> Formula:
 
 
 def _dropped_formula(problem: Problem) -> Formula:
-    assert problem.rules.dropout is not None  # there is such a step
+    assert problem.rules.dropout is not None  # this stage applies
     kept, p = Elementwise(Symbol("weights"), Symbol("keep")), float(problem.rules.dropout.p)
     return define("dropped", kept if p == 0 else kept / (1 - number(p)))
 
@@ -106,12 +106,12 @@ def _context_formula(problem: Problem) -> Formula:
 def visible(block: Block, before: Array) -> AnyArray:
     """Return the codes of why keys are hidden."""
     block.close(before)
-    assert block.why is not None  # it is asked for
+    assert block.why is not None  # the step `visible` is computed
     return block.why
 
 
 def weights(block: Block, before: Array) -> Array:
-    """Return the normalised scores; rows without a key get what is meant for them."""
+    """Return the normalised scores; rows without a visible key follow `empty_rows`."""
     entry, rules = block.entry, block.rules
     kinds = block.close(before)
     block.unrounded = rules.weights(before, block.seen, kinds, entry.parameters, entry.temperature)
@@ -122,7 +122,7 @@ def lse(block: Block, before: Array) -> Array:
     """Return log(sum(exp(s))) of each row."""
     entry, rules = block.entry, block.rules
     block.close(before)
-    assert rules.normalizer.log_sum is not None  # there is such a step
+    assert rules.normalizer.log_sum is not None  # this stage applies
     divided = rules.divided_by_temperature(before, entry.temperature)
     return rules.normalizer.log_sum(divided, block.seen, entry.parameters)
 
@@ -136,7 +136,7 @@ def row_sums(block: Block, weights: Array) -> Array:
 def dropped(block: Block, _: Array) -> Array:
     """Return the weights that dropout leaves, made larger by 1 / (1 - p)."""
     rules, precision = block.rules, block.rules.precision
-    assert rules.dropout is not None  # there is such a step
+    assert rules.dropout is not None  # this stage applies
     assert block.unrounded is not None  # the weights come before
     factors = precision.weighted_sum.round(block.unrounded)
     block.unrounded = rules.dropout(precision.wide(factors), block.at)

@@ -1,6 +1,6 @@
-"""What is added to the scores, by where query and key stand. One module each, one signature.
+"""Biases: numbers added to the scores, by the positions of query and key. One module each.
 
     biased = scores + (score_bias + alibi + relative_bias)
 
-Each is asked about a `Place` and answers with (len(i) x len(j)) numbers, or what broadcasts to it.
+Each maps a `Place` to an array (len(i) x len(j)), or to one that broadcasts to it.
 """

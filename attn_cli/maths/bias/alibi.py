@@ -9,11 +9,11 @@
 p_i and p_j are the positions of query i and key j: see `maths.token_positions`. Press, Smith and
 Lewis 2021 (arXiv 2108.12409) define it for keys up to the query, p_j <= p_i. There the forms differ
 by a constant within a row, which softmax does not see: scores differ, weights and output agree.
-Where later keys are seen, that holds of signed, key and last_key only.
+If later keys are visible, that holds of signed, key and last_key only.
 
 The slopes of H heads, h = 0 .. H - 1:
 
-    paper:  2^(-8(h+1)/H) where H is a power of two; else those of the next lower power of two, then
+    paper:  2^(-8(h+1)/H) if H is a power of two; else those of the next lower power of two, then
             every second of the next higher one: 2^(-8/2P), 2^(-24/2P), ...
     plain:  2^(-8(h+1)/H) for any H
 
@@ -76,7 +76,7 @@ class Alibi:
         return Named("alibi", FORMS[self.form].formula.with_(positions))
 
     def values(self, at: Place) -> Array:
-        """Return (len(i) x len(j)), or one row where all queries have the same."""
+        """Return (len(i) x len(j)), or one row if it is the same for all queries."""
         if self.own is not None:
             at = at._replace(token_positions=self.own)
         # Looked for among all keys, so only if the form has it: this is done for each tile.

@@ -1,4 +1,4 @@
-"""What every bias is: numbers that are added to the scores, by where query and key stand."""
+"""The interface of a bias: numbers added to the scores, by the positions of query and key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attn_cli.maths.place import Place
 
 
 class Bias(Protocol):
-    """What every bias can be asked. What is added is the sum of all biases of a problem."""
+    """A bias. The sum of all biases of a problem is added to its scores."""
 
     @property
     def formula(self) -> Formula:
@@ -18,5 +18,5 @@ class Bias(Protocol):
         ...
 
     def values(self, at: Place) -> Array:
-        """Return (len(i) x len(j)), or what broadcasts to it."""
+        """Return the bias (len(i) x len(j)), or an array that broadcasts to it."""
         ...

@@ -1,9 +1,9 @@
-"""A bias that is given as it is, a number for each query and key.
+"""A bias that is given as a matrix, a number for each query and key.
 
     bias(i, j) = B[batch, head, i, j]
 
-Unlike a mask of numbers it is always finite, hides nothing, and is added where the order of the
-stages says so.
+Unlike a mask of numbers it is always finite and hides nothing; the order of the stages decides
+when it is added.
 """
 
 from __future__ import annotations

@@ -8,16 +8,16 @@ distance each, d = 0 .. e - 1; the others grow in a geometric progression up to 
 the last holds all beyond:
 
     bucket(d) = d                                                             where d < e
-    bucket(d) = min(e + floor((count - e) ln(d/e) / ln(M/e)), count - 1)      elsewhere
+    bucket(d) = min(e + floor((count - e) ln(d/e) / ln(M/e)), count - 1)      otherwise
 
 `bidirectional` gives half of the buckets to keys up to the query, d = p_i - p_j, and the other half
 to keys after it, d = p_j - p_i, whose numbers come last. Otherwise all are for keys up to the
-query, and what comes after it counts as distance 0.
+query, and later keys count as distance 0.
 
-Where the quotient of logarithms is a whole number, it is decided here in whole numbers: d reaches
-e (M/e)^(t/n), n = count - e, where d^n e^t >= M^t e^n. Implementations take logarithms in float32,
-whose rounding may put a distance that lies on such a boundary into the bucket below. With T5's own
-32 buckets and max_distance 128, NumPy's float32 puts all where they belong.
+If the quotient of logarithms is a whole number, the bucket is decided here in integers: d reaches
+e (M/e)^(t/n), n = count - e, if d^n e^t >= M^t e^n. Implementations take logarithms in float32,
+whose rounding may put a distance on such a boundary into the bucket below. With T5's own 32 buckets
+and max_distance 128, NumPy's float32 puts every distance into the right bucket.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class RelativeBias:
         return Index(Symbol("relative_bias"), Call("bucket", distance), Symbol("head"))
 
     def values(self, at: Place) -> Array:
-        """Return (len(i) x len(j)): what the table says of each distance."""
+        """Return (len(i) x len(j)): the table's entry for the bucket of each distance."""
         if self.own is not None:
             at = at._replace(token_positions=self.own)
         distance = at.p_j[None, :] - at.p_i[:, None]
@@ -63,8 +63,8 @@ class RelativeBias:
 def bucket(distance: Integers, buckets: int, bidirectional: bool, max_distance: int) -> Integers:
     """Return the bucket of each distance p_j - p_i, 0 .. buckets - 1.
 
-    max_distance is to be above half of the buckets of one side, else the last one holds all that
-    is not near.
+    max_distance must exceed half of the buckets of one side; otherwise the last bucket holds all
+    distances that are not near.
     """
     count = buckets // 2 if bidirectional else buckets
     near = count // 2
@@ -76,9 +76,9 @@ def bucket(distance: Integers, buckets: int, bidirectional: bool, max_distance: 
 
 @lru_cache(maxsize=16)
 def _boundaries(count: int, max_distance: int) -> Integers:
-    """Return the least distance of each bucket that grows, but for the first and nearest of them.
+    """Return the least distance of each logarithmic bucket except the first.
 
-    Python's whole numbers have no largest, so that the comparison is exact.
+    Python's integers are unbounded, so the comparison is exact.
     """
     near = count // 2
     steps = count - near

@@ -1,12 +1,12 @@
-"""What every normaliser is: one signature for all of them.
+"""The interface of a normaliser: one signature for all of them.
 
     weights = normalize(scores, visible, parameters)   # (rows x keys) -> (rows x keys)
-    lse     = log_sum(scores, visible, parameters)     # (rows x keys) -> (rows), where it has one
-    dS      = backward(weights, visible, d_weights)    # (rows x keys) -> (rows x keys), likewise
+    lse     = log_sum(scores, visible, parameters)     # (rows x keys) -> (rows); optional
+    dS      = backward(weights, visible, d_weights)    # (rows x keys) -> (rows x keys); optional
 
 `scores` are those of one batch entry and head, in float64 or float32, -inf where `visible` is
-False; the weights there are exactly 0, and all 0 in a row without a visible key. What such a row
-gives in the end (`empty_rows`) is not the normaliser's business, nor are `temperature` and `top_k`.
+False; the weights there are exactly 0, and all 0 in a row without a visible key. `empty_rows` (the
+final weights of such a row), `temperature` and `top_k` are applied outside the normaliser.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ SCORES = Symbol("scores")  # in formulas, the step that a normaliser reads
 class Normalizer:
     """A normaliser: its name, the formula of the weights for a step's title, and the function.
 
-    `sinks` is there where the weights are exponentials over their sum: it gives the logits that are
-    in the sum beside those of the keys.
+    A normaliser whose weights are exponentials over their sum has `sinks`: it returns the further
+    logits in that sum, next to those of the keys.
 
-    An array among the parameters has the axis "heads": one number a query head. `normalize` gets
+    An array among the parameters has the axis "heads": one number per query head. `normalize` gets
     the number of its head.
     """
 
@@ -44,7 +44,7 @@ class Normalizer:
     backward: Callable[[Array, Bools, Array], Array] | None = None  # for training only
 
     def __reduce__(self) -> tuple[Callable[[str], Normalizer], tuple[str]]:
-        """Pickle as the name: functions that have none of their own have no other form."""
+        """Pickle as the name: lambdas cannot be pickled."""
         return _named, (self.name,)
 
 

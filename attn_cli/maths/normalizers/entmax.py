@@ -4,7 +4,7 @@
 
 Weights lie in [0, 1]; from 1 / (alpha - 1) below the largest score on they are exactly 0. With
 alpha towards infinity the largest scores share all weight alike. The entmax package takes alpha > 1
-alone, halves the range of tau 50 times (`n_iter`), and divides by what the weights sum to then.
+alone, halves the range of tau 50 times (`n_iter`), and then divides the weights by their sum.
 
 Here u, the weight of the largest score, takes the place of tau: with t = u^(alpha - 1) = -tau,
 
@@ -45,7 +45,7 @@ def normalize(scores: Array, visible: Bools, p: Parameters) -> Array:
 
 
 def weights(x: Doubles, v: Doubles, beta: float) -> Doubles:
-    """Return the weights of (rows x keys) for the u of each row, where v = u^max(beta, 1)."""
+    """Return the weights of (rows x keys) for the u of each row; v = u^max(beta, 1)."""
     u = v ** (1 / max(beta, 1))
     t = v ** min(beta, 1)
     return u * np.exp(np.log1p(np.maximum(x / t, -1)) / beta)

@@ -26,7 +26,7 @@ def normalize(scores: Array, visible: Bools, _: Parameters) -> Array:
 
 
 def threshold(x: Doubles) -> Doubles:
-    """Return tau of each row as (rows x 1), where the largest x is 0 and none is below -1."""
+    """Return tau of each row as (rows x 1); x must lie in [-1, 0], with the largest at 0."""
     ordered = descending(x)
     k = np.arange(1, x.shape[1] + 1)
     sums = ordered.cumsum(axis=1)
@@ -35,7 +35,7 @@ def threshold(x: Doubles) -> Doubles:
     of_k = mean - np.sqrt(np.maximum(1 - around, 0) / k)
     # Over the k that qualify tau grows with k: the largest k has the largest tau.
     tau: Doubles = of_k.max(axis=1, keepdims=True, where=of_k <= ordered, initial=-1)
-    # Newton's method takes off what long running sums have lost; it squares what is left. tau
+    # Newton's method corrects the rounding of long running sums; it squares the error. tau
     # stays >= -1, for the squares sum to tau^2 at least.
     for _ in range(2):
         root = np.maximum(x - tau, 0)

@@ -16,7 +16,7 @@ from attn_cli.maths.parameter import Parameters
 
 
 def normalize(scores: Array, visible: Bools, _: Parameters) -> Array:
-    """Return the visible scores, and 0 where a key is hidden."""
+    """Return the scores, with 0 for hidden keys."""
     weights: Array = np.where(visible, scores, scores.dtype.type(0))
     return weights
 

@@ -1,4 +1,4 @@
-"""ReLU attention: what is above 0 of each score.
+"""ReLU attention: the positive part of each score.
 
     weights_j = max(s_j, 0) / divisor,   divisor > 0
 

@@ -1,4 +1,4 @@
-"""Sigmoid attention: each key is weighed by itself, whatever the others score.
+"""Sigmoid attention: the weight of each key depends on its own score alone.
 
     weights_j = 1 / (1 + exp(-(s_j + bias)))
 

@@ -22,7 +22,7 @@ Doubles = NDArray[np.float64]
 
 
 def below_highest(scores: Array, visible: Bools) -> Doubles:
-    """Return s_j - max_l s_l, at most 0, of each row of (rows x keys); -inf where it is hidden."""
+    """Return s_j - max_l s_l, at most 0, of each row of (rows x keys); -inf for hidden keys."""
     highest = scores.max(axis=1, keepdims=True, where=visible, initial=-np.inf)
     below: Doubles = np.full(scores.shape, -np.inf)
     np.subtract(scores, highest, out=below, where=visible, dtype=np.float64)
@@ -35,7 +35,7 @@ def descending(x: Doubles) -> Doubles:
 
 
 def to_one(p: Doubles, visible: Bools, dtype: np.dtype[Any]) -> Array:
-    """Return the rows of `p`, which is 0 where hidden, divided by their sums."""
+    """Return the rows of `p`, which is 0 for hidden keys, divided by their sums."""
     total = p.sum(axis=1, keepdims=True)
     weights: Array = np.divide(p, total, out=np.zeros(p.shape), where=visible)
     return weights.astype(dtype, copy=False)

@@ -20,7 +20,7 @@ NONE: Parameters = {}
 
 
 def normalize(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
-    """Return the softmax of each row of (rows x keys): it sums to 1, or to 0 where it is empty."""
+    """Return the softmax of each row of (rows x keys): its sum is 1, or 0 if no key is visible."""
     highest = scores.max(axis=1, keepdims=True, where=visible, initial=-np.inf)
     highest[~visible.any(axis=1)] = 0  # -inf - (-inf) is NaN
     e = np.exp(scores - highest, out=np.zeros_like(scores), where=visible)
@@ -38,7 +38,7 @@ def row_sums(e: Array) -> Array:
 
 
 def log_sum(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
-    """Return log(sum_l exp(s_l)) of each row, -inf where no key is visible."""
+    """Return log(sum_l exp(s_l)) of each row, -inf if no key is visible."""
     highest = scores.max(axis=1, where=visible, initial=-np.inf)
     finite = np.where(np.isfinite(highest), highest, 0)
     e = np.exp(scores - finite[:, None], out=np.zeros_like(scores), where=visible)

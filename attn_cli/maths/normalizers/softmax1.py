@@ -23,7 +23,7 @@ def normalize(scores: Array, visible: Bools, _: Parameters) -> Array:
 
 
 def log_sum(scores: Array, visible: Bools, _: Parameters) -> Array:
-    """Return log(1 + sum_l exp(s_l)) of each row, 0 where no key is visible."""
+    """Return log(1 + sum_l exp(s_l)) of each row, 0 if no key is visible."""
     return log_sum_with_sink(scores, visible, 0.0)
 
 

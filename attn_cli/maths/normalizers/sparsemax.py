@@ -27,11 +27,11 @@ def normalize(scores: Array, visible: Bools, _: Parameters) -> Array:
 
 
 def threshold(x: Doubles) -> Doubles:
-    """Return tau of each row as (rows x 1), where the largest x is 0 and none is below -1."""
+    """Return tau of each row as (rows x 1); x must lie in [-1, 0], with the largest at 0."""
     k = np.arange(1, x.shape[1] + 1)
     tau = ((descending(x).cumsum(axis=1) - 1) / k).max(axis=1, keepdims=True, initial=-1)
-    # One step of Newton's method takes off what a long running sum has lost. tau stays >= -1, for
-    # p sums to -tau at least.
+    # One step of Newton's method corrects the rounding of a long running sum. tau stays >= -1,
+    # because p sums to -tau at least.
     p = np.maximum(x - tau, 0)
     support = np.maximum(np.count_nonzero(p, axis=1, keepdims=True), 1)
     better: Doubles = tau + (p.sum(axis=1, keepdims=True) - 1) / support

@@ -31,7 +31,7 @@ from attn_cli.maths.scores.base import (
 
 IN_CACHE = 1 << 17  # bytes
 TOGETHER = 8  # hidden units that are summed before they are added to the others: for digits
-DIGITS_LOST = 16.0  # how much less exact scores may be for being made several times as fast
+DIGITS_LOST = 16.0  # rounding errors may grow by this factor for a several times faster sum
 
 
 def prepare(Q: Array, K: Array, p: Parameters) -> Block:
@@ -60,10 +60,10 @@ def by_tiles(Q: Array, K: Array, p: Parameters, *, together: int = TOGETHER) -> 
 
         v . tanh(a + b) = sum_h v_h - sum_h 2 v_h / (1 + e^(2 a_h) e^(2 b_h))
 
-    The exponentials belong to queries and keys alone: a pair costs one division a hidden unit. Each
-    unit is as exact as its tanh to some 2 of the last digit of 1; where a product overflows, or
+    The exponentials are of queries or keys alone: a pair costs one division per hidden unit. Each
+    unit equals its tanh to about 2 units in the last digit of 1; if a product overflows or
     vanishes, its tanh is 1 or -1. Hidden units of which one exponential alone could do so keep
-    their tanh. Where large v make something of a tanh near 0, it is `prepare`.
+    their tanh. If large v amplify a tanh near 0, `prepare` is used.
     """
     A, B, v = Q @ p["W1"].T, K @ p["W2"].T, p["v"]
     if p.get("b") is not None:
@@ -78,7 +78,7 @@ def by_tiles(Q: Array, K: Array, p: Parameters, *, together: int = TOGETHER) -> 
     whole = v[~exact].sum()
 
     def add_unit(a: Array, b: Array, h: int, total: Array, unit: Array) -> None:
-        """Add what a hidden unit lacks to its largest value; of an exact one, to 0."""
+        """Add the difference between a hidden unit's largest value (0 if exact) and its value."""
         if exact[h]:
             np.add(a[:, h, None], b[None, h], out=unit)
             np.multiply(np.tanh(unit, out=unit), -v[h], out=unit)
@@ -105,7 +105,7 @@ def by_tiles(Q: Array, K: Array, p: Parameters, *, together: int = TOGETHER) -> 
 
 
 def in_cache(score: Array, size: int = IN_CACHE) -> Iterator[slice]:
-    """Yield a few rows after the other, which stay in the cache while the sum over h runs."""
+    """Yield slices of rows that stay in the cache while the sum over h runs."""
     height = max(1, size // max(score[:1].nbytes, 1))
     return (slice(start, start + height) for start in range(0, len(score), height))
 

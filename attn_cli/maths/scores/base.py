@@ -54,8 +54,8 @@ class ScoreFunction:
 
     `products` are the formulas of the step of that name in layout rows and columns, None if the
     function has no such step; `expression` is the unscaled score with the parameters given.
-    `factor` is there where the score is a product factor(Q) K^T; `by_tiles` is another way to the
-    same numbers, for `engine.tiles`, and equal to `prepare` but for rounding.
+    `factor` is set if the score is a product factor(Q) K^T; `by_tiles` computes the same numbers
+    another way, for `engine.tiles`, and equals `prepare` up to rounding.
 
     `backward` is the gradient, for one head. dS (n_q, n_k) is d loss / d score, the score unscaled;
     it is 0 for a key that is hidden or not selected. `steps` has the `products` and the `gate` of
@@ -81,7 +81,7 @@ class ScoreFunction:
     backward: Backward | None = None
 
     def __reduce__(self) -> tuple[Callable[[str], ScoreFunction], tuple[str]]:
-        """Pickle as the name: functions that have none of their own have no other form."""
+        """Pickle as the name: lambdas cannot be pickled."""
         return _named, (self.name,)
 
     @property

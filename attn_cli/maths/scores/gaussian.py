@@ -31,7 +31,7 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     """Return the block function.
 
     The squares are summed dimension by dimension: |q|^2 + |k|^2 - 2 q.k would be faster, and would
-    lose all digits where q and k are close together and far from 0.
+    lose all digits if q and k are close together and far from 0.
     """
     # The squares of distances and of sigma may overflow though their ratio does not. Both are
     # made smaller by a power of two, which is exact, so that equal distances stay equal.

@@ -1,6 +1,6 @@
 """Sparse attention: another score function, on selected positions only.
 
-    score(q_i, k_j) = inside(q_i, k_j) where (i, j) is selected, no weight elsewhere
+    score(q_i, k_j) = inside(q_i, k_j) if (i, j) is selected; other pairs get no weight
 
 `inside` is any score function, `dot` where nothing is said. One or more selections are united; see
 `maths.select`. Child et al. 2019 (arXiv 1904.10509) for strides, Beltagy et al. 2020 (arXiv

@@ -1,7 +1,7 @@
 """May query i see key j? Causal order, windows, lengths, documents, masks. One module each.
 
-    seen     = all schemes say so
-    visible  = 0 where seen, else the code of the first reason why not
+    seen     = every scheme lets query i see key j
+    visible  = 0 if seen, else the code of the first reason why not
 
-Each scheme stands alone and is asked about a `Place`.
+Each scheme is independent of the others, and a function of a `Place`.
 """

@@ -1,8 +1,8 @@
-"""What every scheme that hides keys is, and how the answers of several are joined.
+"""The interface of a scheme that hides keys, and how several schemes are combined.
 
-A scheme answers three questions about positions: `sees`, which of these keys these queries see,
-`reach`, outside which ranges they see none, and `open`, in which ranges each of them sees every
-key. What any scheme hides is hidden.
+A scheme has three methods on positions: `sees` returns which keys each query sees, `reach` ranges
+outside which no query sees a key, and `open` ranges in which each query sees every key. A key is
+hidden if any scheme hides it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 Lead = tuple[int, ...]  # which batch entry and head
 Codes: TypeAlias = "NDArray[np.uint8]"
 
-# Why a key is hidden. The index is the code in the step `visible`; where several hide a key, the
-# first of them here is named.
+# Why a key is hidden. The index is the code in the step `visible`; if several schemes hide a key,
+# the first of them here is named.
 REASONS = ("visible", "causal", "window", "length", "document", "sparse", "user", "top_k", "start")
 # More ranges than this, of documents whose tokens take turns, are joined if few keys are between.
 MANY, GAP = 64, 64
@@ -32,17 +32,17 @@ CODES = {reason: code for code, reason in enumerate(REASONS)}
 
 
 class Scheme(Protocol):
-    """What every scheme that hides keys can be asked."""
+    """The interface of a scheme that hides keys."""
 
     reason: ClassVar[str]  # one of REASONS
 
     @property
     def formula(self) -> Formula:
-        """What it asks of i and j for a key to be seen, for the title of the step."""
+        """The condition on i and j under which a key is seen, for the title of the step."""
         ...
 
     def sees(self, at: Place) -> Bools:
-        """Return (len(i) x len(j)), or what broadcasts to it: True where query i sees key j."""
+        """Return whether query i sees key j: (len(i) x len(j)), or one that broadcasts to it."""
         ...
 
     def reach(self, at: Place, n_k: int) -> Ranges:
@@ -55,13 +55,13 @@ class Scheme(Protocol):
     def open(self, at: Place, n_k: int) -> Ranges:
         """Return ranges, within (0, n_k), of which each query sees every key.
 
-        There is at least one query. Keys that every query sees may be missing.
+        There is at least one query. The ranges need not have all keys that every query sees.
         """
         ...
 
 
 def all_of(schemes: Iterable[Scheme], at: Place) -> Bools:
-    """Return (len(i) x len(j)) True where every scheme lets query i see key j."""
+    """Return (len(i) x len(j)): whether every scheme lets query i see key j."""
     visible = np.ones((len(at.i), len(at.j)), dtype=np.bool_)
     for scheme in schemes:
         visible &= scheme.sees(at)
@@ -69,7 +69,7 @@ def all_of(schemes: Iterable[Scheme], at: Place) -> Bools:
 
 
 def codes(schemes: Iterable[Scheme], at: Place) -> Codes:
-    """Return (len(i) x len(j)): 0 where a key is seen, else the first reason why it is not."""
+    """Return (len(i) x len(j)): 0 if the key is seen, else the first reason why it is not."""
     found = np.zeros((len(at.i), len(at.j)), dtype=np.uint8)
     # The first reason is written last.
     for scheme in sorted(schemes, key=lambda s: CODES[s.reason], reverse=True):

@@ -41,7 +41,7 @@ class Causal:
         return Or(causal, Relation(key, "<", number(self.prefix))) if self.prefix else causal
 
     def sees(self, at: Place) -> Bools:
-        """Return where p_j <= p_i or p_j < prefix."""
+        """Return whether p_j <= p_i or p_j < prefix."""
         p_j = at.p_j
         visible = near(at.p_i, p_j, FAR, 0)
         if self.prefix:

@@ -1,6 +1,6 @@
-"""Documents: several texts in one sequence, none of which sees another.
+"""Documents: several texts in one sequence; no query sees keys of another text.
 
-seen where the query's id is the key's id
+seen if the query's id is the key's id
 
 That is PyTorch's document mask for flex_attention, JAX's segment ids, and what flash-attention's
 cumulative lengths do. Ids are whole numbers, and a document need not be in one piece. Positions
@@ -35,7 +35,7 @@ class Documents:
         return Relation(query, "=", key)
 
     def sees(self, at: Place) -> Bools:
-        """Return where the two ids are the same."""
+        """Return whether the two ids are the same."""
         of_queries = self.query_ids[at.batch, at.i]
         visible: Bools = of_queries[:, None] == self.key_ids[at.batch, at.j][None, :]
         return visible

@@ -1,6 +1,6 @@
-"""Lengths: of each batch entry only the first keys are there, the others fill up the array.
+"""Lengths: of each batch entry only the first keys are real, the others are padding.
 
-seen where j < key_lengths[batch]
+seen if j < key_lengths[batch]
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class KeyLengths:
 
     @property
     def formula(self) -> Formula:
-        """The inequality, with the length as a number where there is but one."""
+        """The inequality, with the length as a number if there is only one."""
         of_batch = Index(Symbol("key_lengths"), Symbol("batch"))
         same = len(set(self.lengths)) == 1
         return Relation(Symbol("j"), "<", number(self.lengths[0]) if same else of_batch)
 
     def sees(self, at: Place) -> Bools:
-        """Return (1 x len(j)): where j is below the length."""
+        """Return (1 x len(j)): whether j is below the length."""
         visible: Bools = at.j[None, :] < self.lengths[at.batch]
         return visible
 

@@ -1,4 +1,4 @@
-"""Left padding: of each batch entry only the keys from a first one on are there.
+"""Left padding: the keys of a batch entry before its first real key are hidden.
 
     seen if j >= key_start[batch]
 
@@ -31,7 +31,7 @@ class KeyStart:
         return Relation(Symbol("j"), ">=", number(self.starts[0]) if same else of_batch)
 
     def sees(self, at: Place) -> Bools:
-        """Return (1 x len(j)): where j is not before the start."""
+        """Return (1 x len(j)): whether j is not before the start."""
         visible: Bools = at.j[None, :] >= self.starts[at.batch]
         return visible
 

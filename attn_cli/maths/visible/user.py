@@ -1,4 +1,4 @@
-"""The user's mask: which keys are seen, and what is added to the scores of those."""
+"""The user's mask: which keys are seen, and the numbers added to their scores."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Mask:
         return hidden
 
     def addend(self, at: Place) -> Array | None:
-        """Return what is added to the scores at this place, 0 where a key is hidden."""
+        """Return the numbers added to the scores of this block, 0 for hidden keys."""
         return None if self.added is None else cells(self.added, at)
 
     def reach(self, at: Place, n_k: int) -> Ranges:  # noqa: ARG002
-        """Return all keys: what a mask hides is known only by looking."""
+        """Return all keys: which ones a mask hides is known only by reading it."""
         return union([(0, n_k)])
 
     def open(self, at: Place, n_k: int) -> Ranges:  # noqa: ARG002

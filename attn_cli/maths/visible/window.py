@@ -12,7 +12,7 @@ x-transformers). Beltagy et al. 2020 (arXiv 2004.05150); Jiang et al. 2023 (arXi
 The first `sink_tokens` keys stay visible however far behind a query they are: Xiao et al. 2023
 (arXiv 2309.17453). Only the left bound lets them pass, as in flash-attention's `sink_token_length`:
 a query before them still sees no further than `right`. A prefix passes both bounds. Sink tokens are
-no sink logits, which are a matter of the normaliser.
+not sink logits, which belong to the normaliser.
 
 Models can have heads with different windows: `Windows` has one for each query head.
 """
@@ -70,7 +70,7 @@ class Window:
         return self.sink_tokens > self.prefix
 
     def sees(self, at: Place) -> Bools:
-        """Return where p_j is in the window of p_i, or at the beginning."""
+        """Return whether p_j is in the window of p_i, or at the beginning."""
         left, right = (FAR if n == UNBOUNDED else min(n, FAR) for n in (self.left, self.right))
         p_j = at.p_j
         visible = near(at.p_i, p_j, left, right)
@@ -137,7 +137,7 @@ class Windows:
         return Or(*found)
 
     def sees(self, at: Place) -> Bools:
-        """Return where p_j is in the window of the head."""
+        """Return whether p_j is in the window of the head."""
         return self.of_heads[at.head].sees(at)
 
     def reach(self, at: Place, n_k: int) -> Ranges:
