@@ -1,1 +1,1 @@
-"""Problem + Request -> Record: what is planned, computed block by block or by tiles, and kept."""
+"""Problem + Request -> Record: a plan, its steps computed by blocks or tiles, and their sink."""

@@ -1,6 +1,6 @@
-"""The way through a plan that engines share: each entry, block of query rows by block.
+"""The loop over a plan that engines share: entry by entry, block of query rows by block.
 
-inputs -> q, k, v of an entry -> its blocks, which are the engine's own -> what follows the contexts
+inputs -> q, k, v of an entry -> its blocks, computed by the engine -> the steps after the contexts
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def run_blocks(
 ) -> None:
     """Compute the steps of a plan, `height` query rows of an entry at a time.
 
-    `blocks_of` gets an entry and returns a function that computes rows of it: that puts the steps
-    from scores to contexts itself, and returns the last of them.
+    `blocks_of` maps an entry to a function that computes rows of it. That function puts the steps
+    from scores to contexts itself, and returns the context.
     """
     rows, work = plan.computed, list(_work(plan))
     over = _last_reads(problem, work)
-    with np.errstate(all="ignore"):  # what overflows is reported by name instead
+    with np.errstate(all="ignore"):  # `Watch` reports overflow by the name of the step
         whole = WholeSteps(problem, plan.pipeline)
         for name, step in plan.steps.items():
             if step.spec.scope == PROBLEM:
@@ -79,7 +79,7 @@ class _Work(NamedTuple):
 
 
 def _work(plan: Plan) -> Iterator[_Work]:
-    """Yield all that is computed, in order: part by part of each group, or of a batch entry."""
+    """Yield the units of work in order: part by part of each group, or of a batch entry."""
     parts = list(blocks(slice(0, len(plan.computed)), plan.part)) or [slice(0, 0)]
     if not plan.together:
         yield from (_Work(*item, part) for item in plan.groups.items() for part in parts)
@@ -90,7 +90,7 @@ def _work(plan: Plan) -> Iterator[_Work]:
 
 
 def _last_reads(problem: Problem, work: list[_Work]) -> dict[int, list[Lead]]:
-    """Return the number of some work -> the key heads that nothing after it reads."""
+    """Return the number of a unit of work -> the key heads that nothing after it reads."""
     last = {problem.key_lead(lead): at for at, item in enumerate(work) for lead in item.leads}
     found: dict[int, list[Lead]] = {}
     for key_lead, at in last.items():

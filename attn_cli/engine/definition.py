@@ -72,7 +72,7 @@ class DefinedBlocks:
 
     @property
     def height(self) -> int:
-        """How many query rows the memory for one block holds: at least one."""
+        """The number of query rows that the memory for one block holds: at least one."""
         problem, memory = self._problem, min(self._plan.block_bytes, self._plan.memory // 2)
         row = problem.n_k * problem.precision.accumulate.carrier.itemsize * ARRAYS_PER_BLOCK
         return max(1, memory // row)
@@ -83,7 +83,7 @@ class DefinedBlocks:
         return values[0] if len(values) == 1 else np.concatenate(values)
 
     def block(self, entry: Entry, rows: slice) -> Array:
-        """Compute the steps of one block that are needed; return its context, if that is."""
+        """Compute the needed steps of one block; return its context, or None if not needed."""
         keys = self._keys(entry, rows)
         if self._trace is not None:
             self._trace("keys", keys)
@@ -100,7 +100,7 @@ class DefinedBlocks:
         if self._plan.whole_rows or problem.rules.looks_everywhere:
             return slice(0, problem.n_k)
         start, stop = hull(entry.reach(rows, problem.n_k))
-        # A row without a key that is to be NaN needs a key: a sum over no keys is 0.
+        # A row that must become NaN needs a key: a sum over no keys is 0.
         least = 1 if problem.rules.gives("nan") else 0
         return slice(start, stop) if start < stop else slice(0, least)
 

@@ -1,4 +1,4 @@
-"""The engines there are, and which of them computes a plan.
+"""The registry of engines, and the choice of one for a plan.
 
 The choice is between the definition and tiles; others compute only if they are named.
 """
@@ -23,19 +23,19 @@ ENGINES: Registry[Engine] = Registry(
     {"definition": "attn_cli.engine.definition", "tiles": "attn_cli.engine.tiles"},
     listed=True,
 )
-FROM = 1 << 20  # scores of an entry from which on tiles are worth it
+FROM = 1 << 20  # tiles are used from this number of scores per entry on
 
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """The engine that computes a plan, and why those that come before it do not."""
+    """The engine chosen for a plan, and why those before it were not."""
 
     engine: Engine
     refused: Mapping[str, str]
 
 
 def choose(problem: Problem, plan: Plan, asked: str | Engine | None = None) -> EngineChoice:
-    """Return the engine that is asked for, by name or itself, or else the one that is faster.
+    """Return the requested engine, given by name or as an object, or else the faster one.
 
     Raises AttnError if there is no engine of that name, or if it refuses the plan.
     """
@@ -48,7 +48,7 @@ def choose(problem: Problem, plan: Plan, asked: str | Engine | None = None) -> E
                 help="ask for no engine, and one that does is chosen",
             )
         return EngineChoice(engine, {})
-    why = not_contexts_alone(plan)  # which most plans are not: nothing more is imported
+    why = not_contexts_alone(plan)  # true of most plans, which then import nothing more
     if why is None and len(plan.computed) * problem.n_k < FROM:
         why = "there are too few scores for it to be faster"
     if why is None:

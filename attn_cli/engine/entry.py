@@ -34,13 +34,13 @@ from attn_cli.maths.stage import (
 )
 from attn_cli.maths.visible.base import Lead
 
-# Gets a step's name, its lead, its values and, if it has any, the positions of its queries.
+# Is called with a step's name, lead, values and, if it has any, the positions of its queries.
 Note = Callable[[str, Lead, AnyArray, Integers | None], None]
 
 
 @dataclass(frozen=True)
 class Turns:
-    """Which steps of queries, keys and values are computed, in order; whether those of blocks are.
+    """The needed steps of queries, keys and values, in order, and whether blocks are needed.
 
     They are the same for all entries, and for all problems with arrays of the same shapes.
     """
@@ -52,7 +52,7 @@ class Turns:
 
     @classmethod
     def of(cls, pipeline: Mapping[str, StepSpec], wanted: Collection[str]) -> Turns:
-        """Return the turns of what the wanted steps need."""
+        """Return the turns for the needed steps."""
         specs = tuple(pipeline.values())
         needed = closure(specs, wanted)
         of_keys = [spec for spec in specs if spec.scope == KEYS]
@@ -67,7 +67,7 @@ class Turns:
 
 
 class EntryBuilder:
-    """Prepares entries of a problem for the query rows that are computed, and notes their steps."""
+    """Prepares entries of a problem for the computed query rows, and notes their steps."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class EntryBuilder:
         note: Note,
         key_bytes: int = 1 << 62,
     ) -> None:
-        """`key_bytes`: the most that keys and values take that are held for other entries."""
+        """`key_bytes`: the memory for keys and values that are held for other entries."""
         self.problem, self.rows, self.note = problem, rows, note
         self._turns, self._key_bytes = turns, key_bytes
         self._made: dict[Lead, tuple[Array | None, Array | None]] = {}  # K and V of key heads
@@ -128,7 +128,7 @@ class EntryBuilder:
         self._both(key_lead)
 
     def _of_keys(self, lead: Lead) -> tuple[Array | None, Array | None]:
-        """Return K and V of a key head, computed once, until they are dropped."""
+        """Return K and V of a key head, computed once and held until they are dropped."""
         if lead not in self._made:
             self._made[lead] = self._both(lead)
             if sum(x.nbytes for made in self._made.values() for x in made if x is not None) > (

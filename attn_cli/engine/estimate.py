@@ -1,4 +1,4 @@
-"""How long a computation takes and how much memory it needs, from sizes and a trial of one tile.
+"""Estimates of a computation's time and memory, from sizes and a trial of one tile.
 
 The time is that of products and exponentials; if all scores are shown, memory traffic is most of
 it. It distinguishes a second from an hour, not more.
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 SIDE = 256  # queries and keys of the trial
 SAMPLES = 16  # parts of the queries, at both ends of which keys are counted
-QUICK = 1 << 20  # scores up to which no time is worth a trial
+QUICK = 1 << 20  # up to this number of scores no trial is made
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """How many scores are computed, how long that takes, and how much memory is used."""
+    """The number of scores to compute, the time that takes, and the memory that it uses."""
 
     scores: int
     seconds: float
@@ -43,7 +43,7 @@ class Estimate:
 def estimate(
     problem: Problem, request: Request, *, streams: bool = False, engine: Engine | None = None
 ) -> Estimate:
-    """Return what a request will take; raise AttnError as `run` does.
+    """Return the estimate for a request; raise AttnError as `run` does.
 
     `streams`: a step that can be written while it is computed is not held.
     """
@@ -59,10 +59,10 @@ def estimate(
 def estimated(
     problem: Problem, plan: Plan, *, at_once: float, follows_strides: bool = False
 ) -> Estimate:
-    """Return what an engine on NumPy takes for a plan, without the memory of its results.
+    """Return the estimate for a plan on a NumPy engine, without the memory of its results.
 
-    `at_once` is how many scores it computes in the time of one of the trial, `follows_strides`
-    whether it leaves out keys between those that a stride selects.
+    `at_once` is the number of scores computed in the time of one score of the trial,
+    `follows_strides` whether keys between those that a stride selects are left out.
     """
     entries = sum(map(len, plan.groups.values()))
     rows = plan.computed if plan.any_of_rows else plan.computed[:0]
@@ -78,7 +78,7 @@ def estimated(
 
 
 def _keys_per_row(problem: Problem, plan: Plan, *, follows_strides: bool) -> float:
-    """Return how many keys a query sees on average, from the reach of some of the queries.
+    """Return the average number of keys that a query sees, from the reach of some queries.
 
     That is exact if the reach grows or shrinks evenly within each part.
     """
@@ -100,7 +100,7 @@ def _keys_per_row(problem: Problem, plan: Plan, *, follows_strides: bool) -> flo
 
 
 def _heads(problem: Problem, plan: Plan) -> list[int]:
-    """Return the query heads that see different keys: all that are computed, or one for all."""
+    """Return the query heads to count keys for: all computed ones, or one if all see the same."""
     if all(scheme.reason != "window" for scheme in problem.rules.schemes):
         return [0]
     from attn_cli.maths.visible.window import Windows
@@ -114,7 +114,7 @@ def _heads(problem: Problem, plan: Plan) -> list[int]:
 def _keys_of(
     problem: Problem, selection: Selection | None, i: Integers, head: int, *, follows_strides: bool
 ) -> int:
-    """Return how many keys these queries reach, in the first batch entry."""
+    """Return the number of keys that these queries reach, in the first batch entry."""
     at = Place(0, head, i, i[:0], problem.token_positions)
     visible = common_reach(problem.rules.schemes, at, problem.n_k)
     if selection is None:

@@ -1,6 +1,6 @@
-"""The tiles of one batch entry and head: `engine.tiles` has the picture and the words.
+"""The tiles of one batch entry and head: `engine.tiles` has a drawing and the terms.
 
-What cannot be summed safely it leaves to the definition, block by block: see `Kernel.contexts`.
+Blocks that cannot be summed safely are left to the definition: see `Kernel.contexts`.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ NOTHING = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.bool_)  # top_k alone read
 
 
 class Contexts(NamedTuple):
-    """What some queries get."""
+    """The results of some queries."""
 
     context: Array  # (rows, d_v)
     lse: Array  # (rows)
-    empty: Bools  # (rows) True where a query sees no key
+    empty: Bools  # (rows) True for queries that see no key
 
 
 class UnsafeError(Exception):
-    """Scores that only the definition treats rightly, such as NaN."""
+    """Scores that only the definition handles correctly, such as NaN."""
 
 
 class Cuts(NamedTuple):
-    """Where queries and keys are cut."""
+    """Sizes of the parts into which queries and keys are cut."""
 
     tile: Tile  # queries and keys of a tile
     subtile: int  # queries whose keys are looked up again if not all of a tile see the same
@@ -49,11 +49,11 @@ class Cuts(NamedTuple):
 
 
 class StridePass(NamedTuple):
-    """A way through the queries: every `step`-th together, against every `step`-th key."""
+    """One pass over the queries: every `step`-th together, against every `step`-th key."""
 
     step: int = 1
-    selected: Selection | None = None  # which of those count; None: every key
-    counted: Selection | None = None  # which another pass has counted; None: no key
+    selected: Selection | None = None  # the pairs that count; None: all
+    counted: Selection | None = None  # the pairs that another pass has counted; None: none
 
     def reach(self, at: Place, n_k: int) -> Ranges:
         """Return the ranges outside which no key counts."""
@@ -68,21 +68,21 @@ class StridePass(NamedTuple):
         return (0, n_k) if self.selected is None else self.selected.open(at.i, n_k)
 
     def counts(self, at: Place) -> Bools | None:
-        """Return (rows x keys) True where a key counts; None if every one does."""
+        """Return (rows x keys): whether a key counts; None if all count."""
         if self.counted is not None:
             return ~self.counted(at.i, at.j, *NOTHING)
         return None if self.selected is None else self.selected(at.i, at.j, *NOTHING)
 
 
 class Queries(NamedTuple):
-    """Some queries of an entry, their factor of the scores, and what has been summed for them."""
+    """Some queries of an entry, their factor of the scores, and their sums so far."""
 
-    rows: slice  # where they are among the entry's rows
+    rows: slice  # their indices among the entry's rows
     sums: Sums
     A: Array | None  # the scores are A K^T; None if they are not a product
 
     def subtiles(self, count: int) -> Iterator[Queries]:
-        """Yield `count` of them after the other: what is summed for those is summed here."""
+        """Yield parts of `count` queries; sums of a part are added to these."""
         first, stop, step = self.rows.start, self.rows.stop, self.rows.step
         for start in range(0, -(-(stop - first) // step), count):
             rows = slice(first + start * step, min(first + (start + count) * step, stop), step)
@@ -124,7 +124,7 @@ class Kernel:
         workers: Workers,
         trace: Trace | None = None,
     ) -> None:
-        """`trace` is called for each tile with ("scores", how many), and once per block."""
+        """`trace` is called for each tile with ("scores", their number), and once per block."""
         function, parameters = entry.function
         if function.by_tiles is not None:
             entry = replace(entry, score=function.by_tiles(entry.Q, entry.K, parameters))
@@ -140,11 +140,11 @@ class Kernel:
         plain = not self._adjustments and entry.temperature is None and self._factor is not None
         self._folds = plain and self._tiles_of_the_last() > 1
         self._K = keys.with_ones if self._folds else entry.K
-        self._watched = True  # whether scores could be other than finite
+        self._watched = True  # whether scores may be nonfinite
         self._key_head = keys
 
     def _tiles_of_the_last(self) -> float:
-        """Return how many tiles the last subtile of queries has keys for."""
+        """Return the number of tiles of keys that the last subtile of queries reaches."""
         count = len(self._entry.i)
         last = self._entry.reach(slice(max(count - self._cuts.subtile, 0), count), self._n_k)
         keys = sum(stop - start for start, stop in last)
@@ -183,7 +183,7 @@ class Kernel:
             self._trace("max slack", bounds.max_slack)
             self._trace("scores are checked", self._watched)
         try:
-            # The last first: causally they have the most keys, and no thread should end with those.
+            # The last first: with causal order they have the most keys and take the longest.
             passes = [
                 (each, list(self._parts(count, each.step))[::-1]) for each in self._passes(rows)
             ]
@@ -195,10 +195,10 @@ class Kernel:
         return Contexts(*sums.finished(sinks(self._entry.parameters)))
 
     def _largest_product(self, factor: Array) -> float:
-        """Return what no |score| exceeds before its adjustments: |q| |k| scale.
+        """Return a bound on |score| before its adjustments: |q| |k| scale.
 
-        It is infinite if a product, scaled or not, may be infinite or NaN, and if the scaled
-        factor may be so or may lose digits that K makes large, below the normal numbers.
+        It is infinite if a product, scaled or not, or the scaled factor may be infinite or NaN, or
+        if the scaled factor may lose digits below the normal numbers that K makes large.
         """
         K, scale = self._entry.K, abs(self._entry.scale)
         info, temperature = np.finfo(K.dtype), self._entry.temperature or 1.0
@@ -236,7 +236,7 @@ class Kernel:
                 yield slice(start, min(start + height, count), step)
 
     def _sum(self, first: int, sums: Sums, stride_pass: StridePass, part: slice) -> None:
-        """Sum what some queries get from all their keys; `sums` are of those from `first` on."""
+        """Sum all keys of some queries; `sums` are those of the queries from `first` on."""
         buffer = self._buffers.pop() if self._buffers else self._new_buffer()
         rows = slice(first + part.start, first + part.stop, part.step)
         A = self._scaled(rows)
@@ -260,11 +260,11 @@ class Kernel:
         return A
 
     def _new_buffer(self) -> Array:
-        """Return the memory for the scores of a tile: as many are made as there are threads."""
+        """Return memory for the scores of a tile; each thread allocates one."""
         return np.empty(self._height * self._width, dtype=self._entry.K.dtype)
 
     def _ranges(self, stride_pass: StridePass, rows: slice) -> tuple[Ranges, Range]:
-        """Return outside which ranges these queries see no key, and a range of which each sees all.
+        """Return ranges with all keys that these queries see, and one that each query sees fully.
 
         Keys that do not count in this pass are not seen.
         """
@@ -285,9 +285,9 @@ class Kernel:
         )
 
     def _keys(self, ranges: Ranges, stride_pass: StridePass, rows: slice) -> Iterator[slice]:
-        """Yield the keys of each tile: neighbours, or as far from each other as the queries are.
+        """Yield the keys of each tile: consecutive, or with the stride of the queries.
 
-        Of fewer queries a tile has more keys.
+        A tile of fewer queries has more keys.
         """
         step = stride_pass.step
         queries = len(range(rows.start, rows.stop, step))
@@ -307,7 +307,7 @@ class Kernel:
     ) -> None:
         """Add the tiles of some queries and ranges of keys.
 
-        Each query sees each key in the range `inner`; None: wherever they are.
+        Each query sees each key in the range `inner`; None: in all the ranges.
         """
         V = self._entry.V
         assert V is not None  # contexts are wanted
@@ -323,7 +323,7 @@ class Kernel:
     def _hide(
         self, scores: Array, stride_pass: StridePass, rows: slice, keys: slice, inner: Range
     ) -> None:
-        """Put -inf where a query does not see a key, or the key does not count in this pass."""
+        """Set scores to -inf if the query does not see the key, or the key is not of this pass."""
         for begin, stop in without([(keys.start, keys.stop)], inner):
             start = begin + (keys.start - begin) % keys.step
             at = self._entry.place(rows, slice(start, stop, keys.step))
@@ -362,9 +362,9 @@ def _refuse_nonfinite(scores: Array) -> None:
 
 
 def _longest(x: Array) -> float:
-    """Return what no norm of a row exceeds: that of the longest, and what its squares may lose.
+    """Return a bound on the norm of a row: the largest norm, plus the error of its squares.
 
-    A square below the normal numbers is exact to the smallest of them.
+    A square below the normal numbers has an error up to the smallest normal number.
     """
     lost = x.shape[1] * float(np.finfo(x.dtype).tiny)
     return sqrt(float(np.einsum("ij,ij->i", x, x).max()) + lost)

@@ -3,11 +3,11 @@
     total_i   = sum_j exp(s_ij - m_i),    weighed_i = sum_j exp(s_ij - m_i) V_j
     context_i = weighed_i / total_i,      lse_i     = m_i + log(total_i)
 
-m_i is the largest score so far, and when it grows, what was summed is scaled: Milakov and
-Gimelshein 2018 (arXiv 1805.02867). It may lag a little behind, as no exp overflows by that, and so
-seldom has to grow. Where a bound on the scores proves that no exp can overflow, it is the largest
-of the first tile in which the row sees a key, and stays: m_i = 0 would do, but the largest weights
-would be rounded once more than where exp gives 1.
+m_i is the largest score so far; when it grows, the sums are scaled: Milakov and Gimelshein 2018
+(arXiv 1805.02867). m_i may lag behind a little without an overflow of exp, so it seldom has to
+grow. If a bound on the scores proves that no exp can overflow, m_i stays the largest score of the
+first tile in which the row sees a key. m_i = 0 would do as well, but then the exp of the largest
+score is not exactly 1, which rounds the largest weights once more.
 
 Scores that are products may come as s_ij - m_i: m_i is one more column of their first factor.
 """
@@ -43,31 +43,31 @@ class Bounds:
 
     @property
     def need_no_maximum(self) -> bool:
-        """Whether no sum overflows whichever of a row's scores is taken from all of them.
+        """Whether no sum overflows if m is any score of the row.
 
-        Two scores are no further apart than twice the bound. The row whose score is taken counts 1,
-        so that no row vanishes.
+        Two scores differ by at most twice the bound. The key whose score is m contributes 1, so
+        that no total is 0.
         """
         return 2 * self.score + log(max(self.value, 1.0) * self.keys) < log(self._most)
 
     @property
     def max_slack(self) -> float:
-        """By how much a score may exceed m, as sums have room for that: infinite, some, or 0."""
+        """The amount by which a score may exceed m without overflow: infinite, SLACK, or 0."""
         if self.need_no_maximum:
             return inf
         return SLACK if max(self.value, 1.0) * self.keys * exp(SLACK) < self._most else 0.0
 
     @property
     def _most(self) -> float:
-        """What no sum should reach, so that it stays finite with its rounding."""
+        """The bound for sums, low enough that they stay finite with their rounding."""
         return float(np.finfo(self.dtype).max) / 4
 
     @property
     def underflow_floor(self) -> float | None:
-        """What s - m must exceed for a key to count; None if all do, or if what is lost may matter.
+        """The least s - m of keys that count; None if all must, because the loss may matter.
 
-        The exponential of less is no normal number, and takes two or three times as long. What is
-        lost is below where products have all their digits.
+        exp below it is subnormal, and takes two or three times as long. The loss is smaller than
+        numbers at which products have all their digits.
         """
         info = np.finfo(self.dtype)
         floor = log(float(info.tiny)) + 1.5
@@ -90,13 +90,13 @@ class Sums:
         neg_max: Array | None = None,
     ) -> None:
         self.weighed, self.total, self.highest = weighed, total, highest
-        self._max_slack = max_slack  # by which a score may exceed m; infinite: m stays as it begins
+        self._max_slack = max_slack  # by which a score may exceed m; infinite: m never changes
         self._underflow_floor = underflow_floor  # for s - m
         self._neg_max = neg_max  # -m, if scores come as s - m; None if they come as s
         self._begun = bool(highest.min(initial=0) > -inf)  # whether every row has an m
         self._m = _finite(highest)
         self._none = bool(highest.max(initial=-inf) == -inf)  # whether nothing has been summed
-        self._buffers: tuple[Array, Array] | None = None  # for what a tile adds: made once
+        self._buffers: tuple[Array, Array] | None = None  # for the sums of one tile; allocated once
 
     @classmethod
     def of(
@@ -114,10 +114,10 @@ class Sums:
         return cls(weighed, total, highest, max_slack=max_slack, underflow_floor=underflow_floor)
 
     def part(self, rows: slice, neg_max: Array | None = None) -> Sums:
-        """Return the sums of some of the queries: what is added there is added here.
+        """Return a view of the sums of some queries: adding to it adds to these sums.
 
-        With `neg_max`, an array of their number, -m is written there, and the scores that are added
-        are expected to have m taken from them by it; so with those of a part.
+        `neg_max`, one number per query, receives -m, and added scores must come as s - m. A part
+        of these sums inherits its share of it.
         """
         if self._neg_max is not None:
             neg_max = self._neg_max[rows]
@@ -151,7 +151,7 @@ class Sums:
         self.total += np.matmul(e, ones, out=total)
 
     def _exponentials(self, scores: Array) -> Array:
-        """Return exp(s - m), 0 where that is at the floor, in their place."""
+        """Return exp(s - m), 0 at the floor or below, in place of the scores."""
         if self._underflow_floor is None:
             return np.exp(scores, out=scores)
         # A row: NumPy's loops for one number are three times as slow.
@@ -162,7 +162,7 @@ class Sums:
         return e
 
     def _raise(self, scores: Array) -> None:
-        """Raise m to the largest score if it may follow, or has not begun; adjust scores s - m."""
+        """Raise m to the largest score if it may change, or has none yet; adjust scores s - m."""
         highest = scores.max(axis=1)
         if self._neg_max is not None:
             highest += self._m
@@ -184,12 +184,12 @@ class Sums:
         self.total *= by
 
     def merge(self, other: Sums) -> None:
-        """Add what has been summed over other keys for the same queries.
+        """Add the sums over other keys for the same queries.
 
             m = max(m_1, m_2),   total = total_1 exp(m_1 - m) + total_2 exp(m_2 - m)
 
-        and the weighed values likewise. Any split of the keys, merged in any order, gives what all
-        keys at once give, but for rounding.
+        and the weighed values likewise. Any split of the keys, merged in any order, gives the
+        result of all keys at once up to rounding.
         """
         highest = np.maximum(self.highest, other.highest)
         finite = _finite(highest)
@@ -205,18 +205,18 @@ class Sums:
         self._begun, self._m = bool(highest.min(initial=0) > -inf), finite
 
     def finished(self, sinks: Iterable[float]) -> tuple[Array, Array, Bools]:
-        """Return contexts, lse, and which rows had no key; 0 is the context of those.
+        """Return contexts, lse, and which rows had no key; the context of those is 0.
 
-        Nothing can be added any more: the contexts take the place of the sums.
+        Nothing can be added afterwards: the contexts overwrite the sums.
         `sinks` are logits that add to the total and weigh no value.
         """
         empty: Bools = self.highest == -inf
-        # Whether exp gives a floor the same digits at any place is up to the processor.
+        # Vectorised exp may round the same floor differently at different positions.
         self.total[empty], self.weighed[empty] = 0, 0
         lse: Array = _finite(self.highest) + np.log(self.total)  # log(0) is -inf
         for sink in sinks:
             logit = self.total.dtype.type(sink)
-            lse = np.logaddexp(lse, logit)  # which keeps what is tiny beside the sink
+            lse = np.logaddexp(lse, logit)  # exact even if one of the two is tiny
             highest = np.maximum(self.highest, logit)
             self._shrink(np.exp(self.highest - highest))
             self.total += np.exp(logit - highest)
@@ -234,7 +234,7 @@ def _ones(count: int, dtype: np.dtype[Any]) -> Array:
 
 
 def _take(scores: Array, grown: Array) -> None:
-    """Take from each row of scores how much its m has grown: of most rows it seldom does."""
+    """Subtract the growth of m from each row of scores; few rows have any."""
     rows = np.flatnonzero(grown)
     if len(rows) < len(grown) // 4:
         scores[rows] -= grown[rows, None]
@@ -243,6 +243,6 @@ def _take(scores: Array, grown: Array) -> None:
 
 
 def _finite(highest: Array) -> Array:
-    """Return m, 0 where no key has been seen: -inf - (-inf) is NaN."""
+    """Return m, or 0 if no key has been seen: -inf - (-inf) is NaN."""
     finite: Array = np.where(highest == -inf, highest.dtype.type(0), highest)
     return finite

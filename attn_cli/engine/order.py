@@ -2,7 +2,7 @@
 
 computed          (batch, head, query, dimension)
 layout: columns   (batch, head, dimension, query)     every step of two axes and more
-axes: bshd        (batch, query, head, dimension)     what follows the context
+axes: bshd        (batch, query, head, dimension)     the context and later steps
 """
 
 from __future__ import annotations

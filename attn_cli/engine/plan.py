@@ -1,6 +1,6 @@
-"""From a problem and a request to a plan: which steps, which rows of them, how large.
+"""From a problem and a request to a plan: the steps, their rows and their sizes.
 
-A plan knows every shape before anything is computed, so that what cannot fit is refused first.
+All shapes are known before anything is computed, so that requests that do not fit are refused.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from attn_cli.record import Labels, Numbered
 
 UNLIMITED = 1 << 62  # bytes
 
-# For each leading axis the entry that was asked for, None for all.
+# For each leading axis the requested entry, None for all.
 Chosen = list[int | None]
 
 
@@ -43,9 +43,9 @@ Chosen = list[int | None]
 class StepPlan:
     """The shape of one step, and the indices along each axis that will be held (None: all).
 
-    `free` are the leading axes of the scores that the step has too, as query heads or as key heads,
-    `fixed` those of which one entry was asked for, with it; `rows` the positions of the queries
-    whose rows are held, where it has an axis of queries.
+    `free` are the leading axes of the scores that the step has too, as query heads or as key heads;
+    `fixed` maps axes to their one requested entry; `rows` are the positions of the queries whose
+    rows are held, if it has an axis of queries.
     """
 
     spec: StepSpec
@@ -65,7 +65,7 @@ class StepPlan:
 
     @property
     def held(self) -> tuple[int, ...]:
-        """The shape of what is held."""
+        """The shape of the part that is held."""
         return tuple(n if k is None else len(k) for n, k in zip(self.shape, self.kept, strict=True))
 
     def indices(self, axis: int) -> Sequence[int]:
@@ -74,7 +74,7 @@ class StepPlan:
         return range(self.shape[axis]) if kept is None else kept
 
     def place(self, lead: Lead) -> tuple[int, ...] | None:
-        """Return where a batch entry and head is among those held; None if it is not."""
+        """Return the index of a batch entry and head among those held; None if it is not held."""
         if any(lead[axis] != index for axis, index in self.fixed.items()):
             return None
         held = [self.indices(axis) for axis in range(len(self.free))]
@@ -84,7 +84,7 @@ class StepPlan:
         return tuple(indices.index(i) for i, indices in zip(wanted, held, strict=True))
 
     def matching(self, rows: Integers | None) -> tuple[slice | Integers, slice | Integers]:
-        """Return where rows at these positions go among those held, and which of them go there."""
+        """Return where the held ones among these rows go, and which of the rows they are."""
         if self.rows is None or rows is None:
             kept = self.kept[-2] if len(self.axes) - len(self.free) > 1 else None
             return slice(None), slice(None) if kept is None else np.array(kept, dtype=np.intp)
@@ -101,14 +101,14 @@ class Plan:
     """All that is decided before the first multiplication."""
 
     pipeline: Mapping[str, StepSpec]  # the steps that the problem has, in the order computed
-    steps: dict[str, StepPlan]  # those that are wanted
-    needed: frozenset[str]  # those, and all that they are computed from
-    groups: dict[Lead, tuple[Lead, ...]]  # what has one output -> the entries that make it
+    steps: dict[str, StepPlan]  # the wanted steps
+    needed: frozenset[str]  # the wanted steps, and all that they are computed from
+    groups: dict[Lead, tuple[Lead, ...]]  # lead of an output -> the entries that it is made of
     unread: tuple[Lead, ...]  # batch entries and key heads of steps that no query head reads
-    rows: Integers  # positions of the queries that were asked for
+    rows: Integers  # positions of the requested queries
     computed: Integers  # positions of the queries that are computed
     memory: int
-    top: int  # how many next words are ranked
+    top: int  # number of next words in the ranking
     marks: bool  # whether hidden cells of tables are marked
     threads: int
     tile: Tile
@@ -123,7 +123,7 @@ class Plan:
 
     @property
     def any_of_rows(self) -> bool:
-        """Whether anything is wanted of queries against keys."""
+        """Whether a step of queries against keys is needed."""
         return self.needs(BLOCK, ROWS, JOINED, POOLED)
 
     @property
@@ -139,7 +139,7 @@ class Plan:
 
 
 def make_plan(problem: Problem, request: Request) -> Plan:
-    """Return the plan; raise AttnError for a step, entry or size that cannot be had."""
+    """Return the plan; raise AttnError for a step, entry or size that is not possible."""
     rows = np.arange(problem.n_q) if request.rows is None else np.array(request.rows, dtype=np.intp)
     chosen = _chosen(problem, request)
     specs = pipeline(problem)
@@ -180,7 +180,7 @@ def make_plan(problem: Problem, request: Request) -> Plan:
 
 
 def not_contexts_alone(plan: Plan) -> str | None:
-    """Return what a plan has besides contexts and what follows them; None if nothing."""
+    """Return why a plan needs more than contexts and later steps; None if it does not."""
     if not plan.any_of_rows:
         return "no scores are needed"
     return None if plan.only_contexts else "scores, weights or their sums are asked for"
@@ -189,7 +189,7 @@ def not_contexts_alone(plan: Plan) -> str | None:
 def _groups(
     problem: Problem, steps: dict[str, StepPlan], chosen: Chosen
 ) -> dict[Lead, tuple[Lead, ...]]:
-    """Return which batch entries and heads are computed, together where one output is theirs."""
+    """Return the batch entries and heads to compute, grouped if they make one output."""
     depth = len(problem.batch) if problem.joined else len(problem.lead)
     after = any(step.spec.scope in {JOINED, POOLED} for step in steps.values())
     all_heads = problem.joined and after
@@ -231,7 +231,7 @@ def _unread(problem: Problem, steps: dict[str, StepPlan], chosen: Chosen) -> tup
 
 
 def _chosen(problem: Problem, request: Request) -> Chosen:
-    """Return for each leading axis the entry that was asked for, None for all."""
+    """Return for each leading axis the requested entry, None for all."""
     asked = {"batch": request.batch, "head": request.head}
     for name, index in asked.items():
         if index is None:
@@ -274,7 +274,7 @@ def _wanted(specs: Mapping[str, StepSpec], request: Request) -> list[str]:
 
 
 def _meant(specs: Mapping[str, StepSpec]) -> dict[str, str]:
-    """Return what people call the steps -> their names."""
+    """Return other names of the steps -> their names."""
     return {word: name for name, spec in specs.items() for word in spec.stage.aliases}
 
 
@@ -332,7 +332,7 @@ def _lead_of(problem: Problem, spec: StepSpec) -> tuple[range, Lead, tuple[str, 
 
 
 def _fixed(problem: Problem, spec: StepSpec, lead: range, chosen: Chosen) -> dict[int, int]:
-    """Return the entry that was asked for along each of these axes; of a query head, its key's."""
+    """Return the requested entry along each of these axes; for a query head, its key head."""
     fixed = {axis: index for axis in lead if (index := chosen[axis]) is not None}
     heads = len(problem.batch)
     if spec.scope == KEYS and heads in fixed:
@@ -341,14 +341,14 @@ def _fixed(problem: Problem, spec: StepSpec, lead: range, chosen: Chosen) -> dic
 
 
 def labels_of(tokens: Labels, rows: Integers, count: int) -> Labels:
-    """Return the labels of the queries that were asked for."""
+    """Return the labels of the requested queries."""
     if len(rows) == count and (rows == np.arange(count)).all():
         return tokens
     return tuple(tokens[int(row)] for row in rows)
 
 
 def edges(shape: tuple[int, ...], edge: Edge | None) -> tuple[Sequence[int] | None, ...]:
-    """Return the indices that stay of each axis when a step is shortened; None: all."""
+    """Return the indices of each axis that remain when a step is shortened; None: all."""
     if edge is None or prod(shape) <= edge.threshold:
         return (None,) * len(shape)
     n = edge.items
@@ -368,7 +368,7 @@ def bytes_of(steps: dict[str, StepPlan]) -> int:
 
 
 def _refuse_what_cannot_fit(steps: dict[str, StepPlan], memory: int) -> None:
-    """Raise AttnError where the steps that are wanted exceed the memory that is allowed."""
+    """Raise AttnError if the wanted steps exceed the allowed memory."""
     if bytes_of(steps) <= memory:
         return
     largest, step = max(steps.items(), key=lambda item: bytes_of(dict([item])))

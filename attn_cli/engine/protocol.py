@@ -3,7 +3,7 @@
     problem, plan -> engine -> Watch -> sink
 
 An engine computes the steps of a plan and puts each into a sink, part by part. A `Watch` between
-the two sees every value that passes, whichever sink it is. Imported for its types alone.
+the two checks every value on its way to any sink. Imported for type annotations only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Sink(Protocol):
     """
 
     def wants(self, step: str) -> bool:
-        """Return whether values of a step are to be put here."""
+        """Return whether the sink takes values of a step."""
 
     def put(self, lead: Lead, made: StepValues, rows: Integers | None = None) -> None:
         """Take values of a step of a batch entry and head; of a batch entry if heads are joined.
@@ -42,34 +42,34 @@ class Target(Protocol):
 
     @property
     def anywhere(self) -> bool:
-        """Whether values may come in any order; otherwise they come in row-major order."""
+        """Whether values may be written in any order; otherwise in row-major order only."""
 
     def write(self, start: int, values: AnyArray) -> None:
-        """Write values that follow one another in row-major order, the first of which is `start`.
+        """Write values that are consecutive in row-major order; `start` is the index of the first.
 
-        They are contiguous in memory, and are neither held nor changed.
+        They are contiguous in memory; the target neither keeps nor changes them.
         """
 
 
 class Engine(Protocol):
-    """Computes the steps of a plan, all that it does not refuse.
+    """Computes the steps of any plan that it does not refuse.
 
     It is registered in `engines.ENGINES`, and `tests/conformance` runs it over every case.
     """
 
     @property
     def name(self) -> str:
-        """What it is called, in the registry and in the settings of a record."""
+        """The name of the engine, in the registry and in the settings of a record."""
 
     @property
     def tolerance(self) -> float:
-        """By how much results in float64 may differ from the definition's, of numbers around 1."""
+        """The largest difference from the definition in float64, for numbers of about 1."""
 
     def refuses(self, problem: Problem, plan: Plan) -> str | None:
-        """Return why it does not compute a plan, as a sentence; None if it does."""
+        """Return why it cannot compute a plan, as a sentence; None if it can."""
 
     def run(self, problem: Problem, plan: Plan, out: Watch, workers: Workers) -> None:
-        """Compute the steps of a plan that it does not refuse, and put them."""
+        """Compute the steps of a plan that it does not refuse, and put them into `out`."""
 
     def estimate(self, problem: Problem, plan: Plan) -> Estimate:
         """Return time and memory of a plan, without the memory that the sink holds."""

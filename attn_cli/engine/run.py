@@ -25,11 +25,11 @@ def run(
     on_progress: OnProgress | None = None,
     engine: Engine | None = None,
 ) -> Record:
-    """Compute the steps that are asked for, and nothing else.
+    """Compute the requested steps, and nothing else.
 
-    `on_progress` is called with how much is done. `engine` is one that is not registered; None: as
-    the request says. Raises AttnError if the request names a step, batch entry or head that the
-    problem does not have, asks for more than the memory that it allows, or for an engine that
+    `on_progress` is called with the finished and the total tiles. `engine` is for one that is not
+    registered; None: the request's. Raises AttnError if the request names a step, batch entry or
+    head that the problem does not have, needs more memory than it allows, or names an engine that
     refuses.
     """
     request = request or Request()

@@ -65,7 +65,7 @@ def _inputs(problem: Problem) -> dict[str, object]:
 
 
 def _offset(problem: Problem) -> object:
-    """Return the offset, one per batch entry if there is a batch axis; None beside documents."""
+    """Return the offset, one per batch entry if there is a batch axis; None with documents."""
     token_positions = problem.token_positions
     if token_positions.query is not None:
         return None
@@ -73,7 +73,7 @@ def _offset(problem: Problem) -> object:
 
 
 def _positions(problem: Problem) -> dict[str, object]:
-    """Return the positions of queries and keys, and those that rope goes by if they are others."""
+    """Return the positions of queries and keys, and those of rope if they differ."""
     found: dict[str, object] = dict(
         zip(
             ("query_positions", "key_positions"),
@@ -146,7 +146,7 @@ def _window(rules: Rules) -> object:
 
 
 def _empty_rows(rules: Rules) -> object:
-    """Return what rows without a key get: one word, or one for each cause."""
+    """Return the choice for rows without a visible key: one word, or one for each cause."""
     given = rules.empty_rows
     if given is None or given.mask == given.other:
         return given and given.mask

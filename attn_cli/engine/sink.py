@@ -38,7 +38,7 @@ class Store:
         return step in self._values
 
     def put(self, lead: Lead, made: StepValues, rows: Integers | None = None) -> None:
-        """Copy the kept part of some values; of weights also the largest of each query's."""
+        """Copy the held part of some values; of weights, also the largest per query."""
         name, step = made.name, self._plan.steps[made.name]
         place = step.place(lead)
         if place is None:

@@ -1,7 +1,7 @@
 """The sink that writes one step while it is computed, so that it is never held as a whole.
 
-There is one plan and one pass: keys and values are prepared once. A target that takes values at any
-place, such as an NPY file, gets each block as soon as it is computed. Other targets get values in
+There is one plan and one pass: keys and values are prepared once. A target that takes values in any
+order, such as an NPY file, gets each block as soon as it is computed. Other targets get values in
 row-major order: if heads follow the queries in it, a part of the queries is held for all heads.
 """
 
@@ -34,7 +34,7 @@ def streamed(problem: Problem, request: Request) -> Streamed | None:
     """Return the step of a request, ready to be written while it is computed; None if it is not.
 
     It is ready if it is the only step, has a row per query, is not shortened, and is in layout
-    rows. Raises AttnError as `run` does; the memory need only hold a row.
+    rows. Raises AttnError as `run` does, but the memory needs to hold only one row.
     """
     plan = make_plan(problem, replace(request, memory=UNLIMITED))
     if problem.layout != "rows" or len(plan.steps) != 1:
@@ -71,7 +71,7 @@ class Streamed:
 
     @property
     def row(self) -> int:
-        """How many neighbouring values of the result a query has.
+        """The number of adjacent values of the result that belong to a query.
 
         Those of all heads if heads follow the queries, otherwise those of one head.
         """
@@ -87,7 +87,7 @@ class Streamed:
     ) -> tuple[str, ...]:
         """Compute the step and write it; return the warnings.
 
-        `on_progress` is called with how much is done; `engine` is as for `run`.
+        `on_progress` is called with the finished and the total tiles; `engine` is as for `run`.
         """
         problem, plan = self.problem, self._planned(target)
         chosen = choose(problem, plan, engine or self.request.engine)
@@ -100,8 +100,8 @@ class Streamed:
         """Return the plan with the order in which entries are computed, and in which parts.
 
         Keys and values are read once. Only a target that wants values in order may need those of
-        several key heads in turn: for heads that read them in turn, or for parts of the queries of
-        all heads. They are held, up to a quarter of the memory; beyond it they are read again.
+        several key heads alternately: for heads that alternate between them, or for parts of the
+        queries of all heads. They are held, up to a quarter of the memory, or else read again.
         """
         problem, plan = self.problem, self.plan
         groups, together, part = plan.groups, False, self._rows_of(self._query_bytes)
@@ -118,17 +118,17 @@ class Streamed:
 
     @property
     def _budget(self) -> int:
-        """How many bytes rows of Q and of the result may take."""
+        """The bytes that rows of Q and of the result may take."""
         return min(self.request.part_bytes, self.plan.memory // 4)
 
     def _rows_of(self, size: int) -> int:
-        """Return how many rows of so many bytes are held at a time, in whole tiles if several."""
+        """Return the number of rows of `size` bytes held at a time, in whole tiles if several."""
         rows, tile = max(1, self._budget // max(size, 1)), self.plan.tile[0]
         return min(max(len(self.plan.computed), 1), rows // tile * tile or rows)
 
     @property
     def _query_bytes(self) -> int:
-        """How many bytes a row of Q has, of all heads whose contexts are joined."""
+        """The bytes of a row of Q, of all heads whose contexts are joined."""
         problem = self.problem
         heads = problem.heads or 1 if problem.joined else 1
         depth = problem.query.depth if problem.query is not None else 0
@@ -136,7 +136,7 @@ class Streamed:
 
     @property
     def _key_bytes(self) -> int:
-        """How many bytes the keys and values of a key head have."""
+        """The bytes of the keys and values of a key head."""
         problem = self.problem
         depth = problem.value.depth + (problem.key.depth if problem.key is not None else 0)
         return problem.n_k * depth * problem.dtype.itemsize
@@ -153,10 +153,10 @@ class Streamed:
 
 
 class Stream:
-    """Writes the values of one step to a target, each block as it comes."""
+    """Writes the values of one step to a target, block by block."""
 
     def __init__(self, step: StepPlan, whole: Whole, target: Target, part: int | None) -> None:
-        """`part`: how many queries come together from all heads; None if each head is written."""
+        """`part`: number of queries written for all heads together; None: each head by itself."""
         self._step, self._target, self._part = step, target, part
         strides = {axis: prod(whole.shape[at + 1 :]) for at, axis in enumerate(whole.axes)}
         self._strides = tuple(strides[axis] for axis in step.axes)  # in values, as computed
@@ -174,7 +174,7 @@ class Stream:
         if place is None:
             return
         targets, _ = step.matching(rows)
-        assert isinstance(targets, slice)  # blocks are neighbours among the queries asked for
+        assert isinstance(targets, slice)  # a block's queries are consecutive among those computed
         values = np.ascontiguousarray(made.values, dtype=step.dtype)
         if self._part is not None:
             self._hold(place, targets, values)
@@ -188,7 +188,7 @@ class Stream:
             self._target.write(start + row * stride, part)
 
     def _hold(self, place: tuple[int, ...], targets: slice, values: AnyArray) -> None:
-        """Hold values of one head; write the part when those of all heads are there."""
+        """Hold values of one head; write the part once it has those of all heads."""
         assert self._part is not None
         first = targets.start // self._part * self._part
         width = self._strides[len(place) - 1]

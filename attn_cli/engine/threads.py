@@ -1,4 +1,4 @@
-"""Threads for independent parts of a computation, and how many NumPy's own library may use.
+"""Threads for independent parts of a computation, and the number that NumPy's BLAS may use.
 
 NumPy lets other threads run while it multiplies matrices and takes exponentials, so that a few
 threads, each with a tile of its own in the cache, keep all processors busy. Its library for
@@ -20,7 +20,7 @@ OnProgress = Callable[[int, int], None]  # tiles that are done, tiles in all
 
 
 def processors() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
@@ -41,11 +41,11 @@ class Workers:
         self._all = 0
 
     def expect(self, tiles: int) -> None:
-        """Add to the number of tiles that there will be."""
+        """Add to the expected number of tiles."""
         self._all += tiles
 
     def finished(self, tiles: int = 1) -> None:
-        """Report that tiles are done; called from the thread that waits for the others."""
+        """Report finished tiles; called from the thread that waits for the others."""
         self._done += tiles
         if self._on_progress is not None:
             self._on_progress(self._done, max(self._all, self._done))

@@ -17,10 +17,10 @@ their scores stay in the cache: Dao et al. 2022 (arXiv 2205.14135).
 
     block       queries whose contexts are held at once: several parts, shared among threads
     part        the queries of a tile: one thread sums them over all their keys, tile after tile
-    open range  the keys that every query of the part sees: nothing is masked there
+    open range  the keys that every query of the part sees: no mask is needed
     edge        the keys that only some of them see: computed and masked, subtile by subtile
     subtile     a few queries of the part, which have an open range and a reach of their own
-    reach       the keys that any of them sees: the others are not computed
+    reach       the keys that at least one of them sees: the others are not computed
     pass        one way through all queries and keys. There is one, unless sparse attention selects
                 by a stride: then one for the keys nearby, and one for those afar, in which a part
                 has every stride-th query, and a tile every stride-th key:
@@ -59,12 +59,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tiles:
-    """Contexts, and what follows them, without the scores of more than a tile per thread.
+    """Contexts and later steps, with the scores of at most one tile per thread in memory.
 
     subtile   queries whose keys are looked up again if not all of a tile see the same
     aligned   keys: ranges are cut at multiples of it, for products like round numbers
-    trace     is called with what happens: ("by tiles", rows), ("left to the definition", rows)
-              and what `Kernel` adds
+    trace     is called with events: ("by tiles", rows), ("left to the definition", rows)
+              and those of `Kernel`
     """
 
     subtile: int = 256
@@ -74,7 +74,7 @@ class Tiles:
     tolerance: float = 1e-12
 
     def refuses(self, problem: Problem, plan: Plan) -> str | None:
-        """Return why the contexts of a problem cannot be made by tiles; None if they can."""
+        """Return why the contexts of a problem cannot be computed by tiles; None if they can."""
         return not_contexts_alone(plan) or next(_reasons(problem), None)
 
     def run(self, problem: Problem, plan: Plan, out: Watch, workers: Workers) -> None:
@@ -112,17 +112,17 @@ class Tiles:
         run_blocks(problem, plan, out, workers, _height(problem, plan), blocks_of)
 
     def estimate(self, problem: Problem, plan: Plan) -> Estimate:
-        """Return what a plan takes: tiles follow a stride, on all threads."""
+        """Return the estimate for a plan: tiles follow a stride, on all threads."""
         from attn_cli.engine.estimate import estimated
 
         return estimated(problem, plan, at_once=plan.threads, follows_strides=True)
 
 
 def _reasons(problem: Problem) -> Iterator[str]:
-    """Yield what keeps a problem from being computed by tiles.
+    """Yield the reasons why a problem cannot be computed by tiles.
 
-    Weights must be exponentials over their sum, hidden keys must be hidden permanently, all but the
-    output must be of one type, and no rule may need a whole row or its weights.
+    Weights must be exponentials over their sum, hidden keys must be hidden permanently, all steps
+    except the output must be of one type, and no rule may need a whole row or its weights.
     """
     rules, precision, chosen = problem.rules, problem.precision, problem.score.selection
     if rules.normalizer.sinks is None:
@@ -142,17 +142,17 @@ def _reasons(problem: Problem) -> Iterator[str]:
 
 
 def _height(problem: Problem, plan: Plan) -> int:
-    """Return how many query rows make a block: as many contexts as its memory holds."""
+    """Return the number of query rows of a block: as many contexts as its memory holds."""
     memory = min(plan.block_bytes, plan.memory // 2)
     row = problem.d_context * problem.dtype.itemsize * ARRAYS_PER_BLOCK
-    tile = plan.tile[0]  # whole ones, as what a query sees often begins at round numbers
+    tile = plan.tile[0]  # whole tiles, as ranges of visible keys often begin at round numbers
     return max(tile * plan.threads, memory // row // tile * tile)
 
 
 def _refuse_large(problem: Problem, plan: Plan) -> None:
-    """Raise AttnError if tiles that were asked for exceed the memory that results may take.
+    """Raise AttnError if tiles of a requested size exceed the allowed memory.
 
-    The usual ones take a few MB, whatever the results do.
+    Tiles of the default size take only a few MB.
     """
     tile, threads = plan.tile, plan.threads
     height, width = min(tile[0], len(plan.computed)), min(tile[1], problem.n_k)

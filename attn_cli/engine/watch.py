@@ -1,4 +1,4 @@
-"""Sees every value on its way from an engine to a sink, and remembers what there is to warn of."""
+"""Checks every value on its way from an engine to a sink, and collects warnings."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ NAMED = 3  # rows without a key that a warning names
 
 
 class Watch:
-    """Passes steps on to a sink; notes values that are not finite and rows that see no key."""
+    """Passes steps on to a sink; records values that are not finite and rows that see no key."""
 
     def __init__(self, problem: Problem, plan: Plan, sink: Sink) -> None:
         self._problem, self._plan, self._sink = problem, plan, sink
-        # Steps that are NaN if weights are meant to be.
+        # Steps that are NaN if `empty_rows` makes weights NaN.
         self._of_weights = downstream(plan.pipeline.values(), "weights")
         self.choices: list[Choice] = []  # the next word of each batch entry
-        # What rows without a key get -> how many they are, and the first of them.
+        # The choice for rows without a visible key -> their number, and the first of them.
         self._empty: dict[str, tuple[int, list[tuple[Lead, int]]]] = {}
-        self._nan_rows: dict[Lead, Bools] = {}  # queries that are meant to get NaN
-        self._nonfinite: dict[str, tuple[int, list[int]]] = {}  # step -> how many, the first
+        self._nan_rows: dict[Lead, Bools] = {}  # queries that `empty_rows` makes NaN
+        self._nonfinite: dict[str, tuple[int, list[int]]] = {}  # step -> number, place of the first
 
     def put(
         self, lead: Lead, made: StepValues, rows: Integers | None = None, keys: slice = NO_KEYS
     ) -> None:
-        """Look at values of a step and pass them on, if the sink wants them.
+        """Check values of a step, and pass them on if the sink takes them.
 
         `lead` and `rows` are as in `Sink.put`; `keys` is the range of keys of values of pairs.
         """
@@ -60,30 +60,30 @@ class Watch:
             self._sink.put(lead, made, rows)
 
     def note(self, name: str, lead: Lead, values: AnyArray, rows: Integers | None = None) -> None:
-        """Put values of a step all of which count: those that no key can be hidden from."""
+        """Put values of a step that has no hidden keys."""
         self.put(lead, StepValues(name, values), rows)
 
     @property
     def answer(self) -> str | list[str] | None:
-        """The next word, one per batch entry if there are several; None if none is asked for."""
+        """The next word, one per batch entry if there are several; None if the problem has none."""
         words = [choice.answer for choice in self.choices]
         if not words:
             return None
         return words if self._plan.steps["probabilities"].free else words[0]
 
     def _watches(self, name: str) -> bool:
-        """Return whether values of a step that are not finite are to be noted.
+        """Return whether values of a step are checked to be finite.
 
-        Scores and logits are watched also if they are not shown: normalisers can hide what
-        overflowed.
+        Scores and logits are checked even if they are not shown: normalisers can hide an
+        overflow.
         """
         stage = self._plan.pipeline[name].stage
         shown = stage.watched or name in self._plan.steps
-        shown = shown and not stage.aside  # asides follow from the steps beside them
+        shown = shown and not stage.aside  # asides are computed from steps that are checked
         return shown and self._problem.nonfinite == "refuse"
 
     def _note_empty(self, lead: Lead, kinds: AnyArray, rows: Integers) -> None:
-        """Note the queries that see no key, and what they get."""
+        """Record the queries that see no key, by the code of their choice."""
         if not kinds.any():
             return
         for number in range(1, len(KINDS)):
@@ -98,9 +98,9 @@ class Watch:
             of_lead[rows] = nan
 
     def _ignore_empty_rows(self, lead: Lead, nonfinite: Bools, rows: Integers) -> None:
-        """Leave out of `nonfinite` the rows without a key that are meant to get NaN.
+        """Remove from `nonfinite` the rows without a key that `empty_rows` makes NaN.
 
-        What is computed from several heads is NaN if one of them is.
+        A step of several heads is NaN if it is in one of them.
         """
         for entry, nan in self._nan_rows.items():
             if entry[: len(lead)] == lead:
@@ -109,7 +109,7 @@ class Watch:
     def _note_nonfinite(
         self, name: str, lead: Lead, nonfinite: Bools, rows: Integers | None, keys: slice
     ) -> None:
-        """Remember how many values of a step are not finite, and where the first of them is."""
+        """Record the number of values of a step that are not finite, and the place of the first."""
         place = [int(n) for n in np.unravel_index(int(nonfinite.argmax()), nonfinite.shape)]
         if rows is not None:
             place[0] = int(rows[place[0]])
@@ -121,7 +121,7 @@ class Watch:
         self._nonfinite[name] = count + int(nonfinite.sum()), min(first, place)
 
     def warnings(self) -> Iterator[str]:
-        """Yield which queries see no key, which answers are doubtful, and what is not finite."""
+        """Yield warnings: queries that see no key, doubtful answers, values that are not finite."""
         for kind in (kind for kind in KINDS if kind in self._empty):
             yield self._empty_rows(*self._empty[kind], _GIVEN[kind])
         yield from (choice.doubt for choice in self.choices if choice.doubt)

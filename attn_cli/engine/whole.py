@@ -10,7 +10,7 @@ from attn_cli.maths.stage import StepSpec
 
 
 class WholeSteps:
-    """The steps of the whole problem, each computed once, if it is asked for."""
+    """The steps of the whole problem, each computed once, on first use."""
 
     def __init__(self, problem: Problem, pipeline: Mapping[str, StepSpec]) -> None:
         self._problem, self._pipeline = problem, pipeline
