@@ -213,3 +213,11 @@ def test_a_status_is_shown_and_a_fault_is_not_documented(tmp_path: Path) -> None
     for command in ("python fault.py", "nonsense_command --help"):
         with pytest.raises(RuntimeError, match=command):
             show(command, folder=tmp_path)
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_every_generated_block_shows_something(name: str) -> None:
+    """A block of cog that spans several lines is not run: its output would be empty."""
+    block = re.compile(r"\[\[\[cog(.*?)\]\]\] -->\n(.*?)<!-- \[\[\[end\]\]\]", re.DOTALL)
+    for code, shown in block.findall(TEXTS[name]):
+        assert shown.strip(), f"{name}: {code.strip()[:60]}"
