@@ -39,6 +39,10 @@ class Registry(Generic[T]):
         """All names, in the order of the registry."""
         return tuple(self._modules)
 
+    def module(self, name: str) -> str:
+        """Return the module of a name that is registered."""
+        return self._modules[name]
+
     def add(self, name: str, module: str) -> None:
         """Register a module, from outside this package, by a name."""
         self._modules[name] = module

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ def list_scores() -> None:
     for score in SCORES:
         print(f"### {score.name}\n\n{score.explanation}\n")
         _print_formula(score.formula)
+        _print_definition(SCORES.module(score.name))
         _print_parameters(score.parameters)
         _print_facts(
             ("in a problem file", _as_key("score", score.name, score.parameters)),
@@ -53,6 +56,7 @@ def list_normalizers() -> None:
         _print_formula(entry.formula, "weights")
         if entry.lse is not None:
             _print_formula(entry.lse, "lse")
+        _print_definition(NORMALIZERS.module(entry.name))
         _print_parameters(entry.parameters)
         _print_facts(
             ("in a problem file", _as_key("normalize", entry.name, entry.parameters)),
@@ -61,22 +65,84 @@ def list_normalizers() -> None:
         )
 
 
+# What is neither a score function, a normaliser nor a step: its heading and its module.
+DEFINITIONS = {
+    "Positions of queries and keys": "attn_cli.maths.token_positions",
+    "Sinusoidal and learned positions": "attn_cli.maths.positions",
+    "Rotary positions": "attn_cli.maths.rope",
+    "Causal order": "attn_cli.maths.visible.causal",
+    "Windows": "attn_cli.maths.visible.window",
+    "Lengths": "attn_cli.maths.visible.length",
+    "Left padding": "attn_cli.maths.visible.start",
+    "Documents": "attn_cli.maths.visible.document",
+    "ALiBi": "attn_cli.maths.bias.alibi",
+    "Relative bias of T5": "attn_cli.maths.bias.relative",
+    "Soft cap, bias and mask": "attn_cli.maths.adjustments",
+    "Key heads of query heads": "attn_cli.maths.heads",
+    "QK norm": "attn_cli.maths.norm",
+    "Gate on the output": "attn_cli.maths.gate",
+    "After the weighted sum": "attn_cli.maths.after",
+    "Activations": "attn_cli.maths.activations",
+    "The next word": "attn_cli.maths.next_word",
+}
+
+
+def list_definitions() -> None:
+    """Print a section per rule that is neither a score function, a normaliser nor a step."""
+    for heading, module in DEFINITIONS.items():
+        print(f"## {heading}\n")
+        _print_definition(module, whole=True)
+
+
+def _print_definition(module: str, *, whole: bool = False) -> None:
+    """Print the docstring of a module, without its first line, which the page has in its own words.
+
+    Names of modules become the headings of their sections.
+    """
+    text = inspect.getdoc(import_module(module)) or ""
+    for heading, other in DEFINITIONS.items():
+        text = text.replace(f"`{other.removeprefix('attn_cli.')}`", f'"{heading}"')
+    _, _, rest = text.partition("\n\n")
+    shown = text if whole else rest
+    if shown:
+        print(f"```text\n{shown}\n```\n")
+
+
+def index_of_formulas() -> None:
+    """Print links to the section of every formula."""
+    from attn_cli.maths.catalogue import catalogue
+    from attn_cli.maths.normalizers import NORMALIZERS
+    from attn_cli.maths.scores import SCORES
+
+    kinds = {
+        "Score functions": ((name, f"scores.md#{name}") for name in SCORES.names),
+        "Normalisers": ((name, f"normalizers.md#{name}") for name in NORMALIZERS.names),
+        "Steps": ((step.name, f"steps.md#{step.name}") for step in catalogue()),
+        "Positions, masks, biases, norms": (
+            (heading, f"definitions.md#{heading.lower().replace(' ', '-').replace(',', '')}")
+            for heading in DEFINITIONS
+        ),
+    }
+    for kind, links in kinds.items():
+        print(f"- {kind}: {', '.join(f'[{name}]({link})' for name, link in links)}")
+
+
 def list_formulas() -> None:
     """Print every formula, with a link to its section, by the order of a computation."""
     from attn_cli.maths.catalogue import catalogue
     from attn_cli.maths.normalizers import NORMALIZERS
     from attn_cli.maths.scores import SCORES
 
-    print("### Score functions\n")
+    print("## Score functions\n")
     for score in SCORES:
         print(f"[`{score.name}`](scores.md#{score.name}): {_first_sentence(score.explanation)}\n")
         _print_formula(score.formula)
-    print("### Normalisers\n")
+    print("## Normalisers\n")
     for entry in NORMALIZERS:
         link = f"[`{entry.name}`](normalizers.md#{entry.name})"
         print(f"{link}: {_first_sentence(entry.explanation)}\n")
         _print_formula(entry.formula, "weights")
-    print("### Steps\n")
+    print("## Steps\n")
     for step in catalogue():
         print(f"[`{step.name}`](steps.md#{step.name}): {_sentence(step.meaning)}\n")
         _print_formula(step.expression)

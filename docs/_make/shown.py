@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 
 from docs._make.catalogues import (
+    index_of_formulas,
+    list_definitions,
     list_formulas,
     list_knobs,
     list_normalizers,
@@ -35,7 +37,9 @@ __all__ = [
     "Folder",
     "drawing_of_tiles",
     "file",
+    "index_of_formulas",
     "lines",
+    "list_definitions",
     "list_formulas",
     "list_knobs",
     "list_normalizers",
