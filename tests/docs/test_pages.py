@@ -187,6 +187,7 @@ def test_exit_statuses_are_all_explained() -> None:
         "attn samples gated | attn compute - --show 'gate'",
         "attn samples nonsense | attn compute -",
         'attn translate "ci-dessous"',
+        "attn compute --help",
     ],
 )
 def test_a_command_in_a_fork_prints_what_its_process_does(command: str) -> None:
