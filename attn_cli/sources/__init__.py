@@ -1,1 +1,1 @@
-"""Bytes -> nodes and arrays: YAML, NPY, NPZ, tables, word vectors. It knows no attention."""
+"""Bytes -> nodes and arrays: YAML, NPY, NPZ, tables, word vectors. Independent of attention."""

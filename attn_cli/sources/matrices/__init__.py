@@ -1,1 +1,1 @@
-"""Anything that can be a matrix: nested lists, files, archives, tables, word vectors."""
+"""All sources of matrices: nested lists, files, archives, tables, word vectors."""

@@ -1,4 +1,4 @@
-"""Arrays as they are written -> arrays of the arithmetic's type; what it cannot hold is refused."""
+"""Arrays as written -> arrays of the arithmetic's type; values that it cannot hold are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from attn_cli.sources.matrices.shapes import shape_text
 
 
 def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> Array:
-    """Return the array in the arithmetic's type; raise AttnError for what has no number in it."""
+    """Return the array in the arithmetic's type; raise AttnError for values that it cannot hold."""
     if array.size == 0:
         raise AttnError(
             f"{dotted(path)} is empty: its shape is {shape_text(array.shape)}", path=path
@@ -22,7 +22,7 @@ def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> 
         raise AttnError(
             f"{dotted(path)} holds booleans, not numbers", path=path, help="write 1 and 0"
         )
-    # A signalling NaN is invalid to a cast; like any other it is refused below, or allowed.
+    # A cast warns of a signalling NaN; like any other NaN it is refused below, or allowed.
     with np.errstate(over="ignore", invalid="ignore"):
         result: Array = np.asarray(array, dtype=dtype, order="C")
     if finite and not np.isfinite(result).all():
@@ -32,7 +32,7 @@ def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> 
 
 
 def rounded(array: Array, path: Path, type_: FloatType, *, finite: bool) -> Array:
-    """Return an array that was read as `type_` is read, rounded to it; raise as `cast` does."""
+    """Return an array in the carrier of `type_`, rounded to `type_`; raise as `cast` does."""
     result = type_.round(array)
     if finite and result is not array and not np.isfinite(result).all():
         at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
@@ -41,7 +41,7 @@ def rounded(array: Array, path: Path, type_: FloatType, *, finite: bool) -> Arra
 
 
 def unfit(place: Path, value: Any, type_: str) -> AttnError:
-    """Return the error for a value that is no finite number, or is none in a type."""
+    """Return the error for a value that is not finite, or is not finite in a type."""
     if np.isfinite(value):
         return AttnError(
             f"{dotted(place)} = {value:g} is too large for {type_}",

@@ -1,6 +1,6 @@
-"""What the user wrote, as one tree: the problem file, and the options that replace parts of it.
+"""The user's input as one tree: the problem file, and the options that replace parts of it.
 
-Remembers where each part stood, so that whoever finds a fault need only name its key path.
+It has the place of each part, so that code that raises an error needs only the key path.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from attn_cli.sources.text.scalars import kind_of
 if TYPE_CHECKING:
     from attn_cli.sources.matrices.vectors import Vectors
 
-SMALL = 4096  # bytes of a member that is read at once: it may be a number or a word
+SMALL = 4096  # members up to this many bytes are read at once: they may be numbers or words
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,20 @@ class Member:
 
 @dataclass
 class Document:
-    """The tree of a problem, and where each part of it comes from."""
+    """The tree of a problem, and the origin of each of its parts."""
 
     tree: dict[str, Node]
     name: str | None = None  # of the file, as messages show it
-    text: str | None = None  # of the file, where it is text
+    text: str | None = None  # of the file, if it is text
     folder: str = ""  # that paths in the file are relative to
     inputs: Inputs = field(default_factory=Inputs)
     options: dict[Path, str] = field(default_factory=dict)  # path -> the option that wrote it
-    words: frozenset[str] = frozenset()  # looked up at the same reading of a file of vectors
-    vectors: dict[str, Vectors] = field(default_factory=dict)  # file -> what was read of it
-    moved: dict[Path, Path] = field(default_factory=dict)  # path -> where it stands as written
-    notes: list[str] = field(default_factory=list)  # what there is to say of the text
+    words: frozenset[str] = frozenset()  # looked up in one pass over a file of vectors
+    vectors: dict[str, Vectors] = field(default_factory=dict)  # file -> the vectors read from it
+    moved: dict[Path, Path] = field(default_factory=dict)  # path -> its path in the file
+    notes: list[str] = field(default_factory=list)  # notes for the user on the text
     written: str | None = None  # the text of the file, if `text` has commas put into it
-    marked: bool = False  # whether a byte order mark stands before the text
+    marked: bool = False  # whether the file begins with a byte order mark
 
     def where(self, path: Path, *, at_key: bool = False) -> Where | None:
         """Return the place of a node, or of the nearest above it."""
@@ -72,7 +72,7 @@ class Document:
             if path[:length] in self.options:
                 return Where(self.options[path[:length]])
         below = [o for p, o in self.options.items() if path and p[: len(path)] == path]
-        if below:  # what is wrong with the whole came with the part that an option wrote
+        if below:  # a fault of the whole was caused by the part that an option wrote
             return Where(below[-1])
         place = find(self.text, path, at_key=at_key) if self.text and path else None
         if place is not None:
@@ -80,14 +80,14 @@ class Document:
         return None if self.name is None else Where(self.name)
 
     def _as_written(self, place: Where) -> Where:
-        """Return a place with its line as the file has it."""
+        """Return a place with its line as it is in the file."""
         if self.written is None or self.written == self.text or place.line is None:
             return place
         lines = LINE_ENDS.split(self.written)
         return replace(place, text=lines[place.line - 1])
 
     def located(self, error: AttnError) -> AttnError:
-        """Return the error with its place, where it does not have one yet."""
+        """Return the error with its place, if it does not have one yet."""
         if error.where is None:
             error.where = self.where(error.path, at_key=error.at_key)
         return error
@@ -98,11 +98,11 @@ class Document:
         return "" if written_as_option else self.folder
 
     def beside(self, file: str, path: Path) -> str:
-        """Return a file that a node names, as it is found from the folder we are in."""
+        """Return the path of a file that a node names, relative to the current folder."""
         return os.path.join(self.folder_of(path), file)
 
     def replace(self, path: tuple[str, ...], node: Node, option: str) -> None:
-        """Put a node where an option says; a score that is a name becomes a mapping for it."""
+        """Put a node at the path of an option; a score that is a name becomes a mapping for it."""
         place = self.tree
         for depth, key in enumerate(path[:-1]):
             inner = place.setdefault(key, {})
@@ -121,7 +121,7 @@ class Document:
         self.options[path] = option
 
     def remove(self, path: tuple[str, ...]) -> None:
-        """Take a node away, if it is there."""
+        """Remove a node, if there is one."""
         place: Node = self.tree
         for key in path[:-1]:
             place = place.get(key)
@@ -134,9 +134,9 @@ class Document:
 
 @dataclass(frozen=True)
 class Known:
-    """What whoever reads a document knows of it."""
+    """The names that a reader of documents knows."""
 
-    keys: Collection[str]  # that a text can have, for the advice about a slip of the pen
+    keys: Collection[str]  # that a text can have, for advice about typing errors
     results: Collection[str]  # members of an archive that follow from others
 
 
@@ -191,7 +191,7 @@ def open_document(file: str | None, inputs: Inputs, known: Known) -> Document:
 
 
 def _rename_synonyms(document: Document) -> None:
-    """Put q, k and v in the place of query, key and value; raise AttnError if both are there."""
+    """Rename q, k and v to query, key and value; raise AttnError if a matrix has both names."""
     tree = document.tree
     if "pairs" in tree or not any(short in tree for short in SYNONYMS):
         return
@@ -217,7 +217,7 @@ def find_top(document: Document) -> Where:
 def from_mapping(problem: Mapping[str, Any], inputs: Inputs | None = None) -> Document:
     """Return the document of a problem written in Python: the same keys, arrays and numbers.
 
-    Raises AttnError for an array that NumPy cannot take over, and for two names of one matrix.
+    Raises AttnError for an array that NumPy cannot convert, and for two names of one matrix.
     """
     tree = problem.items()
     plain = {key: _plain(node, (str(key),)) for key, node in tree if node is not None}
@@ -227,7 +227,7 @@ def from_mapping(problem: Mapping[str, Any], inputs: Inputs | None = None) -> Do
 
 
 def _plain(node: Any, path: Path) -> Node:
-    """Return any mapping as a dict, with all that is in it; arrays as NumPy's, of no axis as one.
+    """Return any mapping as a dict, at all levels, with any arrays as NumPy's.
 
     An array of words becomes a list, and one without axes the number, the flag or the word in it.
     """
@@ -251,7 +251,7 @@ def _plain(node: Any, path: Path) -> Node:
 def _tree(archive: Archive, results: Collection[str]) -> dict[str, Node]:
     """Return the tree of an NPZ: a dot in a name goes one level down, q, k, v are Q, K, V.
 
-    In an archive that we wrote, the results that follow from Q, K and V are left aside.
+    In an archive written by attn, the results that follow from Q, K and V are ignored.
     """
     names = set(archive.names)
     given = {long for short, long in SYNONYMS.items() if short in names or long in names}
@@ -283,12 +283,12 @@ def _tree(archive: Archive, results: Collection[str]) -> dict[str, Node]:
 
 
 def _without_axes(archive: Archive, name: str) -> bool:
-    """Whether a member is one value, as no step is: `layer_norm: true` is a key, not a result."""
+    """Whether a member is a single value, so not a step: `layer_norm: true` is a key."""
     return archive.size(name) <= SMALL and archive.read(name, (name,)).ndim == 0
 
 
 def _member(archive: Archive, name: str) -> Node:
-    """Return what a member stands for: a number, a word, a list of words, or a matrix for later."""
+    """Return a member's node: a number, a word, a list of words, or a matrix to be read later."""
     if archive.size(name) > SMALL and not name.endswith("tokens"):
         return Member(archive, name)
     array = archive.read(name, (name,))

@@ -1,4 +1,4 @@
-"""Files and standard input, opened for reading; standard input is given out once."""
+"""Files and standard input, opened for reading; standard input can be read once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Target:
 
     @classmethod
     def of(cls, output: str | None) -> Target | None:
-        """Return that of `-o`; None if nothing is replaced: standard output, new files, devices."""
+        """Return the file of `-o`; None for standard output, new files and devices."""
         if output is None or output == "-":
             return None
         try:
@@ -41,7 +41,7 @@ class Target:
         return cls(output, found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
     def refuse(self, found: os.stat_result, name: str, path: Path) -> None:
-        """Raise AttnError for an input that is this file, under whatever name."""
+        """Raise AttnError for an input that is this file, by this or another name."""
         if (found.st_dev, found.st_ino) == (self.device, self.number):
             raise AttnError(
                 f"{either('-o', 'output')} {printable(self.name)} would replace a file that is "
@@ -57,7 +57,7 @@ class ReadSizes:
 
     by_rows_from: int = 8 << 20  # a smaller array is read whole, even if only rows of it are used
     chunk: int = 1 << 20  # of an array, read at once: it stays in the cache until it is checked
-    gap: int = 16 << 10  # reading so much that is not used is cheaper than another system call
+    gap: int = 16 << 10  # unused bytes up to this number are read: cheaper than a system call
     most_held: int = 1 << 30  # a larger array is not held if its parts are read again and again
     block: int = 1 << 16  # of a text, read at once: larger ones miss the caches
 
@@ -66,10 +66,10 @@ READ_SIZES = ReadSizes()
 
 
 class Inputs:
-    """Opens what a problem names. `-` is standard input, which only one of them can have.
+    """Opens the files that a problem names. `-` is standard input, which only one key can name.
 
-    `limit` is how many bytes may come from what is not a regular file, by default half of the
-    machine's memory; a file that is the `target` of the output is refused.
+    `limit` is the most bytes that a pipe or device may give, by default half of the machine's
+    memory; a file that is the `target` of the output is refused.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class Inputs:
         sizes: ReadSizes = READ_SIZES,
     ) -> None:
         self._stdin_for: str | None = None
-        self.progress = progress  # told how much of a large file has been read
+        self.progress = progress  # called with the bytes read of a large file
         self.sizes = sizes
         self._limit = limit
         self._target = target
 
     def open(self, name: str, wanted_for: str, path: Path = ()) -> BinaryIO:
-        """Return a seekable stream; raise AttnError where the file cannot be read."""
+        """Return a seekable stream; raise AttnError if the file cannot be read."""
         if name == "-":
             return self._stdin(wanted_for)
         try:
@@ -100,9 +100,9 @@ class Inputs:
             raise _cannot_read(name, error, path) from None
 
     def open_again(self, name: str, path: Path = ()) -> io.BufferedReader:
-        """Return a stream of a regular file, which later calls can give once more.
+        """Return a stream of a regular file, which later calls can open again.
 
-        Raise AttnError for standard input and for pipes: what was read from them is gone.
+        Raise AttnError for standard input and for pipes, which can be read only once.
         """
         if name == "-" or _runs_dry(name):
             raise AttnError(
@@ -120,7 +120,7 @@ class Inputs:
     def reopener(
         self, stream: BinaryIO, name: str, wanted_for: str, path: Path = ()
     ) -> Callable[[], BinaryIO]:
-        """Close a stream that `open` gave, and return what opens it anew, standard input too."""
+        """Close a stream of `open`, and return a function that opens it again, also stdin."""
         if isinstance(stream, io.BytesIO):
             data = stream.getvalue()
             return lambda: io.BytesIO(data)
@@ -158,7 +158,7 @@ class Inputs:
         return stat.S_ISREG(found.st_mode)
 
     def _up_to_limit(self, stream: BinaryIO, name: str, path: Path) -> io.BytesIO:
-        """Return all that comes from a pipe or a device; raise AttnError if that has no end."""
+        """Return all bytes of a pipe or a device; raise AttnError if there are too many."""
         from attn_cli.memory import half_of_the_machine, in_units
 
         limit = half_of_the_machine() if self._limit is None else self._limit
@@ -181,14 +181,14 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Stamp:
-    """What tells that a file was written to: its bytes, and when they last changed."""
+    """The size and modification time of a file, which show that it was written to."""
 
     size: int
     modified: int  # nanoseconds
 
     @classmethod
     def of(cls, descriptor: int) -> Stamp:
-        """Return that of an open file."""
+        """Return the stamp of an open file."""
         found = os.fstat(descriptor)
         return cls(found.st_size, found.st_mtime_ns)
 
@@ -197,9 +197,9 @@ class Stamp:
 def unchanged(
     stream: BinaryIO, name: str, path: Path, before: Stamp | None = None
 ) -> Iterator[Stamp | None]:
-    """Raise AttnError where a file is another at the end than it was at first, or `before`.
+    """Raise AttnError if a file has changed by the end of the block, or since `before`.
 
-    Nothing is told of a stream that is no file: what came through a pipe cannot change.
+    Streams that are not files are not checked: bytes from a pipe cannot change.
     """
     if not isinstance(stream, io.BufferedReader):
         yield None
@@ -211,7 +211,7 @@ def unchanged(
 
 
 def refuse_changed(descriptor: int, before: Stamp, name: str, path: Path) -> None:
-    """Raise AttnError where an open file is not what it was before."""
+    """Raise AttnError if an open file has changed since `before`."""
     now = Stamp.of(descriptor)
     if now == before:
         return
@@ -226,7 +226,7 @@ def refuse_changed(descriptor: int, before: Stamp, name: str, path: Path) -> Non
 
 
 def twice_from_stdin(first: str, second: str) -> AttnError:
-    """Return the error for two that would read standard input."""
+    """Return the error for two keys that would read standard input."""
     return AttnError(
         f"both {first} and {second} would be read from standard input",
         help="standard input can be read once: put one of the two into a file",
@@ -239,11 +239,11 @@ def name_of(file: str) -> str:
 
 
 def _runs_dry(name: str) -> bool:
-    """Return whether a name stands for a pipe, a socket or a device."""
+    """Return whether a name is that of a pipe, a socket or a device."""
     try:
         mode = os.stat(name).st_mode
     except (OSError, ValueError):
-        return False  # opening it says why
+        return False  # opening it gives the reason
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
@@ -268,7 +268,7 @@ def _cannot_read(name: str, error: Exception, path: Path) -> AttnError:
 
 
 def _instead(name: str) -> str:
-    """Return what to do about a file that is not there."""
+    """Return the advice for a file that does not exist."""
     stem = os.path.splitext(os.path.basename(name))[0]
     if stem in samples.names():
         printed = either(f"attn samples {stem} | attn compute -", f"attn samples {stem} prints it")
@@ -283,7 +283,7 @@ def _instead(name: str) -> str:
 
 
 def _neighbour(name: str) -> str | None:
-    """Return the file of the same folder that is spelt most like this one."""
+    """Return the file of the same folder with the closest name."""
     folder, base = os.path.split(name)
     try:
         found = nearest(base, os.listdir(folder or "."), cutoff=0.75)

@@ -1,6 +1,6 @@
-"""Files that other programs write, known by their first bytes: what they are, and what to do.
+"""Unsupported files of other programs, recognised by their first bytes, with advice.
 
-None of them is read. What a message says of a file is not more than its bytes and its name say.
+None of them is read. A message claims no more about a file than its bytes and its name show.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _TENSORS = (
     "load it with safetensors.numpy.load_file, and write the arrays wanted with "
     "numpy.savez('q.npz', query=..., key=..., value=...)"
 )
-# What a file begins with -> what it is, and what to do with it.
+# The first bytes of a file -> its format, and advice.
 _BEGINNINGS = {
     b"\x89HDF\r\n\x1a\n": ("an HDF5 file", "read it with h5py, and write arrays with numpy.save"),
     b"GGUF": ("a GGUF file, the weights of a model", "attn reads arrays: NPY or NPZ"),
@@ -35,14 +35,14 @@ _OF_MODELS = ("config.json", "model.safetensors.index.json", "pytorch_model.bin"
 
 @dataclass(frozen=True)
 class Foreign:
-    """What a file is, and what to do with it."""
+    """The format of a file, and advice."""
 
     what: str
     help: str
 
 
 def foreign(head: bytes) -> Foreign | None:
-    """Return what a file is by its first bytes, nine at least; None if they say nothing."""
+    """Return the format of a file by its first bytes, nine at least; None if it is unknown."""
     if 2 <= int.from_bytes(head[:8], "little") <= _LONGEST_HEADER and head[8:9] == b"{":
         return Foreign("a safetensors file, tensors of a model", _TENSORS)
     for beginning, (what, advice) in _BEGINNINGS.items():
@@ -52,7 +52,7 @@ def foreign(head: bytes) -> Foreign | None:
 
 
 def foreign_archive(names: list[str]) -> Foreign:
-    """Return what a ZIP archive without an NPY is, by the names in it."""
+    """Return the format of a ZIP archive without an NPY, by the names in it."""
     if any(name.endswith("data.pkl") for name in names):
         return Foreign("a file of torch.save, which could run code", _TORCH)
     if any(name.startswith("xl/") for name in names):
@@ -61,7 +61,7 @@ def foreign_archive(names: list[str]) -> Foreign:
 
 
 def folder_of_a_model(name: str) -> bool:
-    """Return whether a folder looks like that of a model as Hugging Face stores it."""
+    """Return whether a folder looks like a Hugging Face model."""
     try:
         inside = os.listdir(name)
     except (OSError, ValueError):

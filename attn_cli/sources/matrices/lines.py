@@ -1,6 +1,6 @@
 """The lines of a large text file, plain or packed with gzip, one after the other, as bytes.
 
-Never more than a block and a line are in memory. Nothing is decoded: whoever wants a line does it.
+At most a block and a line are in memory. Lines are not decoded.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ STEP = 4 << 20  # bytes between two calls of a Progress
 LONGEST = 4 << 20  # bytes of a line: more than 400 000 numbers
 GZIP_MAGIC = b"\x1f\x8b"
 MOST_BLANK = 1 << 20  # bytes of blanks and line ends without a word between them
-UNPACKED = 16 << 20  # bytes that may be unpacked from however few; text has two to five for one
+UNPACKED = 16 << 20  # bytes unpacked before the ratio is checked; for text it is two to five
 
 
 @contextmanager
 def open_lines(
     inputs: Inputs, file: str, path: Path = (), progress: Progress | None = None
 ) -> Iterator[Iterator[tuple[bytes, int]]]:
-    """Give the lines of a file without their line feeds, each with the number of its blanks.
+    """Yield the lines of a file without their line feeds, each with the number of its blanks.
 
     The file is read only as far as lines are taken. A byte order mark is left out.
 
@@ -47,14 +47,14 @@ def open_lines(
 def _blocks(
     raw: io.BufferedReader, name: str, path: Path, most: int, progress: Progress | None
 ) -> Iterator[bytes]:
-    """Yield the text of a file in blocks of at most `most` bytes, and report how far it is."""
+    """Yield the text of a file in blocks of at most `most` bytes, and report progress."""
     try:
         magic = raw.read(len(NPY_MAGIC))
         raw.seek(0)
         _refuse_archive(magic, name, path)
         stream = gzip.GzipFile(fileobj=raw) if magic.startswith(GZIP_MAGIC) else raw
         total, told = os.fstat(raw.fileno()).st_size, 0
-        # read1 gives what it has: what is broken further on is met only by who reads so far
+        # read1 returns the bytes at hand: a fault further on is found only if it is reached
         block = stream.read1(most)
         if block.startswith(2 * codecs.BOM_UTF8):
             raise two_marks(name)
@@ -84,7 +84,7 @@ def _blocks(
 
 
 def _refuse_endless(size: int, blank: int, raw: io.BufferedReader, name: str, path: Path) -> None:
-    """Raise AttnError for a text that goes on without words, or is packed as no text is."""
+    """Raise AttnError for too many blank lines, or a packing ratio that text cannot have."""
     if blank > MOST_BLANK:
         raise AttnError(
             f"{name} has more than {MOST_BLANK} bytes of blank lines without a word between them",
@@ -120,7 +120,7 @@ def _lines(blocks: Iterator[bytes], name: str, path: Path) -> Iterator[tuple[byt
         codes = np.frombuffer(data, np.uint8)
         ends = np.flatnonzero(codes == ord("\n"))
         if len(ends):
-            # at once for all lines: with find and count for each, short ones take twice the time
+            # for all lines at once: find and count per line take twice the time for short lines
             starts = np.append(0, ends[:-1] + 1)
             is_blank = (codes[: ends[-1] + 1] == ord(" ")).view(np.uint8)
             blanks = np.add.reduceat(is_blank, starts, dtype=np.intp)

@@ -27,11 +27,11 @@ FILE_KEYS = ("file", "words", "strict")
 
 @dataclass(frozen=True)
 class WordTable:
-    """Word -> vector, all of one length; of a file only the words that are wanted."""
+    """Word -> vector, all of one length; of a file only the wanted words."""
 
     path: Path
     vectors: dict[str, Array]
-    advice: Callable[[str], str]  # what to say of a word that has no vector
+    advice: Callable[[str], str]  # the advice for a word that has no vector
     warnings: tuple[str, ...] = ()
 
     def __contains__(self, word: str) -> bool:
@@ -41,7 +41,7 @@ class WordTable:
         return self.vectors[nfc(word)]
 
     def rows(self, words: Labels | None, words_path: Path) -> Array:
-        """Return one row a word, (n, d); raise AttnError for a word without a vector."""
+        """Return one row per word, (n, d); raise AttnError for a word without a vector."""
         if words is None:
             raise AttnError(
                 f"{dotted(self.path)} is a table of words, but {dotted(words_path)} names none to "
@@ -68,10 +68,10 @@ def read_word_table(
     *,
     finite: bool,
 ) -> WordTable | None:
-    """Return the table that embeddings are, None where they are a matrix.
+    """Return the embeddings as a table, None if they are a matrix.
 
-    Of a file of vectors only the `wanted` words are read. Raises AttnError where a vector is none,
-    or of another length than the first.
+    Of a file of vectors only the `wanted` words are read. Raises AttnError for a vector that is
+    not one, or whose length differs from the first.
     """
     if _names_vectors(node):
         return _of_file(document, node, path, wanted, dtype)
@@ -81,7 +81,7 @@ def read_word_table(
 
 
 def is_vectors_file(name: str) -> bool:
-    """Return whether a file's name says that it holds word vectors as text.
+    """Return whether a file has the name of a text file of word vectors.
 
     >>> [is_vectors_file(name) for name in ("wiki.vec", "glove.6B.50d.TXT.gz", "w.npy", "a.txt.md")]
     [True, True, False, False]
@@ -143,7 +143,7 @@ def _of_file(
     words = None
     if "words" in keys:
         words = document.beside(word(keys["words"], (*path, "words")), (*path, "words"))
-    if file not in document.vectors:  # one reading serves all sequences of a file
+    if file not in document.vectors:  # read once for all sequences of a file
         document.vectors[file] = read_vectors(
             document.inputs,
             file,

@@ -35,14 +35,14 @@ S = TypeVar("S", bound=Tensor)
 
 
 def read_array(document: Document, node: Any, path: Path) -> AnyArray:
-    """Return the array as it is written: booleans, whole numbers or floats, with any axes."""
+    """Return the array as written: booleans, whole numbers or floats, with any axes."""
     array = _written(document, node, path, whole=True)
-    assert isinstance(array, np.ndarray)  # all of it was asked for
+    assert isinstance(array, np.ndarray)  # read as a whole
     return array
 
 
 def read_array_by_rows(document: Document, node: Any, path: Path) -> Tensor:
-    """Return the array as `read_array` does, or one of which rows can be read: in a large file."""
+    """Return the array as `read_array` does, or a large one in its file, to be read by rows."""
     return _written(document, node, path, whole=False)
 
 
@@ -73,13 +73,13 @@ def names_file(node: Any) -> bool:
     return os.path.splitext(base if mark else node)[1].lower() in SUFFIXES
 
 
-_SHORT = 40  # characters of numbers that an advice repeats
+_SHORT = 40  # characters of numbers that advice repeats
 _CALL = re.compile(r"(?:\w+\.)*(?:array|asarray|matrix|tensor|Tensor|Array|Parameter)\s*\(")
 _ORDERS = ("causal", "lower", "tril", "triangular", "subsequent", "look_ahead", "autoregressive")
 
 
 def _meant(text: str, path: Path) -> str:
-    """Return what to do about a text that is no matrix and no file."""
+    """Return the advice for a text that is neither a matrix nor a file."""
     if _CALL.match(text):
         return f"write the brackets alone, without '{text.partition('(')[0]}(' and ')'"
     if path == ("mask",) and folded(text) in _ORDERS:
@@ -93,7 +93,7 @@ def _meant(text: str, path: Path) -> str:
 
 
 def _bracketed(text: str) -> str:
-    """Return how to write rows of numbers that stand without square brackets; empty if they do not.
+    """Return the advice for rows of numbers without square brackets; empty for other texts.
 
     >>> _bracketed("1 0; 0 1")
     'write it with brackets: [[1, 0], [0, 1]]'
@@ -107,7 +107,7 @@ def _bracketed(text: str) -> str:
 
 
 def is_one_value(node: Any) -> bool:
-    """Return whether a node is one value as it is written: no list, no array and no file."""
+    """Return whether a node is one value: not a list, an array or a file."""
     if isinstance(node, str):
         return not node.lower().endswith(SUFFIXES)
     return isinstance(node, int | float | np.generic)
@@ -153,8 +153,8 @@ def _from_file(
 ) -> Tensor:
     """Return the array of a file; `archive.npz#name` names a member.
 
-    The suffix says what the file is; where there is none to go by (standard input, the pipe of a
-    process) its first bytes do.
+    The suffix determines the format; without one (standard input, the pipe of a process) the
+    first bytes do.
     """
     base, mark, member = file.rpartition("#")
     if mark and name is None and base.lower().endswith(".npz"):
@@ -209,9 +209,9 @@ def _from_archive(
 def _by_rows(
     stream: BinaryIO, label: str, path: Path, sizes: ReadSizes, place: slice | None = None
 ) -> Tensor | None:
-    """Return the large array of an NPY, to be read by rows; None for what is better read whole.
+    """Return the large array of an NPY, to be read by rows; None if it is better read whole.
 
-    `place` is where the NPY stands in the stream, if that holds others too.
+    `place` is the offset of the NPY in the stream, if that holds others too.
     """
     if not isinstance(stream, io.BufferedReader):  # a pipe: it is in memory
         return None
@@ -227,7 +227,7 @@ def _by_rows(
 def _sniffed(stream: BinaryIO, label: str, path: Path) -> str:
     """Return the suffix that belongs to the first bytes of a stream.
 
-    Raises AttnError for those of a file that is not read.
+    Raises AttnError for those of a format that is not supported.
     """
     head = stream.read(4096)
     stream.seek(0)
@@ -242,7 +242,7 @@ def _sniffed(stream: BinaryIO, label: str, path: Path) -> str:
 
 
 def _only_name(archive: Archive, file: str, path: Path) -> str:
-    """Return the name of an archive's only array; raise AttnError where there are several."""
+    """Return the name of an archive's only array; raise AttnError if there are several."""
     if len(archive.names) != 1:
         raise AttnError(
             f"{archive.name} holds {len(archive.names)} arrays: say which",
@@ -308,7 +308,7 @@ def _size(row: AnyArray) -> str:
 
 
 def _row(items: list[Any], path: Path, *, ratios: bool = True) -> AnyArray:
-    """Return one row: booleans where all are, whole numbers where all are, else floats."""
+    """Return one row: booleans if all cells are, integers if all cells are, else floats."""
     if all(map(_is_flag, items)):
         return np.array([flag(item, path) for item in items], dtype=np.bool_)
     values = np.array(numbers(items, path, ratios=ratios), dtype=np.float64)

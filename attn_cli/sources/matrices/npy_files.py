@@ -1,7 +1,7 @@
 """NPY and NPZ files -> arrays of numbers. The header is read and checked before any data.
 
 Pickled objects are refused: reading them would run code. So are structured, complex, text and time
-types, which are no numbers for this purpose.
+types, which are not real numbers.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
-MAX_AXES = 32  # what every NumPy can hold
+MAX_AXES = 32  # the limit of older versions of NumPy
 MAX_CELLS = 1 << 48
-BOMB_BYTES = 64 << 20  # a smaller member is harmless however it was packed
+BOMB_BYTES = 64 << 20  # a smaller member is harmless at any packing ratio
 BOMB_RATIO = 200
-LOCAL_HEADER = 30  # bytes before a member's name in a ZIP file; the last four say what follows
+LOCAL_HEADER = 30  # bytes before a member's name in a ZIP file; the last four are lengths
 
 
 class Header(NamedTuple):
-    """What an NPY says of its array, and where in the stream its data begins."""
+    """The header of an NPY, and the offset of its data in the stream."""
 
     shape: tuple[int, ...]
     fortran: bool
@@ -51,7 +51,7 @@ class Header(NamedTuple):
 def read_npy(stream: BinaryIO, name: str, path: Path, *, size: int | None = None) -> AnyArray:
     """Return the array in a stream that begins with an NPY header.
 
-    `size` is the number of bytes in the stream, found by seeking where it is not given.
+    `size` is the number of bytes in the stream, found by seeking if it is not given.
     """
     header = read_header(stream, name, path, size=size)
     data = stream.read(header.size)
@@ -62,7 +62,7 @@ def read_npy(stream: BinaryIO, name: str, path: Path, *, size: int | None = None
 
 
 def read_header(stream: BinaryIO, name: str, path: Path, *, size: int | None = None) -> Header:
-    """Return the header that comes next in a stream; raise AttnError where its array cannot follow.
+    """Return the next header in a stream; raise AttnError if its array cannot follow.
 
     `size` is the number of bytes in the stream up to the end of the array's file.
     """
@@ -100,7 +100,7 @@ def _header(stream: BinaryIO, name: str, path: Path) -> Header:
         )
     try:
         version = np.lib.format.read_magic(stream)
-        with warnings.catch_warnings():  # a header of Python 2 is read, and needs no talk
+        with warnings.catch_warnings():  # NumPy warns of a Python 2 header, which is fine
             warnings.simplefilter("ignore")
             return Header(*_header_of(stream, version), stream.tell())
     except _BROKEN as error:
@@ -114,7 +114,7 @@ def _header(stream: BinaryIO, name: str, path: Path) -> Header:
 
 
 class _NoArrayError(ValueError):
-    """A header that can be read, of what no array can be; in words of our own, not of NumPy's."""
+    """A readable header of an impossible array, with our own message instead of NumPy's."""
 
 
 _BROKEN = (
@@ -124,7 +124,7 @@ _BROKEN = (
 
 
 def _header_of(stream: BinaryIO, version: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return shape, order and type; raise ValueError for what no array can have."""
+    """Return shape, order and type; raise ValueError if no array can have them."""
     if version == (1, 0):
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
     elif version == (2, 0):
@@ -158,7 +158,7 @@ def _refuse_type(dtype: np.dtype[Any], shape: tuple[int, ...], name: str, path: 
 
 
 def refuse_no_numbers(dtype: np.dtype[Any], name: str, path: Path) -> None:
-    """Raise AttnError for a type of cells that are no real numbers, the same on all machines."""
+    """Raise AttnError for a type that is not real numbers, or differs between machines."""
     if dtype.kind not in "biuf" or (dtype.kind == "f" and dtype.itemsize > 8):
         raise AttnError(
             f"{name} holds {_called(dtype)}",
@@ -184,7 +184,7 @@ def _called(dtype: np.dtype[Any]) -> str:
 
 
 def _broken_archive(*more: type[Exception]) -> tuple[type[Exception], ...]:
-    """Return what reading an archive raises for bytes that are none, and `more`."""
+    """Return the exceptions that reading a broken archive raises, and `more`."""
     import struct
     import zipfile
 
@@ -192,7 +192,7 @@ def _broken_archive(*more: type[Exception]) -> tuple[type[Exception], ...]:
         zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, OverflowError,
         NotImplementedError, *more,
     ]  # fmt: skip
-    with suppress(ImportError):  # a Python may be built without it
+    with suppress(ImportError):  # Python can be built without it
         from lzma import LZMAError
 
         found.append(LZMAError)
@@ -200,7 +200,7 @@ def _broken_archive(*more: type[Exception]) -> tuple[type[Exception], ...]:
 
 
 def _reason(error: Exception) -> str:
-    """Return what is wrong with an archive in words of our own; those of Python change."""
+    """Return our own message for a broken archive; Python's differ between versions."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return "its parts are not all there, or do not fit together"
@@ -213,10 +213,10 @@ def _size(archive: zipfile.ZipFile) -> int:
 
 
 class Archive:
-    """An NPZ file: named arrays, each read when it is asked for.
+    """An NPZ file: named arrays, each read on demand.
 
-    `reopen` gives the file anew each time, so that none stays open between two reads. One that is
-    another by then is refused.
+    `reopen` opens the file for each read, so that it is closed in between. A file that has changed
+    by then is refused.
     """
 
     def __init__(self, reopen: Callable[[], BinaryIO], name: str, path: Path) -> None:
@@ -260,7 +260,7 @@ class Archive:
             return archive.getinfo(f"{member}.npy").file_size
 
     def read(self, member: str, path: Path) -> AnyArray:
-        """Return one array; raise AttnError where there is none of that name, or it is a bomb."""
+        """Return one array; raise AttnError if there is none of that name, or it is a bomb."""
         import zipfile
 
         with self._found(member, path) as (archive, info, shown):
@@ -280,9 +280,9 @@ class Archive:
                 return read_npy(stream, shown, path, size=info.file_size)  # type: ignore[arg-type]
 
     def place(self, member: str, path: Path) -> slice | None:
-        """Return where the bytes of a member stand in the file; None where they are packed.
+        """Return the offset of a member's bytes in the file; None if they are packed.
 
-        What is read from there is not compared with the check sum that the archive has.
+        Bytes read from there are not compared with the archive's checksum.
         """
         import zipfile
 
@@ -302,7 +302,7 @@ class Archive:
     def _found(
         self, member: str, path: Path
     ) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipInfo, str]]:
-        """Give the archive, opened, with a member and what messages call that."""
+        """Yield the opened archive, a member, and its name for messages."""
         shown = f"{self.name}#{printable(member)}"
         if member not in self.names:
             raise AttnError(

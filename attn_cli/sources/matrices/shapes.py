@@ -1,4 +1,4 @@
-"""Symbolic shapes: each letter has one size in a problem, and remembers who said so first."""
+"""Symbolic shapes: each letter has one size in a problem, fixed by the first array with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Shapes:
     def size(self, symbol: str) -> int | None:
         """Return the size of a symbol, a sum (d_q + d_k) or a product (heads d_k).
 
-        None where not all of it is fixed yet.
+        None if a part of it is not fixed yet.
         """
         total = 0
         for term in symbol.split(" + "):
@@ -31,7 +31,7 @@ class Shapes:
         return self._sizes[symbol.rsplit(" ", maxsplit=1)[-1]][1]
 
     def fix(self, symbol: str, size: int, name: str) -> None:
-        """Say that a symbol has a size, because the array called `name` has it."""
+        """Fix the size of a symbol; `name` is the array that has it."""
         self._sizes.setdefault(symbol, (size, name))
 
     def bind(
@@ -44,7 +44,7 @@ class Shapes:
     ) -> None:
         """Check a shape against its symbols, and fix those that are new.
 
-        Raises AttnError: name, symbolic shape = numbers, and which array says otherwise.
+        Raises AttnError: name, symbolic shape = numbers, and the array that differs.
         """
         name = dotted(path)
         for symbol, size in zip(symbols, shape, strict=True):
@@ -77,7 +77,7 @@ class Shapes:
 
 
 def row_or_column(size: int, one: str, many: str) -> str:
-    """Return how to write `size` numbers as a matrix: one row of it, or one column.
+    """Return the advice to write `size` numbers as a matrix: as one row, or one column.
 
     >>> row_or_column(2, "row", "rows")
     'write [[1, 2]] for one row of 2 numbers, or [[1], [2]] for 2 rows of one number'
@@ -93,7 +93,7 @@ def row_or_column(size: int, one: str, many: str) -> str:
 
 
 def shape_text(parts: tuple[object, ...]) -> str:
-    """Return a shape as messages write it.
+    """Return a shape as text for messages.
 
     >>> shape_text(("d_model", "d_k")), shape_text((3,))
     ('(d_model, d_k)', '(3)')

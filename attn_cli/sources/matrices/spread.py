@@ -1,4 +1,4 @@
-"""Matrices that are spread over the scores, or the context: masks, biases, dropout, gates."""
+"""Matrices that are broadcast to the scores or the context: masks, biases, dropout, gates."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class ScoresShape:
     heads: int | None
     n_q: int
     n_k: int
-    columns: bool  # whether matrices are written with a query a column
-    whose: str = "scores"  # what messages call that of this shape
-    last: str = "n_k"  # and its axis beside that of the queries
+    columns: bool  # whether matrices are written with one column per query
+    whose: str = "scores"  # the name of the target in messages
+    last: str = "n_k"  # the name of its last axis in messages
 
     @property
     def written(self) -> tuple[int, ...]:
@@ -58,7 +58,7 @@ class ScoresShape:
         return (*axes[:-2], axes[-1], axes[-2]) if self.columns else axes
 
     def fits(self, array: AnyArray, axes: Axes | None = None) -> bool:
-        """Whether an array can be spread."""
+        """Whether an array can be broadcast."""
         try:
             self.spread(array, (), axes)
         except AttnError:
@@ -127,7 +127,7 @@ class ScoresShape:
             )
 
     def _how_to_fit(self, array: AnyArray, path: Path) -> str:
-        """Return what to write instead of an array that does not fit."""
+        """Return the advice for an array that does not fit."""
         if self.columns and array.ndim == 1:
             return f"in layout columns {dotted(path)} has two axes or more: ({self.last}, n_q)"
         if self.batch is not None and array.shape == (self.batch, self.n_k) and not self.columns:
@@ -162,7 +162,7 @@ class ScoresShape:
         return np.broadcast_to(np.expand_dims(array, missing), self.sizes(NAMES))
 
     def _whole(self, array: AnyArray) -> AnyArray:
-        """Return an array of as many axes as the scores, with those that they lack put in."""
+        """Return the array with the axes inserted that it lacks, of size 1."""
         if self.columns:
             array = array.swapaxes(-1, -2)
         if self.heads is None:
@@ -173,7 +173,7 @@ class ScoresShape:
 
 
 def _by_name(path: Path, first: str = "batch") -> str:
-    """Return how the axes are named, for what can name them."""
+    """Return the advice to name the axes, for keys that can."""
     root = path[0] if path else ""
     return f", or axes: [{first}, query, key]" if root in ("mask", "score_bias", "dropout") else ""
 

@@ -1,11 +1,11 @@
-"""Arrays that stay in their files: an NPY of which rows are read when they are asked for.
+"""Arrays that stay in their files: an NPY of which rows are read on demand.
 
-A view of it is, as NumPy's are, an offset, a shape and the bytes from one index of an axis to the
-next: heads that lie side by side, layout columns and Fortran order differ in these alone. Reading
-goes through the file in ascending order, a chunk at a time, and casts and checks each chunk while
-it is in the processor's cache. Several threads may read at once.
+A view is an offset, a shape and strides, as in NumPy: interleaved heads, layout columns and
+Fortran order differ only in these. Reading goes through the file in ascending order, a chunk at a
+time, and casts and checks each chunk while it is in the processor's cache. Several threads may read
+at once.
 
-Files are not mapped into memory: one that is cut short meanwhile gives an error and no signal.
+Files are not memory-mapped: if one is truncated meanwhile, that is an error instead of a signal.
 
 A view can be pickled: it opens its file again, by path, and refuses one that has changed.
 """
@@ -29,15 +29,15 @@ from attn_cli.sources.matrices.casting import unfit
 from attn_cli.sources.matrices.files import READ_SIZES, ReadSizes, Stamp, refuse_changed
 from attn_cli.sources.matrices.npy_files import read_header
 
-MOST_OPEN = 64  # files that may stay open; the system allows a process some hundreds
+MOST_OPEN = 64  # the most files that stay open; systems allow a process some hundreds
 
 _open: weakref.WeakSet[File] = weakref.WeakSet()
 
 
 class File:
-    """A regular file that stays open for as long as a view of it is held.
+    """A regular file that stays open while a view of it is held.
 
-    Raises AttnError from each read during which, or since the file was opened, it changed.
+    A read raises AttnError if the file has changed since it was opened.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class File:
         self._start, self._size = part.start, part.stop - part.start
         self._stamp = Stamp.of(self._descriptor)
         self._lock = threading.Lock()
-        self._spent = 0  # bytes of the parts that were read, and of what lay between them
+        self._spent = 0  # bytes of the parts that were read, and of the gaps between them
         self._whole: AnyArray | None = None
         _open.add(self)
 
@@ -73,12 +73,12 @@ class File:
         return _reopened, (self._filename, self.name, self.path, *part, self._stamp, self.sizes)
 
     def close(self) -> None:
-        """Close the file; nothing can be read any more."""
+        """Close the file; later reads fail."""
         self._descriptor = -1  # its number may soon be another file's
         self._closed()
 
     def fill(self, target: AnyArray, offset: int) -> None:
-        """Read what stands at an offset into the memory of a contiguous array."""
+        """Read the bytes at an offset into a contiguous array."""
         bytes_ = target.reshape(-1).view(np.uint8).data
         done = 0
         while done < len(bytes_):
@@ -93,16 +93,16 @@ class File:
             done += got
 
     def read(self, offset: int, size: int) -> AnyArray:
-        """Return bytes that stand by themselves."""
+        """Return a range of bytes that is read once."""
         found = np.empty(size, dtype=np.uint8)
         self.fill(found, offset)
         return found
 
     def part(self, offset: int, size: int) -> AnyArray:
-        """Return bytes that are few, or that are parted by others from what is read next.
+        """Return a small range of bytes, or one of several with gaps between them.
 
-        Heads that lie side by side are often all read, one after the other. Once that takes more
-        bytes than the array has, the rest is cheaper from the whole, which is held from then on.
+        Interleaved heads are often all read, one after the other. Once their ranges exceed the
+        bytes of the array, the whole array is read and held, which is cheaper for the rest.
         """
         with self._lock:
             self._spent += max(size, self.sizes.gap)
@@ -116,14 +116,14 @@ class File:
         return self._whole[at : at + size]
 
     def refuse_changed(self) -> None:
-        """Raise AttnError where the file is not what it was when it was opened."""
+        """Raise AttnError if the file has changed since it was opened."""
         refuse_changed(self._descriptor, self._stamp, self.name, self.path)
 
 
 def _reopened(
     filename: str, name: str, path: Path, start: int, stop: int, stamp: Stamp, sizes: ReadSizes
 ) -> File:
-    """Open the file of a pickled view; raise AttnError if it is not what it was."""
+    """Open the file of a pickled view; raise AttnError if it has changed."""
     try:
         descriptor = os.open(filename, os.O_RDONLY)
     except OSError as error:
@@ -142,7 +142,7 @@ def _reopened(
 
 @dataclass(frozen=True)
 class Casting:
-    """Which numbers a problem wants to be given, and what it calls the array."""
+    """The type that a problem needs, and its name of the array."""
 
     type_: FloatType
     finite: bool  # whether NaN and infinity are refused
@@ -155,7 +155,7 @@ class Casting:
         return Casting, (self.type_, self.finite, self.path, _as_it_is, self.written)
 
     def unfit(self, offset: int, value: Any) -> AttnError:
-        """Return the error for a value that stands at an offset in the file."""
+        """Return the error for a value at an offset in the file."""
         offset -= self.written.offset
         sizes = zip(self.written.strides, self.written.shape, strict=True)
         index = tuple(offset // stride % size for stride, size in sizes)
@@ -168,13 +168,13 @@ def _as_it_is(error: AttnError) -> AttnError:
 
 @dataclass(frozen=True)
 class Stored:
-    """A view of an array in a file. Integers give a smaller view, a slice or positions the numbers.
+    """A view of an array in a file. Integers give a smaller view; slices and positions read it.
 
-    Positions are of the first axis, none of them negative. What is given is an array in C order.
+    Positions are of the first axis, none of them negative. The result of a read is in C order.
     """
 
     file: File
-    stored: np.dtype[Any]  # the type that the file has
+    stored: np.dtype[Any]  # the type in the file
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -182,12 +182,12 @@ class Stored:
 
     @property
     def ndim(self) -> int:
-        """How many axes there are."""
+        """The number of axes."""
         return len(self.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the numbers that are given."""
+        """The type of the numbers that a read returns."""
         return self.stored if self.casting is None else self.casting.type_.carrier
 
     def cast(
@@ -198,7 +198,7 @@ class Stored:
         *,
         finite: bool,
     ) -> Stored:
-        """Return the view that gives numbers of a type, and refuses as `casting.cast` does."""
+        """Return the view that reads numbers as a type, and refuses as `casting.cast` does."""
         return replace(self, casting=Casting(type_, finite, path, located, self))
 
     def close(self) -> None:
@@ -206,14 +206,14 @@ class Stored:
         self.file.close()
 
     def swapaxes(self, first: int, second: int) -> Stored:
-        """Return the view with two axes in each other's place."""
+        """Return the view with two axes swapped."""
         shape, strides = list(self.shape), list(self.strides)
         for of in (shape, strides):
             of[first], of[second] = of[second], of[first]
         return replace(self, shape=tuple(shape), strides=tuple(strides))
 
     def reshape(self, shape: tuple[int, ...]) -> Stored:
-        """Return the view with its last axis split in two, as heads are."""
+        """Return the view with its last axis split into heads and features."""
         *before, count, width = shape
         if (*before, count * width) != self.shape:
             raise ValueError(f"{self.shape} does not become {shape} by splitting its last axis")
@@ -256,7 +256,7 @@ class Stored:
         )
 
     def _read(self, start: int, target: AnyArray) -> None:
-        """Read rows from `start` on into an array of as many."""
+        """Read rows from `start` on into `target`, as many as it has."""
         if not 0 <= start <= start + len(target) <= self.shape[0]:
             raise IndexError(f"rows {start} to {start + len(target)} in {self.shape}")
         if self.casting is None and target.strides == self.strides:  # bytes as they are stored
@@ -269,7 +269,7 @@ class Stored:
         self._chunks(offset, strides, target.squeeze().transpose(in_order))
 
     def _chunks(self, offset: int, strides: tuple[int, ...], target: AnyArray) -> None:
-        """Read cells whose axes stand in the order of the file, a chunk at a time."""
+        """Read cells whose axes are in the order of the file, a chunk at a time."""
         item, shape, sizes = self.stored.itemsize, target.shape, self.file.sizes
         joined = _joined(shape, strides, item, sizes.gap)
         if not shape or (_extent(shape, strides, item) <= sizes.chunk and joined):
@@ -284,7 +284,7 @@ class Stored:
             self._chunks(offset + at * strides[0], strides[-part.ndim :] if part.ndim else (), part)
 
     def _chunk(self, offset: int, strides: tuple[int, ...], target: AnyArray) -> None:
-        """Read one chunk, cast it, check it, and put it where it belongs."""
+        """Read one chunk, cast it, check it, and put it into the target."""
         size = _extent(target.shape, strides, self.stored.itemsize)
         gap = self.file.sizes.gap
         alone = size == prod(target.shape) * self.stored.itemsize and size >= gap
@@ -306,13 +306,13 @@ class Stored:
         target[...] = made
 
     def _check(self, cells: AnyArray, made: Array, offset: int, strides: tuple[int, ...]) -> None:
-        """Raise AttnError for the first of the cells, in the order of the file, that is no number.
+        """Raise AttnError for the first cell, in the order of the file, that is not finite.
 
-        `made` are the cells in the type that is wanted.
+        `made` are the cells in the target type.
         """
         if self.casting is None or not self.casting.finite or np.isfinite(made).all():
             return
-        self.file.refuse_changed()  # which would explain it
+        self.file.refuse_changed()  # a change explains the value better
         bad = int(np.argmin(np.isfinite(made)))  # of a contiguous array, so in the file's order
         at = tuple(int(i) for i in np.unravel_index(bad, made.shape))
         offset += sum(i * stride for i, stride in zip(at, strides, strict=True))
@@ -322,9 +322,9 @@ class Stored:
 def open_stored(
     stream: BinaryIO, name: str, path: Path, place: slice, sizes: ReadSizes = READ_SIZES
 ) -> Stored | None:
-    """Return the array of an NPY that stands in a regular file, its data unread.
+    """Return the array of an NPY in a regular file, its data unread.
 
-    None for what is to be read whole: without numbers, or where no more files may stay open.
+    None if it is to be read whole: if it has no numbers, or too many files are open.
     """
     if not hasattr(os, "preadv") or len(_open) >= MOST_OPEN:
         return None
@@ -356,6 +356,6 @@ def _extent(shape: tuple[int, ...], strides: tuple[int, ...], item: int) -> int:
 
 
 def _joined(shape: tuple[int, ...], strides: tuple[int, ...], item: int, gap: int) -> bool:
-    """Return whether nothing between the cells is worth a call to skip it."""
+    """Return whether the gaps between the cells are too small to skip."""
     inside = [_extent(shape[at:], strides[at:], item) for at in range(1, len(shape) + 1)]
     return all(stride - size <= gap for stride, size in zip(strides, inside, strict=True))

@@ -1,7 +1,7 @@
 """CSV and TSV files -> rows of raw cells, with the place of each.
 
-Where the very first cell is empty the first row and the first column are labels, as our own
-`--labels` writes them, and are left out.
+If the very first cell is empty, the first row and the first column are labels, as `--labels`
+writes them, and are left out.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def lines_of_table(
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         lines = [(reader.line_num, cells) for cells in reader if cells]
-    except csv.Error:  # in words of our own: Python's change
+    except csv.Error:  # Python's messages differ between versions
         where = Where(name, reader.line_num, 1, _line(text, reader.line_num))
         raise AttnError(
             f"{name} is no table: line {reader.line_num} cannot be split into fields",
@@ -86,7 +86,7 @@ class LineOfTable:
     delimiter: str
 
     def where(self, field: int) -> Where:
-        """Return the place of a field, counted from 0; delimiters in quotes part nothing."""
+        """Return the place of a field, counted from 0; delimiters in quotes do not separate."""
         quoted, seen, column = False, 0, 0
         while seen < field and column < len(self.text):
             quoted ^= self.text[column] == '"'
@@ -107,7 +107,7 @@ _SEMICOLONS = "part the fields of a .csv file with ',' and write decimals with '
 def _converted(
     cells: Cells, labels: int, place: LineOfTable, path: Path, convert: Callable[[Cells], Row]
 ) -> Row:
-    """Return one row; place its first bad cell."""
+    """Return one row; raise AttnError at its first bad cell."""
     try:
         return convert([cell.strip() for cell in cells])
     except AttnError as error:

@@ -1,4 +1,4 @@
-"""Tokens as a tokenizer gives them: lists, or files of one token per line or of JSON. Never split.
+"""Tokens from a tokenizer: lists, or files of one token per line or of JSON. Never split.
 
 A JSON file holds a list of words, or a list of such lists, one per batch entry.
 """
@@ -33,7 +33,7 @@ def read_entries(document: Document, node: Any, path: Path, *, lower: bool) -> E
 
 
 def _of_file(document: Document, file: str, path: Path) -> list[Any]:
-    """Return the tokens of a file, each as it stands; blank lines at the end are none."""
+    """Return the tokens of a file, unchanged; blank lines at the end are ignored."""
     located = file if file == "-" else document.beside(file, path)
     name = "standard input" if file == "-" else printable(located)
     with document.inputs.open(located, dotted(path), path) as stream:
@@ -58,7 +58,7 @@ def _of_file(document: Document, file: str, path: Path) -> list[Any]:
 
 
 def _of_json(text: str) -> list[Any] | None:
-    """Return a list of words, or a list of such lists; None for a text that is none in JSON.
+    """Return a list of words, or a list of such lists; None for a text that is not JSON of these.
 
     `[CLS]` in the first line is a token, and so is a line `[1]`.
     """

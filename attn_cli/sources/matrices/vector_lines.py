@@ -1,4 +1,4 @@
-"""A line of a file of word vectors: how the file lays it out, its word, its numbers, its faults."""
+"""A line of a file of word vectors: its layout, its word, its numbers, its faults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, Path, Where
 from attn_cli.sources.text.scalars import NUMBER, WILD, numbers, shown
 
-SAMPLE = 17  # lines that tell how a file is laid out: a header, and sixteen to vote
+SAMPLE = 17  # lines that determine the layout of a file: a header, and sixteen to vote
 KEPT = 10  # numbers of malformed lines that a warning names
 
 _HEADER = re.compile(rb"([0-9]{1,18})[ \t]+([0-9]{1,18})[ \t\r]*")
@@ -23,16 +23,16 @@ _BLANKS = b" \t\r"
 
 @dataclass(frozen=True)
 class LineFormat:
-    """How a file writes its lines. `promised` is the count in its header, None without one."""
+    """The layout of lines in a file. `promised` is the count in its header, None without one."""
 
     d: int
     tabs: bool = False
     promised: int | None = None
 
     def parted(self, raw: bytes, blanks: int) -> tuple[bytes, bytes | None]:
-        """Return a line that has so many blanks, and its word: all before its last d fields.
+        """Return a line with `blanks` blanks, cleaned, and its word: all before its last d fields.
 
-        The line comes back without blanks at its end, its tabs made blanks. The word is None where
+        A cleaned line has no blanks at its end, and blanks instead of tabs. The word is None if
         the line has d fields or fewer.
         """
         line = raw.rstrip(_BLANKS)
@@ -53,8 +53,8 @@ _BLANK = 32
 def find_line_format(head: list[bytes], name: str, path: Path) -> LineFormat:
     """Return the layout of a file that begins with these lines, not more than `SAMPLE`.
 
-    d is what most of them have: words may hold blanks, and any line may be malformed. A header is
-    two whole numbers, `N d`, before lines that have d numbers. Raises AttnError where no line is a
+    d is that of most lines: words may contain blanks, and any line may be malformed. A header is
+    two whole numbers, `N d`, before lines that have d numbers. Raises AttnError if no line is a
     word and numbers.
     """
     lines = [line for line in head if line.strip()]
@@ -81,7 +81,7 @@ def _untabbed(line: bytes) -> bytes:
 
 
 def _numbers_at_end(line: bytes) -> int:
-    """Return how many fields at the end of a line are numbers; its first is its word."""
+    """Return the number of fields at the end of a line that are numbers; its first is its word."""
     count = 0
     for part in reversed(_fields(line.rstrip(_BLANKS))[1:]):
         if not _is_number(part):
@@ -119,7 +119,7 @@ def _no_vectors(lines: list[bytes], name: str, path: Path) -> AttnError:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a line, in which column, and what to do about it."""
+    """A fault of a line: a message, its column, and advice."""
 
     message: str
     column: int = 1
@@ -129,10 +129,10 @@ class Fault:
 def fault_of_length(
     line: bytes, word: bytes | None, d: int, wanted: Container[bytes]
 ) -> Fault | None:
-    """Return the fault of a line that has too few numbers, or too many for a word that is wanted.
+    """Return the fault of a line that has too few numbers, or too many for a wanted word.
 
-    A word that holds blanks and goes on with numbers alone is taken for a line that has too many
-    of them, where one has a decimal point or what stands before them is wanted: `cat 1 2 3`, d = 2.
+    A word with blanks of which all parts but the first are numbers is taken for a line with too
+    many numbers if one has a decimal point, or if the first part is wanted: `cat 1 2 3`, d = 2.
     """
     if word is None:
         return Fault(f"{_count(len(_fields(line)) - 1)} where {d} belong")
@@ -166,7 +166,7 @@ def vector_of(line: bytes, word: bytes, d: int, dtype: np.dtype[Any]) -> Array |
     starts = [match.start() for match in re.finditer(rb"[^ ]+", line)][-d:]
     texts = [_text(part) for part in _fields(line)[-d:]]
     before = len(_fields(line)) - d + 1
-    if before < 2:  # blanks that stand together were taken for a field
+    if before < 2:  # adjacent blanks were counted as a field
         return Fault(f"{_count(len(_fields(line)) - 1)} where {d} belong")
     try:
         values = np.array(numbers(texts, (), ratios=False), dtype=np.float64)
@@ -183,7 +183,7 @@ def vector_of(line: bytes, word: bytes, d: int, dtype: np.dtype[Any]) -> Array |
 
 
 def first_unfit(values: AnyArray, dtype: np.dtype[Any]) -> tuple[int, str]:
-    """Return which is the first of the values that a type cannot hold, and why."""
+    """Return the index of the first value that a type cannot hold, and the reason."""
     with np.errstate(over="ignore"):
         at = int(np.flatnonzero(~np.isfinite(values.astype(dtype)))[0])
     if np.isfinite(values[at]):
@@ -201,7 +201,7 @@ def _text(part: bytes) -> str:
 
 @dataclass
 class Malformed:
-    """The malformed lines that were met: counted, the first of them kept. A strict one raises."""
+    """The malformed lines so far: their count, and the first of them. With `strict` one raises."""
 
     name: str  # of the file
     path: Path
@@ -211,7 +211,7 @@ class Malformed:
     first: str = ""
 
     def add(self, number: int, line: bytes, fault: Fault) -> None:
-        """Keep a line; raise AttnError, placed, where it is read strictly."""
+        """Keep a line; with `strict`, raise AttnError with its place."""
         if self.strict:
             raise AttnError(
                 f"line {number} of {self.name} is malformed: {fault.message}",
@@ -225,7 +225,7 @@ class Malformed:
             self.lines.append(number)
 
     def warnings(self) -> list[str]:
-        """Return one sentence about all of them, or nothing."""
+        """Return one sentence about all of them, or none."""
         if not self.count:
             return []
         one = self.lines[0]

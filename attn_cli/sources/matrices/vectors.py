@@ -1,8 +1,8 @@
 """Word vectors as they are published: a few words of a file of millions -> their vectors.
 
-Text has one word a line, then its d numbers, parted by blanks or tabs; words may hold blanks
-(GloVe). A header `N d` may come first (word2vec, fastText), and gzip may have packed it all. An NPY
-of shape (N, d) comes with a text file that lists its words, one a line.
+Text has one word per line, then its d numbers, separated by blanks or tabs; words may contain
+blanks (GloVe). A header `N d` may come first (word2vec, fastText), and the file may be packed with
+gzip. An NPY of shape (N, d) comes with a text file that lists its words, one per line.
 
 Lines are streamed. Only those of wanted words are parsed; of others the separators are counted.
 """
@@ -39,18 +39,18 @@ from attn_cli.sources.text.spelling import most_alike
 
 FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 
-_Numbered = tuple[int, tuple[bytes, int]]  # a line's number, the line, how many blanks it has
+_Numbered = tuple[int, tuple[bytes, int]]  # a line's number, the line, the number of its blanks
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """What a file of word vectors had for the words that were wanted."""
+    """The vectors of the wanted words in a file."""
 
     name: str  # of the file, as messages show it
     rows: dict[str, Array]  # wanted word in NFC -> its vector, of shape (d,), in the file's order
     d: int
     missing: tuple[str, ...]  # wanted words in NFC that have no usable line
-    warnings: tuple[str, ...]  # sentences, ready to be said
+    warnings: tuple[str, ...]  # sentences, ready to be printed
 
 
 def read_vectors(
@@ -67,11 +67,11 @@ def read_vectors(
     """Return the vectors of the wanted words, as far as the file has them.
 
     `words` names the list of words that belongs to an NPY; without it `file` is text, and is read
-    until the last of the wanted words is found. A word that stands twice has its first vector.
-    Malformed lines are skipped, counted and told as warnings; the first raises where `strict`.
+    until the last of the wanted words is found. A word that appears twice has its first vector.
+    Malformed lines are skipped, counted and reported as warnings; with `strict` the first raises.
 
     Raises AttnError for files that cannot be read (or not twice: standard input, pipes), text in
-    which no line is a word and numbers, an NPY that is no matrix or has not a row a word.
+    which no line is a word and numbers, an NPY that is not a matrix with one row per word.
     """
     asked = tuple(dict.fromkeys(unicodedata.normalize("NFC", word) for word in wanted))
     order = _Order(inputs, printable(file), asked, dtype, strict, path, progress)
@@ -88,7 +88,7 @@ def nearest_words(
     path: Path = (),
     progress: Progress | None = None,
 ) -> list[str]:
-    """Return at most n words of a file that are spelt most like `word`, the most alike first.
+    """Return at most n words of a file with the spelling closest to `word`, the closest first.
 
     Reads all of the file, or of the list `words`, and holds n words of it.
     Raises AttnError for a file that cannot be read.
@@ -110,7 +110,7 @@ def _readable(raw: bytes) -> str:
 def _spellings(asked: Iterable[str]) -> dict[bytes, str]:
     """Return the bytes under which a file may have each word: UTF-8, composed or decomposed.
 
-    Latin-1 is among them where it is no UTF-8: such a line is to be reported, not overlooked.
+    Latin-1 is included if it is not UTF-8: such a line must be reported, not overlooked.
     """
     found: dict[bytes, str] = {}
     for word in asked:
@@ -129,7 +129,7 @@ def _spellings(asked: Iterable[str]) -> dict[bytes, str]:
 def _opened(
     inputs: Inputs, file: str, path: Path, progress: Progress | None
 ) -> Iterator[tuple[LineFormat, Iterator[_Numbered]]]:
-    """Give the layout of a text file, and its lines, numbered from 1, from behind its header on."""
+    """Yield the layout of a text file, and its lines after the header, numbered from 1."""
     with open_lines(inputs, file, path, progress) as lines:
         head = list(islice(lines, SAMPLE))
         layout = find_line_format([line for line, _ in head], printable(file), path)
@@ -141,7 +141,7 @@ def _opened(
 
 @dataclass(frozen=True)
 class _Order:
-    """What `read_vectors` was asked for; `name` is the file's, as messages show it."""
+    """The arguments of `read_vectors`; `name` is the file's, as messages show it."""
 
     inputs: Inputs
     name: str
@@ -172,7 +172,7 @@ def _from_text(order: _Order, file: str) -> Vectors:
 
 @dataclass
 class _Scan:
-    """One pass over the lines of a text file, and what it has found so far."""
+    """One pass over the lines of a text file, and the words found so far."""
 
     layout: LineFormat
     wanted: dict[bytes, str]
@@ -183,7 +183,7 @@ class _Scan:
     seen: int = 0
 
     def run(self, lines: Iterator[_Numbered], count: int) -> bool:
-        """Read until `count` words are found; return whether they were before the file's end."""
+        """Read until `count` words are found; return whether there were as many."""
         if count == 0:
             return True
         parted, wanted = self.layout.parted, self.wanted.get
@@ -202,7 +202,7 @@ class _Scan:
         return False
 
     def _take(self, number: int, line: bytes, word: bytes, asked: str) -> int:
-        """Keep the vector of a wanted word; return how many there are now."""
+        """Keep the vector of a wanted word; return the number of vectors so far."""
         vector = vector_of(line, word, self.layout.d, self.dtype)
         if isinstance(vector, Fault):
             self._skip(number, line, vector, asked)
@@ -216,7 +216,7 @@ class _Scan:
             self.spoilt.setdefault(asked, f"line {number}: {fault.message}")
 
     def spoilt_words(self) -> list[str]:
-        """Return a sentence for each wanted word that stands in malformed lines alone."""
+        """Return a sentence for each wanted word that appears in malformed lines only."""
         return [
             f"{self.malformed.name}: '{printable(word)}' has a malformed line only, {reason}"
             for word, reason in self.spoilt.items()
@@ -246,7 +246,7 @@ def _from_npy(order: _Order, file: str, words: str) -> Vectors:
 
 
 def _matrix(order: _Order, stream: BinaryIO) -> Tensor:
-    """Return the matrix of an NPY, of which only the rows that are asked for are read."""
+    """Return the matrix of an NPY, of which only indexed rows are read."""
     from attn_cli.sources.matrices.stored import open_stored
 
     header = read_header(stream, order.name, order.path)
@@ -260,7 +260,7 @@ def _matrix(order: _Order, stream: BinaryIO) -> Tensor:
     stored = open_stored(stream, order.name, order.path, whole)
     if stored is not None:
         return stored
-    stream.seek(0)  # this system reads no rows from where they are
+    stream.seek(0)  # this system cannot read rows by their offset
     return read_npy(stream, order.name, order.path)
 
 

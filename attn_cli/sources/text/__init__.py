@@ -1,1 +1,1 @@
-"""What the user wrote, letter by letter: YAML events, numbers, words, mappings."""
+"""The user's text, character by character: YAML events, numbers, words, mappings."""

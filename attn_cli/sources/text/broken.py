@@ -1,7 +1,7 @@
-"""Text that is not YAML: what is wrong with it, in words of our own.
+"""Text that is not YAML: the fault in it, in our own words.
 
-The words and the limits of a YAML library change with its version. Only the place where it stops is
-taken from it; what is wrong there follows from the text and from the collections that are open.
+The messages and the limits of a YAML library change with its version. Only the place where it stops
+is taken from it; the fault follows from the text and from the collections that are open there.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ GENERAL = "check brackets, quotes, colons and indentation at and before this pla
 LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those of YAML 1.1
 MARK = "\ufeff"  # of byte order
 # The following are compiled for texts that are broken: the first takes 5 ms.
-# What YAML 1.1 does not count among its characters (section 5.1).
+# Characters that YAML 1.1 does not allow (section 5.1).
 _FOREIGN = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-# At the beginning of a line a parser may pass over it, and then it miscounts all that follows.
+# A parser may skip it at the beginning of a line, and then miscounts the rest.
 _LATE_MARK = f"(?:^|[\n\r\x85\u2028\u2029]){MARK}"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a text, as the library counts: from 0."""
+    """A place in a text, counted from 0 as in the library."""
 
     index: int
     line: int
@@ -33,7 +33,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong, at which place, and what to do about it."""
+    """A fault: a message, its place, and advice."""
 
     message: str
     mark: Any
@@ -51,7 +51,7 @@ def foreign(text: str) -> Fault:
 
 
 def late_mark(text: str) -> Fault | None:
-    """Return the fault of a text with a byte order mark that is not that of the file, or None."""
+    """Return the fault of a byte order mark that is not at the start of the file, or None."""
     match = re.search(_LATE_MARK, text) if MARK in text else None
     if match is None:
         return None
@@ -68,28 +68,28 @@ def _mark(text: str, index: int) -> Mark:
 
 
 def readable(text: str, mark: Any, context: Any) -> int:
-    """Return how many characters can be read: up to `mark`, or to the quotes that it is inside."""
+    """Return the number of readable characters: up to `mark`, or to the quotes around it."""
     return int(context.index if _quoting(text, mark, context) else mark.index)
 
 
 def _quoting(text: str, mark: Any, context: Any) -> bool:
-    """Whether the token that is being read is one in quotes."""
+    """Whether the current token is in quotes."""
     if context is None or context.index >= mark.index:
         return False
     return text[context.index] in {"'", '"'}
 
 
 def fault(text: str, mark: Any, context: Any, opened: list[Any]) -> Fault:
-    """Return the fault of a text that cannot be read on from `mark`.
+    """Return the fault of a text that cannot be read beyond `mark`.
 
-    `context` is where the token that is being read began, or None; `opened` are the events of the
-    collections that have not ended there, the innermost last; or of the whole that has ended.
+    `context` is the start of the current token, or None; `opened` are the events of the open
+    collections, the innermost last, or of the whole if it has ended.
     """
     return _in_a_token(text, mark, context) or _between_tokens(text, mark, opened)
 
 
 def _in_a_token(text: str, mark: Any, context: Any) -> Fault | None:
-    """Return the fault of what cannot be a token, or None for one that stands in a wrong place."""
+    """Return the fault of an invalid token, or None for a valid one in the wrong place."""
     rest = text[mark.index :]
     began = text[context.index : context.index + 1] if context is not None else ""
     found = None
@@ -118,7 +118,7 @@ def _in_quotes(rest: str, mark: Any, context: Any) -> Fault:
 
 
 def _between_tokens(text: str, mark: Any, opened: list[Any]) -> Fault:
-    """Return the fault of a token that cannot stand where it does."""
+    """Return the fault of a valid token in the wrong place."""
     rest = text[mark.index :]
     inner = opened[-1] if opened else None
     if rest.startswith(":") and _long_key(text[: mark.index]):
@@ -145,12 +145,12 @@ def _between_tokens(text: str, mark: Any, opened: list[Any]) -> Fault:
 
 
 def _long_key(before: str) -> bool:
-    """Whether a text ends in what is too long for a key that has no '? ' before it."""
+    """Whether a text ends in a key that is too long without '? ' before it."""
     return len(re.split(r"[\n,{\[]", before[-2 * LONGEST_KEY :])[-1]) > LONGEST_KEY
 
 
 def _in_brackets(rest: str, inner: Any) -> str:
-    """Return what is wrong between the brackets or braces of a list or mapping."""
+    """Return the message for a fault between the brackets or braces of a list or mapping."""
     listed = type(inner).__name__ == "SequenceStartEvent"
     what, end = ("list", "]") if listed else ("mapping", "}")
     if rest.startswith(","):

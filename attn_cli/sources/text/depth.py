@@ -1,4 +1,4 @@
-"""How deep a problem may be nested, whether it comes from text or from Python."""
+"""The nesting limit of a problem, from text or from Python."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """YAML text -> a tree of dicts, lists and raw words, in one pass over the parse events.
 
-Whether `no`, `1e5` or `010` is a word or a number is not decided here: a scalar stays the text that
-it was, `Quoted` where it stood in quotes. Nothing is constructed, so nothing can be executed;
-anchors, aliases and tags are refused, and so are duplicate keys and deep nesting.
+Whether `no`, `1e5` or `010` is a word or a number is not decided here: a scalar remains text,
+`Quoted` if it was in quotes. No objects are constructed, so nothing can be executed; anchors,
+aliases and tags are refused, and so are duplicate keys and deep nesting.
 
 Positions are not kept: `find` walks the events again when an error needs one.
 """
@@ -22,13 +22,13 @@ Node = Any  # dict[str, Node] | list[Node] | str; from Python also numbers, bool
 
 
 class Quoted(str):
-    """A scalar that stood in quotes or in a block: a word, also where it looks like a number."""
+    """A scalar in quotes or in a block: a word, even if it looks like a number."""
 
     __slots__ = ()
 
 
 class Parsed(NamedTuple):
-    """The tree of a text, the text as it was read, and what there is to say of it."""
+    """The tree of a text, the text as it was read, and notes for the user."""
 
     tree: Node
     text: str  # with commas in matrices that NumPy printed
@@ -36,9 +36,9 @@ class Parsed(NamedTuple):
 
 
 def parse(text: str, name: str, keys: Collection[str] = ()) -> Node:
-    """Return the tree of one YAML or JSON document; raise AttnError, placed, if it is none.
+    """Return the tree of one YAML or JSON document; raise AttnError, with the place of a fault.
 
-    `keys` are those that it can have, for the advice about a slip of the pen.
+    `keys` are those that it can have, for advice about typing errors.
     """
     return _begun(text, name, keys).document()
 
@@ -53,7 +53,7 @@ def _begun(text: str, name: str, keys: Collection[str]) -> Events:
 
 
 def parse_kindly(text: str, name: str, keys: Collection[str] = ()) -> Parsed:
-    """Return what `parse` does; but matrices that NumPy printed are read, with a note."""
+    """Return the tree as `parse` does; matrices as NumPy prints them are read too, with a note."""
     events = _begun(text, name, keys)
     try:
         tree = events.document()
@@ -66,9 +66,9 @@ def parse_kindly(text: str, name: str, keys: Collection[str] = ()) -> Parsed:
 
 
 def _with_commas(text: str, name: str) -> Parsed | None:
-    """Return what a text is with commas in the matrices that NumPy printed, None if there are none.
+    """Return a text, parsed with commas put into matrices as NumPy prints them.
 
-    None as well if it is nothing with them either.
+    None if it has no such matrices, or cannot be parsed with commas either.
     """
     from attn_cli.sources.text.printed import NOTE, with_commas
 
@@ -88,7 +88,7 @@ def _with_commas(text: str, name: str) -> Parsed | None:
 def find(text: str, path: Path, *, at_key: bool = False) -> Where | None:
     """Return line, column and the line itself of the node at a path, or of the nearest above it.
 
-    None where the path is of a key that the text does not have at all.
+    None if the text does not have the key of the path.
     """
     events = Events(text, "")
     event = events.next_content()
@@ -113,7 +113,7 @@ _SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-
 
 
 def _joined(match: re.Match[str]) -> str:
-    """Write a JSON surrogate pair as the one character that it stands for."""
+    """Replace a JSON surrogate pair by the character that it encodes."""
     high, low = (int(part, 16) for part in match.groups())
     return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
@@ -129,13 +129,13 @@ def _quoted(event: Any) -> Quoted:
 
 
 class _Cut(Exception):  # noqa: N818
-    """A part of a text has been read to its end."""
+    """Raised at the end of the part of a text that is read."""
 
 
 class Events:
-    """The events of one text, with the checks that no reader of them should have to make.
+    """The events of one text, already checked for anchors, aliases, tags and broken syntax.
 
-    With `length`, only so many characters of it are read, and `_Cut` is raised behind them.
+    With `length`, only that many characters are read, and `_Cut` is raised after them.
     """
 
     def __init__(
@@ -171,17 +171,17 @@ class Events:
         if mark.line < len(lines) - 1 or (mark.line < len(lines) and lines[mark.line]):
             line, column = lines[mark.line], mark.column
             for pair in _SURROGATES.finditer(line) if self._json else ():
-                column += 2 * (pair.start() < column)  # it was read as two characters fewer
+                column += 2 * (pair.start() < column)  # a pair is read as two characters fewer
             return Where(self.name, mark.line + 1, column + 1, line)
-        lines = LINE_ENDS.split(self.text.rstrip())  # at the end: behind the last thing written
+        lines = LINE_ENDS.split(self.text.rstrip())  # a mark at the end: after the last character
         return Where(self.name, len(lines), len(lines[-1]) + 1, lines[-1])
 
     def refuse(self, message: str, mark: Any, help: str, path: Path = ()) -> AttnError:
-        """Return the error for something at a mark."""
+        """Return the error at a mark."""
         return AttnError(message, path=path, where=self.where(mark), help=help)
 
     def next(self) -> Any:
-        """Return the next event; raise AttnError where it is broken, an alias or a tag."""
+        """Return the next event; raise AttnError if it is broken, an alias or a tag."""
         try:
             event = self._next()
         except self._broken as error:
@@ -189,7 +189,7 @@ class Events:
         return self.checked(event)
 
     def checked(self, event: Any) -> Any:
-        """Return an event; raise AttnError where it is an alias, or has an anchor or a tag."""
+        """Return an event; raise AttnError if it is an alias, or has an anchor or a tag."""
         if type(event) is self._scalar and event.anchor is None and event.tag is None:
             return event
         if is_event(event, "Alias") or getattr(event, "anchor", None) is not None:
@@ -205,9 +205,9 @@ class Events:
         return event
 
     def _not_yaml(self, error: Any) -> AttnError:
-        """Return the error for what is no YAML; or for what we refuse ourselves before it.
+        """Return the error for text that is not YAML, or for an earlier error of our own.
 
-        A library may look far ahead, and come to a limit of its own before we see the events.
+        A library may read far ahead, and reach a limit of its own before it returns the events.
         """
         if self._partly:
             raise _Cut
@@ -222,7 +222,7 @@ class Events:
         return self.refuse(f"not YAML: {found.message}", found.mark, found.help)
 
     def slip(self) -> AttnError | None:
-        """Return the error for the first slip of the pen in the text, None if none is found."""
+        """Return the error for the first typing error in the text, None if none is found."""
         from attn_cli.sources.text.slips import slip
 
         found = slip(self.text, self._keys)
@@ -250,7 +250,7 @@ class Events:
         return node
 
     def as_far_as_it_goes(self) -> list[Any]:
-        """Read on, for the errors that we raise; return the event that the document begins with."""
+        """Read to the end, raising our own errors; return the first event of the document."""
         begins = []
         with contextlib.suppress(_Cut):
             event = self.next_content()
@@ -293,10 +293,10 @@ class Events:
         return items
 
     def cells(self, items: list[Node]) -> Any:
-        """Add scalars to the items of a sequence; return the first event that is none.
+        """Add scalars to the items of a sequence; return the first other event.
 
-        They may be the cells of a matrix, which are many: with a call for each, all of the reading
-        would take half as long again.
+        They may be the many cells of a matrix: one call for each would make reading half as slow
+        again.
         """
         get, scalar, add = self._next, self._scalar, items.append
         try:
@@ -357,7 +357,7 @@ class Events:
         return None
 
     def seek_item(self, index: int) -> tuple[Any, Any] | None:
-        """Return the event of an item, twice, in the sequence whose start has been read."""
+        """Return the event of an item (as both key and value) in the sequence just begun."""
         for _ in range(index):
             event = self.next()
             if is_event(event, "SequenceEnd"):
@@ -370,5 +370,5 @@ class Events:
         """Return the offset of a mark in the text as it was given."""
         offset: int = mark.index
         for pair in _SURROGATES.finditer(self.text) if self._json else ():
-            offset += 2 * (pair.start() < offset)  # it was read as two characters fewer
+            offset += 2 * (pair.start() < offset)  # a pair is read as two characters fewer
         return offset

@@ -32,7 +32,7 @@ def mapping(node: Any, path: Path, allowed: Iterable[str]) -> Mapping[str, Any]:
 
 
 def advice_for_key(key: str, path: Path, known: Iterable[str]) -> str:
-    """Return what to do about a key that the mapping at a path does not have."""
+    """Return the advice for a key that the mapping at a path does not have."""
     return did_you_mean(key, known, what="the keys are", meant=meant(path))
 
 

@@ -1,7 +1,7 @@
-"""What people write for a key in other places: names of papers, libraries and other letters.
+"""Other names for keys: from papers, from libraries, and single letters.
 
-Each name is written in lower case with underscores, as `nearest` compares names. What stands beside
-it is what a problem file has instead.
+Each name is written in lower case with underscores, as `nearest` compares names. Its value is the
+key that a problem file has instead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from attn_cli.errors import Path
 
-SYNONYMS = {"q": "query", "k": "key", "v": "value"}  # names that are read, as members of an NPZ are
+SYNONYMS = {"q": "query", "k": "key", "v": "value"}  # names that are accepted, as members of an NPZ
 
 _SIDES = {"q": "query", "k": "key", "v": "value", "o": "output"}
 # How papers and libraries name a weight matrix and its bias; {} is one of q, k, v and o.
@@ -151,7 +151,7 @@ _FEED_FORWARD = {"w_1": "W1", "w_2": "W2", "b_1": "b1", "b_2": "b2"}
 
 
 def meant(path: Path) -> Mapping[str, str]:
-    """Return what other names mean among the keys of the mapping at a path."""
+    """Return other names -> the keys that they mean in the mapping at a path."""
     if not path:
         return _TOP
     inside: dict[Path, Mapping[str, str]] = {

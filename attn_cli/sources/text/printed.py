@@ -1,7 +1,7 @@
 """Matrices as NumPy prints them, `[[1. 0.]` newline ` [0. 1.]]`: with blanks for commas.
 
-Nothing is guessed: brackets in which there is no comma at all, and numbers with blanks between
-them, can be read in one way.
+Nothing is guessed: brackets without any comma, with blanks between the numbers, have only one
+meaning.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ NOTE = "put commas between them, or keep all digits with numpy.save"
 
 
 class Printed(NamedTuple):
-    """A text in which matrices that NumPy printed have commas, and the lines where those begin."""
+    """A text with commas put into matrices as NumPy prints them, and the first line of each."""
 
     text: str
     lines: tuple[int, ...]
 
 
 def with_commas(text: str) -> Printed | None:
-    """Return the text with commas in matrices that NumPy printed, None if there are none.
+    """Return the text with commas in matrices as NumPy prints them, None if there are none.
 
-    Lines stay lines, and all that has a column keeps it: a comma takes the place of a blank, or
-    stands at the end of a line.
+    Lines and columns do not change: a comma replaces a blank, or is put at the end of a line.
     """
     parts, lines, at = [], [], 0
     for match in _GROUP.finditer(text):

@@ -1,10 +1,9 @@
 """Raw text -> numbers, flags and words, by a written grammar.
 
 A number is digits with at most one point and an optional exponent: 1, +2, 3., -.5, 1e5. So are inf,
-.inf and nan with their signs where the caller allows them, and fractions and roots (`ratios`), but
-not in tables. What other readers would take for something else is refused: 1_000, 010, 12:30, 0x1F,
-1,5. A word is the text as it stands: no, on,
-null and 1e5 are words wherever a word is expected.
+.inf and nan with their signs if the caller allows them, and fractions and roots (`ratios`), but
+not in tables. Texts that other readers interpret differently are refused: 1_000, 010, 12:30, 0x1F,
+1,5. A word is the text unchanged: no, on, null and 1e5 are words wherever a word is expected.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?",
 WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d*)", re.ASCII)
 WILD = re.compile(r"[+-]?\.?(?:inf|Inf|INF)|\.?(?:nan|NaN|NAN)")
 
-# What `float` takes and the grammar does not: any other character, and digits behind a 0. Two
-# patterns, because each is a plain scan; their alternation takes four times as long.
+# Texts that `float` accepts and the grammar does not: any other character, and digits after a 0.
+# Two patterns, because each is a plain scan; their alternation takes four times as long.
 _FOREIGN = re.compile(r"[^0-9+\-.eE\n]")
 _LEADING_ZERO = re.compile(r"\n[+-]?0[0-9]")
 
 
 def number(value: Any, path: Path, *, ratios: bool = True) -> float:
-    """Return a number; raise AttnError with a hint if it is none.
+    """Return a number; raise AttnError with a hint if the value is not one.
 
     `ratios`: whether fractions and roots are numbers.
     """
@@ -61,7 +60,7 @@ def number(value: Any, path: Path, *, ratios: bool = True) -> float:
 
 
 def _is_ratio(text: str) -> bool:
-    """Whether a text is a fraction or a root: most texts are none, and load nothing for that."""
+    """Whether a text is a fraction or a root; for most texts this loads no other module."""
     if "/" not in text and "sqrt" not in text:
         return False
     from attn_cli.sources.text.ratios import is_ratio
@@ -108,7 +107,7 @@ def finite(value: Any, path: Path) -> float:
 
 
 def narrowed(value: float, path: Path, dtype: np.dtype[Any]) -> float:
-    """Return a number that the arithmetic's type can hold; raise AttnError for one it cannot."""
+    """Return a number; raise AttnError if the arithmetic's type cannot hold it."""
     with np.errstate(over="ignore", under="ignore"):
         held = dtype.type(value)
     if not np.isfinite(held) or (held == 0) != (value == 0):
@@ -122,7 +121,7 @@ def narrowed(value: float, path: Path, dtype: np.dtype[Any]) -> float:
 
 
 def flag(value: Any, path: Path, *, help: str | None = None) -> bool:
-    """Return true or false; `help` is for a key that could be something else as well."""
+    """Return true or false; `help` is the advice if the key allows other values too."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, str) and value in ("true", "false") and not isinstance(value, Quoted):
@@ -135,7 +134,7 @@ def flag(value: Any, path: Path, *, help: str | None = None) -> bool:
     )
 
 
-# What people write for true and false, in small letters.
+# Other spellings of true and false, in lower case.
 _TRUTHS = {
     **dict.fromkeys(("true", "yes", "y", "on", "1"), "true"),
     **dict.fromkeys(("false", "no", "n", "off", "0", "none", "null", "~"), "false"),
@@ -143,7 +142,7 @@ _TRUTHS = {
 
 
 def choice(value: Any, path: Path, names: tuple[str, ...]) -> str:
-    """Return one of the names; raise AttnError, naming the nearest, where it is another word."""
+    """Return one of the names; raise AttnError, naming the nearest, if it is another word."""
     text = word(value, path)
     if text not in names:
         raise AttnError(
@@ -157,7 +156,7 @@ def choice(value: Any, path: Path, names: tuple[str, ...]) -> str:
 
 
 def word(value: Any, path: Path) -> str:
-    """Return a word as it stands."""
+    """Return a word unchanged."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, int | float | np.integer) and not isinstance(value, bool):
@@ -177,9 +176,9 @@ def word(value: Any, path: Path) -> str:
 
 
 def numbers(texts: list[Any], path: Path, *, ratios: bool = True) -> list[float]:
-    """Return a row of numbers; raise AttnError for the first cell that is none.
+    """Return a row of numbers; raise AttnError for the first cell that is not one.
 
-    The whole row is tested at once; cell by cell only where something in it is suspect.
+    The whole row is tested at once, and its cells one by one only if that test fails.
     """
     try:
         joined = "\n" + "\n".join(texts)
@@ -205,7 +204,7 @@ def whole(texts: list[Any]) -> bool:
 
 
 def kind_of(value: Any) -> str:
-    """Return what a node is, as a message says it."""
+    """Return the kind of a node, for messages."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list | tuple):
@@ -216,7 +215,7 @@ def kind_of(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message quotes it."""
+    """Return a value, quoted for messages."""
     if not isinstance(value, str):
         return kind_of(value) if not isinstance(value, bool | int | float) else str(value).lower()
     text = printable(value)
@@ -224,14 +223,14 @@ def shown(value: Any) -> str:
 
 
 def _no_number(text: str, path: Path) -> AttnError:
-    """Return the error for a text that is no number, with the hint that fits it."""
+    """Return the error for a text that is not a number, with a hint that fits it."""
     return AttnError(
         f"{dotted(path)} must be a number, not {shown(text)}", path=path, help=_hint(text)
     )
 
 
 def _hint(text: str) -> str | None:
-    """Return what to do about a text that people take for a number."""
+    """Return the advice for a text that is meant as a number."""
     if isinstance(text, Quoted) and NUMBER.fullmatch(text):
         return "remove the quotes"
     for pattern, advice in _HINTS:
@@ -240,7 +239,7 @@ def _hint(text: str) -> str | None:
     return None
 
 
-_HINTS = (  # compiled where an error asks for them
+_HINTS = (  # compiled only for an error
     (r"", "write a number here"),
     (r"\(.*|[+-]?[\d.]+\)+", "write rows in square brackets: [1, 0]"),
     (r".*[½⅓⅔¼¾].*", "write a fraction as 1/2"),

@@ -1,7 +1,7 @@
-"""Slips of the pen that make a text something else to YAML, found where they were made.
+"""Typing errors that change the meaning of a text to YAML, reported at their own place.
 
-A key without a blank behind its colon, or with `=` for it, is a word to YAML, which complains
-further down, or not at all.
+A key without a blank after its colon, or with `=` for it, is a word to YAML, which reports an
+error further down, or none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _EQUALS = re.compile(r"^([ ]*)(\w+) *=(?!=) *(?=\S)", re.MULTILINE)
 
 
 class Slip(NamedTuple):
-    """What is wrong, at which offset of the text, and what to do about it."""
+    """A typing error: a message, its offset in the text, and advice."""
 
     message: str
     offset: int
@@ -28,7 +28,7 @@ class Slip(NamedTuple):
 def slip(text: str, keys: Collection[str]) -> Slip | None:
     """Return the first slip in a text that could not be read as a mapping, None if none is found.
 
-    Only `keys`, which the text can have, count, or what is followed by a bracket or a number.
+    Counted are only words that are among `keys`, or that precede a bracket or a number.
     """
     found = []
     known = {*keys, *_ALWAYS}

@@ -1,4 +1,4 @@
-"""The words that are spelt most like another, among millions of them."""
+"""The words with the spelling closest to another, among millions of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ CUTOFF = 0.6  # of difflib's ratio, as difflib itself has it
 
 
 def most_alike(word: str, known: Iterable[str], n: int) -> list[str]:
-    """Return the n known words that are spelt most like `word`, the most alike first.
+    """Return the n known words with the spelling closest to `word`, the closest first.
 
-    Alike is difflib's ratio 2 M / T, of M letters that match among the T of both words, at least
-    0.6, whatever the case. Of words that are equally alike the earlier goes first: published files
-    begin with the most frequent. Holds n words, however many are known.
+    Similarity is difflib's ratio 2 M / T, for M matching letters of the T in both words, at least
+    0.6, ignoring case. Of equally similar words the earlier comes first: published files begin
+    with the most frequent. Only n words are held in memory.
     """
     if n < 1:
         return []
@@ -27,7 +27,7 @@ def most_alike(word: str, known: Iterable[str], n: int) -> list[str]:
         text = candidate.casefold()
         total = len(asked) + len(text)
         needed = least * total / 2  # letters that must match
-        # two bounds on M that cost nearly nothing; nine words in ten stop here
+        # two cheap bounds on M; nine words in ten stop here
         if len(text) < needed or len(asked) < needed or sum(map(has, text)) < needed:
             continue
         matcher.set_seq1(text)

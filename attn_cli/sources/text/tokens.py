@@ -1,4 +1,4 @@
-"""Words: the tokens of a problem, and which of them is meant."""
+"""Words: the tokens of a problem, and looking one up by its word or index."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read_tokens(node: Any, path: Path, *, lower: bool = False) -> tuple[str, ...
 def find_token(tokens: Labels, asked: str | int, *, what: str = "query") -> int:
     """Return the position of a query that is named by its word or else by its index.
 
-    A number, as Python may give it, is an index and no word.
+    A number, as Python callers may pass it, is an index, not a word.
     """
     if not isinstance(asked, str):
         if isinstance(asked, bool) or not hasattr(asked, "__index__"):

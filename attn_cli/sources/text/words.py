@@ -1,9 +1,8 @@
 """Text -> words, by one simple rule.
 
-The text is brought into Unicode form NFC. A word is a run of letters, digits, marks and
-underscores, in which an apostrophe or a hyphen may stand between two of them: `ci-dessous`,
-`l'eau`, `___`. All else - blanks, full stops, commas, quotation marks - is between words and is
-left out.
+The text is normalised to Unicode form NFC. A word is a run of letters, digits, marks and
+underscores, with single apostrophes or hyphens allowed inside it: `ci-dessous`, `l'eau`, `___`.
+All other characters - blanks, full stops, commas, quotation marks - separate words.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ JOINERS = "\u200c\u200d"  # the zero-width (non-)joiner, a part of words in some
 
 
 def words_of(text: str, *, lower: bool = False) -> tuple[str, ...]:
-    """Return the words of a text; in lower case where that is asked for.
+    """Return the words of a text, in lower case if `lower` is set.
 
     >>> words_of("Qu'est-ce? L'eau, ___ 'ici'.")
     ("Qu'est-ce", "L'eau", '___', 'ici')
@@ -33,7 +32,7 @@ def words_of(text: str, *, lower: bool = False) -> tuple[str, ...]:
 
 def nfc(text: str) -> str:
     """Return a text in the form in which one letter has one spelling."""
-    if text.isascii():  # which has one form, and needs no tables
+    if text.isascii():  # ASCII has one form, and needs no tables
         return text
     import unicodedata
 
