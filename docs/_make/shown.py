@@ -74,7 +74,9 @@ def show(*commands: str, folder: Path = ROOT) -> None:
 
 
 def _refuse_faults(command: str, ran: Ran) -> None:
-    """Raise if a command that is shown is none, or has failed by a fault of ours."""
+    """Raise if a command does not exist, failed by a fault of ours, or would break the page."""
+    if "]]]" in ran.output or "[[[" in ran.output:
+        raise RuntimeError(f"{command}\nprints a marker of cog, [[[ or ]]]: show something else")
     if ran.status in (70, 126, 127) or "Traceback (most recent call last)" in ran.output:
         raise RuntimeError(f"{command}\nended with status {ran.status}:\n{ran.output}")
 
