@@ -9,17 +9,20 @@ from __future__ import annotations
 import re
 
 from attn_cli.errors import AttnError
-from attn_cli.reading.keys import KEYS
+from attn_cli.reading.keys import KEYS, YAML
 
-# Of these a part is an option already, or an argument, or nothing for a command line.
-_OTHERWISE = {
-    "tokens", "sequences", "lower", "embeddings", "memory", "query", "key", "value", "score",
-    "scale", "causal", "normalize", "train", "dtype", "next_word", "feed_forward",
-}  # fmt: skip
-OPTIONS = {f"--{key.replace('_', '-')}": key for key in KEYS if key not in _OTHERWISE}
 COMMANDS = ("compute", "graph", "next")  # those that have --set
 NUMBER = re.compile(r"[\d.]+(e[-+]?\d+)?")  # scalars, which loads NumPy, has it in full
-ALONE = ("--causal", "--rope", "--alibi")  # mean `true` where nothing follows them
+
+
+def options() -> dict[str, str]:
+    """Return the options that are short for `--set`, each with its key."""
+    return {option_of(name): name for name, key in KEYS.items() if key.option == YAML}
+
+
+def option_of(key: str) -> str:
+    """Return how the name of a key is written as an option."""
+    return f"--{key.replace('_', '-')}"
 
 
 def written_out(arguments: list[str]) -> list[str]:
@@ -29,25 +32,27 @@ def written_out(arguments: list[str]) -> list[str]:
     """
     if not set(COMMANDS) & set(arguments[:1]):
         return arguments
+    short = options()
+    alone = [option_of(name) for name, key in KEYS.items() if key.alone]
     result: list[str] = []
     rest = iter(range(len(arguments)))
     for at in rest:
         option, equals, value = arguments[at].partition("=")
         following = arguments[at + 1] if at + 1 < len(arguments) else None
-        if option in ALONE and not equals and _stands_alone(following):
+        if option in alone and not equals and _stands_alone(following):
             value = "true"
-        elif option in OPTIONS and not equals:
+        elif option in short and not equals:
             if following is None or following.startswith("--"):
                 raise AttnError(
                     f"option '{option}' requires an argument",
-                    help=f"{OPTIONS[option]} is {KEYS[OPTIONS[option]]}",
+                    help=f"{short[option]}: {KEYS[short[option]].meaning}",
                 )
             value = following
             next(rest)
-        elif option not in OPTIONS:
+        elif option not in short:
             result.append(arguments[at])
             continue
-        result += [option, value] if option not in OPTIONS else ["--set", f"{option}={value}"]
+        result += [option, value] if option not in short else ["--set", f"{option}={value}"]
     return result
 
 
@@ -60,7 +65,13 @@ def _stands_alone(following: str | None) -> bool:
 
 
 def epilog() -> str:
-    """Return what the help of a command says of keys as options."""
-    width = max(map(len, OPTIONS)) + 2
-    lines = [f"  {option:{width}}{KEYS[key]}" for option, key in OPTIONS.items()]
-    return "\n".join(["\b", "Keys of the problem as options, their values in YAML:", *lines])
+    """Return the part of a command's help that lists the keys of a problem as options."""
+    short = options()
+    width = max(map(len, short)) + 2
+    groups: dict[str, list[str]] = {}
+    for option, name in short.items():
+        key = KEYS[name]
+        groups.setdefault(key.group, []).append(f"  {option:{width}}{key.meaning}")
+    parts = ["Keys of the problem as options, their values in YAML."]
+    parts += ["\n".join(["\b", f"{group}:", *lines]) for group, lines in groups.items()]
+    return "\n\n".join(parts)

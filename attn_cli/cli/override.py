@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from attn_cli.arrays import AnyArray
 from attn_cli.errors import AttnError, Where, dotted, printable
 from attn_cli.reading.keys import KEYS
-from attn_cli.reading.schema import ALL_KEYS
+from attn_cli.reading.schema import names_of_keys
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.files import Inputs, twice_from_stdin
 from attn_cli.sources.matrices.lookup import is_vectors_file
@@ -189,9 +189,9 @@ def _value(text: str, option: str, notes: list[str]) -> object:
     """Return the YAML value of an option; a mapping may be written without its braces."""
     if PAIR.match(text) and "\n" not in text:
         try:
-            return parse(f"{{{text}}}", option, ALL_KEYS)
+            return parse(f"{{{text}}}", option, names_of_keys())
         except AttnError:
             pass  # the text as it was written says better what is wrong with it
-    parsed = parse_kindly(text, option, ALL_KEYS)
+    parsed = parse_kindly(text, option, names_of_keys())
     notes += parsed.notes
     return parsed.tree

@@ -7,7 +7,7 @@ from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 
 from attn_cli.cli.keys import COMMANDS as TAKE_KEYS
-from attn_cli.cli.keys import OPTIONS
+from attn_cli.cli.keys import options
 from attn_cli.errors import AttnError, folded, nearest, printable
 
 _FILE = "the file is no option: {path} FILE"
@@ -59,7 +59,7 @@ def usage_error(error: Any, arguments: Sequence[str], commands: Collection[str])
     if option := re.match(r"no such option: (-\S+)", message):
         known = {name for p in context.command.params for name in p.opts} if context else set()
         if path.rpartition(" ")[2] in TAKE_KEYS:
-            known |= set(OPTIONS)
+            known |= set(options())
         if path == "attn" and (named := _path(arguments, commands)) != path:
             return AttnError(message, help=f"options stand behind the command: {named} {option[1]}")
         return _no_option(option[1], message, path, known, usual)
@@ -94,7 +94,7 @@ def _no_option(
     wanted = _OPTIONS_MEANT.get(name)
     if wanted in known:
         return AttnError(f"{plain}. Did you mean {wanted}?", help=usual)
-    near = nearest(option, OPTIONS) if path.rpartition(" ")[2] in TAKE_KEYS else None
+    near = nearest(option, options()) if path.rpartition(" ")[2] in TAKE_KEYS else None
     if near is not None and option.startswith("--"):
         return AttnError(f"{plain}. Did you mean {near}?", help=usual)
     return AttnError(message, help=usual)

@@ -21,6 +21,7 @@ from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.rows import last_of_rows
 from attn_cli.memory import half_of_the_machine, in_units
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.files import Inputs
@@ -41,10 +42,6 @@ DICTIONARY_KEYS = {
     "dtype": "float64, float32 or float16: the arithmetic",
     "lower": "true: the words that are asked for in lower case",
 }
-CONTEXT_KEYS = (
-    "weights", "biases", "score", "scale", "causal", "mask", "normalize", "heads", "positions",
-    "residual", "layer_norm", "feed_forward",
-)  # fmt: skip
 DTYPES = ("float64", "float32", "float16")
 
 
@@ -177,6 +174,10 @@ def _pairs(tree: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
             )
         seen.add(source)
     return sources, targets
+
+
+def _keys_of_context() -> list[str]:
+    return [name for name, key in KEYS.items() if key.in_context]
 
 
 class _Space:
@@ -339,7 +340,7 @@ class _Space:
                 f"{argument('context')} needs a dictionary with {what}",
                 help="add context: {weights: {query: [[...]], key: [[...]]}} and embeddings",
             )
-        own = mapping(self.dictionary.tree["context"], path, CONTEXT_KEYS)
+        own = mapping(self.dictionary.tree["context"], path, _keys_of_context())
         tree = {
             "embeddings": np.stack([self.table[w] for w in words]),
             "tokens": words,

@@ -17,6 +17,7 @@ from attn_cli.maths.visible.base import Scheme
 from attn_cli.maths.visible.user import Mask
 from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.extent import Extent
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.mask import read_fill
 from attn_cli.reading.sources import Sources
 from attn_cli.reading.spreading import axes_of, unwrapped
@@ -122,7 +123,7 @@ def _alibi(
     if isinstance(node, list | tuple | np.ndarray | Member) or names_file(node):
         keys: Any = {"slopes": node}
     elif isinstance(node, dict):
-        keys = mapping(node, path, ("slopes", "form", "positions"))
+        keys = mapping(node, path, KEYS["alibi"].inner)
     elif flag(node, path, help="or write the slopes as a list, or {slopes: ..., form: ...}"):
         keys = {}
     else:
@@ -155,7 +156,7 @@ def _relative(
     from attn_cli.maths.bias.relative import RelativeBias
 
     path: Path = ("relative_bias",)
-    keys = mapping(node, path, ("table", "bidirectional", "max_distance", "positions"))
+    keys = mapping(node, path, KEYS["relative_bias"].inner)
     if "table" not in keys:
         raise AttnError(
             "relative_bias.table is missing",

@@ -11,6 +11,7 @@ from attn_cli.maths.after import After, FeedForward, LayerNorm
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.next_word import NextWord
 from attn_cli.maths.problem import Projection
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.sources import Sources
 from attn_cli.record import Labels
 from attn_cli.sources.text.mappings import mapping
@@ -18,9 +19,6 @@ from attn_cli.sources.text.scalars import choice, flag, positive, word
 from attn_cli.sources.text.tokens import find_token, read_tokens
 
 EPS = 1e-5
-NORM_KEYS = ("gamma", "beta", "eps")
-NETWORK_KEYS = ("W1", "b1", "W2", "b2", "activation", "residual", "layer_norm")
-NEXT_WORD_KEYS = ("vocabulary", "weights", "bias", "pool")
 
 
 def read_after(sources: Sources, query: Projection | None, d_context: str) -> After:
@@ -63,7 +61,7 @@ def _layer_norm(sources: Sources, tree: Any, path: Path, d: str) -> LayerNorm | 
         return None
     if not isinstance(node, dict):
         return LayerNorm(None, None, EPS) if flag(node, path) else None
-    keys = mapping(node, path, NORM_KEYS)
+    keys = mapping(node, path, KEYS["layer_norm"].inner)
     return LayerNorm(
         _vector(sources, keys, path, "gamma", d),
         _vector(sources, keys, path, "beta", d),
@@ -75,7 +73,7 @@ def _feed_forward(sources: Sources, node: Any) -> FeedForward | None:
     path: Path = ("feed_forward",)
     if node is None:
         return None
-    keys = mapping(node, path, NETWORK_KEYS)
+    keys = mapping(node, path, KEYS["feed_forward"].inner)
     _require(
         keys, path, ("W1", "W2"), "feed_forward needs W1 (d_out x d_ff) and W2 (d_ff x d_last)"
     )
@@ -110,7 +108,7 @@ def read_next_word(sources: Sources, after: After, tokens: Labels) -> NextWord |
     node, path = sources.document.tree.get("next_word"), ("next_word",)
     if node is None:
         return None
-    keys = mapping(node, path, NEXT_WORD_KEYS)
+    keys = mapping(node, path, KEYS["next_word"].inner)
     needed = ("vocabulary", "weights")
     _require(keys, path, needed, "next_word needs vocabulary: [...] and weights (d x words)")
     vocabulary = _vocabulary(keys["vocabulary"], (*path, "vocabulary"))

@@ -14,6 +14,7 @@ from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.ranges import Range
 from attn_cli.maths.token_positions import agree
 from attn_cli.reading.extent import Extent
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.whole_numbers import whole_numbers
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.matrix import read_array
@@ -81,7 +82,7 @@ def read_documents(document: Document, extent: Extent) -> Ids | None:
         names: dict[str, int] = {}
         key = _ids(document, node, PATH, extent, "key", names)
         return Ids(key if extent.n_q == extent.n_k else None, key, tuple(names))
-    keys = mapping(node, PATH, ("query", "key", *PACKED, "alignment"))
+    keys = mapping(node, PATH, KEYS["documents"].inner)
     alignment = None
     if "alignment" in keys:
         alignment = choice(keys["alignment"], (*PATH, "alignment"), KNOBS["causal"].words)

@@ -9,6 +9,7 @@ from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.gate import OutputGate
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.problem import Projection
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.sources import Sources
 from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.matrices.spread import ScoresShape
@@ -22,7 +23,7 @@ def read_gate(
     node, path = sources.document.tree.get("output_gate"), ("output_gate",)
     if node is None:
         return None
-    keys = mapping(node, path, ("weights", "bias", "logits"))
+    keys = mapping(node, path, KEYS["output_gate"].inner)
     if ("weights" in keys) == ("logits" in keys):
         problem = "both weights and logits" if "weights" in keys else "neither weights nor logits"
         raise AttnError(

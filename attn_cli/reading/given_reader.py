@@ -12,6 +12,7 @@ from typing import Any, overload
 from attn_cli.arrays import Array, Tensor
 from attn_cli.errors import AttnError, Path
 from attn_cli.maths.problem import Past, Projection
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.sides import LETTERS, Heads, Side
 from attn_cli.reading.sources import Sources
 from attn_cli.reading.token_positions_reader import is_false
@@ -115,7 +116,7 @@ def read_past(
     node, path = sources.document.tree.get("past"), ("past",)
     if node is None:
         return None
-    keys = mapping(node, path, ("key", "value", "rotated"))
+    keys = mapping(node, path, KEYS["past"].inner)
     for side in ("key", "value"):
         if side not in keys:
             raise AttnError(

@@ -1,62 +1,199 @@
-"""The keys of a problem file, as data: what help, errors and docs list."""
+"""The keys of a problem file, as data.
+
+Help, documentation, error messages, `attn train` and the `context` of a dictionary read them here.
+A new key is one row; what its row leaves out is refused: `train` does not learn through it, and a
+dictionary's context does not have it.
+"""
 
 from __future__ import annotations
 
-KEYS = {
-    "tokens": "list of words, {file:}, or one string: letters, digits, marks, _, ' or - in a word",
-    "key_tokens": "words of the keys, as tokens are of the queries",
-    "sequences": "several tokens, computed one after the other, instead of tokens",
-    "lower": "true: tokens in lower case",
-    "embeddings": "X, one row a token (n x d); or a mapping word -> vector",
-    "positions": "added to embeddings: sinusoidal, {function:, layout:, base:}, {learned: matrix}",
-    "memory": "tokens and embeddings that keys and values come from (cross-attention)",
-    "weights": "query, key, value, output: matrices d_in x d_out, applied as X W; or one a head",
-    "biases": "query, key, value, output: vectors",
-    "query": "Q itself, 2 to 4 axes; [1, 0] is one query",
-    "key": "K itself, 2 to 4 axes",
-    "value": "V itself, 2 to 4 axes",
-    "like": "a system whose conventions hold where no key says otherwise: attn conventions",
-    "axes": "order of four axes: bhsd (batch, heads, tokens, features) or bshd",
-    "heads": "splits the features of Q, K and V among this many heads",
-    "kv_heads": "how many heads K and V have, each for several query heads",
-    "grouping": "interleave: heads 0 0 1 1 of K, tile: 0 1 0 1, or the list of these numbers",
-    "past": "{key:, value:, rotated:} of a cache, (batch, key heads, tokens, features)",
-    "qk_norm": "rms or l2, {function:, eps:, query_gain:, key_gain:}: of each head's q and k",
-    "rope": "true, or {base:, interleaved:, dims:, scaling:, positions:, sections:}: turns q and k",
-    "score": "a score function (default: scaled), or {function: NAME, <parameters>}",
-    "scale": "replaces 1/sqrt(d_k) in scaled, multiplies other scores; none = 1; or one per head",
-    "scale_placement": "scores, query or split: what the scale multiplies",
-    "softcap": "c of c tanh(s / c)",
-    "score_bias": "a matrix that is added to the scores, or {values:, axes:}; hides nothing",
-    "alibi": "true, slopes, or {slopes:, form:, positions:}: a penalty for distance, by head",
-    "relative_bias": "{table: buckets x heads, bidirectional:, max_distance:, positions:}: T5's",
-    "order": "of softcap, bias and mask, as a list",
-    "causal": "true, top-left or bottom-right",
-    "offset": "query i stands at key i + offset; one number, or one a batch entry",
-    "window": "{left:, right:}, both inclusive, -1 unbounded; {keys: W}; or a list, one per head",
-    "key_lengths": "how many keys are there, one number a batch entry",
-    "key_start": "the first key that is there (left padding), one number per batch entry",
-    "documents": "ids, {query:, key:}, or {cu_seqlens_q:, cu_seqlens_k:}: packed sequences",
-    "prefix": "the first keys that all queries see, in spite of causal and window",
-    "sink_tokens": "the first keys, which the window's left bound does not hide",
-    "mask": "a matrix that is added; {values: or file:, true_means: attend | ignore, axes:}",
-    "mask_fill": "{value: -inf, number or lowest, how: select | add}: what hidden scores get",
-    "top_k": "the largest scores of a row that stay, ties kept",
-    "temperature": "what scores are divided by before they are normalised; or one per head",
-    "normalize": "a normaliser (default: softmax), or {function: NAME, <parameters>}",
-    "empty_rows": "zero, nan, uniform, or {mask:, other:}: weights of a query that sees no key",
-    "dropout": "{mask: 1 where a weight is kept, p:}: the mask is given",
-    "output_gate": "{weights:, bias:} applied to X, or {logits:}: a sigmoid on the context",
-    "residual": "true: X is added to the output",
-    "layer_norm": "{gamma:, beta:, eps:} after that, or true",
-    "feed_forward": "W1, b1, W2, b2, activation, residual, layer_norm: after that",
-    "next_word": "vocabulary, weights, bias, pool: mean, last or {token: WORD}",
-    "train": "examples, parameters, steps, learning_rate, seed, start, digits: read by attn train",
-    "layout": "rows (the default), or columns: every token is a column",
-    "dtype": "float64 (the default), float32, float16 or bfloat16: the arithmetic",
-    "precision": "{accumulate:, scores:, softmax:, output:, rope:, norm:, ...}: types of its parts",
-    "nonfinite": "refuse (the default), or allow NaN and infinity in Q, K, V, X and weights",
-}
+# How the command line takes a key.
+YAML = "yaml"  # --NAME VALUE is short for --set NAME=VALUE
+OWN = "own"  # cli/options.py defines it
+NO_OPTION = "none"  # its name means something else there, or it is too long to be typed
 
-TRAIN_KEYS = ("examples", "parameters", "steps", "learning_rate", "seed", "start", "digits")
-PROJECTED = ("query", "key", "value", "output")
+# Whether `attn train` accepts a problem that has the key.
+NEVER = "never"
+ALWAYS = "always"
+UNLESS_LIST = "unless it is a list"
+
+
+class Key:
+    """One key of a problem file.
+
+    `learnable`: whether the gradient of the loss is right if the problem has this key: because it
+    is computed through it, or because the key has no numbers that it depends on. `alone`: its
+    option without a value means true. `in_context`: a dictionary's `context` can have it.
+    `uses_positions`: its meaning depends on where each query is among the keys. `inner`: the keys
+    of its mapping, if they do not depend on its values.
+
+    No dataclass: every start makes all of them, and a dataclass takes four times as long.
+    """
+
+    __slots__ = (
+        "alone", "group", "in_context", "inner", "learnable", "meaning", "name", "option",
+        "uses_positions",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        group: str,
+        meaning: str,
+        *,
+        option: str = YAML,
+        alone: bool = False,
+        learnable: str = NEVER,
+        in_context: bool = False,
+        uses_positions: bool = False,
+        inner: tuple[str, ...] = (),
+    ) -> None:
+        self.name, self.group, self.meaning = name, group, meaning
+        self.option, self.alone = option, alone
+        self.learnable, self.in_context = learnable, in_context
+        self.uses_positions, self.inner = uses_positions, inner
+
+
+WORDS = "Words and vectors"
+QKV = "Q, K and V"
+SCORES = "Scores"
+HIDING = "Which keys a query sees"
+WEIGHTS = "From scores to weights"
+AFTER = "After attention"
+TRAINING = "Training"
+ARITHMETIC = "Conventions, layout and types"
+
+SIDES = ("query", "key", "value", "output")
+NORM = ("gamma", "beta", "eps")
+
+# fmt: off
+KEYS = {key.name: key for key in (
+    Key("tokens", WORDS,
+        "list of words, {file:}, or a string of words (of letters, digits, marks, _, ' and -)",
+        option=OWN, learnable=ALWAYS),
+    Key("key_tokens", WORDS, "the words of the keys, written like tokens", learnable=ALWAYS),
+    Key("sequences", WORDS, "instead of tokens: several lists of words, each computed by itself",
+        option=NO_OPTION, learnable=ALWAYS),
+    Key("lower", WORDS, "true: convert tokens to lower case", option=OWN, learnable=ALWAYS),
+    Key("embeddings", WORDS, "X, one row per token (n x d); or a mapping word -> vector",
+        option=NO_OPTION, learnable=ALWAYS),
+    Key("positions", WORDS,
+        "position vectors added to X: sinusoidal, {function:, layout:, base:}, {learned: matrix}",
+        learnable=ALWAYS, in_context=True, inner=("function", "layout", "base", "learned")),
+    Key("memory", WORDS, "{tokens:, embeddings:} of the keys and values (cross-attention)",
+        option=NO_OPTION, learnable=ALWAYS, inner=("tokens", "embeddings")),
+    Key("weights", QKV,
+        "matrices d_in x d_out, used as X W: {query:, key:, value:, output:}; or one per head",
+        learnable=ALWAYS, in_context=True, inner=SIDES),
+    Key("biases", QKV, "vectors added to the products: {query:, key:, value:, output:}",
+        learnable=ALWAYS, in_context=True, inner=SIDES),
+    Key("query", QKV, "Q itself, 2 to 4 axes; [1, 0] is one query", option=OWN, learnable=ALWAYS),
+    Key("key", QKV, "K itself, 2 to 4 axes", option=OWN, learnable=ALWAYS),
+    Key("value", QKV, "V itself, 2 to 4 axes", option=OWN, learnable=ALWAYS),
+    Key("axes", QKV, "order of four axes: bhsd (batch, heads, tokens, features) or bshd",
+        learnable=ALWAYS),
+    Key("heads", QKV, "number of heads that the features of Q, K and V are split into",
+        learnable=ALWAYS, in_context=True),
+    Key("kv_heads", QKV, "number of heads of K and V, each used by several query heads"),
+    Key("grouping", QKV,
+        "the K and V head of each query head: interleave (0 0 1 1), tile (0 1 0 1), or a list",
+        learnable=UNLESS_LIST),
+    Key("past", QKV,
+        "cached K and V (batch, key heads, tokens, features): {key:, value:, rotated:}",
+        inner=("key", "value", "rotated")),
+    Key("qk_norm", QKV,
+        "norm of each head's q and k: rms, l2 or {function:, eps:, query_gain:, key_gain:}",
+        inner=("function", "eps", "query_gain", "key_gain")),
+    Key("rope", QKV,
+        "rotates q and k: true, or {base:, interleaved:, dims:, scaling:, positions:, sections:}",
+        alone=True, uses_positions=True,
+        inner=("base", "interleaved", "dims", "scaling", "positions", "sections",
+               "sections_layout")),
+    Key("score", SCORES, "a score function (default: scaled), or {function: NAME, <parameters>}",
+        option=OWN, learnable=ALWAYS, in_context=True),
+    Key("scale", SCORES,
+        "replaces 1/sqrt(d_k) in scaled, multiplies other scores; none = 1; or one per head",
+        option=OWN, learnable=ALWAYS, in_context=True),
+    Key("scale_placement", SCORES,
+        "what the scale multiplies: scores, query, or split (its root: query and key)"),
+    Key("softcap", SCORES, "the c in c tanh(s / c), which replaces each score s"),
+    Key("score_bias", SCORES,
+        "a matrix that is added to the scores, or {values:, axes:}; hides nothing"),
+    Key("alibi", SCORES,
+        "penalty for distance, per head: true, slopes, or {slopes:, form:, positions:}",
+        alone=True, uses_positions=True, inner=("slopes", "form", "positions")),
+    Key("relative_bias", SCORES,
+        "T5's bias: {table: buckets x heads, bidirectional:, max_distance:, positions:}",
+        uses_positions=True, inner=("table", "bidirectional", "max_distance", "positions")),
+    Key("order", SCORES, "order in which softcap, bias and mask are applied, as a list",
+        learnable=ALWAYS),
+    Key("causal", HIDING, "hides later keys: true, top-left or bottom-right",
+        option=OWN, alone=True, learnable=ALWAYS, in_context=True, uses_positions=True),
+    Key("offset", HIDING,
+        "query i is at the position of key i + offset; a number, or one per batch entry",
+        learnable=ALWAYS),
+    Key("window", HIDING,
+        "keys near a query: {left:, right:} inclusive, -1 unbounded; {keys: W}; or one per head",
+        learnable=ALWAYS, uses_positions=True, inner=("left", "right", "keys")),
+    Key("key_lengths", HIDING,
+        "number of keys that are used (padding is on the right), one per batch entry",
+        learnable=ALWAYS),
+    Key("key_start", HIDING,
+        "first key that is used (padding is on the left), one per batch entry", learnable=ALWAYS),
+    Key("documents", HIDING,
+        "packed sequences: ids, {query:, key:}, or {cu_seqlens_q:, cu_seqlens_k:}",
+        learnable=ALWAYS, inner=("query", "key", "cu_seqlens_q", "cu_seqlens_k", "alignment")),
+    Key("prefix", HIDING,
+        "number of first keys that all queries see, whatever causal and window say",
+        learnable=ALWAYS),
+    Key("sink_tokens", HIDING, "number of first keys that the left bound of window does not hide",
+        learnable=ALWAYS),
+    Key("mask", HIDING,
+        "a matrix added to the scores; {values: or file:, true_means: attend | ignore, axes:}",
+        learnable=ALWAYS, in_context=True),
+    Key("mask_fill", HIDING,
+        "the score of a hidden key: {value: -inf, number or lowest, how: select | add}",
+        inner=("value", "how")),
+    Key("top_k", WEIGHTS,
+        "how many of the largest scores of each row are kept, and all that are equal to them"),
+    Key("temperature", WEIGHTS, "divides the scores before they are normalised; or one per head"),
+    Key("normalize", WEIGHTS, "a normaliser (default: softmax), or {function: NAME, <parameters>}",
+        option=OWN, learnable=ALWAYS, in_context=True),
+    Key("empty_rows", WEIGHTS,
+        "weights of a query that sees no key: zero, nan, uniform, or {mask:, other:}",
+        inner=("mask", "other")),
+    Key("dropout", WEIGHTS,
+        "a given mask, nothing is random: {mask: 1 for each weight that is kept, p:}",
+        inner=("mask", "p", "axes")),
+    Key("output_gate", AFTER,
+        "sigmoid gate on the context: {weights:, bias:} applied to X, or {logits:}",
+        inner=("weights", "bias", "logits")),
+    Key("residual", AFTER, "true: add X to the output", learnable=ALWAYS, in_context=True),
+    Key("layer_norm", AFTER,
+        "layer norm of the output, after residual: true, or {gamma:, beta:, eps:}",
+        learnable=ALWAYS, in_context=True, inner=NORM),
+    Key("feed_forward", AFTER,
+        "after layer_norm: {W1:, b1:, W2:, b2:, activation:, residual:, layer_norm:}",
+        option=NO_OPTION, learnable=ALWAYS, in_context=True,
+        inner=("W1", "b1", "W2", "b2", "activation", "residual", "layer_norm")),
+    Key("next_word", AFTER,
+        "predicts a word: {vocabulary:, weights:, bias:, pool: mean, last or {token: WORD}}",
+        option=NO_OPTION, learnable=ALWAYS, inner=("vocabulary", "weights", "bias", "pool")),
+    Key("train", TRAINING,
+        "for attn train: {examples:, parameters:, steps:, learning_rate:, seed:, start:, digits:}",
+        option=NO_OPTION, learnable=ALWAYS,
+        inner=("examples", "parameters", "steps", "learning_rate", "seed", "start", "digits")),
+    Key("like", ARITHMETIC,
+        "the system whose conventions are used if no key sets them: see attn conventions"),
+    Key("layout", ARITHMETIC, "rows (the default), or columns: every token is a column",
+        learnable=ALWAYS),
+    Key("dtype", ARITHMETIC,
+        "type of the arithmetic: float64 (the default), float32, float16 or bfloat16",
+        option=OWN, learnable=ALWAYS),
+    Key("precision", ARITHMETIC,
+        "types of parts of the arithmetic: {accumulate:, scores:, softmax:, output:, ...}"),
+    Key("nonfinite", ARITHMETIC,
+        "NaN and infinity in Q, K, V, X and weights: refuse (the default) or allow",
+        learnable=ALWAYS),
+)}
+# fmt: on

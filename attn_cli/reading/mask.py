@@ -16,6 +16,7 @@ from attn_cli.formula import number as number_of
 from attn_cli.maths.precision import Precision
 from attn_cli.maths.visible.user import Mask
 from attn_cli.reading.conventions_reader import Conventions
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.spreading import axes_of, unwrapped
 from attn_cli.sources.matrices.casting import cast, rounded
 from attn_cli.sources.matrices.document import Document
@@ -159,7 +160,9 @@ def read_fill(precision: Precision, conventions: Conventions) -> tuple[float, bo
 
 def _written_fill(node: Any, path: Path, precision: Precision) -> dict[str, Any]:
     """Return a fill as presets have it: {value:, how:}."""
-    keys = mapping(node, path, ("value", "how")) if isinstance(node, Mapping) else {"value": node}
+    keys: Mapping[str, Any] = {"value": node}
+    if isinstance(node, Mapping):
+        keys = mapping(node, path, KEYS["mask_fill"].inner)
     if "value" not in keys:
         raise AttnError(
             "mask_fill has no value", path=path, help="write {value: -1e9, how: select}"

@@ -12,6 +12,7 @@ from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.normalizers.base import Normalizer
 from attn_cli.maths.parameter import defaults
 from attn_cli.maths.rules import Dropout, EmptyRows
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.parameters import read_function, read_parameters
 from attn_cli.reading.per_head import read_per_head
 from attn_cli.reading.sources import Sources
@@ -20,7 +21,7 @@ from attn_cli.sources.matrices.spread import ScoresShape
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, finite, integer, positive
 
-CAUSES = ("mask", "other")
+CAUSES = KEYS["empty_rows"].inner
 
 
 def read_normalizer(sources: Sources, heads: int | None) -> tuple[Normalizer, dict[str, Any]]:
@@ -89,7 +90,7 @@ def read_dropout(sources: Sources, shape: ScoresShape) -> Dropout | None:
     node, path = sources.document.tree.get("dropout"), ("dropout",)
     if node is None:
         return None
-    keys = mapping(node, path, ("mask", "p", "axes"))
+    keys = mapping(node, path, KEYS["dropout"].inner)
     if "mask" not in keys:
         raise AttnError(
             "dropout.mask is missing: a calculator draws no random numbers",

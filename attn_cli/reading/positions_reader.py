@@ -9,12 +9,12 @@ import numpy as np
 from attn_cli.arrays import Array
 from attn_cli.errors import AttnError, Path
 from attn_cli.maths.positions import Positions, learned, sinusoidal
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.sources import Sources
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, positive
 
 BASE = 10000.0
-KEYS = ("function", "layout", "base", "learned")
 _FORMS = "write positions: sinusoidal, or positions: {learned: [[...], ...]}"
 
 
@@ -30,7 +30,11 @@ def read_positions(sources: Sources, X: Array | None) -> Positions | None:
             at_key=True,
             help="give embeddings, or leave positions out",
         )
-    keys = mapping(node, path, KEYS) if isinstance(node, dict) else {"function": node}
+    keys = (
+        mapping(node, path, KEYS["positions"].inner)
+        if isinstance(node, dict)
+        else {"function": node}
+    )
     if ("learned" in keys) == ("function" in keys):
         problem = "both learned and function" if "learned" in keys else "no function"
         raise AttnError(f"positions has {problem}", path=path, help=_FORMS)

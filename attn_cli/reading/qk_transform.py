@@ -10,11 +10,10 @@ from attn_cli.maths.norm import DEFAULT_EPS, FUNCTIONS, HeadNorm
 from attn_cli.maths.problem import Past, Projection, QKTransform
 from attn_cli.maths.rules import Rules
 from attn_cli.reading.extent import Extent
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.sources import Sources
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, positive
-
-NORM_KEYS = ("function", "eps", "query_gain", "key_gain")
 
 
 def read_qk_transform(
@@ -66,7 +65,9 @@ def _norms(sources: Sources, node: Any) -> tuple[HeadNorm | None, HeadNorm | Non
     path: Path = ("qk_norm",)
     if node is None:
         return None, None
-    keys = mapping(node, path, NORM_KEYS) if isinstance(node, dict) else {"function": node}
+    keys = (
+        mapping(node, path, KEYS["qk_norm"].inner) if isinstance(node, dict) else {"function": node}
+    )
     if "function" not in keys:
         raise AttnError("qk_norm names no function", path=path, help="write {function: rms}")
     place = (*path, "function") if isinstance(node, dict) else path

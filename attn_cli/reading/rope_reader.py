@@ -11,6 +11,7 @@ from attn_cli.maths.parameter import defaults
 from attn_cli.maths.rope import SCALINGS, Rope, Scaling
 from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.reading.extent import Extent
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.own_positions import ROWS, read_own_positions
 from attn_cli.reading.parameters import read_parameters
 from attn_cli.reading.sources import Sources
@@ -19,7 +20,6 @@ from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, flag, integer, positive
 
-KEYS = ("base", "interleaved", "dims", "scaling", "positions", "sections", "sections_layout")
 LAYOUTS = ("blocks", "in-turn")
 BASE = 10000.0
 
@@ -39,7 +39,7 @@ def read_rope(
         if not flag(node, path, help="or write {base: ..., interleaved: ..., dims: ...}"):
             return None, None
         node = {}
-    keys = mapping(node, path, KEYS)
+    keys = mapping(node, path, KEYS["rope"].inner)
     interleaved = bool(conventions.read("rope.interleaved"))
     dims = _dims(keys, path, depth)
     base = positive(keys["base"], (*path, "base")) if "base" in keys else BASE

@@ -18,7 +18,7 @@ from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.extent import Extent, read_extent
 from attn_cli.reading.gate_reader import read_gate
 from attn_cli.reading.hiding import read_schemes
-from attn_cli.reading.keys import KEYS, TRAIN_KEYS
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.labels import read_labels
 from attn_cli.reading.mask import read_mask
 from attn_cli.reading.normalize import (
@@ -51,13 +51,14 @@ from attn_cli.sources.text.scalars import choice, finite, narrowed
 LAYOUTS = ("rows", "columns")
 
 
-# What a document can have that a problem is read from, or a dictionary.
-ALL_KEYS = (*KEYS, *TRAIN_KEYS)
+def names_of_keys() -> tuple[str, ...]:
+    """Return every name that can be a key of a problem file or of its `train`."""
+    return (*KEYS, *KEYS["train"].inner)
 
 
 def read_document(file: str | None, inputs: Inputs) -> Document:
     """Return the document of a file: YAML, JSON, or an NPZ whose members are its keys."""
-    return open_document(file, inputs, Known(ALL_KEYS, names()))
+    return open_document(file, inputs, Known(names_of_keys(), names()))
 
 
 def read_problem(document: Document) -> Problem:
@@ -215,7 +216,7 @@ def _keys(document: Document) -> Mapping[str, Any]:
                 "query, key and value",
             ),
         )
-    mapping(tree.get("train", {}), ("train",), TRAIN_KEYS)  # for attn train, which reads the rest
+    mapping(tree.get("train", {}), ("train",), KEYS["train"].inner)  # attn train reads the rest
     return tree
 
 

@@ -12,7 +12,7 @@ from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.precision import Precision
 from attn_cli.reading.conventions_reader import Conventions
-from attn_cli.reading.keys import PROJECTED
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.sides import LETTERS
 from attn_cli.sources.matrices.casting import cast, rounded
 from attn_cli.sources.matrices.document import Document
@@ -41,9 +41,9 @@ class Sources:
 
     def __post_init__(self) -> None:
         tree = self.document.tree
-        self.memory = mapping(tree.get("memory", {}), ("memory",), ("tokens", "embeddings"))
-        self.weights = mapping(tree.get("weights", {}), ("weights",), PROJECTED)
-        self.biases = mapping(tree.get("biases", {}), ("biases",), PROJECTED)
+        self.memory = mapping(tree.get("memory", {}), ("memory",), KEYS["memory"].inner)
+        self.weights = mapping(tree.get("weights", {}), ("weights",), KEYS["weights"].inner)
+        self.biases = mapping(tree.get("biases", {}), ("biases",), KEYS["biases"].inner)
         lower = "lower" in tree and flag(tree["lower"], ("lower",))
         self.memory_tokens: tuple[str, ...] | None = None
         self.token_entries, self.key_entries = (

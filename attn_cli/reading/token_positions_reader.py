@@ -14,14 +14,13 @@ from attn_cli.maths.token_positions import TokenPositions, in_documents
 from attn_cli.reading.conventions_reader import Conventions
 from attn_cli.reading.documents import PATH, Ids, read_documents
 from attn_cli.reading.extent import Extent
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.whole_numbers import per_entry
 from attn_cli.reading.window_reader import is_bounded
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.text.scalars import choice, shown
 
 LEAST = -(2**53)
-# Keys whose meaning depends on the positions of queries.
-USERS = ("window", "alibi", "relative_bias", "rope")
 KEYS_ALONE = ("key", "last_key")  # forms of alibi
 
 
@@ -102,7 +101,7 @@ def _of_documents(
 ) -> tuple[TokenPositions, Ids]:
     """Return positions inside documents, and the documents of all queries."""
     because = ids.differing(extent.there)
-    users = [key for key in USERS if goes_by_positions(tree, key)]
+    users = _users(tree)
     alignment = named
     if named is None:
         needs = (because is not None or ids.query is None) and (causal or bool(users))
@@ -183,6 +182,12 @@ def goes_by_positions(tree: Mapping[str, Any], key: str) -> bool:
     return "positions" not in node
 
 
+def _users(tree: Mapping[str, Any]) -> list[str]:
+    """Return the keys of the problem that depend on the positions of queries, besides causal."""
+    others = [name for name, key in KEYS.items() if key.uses_positions and name != "causal"]
+    return [name for name in others if goes_by_positions(tree, name)]
+
+
 def _preset(extent: Extent, conventions: Conventions) -> str | None:
     """Return the alignment that the preset decides; None if it decides none."""
     alignment: str | None = conventions.get("causal")
@@ -195,7 +200,7 @@ def _decided(
     tree: Mapping[str, Any], causal: bool, extent: Extent, conventions: Conventions
 ) -> str:
     """Return the alignment if neither offset, past nor a name decides it."""
-    users = [key for key in USERS if goes_by_positions(tree, key)]
+    users = _users(tree)
     if extent.plain or not (causal or users):
         return "top-left"
     alignment = _preset(extent, conventions)

@@ -10,11 +10,10 @@ from attn_cli.maths.heads import PerHead
 from attn_cli.maths.problem import Placement
 from attn_cli.maths.rules import Rules
 from attn_cli.maths.scores.base import ScoreFunction
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.sources import Sources
-from attn_cli.reading.token_positions_reader import USERS, goes_by_positions, is_false
+from attn_cli.reading.token_positions_reader import goes_by_positions, is_false
 
-# What goes by the place where a query stands.
-STANDS = ("causal", *USERS)
 HIDING_SCORES = ("sparse", "given")
 
 
@@ -55,9 +54,11 @@ def _of_place(
 ) -> list[tuple[str, str]]:
     """Return unused keys that say where tokens and heads stand, each with the reason."""
     found = []
-    if not any(goes_by_positions(tree, key) for key in STANDS):
-        needed = "causal, window, alibi, relative_bias or rope"
-        found.append(("offset", f"nothing goes by where queries stand, as {needed} do"))
+    users = [name for name, key in KEYS.items() if key.uses_positions]
+    if not any(goes_by_positions(tree, key) for key in users):
+        possible = f"{', '.join(users[:-1])} or {users[-1]}"
+        why = f"nothing depends on the positions of queries, as {possible} can"
+        found.append(("offset", why))
     if not _is_asked(tree, "window"):
         found.append(("sink_tokens", "it lets first keys be seen in spite of a window"))
         if not _is_asked(tree, "causal"):

@@ -10,6 +10,7 @@ import numpy as np
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.heads import of_head
 from attn_cli.reading.conventions_reader import Conventions
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.per_head import is_list, read_per_head, refuse_wrong_count
 from attn_cli.reading.sources import Sources
 from attn_cli.sources.matrices.matrix import is_one_value
@@ -118,7 +119,7 @@ def _bounds_of_heads(sources: Sources, node: dict[str, Any], heads: int | None) 
 
 def _keys_of(node: dict[str, Any], path: Path) -> Mapping[str, Any]:
     """Return the keys of a window: left and right, or keys."""
-    keys = mapping(node, path, ("left", "right", "keys"))
+    keys = mapping(node, path, KEYS["window"].inner)
     if "keys" in keys and len(keys) > 1:
         raise AttnError(
             f"{dotted(path)} has both keys and {next(k for k in keys if k != 'keys')}",

@@ -24,7 +24,7 @@ from attn_cli.arrays import Array
 from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.maths.problem import Problem
-from attn_cli.reading.keys import TRAIN_KEYS
+from attn_cli.reading.keys import KEYS
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.lookup import WordTable
@@ -91,7 +91,7 @@ def _training(document: Document) -> Training:
     # Examples have words of their own.
     tree = {key: node for key, node in document.tree.items() if key != "sequences"}
     document = replace(document, tree=tree)
-    keys = mapping(tree.get("train", {}), ("train",), TRAIN_KEYS)
+    keys = mapping(tree.get("train", {}), ("train",), KEYS["train"].inner)
     pairs = _pairs(keys, lower="lower" in tree and flag(tree["lower"], ("lower",)))
     base = _base(document, pairs)
     written = written_parameters(document, base)

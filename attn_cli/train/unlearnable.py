@@ -9,25 +9,27 @@ from attn_cli.errors import AttnError
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.scores import SCORES
+from attn_cli.reading.keys import ALWAYS, KEYS, UNLESS_LIST
 from attn_cli.reading.per_head import is_list
-
-NO_GRADIENT = (
-    "like", "past", "kv_heads", "grouping", "qk_norm", "rope", "scale_placement", "softcap",
-    "score_bias", "alibi", "relative_bias", "mask_fill", "top_k", "temperature", "empty_rows",
-    "dropout", "output_gate", "precision",
-)  # fmt: skip
 
 
 def refuse_keys_without_gradient(tree: Mapping[str, Any]) -> None:
-    """Raise AttnError for a key whose part of the computation has no gradient."""
-    for key in NO_GRADIENT:
-        if key in tree and (key != "grouping" or is_list(tree[key])):
+    """Raise AttnError for a key whose part of the computation has no gradient.
+
+    A key that says nothing about learning is refused, too: its gradient would be wrong unseen.
+    """
+    for key, data in KEYS.items():
+        if key in tree and not _has_gradient(data.learnable, tree[key]):
             raise AttnError(
                 f"train has no gradient for {key}",
                 path=(key,),
                 at_key=True,
                 help="leave it out; what hides keys (causal, window, mask, ...) can stay",
             )
+
+
+def _has_gradient(learnable: str, node: Any) -> bool:
+    return learnable == ALWAYS or (learnable == UNLESS_LIST and not is_list(node))
 
 
 def refuse_functions_without_gradient(base: Problem) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from docs._make.shell import ROOT, run
+
+if TYPE_CHECKING:
+    from attn_cli.reading.keys import Key
 
 
 def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
@@ -14,10 +18,26 @@ def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
 
 
 def table_of_keys() -> None:
-    """Print the keys of a problem file."""
+    """Print the keys of a problem file, by groups."""
     from attn_cli.reading.keys import KEYS
 
-    print_table(("key", "meaning"), ((f"`{key}`", meaning) for key, meaning in KEYS.items()))
+    rows: dict[str, list[tuple[str, ...]]] = {}
+    for key in KEYS.values():
+        rows.setdefault(key.group, []).append(row_of_key(key))
+    print_table(
+        ("key", "meaning", "option", "`attn train`"),
+        (row for group, own in rows.items() for row in ((f"**{group}**", "", "", ""), *own)),
+    )
+
+
+def row_of_key(key: Key) -> tuple[str, ...]:
+    """Return the row of a key: its name, what it means, its option, whether `train` accepts it."""
+    from attn_cli.cli.keys import option_of
+    from attn_cli.reading.keys import ALWAYS, NEVER, NO_OPTION
+
+    option = "" if key.option == NO_OPTION else f"`{option_of(key.name)}`"
+    accepted = {ALWAYS: "yes", NEVER: "no"}.get(key.learnable, key.learnable)
+    return f"`{key.name}`", key.meaning, option, accepted
 
 
 def table_of_scores() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import attn_cli
-from attn_cli.cli.keys import OPTIONS
+from attn_cli.cli.keys import options
 from attn_cli.errors import AttnError
 from attn_cli.sources.text.events import parse
 from tests.conftest import Attn
@@ -85,10 +85,10 @@ def without_lines(document: dict[str, Any]) -> dict[str, Any]:
     return {part: document[part] for part in ("settings", "steps", "warnings", "tokens")}
 
 
-@pytest.mark.parametrize("option", list(OPTIONS))
+@pytest.mark.parametrize("option", options())
 def test_file_option_and_python_agree(option: str, attn: Attn, tmp_path: Path) -> None:
     base, value = CASES[option]
-    key = OPTIONS[option]
+    key = options()[option]
     bare, written = tmp_path / "bare.yaml", tmp_path / "written.yaml"
     bare.write_text(base)
     without = "".join(line for line in base.splitlines(True) if not line.startswith(f"{key}:"))
@@ -106,7 +106,7 @@ def test_file_option_and_python_agree(option: str, attn: Attn, tmp_path: Path) -
         np.testing.assert_array_equal(np.asarray(from_python[name], dtype=float), expected)
 
 
-@pytest.mark.parametrize("option", [o for o in OPTIONS if o not in {"--kv-heads"}])
+@pytest.mark.parametrize("option", [o for o in options() if o not in {"--kv-heads"}])
 def test_each_changes_something(option: str, attn: Attn, tmp_path: Path) -> None:
     base, value = CASES[option]
     (tmp_path / "bare.yaml").write_text(base)
@@ -133,7 +133,7 @@ def test_alone_means_true(alone: str, tail: list[str], attn: Attn, tmp_path: Pat
 def test_help_lists_every_key(attn: Attn) -> None:
     text = attn("compute", "--help").out
     assert [line.split()[0] for line in text.splitlines() if line.startswith("    --")] == list(
-        OPTIONS
+        options()
     )
 
 

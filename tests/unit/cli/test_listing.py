@@ -16,8 +16,8 @@ def test_the_default_score_and_normaliser_are_named_where_they_are_listed(attn: 
     assert "Score function (default: scaled): " in shown
     assert "Normaliser (default: softmax): " in shown
     assert "Score function (default: dot): " in " ".join(attn("translate", "--help").out.split())
-    assert "(default: scaled)" in KEYS["score"]
-    assert "(default: softmax)" in KEYS["normalize"]
+    assert "(default: scaled)" in KEYS["score"].meaning
+    assert "(default: softmax)" in KEYS["normalize"].meaning
     for command, registry in (("scores", SCORES), ("normalizers", NORMALIZERS)):
         marked = [line for line in attn(command).out.split("\n") if line.endswith("(default)")]
         assert [line.split()[0] for line in marked] == [registry.default]

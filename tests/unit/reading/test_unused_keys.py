@@ -12,7 +12,8 @@ from attn_cli import AttnError, compute
 SQUARE = {"query": [[1, 0], [0, 1], [1, 1]], "key": [[1, 2], [3, 1], [0, 1]], "value": [[1]] * 3}
 
 
-STANDING = "nothing goes by where queries stand, as causal, window, alibi, relative_bias or rope do"
+POSITIONED = "rope, alibi, relative_bias, causal or window"
+STANDING = f"nothing depends on the positions of queries, as {POSITIONED} can"
 
 
 NOT_HIDDEN = "no key is hidden, as by causal, window or a mask"

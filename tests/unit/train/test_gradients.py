@@ -19,6 +19,7 @@ from attn_cli.dataclass import replace
 from attn_cli.maths.activations import ACTIVATIONS
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.scores import SCORES
+from attn_cli.reading.keys import KEYS, NEVER
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.train.learning import measured
@@ -103,6 +104,12 @@ def problems() -> Iterator[tuple[str, Mapping]]:
     lengths = {"cu_seqlens_q": [0, 1, 4], "cu_seqlens_k": [0, 3, 4]}
     yield "documents by their lengths", base(27, documents=lengths, causal="bottom-right")
     yield "documents in a window", base(28, documents=[0, 1, 0, 0], window={"left": 1})
+    yield "offset", base(29, causal=True, offset=1)
+    padded = base(100, key_tokens=list("abcd"), key_lengths=3)
+    yield "key_lengths", {**padded, "causal": True, "offset": 0}
+    yield "sink_tokens", base(101, window={"left": 1}, sink_tokens=1)
+    yield "order", base(102, causal=True, order=["softcap", "mask", "bias"], lower=True)
+    yield "types", base(103, dtype="float64", nonfinite="allow", layout="rows")
     yield from stages()
     yield from heads()
     yield from sources()
@@ -181,6 +188,10 @@ def sources() -> Iterator[tuple[str, Mapping]]:
     given = base(90, query=normal(91, 2, D_K))
     del given["weights"]["query"], given["biases"]["query"]
     yield "query given", given
+    both = base(104, key=normal(105, 3, D_K), value=normal(106, 3, D_V))
+    for side in ("key", "value"):
+        del both["weights"][side], both["biases"][side]
+    yield "key and value given", both
     plain = base(92)
     plain["weights"] = {"query": normal(93, D, D)}
     plain["biases"] = {"value": normal(94, D)}
@@ -227,7 +238,7 @@ def turned(problem: Mapping) -> Mapping:
     turn(problem["next_word"], "weights")
     turn(problem.get("feed_forward", {}), "W1", "W2")
     turn(problem.get("memory", {}), "embeddings")
-    turn(problem, "query")
+    turn(problem, "query", "key", "value")
     if isinstance(problem.get("positions"), dict):
         turn(problem["positions"], "learned")
     if isinstance(problem.get("mask"), dict):
@@ -239,7 +250,10 @@ def turned(problem: Mapping) -> Mapping:
 
 def examples_of(problem: Mapping) -> list[list[str]]:
     score = problem.get("score", {})
-    fixed = {"mask", "documents"} & set(problem) or "scores" in {**score, **score.get("inside", {})}
+    fixed = {"mask", "documents", "key_tokens"} & set(problem) or "scores" in {
+        **score,
+        **score.get("inside", {}),
+    }
     return EQUAL if fixed else EXAMPLES
 
 
@@ -327,6 +341,18 @@ def test_layout_columns_has_the_transposes(name: str) -> None:
         turn = in_rows[key].ndim > 1 and key not in whole and not key.startswith("biases.")
         expected = np.swapaxes(in_rows[key], -1, -2) if turn else in_rows[key]
         np.testing.assert_allclose(in_columns[key], expected, rtol=1e-9, atol=1e-14)
+
+
+def test_every_key_that_train_accepts_has_a_tested_gradient() -> None:
+    """`train` reads `train` and leaves `sequences` out; `axes` and `grouping` need K of four axes.
+
+    Queries are made of embeddings, which have no such axes.
+    """
+    tested = {key for problem in PROBLEMS.values() for key in problem}
+    accepted = {name for name, key in KEYS.items() if key.learnable != NEVER}
+    assert accepted - tested == {"train", "sequences", "axes", "grouping"}
+    refused = {name for name, key in KEYS.items() if key.learnable == NEVER}
+    assert not refused & tested
 
 
 def test_every_score_function_has_a_gradient_and_two_normalisers() -> None:
