@@ -183,8 +183,8 @@ def list_presets() -> None:
 
     for preset in PRESETS.values():
         print(f"### {preset.name}\n\n{preset.title}, {preset.version}.\n")
-        settings = ", ".join(f"{name}: {text(value)}" for name, value in preset.settings.items())
-        print(f"`{settings}`\n")
+        settings = [f"{name}: {text(value)}" for name, value in preset.settings.items()]
+        print("```yaml\n" + "\n".join(settings) + "\n```\n")
         for note in preset.notes:
             print(f"- {note}")
         if preset.notes:
