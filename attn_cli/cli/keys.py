@@ -12,7 +12,7 @@ from attn_cli.errors import AttnError
 from attn_cli.reading.keys import KEYS, YAML
 
 COMMANDS = ("compute", "graph", "next")  # those that have --set
-NUMBER = re.compile(r"[\d.]+(e[-+]?\d+)?")  # scalars, which loads NumPy, has it in full
+NUMBER = r"[\d.]+(e[-+]?\d+)?"  # scalars, which loads NumPy, has it in full
 
 
 def options() -> dict[str, str]:
@@ -60,7 +60,7 @@ def _stands_alone(following: str | None) -> bool:
     """Whether what follows is no value: the end, an option, or what can only be a file."""
     if following is None or following.startswith("-"):
         return True
-    value = following.startswith(("{", "[")) or ": " in following or NUMBER.fullmatch(following)
+    value = following.startswith(("{", "[")) or ": " in following or re.fullmatch(NUMBER, following)
     return not value and bool(set(following) & set("./"))
 
 

@@ -20,7 +20,7 @@ from attn_cli.sources.text.meant import SYNONYMS
 
 WRITTEN_OUT = ("query", "key", "value", "normalize", "scale")  # may be a name or a path instead
 NULLS = ("null", "~")  # values of --set that take a key away
-PAIR = re.compile(r"\s*[A-Za-z_]\w*:\s")  # what a mapping begins with
+PAIR = r"\s*[A-Za-z_]\w*:\s"  # what a mapping begins with
 
 
 def apply_options(document: Document, options: Mapping[str, str], sets: Sequence[str]) -> None:
@@ -182,12 +182,12 @@ def _set(document: Document, text: str) -> None:
 
 def _is_written_out(text: str) -> bool:
     """Whether the text of an option is a list or a mapping in YAML."""
-    return PAIR.match(text) is not None or text.lstrip().startswith(("[", "{"))
+    return re.match(PAIR, text) is not None or text.lstrip().startswith(("[", "{"))
 
 
 def _value(text: str, option: str, notes: list[str]) -> object:
     """Return the YAML value of an option; a mapping may be written without its braces."""
-    if PAIR.match(text) and "\n" not in text:
+    if re.match(PAIR, text) and "\n" not in text:
         try:
             return parse(f"{{{text}}}", option, names_of_keys())
         except AttnError:

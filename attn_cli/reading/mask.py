@@ -26,7 +26,7 @@ from attn_cli.sources.matrices.spread import Axes, ScoresShape, first
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, number, positive
 
-LOWEST = re.compile(rf"(?:(?P<part>\S+) )?lowest(?: (?P<type>{'|'.join(FLOAT_TYPES)}))?$")
+LOWEST = rf"(?:(?P<part>\S+) )?lowest(?: (?P<type>{'|'.join(FLOAT_TYPES)}))?$"
 
 
 def read_mask(
@@ -175,7 +175,7 @@ def _written_fill(node: Any, path: Path, precision: Precision) -> dict[str, Any]
 def _fill(node: Any, path: Path, precision: Precision) -> tuple[float, Formula]:
     """Return a number to fill with: written out, or a part of the type's smallest."""
     text = str(node)
-    if match := LOWEST.match(text):
+    if match := re.match(LOWEST, text):
         # What is filled in must be finite in the type in which the step is computed too.
         types = [precision.scores, precision.accumulate]
         if match["type"]:

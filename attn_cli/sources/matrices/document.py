@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,7 @@ class Document:
         """Return a place with its line as it is in the file."""
         if self.written is None or self.written == self.text or place.line is None:
             return place
-        lines = LINE_ENDS.split(self.written)
+        lines = re.split(LINE_ENDS, self.written)
         return replace(place, text=lines[place.line - 1])
 
     def located(self, error: AttnError) -> AttnError:

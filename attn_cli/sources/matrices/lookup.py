@@ -21,7 +21,7 @@ from attn_cli.sources.text.scalars import flag, word
 from attn_cli.sources.text.tokens import known_words
 from attn_cli.sources.text.words import nfc
 
-_NAME = re.compile(r".+\.(vec|txt|glove)(\.gz)?", re.IGNORECASE | re.DOTALL)
+_NAME = r"(?is).+\.(vec|txt|glove)(\.gz)?"
 FILE_KEYS = ("file", "words", "strict")
 
 
@@ -86,7 +86,7 @@ def is_vectors_file(name: str) -> bool:
     >>> [is_vectors_file(name) for name in ("wiki.vec", "glove.6B.50d.TXT.gz", "w.npy", "a.txt.md")]
     [True, True, False, False]
     """
-    return _NAME.fullmatch(name) is not None
+    return re.fullmatch(_NAME, name) is not None
 
 
 def _names_vectors(node: Any) -> bool:

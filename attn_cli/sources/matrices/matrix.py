@@ -74,13 +74,13 @@ def names_file(node: Any) -> bool:
 
 
 _SHORT = 40  # characters of numbers that advice repeats
-_CALL = re.compile(r"(?:\w+\.)*(?:array|asarray|matrix|tensor|Tensor|Array|Parameter)\s*\(")
+_CALL = r"(?:\w+\.)*(?:array|asarray|matrix|tensor|Tensor|Array|Parameter)\s*\("
 _ORDERS = ("causal", "lower", "tril", "triangular", "subsequent", "look_ahead", "autoregressive")
 
 
 def _meant(text: str, path: Path) -> str:
     """Return the advice for a text that is neither a matrix nor a file."""
-    if _CALL.match(text):
+    if re.match(_CALL, text):
         return f"write the brackets alone, without '{text.partition('(')[0]}(' and ')'"
     if path == ("mask",) and folded(text) in _ORDERS:
         return "write causal: true, which hides the keys behind each query, and no mask"

@@ -13,7 +13,7 @@ from attn_cli.dataclass import dataclass
 
 LONGEST_KEY = 1024  # YAML 1.2, section 7.4.2
 GENERAL = "check brackets, quotes, colons and indentation at and before this place"
-LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those of YAML 1.1
+LINE_ENDS = "\r\n|[\n\r\x85\u2028\u2029]"  # those of YAML 1.1
 MARK = "\ufeff"  # of byte order
 # The following are compiled for texts that are broken: the first takes 5 ms.
 # Characters that YAML 1.1 does not allow (section 5.1).
@@ -63,7 +63,7 @@ def late_mark(text: str) -> Fault | None:
 
 
 def _mark(text: str, index: int) -> Mark:
-    before = LINE_ENDS.split(text[:index])
+    before = re.split(LINE_ENDS, text[:index])
     return Mark(index, len(before) - 1, len(before[-1]))
 
 
@@ -134,7 +134,7 @@ def _between_tokens(text: str, mark: Any, opened: list[Any]) -> Fault:
         found = Fault("a key with ':' cannot stand here", mark, advice)
     elif inner is None:
         found = Fault("this cannot be read here", mark)
-    elif rest.strip() and LINE_ENDS.split(text[: mark.index])[-1].strip():
+    elif rest.strip() and re.split(LINE_ENDS, text[: mark.index])[-1].strip():
         advice = "remove what follows, or put the whole value in quotes"
         found = Fault("the value ends before this place", mark, advice)
     elif type(inner).__name__ == "SequenceStartEvent":

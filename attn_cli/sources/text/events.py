@@ -109,7 +109,7 @@ def find(text: str, path: Path, *, at_key: bool = False) -> Where | None:
 
 
 _EXPECTED = "expected a mapping of keys, such as 'embeddings: [[1, 0], [0, 1]]'"
-_SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_SURROGATES = r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
 
 
 def _joined(match: re.Match[str]) -> str:
@@ -153,7 +153,7 @@ class Events:
             raise AttnError(f"{name} is not UTF-8: {text!a}", where=Where(name)) from None
         self._json = text.lstrip()[:1] in {"{", "["} and "\\u" in text
         if self._json:
-            text = _SURROGATES.sub(_joined, text)
+            text = re.sub(_SURROGATES, _joined, text)
         self._given = text
         self._partly = length is not None
         self.printed = False  # whether a list holds one word with blanks in it
@@ -167,13 +167,15 @@ class Events:
 
     def where(self, mark: Any) -> Where:
         """Return the place of a mark, counted from 1, with its line."""
-        lines = LINE_ENDS.split(self.text)
+        lines = re.split(LINE_ENDS, self.text)
         if mark.line < len(lines) - 1 or (mark.line < len(lines) and lines[mark.line]):
             line, column = lines[mark.line], mark.column
-            for pair in _SURROGATES.finditer(line) if self._json else ():
+            for pair in re.finditer(_SURROGATES, line) if self._json else ():
                 column += 2 * (pair.start() < column)  # a pair is read as two characters fewer
             return Where(self.name, mark.line + 1, column + 1, line)
-        lines = LINE_ENDS.split(self.text.rstrip())  # a mark at the end: after the last character
+        lines = re.split(
+            LINE_ENDS, self.text.rstrip()
+        )  # a mark at the end: after the last character
         return Where(self.name, len(lines), len(lines[-1]) + 1, lines[-1])
 
     def refuse(self, message: str, mark: Any, help: str, path: Path = ()) -> AttnError:
@@ -228,7 +230,7 @@ class Events:
         found = slip(self.text, self._keys)
         if found is None:
             return None
-        before = LINE_ENDS.split(self.text[: found.offset])
+        before = re.split(LINE_ENDS, self.text[: found.offset])
         mark = Mark(found.offset, len(before) - 1, len(before[-1]))
         return self.refuse(found.message, mark, found.help)
 
@@ -369,6 +371,6 @@ class Events:
     def offset(self, mark: Any) -> int:
         """Return the offset of a mark in the text as it was given."""
         offset: int = mark.index
-        for pair in _SURROGATES.finditer(self.text) if self._json else ():
+        for pair in re.finditer(_SURROGATES, self.text) if self._json else ():
             offset += 2 * (pair.start() < offset)  # a pair is read as two characters fewer
         return offset
