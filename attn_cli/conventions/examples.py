@@ -1,8 +1,8 @@
 """For each knob problems of two tokens in which its values give different results.
 
-The numbers are small enough to be followed by hand. Most knobs need one problem; where two values
-are the same in one, a second tells them apart. A problem leaves its knob open, so that a preset, or
-the key itself, decides.
+The numbers are small enough to follow by hand. Most knobs need one problem; if two values give the
+same result in it, a second problem separates them. A problem does not set its knob, so that a
+preset, or the key itself, decides.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from attn_cli.dataclass import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A problem, the steps to look at, and so many digits as tell them apart."""
+    """A problem, the steps to compare, and the digits needed to see a difference."""
 
     problem: Mapping[str, Plain]
     steps: tuple[str, ...] = ("weights",)
@@ -81,7 +81,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             steps=("masked", "weights"),
         ),
         Example(problem={**_ALIKE, "key": [[1], [2]], "mask": _NOTHING_SEEN}, steps=("masked",)),
-        # What is added is lost in the fill, unless the scores are large beside it.
+        # The score is lost in the sum with the fill, unless it is of similar size.
         Example(
             problem={
                 **_ONE_QUERY,
@@ -124,7 +124,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
     ),
     "precision.scale": (
-        # 257/256 is no number of bfloat16, and 1 is the nearest; 3 * 257/256 is 3.0156 there.
+        # bfloat16 cannot hold 257/256, and 1 is the nearest; 3 * 257/256 is 3.0156 there.
         Example(
             problem={
                 "query": [[3]],
@@ -138,7 +138,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
     ),
     "precision.scaled": (
-        # 257/256 is no number of bfloat16, and 768 * 257/256 = 771 lies between 768 and 772.
+        # bfloat16 cannot hold 257/256, and 768 * 257/256 = 771 lies between 768 and 772.
         Example(
             problem={
                 "query": [[1]],
@@ -153,7 +153,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
     ),
     "precision.scores": (
-        # 257 is no number of bfloat16.
+        # bfloat16 cannot hold 257.
         Example(
             problem={
                 "query": [[1, 1]],

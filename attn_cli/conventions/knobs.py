@@ -1,10 +1,10 @@
-"""The knobs: what systems disagree about, each with its possible values and attn's own.
+"""The knobs: questions that systems answer differently, with the possible values and attn's own.
 
 A knob has the name of the key of a problem that sets it: `alibi.form` is `form` in `alibi`. Its
-values are written as they stand in a problem, except those that only a preset can set: how a bare
-number as `window` is read, the alignments `end` and `cache`, and the types `dtype`, `accumulate`
-and `at least float32` of `precision`, which depend on the problem's own type. Five questions have
-no default, because the systems are split and a wrong guess goes unseen: there attn asks.
+values are written as in a problem, except those that only a preset can set: the meaning of a bare
+number as `window`, the alignments `end` and `cache`, and the types `dtype`, `accumulate` and
+`at least float32` of `precision`, which depend on the problem's own type. Five knobs have no
+default, because systems are split and a wrong guess is not noticed: these need a value.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ INF = math.inf
 
 @dataclass(frozen=True)
 class Answer:
-    """One value of a knob, and what it means; `in_problems`: whether a problem can write it."""
+    """One value of a knob, and its meaning; `in_problems`: whether a problem can have it."""
 
     value: Plain
     meaning: str
@@ -46,7 +46,7 @@ class Knob:
 
     @property
     def values(self) -> dict[str, str]:
-        """Each value as it is written -> what it means."""
+        """Each value as text -> its meaning."""
         return {text(answer.value): answer.meaning for answer in self.answers}
 
     @property
@@ -55,12 +55,12 @@ class Knob:
         return tuple(a.value for a in self.answers if a.in_problems and isinstance(a.value, str))
 
     def meaning(self, value: Plain) -> str:
-        """Return what a value means, nothing for one that is no usual one."""
+        """Return the meaning of a value, empty for one that is not among the answers."""
         return self.values.get(text(value), "")
 
 
 def text(value: Plain, digits: int = 15) -> str:
-    """Return a value as a problem file has it in one line, with so many digits of its numbers.
+    """Return a value as in a problem file, in one line, with `digits` digits of its numbers.
 
     >>> text({"value": -INF, "how": "select"}), text([-1e9, 0.25, True]), text(2 / 3, 4)
     ('{value: -inf, how: select}', '[-1e9, 0.25, true]', '0.6667')
@@ -78,7 +78,7 @@ def text(value: Plain, digits: int = 15) -> str:
 
 def _number(value: float, digits: int) -> str:
     """Return the shorter of 1000000 and 1e6."""
-    value += 0.0  # a 0 has no sign
+    value += 0.0  # removes the sign of -0
     plain = f"{value:.{digits}g}"
     power = re.sub(r"\.?0*e", "e", f"{value:.{digits - 1}e}")
     plain, power = (re.sub(r"e\+?(-?)0*(?=\d)", r"e\1", number) for number in (plain, power))

@@ -33,7 +33,7 @@ PRESETS: dict[str, Preset] = {each.name: each for each in _PRESETS}
 
 
 def preset(name: str, *, path: Path = ()) -> Preset:
-    """Return a preset; raise AttnError, naming the nearest, where there is none of that name."""
+    """Return a preset; raise AttnError, naming the nearest, if there is none of that name."""
     if name not in PRESETS:
         raise AttnError(
             f"unknown preset '{name}'",
@@ -45,7 +45,7 @@ def preset(name: str, *, path: Path = ()) -> Preset:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What there is: all presets and all knobs."""
+    """All presets and all knobs."""
 
     presets: tuple[Preset, ...]
     knobs: tuple[Knob, ...]
