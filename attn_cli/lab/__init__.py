@@ -1,1 +1,1 @@
-"""Records beside records: compared with expected values, with one another, and as graphs."""
+"""Records compared with expected values or with each other, and as graphs."""

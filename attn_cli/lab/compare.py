@@ -1,7 +1,7 @@
-"""Whether a step holds the numbers that somebody expects.
+"""Comparison of a step with expected numbers.
 
-A value agrees where |here - expected| <= tolerance * max(1, |expected|). Infinities agree with
-themselves, NaN with NaN alone.
+A value agrees if |here - expected| <= tolerance * max(1, |expected|). An infinity agrees with the
+same infinity only, NaN with NaN only.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Expected:
 
     values: Mapping[str, NDArray[Any]]
     tolerance: float = TOLERANCE
-    notes: tuple[str, ...] = ()  # what there is to say of how they were read
+    notes: tuple[str, ...] = ()  # notes for the user on how they were read
 
 
 def compare(record: Record, whole: Record, expected: Expected) -> Record:
     """Return the record with a comparison for each expected step, whose values `whole` holds.
 
-    Raises AttnError where a shape is not the step's.
+    Raises AttnError if a shape is not the step's.
     """
     made = tuple(
         _compared(whole, name, values, expected.tolerance)
@@ -50,7 +50,7 @@ def compare(record: Record, whole: Record, expected: Expected) -> Record:
 
 
 def _turned(record: Record, comparison: Comparison, values: NDArray[Any]) -> str:
-    """Return that the values agree with two axes of one size exchanged; empty if they do not."""
+    """Return a warning if the values agree with two axes of one size exchanged; else empty."""
     for b, a in _pairs(values.ndim):
         if values.shape[a] == values.shape[b]:
             exchanged = values.swapaxes(a, b)
@@ -67,7 +67,7 @@ def _pairs(axes: int) -> Iterator[tuple[int, int]]:
 
 
 def _exchanged(given: tuple[int, ...], here: tuple[int, ...]) -> str:
-    """Return which two axes of what is given have changed places; empty if that explains nothing.
+    """Return a message if exchanging two axes explains a wrong shape; empty if it does not.
 
     If several pairs explain it, the inner axes count.
     """
@@ -80,7 +80,7 @@ def _exchanged(given: tuple[int, ...], here: tuple[int, ...]) -> str:
 
 
 def _advice(b: int, a: int, axes: int) -> str:
-    """Return what to do about axes that are exchanged, as the end of a sentence."""
+    """Return the advice for exchanged axes, as the end of a sentence."""
     if (b, a) == (1, 2) and axes == 4:
         return "; if Q, K and V are so too, write axes: bshd"
     if (b, a) == (axes - 2, axes - 1):

@@ -1,4 +1,4 @@
-"""Presets beside each other: where they differ, shown by examples, and what only some decide."""
+"""Presets compared: knobs with different values, with examples, and knobs that only some set."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Compute = Callable[[Mapping[str, Plain], tuple[str, ...]], dict[str, Plain]]
 
 @dataclass(frozen=True)
 class Shown:
-    """An example with what it gives like each of the presets: name -> step -> values."""
+    """An example with its results under each preset: name -> step -> values."""
 
     example: Example
     results: dict[str, dict[str, Plain]]
 
     def written(self, name: str, step: str) -> str:
-        """Return the values of a step in one line, with the digits that the example asks for."""
+        """Return the values of a step in one line, with the digits of the example."""
         return text(self.results[name][step], self.example.digits)
 
     def tells_apart(self, one: str, other: str) -> bool:
@@ -35,7 +35,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Row:
-    """A knob with its value for each preset that decides it, and examples where they differ."""
+    """A knob with its value in each preset that sets it, and examples if they differ."""
 
     knob: Knob
     values: dict[str, Plain]
@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Differences:
-    """Presets, the knobs in which they differ, and those that only some of them decide."""
+    """Presets, the knobs in which they differ, and those that only some of them set."""
 
     presets: tuple[Preset, ...]
     differences: tuple[Row, ...]
@@ -73,7 +73,7 @@ def compare(presets: Sequence[Preset], compute: Compute) -> Differences:
 
 
 def _examples(row: Row, compute: Compute) -> Iterator[Shown]:
-    """Yield examples until every two presets with different values have been told apart."""
+    """Yield examples until each pair of presets with different values has different results."""
     together = [
         pair
         for pair in combinations(row.values, 2)
@@ -93,7 +93,7 @@ def _examples(row: Row, compute: Compute) -> Iterator[Shown]:
 
 
 def _result(example: Example, name: str, compute: Compute) -> dict[str, Plain]:
-    """Return what an example gives like one preset; "refused" if it cannot read the problem."""
+    """Return the result of an example under one preset; "refused" if it refuses the problem."""
     try:
         return compute({**example.problem, "like": name}, example.steps)
     except AttnError:

@@ -1,7 +1,7 @@
 """The weights as a directed graph: every token points at the tokens that it attends to.
 
 In self-attention queries and keys are the same tokens, and each is one node; in cross-attention
-they are two kinds of nodes. A node is a position, so that a word that stands twice is two nodes.
+they are two kinds of nodes. A node is a position, so a word that appears twice is two nodes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """How many edges are not drawn, and why. A weight of exactly 0 is no edge at all."""
+    """The numbers of edges that are not drawn, by reason. A weight of exactly 0 is not an edge."""
 
     below: int  # weaker than the threshold
     beyond: int  # not below it, but not among the strongest either
@@ -68,8 +68,8 @@ class Graph:
 def graph(record: Record, *, threshold: float, top: int) -> Graph:
     """Return the graph of the record's weights: the `top` strongest of at least the threshold.
 
-    Strong is what is far from 0, also below it. Equally strong edges come in the order of entry,
-    query and key.
+    The strength of an edge is |weight|. Equally strong edges come in the order of entry, query and
+    key.
     """
     weights, lead = _turned(record["weights"], record.steps["weights"])
     places, left_out = _chosen(weights.reshape(-1), threshold, top)
@@ -109,7 +109,7 @@ def _chosen(weights: Array, threshold: float, top: int) -> tuple[Integers, LeftO
 
 
 def _strongest(strength: Array, top: int) -> Integers:
-    """Return the places of the `top` largest, largest first, and of equal ones the first."""
+    """Return the places of the `top` largest, in descending order; of equal ones the first."""
     places = np.arange(len(strength))
     if top < len(strength):
         last = np.partition(strength, len(strength) - top)[len(strength) - top]
@@ -119,7 +119,7 @@ def _strongest(strength: Array, top: int) -> Integers:
 
 
 def _nodes(record: Record) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
-    """Return the nodes that queries are, and those that keys are: the same where they are one."""
+    """Return the nodes of queries, and those of keys: the same ones in self-attention."""
 
     def nodes(labels: list[str], kind: Kind) -> tuple[Node, ...]:
         return tuple(Node(f"{LETTERS[kind]}{at}", w, at, kind) for at, w in enumerate(labels))

@@ -1,1 +1,1 @@
-"""What attention is for: dictionaries, words looked up in them, alone or in their context."""
+"""Attention applied to language: dictionaries, and translation of words, alone or in context."""

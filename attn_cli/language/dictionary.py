@@ -1,4 +1,4 @@
-"""A dictionary -> a Translation: pairs of words, their vectors, the words that are asked for.
+"""A dictionary -> a Translation: pairs of words, their vectors, the words to translate.
 
 A dictionary is a YAML mapping with `pairs`, or a CSV or TSV file of two columns.
 """
@@ -46,7 +46,7 @@ DTYPES = ("float64", "float32", "float16")
 
 
 class Sentence(NamedTuple):
-    """What is to be translated: its text, its words, and where it stands in standard input."""
+    """A sentence to translate: its text, its words, and its place in standard input."""
 
     text: str
     words: tuple[str, ...]
@@ -69,7 +69,7 @@ class Dictionary:
             raise document.located(error) from None
 
     def words(self, texts: Iterable[str]) -> tuple[str, ...]:
-        """Return the words of texts; one that stands in the dictionary as it is stays whole."""
+        """Return the words of texts; a text that is itself in the dictionary is not split."""
         table = self.tree.get("embeddings")
         known = {*self.sources, *(map(nfc, table) if isinstance(table, dict) else ())}
         found: list[str] = []
@@ -88,8 +88,8 @@ class Dictionary:
     ) -> list[Translation]:
         """Return a validated translation of each sentence.
 
-        Raises AttnError for an unknown word (unless it may be skipped or kept), and for whatever is
-        wrong with vectors and parameters.
+        Raises AttnError for an unknown word (unless it may be skipped or kept), and for faults in
+        vectors and parameters.
         """
         chosen = method or ("softmax" if "embeddings" in self.tree else "one-hot")
         asked = frozenset(nfc(each) for sentence in sentences for each in sentence.words)
@@ -106,9 +106,9 @@ class Dictionary:
 
 
 def read_dictionary(file: str | None, inputs: Inputs) -> Dictionary:
-    """Return the dictionary of a YAML, CSV or TSV file; raise AttnError if it is none.
+    """Return the dictionary of a YAML, CSV or TSV file; raise AttnError if it is not one.
 
-    None stands for the one that is bundled.
+    None means the bundled one.
     """
     if file is None:
         document = read_document(samples.dictionary(), inputs)
@@ -181,7 +181,7 @@ def _keys_of_context() -> list[str]:
 
 
 class _Space:
-    """The vectors in which a dictionary is searched: K and V, and what makes Q of words."""
+    """The vectors in which a dictionary is searched: K and V, and the table that gives Q."""
 
     def __init__(self, dictionary: Dictionary, document: Document, method: str) -> None:
         self.dictionary, self.document, self.method = dictionary, document, method
@@ -206,7 +206,7 @@ class _Space:
             )
 
     def _embeddings(self) -> WordTable:
-        """Return the vectors of the source words; of a file, pairs without one are left out."""
+        """Return the vectors of the source words; with a file, pairs without one are left out."""
         path: Path = ("embeddings",)
         node = self.dictionary.tree.get("embeddings")
         if node is None:
@@ -249,7 +249,7 @@ class _Space:
         return table
 
     def _values(self) -> tuple[Array, tuple[str, ...]]:
-        """Return V, and the names of its dimensions where it is one-hot."""
+        """Return V, and the names of its dimensions if it is one-hot."""
         path: Path = ("target_embeddings",)
         if "target_embeddings" not in self.dictionary.tree:
             distinct = tuple(dict.fromkeys(self.targets))

@@ -1,4 +1,4 @@
-"""How words are looked up, and what becomes of unknown ones: the names, for help and for errors."""
+"""Names of the look-up methods, and of the treatments of unknown words, for help and errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ UNKNOWN = ("error", "skip", "keep")
 
 
 def refuse_other_names(method: str | None, unknown: str) -> None:
-    """Raise AttnError for a method that there is not, and for what unknown words cannot do."""
+    """Raise AttnError for an unknown method, and for an unknown treatment of unknown words."""
     asked = [] if method is None else [("method", method, tuple(METHODS))]
     for name, given, known in (*asked, ("unknown", unknown, UNKNOWN)):
         if given not in known:

@@ -1,6 +1,6 @@
-"""Translation as attention: a dictionary is K and V, the words that are asked for are Q.
+"""Translation as attention: the dictionary is K and V, the words of the sentence are Q.
 
-    z = score(Q, K)        one row a word, one column a pair of the dictionary
+    z = score(Q, K)        one row per word, one column per pair of the dictionary
     alpha = normalize(z)   none on one-hot vectors, argmax or softmax on embeddings
     h = alpha V
     h V^T                  how well each pair's target word fits; the largest is the answer
@@ -24,7 +24,7 @@ from attn_cli.formula import Equation, Symbol
 from attn_cli.maths.problem import Edge, Problem, Request
 from attn_cli.record import Choice, Labels, Record, Step
 
-HARDLY = 0.05  # a best that is ahead by less than this part of itself is not clearly best
+CLEAR_MARGIN = 0.05  # a best value whose relative margin is less than this is not clearly best
 H, V, ALPHA = Symbol("h"), Symbol("V"), Symbol("alpha")
 # In a translation the scores are called z, and the weights alpha.
 LETTERS = {Symbol("scores"): Symbol("z"), Symbol("weights"): ALPHA}
@@ -37,8 +37,8 @@ class Translation:
 
     sentence: str
     words: tuple[str, ...]  # all that are translated or kept, in order
-    known: tuple[bool, ...]  # which of them are looked up; the others are kept as they are
-    problem: Problem | None  # Q, K and V of the known words; None where there are none
+    known: tuple[bool, ...]  # whether each is looked up; the others are kept unchanged
+    problem: Problem | None  # Q, K and V of the known words; None if there are none
     context: Problem | None  # self-attention over the known words
     sources: Labels  # of each pair
     targets: Labels
@@ -51,7 +51,7 @@ class Translation:
 def translate(translation: Translation, *, top: int = 0, edge: Edge | None = None) -> Record:
     """Return the record of a translation: all steps, the words under `answer`.
 
-    `top` is how many of the nearest keys are named for each word.
+    `top` is the number of nearest keys in the ranking of each word.
     """
     t = translation
     if t.problem is None:
@@ -69,8 +69,8 @@ def translate(translation: Translation, *, top: int = 0, edge: Edge | None = Non
         query = replace(_query(t.problem), inputs=last.values)
         alone, chosen = _looked_up(t, replace(t.problem, query=query), top, warnings)
         chosen = [
-            replace(choice, alone=before.answer, attention=heed)
-            for choice, before, heed in zip(chosen, without, _heed(sentence), strict=True)
+            replace(choice, alone=before.answer, attention=paid)
+            for choice, before, paid in zip(chosen, without, _attention_paid(sentence), strict=True)
         ]
     steps |= alone
     choices = _with_kept(t, chosen)
@@ -125,7 +125,7 @@ def _query(problem: Problem) -> Any:
 def _looked_up(
     t: Translation, problem: Problem, top: int, warnings: list[str]
 ) -> tuple[dict[str, Step], list[Choice]]:
-    """Return the steps of the look-up, and what is chosen for each word."""
+    """Return the steps of the look-up, and the choice for each word."""
     record = run(problem)
     warnings += record.warnings
     q, k, v, z, alpha, h = (record.steps[name] for name in LOOK_UP)
@@ -154,7 +154,7 @@ def _looked_up(
 
 
 def _product(h: Array, V: Array, warnings: list[str]) -> Array:
-    """Return h V^T; warn where it overflows."""
+    """Return h V^T; add a warning if it overflows."""
     with np.errstate(all="ignore"):
         product: Array = h @ V.T
     if not np.isfinite(product).all():
@@ -168,7 +168,7 @@ def _named(step: Step, labels: Labels) -> Step:
 
 
 def _choice(t: Translation, at: int, Q: Array, fits: Array, near: Array, top: int) -> Choice:
-    """Return the target word that fits best, the first on a tie; the same word is no rival."""
+    """Return the target word that fits best, the first on a tie; its rival is another word."""
     asked = [word for word, known in zip(t.words, t.known, strict=True) if known][at]
     order = np.argsort(-fits, kind="stable")
     best = int(order[0])
@@ -191,7 +191,7 @@ def _choice(t: Translation, at: int, Q: Array, fits: Array, near: Array, top: in
 def _doubt(
     asked: str, best: str, rival: str | None, value: float, margin: float | None, *, zero: bool
 ) -> str:
-    """Return why a choice is no clear one, nothing where it is."""
+    """Return why a choice is not clear; empty if it is."""
     if zero:
         return f"'{asked}' has a zero vector, which says nothing of its meaning"
     if rival is None or margin is None:
@@ -200,15 +200,15 @@ def _doubt(
         return f"what fits '{asked}' cannot be told: its scores are not finite"
     if margin <= 1e-12 * abs(value):
         return f"'{best}' and '{rival}' fit '{asked}' equally well: the first was taken"
-    if margin < HARDLY * abs(value):
+    if margin < CLEAR_MARGIN * abs(value):
         return f"'{best}' fits '{asked}' hardly better than '{rival}': {value:.4g} to " + (
             f"{value - margin:.4g}"
         )
     return ""
 
 
-def _heed(sentence: Record) -> list[tuple[tuple[str, float], ...]]:
-    """Return for each word what it pays to each; the mean over heads where there are several."""
+def _attention_paid(sentence: Record) -> list[tuple[tuple[str, float], ...]]:
+    """Return the attention of each word to each word; the mean over heads if there are several."""
     weights = sentence.steps["weights"].values
     if weights.ndim == 3:
         weights = weights.mean(axis=0)

@@ -1,6 +1,6 @@
 """`attn train`: reading `train:`, the gradients of a whole problem, Adam, and the trained file.
 
-    training_reader, numbered, initial   the key; which number is which; where they start
+    training_reader, numbered, initial   the key; the map of numbers; their initial values
     learnt, loss                         names of arrays; forward, then back through all parts
     learning                             Adam
     rewrite, spans                       the file with the learnt numbers in it

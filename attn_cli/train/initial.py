@@ -57,7 +57,7 @@ def at_start(
 
 
 def score_parameter(problem: Problem, name: str) -> Parameter:
-    """Return what the score function says of its parameter, `score.NAME` or `score.inside.NAME`."""
+    """Return the score function's definition of `score.NAME` or `score.inside.NAME`."""
     function = problem.score
     if name.startswith("score.inside."):
         function, _ = problem.score.innermost(problem.parameters)

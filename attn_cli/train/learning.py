@@ -104,7 +104,7 @@ class State:
 
     step: int
     loss: float
-    right: int  # how many examples are answered with their word
+    right: int  # number of examples whose most likely word is right
     values: Mapping[str, Array]
     gradients: Mapping[str, Array]
 

@@ -2,8 +2,8 @@
 
 Names are the key paths of the file: `weights.query`, `score.W1`, `feed_forward.layer_norm.gamma`.
 `embeddings` are the rows X that were looked up, `memory.embeddings` the rows M, `positions.learned`
-those in use. `NAMES` alone says which array of a `Problem` has which name. Gradients have the form
-of what they belong to, the gradient of a `Linear` is a `Linear`, so that they are named by it too.
+those in use. Only `NAMES` defines which array of a `Problem` has which name. The gradient of a part
+has the type of the part (that of a `Linear` is a `Linear`), so `NAMES` names gradients too.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def arrays_of(problem: Problem) -> dict[str, Array]:
 
 
 def with_arrays(problem: Problem, values: Mapping[str, Array]) -> Problem:
-    """Return the problem with these arrays in place of its own, each of the same shape."""
+    """Return the problem with these arrays instead of its own, each of the same shape."""
     result: Problem = _with_leaves(problem, names_of(problem), values)
     if values.keys().isdisjoint((EMBEDDINGS, POSITIONS, MEMORY)):
         return result
@@ -101,7 +101,7 @@ def with_arrays(problem: Problem, values: Mapping[str, Array]) -> Problem:
 
 
 class Gradients(dict[str, Array]):
-    """Name -> gradient. What no gradient reaches has no name here."""
+    """Name -> gradient. An array that no gradient reaches has no entry."""
 
     def add(self, name: str, gradient: Array) -> None:
         """Add to the gradient of a name."""
@@ -126,7 +126,7 @@ def leaves(part: Any, names: Names) -> Iterator[tuple[str, Any]]:
 
 
 def _with_leaves(part: Any, names: Names, values: Mapping[str, Array]) -> Any:
-    """Return a part of a problem with these arrays in place of its own; itself if it has none."""
+    """Return a part of a problem with these arrays instead of its own; itself if it has none."""
     new = {}
     for key, below in names.items():
         inner = _child(part, key)
@@ -154,7 +154,7 @@ def _child(part: Any, key: Any) -> Any:
 
 
 def _memory(problem: Problem) -> Array | None:
-    """Return M (n, d), the parts of the heads side by side again, None if there is no memory."""
+    """Return M (n, d), with the columns of the heads joined; None if there is no memory."""
     for source in (problem.key, problem.value):
         if source is not None and source.letter == "M":
             split = source.embedded

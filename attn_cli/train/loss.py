@@ -2,9 +2,9 @@
 
     loss = -log softmax(logits)_target,   d logits = softmax(logits) - e_target
 
-The forward pass is that of `maths`. Each part of it has its gradient beside it (`backward`); here
-they are applied in reverse, through heads and projections to the embeddings. Gradients are by the
-names of `train.learnt`, in the shapes of the problem's arrays.
+The forward pass is that of `maths`. Each part has its gradient in its own module (`backward`);
+here they are applied in reverse, through heads and projections to the embeddings. Gradients have
+the names of `train.learnt`, and the shapes of the problem's arrays.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Stages:
 
 @dataclass(frozen=True)
 class Head:
-    """What the forward pass of one head gave."""
+    """The results of the forward pass of one head."""
 
     lead: Lead
     Q: Array
@@ -59,7 +59,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Forward:
-    """What the forward pass gave."""
+    """The results of the forward pass."""
 
     heads: tuple[Head, ...]
     steps: Mapping[str, Array]  # of all heads together, from concat or output on
@@ -114,7 +114,7 @@ def _head(problem: Problem, stages: Stages, lead: Lead) -> Head:
     rows, keys = slice(0, problem.n_q), slice(0, problem.n_k)
     made = list(steps(entry, rows, keys, stages.blocks))
     visible = next(step.seen for step in made if step.name == "weights")
-    assert visible is not None  # weights always say which keys take part
+    assert visible is not None  # weights always have it
     values = {step.name: step.values for step in made}
     return Head(lead, kept["q"], kept["k"], kept["v"], visible, values)
 
@@ -162,7 +162,7 @@ def _of_head(problem: Problem, head: Head, dC: Array, sums: Gradients) -> None:
 def _of_projection(
     problem: Problem, source: Projection, side: str, lead: Lead, d: Array, sums: Gradients
 ) -> None:
-    """Add those of the weight and bias of a head, and of what they were applied to."""
+    """Add the gradients of the weight and bias of a head, and of their input."""
     if not source.letter:
         return  # given as it is
     head = lead[-1] if lead else 0

@@ -70,7 +70,7 @@ def written_parameters(document: Document, base: Problem) -> dict[str, Written]:
 def numbered(document: Document, written: Mapping[str, Written]) -> Document:
     """Return the document with the numbers 1, 2, 3, ... in place of those of each parameter.
 
-    It has no text: errors of what it reads are placed by the document itself.
+    It has no text: the original document adds the place to errors.
     """
     tree = {key: node for key, node in document.tree.items() if key != "train"}
     tree["dtype"] = "float64"
@@ -98,7 +98,7 @@ def numbered_problem(
 def origins(
     problem: Problem, written: Mapping[str, Written], document: Document
 ) -> dict[str, Origin]:
-    """Return where each array of a numbered problem comes from, if that is a parameter."""
+    """Return the origin of each array of a numbered problem that comes from a parameter."""
     found = {}
     for name, array in arrays_of(problem).items():
         parameter = _parameter_of(name, document)
@@ -129,7 +129,7 @@ def _original(document: Document, error: AttnError) -> AttnError:
 
 
 def _node(tree: Any, name: str) -> Any:
-    """Return what is written at the key path of a parameter, None if there is nothing."""
+    """Return the node at the key path of a parameter, None if there is none."""
     for key in name.split("."):
         tree = tree.get(key) if isinstance(tree, dict) else None
     return tree

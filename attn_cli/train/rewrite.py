@@ -105,7 +105,7 @@ def _edits(text: str, span: Span, value: Array) -> Iterator[Edit]:
 
 
 def rows(value: Array, column: int, line_end: str = "\n") -> str:
-    """Return nested lists, a line a row, for a place at a column (from 0).
+    """Return nested lists, one row per line, for a place at a column (from 0).
 
     >>> print(rows(np.array([[1.0, 2.5], [-0.5, 1e-7]]), 0))
     [[1.0, 2.5],
@@ -119,7 +119,7 @@ def rows(value: Array, column: int, line_end: str = "\n") -> str:
 
 
 def written(number: Array | np.floating) -> str:
-    """Return the shortest text that gives the number back, with a point: YAML 1.1 asks for one."""
+    """Return the shortest text that reads as the number, with a point, as YAML 1.1 needs."""
     text = repr(float(number))
     mantissa, e, exponent = text.partition("e")
     return f"{mantissa}.0e{exponent}" if e and "." not in mantissa else text

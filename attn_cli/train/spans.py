@@ -30,7 +30,7 @@ def spans(text: str, paths: Collection[Path]) -> dict[Path, Span]:
 def _measure(
     events: Events, event: Any, path: Path, paths: Collection[Path], found: dict[Path, Span]
 ) -> Span:
-    """Return the span of the node that begins with an event, and add those asked for to `found`.
+    """Return the span of the node that begins with an event, and add the wanted spans to `found`.
 
     A sequence or mapping in a block ends with the last scalar in it: its own end event comes after
     the comments and blank lines that follow.

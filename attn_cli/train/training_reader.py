@@ -9,8 +9,8 @@
       start: seed                          or file: from the numbers that are written
       digits: 4                            decimals of the learnt numbers; default: all they have
 
-An example is the problem with its own words in place of `tokens`. `numbered` finds which number of
-the file is which number of it.
+An example is the problem with its own words in place of `tokens`. `numbered` maps the numbers of
+the file to those of an example.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Pair(NamedTuple):
 def read_training(document: Document) -> Training:
     """Return the validated training; raise AttnError, with its place, for the first fault.
 
-    The computation is in float64, whatever `dtype` the problem has.
+    The computation is in float64, even if the problem sets another `dtype`.
     """
     try:
         return _training(document)
@@ -190,7 +190,7 @@ def _base(document: Document, pairs: list[Pair]) -> Problem:
 def _examples(
     document: Document, base: Problem, pairs: list[Pair], written: Mapping[str, Written]
 ) -> list[Example]:
-    """Return the examples, each with the numbered problem, and where its arrays come from."""
+    """Return the examples, each with the numbered problem and the origins of its arrays."""
     numbers = numbered(document, written)
     places = [(*EXAMPLES, at) for at in range(len(pairs))]
     problems = [
@@ -227,7 +227,7 @@ def _target(base: Problem, at: int, pair: Pair) -> int:
 def _names(
     keys: Mapping[str, Any], example: Example, written: Mapping[str, Written]
 ) -> tuple[str, ...]:
-    """Return the names of what is learnt: those asked for, else all but embeddings."""
+    """Return the names of the learnt parameters: those given, else all except embeddings."""
     with np.errstate(all="ignore"):
         ones = {name: np.ones_like(values) for name, (values, _) in written.items()}
         reached = example.gradients(ones)[2]

@@ -1,4 +1,4 @@
-"""What cannot be learnt through: keys and functions that have no gradient."""
+"""Keys and functions that have no gradient."""
 
 from __future__ import annotations
 
