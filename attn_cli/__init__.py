@@ -7,13 +7,13 @@
     attn_cli.compute("samples/love_coding.yaml")["output"]
     attn_cli.translate("le chat est sous la table").text
 
-Importing this package imports nothing else: its names load what they need. Ctrl-C while the command
-line starts would otherwise meet an interpreter that shows a traceback.
+Importing this package imports nothing else: its names load their modules on first use. Otherwise
+Ctrl-C while the command line starts could show a traceback.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # that of `typing`, whose import takes longer than all that stands here
+TYPE_CHECKING = False  # as in `typing`, whose import would take longer than this whole module
 if TYPE_CHECKING:
     from attn_cli.api import attention, compute, translate
     from attn_cli.errors import AttnError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # that of `typing`, whose import takes longer than all that stands here
+TYPE_CHECKING = False  # as in `typing`, whose import would take longer than this whole module
 if TYPE_CHECKING:
     from typing import NoReturn
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 def entry() -> NoReturn:
     """Run the command line of this process and leave it with the exit status.
 
-    Before anything else is imported, Ctrl-C is given back its meaning for the system: until a
-    command begins it ends the process by the signal, and no traceback shows where that was.
+    Before anything else is imported, the system's default for Ctrl-C is restored: until a command
+    begins, the signal ends the process without a traceback.
     """
     import signal
 

@@ -1,4 +1,4 @@
-"""Types of arrays that the mathematics shares, and how large their numbers are."""
+"""Array types shared by the mathematics, and functions on plain arrays."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ else:  # numpy.typing takes a millisecond to load, and nothing that runs reads i
 
 
 def max_abs(x: AnyArray) -> float:
-    """Return the largest |x|, NaN where one is; without an array of that size."""
+    """Return the largest |x|, or NaN if any x is; without a temporary array of that size."""
     return max(float(x.max()), -float(x.min())) if x.size else 0.0
 
 
 def consecutive(numbers: Integers) -> list[tuple[int, int]]:
-    """Return the runs that whole numbers are made of, in their order: from .. up to, not including.
+    """Return the runs of consecutive integers, in their order: from .. up to, not including.
 
     >>> consecutive(np.array([0, 1, 2, 7, 9, 10, 4]))
     [(0, 3), (7, 8), (9, 11), (4, 5)]
@@ -34,28 +34,28 @@ def consecutive(numbers: Integers) -> list[tuple[int, int]]:
 
 
 class Tensor(Protocol):
-    """What rows are taken from: an array, or one that is elsewhere and of which rows are read.
+    """A source of rows: an array in memory, or one in a file of which rows are read.
 
-    Integers give the entry of a leading axis, in which the same can be asked. Slices and positions
-    of the first axis give an array.
+    An integer gives an entry of the leading axis, again a Tensor. Slices and positions of the first
+    axis give an array.
     """
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """How long each axis is."""
+        """The size of each axis."""
 
     @property
     def ndim(self) -> int:
-        """How many axes there are."""
+        """The number of axes."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the numbers in what is given."""
+        """The type of the numbers."""
 
     def __getitem__(self, index: Any, /) -> Any: ...
 
     def swapaxes(self, first: int, second: int, /) -> Tensor:
-        """Return it with two axes in each other's place."""
+        """Return the tensor with two axes swapped."""
 
     def reshape(self, shape: tuple[int, ...], /) -> Tensor:
-        """Return it with its last axis split in two."""
+        """Return the tensor with its last axis split in two."""

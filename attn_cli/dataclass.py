@@ -1,13 +1,12 @@
 """`@dataclass`, without its cost at start-up.
 
-The one of the standard library writes the source of the methods of every class and compiles it:
-half a millisecond a class, a whole one where it is frozen, which at a hundred classes was most of
-what this program did before it computed anything. Here all classes share the same methods, which
-look the names up.
+The standard library generates and compiles the methods of every class: half a millisecond per
+class, one millisecond if it is frozen. For a hundred classes that was most of the start-up time.
+Here all classes share the same methods, which look the names up.
 
-A type checker sees the one of the standard library. At run time there is `frozen` and `kw_only`,
+A type checker sees the standard library's decorator. At run time there is `frozen` and `kw_only`,
 annotations are texts (`from __future__ import annotations`), and `dataclasses.replace`, `fields`,
-`asdict` and `is_dataclass` take what is made here.
+`asdict` and `is_dataclass` accept these classes and instances.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(cls=None, /, *, frozen=False, kw_only=False):
-        """Give a class `__init__`, `__eq__`, `__repr__` and `__hash__` by its annotations."""
+        """Add `__init__`, `__eq__`, `__repr__` and `__hash__` to a class, from its annotations."""
         if cls is None:
             return lambda decorated: dataclass(decorated, frozen=frozen, kw_only=kw_only)
         cls._form = _Form(cls, kw_only=kw_only)
@@ -33,7 +32,7 @@ else:
         return cls
 
     def field(*, default_factory):
-        """Return the default of a field that is made anew for every instance."""
+        """Return a default for a field: `default_factory` is called for every instance."""
         return _Factory(default_factory)
 
     def replace(instance, /, **changes):
@@ -43,7 +42,7 @@ else:
 
 
 class _Factory:
-    """A default that is made anew for every instance."""
+    """A default that is created for every instance."""
 
     __slots__ = ("make",)
 
@@ -52,7 +51,7 @@ class _Factory:
 
 
 class _Form:
-    """What the methods know of a class: the names of its fields in order, and their defaults."""
+    """The names of the fields of a class, in order, and their defaults."""
 
     __slots__ = ("defaults", "factories", "finish", "names", "plain", "positional")
 
@@ -75,7 +74,7 @@ class _Form:
 
 
 class _StandardFields:
-    """`__dataclass_fields__`, by which the standard library knows its own: made when it asks."""
+    """`__dataclass_fields__`, which the standard library reads: created on first access."""
 
     def __get__(self, instance: object, owner: Any) -> dict[str, Any]:
         import dataclasses
@@ -94,17 +93,17 @@ class _StandardFields:
 
 
 def _init(self: Any, /, *values: Any, **given: Any) -> None:
-    """Set every field, in order, to its argument or its default; TypeError as of any function."""
+    """Set every field, in order, to its argument or its default; TypeError as for functions."""
     form: _Form = self._form
     state = self.__dict__
-    if not values and not form.factories:  # the usual case: no name is looked at by itself
+    if not values and not form.factories:  # the usual case: no loop over names
         state.update(form.plain)
         state.update(given)
         if state.keys() == form.names.keys():
             if form.finish is not None:
                 form.finish(self)
             return
-        state.clear()  # and the way below says what is wrong
+        state.clear()  # the code below finds the error
     if values:
         placed = dict(zip(form.positional, values, strict=False))
         if len(placed) < len(values) or not given.keys().isdisjoint(placed):
@@ -142,7 +141,7 @@ def _hash(self: Any) -> int:
 
 
 def _refuse(self: object, name: str, *_: object) -> None:
-    """Stand in for the setting and the deleting of attributes of a frozen class."""
+    """Refuse to set or delete an attribute of a frozen instance."""
     from dataclasses import FrozenInstanceError
 
     raise FrozenInstanceError(f"{type(self).__name__} is frozen: {name} cannot change")

@@ -1,9 +1,9 @@
 """The one exception for wrong usage or bad input, and the exit statuses.
 
-Whoever finds a fault raises `AttnError` with what is wrong, the key path, and what to do about it.
-The reader of the document adds file, line and column; the command line prints it, once. What is an
-option there is an argument in Python: texts name both (`argument`), and each reads its own.
-A failure that is not an `AttnError` is a bug of ours and stays a traceback.
+Code that finds a fault raises `AttnError` with a message, the key path, and advice. The reader of
+the document adds file, line and column; the command line prints it, once. Options of the command
+line are arguments in Python: texts name both (`argument`), and each surface shows its own.
+Any other exception is a bug of ours and stays a traceback.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Path = tuple[str | int, ...]
 
 @unique
 class ExitStatus(IntEnum):
-    """What the process says to the shell when it ends."""
+    """The exit status of the process."""
 
     DONE = 0
-    NO = 1  # the comparison that was asked for says no
+    NO = 1  # the answer is no: values differ from the expected ones
     BAD = 2  # wrong usage or bad input
     HUNG_UP = 129  # 128 + SIGHUP: the terminal went away
     INTERRUPTED = 130  # 128 + SIGINT
@@ -31,7 +31,7 @@ class ExitStatus(IntEnum):
 
 @dataclass(frozen=True)
 class Where:
-    """Where a fault stands: a file or option, line and column (both from 1), the quoted line."""
+    """The place of a fault: a file or option, line and column (both from 1), the quoted line."""
 
     file: str | None = None
     line: int | None = None
@@ -40,14 +40,14 @@ class Where:
 
 
 class PipeClosed(Exception):  # noqa: N818
-    """The reader of standard output went away: no failure, and nothing to be said."""
+    """The reader of standard output went away: not a failure, so nothing is printed."""
 
 
 class AttnError(Exception):
     """Wrong usage or bad input.
 
-    `message` says what is wrong and what was expected, `path` is the key path in the problem
-    (`at_key`: the key itself is at fault, not its value), `help` says what to do.
+    `message` describes the fault and what was expected, `path` is the key path in the problem
+    (`at_key`: the key itself is at fault, not its value), `help` is advice.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class AttnError(Exception):
         return self._lines(self.message, self.help)
 
     def report(self, columns: int | None = None) -> str:
-        """Return the lines that a terminal shows: error, place, quoted line with caret, help.
+        """Return the lines for a terminal: error, place, quoted line with caret, help.
 
-        The quoted line is cut to the columns that there are. Arguments are options.
+        The quoted line is cut to the terminal's columns. Arguments are written as options.
         """
         advice = None if self.help is None else on_the_command_line(self.help)
         return f"error: {self._lines(on_the_command_line(self.message), advice, columns)}"
@@ -122,7 +122,7 @@ def _advice(text: str | None) -> str:
 
 
 def argument(name: str, value: str = "") -> str:
-    """Return what a text calls an argument: `--batch 5` on the command line, `batch=5` in Python.
+    """Return a mention of an argument: `--batch 5` on the command line, `batch=5` in Python.
 
     `name` is the option's, and `value` is written as a shell needs it.
 
@@ -139,12 +139,12 @@ def argument(name: str, value: str = "") -> str:
 
 
 def either(command_line: str, python: str) -> str:
-    """Return a part of a text that is one thing on the command line, and another in Python."""
+    """Return a part of a text that differs between the command line and Python."""
     return f"{_BEGIN}{command_line}{_OR}{python}{_END}"
 
 
 class Text(str):
-    """A text as Python reads it, which knows what the command line reads."""
+    """A text as Python shows it, which also holds the text for the command line."""
 
     marked: str
 
@@ -159,7 +159,7 @@ def in_python(text: str) -> str:
 
 
 def for_both(text: str) -> str:
-    """Return the message or help of an error as a part of another's, which both surfaces read."""
+    """Return the message or help of an error for use in another's, in both forms."""
     return text.marked if isinstance(text, Text) else text
 
 
@@ -173,7 +173,7 @@ def _chosen(text: str, which: int) -> str:
     for other in others:
         names, end, rest = other.partition(_END)
         both = names.split(_OR)
-        # Somebody may have written such a character in a name that the text quotes.
+        # A name that the text quotes may contain such a character.
         first += f"{both[which]}{rest}" if end and len(both) == 2 else other
     return first
 
@@ -183,7 +183,7 @@ _BEGIN, _OR, _END = "\ue000", "\ue001", "\ue002"  # for private use: no text has
 
 
 def dotted(path: Path) -> str:
-    """Return a key path as it is written in messages.
+    """Return a key path as text for messages.
 
     >>> dotted(("weights", "key", 2, 0))
     'weights.key[2][0]'
@@ -197,9 +197,9 @@ def dotted(path: Path) -> str:
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.7) -> str | None:
     """Return the known word that is meant by `word`, or None if none is near.
 
-    Near is the only one that begins with `word`, or the only one that contains it, if `word` has
-    three letters or more; or else the one that is spelt most like it. Case does not count, nor does
-    `-` for `_`.
+    That is the only one that begins with `word`, or the only one that contains it, if `word` has
+    three letters or more; or else the one with the closest spelling. Case is ignored, and `-`
+    equals `_`.
     """
     import difflib
 
@@ -217,7 +217,7 @@ def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.7) -> str | No
 
 
 def folded(name: str) -> str:
-    """Return a name as names are compared.
+    """Return a name in the form in which names are compared.
 
     >>> folded("Attention-Mask")
     'attention_mask'
@@ -233,10 +233,10 @@ def did_you_mean(
     meant: Mapping[str, str] | None = None,
     listed: bool = False,
 ) -> str:
-    """Return the advice for an unknown name: the name that is meant, or else the list of all.
+    """Return the advice for an unknown name: the likely name, or else the list of all.
 
-    `meant` are names that stand for others, in the form of `folded`; its values may be more than a
-    name. With `listed`, the list follows also if a name is meant.
+    `meant` maps other names, in the form of `folded`, to the right ones; its values may be more
+    than a name. With `listed`, the list follows even if a likely name is found.
     """
     names = list(known)
     near = (meant or {}).get(folded(word)) or nearest(word, names)
@@ -258,7 +258,7 @@ def printable(text: str) -> str:
 
 
 def _cut(text: str) -> str:
-    """Return a text that may quote what the user wrote, at a length that can still be read."""
+    """Return a text that may quote user input, cut to a readable length."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
@@ -270,7 +270,7 @@ _LEAST = 24  # of those, on the narrowest terminal
 def _window(line: str, column: int, room: int = _WIDTH) -> tuple[str, int]:
     """Cut a long line around the column; return it and the column within it.
 
-    Of `room` characters two in five stand before the fault.
+    Two fifths of the `room` characters are before the fault.
     """
     line = "".join(" " if c == "\t" else c if c.isprintable() else "?" for c in line)
     start = 0

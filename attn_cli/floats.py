@@ -1,10 +1,10 @@
-"""The types of floating-point numbers that numbers are rounded to.
+"""The types of floating-point numbers, and rounding to them.
 
     float64    53 bits, to 1.8e308       float16     11 bits, to 65504
     float32    24 bits, to 3.4e38        bfloat16     8 bits, to 3.39e38: float32 cut in half
 
-Each rounding is to the nearest, to even on a tie, as IEEE 754 and the frameworks have it; what is
-too large becomes infinite. NumPy has no bfloat16: its numbers are carried in float32 arrays.
+Each rounding is to the nearest, to even on a tie, as in IEEE 754 and the frameworks; numbers that
+are too large become infinite. NumPy has no bfloat16: its numbers are carried in float32 arrays.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class FloatType:
 
     @property
     def read_as(self) -> np.dtype[Any]:
-        """The type in which numbers are read that are rounded to this one: they are so once."""
+        """The type in which input for this type is read, so that it is rounded only once."""
         return np.dtype(np.float64) if self.name == "bfloat16" else self.carrier
 
     def round(self, x: Array) -> Array:
-        """Return `x` in this type: rounded once, from whichever type it has, to the nearest even.
+        """Return `x` in this type: rounded once, from any type, to the nearest, to even on a tie.
 
-        Where nothing changes, the type of the array included, that is `x` itself.
+        If neither the values nor the type of the array change, that is `x` itself.
         """
-        # Infinities made here are found, and named, in the step that they stand in.
+        # Infinities from here are reported with the name of their step.
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             if self.name == "bfloat16":
                 x = _to_bfloat16(x)
@@ -72,7 +72,7 @@ def _to_bfloat16(x: Array) -> Array:
         if not (x.view(np.uint32) & 0xFFFF).any():
             return x
     _, exponent = np.frexp(x)
-    # Below the smallest normal number the steps stay as they are.
+    # Below the smallest normal number the spacing is constant.
     quantum = np.maximum(exponent - BFLOAT16_BITS, BFLOAT16_QUANTUM)
     rounded: Array = np.ldexp(np.rint(np.ldexp(x, -quantum)), quantum)
     return rounded

@@ -1,4 +1,4 @@
-"""Sizes of memory: how much the machine has, and how a number of bytes is written."""
+"""Sizes of memory: that of the machine, and numbers of bytes as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def half_of_the_machine() -> int:
-    """Return half of the physical memory in bytes; 4 GiB if the system does not say."""
+    """Return half of the physical memory in bytes; 4 GiB if its size is unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     except (AttributeError, ValueError, OSError):
@@ -14,7 +14,7 @@ def half_of_the_machine() -> int:
 
 
 def in_units(size: float) -> str:
-    """Return a number of bytes as people write it.
+    """Return a number of bytes in a readable unit.
 
     >>> in_units(34359738368)
     '32.0 GiB'

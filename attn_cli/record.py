@@ -1,7 +1,7 @@
 """The record of a computation: named steps, each an array with its formula, axes and labels.
 
-A record holds values, never promises: whatever can warn or fail has done so before it exists.
-Views get a record and nothing else.
+A record holds finished values: all warnings and errors have occurred before it exists. Views get
+a record and nothing else.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Numbered(Sequence[str]):
         return map(str, self._numbers)
 
     def places(self, label: str) -> list[int]:
-        """Return at which positions a label stands, without a look at each of them."""
+        """Return the positions of a label, without a search."""
         if not (label.isascii() and label.isdigit() and len(label) < 19):
             return []
         number = int(label)
@@ -50,12 +50,12 @@ class Step:
 
     `expression` is its formula: `formula` is the same as text, `expression.latex()` as LaTeX.
     `shape` is the shape of the whole step. `kept` has, for each axis, the indices whose values are
-    held, in order, or None where all are; `values.shape` follows from it. `peaks` has the largest
-    value of each query's whole row, also where that is not held; None for all steps but weights.
-    `hidden` has for each value the code of why its key is hidden, 0 where it is not; None where
-    that was not asked for. `legend` has what the codes mean, by number. `reads` names the steps
-    that it is computed from. `role` is what its numbers are: vector, score, weight, code or
-    probability. `aliases` are what people call it.
+    held, in order, or None if all are; `values.shape` follows from it. `peaks` has the largest
+    value of each query's whole row, even if that is not held; None for all steps except weights.
+    `hidden` has for each value the code of the reason that hides its key, 0 if it is not hidden;
+    None if the request has no marks. `legend` has the meanings of the codes, by number. `reads`
+    names the steps that it is computed from. `role` is the meaning of its numbers: vector, score,
+    weight, code or probability. `aliases` are its other names in use.
     """
 
     name: str
@@ -132,7 +132,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class StepInfo:
-    """What is known of a step whatever the problem: a row of the catalogue of steps."""
+    """The properties of a step that do not depend on the problem: a row of the catalogue."""
 
     name: str
     meaning: str
@@ -140,11 +140,11 @@ class StepInfo:
     axes: tuple[str, ...]  # without batch and head
     shape: tuple[str, ...]  # of these axes, as symbols
     role: str  # vector, score, weight, code or probability
-    condition: str  # if which a problem has the step; empty: every problem has it
+    condition: str  # the condition under which a problem has it; empty: always
     reads: tuple[str, ...]  # the steps that it may be computed from
     read_by: tuple[str, ...]  # the steps that may be computed from it
-    aliases: tuple[str, ...]  # what people call it
-    aside: bool  # among the results only if it is asked for by name
+    aliases: tuple[str, ...]  # its other names in use
+    aside: bool  # in tables only if it is named
 
     @property
     def formula(self) -> str:
@@ -165,14 +165,14 @@ class Whole:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Whether a step agrees with expected values, and the value that is furthest off."""
+    """Whether a step agrees with expected values, and the value with the largest difference."""
 
     step: str
     agrees: bool
-    values: int  # how many were compared
-    off: int  # how many of them differ by more than the tolerance
+    values: int  # the number of compared values
+    off: int  # the number of those that differ by more than the tolerance
     tolerance: float
-    place: tuple[str, ...]  # the labels of the value that is furthest off
+    place: tuple[str, ...]  # the labels of the value with the largest difference
     here: float
     expected: float
 
@@ -181,19 +181,19 @@ class Comparison:
 class Choice:
     """A word that was chosen because its value is the largest, and how clearly it is.
 
-    `ranking` has the largest values in descending order, with what they are values of. `doubt` says
-    why the choice is no clear one, and is empty where it is.
+    `ranking` has the largest values in descending order, each with its word. `doubt` is the reason
+    why the choice is not clear, and empty if it is.
     """
 
-    asked: str  # the word, or the words, that this answers
+    asked: str  # the word, or the words, of the question
     answer: str
     value: float | None  # None: the word was not looked up, but kept
     runner_up: str | None
     margin: float | None  # value minus that of the runner-up
     ranking: tuple[tuple[str, float], ...] = ()
     doubt: str = ""
-    alone: str | None = None  # the answer without its context, where there are both
-    attention: tuple[tuple[str, float], ...] = ()  # what the word pays to each of its sentence
+    alone: str | None = None  # the answer without context, if one with context was requested
+    attention: tuple[tuple[str, float], ...] = ()  # the word's weight of each word of its sentence
 
 
 @dataclass(frozen=True)
@@ -207,26 +207,26 @@ class Record:
     key_tokens: Labels
     cross: bool = False  # whether keys are other tokens than queries
     answer: object = None
-    text: str | None = None  # the answer as a line for people; None where nothing was asked
+    text: str | None = None  # the answer as a line of text; None if there was no question
     choices: tuple[Choice, ...] = ()
-    title: str = ""  # which of several records this is
+    title: str = ""  # the name of this record, if there are several
     warnings: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
 
     @property
     def agrees(self) -> bool:
-        """Whether every comparison that was asked for says yes."""
+        """Whether all comparisons agree."""
         return all(comparison.agrees for comparison in self.comparisons)
 
     @property
     def _meant(self) -> dict[str, str]:
-        """What people call the steps -> their names."""
+        """Other names of the steps -> their names."""
         return {word: name for name, step in self.steps.items() for word in step.aliases}
 
     def chosen(self, names: Sequence[str] | None) -> Record:
-        """Return the record with these steps alone, in the order computed; None: all.
+        """Return the record with only these steps, in the order computed; None: all.
 
-        Raises AttnError for a name that is none of a step.
+        Raises AttnError for a name that is not a step.
         """
         if names is None or not self.steps:
             return self
@@ -241,7 +241,7 @@ class Record:
         return replace(self, steps={n: s for n, s in self.steps.items() if n in names})
 
     def __getitem__(self, name: str) -> NDArray[np.floating[Any]]:
-        """Return the values of a step; raise AttnError, naming those there are, if it is none."""
+        """Return the values of a step; raise AttnError, listing the steps, for another name."""
         if name not in self.steps:
             raise AttnError(
                 f"the record has no step '{name}'",

@@ -1,6 +1,6 @@
-"""A registry: the names of one kind of thing, each loaded from its own module when it is asked for.
+"""A registry: the names of objects of one kind, each loaded from its own module on first use.
 
-The names are known without an import of the modules, so that a help text costs nothing.
+The names are known without importing the modules, so that help texts are cheap.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ class Registry(Generic[T]):
         listed: bool = False,
     ) -> None:
         self.kind = kind
-        self.default = default  # the name that holds if none is given; empty if one must be
-        self._meant = meant or {}  # what other names stand for, for the advice of an error
-        self._listed = listed  # whether that lists all names even if one is meant
+        self.default = default  # the name used if none is given; empty if one must be given
+        self._meant = (
+            meant or {}
+        )  # other names -> the names that they mean, for the advice of errors
+        self._listed = listed  # whether the advice lists all names even if it has a likely one
         self._attribute = attribute
         self._modules = dict(modules)
 
@@ -55,7 +57,7 @@ class Registry(Generic[T]):
         return (self.get(name) for name in self._modules)
 
     def get(self, name: str, *, path: Path = ()) -> T:
-        """Return the entry; raise AttnError, naming the one that is meant, if there is none."""
+        """Return the entry; raise AttnError, with the likely name, if there is none."""
         if name not in self._modules:
             raise AttnError(
                 f"unknown {self.kind} '{name}'",

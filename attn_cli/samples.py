@@ -1,4 +1,4 @@
-"""The sample problems: beside the package in a checkout, inside it where it is installed."""
+"""The sample problems: next to the package in a checkout, inside it if it is installed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def names() -> list[str]:
 
 
 def text(name: str) -> str:
-    """Return a sample; raise AttnError, naming the nearest, where there is none."""
+    """Return a sample; raise AttnError, naming the nearest, if there is none of that name."""
     stem = name.removesuffix(".yaml")
     if stem not in names():
         raise AttnError(
@@ -40,5 +40,5 @@ def files() -> list[Path]:
 
 
 def dictionary() -> str:
-    """Return the path of the dictionary that is used where none is named: French to English."""
+    """Return the path of the default dictionary: French to English."""
     return str(folder() / "french_english.yaml")

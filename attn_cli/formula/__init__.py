@@ -15,8 +15,8 @@ side by side), * (Times, written with a star), / (Quotient), ** (Power) and `.T`
 of the operands may be a number. Parentheses follow from the structure: a part that binds less
 tightly than its place demands is put in parentheses, as is a product inside a product.
 
-`expression` has the nodes of arithmetic, `clause` what is said with them (equations, conditions,
-cases, prose); `latex` is loaded when it is asked for. All of it stands on nothing but Python.
+`expression` has the nodes of arithmetic, `clause` those made of them (equations, conditions, cases,
+prose); `latex` is loaded on first use. All of it needs only Python.
 """
 
 from __future__ import annotations

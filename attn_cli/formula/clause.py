@@ -1,4 +1,4 @@
-"""Clauses: what is said with expressions - relations, conditions, cases, remarks, equations."""
+"""Clauses of expressions: relations, conditions, cases, remarks, equations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Words(Formula):
 
 
 class Named(Formula):
-    """A formula with the name of where it comes from, the first part: `alibi (-m |i - j|)`."""
+    """A formula with the name of its origin, the first part: `alibi (-m |i - j|)`."""
 
     def __str__(self) -> str:
         name, value = self.parts
@@ -81,7 +81,7 @@ class Remark(Formula):
 
 
 class Equation(Formula):
-    """What a name stands for: `Q = X W_q`."""
+    """A name and its formula: `Q = X W_q`."""
 
     level = CLAUSE
 

@@ -1,4 +1,4 @@
-"""Expressions: numbers, symbols, and what arithmetic makes of them."""
+"""Expressions: numbers, symbols, and arithmetic with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 
 class Formula:
-    """A node: its type says how it is written, `parts` are formulas, and texts that it writes."""
+    """A node: its type determines how it is written; `parts` are formulas and literal texts."""
 
     __slots__ = ("parts",)
     parts: tuple[Any, ...]
@@ -48,7 +48,7 @@ class Formula:
     def with_(self, replacements: Mapping[Any, Formula]) -> Formula:
         """Return the formula with some of its parts replaced, all at the same time.
 
-        A key is a symbol or any other formula that occurs. What is put in is left as it is.
+        A key is a symbol or any other formula that occurs. Replacements are not replaced again.
         """
         if self in replacements:
             return replacements[self]
@@ -144,7 +144,7 @@ class Number(Formula):
     """A number; `number` makes one: `0.5`, `1e-06`, `-inf`."""
 
     def __init__(self, value: float) -> None:
-        # The type is a part: 1234567 and 1234567.0 are written differently, and so are no equals.
+        # The type is a part: 1234567 and 1234567.0 are written differently, so they are not equal.
         object.__setattr__(self, "parts", (value, type(value)))
 
     def __reduce__(self) -> tuple[Callable[..., Formula], tuple[Any, ...]]:
@@ -171,12 +171,12 @@ def begins_with_minus(part: Formula) -> bool:
 
 
 def _after(part: Formula, least: int) -> str:
-    """Return the text of a part that follows a sign: what begins with a minus has parentheses."""
+    """Return the text of a part after a sign, in parentheses if it begins with a minus."""
     return f"({part})" if begins_with_minus(part) else inside(part, least)
 
 
 def flat(parts: tuple[Formula, ...], kind: type[Formula]) -> Iterator[Formula]:
-    """Yield the parts, and instead of one of this kind what it has for parts."""
+    """Yield the parts, with a part of this type replaced by its own parts."""
     for part in parts:
         yield from part.parts if type(part) is kind else (part,)
 
@@ -210,7 +210,7 @@ class Negative(Formula):
 
 
 class Dot(Formula):
-    """The dot product of two vectors: `q.k`, and with blanks if one is no symbol: `v . tanh(x)`."""
+    """The dot product of two vectors: `q.k`, or `v . tanh(x)` if one of them is not a symbol."""
 
     level = DOT
 
@@ -238,7 +238,7 @@ class Times(Formula):
 
     @property
     def level(self) -> int:  # type: ignore[override]
-        """That of a quotient if one is at its beginning, where it has no parentheses."""
+        """That of a quotient if it begins with one, which has no parentheses there."""
         return QUOTIENT if self.parts[0].level == QUOTIENT else STAR
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 r"""LaTeX of formulas, for math mode with the package amsmath: MathJax and KaTeX read it too.
 
-    q_rotated              q_{\mathrm{rotated}}           a letter and what it is said of
+    q_rotated              q_{\mathrm{rotated}}           a letter with a word as its index
     present_key            \mathrm{present\_key}          any other name
     scale * Q K^T          \mathrm{scale} \cdot Q K^{\top}
     gate * products        \mathrm{gate} \odot \mathrm{products}
@@ -54,7 +54,7 @@ def _inside(part: f.Formula, least: int) -> str:
 
 
 def _after(part: f.Formula, least: int) -> str:
-    """Return a part that follows a sign: what begins with a minus has parentheses."""
+    """Return a part after a sign, in parentheses if it begins with a minus."""
     return _bracketed(part) if begins_with_minus(part) else _inside(part, least)
 
 
@@ -158,7 +158,7 @@ def _power(power: f.Power) -> str:
 
 
 def _base(base: f.Formula) -> str:
-    """Return what is raised, or transposed: no number with a minus, or with a power of ten."""
+    """Return a part that is raised or transposed; a minus or a power of ten has parentheses."""
     scientific = isinstance(base, f.Number) and "e" in str(base)
     return _bracketed(base) if scientific else _after(base, at.ATOM)
 
