@@ -141,7 +141,7 @@ def _alibi(
 def _own(
     sources: Sources, keys: Mapping[str, Any], path: Path, extent: Extent
 ) -> TokenPositions | None:
-    """Return the positions that a bias has of its own; None: those of the problem."""
+    """Return the positions written for this bias; None: those of the problem."""
     if "positions" not in keys:
         return None
     from attn_cli.reading.own_positions import read_own_positions

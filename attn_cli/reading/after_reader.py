@@ -1,4 +1,4 @@
-"""What follows the attention: projection, residual, layer norm, feed-forward, next word."""
+"""The stages after attention, read: projection, residual, layer norm, feed-forward, next word."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EPS = 1e-5
 
 
 def read_after(sources: Sources, query: Projection | None, d_context: str) -> After:
-    """Return the stages that the problem asks for; `d_context` is the symbol of their input."""
+    """Return the stages that the problem has; `d_context` is the symbol of their input."""
     tree = sources.document.tree
     output = sources.linear("output", d_context, "d_out")
     residual = "residual" in tree and flag(tree["residual"], ("residual",))
@@ -37,7 +37,7 @@ def read_after(sources: Sources, query: Projection | None, d_context: str) -> Af
 
 
 def _check_residual(sources: Sources, query: Projection | None) -> None:
-    """Raise AttnError where X and the output cannot be added."""
+    """Raise AttnError if X and the output cannot be added."""
     if query is None or not query.letter:
         raise AttnError(
             "residual adds the embeddings to the output, and the queries are not made from any",
@@ -104,7 +104,7 @@ def _vector(sources: Sources, keys: Any, path: Path, name: str, d: str) -> Array
 
 
 def read_next_word(sources: Sources, after: After, tokens: Labels) -> NextWord | None:
-    """Return the next-word head, None where the problem has none."""
+    """Return the next-word head, None if the problem has none."""
     node, path = sources.document.tree.get("next_word"), ("next_word",)
     if node is None:
         return None
@@ -134,7 +134,7 @@ def _vocabulary(node: Any, path: Path) -> tuple[str, ...]:
 
 
 def _pool(node: Any, path: Path, tokens: Labels) -> tuple[int | None, str]:
-    """Return which row is pooled, None for the mean of all, and how the formula says it."""
+    """Return the row that is pooled, None for the mean of all, and its text in the formula."""
     if isinstance(node, dict):
         keys = mapping(node, path, ("token",))
         if "token" not in keys:

@@ -1,4 +1,4 @@
-"""Which conventions hold for one problem: those of its keys, else of its preset, else attn's."""
+"""The conventions of one problem: those of its keys, else of its preset, else attn's."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Reader = Callable[[Any, Path], Plain]  # reads the node at a key path; raises At
 class Conventions:
     """The value of every knob.
 
-    `read` looks for the key of a knob in the problem: a value that is written there wins over the
-    preset's, and is remembered for the settings of the result and for the notes.
+    `read` looks for the key of a knob in the problem: a value that is written there overrides the
+    preset's, and is recorded for the settings of the result and for the notes.
     """
 
     def __init__(self, tree: Mapping[str, Any], chosen: Preset | None = None) -> None:
@@ -36,9 +36,9 @@ class Conventions:
         return cls(tree, preset(word(tree["like"], path), path=path))
 
     def read(self, knob: str, reader: Reader | None = None) -> Plain:
-        """Return what the problem's own key says, else what `get` returns.
+        """Return the value of the problem's own key, else that of `get`.
 
-        Without a reader of its own the key has one of the knob's answers; AttnError if it is none.
+        Without a `reader` the key must be one of the knob's answers; AttnError if it is not.
         """
         asked = KNOBS[knob]
         *outer, name = path = asked.key
@@ -53,7 +53,7 @@ class Conventions:
         return self.get(knob)
 
     def get(self, knob: str) -> Plain:
-        """Return what holds; None if nobody has decided and attn does not guess."""
+        """Return the value; None if nothing sets it and the knob has no default."""
         if knob in self._written:
             return self._written[knob]
         if self.preset is not None and knob in self.preset.settings:
@@ -67,16 +67,16 @@ class Conventions:
 
     @property
     def adds_integers(self) -> str | None:
-        """The name of the preset if that adds a mask of whole numbers to the scores."""
+        """The name of the preset if it adds masks of whole numbers to the scores."""
         adds = self.preset is not None and self.preset.adds_integers
         return self.preset.name if self.preset is not None and adds else None
 
     def write(self, knob: str, value: Plain) -> None:
-        """Remember what the problem says of a knob: for keys that say other things as well."""
+        """Record the problem's value of a knob, for keys that have other values as well."""
         self._written[KNOBS[knob].name] = value
 
     def notes(self) -> tuple[str, ...]:
-        """Return a sentence for each key that is written otherwise than the preset has it."""
+        """Return a sentence for each key whose value differs from the preset's."""
         if self.preset is None:
             return ()
         return tuple(

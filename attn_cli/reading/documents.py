@@ -31,7 +31,7 @@ class Ids:
     """The documents, as whole numbers from 0: (entries, n_q) and (entries, n_k).
 
     `query` is None if only keys have ids: one list was written, and there are fewer or more
-    queries. `alignment` is the one that is written beside the ids.
+    queries. `alignment` is the value of that key.
     """
 
     query: Integers | None
@@ -40,9 +40,9 @@ class Ids:
     alignment: str | None = None
 
     def differing(self, there: tuple[Range, ...]) -> str | None:
-        """Describe a document that has another number of queries than of keys; None: none has.
+        """Describe a document with different numbers of queries and keys; None if there is none.
 
-        Keys beyond the end of those that are `there` do not count, nor documents without either.
+        Keys after the range `there` do not count, nor do documents without queries or keys.
         """
         for entry, part in enumerate(there if self.query is not None else ()):
             assert self.query is not None
@@ -64,7 +64,7 @@ def read_documents(document: Document, extent: Extent) -> Ids | None:
     """Return the documents of queries and keys; None if the problem has none.
 
     Raises AttnError, with its place, for ids or cumulative lengths that are too few or too many,
-    and beside `offset` and `past`.
+    and for `offset` or `past` together with documents.
     """
     tree = document.tree
     if "documents" not in tree:
@@ -150,7 +150,7 @@ def _whole(item: Any) -> Any:
 def _packed(
     document: Document, keys: Mapping[str, Any], extent: Extent, alignment: str | None
 ) -> Ids:
-    """Return the ids that cumulative lengths stand for: [0, 2, 3] is documents [0, 0, 1]."""
+    """Return the ids of cumulative lengths: [0, 2, 3] is documents [0, 0, 1]."""
     ends = [_ends(document, keys[side], (*PATH, side), extent) for side in PACKED]
     (q, k), path = ends, (*PATH, "cu_seqlens_k")
     if len(q) == 1 or len(k) == 1:

@@ -1,4 +1,4 @@
-"""X and M: the rows of embeddings that queries, keys and values are made from, read once."""
+"""X and M: the rows of embeddings that queries, keys and values are projected from, read once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attn_cli.sources.matrices.lookup import WordTable, read_word_table
 
 @dataclass(frozen=True)
 class Embedded:
-    """What projections are applied to; None if nothing is made from it."""
+    """The inputs of projections; None if nothing is projected from them."""
 
     X: Array | None  # (tokens, d_model)
     M: Array | None  # of the memory, (tokens, d_memory)
@@ -24,7 +24,7 @@ class Embedded:
 
     @property
     def letter(self) -> str:
-        """What the inputs are called in formulas."""
+        """The name of the inputs in formulas."""
         return "X" if self.positions is None else "X'"
 
 
@@ -51,7 +51,7 @@ def read_embedded(sources: Sources) -> Embedded:
 
 
 def refuse_unused(sources: Sources, embedded: Embedded) -> None:
-    """Raise AttnError for embeddings that nothing is made from."""
+    """Raise AttnError for embeddings that are not used."""
     tree = sources.document.tree
     if "embeddings" in sources.memory and _keys_given(tree):
         raise AttnError(

@@ -1,4 +1,4 @@
-"""How many queries and keys there are, and which keys of each batch entry are no padding."""
+"""The numbers of queries and keys, and the keys of each batch entry that are not padding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from attn_cli.sources.matrices.document import Document
 
 @dataclass(frozen=True)
 class Extent:
-    """What positions follow from."""
+    """The numbers that positions follow from."""
 
     n_q: int
     n_k: int  # the past included
@@ -24,34 +24,34 @@ class Extent:
 
     @property
     def entries(self) -> int:
-        """How many batch entries there are."""
+        """The number of batch entries."""
         return self.batch or 1
 
     @property
     def counted(self) -> str:
-        """Say how many batch entries there are."""
+        """The number of batch entries, for messages."""
         n = self.entries
         return "is 1 batch entry" if n == 1 else f"are {n} batch entries"
 
     @property
     def starts(self) -> tuple[int, ...]:
-        """The first key of each batch entry that is no padding."""
+        """The first key of each batch entry that is not padding."""
         return self.key_start or (0,) * self.entries
 
     @property
     def stops(self) -> tuple[int, ...]:
-        """The end of the keys of each batch entry that are no padding."""
+        """The end of the keys of each batch entry that are not padding."""
         return self.key_lengths or (self.n_k,) * self.entries
 
     @property
     def there(self) -> tuple[Range, ...]:
-        """The keys of each batch entry that are no padding."""
+        """The keys of each batch entry that are not padding."""
         return tuple(zip(self.starts, self.stops, strict=True))
 
     def offsets(self, alignment: str) -> tuple[int, ...]:
         """Return the offsets of an alignment: top-left, bottom-right, or end.
 
-        bottom-right puts the last query at the last key that is there, end at the last of all.
+        bottom-right puts the last query at the last key before the padding, end at the last of all.
         """
         if alignment == "top-left":
             return (0,) * self.entries

@@ -1,7 +1,7 @@
-"""Q, K and V that are given as they are, and the past: axes, packing, layout.
+"""Q, K and V that are given directly, and the past: axes, packing, layout.
 
-Packed matrices hold the heads side by side, head after head. Of four axes the second is heads, or
-with `axes: bshd` the third.
+Packed matrices have the heads concatenated along the features. Of four axes the second is heads,
+or with `axes: bshd` the third.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def read_given(sources: Sources, side: Side, heads: Heads) -> Projection:
 
 
 def _of_four_axes(sources: Sources, array: Tensor, path: Path, side: Side, rows: str) -> Projection:
-    """Return an array (batch, heads, tokens, features), or as `axes` and `layout` have it."""
+    """Return an array (batch, heads, tokens, features), read in the order that the keys set."""
     d = f"d_{LETTERS[side]}"
     heads = "heads" if side == "query" else "kv_heads"
     if read_axes(sources) == "bshd":
@@ -109,9 +109,9 @@ def read_past(
     with_keys: bool,
     heads_last: bool,
 ) -> Past | None:
-    """Return the keys and values of the cache, four axes each; None where there is none.
+    """Return the keys and values of the cache, four axes each; None if there is none.
 
-    `heads_last`: Q, K and V are (batch, tokens, heads, features), and the cache is not.
+    `heads_last`: Q, K and V are (batch, tokens, heads, features), but the cache is not.
     """
     node, path = sources.document.tree.get("past"), ("past",)
     if node is None:
@@ -152,7 +152,7 @@ def read_past(
 
 
 def _rotated(sources: Sources, keys: Mapping[str, Any], path: Path) -> bool:
-    """Return whether rope has turned the keys of the past already; ask if nothing decides it."""
+    """Return whether the keys of the past are rotated; raise AttnError if nothing decides it."""
     tree, conventions = sources.document.tree, sources.conventions
     turned = not is_false(tree.get("rope", False))
     if "rotated" in keys:
@@ -178,12 +178,12 @@ def _rotated(sources: Sources, keys: Mapping[str, Any], path: Path) -> bool:
 
 
 def refuse_different_axes(*sources: Projection | None) -> None:
-    """Raise AttnError where Q, K and V do not share their leading axes."""
+    """Raise AttnError if Q, K and V do not share their leading axes."""
     names = ("query", "key", "value")
     found = [(name, s) for name, s in zip(names, sources, strict=True) if s is not None]
     first, other = found[0]
     for name, source in found[1:]:
-        # A matrix that all heads share has no axis of heads, and needs none.
+        # A matrix that all heads share needs no axis of heads.
         mine, its = _lead(source), _lead(other)
         both_given = not source.letter and not other.letter
         if source.batch != other.batch or (both_given and len(mine) != len(its)):

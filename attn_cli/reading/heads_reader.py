@@ -1,4 +1,4 @@
-"""How many heads there are, and which key head serves which query head."""
+"""The number of heads, and the key head of each query head."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from attn_cli.sources.text.scalars import integer
 
 
 def read_heads(sources: Sources) -> Heads:
-    """Return how many heads there are: by the keys, or by the matrices that are one a head."""
+    """Return the number of heads: from the keys, or from lists with one matrix per head."""
     tree = sources.document.tree
     query = integer(tree["heads"], ("heads",), 1) if "heads" in tree else None
     key = integer(tree["kv_heads"], ("kv_heads",), 1) if "kv_heads" in tree else None
@@ -26,7 +26,7 @@ def read_heads(sources: Sources) -> Heads:
             continue
         path, node = ("weights", side), sources.weights[side]
         if isinstance(node, list | tuple) and _depth(node) < 3:
-            continue  # one matrix, written out: what is in it is read when it is used
+            continue  # one matrix, written out: it is read when it is used
         array = sources.read_array(node, path)
         if array.ndim != 3:
             continue
@@ -45,7 +45,7 @@ def read_heads(sources: Sources) -> Heads:
 
 
 def _checked_heads(sources: Sources, query: int | None, key: int | None, owner: str) -> Heads:
-    """Return the numbers of heads; raise AttnError where one is no multiple of the other."""
+    """Return the numbers of heads; raise AttnError if one is not a multiple of the other."""
     four_axes = sources.given_four_axes()
     if key is not None and query is None and not four_axes:
         raise AttnError(
@@ -69,7 +69,7 @@ def _checked_heads(sources: Sources, query: int | None, key: int | None, owner: 
 
 
 def _depth(node: Any) -> int:
-    """Return how many axes nested lists have, by their first items alone."""
+    """Return the number of axes of nested lists, judged by their first items."""
     depth = 0
     while isinstance(node, list | tuple) and node:
         node, depth = node[0], depth + 1

@@ -1,4 +1,4 @@
-"""What hides keys by their positions: causal order, window, lengths, documents."""
+"""Schemes that hide keys by their positions, read: causal order, window, lengths, documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from attn_cli.sources.text.scalars import integer
 def read_schemes(
     sources: Sources, heads: int | None, extent: Extent, placed: Placed
 ) -> tuple[Scheme, ...]:
-    """Return what hides keys by position, in the order of their codes."""
+    """Return the schemes that hide keys by position, in the order of their codes."""
     tree, causal, token_positions = sources.document.tree, placed.causal, placed.token_positions
     prefix = _count(tree, "prefix", extent.n_k)
     sinks = _count(tree, "sink_tokens", extent.n_k)
@@ -48,7 +48,7 @@ def read_schemes(
 
 
 def _count(tree: Any, key: str, n_k: int) -> int:
-    """Return a number of first keys, 0 where it is not given."""
+    """Return a number of first keys, 0 if it is not given."""
     if key not in tree:
         return 0
     count = integer(tree[key], (key,), 0)

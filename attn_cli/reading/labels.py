@@ -1,4 +1,4 @@
-"""The labels of queries and keys: words if there are some, else numbers."""
+"""The labels of queries and keys: words if there are any, else numbers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Pair = tuple[Labels, Labels]  # of queries and of keys
 
 
 def read_labels(sources: Sources, n_q: int, made: Projections) -> tuple[Pair, tuple[Pair, ...]]:
-    """Return the labels of the whole, and those of each batch entry if they differ.
+    """Return the labels of the problem, and those of each batch entry if they differ.
 
-    If they differ the whole has numbers.
+    If they differ, the labels of the problem are numbers.
     """
     tokens, keys = sources.token_entries, sources.key_entries
     batch = made.batch[0] if made.batch else 1
@@ -44,9 +44,9 @@ def _entry(entries: Entries, name: str, at: int) -> tuple[tuple[str, ...] | None
 def _pair(sources: Sources, n_q: int, made: Projections, at: int) -> Pair:
     """Return the labels of queries and keys of a batch entry.
 
-    `tokens` are the rows of embeddings where there are some, else the queries; in self-attention,
-    and where queries and keys are as many, they are both, unless `key_tokens` name the keys. Keys
-    of the past have no words.
+    `tokens` label the rows of embeddings if there are any, else the queries. In self-attention,
+    and if there are as many keys as queries, they label both, unless `key_tokens` label the keys.
+    Keys of the past have no words.
     """
     tree, n_k, X = sources.document.tree, made.value.count, made.embedded.X
     tokens, of_tokens = _entry(sources.token_entries, "tokens", at)
@@ -84,7 +84,7 @@ def _rows(count: int) -> str:
 
 
 def _count(sources: Sources, path: Path, words: int, has: str) -> AttnError:
-    """Return the error for another number of words than of rows; say how a text is split."""
+    """Return the error for different numbers of words and rows; explain how a text is split."""
     node = sources.document.tree.get(str(path[0]))
     advice = f"{dotted(path)} needs one word a row"
     if isinstance(node, str):

@@ -1,4 +1,4 @@
-"""The user's mask, read without guessing which way round it is meant, and its fill."""
+"""The user's mask, read without guessing what true means in it, and its fill."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOWEST = rf"(?:(?P<part>\S+) )?lowest(?: (?P<type>{'|'.join(FLOAT_TYPES)}))?$"
 def read_mask(
     document: Document, shape: ScoresShape, precision: Precision, conventions: Conventions
 ) -> tuple[Mask | None, list[str]]:
-    """Return the mask, spread over the scores, None where there is none, and what to warn of."""
+    """Return the mask, broadcast to the scores, or None if there is none, and warnings."""
     if "mask" not in document.tree:
         return None, []
     from attn_cli.maths.visible.user import Mask
@@ -65,7 +65,7 @@ def read_mask(
             "nothing. For a mask of booleans write {values: ..., true_means: attend | ignore}"
         )
     visible = ~np.isneginf(array)
-    # What hides is decided on the mask as written: -1e9 is no -inf, also in float16.
+    # Which keys are hidden is decided on the mask as written: -1e9 hides none, even in float16.
     type_ = precision.scores
     added = cast(np.where(visible, array, 0), path, type_.read_as, finite=True)
     added = rounded(added, path, type_, finite=True)
@@ -76,7 +76,7 @@ def read_mask(
 
 
 def _not_allowed(document: Document) -> str:
-    """Return that a mask may not hold what nonfinite: allow lets pass, if the problem has that."""
+    """Return a hint that nonfinite: allow does not apply to masks, if the problem has it."""
     allow = document.tree.get("nonfinite") == "allow"
     return "; nonfinite: allow is for Q, K, V and weights, not for masks" if allow else ""
 
@@ -84,9 +84,9 @@ def _not_allowed(document: Document) -> str:
 def _true_means(
     keys: Mapping[str, Any], array: AnyArray, path: Path, conventions: Conventions
 ) -> str | None:
-    """Return what true means in a mask, attend or ignore; None for a mask of numbers.
+    """Return the meaning of true in a mask, attend or ignore; None for a mask of numbers.
 
-    Raises AttnError if the mask is one of booleans, and neither it nor the preset says that.
+    Raises AttnError for a mask of booleans if neither it nor the preset defines the meaning.
     """
     flags = array.dtype.kind == "b" or (array.dtype.kind in "iu" and _zero_or_one(array))
     if "true_means" in keys:
@@ -110,7 +110,7 @@ def _true_means(
 
 
 def _undecided(array: AnyArray, path: Path) -> AttnError:
-    """Return the error for a mask of booleans that does not say which way round it is meant."""
+    """Return the error for a mask of booleans without `true_means`."""
     what = "booleans" if array.dtype.kind == "b" else "whole numbers 0 and 1"
     return AttnError(
         f"{dotted(path)} holds {what}, and does not say whether {_one(array)} means attend or "
@@ -128,7 +128,7 @@ def _filled_up(
     true_means: str | None,
     axes: Axes | None,
 ) -> tuple[AnyArray, list[str]]:
-    """Return a mask that has fewer keys than there are with "ignore" behind it, as ONNX has it."""
+    """Return a mask with too few keys, filled up with "ignore" as ONNX does."""
     axis = -2 if shape.columns else -1
     if axes is not None:
         if "key" not in axes or array.ndim != len(axes):
@@ -148,7 +148,7 @@ def _filled_up(
 
 
 def read_fill(precision: Precision, conventions: Conventions) -> tuple[float, bool, Formula]:
-    """Return the number that hidden scores get, whether it is added, and how it is written."""
+    """Return the number that hidden scores get, whether it is added, and its text."""
 
     def written(node: Any, path: Path) -> dict[str, Any]:
         return _written_fill(node, path, precision)
@@ -159,7 +159,7 @@ def read_fill(precision: Precision, conventions: Conventions) -> tuple[float, bo
 
 
 def _written_fill(node: Any, path: Path, precision: Precision) -> dict[str, Any]:
-    """Return a fill as presets have it: {value:, how:}."""
+    """Return a fill in the form of presets: {value:, how:}."""
     keys: Mapping[str, Any] = {"value": node}
     if isinstance(node, Mapping):
         keys = mapping(node, path, KEYS["mask_fill"].inner)
@@ -176,7 +176,7 @@ def _fill(node: Any, path: Path, precision: Precision) -> tuple[float, Formula]:
     """Return a number to fill with: written out, or a part of the type's smallest."""
     text = str(node)
     if match := re.match(LOWEST, text):
-        # What is filled in must be finite in the type in which the step is computed too.
+        # The fill must also be finite in the type in which the step is computed.
         types = [precision.scores, precision.accumulate]
         if match["type"]:
             types.append(FLOAT_TYPES[match["type"]])

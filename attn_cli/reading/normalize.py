@@ -1,4 +1,4 @@
-"""How scores become weights: normaliser, temperature, top_k, empty rows, dropout."""
+"""From scores to weights, read: normaliser, temperature, top_k, empty rows, dropout."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def read_normalizer(sources: Sources, heads: int | None) -> tuple[Normalizer, di
 
 
 def read_empty_rows(sources: Sources, *, hides_permanently: bool) -> EmptyRows | None:
-    """Return what a row without a key gives; None where hidden keys take part and decide it.
+    """Return the weights of rows without a visible key; None if hidden keys take part in them.
 
-    A preset's NaN is 0/0, which is not there where hidden keys have a finite score.
+    A preset's NaN is 0/0, which does not occur if hidden keys have a finite score.
     """
     conventions = sources.conventions
     found: Any = conventions.read("empty_rows", _by_cause)
@@ -57,7 +57,7 @@ def read_empty_rows(sources: Sources, *, hides_permanently: bool) -> EmptyRows |
 
 
 def _by_cause(node: Any, path: Path) -> Plain:
-    """Return what rows without a key give, as presets have it: one word, or {mask:, other:}."""
+    """Return `empty_rows` in the form of presets: one word, or {mask:, other:}."""
     words = KNOBS["empty_rows"].words
     if not isinstance(node, Mapping):
         return choice(node, path, words)
@@ -75,12 +75,12 @@ def _by_cause(node: Any, path: Path) -> Plain:
 
 
 def read_top_k(tree: Any) -> int | None:
-    """Return how many of the largest scores of a row stay."""
+    """Return the number of largest scores that are kept in a row."""
     return integer(tree["top_k"], ("top_k",), 1) if "top_k" in tree else None
 
 
 def read_temperature(sources: Sources, heads: int | None) -> PerHead | None:
-    """Return what scores are divided by before they are normalised."""
+    """Return the temperature, which divides the scores before they are normalised."""
     node = sources.document.tree.get("temperature")
     return None if node is None else read_per_head(sources, node, ("temperature",), heads, positive)
 

@@ -1,4 +1,4 @@
-"""Positions that are written for one key of a problem: rope, alibi, relative_bias."""
+"""Positions written inside one key of a problem: rope, alibi, relative_bias."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ _NAMED = (
 def _expected(
     extent: Extent, symbols: tuple[object, ...], sizes: tuple[int, ...], *, both: bool
 ) -> str:
-    """Name the shapes that positions may have, with their sizes."""
+    """Return the allowed shapes of positions, with their sizes, as text."""
     forms = [(symbols, sizes)]
     if extent.batch is not None:
         forms.append((("batch", *symbols), (extent.batch, *sizes)))

@@ -1,6 +1,6 @@
 """One reader for the parameters of score functions, normalisers and rope scalings.
 
-What there is to read is data: each function lists its parameters (`attn_cli.maths.parameter`).
+Each function lists its parameters as data (`attn_cli.maths.parameter`).
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _read(
 def _array(
     sources: Sources, node: Any, path: Path, axes: tuple[str, ...], heads: int | None
 ) -> Array:
-    """Return an array; one number stands for an array of one."""
+    """Return an array; a single number is an array of one."""
     if axes == ("heads",):
         one = is_one_value(node) and heads is None
         return sources.of_heads([number(node, path)] if one else node, path, (), heads)

@@ -1,4 +1,4 @@
-"""Numbers of which there is one for all query heads, or one for each: `scale`, `temperature`."""
+"""Numbers that are one for all query heads, or one per query head: `scale`, `temperature`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_list(node: Any) -> bool:
 def read_per_head(
     sources: Sources, node: Any, path: Path, heads: int | None, read: Read
 ) -> PerHead:
-    """Return the number for all query heads, or those of each head, as float64 has them.
+    """Return the number for all query heads, or those of each head, in float64.
 
     Without heads a list has one number.
     """
@@ -47,7 +47,7 @@ def read_per_head(
 def refuse_wrong_count(
     count: int, what: str, path: Path, heads: int | None, help: str | None = None
 ) -> None:
-    """Raise AttnError unless there is one of them for each query head; without heads, one."""
+    """Raise AttnError unless `count` is the number of query heads, or 1 without heads."""
     if count == (heads or 1):
         return
     there = "there are no heads" if heads is None else f"there are {heads} query heads"

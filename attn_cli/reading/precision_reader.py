@@ -1,4 +1,4 @@
-"""dtype and precision: in which type each part of the arithmetic runs."""
+"""dtype and precision: the type of each part of the arithmetic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATH: Path = ("precision",)
 
 
 def read_precision(tree: Mapping[str, Any], conventions: Conventions) -> Precision:
-    """Return the types; raise AttnError for a name that is none, and for sums in 16 bits."""
+    """Return the types; raise AttnError for an unknown name, and for sums in 16 bits."""
     dtype = _type(tree.get("dtype", "float64"), ("dtype",))
     given = mapping(tree.get("precision", {}), PATH, PARTS)
     accumulate = _accumulate(given, dtype)
@@ -52,7 +52,7 @@ def read_precision(tree: Mapping[str, Any], conventions: Conventions) -> Precisi
 
 
 def _accumulate(given: Mapping[str, Any], dtype: FloatType) -> FloatType:
-    """Return the type of sums: no narrower than dtype, and no 16 bits."""
+    """Return the type of sums: not narrower than dtype, and not of 16 bits."""
     accumulate = _part(given, "accumulate", FLOAT_TYPES["float32"] if _narrow(dtype) else dtype)
     if dtype.wider(accumulate) or _narrow(accumulate):
         narrow = _narrow(accumulate)
@@ -74,7 +74,7 @@ def _convention(
     dtype: FloatType,
     accumulate: FloatType,
 ) -> FloatType:
-    """Return a type in which systems differ: as written, else as the preset has it."""
+    """Return a type that differs between systems: as written, else the preset's."""
     named = str(conventions.read(f"precision.{name}", lambda node, path: _type(node, path).name))
     by_name = {
         "dtype": dtype,
@@ -133,6 +133,6 @@ def _narrow(type_: FloatType) -> bool:
 
 
 def _type(node: Any, path: Path) -> FloatType:
-    """Return the type of a name; from Python it may be a type of NumPy's."""
+    """Return the type of a name; in Python it may be a NumPy dtype."""
     name = np.dtype(node).name if isinstance(node, type | np.dtype) else node
     return FLOAT_TYPES[choice(name, path, tuple(FLOAT_TYPES))]

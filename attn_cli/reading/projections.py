@@ -1,7 +1,7 @@
-"""Q, K and V: projected, for all heads at once or with a matrix a head; or given (read.given).
+"""Q, K and V: projected, with one matrix for all heads or one per head; or given (`given_reader`).
 
-With heads everything is brought into one form: inputs (*batch, heads, n, d) or shared by all heads,
-weights (heads, d_in, d). Packed matrices hold the heads side by side, head after head.
+With heads everything is converted to one form: inputs (*batch, heads, n, d) or shared by all heads,
+weights (heads, d_in, d). Packed matrices have the heads concatenated along the features.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from attn_cli.reading.sources import Sources
 
 @dataclass(frozen=True)
 class Projections:
-    """Where Q, K and V come from, and the leading axes that they share."""
+    """The projections of Q, K and V, and the leading axes that they share."""
 
     embedded: Embedded
     query: Projection | None
@@ -36,27 +36,27 @@ class Projections:
     heads: int | None
     kv_heads: int | None
     key_heads: tuple[int, ...]  # of each query head, the head of K and V that it reads
-    joined: bool  # heads that came packed leave side by side; of four axes they stay apart
-    heads_last: bool  # heads that came behind the tokens leave there
+    joined: bool  # whether heads are concatenated in the output: those of packed inputs are
+    heads_last: bool  # whether the head axis of the output follows the tokens, as in the input
 
     @property
     def batch(self) -> tuple[int, ...]:
-        """The sizes of the leading axes that are no heads."""
+        """The sizes of the leading axes other than heads."""
         return self.value.batch
 
     @property
     def n_k(self) -> int:
-        """How many keys there are, the past included."""
+        """The number of keys, including the past."""
         return self.value.count + (self.past.length if self.past else 0)
 
     @property
     def d_context(self) -> str:
-        """The symbol of what goes into the output projection."""
+        """The symbol of the length of the output projection's input."""
         return "heads d_v" if self.joined else "d_v"
 
 
 def read_projections(sources: Sources, *, needed: bool) -> Projections:
-    """Return where Q, K and V come from; Q and K may be missing where they are not needed."""
+    """Return the projections of Q, K and V; Q and K may be missing if they are not needed."""
     heads = read_heads(sources)
     embedded = read_embedded(sources)
     query = _projection(sources, embedded, "query", heads, needed=needed)
@@ -87,7 +87,7 @@ def read_projections(sources: Sources, *, needed: bool) -> Projections:
 
 
 def _fits_joined(sources: Sources, heads: int | None) -> bool:
-    """Return whether weights.output is for the contexts of all heads side by side, and no other."""
+    """Return whether weights.output fits only the concatenated contexts of all heads."""
     if "output" not in sources.weights or heads is None:
         return False
     shape = sources.read_array(sources.weights["output"], ("weights", "output")).shape
@@ -99,7 +99,7 @@ def _fits_joined(sources: Sources, heads: int | None) -> bool:
 def _projection(
     sources: Sources, embedded: Embedded, side: Side, heads: Heads, *, needed: bool
 ) -> Projection | None:
-    """Return where Q, K or V comes from; None where it is neither given nor needed."""
+    """Return the projection of Q, K or V; None if it is neither given nor needed."""
     tree = sources.document.tree
     if side in tree:
         _refuse_projection(sources, side, "is given as it is")
@@ -133,7 +133,7 @@ def _projection(
 def _weight(
     sources: Sources, side: Side, symbols: tuple[str, str], count: int, heads: str
 ) -> Array:
-    """Return the weight as (heads, d_in, d_out), from a matrix a head or one for all."""
+    """Return the weight as (heads, d_in, d_out), from one matrix per head or one for all."""
     path, (d_in, d) = ("weights", side), symbols
     if sources.read_array(sources.weights[side], path).ndim == 3:
         order = (heads, d, d_in) if sources.columns else (heads, d_in, d)
@@ -146,7 +146,7 @@ def _weight(
 
 
 def _bias(sources: Sources, side: Side, d: str, count: int, heads: str) -> Array | None:
-    """Return the bias as (heads, d_out), from a vector a head or one for all."""
+    """Return the bias as (heads, d_out), from one vector per head or one for all."""
     if side not in sources.biases:
         return None
     node, path = sources.biases[side], ("biases", side)
@@ -156,7 +156,7 @@ def _bias(sources: Sources, side: Side, d: str, count: int, heads: str) -> Array
 
 
 def _refuse_projection(sources: Sources, side: Side, because: str) -> None:
-    """Raise AttnError for a weight or bias that nothing is multiplied by."""
+    """Raise AttnError for a weight or bias that is not applied to anything."""
     for group in ("weights", "biases"):
         if side in getattr(sources, group):
             raise AttnError(

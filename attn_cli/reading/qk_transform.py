@@ -1,4 +1,4 @@
-"""What is done to q and k before they meet: QK norm and rope, read."""
+"""The transforms of q and k before their product, read: QK norm and rope."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_qk_transform(
     extent: Extent,
     past: Past | None,
 ) -> QKTransform:
-    """Return the norms and the rotation that the problem asks for."""
+    """Return the norms and the rotation that the problem has."""
     tree = sources.document.tree
     asked = [name for name in ("qk_norm", "rope") if name in tree]
     if asked and (query is None or key is None):
@@ -48,7 +48,7 @@ def read_qk_transform(
 
 
 def note_of_rope(tree: Mapping[str, Any], rules: Rules, qk_transform: QKTransform) -> list[str]:
-    """Note that rope takes the number of a token for its position, whatever a mask hides."""
+    """Return a note that rope uses the numbers of tokens as positions, regardless of the mask."""
     masked = any(scheme.reason == "user" for scheme in rules.schemes)
     said = qk_transform.positions is not None or {"key_start", "documents"} & set(tree)
     if not masked or qk_transform.rope is None or said:
@@ -61,7 +61,7 @@ def note_of_rope(tree: Mapping[str, Any], rules: Rules, qk_transform: QKTransfor
 
 
 def _norms(sources: Sources, node: Any) -> tuple[HeadNorm | None, HeadNorm | None]:
-    """Return the norms of q and of k, which are the same but for their gains."""
+    """Return the norms of q and of k, which differ only in their gains."""
     path: Path = ("qk_norm",)
     if node is None:
         return None, None

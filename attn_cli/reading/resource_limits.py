@@ -1,4 +1,4 @@
-"""What a computation may use, as people write it: threads, the size of a tile, memory."""
+"""Limits on a computation, read from text: threads, the size of a tile, memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 
 
 def read_threads(value: Any, name: str = "threads") -> int:
-    """Return a number of threads; raise AttnError, with the name of what said so."""
+    """Return a number of threads; raise AttnError with `name`, the option or variable."""
     return _whole(value, name, MOST_THREADS, "2")
 
 
@@ -62,7 +62,7 @@ def _shown(value: Any) -> str:
 
 
 def read_memory(text: str, name: str = "memory") -> int:
-    """Return a number of bytes from what people write: 500MB, 2GiB, 1.5 G.
+    """Return a number of bytes from a text: 500MB, 2GiB, 1.5 G.
 
     >>> read_memory("2GB"), read_memory("1KiB")
     (2000000000, 1024)

@@ -1,4 +1,4 @@
-"""Rotary positions, read: how q and k are turned, and how the angles are scaled."""
+"""Rotary positions, read: the rotation of q and k, and the scaling of the angles."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def read_rope(
     """Return the rotation, and the positions that are written for it.
 
     The node is true, or {base:, interleaved:, dims:, scaling:, positions:, sections:,
-    sections_layout:}; `depth` is the lesser of d_q and d_k, and `rotated` says that the keys of the
-    past are turned already.
+    sections_layout:}; `depth` is the lesser of d_q and d_k, and `rotated` is set if the keys of the
+    past are rotated already.
     """
     path: Path = ("rope",)
     node, conventions = sources.document.tree["rope"], sources.conventions
@@ -65,7 +65,7 @@ def read_rope(
 
 
 def _dims(keys: Any, path: Path, depth: int) -> int:
-    """Return how many features are turned: an even number, all of them if none is written."""
+    """Return the number of rotated features: an even number, by default all of them."""
     place = (*path, "dims")
     dims = integer(keys["dims"], place, 2) if "dims" in keys else depth
     if dims % 2 or dims > depth:
@@ -85,7 +85,7 @@ def _dims(keys: Any, path: Path, depth: int) -> int:
 def _sections(
     sources: Sources, keys: Any, path: Path, dims: int
 ) -> tuple[tuple[int, ...] | None, bool]:
-    """Return how many pairs go by each of three rows of positions, and whether they take turns."""
+    """Return the numbers of pairs for three rows of positions, and whether they alternate."""
     for key, other in (("sections", "sections_layout"), ("sections_layout", "sections")):
         if key in keys and other not in keys:
             raise AttnError(
@@ -158,7 +158,7 @@ def _scaling(sources: Sources, node: Any, path: Path) -> Scaling:
 
 
 def _refuse_disorder(name: str, values: dict[str, float], path: Path) -> None:
-    """Raise AttnError where the end of a ramp does not lie behind its beginning."""
+    """Raise AttnError if the end of a ramp is not after its beginning."""
     kind = SCALINGS[name]
     if kind.ordered is None:
         return

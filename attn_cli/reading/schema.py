@@ -52,7 +52,7 @@ LAYOUTS = ("rows", "columns")
 
 
 def names_of_keys() -> tuple[str, ...]:
-    """Return every name that can be a key of a problem file or of its `train`."""
+    """Return all possible keys of a problem file and of its `train`."""
     return (*KEYS, *KEYS["train"].inner)
 
 
@@ -146,7 +146,7 @@ def _sources(document: Document) -> Sources:
 def _rules(
     sources: Sources, shape: ScoresShape, extent: Extent, placed: Placed
 ) -> tuple[Rules, list[str]]:
-    """Return all that turns scores into weights, and what to warn of."""
+    """Return the rules from scores to weights, and warnings."""
     document, tree, conventions = sources.document, sources.document.tree, sources.conventions
     schemes = read_schemes(sources, shape.heads, extent, placed)
     mask, warnings = read_mask(document, shape, sources.precision, conventions)
@@ -172,7 +172,7 @@ def _rules(
 
 
 def _leak(adjustments: tuple[Adjustment, ...]) -> list[str]:
-    """Warn where a cap brings hidden keys back."""
+    """Return a warning if a cap makes hidden keys visible again."""
     steps = [each.step for each in adjustments]
     if steps.index("capped") < steps.index("masked"):
         return []
@@ -180,7 +180,7 @@ def _leak(adjustments: tuple[Adjustment, ...]) -> list[str]:
 
 
 def _keys(document: Document) -> Mapping[str, Any]:
-    """Return the tree; raise AttnError where it is none of one problem."""
+    """Return the tree; raise AttnError if it is not that of one problem."""
     if "pairs" in document.tree:
         raise AttnError(
             "this is a dictionary, not a problem",
@@ -223,7 +223,7 @@ def _keys(document: Document) -> Mapping[str, Any]:
 def _scale(
     sources: Sources, function: ScoreFunction, parameters: Any, made: Projections
 ) -> tuple[PerHead, bool]:
-    """Return the scale and whether it was given; check that q.k can be formed where it is."""
+    """Return the scale and whether it was given; check that q and k fit if q.k is computed."""
     tree, carrier = sources.document.tree, sources.precision.accumulate.carrier
     innermost, _ = function.innermost(parameters)
     query, key = made.query, made.key

@@ -49,7 +49,7 @@ def read_score_parameters(
 
 
 def _completed(function: ScoreFunction, values: dict[str, Any]) -> dict[str, Any]:
-    """Add the function inside a sparse score, and ask for at least one selection."""
+    """Add the function inside a sparse score, and require at least one selection."""
     if function.selection is None:
         return values
     if not set(values) - {"inside"}:
@@ -70,7 +70,7 @@ def read_placement(
     scale: PerHead,
     conventions: Conventions,
 ) -> Placement:
-    """Return where the scale is applied: to the scores, to q, or the root of it to q and k."""
+    """Return what the scale multiplies: the scores, q, or q and k (by its root)."""
     innermost, _ = function.innermost(parameters)
     path: Path = ("scale_placement",)
     least = min(scale) if isinstance(scale, tuple) else scale

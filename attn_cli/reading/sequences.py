@@ -56,9 +56,9 @@ def _sequences(tree: dict[str, Any]) -> list[Any]:
 
 
 def _words(sequences: list[Any], *, lower: bool) -> Iterator[str]:
-    """Yield what may be words of sequences that have not been read yet."""
+    """Yield texts that may be words of sequences, before these are read."""
     for at, node in enumerate(sequences):
         try:
             yield from read_tokens(node, ("sequences", at), lower=lower)
-        except AttnError:  # said where its turn comes
+        except AttnError:  # raised again when the sequence is read
             continue

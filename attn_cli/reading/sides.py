@@ -1,4 +1,4 @@
-"""The three sides that meet in attention, and how many heads each has."""
+"""The three sides of attention (query, key, value), and the number of heads of each."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ LETTERS = {"query": "q", "key": "k", "value": "v"}
 
 @dataclass(frozen=True)
 class Heads:
-    """How many heads queries have, and keys and values; None where there are none."""
+    """The number of heads of queries, and of keys and values; None without heads."""
 
     query: int | None
     key: int | None
 
     def of(self, side: str) -> int | None:
-        """Return how many a side has."""
+        """Return the number of heads of a side."""
         return self.query if side == "query" else self.key
 
     def symbol(self, side: str) -> str:
-        """Return what shapes call them."""
+        """Return the symbol of that number in shapes."""
         return "heads" if side == "query" or self.key == self.query else "kv_heads"

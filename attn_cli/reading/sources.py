@@ -28,8 +28,8 @@ from attn_cli.sources.text.tokens import read_tokens
 class Sources:
     """Reads the arrays of a problem, each once.
 
-    What an array is does not depend on which were read before. Errors do: a size belongs to the
-    array that first had it.
+    The value of an array does not depend on the order of reading. Errors do: a size belongs to the
+    array that had it first.
     """
 
     document: Document
@@ -95,7 +95,7 @@ class Sources:
             self.narrow.add(array.dtype.name)
 
     def written(self, side: str) -> Tensor:
-        """Return Q, K or V as written; of a large file, what reads it by rows."""
+        """Return Q, K or V as written; a large file as a Tensor that is read by rows."""
         if side not in self._given:
             node = self.document.tree[side]
             self._given[side] = read_array_by_rows(self.document, node, (side,))
@@ -103,7 +103,7 @@ class Sources:
         return self._given[side]
 
     def given(self, side: str) -> Tensor:
-        """Return Q, K or V in the type of the problem; of a large file, what reads it by rows."""
+        """Return Q, K or V in the type of the problem; a large file as a Tensor read by rows."""
         path: Path = (side,)
         written = self.written(side)
         if isinstance(written, np.ndarray):
@@ -141,18 +141,18 @@ class Sources:
     def matrix(
         self, node: Any, path: Path, symbols: tuple[str, str], help: str | None = None
     ) -> Array:
-        """Return a matrix whose axes change places in layout columns."""
+        """Return a matrix, transposed in layout columns."""
         if not self.columns:
             return self.array(node, path, symbols, help)
         return self.array(node, path, (symbols[1], symbols[0]), help).T
 
     @property
     def new_keys(self) -> str:
-        """The symbol for how many keys are given or made: n_k counts those of the past too."""
+        """The symbol of the number of new keys; n_k includes those of the past."""
         return "n_new" if "past" in self.document.tree else "n_k"
 
     def linear(self, side: str, d_in: str, d_out: str) -> Linear:
-        """Return the weight and bias of a projection; where there is no weight, d_out is d_in."""
+        """Return the weight and bias of a projection; without a weight, d_out is d_in."""
         weight = bias = None
         if side in self.weights:
             weight = self.weight(side, d_in, d_out)

@@ -1,4 +1,4 @@
-"""Arrays over the scores as a problem writes them: axes by name, or as a preset reads them."""
+"""Arrays that are broadcast to the scores, read: axes by name, or by the rule of a preset."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def unwrapped(
 ) -> tuple[Any, Path, Mapping[str, Any]]:
     """Return the matrix of {values: or file:, ...}, its path, and its further keys, `axes` or more.
 
-    A node that is no mapping is the matrix itself.
+    A node that is not a mapping is the matrix itself.
     """
     if not isinstance(node, dict):
         return node, path, {}
@@ -83,10 +83,10 @@ def axes_of(
     shape: ScoresShape,
     conventions: Conventions,
 ) -> tuple[Axes | None, list[str]]:
-    """Return the axes of a mask or bias, None if they are those of the scores, and what to note.
+    """Return the axes of a mask or bias, None if they are those of the scores, and notes.
 
-    They are as written, else as the preset reads them. Raises AttnError if the preset cannot read
-    the array.
+    They are as written, else those of the preset. Raises AttnError if the preset cannot read the
+    array.
     """
     readings = _readings(conventions)
     if "axes" in keys:
@@ -118,5 +118,5 @@ def axes_of(
 
 
 def _readings(conventions: Conventions) -> list[Axes]:
-    """Return what the preset has: one list of axes for each number of them."""
+    """Return the value of the preset: one list of axes for each number of axes."""
     return [tuple(axes) for axes in conventions.get("mask.axes") or []]

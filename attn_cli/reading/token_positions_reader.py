@@ -1,4 +1,4 @@
-"""Positions of queries and keys, read: causal, offset, documents and what else decides them."""
+"""Positions of queries and keys, read from causal, offset, documents and other keys."""
 
 from __future__ import annotations
 
@@ -160,16 +160,16 @@ def _alignment(node: Any, path: Path) -> str:
 
 
 def is_false(node: Any) -> bool:
-    """Whether a node is `false`; it may be an array, which compares otherwise."""
+    """Whether a node is `false`; arrays do not compare to one truth value."""
     return (isinstance(node, bool | np.bool_) and not node) or (
         isinstance(node, str) and node == "false"
     )
 
 
 def goes_by_positions(tree: Mapping[str, Any], key: str) -> bool:
-    """Whether a key of a problem goes by the resolved positions of queries.
+    """Whether a key of a problem depends on the resolved positions of queries.
 
-    It does not if it has positions of its own, nor do the forms of alibi that go by the keys alone,
+    It does not if it has positions of its own; nor do the forms of alibi that depend on keys only,
     nor a window without bounds.
     """
     node = tree.get(key, False)
@@ -189,7 +189,7 @@ def _users(tree: Mapping[str, Any]) -> list[str]:
 
 
 def _preset(extent: Extent, conventions: Conventions) -> str | None:
-    """Return the alignment that the preset decides; None if it decides none."""
+    """Return the alignment of the preset; None if it sets none."""
     alignment: str | None = conventions.get("causal")
     if alignment == "cache":
         return "top-left" if extent.key_lengths is None else "bottom-right"
@@ -233,12 +233,12 @@ def _numbers(extent: Extent) -> str:
 
 
 def _listed(offsets: tuple[int, ...]) -> str:
-    """Write offsets as a problem file has them: one number where they agree."""
+    """Return offsets as in a problem file: one number if they are equal."""
     return str(offsets[0]) if len(set(offsets)) == 1 else f"[{', '.join(map(str, offsets))}]"
 
 
 def _both(extent: Extent) -> str:
-    """Draw both alignments: at their size where that is small, else 2 against 4."""
+    """Draw both alignments: at their own size if that is small, else 2 queries and 4 keys."""
     n_q, n_k, shift = extent.n_q, extent.n_k, extent.offsets("bottom-right")[0]
     note = ""
     if extent.key_lengths is not None:

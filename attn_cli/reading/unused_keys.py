@@ -1,4 +1,4 @@
-"""Keys that change nothing in a problem: warnings that name them, and what they need to matter."""
+"""Keys without effect in a problem: warnings with the reason."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def unused_keys(
     heads: int | None,
     grouped: bool,
 ) -> list[str]:
-    """Return a warning for each key that nothing in the problem goes by.
+    """Return a warning for each key that has no effect.
 
-    `grouped`: whether query heads read other key heads than that of their own number.
+    `grouped`: whether query heads read key heads other than those of their own number.
     """
     tree = sources.document.tree
     found = [
@@ -41,7 +41,7 @@ def unused_keys(
 
 
 def _given(tree: Mapping[str, Any], key: str) -> bool:
-    """Whether a key is there and says more than that nothing is wanted, as `prefix: 0` does."""
+    """Whether a key is given with a value other than that of no effect, such as `prefix: 0`."""
     first, _, inner = key.partition(".")
     node = tree.get(first)
     if key in ("prefix", "sink_tokens") and str(node) == "0":
@@ -52,7 +52,7 @@ def _given(tree: Mapping[str, Any], key: str) -> bool:
 def _of_place(
     tree: Mapping[str, Any], sources: Sources, heads: int | None, *, grouped: bool
 ) -> list[tuple[str, str]]:
-    """Return unused keys that say where tokens and heads stand, each with the reason."""
+    """Return unused keys of positions, axes and heads, each with the reason."""
     found = []
     users = [name for name, key in KEYS.items() if key.uses_positions]
     if not any(goes_by_positions(tree, key) for key in users):
@@ -75,7 +75,7 @@ def _of_place(
 def _of_rules(
     tree: Mapping[str, Any], rules: Rules, function: ScoreFunction
 ) -> list[tuple[str, str]]:
-    """Return unused keys of what turns scores into weights, each with the reason."""
+    """Return unused keys of the rules from scores to weights, each with the reason."""
     found = []
     if len(rules.adjustments) < 2:
         there = (

@@ -21,7 +21,7 @@ def whole_numbers(document: Document, node: Any, path: Path) -> Integers:
 
     Raises AttnError, with its place, for a number that is not whole, or beyond 2^53.
     """
-    if isinstance(node, str) and "," in node:  # as an option has it: --key-lengths 2,3
+    if isinstance(node, str) and "," in node:  # the form of options: --key-lengths 2,3
         node = [part.strip() for part in node.split(",")]
     array = read_array(document, node, path)
     if array.dtype.kind == "b" or not array.size:

@@ -19,7 +19,7 @@ from attn_cli.sources.text.scalars import integer, is_number, kind_of, shown
 
 Bounds = tuple[int, int]  # left and right, both part of the window, -1 if there is none
 
-# What a bare number W says, by the knob of the preset.
+# The window of a bare number W, by the knob of the preset.
 COUNTS: dict[str, Callable[[int], Bounds]] = {
     "keys": lambda w: (w - 1, 0),
     "previous": lambda w: (w, 0),
@@ -145,7 +145,7 @@ def _refuse_a_pair(node: Any, path: Path, heads: int | None) -> None:
 
 
 def _bare(number: int, path: Path, conventions: Conventions) -> tuple[int, int]:
-    """Return what a bare number says by the preset; raise AttnError where none decides."""
+    """Return the window of a bare number by the preset; raise AttnError if that has none."""
     counted, like = conventions.get("window"), conventions.preset
     if number == 0 and counted in (None, *OWN):
         raise AttnError(
