@@ -86,6 +86,9 @@ COMMANDS = {
     "help": Command(
         "attn_cli.cli.app", "help_about", "Show this help, or the help of a command.", "Help"
     ),
+    "completion": Command(
+        "attn_cli.cli.completion", "completion", "Print the completion script of a shell.", "Help"
+    ),
 }
 
 

@@ -64,8 +64,7 @@ def usage_error(error: Any, arguments: Sequence[str], commands: Collection[str])
             return AttnError(message, help=f"options stand behind the command: {named} {option[1]}")
         return _no_option(option[1], message, path, known, usual)
     if command := re.match(r"no such command '(.*?)'", message):
-        listed = f"there are: {', '.join(commands)}" if "Did you mean" not in message else usual
-        return AttnError(message, help=_command_meant(command[1]) or listed)
+        return _no_command(command[1], message.partition(". Did you mean")[0], commands, usual)
     if extra := re.match(r"got unexpected extra arguments? ?(?:\(s\) )?\((.*)\)$", message):
         return AttnError(message, help=_extra_meant(extra[1], arguments, path) or usual)
     return AttnError(message, help=usual)
@@ -100,10 +99,13 @@ def _no_option(
     return AttnError(message, help=usual)
 
 
-def _command_meant(name: str) -> str | None:
-    """Return what to write instead of a command that there is not."""
-    meant = _COMMANDS_MEANT.get(folded(name))
-    return f"did you mean: attn {meant}" if meant is not None else None
+def _no_command(name: str, message: str, commands: Collection[str], usual: str) -> AttnError:
+    """Return the error for a command that there is not: with the one that is meant, or all."""
+    if meant := _COMMANDS_MEANT.get(folded(name)):
+        return AttnError(message, help=f"did you mean: attn {meant}")
+    if near := nearest(name, commands):
+        return AttnError(f"{message}. Did you mean '{near}'?", help=usual)
+    return AttnError(message, help=f"there are: {', '.join(commands)}")
 
 
 def _extra_meant(extra: str, arguments: Sequence[str], path: str) -> str | None:

@@ -36,6 +36,7 @@ def by_command(*arguments: str) -> set[str]:
         (["compute", "--help"], {"numpy", "rich", "yaml", "pydantic"}),
         (["help"], {"numpy", "rich", "yaml", "pydantic"}),
         (["help", "compute"], {"numpy", "rich", "yaml", "pydantic"}),
+        (["completion", "bash"], {"rich", "pydantic"}),
         (["samples"], {"numpy", "rich", "yaml", "pydantic"}),
         (["scores"], {"rich", "yaml", "pydantic"}),
         (["conventions"], {"numpy", "rich", "yaml", "pydantic"}),
