@@ -166,7 +166,7 @@ def attn(
 def help_about(
     command: Annotated[
         str | None,
-        typer.Argument(metavar="[COMMAND]", help="Explain this one.", show_default=False),
+        typer.Argument(metavar="[COMMAND]", help="The one to explain.", show_default=False),
     ] = None,
 ) -> int:
     """Show the help of the program, or of one command: the text of its --help.

@@ -23,7 +23,9 @@ def conventions(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAMES]...", help="One to explain, or several to compare.", show_default=False
+            metavar="[NAMES]...",
+            help="One preset to explain, or several to compare.",
+            show_default=False,
         ),
     ] = None,
     format: Annotated[
@@ -33,7 +35,7 @@ def conventions(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to a file, in the format of its suffix."
+            "--output", "-o", metavar="FILE", help="Write to FILE; its suffix sets the format."
         ),
     ] = None,
 ) -> int:

@@ -41,7 +41,7 @@ class EdgeOptions:
         typer.Option(
             "--threshold",
             metavar="W",
-            help="Leave out weights nearer to 0 than this (0.01).",
+            help="Leave out weights with a smaller absolute value (default: 0.01).",
             show_default=False,
         ),
     ] = "0.01"
@@ -50,7 +50,7 @@ class EdgeOptions:
         typer.Option(
             "--top",
             metavar="N",
-            help="Leave out all but the N strongest (50).",
+            help="Draw only the N strongest edges (default: 50).",
             show_default=False,
         ),
     ] = 50
@@ -98,7 +98,9 @@ class GraphOutputOptions:
     force: Force = False
     digits: Annotated[
         int | None,
-        typer.Option("--digits", metavar="N", help="Decimals of weights (4), not in json."),
+        typer.Option(
+            "--digits", metavar="N", help="Decimals of weights (default: 4), not in json."
+        ),
     ] = None
     quiet: Quiet = False
 
@@ -128,7 +130,7 @@ class GraphOutputOptions:
 def graph(
     problem: ProblemOptions, keys: KeyOptions, edges: EdgeOptions, output: GraphOutputOptions
 ) -> int:
-    """Show which token attends to which, as a graph: an edge a weight, strongest first.
+    """Draw which token attends to which: one edge per weight, the strongest first.
 
     \b
     attn graph samples/love_coding.yaml

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from attn_cli.sources.matrices.files import Inputs
 
 Force = Annotated[
-    bool, typer.Option("--force", help="Let -o replace a file that this command reads.")
+    bool, typer.Option("--force", help="Allow -o to replace a file that this command reads.")
 ]
 
 

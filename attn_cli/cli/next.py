@@ -39,22 +39,27 @@ class NextOptions:
 
     file: Annotated[
         Text,
-        typer.Argument(metavar="FILE", help="Problem file with next_word.", show_default=False),
+        typer.Argument(
+            metavar="FILE", help="Problem file that has the key next_word.", show_default=False
+        ),
     ] = None
     words: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[WORDS]...",
-            help="The words so far; - reads a sequence a line; none: those of the file.",
+            help="The words so far (default: those of the file); - reads one sequence per line.",
             show_default=False,
         ),
     ] = None
     compare: Annotated[
         bool,
-        typer.Option("--compare", help="Each argument a sequence: their attention side by side."),
+        typer.Option(
+            "--compare", help="Compare the attention of several sequences, one per argument."
+        ),
     ] = False
     top: Annotated[
-        int | None, typer.Option("--top", metavar="N", help="Show the N likeliest (5).")
+        int | None,
+        typer.Option("--top", metavar="N", help="Show the N most likely words (default: 5)."),
     ] = None
     head: Head = None
     lower: Lower = False
@@ -115,7 +120,7 @@ class NextOptions:
 def next_word(
     asked: NextOptions, keys: KeyOptions, shown: ShownOptions, output: OutputOptions
 ) -> int:
-    """Show which word comes next: the word alone in a pipe, every step on a terminal.
+    """Predict the next word: only the word in a pipe, every step on a terminal.
 
     \b
     attn next samples/not_like.yaml not like

@@ -14,7 +14,7 @@ from attn_cli.maths.scores import SCORES
 
 def normalizers(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Explain this one.", show_default=False)
+        str | None, typer.Argument(metavar="[NAME]", help="The one to explain.", show_default=False)
     ] = None,
 ) -> int:
     """List the normalisers with formula, parameters and reference, or explain one.

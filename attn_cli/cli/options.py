@@ -41,13 +41,13 @@ def _names(names: Any) -> str:
 
 
 # Options that several groups have.
-Batch = Annotated[int | None, _option("One batch entry, from 0.", "--batch", metavar="N")]
-Head = Annotated[int | None, _option("One head, from 0.", "--head", metavar="N")]
+Batch = Annotated[int | None, _option("Show one batch entry, from 0.", "--batch", metavar="N")]
+Head = Annotated[int | None, _option("Show one head, from 0.", "--head", metavar="N")]
 Output = Annotated[
     Text,
-    _option("Write to a file, in the format of its suffix.", "--output", "-o", metavar="FILE"),
+    _option("Write to FILE; its suffix sets the format.", "--output", "-o", metavar="FILE"),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Leave warnings out.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not print warnings.")]
 
 
 def score_option(default: str) -> Any:
@@ -59,12 +59,12 @@ def score_option(default: str) -> Any:
 Scale = Annotated[
     Text,
     _option(
-        "Replaces 1/sqrt(d_k) in scaled, multiplies other scores; none is 1; a list: per head.",
+        "Multiplies the scores; replaces 1/sqrt(d_k) in scaled; none = 1; a list: one per head.",
         "--scale",
         metavar="NUMBER",
     ),
 ]
-Lower = Annotated[bool, typer.Option("--lower", help="Words in lower case.")]
+Lower = Annotated[bool, typer.Option("--lower", help="Convert words to lower case.")]
 
 
 @dataclass(kw_only=True)
@@ -84,19 +84,23 @@ class KeyOptions:
     causal: Annotated[
         Text,
         _option(
-            "Query i sees keys j <= i: true, top-left, bottom-right, false. Alone: true.",
+            "Hide later keys: true, top-left, bottom-right or false; without WHICH: true.",
             "--causal",
             metavar="[WHICH]",
         ),
     ] = None
     dtype: Annotated[
         Text,
-        _option("float64 (the default), float32, float16 or bfloat16.", "--dtype", metavar="TYPE"),
+        _option(
+            "Type of the arithmetic: float64 (default), float32, float16 or bfloat16.",
+            "--dtype",
+            metavar="TYPE",
+        ),
     ] = None
     set: Annotated[
         list[str],
         _option(
-            "Replace any key, e.g. score.window=2; null takes it away; repeatable.",
+            "Set any key of the problem, e.g. score.window=2; null removes it. Can be repeated.",
             "--set",
             metavar="KEY=VALUE",
         ),
@@ -116,7 +120,7 @@ class ProblemOptions:
         Text,
         typer.Argument(
             metavar="[FILE]",
-            help="Problem file: YAML, JSON or NPZ; - is standard input.",
+            help="Problem file: YAML, JSON or NPZ; - for standard input.",
             show_default=False,
         ),
     ] = None
@@ -128,14 +132,23 @@ class ProblemOptions:
         None
     )
     tokens: Annotated[
-        Text, _option("Words as one text; - reads them.", "--tokens", metavar="WORDS")
+        Text, _option("The words as one text; - for standard input.", "--tokens", metavar="WORDS")
     ] = None
     tokens_file: Annotated[
         Text,
-        _option("Words, one per line or in JSON, not split.", "--tokens-file", metavar="FILE"),
+        _option(
+            "File of words: one per line, or a JSON list; they are not split.",
+            "--tokens-file",
+            metavar="FILE",
+        ),
     ] = None
     key_tokens_file: Annotated[
-        Text, _option("Words of the keys, likewise.", "--key-tokens-file", metavar="FILE")
+        Text,
+        _option(
+            "File of the words of the keys, read like --tokens-file.",
+            "--key-tokens-file",
+            metavar="FILE",
+        ),
     ] = None
     lower: Lower = False
 
@@ -174,7 +187,7 @@ class ShownOptions:
     show: Annotated[
         Text, _option("Steps to show, e.g. q,k,weights.", "--show", metavar="STEPS")
     ] = None
-    only: Annotated[Text, _option("One step alone, e.g. output.", "--only", metavar="STEP")] = None
+    only: Annotated[Text, _option("Show one step, e.g. output.", "--only", metavar="STEP")] = None
 
     def steps(self) -> tuple[str, ...] | None:
         """Return the names of the steps that were asked for, None for all."""
@@ -199,21 +212,23 @@ class StepOptions(ShownOptions):
 
     query_token: Annotated[
         Text,
-        _option("One query, by word or else index.", "--query-token", metavar="WORD|INDEX"),
+        _option("Show one query, by word or by index.", "--query-token", metavar="WORD|INDEX"),
     ] = None
     batch: Batch = None
     head: Head = None
     check: Annotated[
         list[str],
         _option(
-            "Compare a step with expected values; repeatable. Exit status 1 where they differ.",
+            "Compare a step with expected values; exit status 1 if they differ. Can be repeated.",
             "--check",
             metavar="STEP=MATRIX",
         ),
     ] = field(default_factory=list)
     tolerance: Annotated[
         Text,
-        _option("How far off --check lets a value be (0.00005).", "--tolerance", metavar="T"),
+        _option(
+            "Largest difference --check accepts (default: 0.00005).", "--tolerance", metavar="T"
+        ),
     ] = None
 
     def request(
@@ -285,15 +300,15 @@ class OutputOptions:
     force: Force = False
     digits: Annotated[
         int | None,
-        _option("Decimals in tables (4).", "--digits", metavar="N"),
+        _option("Decimals in tables (default: 4).", "--digits", metavar="N"),
     ] = None
-    full: Annotated[bool, typer.Option("--full", help="Show large steps whole.")] = False
+    full: Annotated[bool, typer.Option("--full", help="Do not shorten large steps.")] = False
     labels: Annotated[
-        bool, typer.Option("--labels", help="Tokens as header and first column of csv, tsv.")
+        bool, typer.Option("--labels", help="Add tokens as header and first column of csv, tsv.")
     ] = False
     quiet: Quiet = False
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Settings and conventions under the tables.")
+        bool, typer.Option("--verbose", "-v", help="Show settings and conventions under tables.")
     ] = False
 
     @property

@@ -21,7 +21,9 @@ def _option(name: str, metavar: str, help: str) -> Any:
     return typer.Option(f"--{name}", metavar=metavar, help=help)
 
 
-Memory = Annotated[str | None, _option("memory", "SIZE", "Most that results may take, e.g. 2GB.")]
+Memory = Annotated[
+    str | None, _option("memory", "SIZE", "Largest size of the results in memory, e.g. 2GB.")
+]
 
 
 @dataclass(kw_only=True)
@@ -30,10 +32,13 @@ class ResourceOptions:
 
     memory: Memory = None
     threads: Annotated[
-        str | None, _option("threads", "N", "Threads for what is large (one a processor).")
+        str | None,
+        _option(
+            "threads", "N", "Number of threads for large problems (default: number of processors)."
+        ),
     ] = None
     tile: Annotated[
-        str | None, _option("tile", "QxK", "Queries and keys computed at a time (1024x512).")
+        str | None, _option("tile", "QxK", "Queries x keys computed at a time (default: 1024x512).")
     ] = None
 
     def given(self) -> dict[str, Any]:

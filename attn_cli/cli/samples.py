@@ -14,14 +14,18 @@ from attn_cli.errors import AttnError, ExitStatus
 
 def samples(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Print this one.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[NAME]", help="The sample to print.", show_default=False),
     ] = None,
     copy: Annotated[
         str | None,
-        typer.Option("--copy", metavar="FOLDER", help="Copy all of them, arrays included."),
+        typer.Option(
+            "--copy", metavar="FOLDER", help="Copy all samples and their arrays into FOLDER."
+        ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace files that are no longer as they were copied.")
+        bool,
+        typer.Option("--force", help="Replace files that have changed since they were copied."),
     ] = False,
 ) -> int:
     """List the sample problems, print one, or copy them all into a folder.

@@ -14,7 +14,7 @@ from attn_cli.maths.scores import SCORES
 
 def scores(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Explain this one.", show_default=False)
+        str | None, typer.Argument(metavar="[NAME]", help="The one to explain.", show_default=False)
     ] = None,
 ) -> int:
     """List the score functions with formula, parameters and reference, or explain one.

@@ -14,7 +14,7 @@ from attn_cli.views.steps import STEP_FORMATS, STEP_RENDERERS
 
 def steps(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Explain this one.", show_default=False)
+        str | None, typer.Argument(metavar="[NAME]", help="The one to explain.", show_default=False)
     ] = None,
     format: Annotated[
         str | None,
@@ -23,7 +23,7 @@ def steps(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to a file, in the format of its suffix."
+            "--output", "-o", metavar="FILE", help="Write to FILE; its suffix sets the format."
         ),
     ] = None,
 ) -> int:

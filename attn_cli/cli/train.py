@@ -33,32 +33,42 @@ class TrainOptions:
         Text,
         typer.Argument(
             metavar="FILE",
-            help="Problem file: YAML or JSON; - is standard input.",
+            help="Problem file: YAML or JSON; - for standard input.",
             show_default=False,
         ),
     ] = None
     output: Annotated[
         Text,
         typer.Option(
-            "--output", "-o", metavar="TRAINED", help="Write the trained file; - for stdout."
+            "--output",
+            "-o",
+            metavar="TRAINED",
+            help="Write the trained file; - for standard output.",
         ),
     ] = None
     force: Force = False
     steps: Annotated[
-        Text, typer.Option("--steps", metavar="N", help="Replaces train.steps (300).")
+        Text,
+        typer.Option(
+            "--steps", metavar="N", help="Number of steps; replaces train.steps (default: 300)."
+        ),
     ] = None
     learning_rate: Annotated[
         Text,
         typer.Option(
-            "--learning-rate", metavar="NUMBER", help="Replaces train.learning_rate (0.05)."
+            "--learning-rate",
+            metavar="NUMBER",
+            help="Learning rate; replaces train.learning_rate (default: 0.05).",
         ),
     ] = None
-    seed: Annotated[Text, typer.Option("--seed", metavar="N", help="Replaces train.seed (0).")] = (
-        None
-    )
+    seed: Annotated[
+        Text, typer.Option("--seed", metavar="N", help="Seed; replaces train.seed (default: 0).")
+    ] = None
     show_gradients: Annotated[
         bool,
-        typer.Option("--show-gradients", help="Show the gradients of the first step; no training."),
+        typer.Option(
+            "--show-gradients", help="Show the gradients of the first step instead of training."
+        ),
     ] = False
     format: Annotated[
         Text,
@@ -130,7 +140,7 @@ class TrainOptions:
 
 
 def train(options: TrainOptions) -> int:
-    """Learn the numbers of a problem file from the examples in it, and write the file anew.
+    """Train the weights of a problem file on its examples, and write the trained file.
 
     \b
     attn train samples/not_like.yaml -o trained.yaml

@@ -29,7 +29,7 @@ class DictionaryOptions:
         list[str] | None,
         typer.Argument(
             metavar="[WORDS]...",
-            help="A sentence; - or none in a pipe: a sentence a line of standard input.",
+            help="A sentence; - (or a pipe without WORDS) reads one sentence per line.",
             show_default=False,
         ),
     ] = None
@@ -39,27 +39,38 @@ class DictionaryOptions:
             "--dictionary",
             "-d",
             metavar="FILE",
-            help="YAML with pairs, or CSV or TSV of two columns (French-English).",
+            help="YAML with pairs, or CSV or TSV with two columns (default: French-English).",
         ),
     ] = None
     method: Annotated[
-        Text, typer.Option("--method", metavar="NAME", help=f"{', '.join(METHODS)}.")
+        Text,
+        typer.Option(
+            "--method", metavar="NAME", help=f"How to look words up: {', '.join(METHODS)}."
+        ),
     ] = None
     context: Annotated[
         bool,
-        typer.Option("--context", help="Let the words attend to each other first."),
+        typer.Option(
+            "--context",
+            help="First let the words attend to each other, by context in the dictionary.",
+        ),
     ] = False
     embeddings: Annotated[
         Text,
         typer.Option(
-            "--embeddings", metavar="FILE", help="Word vectors: .txt, .vec, or .npy with --words."
+            "--embeddings",
+            metavar="FILE",
+            help="File of word vectors: .txt, .vec, or .npy with --words.",
         ),
     ] = None
     word_list: Annotated[
-        Text, typer.Option("--words", metavar="FILE", help="The words of an NPY, one a line.")
+        Text,
+        typer.Option(
+            "--words", metavar="FILE", help="File of the words of the .npy, one per line."
+        ),
     ] = None
     strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at a malformed line of --embeddings.")
+        bool, typer.Option("--strict", help="Fail if a line of --embeddings is malformed.")
     ] = False
     score: score_option("dot") = None  # type: ignore[valid-type]
     scale: Scale = None
@@ -67,11 +78,20 @@ class DictionaryOptions:
     unknown: Annotated[
         str,
         typer.Option(
-            "--unknown", metavar="WHAT", help=f"{', '.join(UNKNOWN)} (error).", show_default=False
+            "--unknown",
+            metavar="WHAT",
+            help=f"For an unknown word: {', '.join(UNKNOWN)} (default: error).",
+            show_default=False,
         ),
     ] = "error"
     top: Annotated[
-        int, typer.Option("--top", metavar="N", help="Show the N nearest keys.", show_default=False)
+        int,
+        typer.Option(
+            "--top",
+            metavar="N",
+            help="Show the N nearest keys (words of the dictionary).",
+            show_default=False,
+        ),
     ] = 0
 
     def check(self) -> None:
@@ -139,7 +159,7 @@ class DictionaryOptions:
 
 
 def translate(asked: DictionaryOptions, shown: ShownOptions, output: OutputOptions) -> int:
-    """Translate words by attention: a dictionary is K and V, the words are Q.
+    """Translate words by attention: the words are Q, the dictionary is K and V.
 
     \b
     attn translate ci-dessous
