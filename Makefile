@@ -32,7 +32,7 @@ define install-locked
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest test-lowest test-peers fuzz kills bench check format lint types docs \
+.PHONY: help demo test test-newest test-lowest test-peers fuzz kills bench check format lint types docs man \
   docs-check lock clean
 
 help: ## list the targets
@@ -107,6 +107,9 @@ types: $(VENV)/dev ## type check alone
 
 docs: $(VENV)/dev ## write what is generated in README.md and docs
 	$(BIN)/python -m docs._make write
+
+man: $(VENV)/dev ## write the man pages in docs/man alone
+	$(BIN)/python -m docs._make man
 
 docs-check: $(VENV)/dev ## fail if what is generated there has drifted
 	$(BIN)/python -m docs._make check

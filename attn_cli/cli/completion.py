@@ -21,18 +21,14 @@ def completion(
 ) -> int:
     """Print a script that completes commands, options and values on TAB, for one shell.
 
-    Load it in ~/.bashrc, or in ~/.zshrc after compinit:
+    Load it in ~/.bashrc, or in ~/.zshrc after compinit; for fish, put it into the folder
+    ~/.config/fish/completions. The script holds all names, so that no program runs on TAB: print it
+    again after an update.
 
     \b
     source <(attn completion bash)
     source <(attn completion zsh)
-
-    For fish, put it into ~/.config/fish/completions:
-
-    \b
     attn completion fish > attn.fish
-
-    The script holds all names, so that no program runs on TAB; print it again after an update.
     """
     if shell is None:
         raise AttnError("SHELL is missing", help=f"write one of {', '.join(SHELLS)}")

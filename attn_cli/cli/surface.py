@@ -35,6 +35,7 @@ class Parameter:
     listed: bool = False
     repeated: bool = False
     alone: bool = False
+    group: str = ""  # of keys of a problem
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ def _parameter(command: str, made: Any) -> Parameter:
 def _keys() -> Iterator[Parameter]:
     for option, name in key_options().items():
         key = KEYS[name]
-        yield Parameter((option,), "VALUE", key.meaning, of_key(name), alone=key.alone)
+        yield Parameter(
+            (option,), "VALUE", key.meaning, of_key(name), alone=key.alone, group=key.group
+        )
 
 
 def _is_argument(made: Any) -> bool:

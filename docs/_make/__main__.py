@@ -1,4 +1,7 @@
-"""`python -m docs._make write` writes what is generated, `check` fails if it has drifted."""
+"""`python -m docs._make write` writes what is generated, `check` fails if it has drifted.
+
+`man` writes the man pages alone.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,16 @@ from pathlib import Path
 
 from cogapp import Cog
 
-from docs._make.pages import PAGES
+from docs._make.pages import MAN_PAGES, PAGES
 from docs._make.shell import ROOT
 
 
 def main(mode: str) -> int:
     """Write or check all pages; return the exit status."""
+    if mode == "man":
+        for path, render in MAN_PAGES.items():
+            _whole(path, render(), "write")
+        return 0
     drifted = [path for path, render in PAGES.items() if not _whole(path, render(), mode)]
     options = ["-r"] if mode == "write" else ["--check", "--diff"]
     status = int(Cog().main(["cog", *options, "-P", "-I", str(ROOT), *map(str, _cog_pages())]))

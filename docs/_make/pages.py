@@ -9,6 +9,7 @@ from functools import partial
 from io import StringIO
 from typing import Any
 
+from docs._make import man
 from docs._make.shell import ROOT
 from docs._make.shown import file, show
 from docs._make.tables import samples, table_of_samples
@@ -121,4 +122,8 @@ _WRITERS: dict[str, Callable[[], None]] = {
     "docs/gallery/index.md": _gallery_index,
     **{f"docs/gallery/{name}.md": partial(_gallery, name) for name in samples()},
 }
-PAGES = {name: partial(_rendered, write) for name, write in _WRITERS.items()}
+MAN_PAGES = {f"docs/man/{name}": partial(man.page, name) for name in man.NAMES}
+PAGES: dict[str, Callable[[], str]] = {
+    **{name: partial(_rendered, write) for name, write in _WRITERS.items()},
+    **MAN_PAGES,
+}
