@@ -89,7 +89,7 @@ def _parameter(command: str, made: Any) -> Parameter:
     argument = _is_argument(made)
     meaning = made.help or ""
     return Parameter(
-        names=() if argument else tuple(made.opts),
+        names=() if argument else tuple(sorted(made.opts, key=_as_in_help)),
         metavar=None if not argument and made.is_flag else made.metavar,
         help=meaning,
         values=of_parameter(command, made.name, meaning),
@@ -105,6 +105,11 @@ def _keys() -> Iterator[Parameter]:
         yield Parameter(
             (option,), "VALUE", key.meaning, of_key(name), alone=key.alone, group=key.group
         )
+
+
+def _as_in_help(name: str) -> tuple[bool, str]:
+    """Short names first; Typer has those of --help in a set, whose order differs by process."""
+    return name.startswith("--"), name
 
 
 def _is_argument(made: Any) -> bool:
