@@ -130,28 +130,6 @@ class Step:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepInfo:
-    """The properties of a step that do not depend on the problem: a row of the catalogue."""
-
-    name: str
-    meaning: str
-    expression: Formula  # in most problems
-    axes: tuple[str, ...]  # without batch and head
-    shape: tuple[str, ...]  # of these axes, as symbols
-    role: str  # vector, score, weight, code or probability
-    condition: str  # the condition under which a problem has it; empty: always
-    reads: tuple[str, ...]  # the steps that it may be computed from
-    read_by: tuple[str, ...]  # the steps that may be computed from it
-    aliases: tuple[str, ...]  # its other names in use
-    aside: bool  # in tables only if it is named
-
-    @property
-    def formula(self) -> str:
-        """The formula in most problems, as text."""
-        return str(self.expression)
-
-
 @dataclass(frozen=True)
 class Whole:
     """A step without its values, which are written while they are computed."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attn_cli.errors import AttnError, did_you_mean
+
+if TYPE_CHECKING:
+    from attn_cli.lists import Sample
 
 
 def folder() -> Path:
@@ -29,9 +33,12 @@ def text(name: str) -> str:
     return (folder() / f"{stem}.yaml").read_text(encoding="utf-8")
 
 
-def summary(name: str) -> str:
-    """Return the first line of a sample: what it shows."""
-    return text(name).partition("\n")[0].lstrip("# ")
+def sample(name: str) -> Sample:
+    """Return a sample with its summary, its first line; raise AttnError if there is none."""
+    from attn_cli.lists import Sample
+
+    content = text(name)
+    return Sample(name.removesuffix(".yaml"), content.partition("\n")[0].lstrip("# "), content)
 
 
 def files() -> list[Path]:

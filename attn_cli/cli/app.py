@@ -28,18 +28,15 @@ class Command:
     function: str
     help: str
     group: str
-    grouped: bool = False  # whether its options come in groups
 
     def load(self) -> Callable[..., Any]:
         """Return a function with the signature that Typer reads, which returns what is to be run.
 
         The command itself is not run inside Typer, which takes some of its exceptions for its own.
         """
-        command: Callable[..., Any] = getattr(import_module(self.module), self.function)
-        if self.grouped:
-            from attn_cli.cli.options import grouped
+        from attn_cli.cli.options import grouped
 
-            command = grouped(command)
+        command = grouped(getattr(import_module(self.module), self.function))
 
         @wraps(command)
         def understood(**given: Any) -> Callable[[], int]:
@@ -51,25 +48,23 @@ class Command:
 # In the order of the help, group by group.
 COMMANDS = {
     "compute": Command(
-        "attn_cli.cli.compute", "compute", "Compute attention, step by step.", "Compute", True
+        "attn_cli.cli.compute", "compute", "Compute attention, step by step.", "Compute"
     ),
     "next": Command(
-        "attn_cli.cli.next", "next_word", "Predict the next word of a sentence.", "Compute", True
+        "attn_cli.cli.next", "next_word", "Predict the next word of a sentence.", "Compute"
     ),
     "translate": Command(
-        "attn_cli.cli.translate", "translate", "Translate words by attention.", "Compute", True
+        "attn_cli.cli.translate", "translate", "Translate words by attention.", "Compute"
     ),
     "train": Command(
-        "attn_cli.cli.train", "train", "Train the weights of a problem file.", "Compute", True
+        "attn_cli.cli.train", "train", "Train the weights of a problem file.", "Compute"
     ),
-    "graph": Command(
-        "attn_cli.cli.graph", "graph", "Draw which token attends to which.", "Look", True
-    ),
+    "graph": Command("attn_cli.cli.graph", "graph", "Draw which token attends to which.", "Look"),
     "scores": Command(
-        "attn_cli.cli.scores", "scores", "List the score functions, or explain one.", "List"
+        "attn_cli.cli.functions", "scores", "List the score functions, or explain one.", "List"
     ),
     "normalizers": Command(
-        "attn_cli.cli.normalizers", "normalizers", "List the normalisers, or explain one.", "List"
+        "attn_cli.cli.functions", "normalizers", "List the normalisers, or explain one.", "List"
     ),
     "conventions": Command(
         "attn_cli.cli.conventions",

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from attn_cli.cli.deliver import check_target, deliver, deliver_several, deliver_streamed
 from attn_cli.cli.inputs import reading_inputs
-from attn_cli.cli.options import KeyOptions, OutputOptions, ProblemOptions, StepOptions
+from attn_cli.cli.options import KeyOptions, ProblemOptions, StepOptions
+from attn_cli.cli.output import OutputOptions
 from attn_cli.cli.resources import ResourceOptions
 from attn_cli.cli.talk import say, terminal_columns
 from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError
-from attn_cli.views import FORMATS
 
 if TYPE_CHECKING:
     from attn_cli.lab.compare import Expected
@@ -31,7 +31,7 @@ def _note_narrow(problem: Problem) -> None:
 
 def _verdict_alone(steps: StepOptions, output: OutputOptions) -> bool:
     """Whether the verdict is all that is wanted: no step is named, and it has a place."""
-    return steps.show is None and steps.only is None and FORMATS[output.name].verdicts
+    return steps.show is None and steps.only is None and output.view().verdicts
 
 
 def _compared(problem: Problem, request: Request, expected: Expected, *, alone: bool) -> Record:
@@ -60,7 +60,7 @@ def compute(
     attn samples additive | attn compute - --format json
     attn compute samples/scaled.yaml --check 'q=[[1, 2, 0, 1], [0, 1, 3, 1]]'
     """
-    output.check_format(steps.only)
+    output.check_steps(steps.only)
     check_target(output)
     from attn_cli.cli.progress import computing
     from attn_cli.engine.run import run
@@ -80,7 +80,7 @@ def compute(
     request = steps.request(loaded, output, resources)
     if not output.quiet:
         _note_narrow(loaded)
-    streams = expected is None and FORMATS[output.name].streams
+    streams = expected is None and output.view().streams
     with computing(loaded, request, streams=streams) as on_progress:
         if streams:
             from attn_cli.engine.stream import streamed

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attn_cli.cli.deliver import emit, style_for
-from attn_cli.cli.formats import choose_format
-from attn_cli.errors import ExitStatus
-from attn_cli.views.conventions import CONVENTION_FORMATS, CONVENTION_RENDERERS
+from attn_cli.cli.deliver import deliver
+from attn_cli.cli.output import ListOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,23 +17,20 @@ if TYPE_CHECKING:
     from attn_cli.lab.preset_comparison import Differences
 
 
+class ConventionOutput(ListOptions):
+    """How conventions are shown and where they go."""
+
+    results = ("Catalogue", "Preset", "Differences")
+
+
 def conventions(
+    output: ConventionOutput,
     names: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[NAMES]...",
             help="One preset to explain, or several to compare.",
             show_default=False,
-        ),
-    ] = None,
-    format: Annotated[
-        str | None,
-        typer.Option("--format", "-f", metavar="FORMAT", help=f"{', '.join(CONVENTION_FORMATS)}."),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to FILE; its suffix sets the format."
         ),
     ] = None,
 ) -> int:
@@ -46,10 +41,8 @@ def conventions(
     attn conventions onnx
     attn conventions torch flash-attn onnx
     """
-    name = choose_format(CONVENTION_FORMATS, format, output)
-    rendered = CONVENTION_RENDERERS.get(name)(_shown(names or []), style_for(output, None))
-    emit(rendered, (), output, drawn=CONVENTION_FORMATS[name].drawn)
-    return ExitStatus.DONE
+    output.check()
+    return deliver(_shown(names or []), output)
 
 
 def _shown(names: list[str]) -> Catalogue | Preset | Differences:

@@ -1,4 +1,4 @@
-"""How a record is rendered, where it goes, and what is said beside it."""
+"""How a result is rendered, where it goes, and what is said on standard error."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from attn_cli.cli.options import OutputOptions
+from attn_cli.cli.output import OutputOptions
 from attn_cli.cli.talk import say
 from attn_cli.cli.write import Data, Output, check_file, opened, write_file, write_stdout
 from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, ExitStatus, printable
 from attn_cli.record import Record, Whole
-from attn_cli.views import BOX, ENCODINGS, FORMATS, RENDERERS, Encoding, Style
+from attn_cli.views import Encoding, Style
 
 if TYPE_CHECKING:
     from attn_cli.arrays import AnyArray
     from attn_cli.engine.protocol import Target
+    from attn_cli.views import Rendered, View
 
 
 def check_target(output: OutputOptions) -> None:
     """Raise AttnError, before anything is computed, where the output cannot go there."""
-    if FORMATS[output.name].binary and _on_terminal(output.output):
+    view = output.view()
+    if view.binary and _on_terminal(output.output):
         where = output.output if _goes_to_file(output.output) else "standard output"
         raise AttnError(
-            f"{output.name} is binary and {where} is a terminal",
-            help=f"write it to a file: -o out.{output.name}",
+            f"{view.name} is binary and {where} is a terminal",
+            help=f"write it to a file: -o out{view.suffixes[0]}",
         )
     check_place(output.output)
 
@@ -39,32 +41,38 @@ def check_place(target: str | None) -> None:
         check_file(target)
 
 
-def deliver(record: Record, output: OutputOptions) -> ExitStatus:
-    """Render the record, write it to standard output or the file, and warn on standard error."""
-    if output.quiet:
-        record = replace(record, warnings=())
-    rendered = RENDERERS.get(output.name)(record, _style(output))
-    emit(rendered, record.warnings, output.output, drawn=FORMATS[output.name].drawn)
-    if record.comparisons and not FORMATS[output.name].verdicts:
+def deliver(result: Any, output: OutputOptions) -> ExitStatus:
+    """Render a result, write it to standard output or the file, and warn on standard error.
+
+    Its type is one of the command's `results`. It may have `warnings`, `comparisons`, and whether
+    it `agrees`: if not, the answer is no.
+    """
+    view = output.view(type(result).__name__)
+    warnings = getattr(result, "warnings", ())
+    if output.quiet and warnings:
+        result, warnings = replace(result, warnings=()), ()
+    emit(view.render(result, _style(output, view)), warnings, output.output, drawn=view.drawn)
+    comparisons = getattr(result, "comparisons", ())
+    if comparisons and not view.verdicts:
         from attn_cli.views.cells import verdict
 
-        for comparison in record.comparisons:
+        for comparison in comparisons:
             say(verdict(comparison))
-    return ExitStatus.DONE if record.agrees else ExitStatus.NO
+    return ExitStatus.DONE if getattr(result, "agrees", True) else ExitStatus.NO
 
 
 def deliver_several(records: Iterable[Record], output: OutputOptions) -> ExitStatus:
     """Render records one after the other, each written as soon as it is there."""
-    form = FORMATS[output.name]
-    if not form.several:
-        able = ", ".join(name for name, other in FORMATS.items() if other.several)
+    view = output.view()
+    if not view.several:
+        able = ", ".join(name for name, other in output.views().items() if other.several)
         raise AttnError(
-            f"{output.name} holds one record, and there are several sequences",
+            f"{view.name} holds one record, and there are several sequences",
             help=f"choose one of {able}, or ask for one of them",
         )
-    style = replace(_style(output), several=True)
+    style = replace(_style(output, view), several=True)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    if not form.drawn or _goes_to_file(output.output):
+    if not view.drawn or _goes_to_file(output.output):
         encoding = "utf-8"
     warnings: list[str] = []
 
@@ -72,11 +80,13 @@ def deliver_several(records: Iterable[Record], output: OutputOptions) -> ExitSta
         for record in records:
             quiet = replace(record, warnings=()) if output.quiet else record
             warnings.extend(quiet.warnings)
-            text = RENDERERS.get(output.name)(quiet, style)
-            if isinstance(text, str):
-                text = text if form.drawn else _visible(text, output.output)
-                text = text.encode(encoding, "backslashreplace")
-            yield text
+            text = view.render(quiet, style)
+            for part in (text,) if isinstance(text, str | bytes) else text:
+                if isinstance(part, str):
+                    shown = part if view.drawn else _visible(part, output.output)
+                    yield shown.encode(encoding, "backslashreplace")
+                else:
+                    yield part
 
     _write(rendered(), output.output)
     for warning in warnings:
@@ -89,7 +99,8 @@ def deliver_beside(records: list[Record], output: OutputOptions) -> ExitStatus:
     from attn_cli.views.beside import render
 
     warnings = [] if output.quiet else [w for record in records for w in record.warnings]
-    emit(render(records, _style(output)), warnings, output.output, drawn=True)
+    style = _style(output, output.view())
+    emit(render(records, style), warnings, output.output, drawn=True)
     return ExitStatus.DONE
 
 
@@ -102,13 +113,14 @@ def answer_in_a_pipe(output: OutputOptions, *, shown: bool) -> OutputOptions:
     return output
 
 
-def emit(
-    rendered: str | bytes, warnings: Iterable[str], target: str | None, *, drawn: bool
-) -> None:
+def emit(rendered: Rendered, warnings: Iterable[str], target: str | None, *, drawn: bool) -> None:
     """Write what a view made, then warn; only what is `drawn` is in the terminal's encoding."""
-    if isinstance(rendered, str) and not drawn:
-        rendered = _visible(rendered, target).encode()
-    _write(rendered, target)
+    if isinstance(rendered, str):
+        _write(rendered if drawn else _visible(rendered, target).encode(), target)
+    elif isinstance(rendered, bytes):
+        _write(rendered, target)
+    else:
+        _write(encoded(rendered, target), target)
     for warning in warnings:
         say(f"warning: {printable(warning)}")
 
@@ -120,7 +132,8 @@ def deliver_streamed(
 
     `compute` gets where the values go, and returns the warnings.
     """
-    encoding = ENCODINGS.get(output.name)(whole, _style(output))
+    view = output.view()
+    encoding = view.encoding(whole, _style(output, view))
     if _on_terminal(output.output):
         encoding = _visible_encoding(encoding)
     with opened(output.output) as out:
@@ -166,23 +179,23 @@ class _Encoded:
         self._next += values.size
 
 
-def _style(output: OutputOptions) -> Style:
-    style = style_for(output.output, output.digits, labels=output.labels)
-    return replace(style, verbose=output.verbose)
+def encoded(rendered: Iterable[str] | Iterable[bytes], target: str | None) -> Iterator[bytes]:
+    """Yield the parts of what a view made piece by piece, as UTF-8."""
+    for part in rendered:
+        yield _visible(part, target).encode() if isinstance(part, str) else part
 
 
-def style_for(
-    target: str | None, digits: int | None, *, labels: bool = False, characters: str = BOX
-) -> Style:
-    """Return how to show it, by where it goes; `characters` are those that it is drawn with."""
-    to_file = _goes_to_file(target)
+def _style(output: OutputOptions, view: View) -> Style:
+    """Return how the view shows it, by options and by where it goes."""
+    to_file = _goes_to_file(output.output)
     terminal = not to_file and _is_terminal(sys.stdout)
     return Style(
-        digits=4 if digits is None else digits,
-        labels=labels,
+        digits=output.digits,
+        labels=output.labels,
         width=shutil.get_terminal_size().columns if terminal else None,
-        colour=terminal and _wants_colour(),
-        ascii=not to_file and not _can_show(characters),
+        colour=_wants_colour(output.color, terminal=terminal, to_file=to_file),
+        ascii=not to_file and not _can_show(view.characters),
+        verbose=output.verbose,
     )
 
 
@@ -231,6 +244,16 @@ def _can_show(text: str) -> bool:
     return True
 
 
-def _wants_colour() -> bool:
-    """Return whether the terminal is one for colours: see no-color.org."""
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {"dumb", "unknown"}
+def _wants_colour(when: str, *, terminal: bool, to_file: bool) -> bool:
+    """Return whether there are colours: as --color says, else as the environment says.
+
+    NO_COLOR (no-color.org) goes before FORCE_COLOR (force-color.org), which is for standard output
+    and not for files.
+    """
+    if when != "auto":
+        return when == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR") and not to_file:
+        return True
+    return terminal and os.environ.get("TERM") not in {"dumb", "unknown"}

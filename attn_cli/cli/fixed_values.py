@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attn_cli import samples
+from attn_cli.cli.output import COLORS
 from attn_cli.cli.shells import SHELLS
 from attn_cli.conventions.knobs import KNOBS
 from attn_cli.conventions.presets import PRESETS
@@ -27,6 +28,7 @@ _EVERYWHERE: dict[str, Values] = {
     "only": step_names(),
     "method": tuple(METHODS),
     "unknown": UNKNOWN,
+    "color": COLORS,
 }
 LISTED = ("show",)  # several of them, with commas between
 # By command and parameter.

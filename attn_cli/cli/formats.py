@@ -10,30 +10,30 @@ from typing import TYPE_CHECKING
 from attn_cli.errors import AttnError, did_you_mean, printable
 
 if TYPE_CHECKING:
-    from attn_cli.views import Format
+    from attn_cli.views import View
 
 _PICTURES = ("svg", "png", "pdf")
 _GRAPHVIZ = "Graphviz draws it: attn graph FILE --format dot | dot -Tsvg > graph.svg"
 
 
-def choose_format(formats: Mapping[str, Format], asked: str | None, output: str | None) -> str:
-    """Return the name of the format asked for, else that of the file's suffix, else the first."""
+def choose_view(views: Mapping[str, View], asked: str | None, output: str | None) -> View:
+    """Return the view of the format asked for, else that of the file's suffix, else the first."""
     if asked is not None:
-        if asked not in formats:
-            raise AttnError(f"unknown format '{asked}'", help=_format_meant(formats, asked))
-        return asked
+        if asked not in views:
+            raise AttnError(f"unknown format '{asked}'", help=_format_meant(views, asked))
+        return views[asked]
     if output is None or output == "-":
-        return next(iter(formats))
-    for name, form in formats.items():
-        if output.lower().endswith(form.suffixes):
-            return name
+        return next(iter(views.values()))
+    for view in views.values():
+        if output.lower().endswith(view.suffixes):
+            return view
     if is_special(output):
-        return next(iter(formats))
-    suffixes = ", ".join(suffix for form in formats.values() for suffix in form.suffixes)
+        return next(iter(views.values()))
+    suffixes = ", ".join(suffix for view in views.values() for suffix in view.suffixes)
     if not output or os.path.isdir(output):
         what = f"'{printable(output)}' is a folder" if output else "-o names no file"
         raise AttnError(what, help=f"name a file whose suffix says the format: one of {suffixes}")
-    if "dot" in formats and output.lower().endswith(_PICTURES):
+    if "dot" in views and output.lower().endswith(_PICTURES):
         raise AttnError(f"attn graph draws no '{printable(output)}'", help=_GRAPHVIZ)
     raise AttnError(
         f"the format of '{output}' cannot be told from its suffix",
@@ -41,13 +41,13 @@ def choose_format(formats: Mapping[str, Format], asked: str | None, output: str 
     )
 
 
-def _format_meant(formats: Mapping[str, Format], asked: str) -> str:
+def _format_meant(views: Mapping[str, View], asked: str) -> str:
     """Return what was meant by a format that there is not."""
-    if "dot" in formats and asked.lower() in _PICTURES:
+    if "dot" in views and asked.lower() in _PICTURES:
         return _GRAPHVIZ
     if os.path.isfile(asked):
         return "--format is that of the output; name the problem file without an option"
-    return did_you_mean(asked, formats, what="there are")
+    return did_you_mean(asked, views, what="there are")
 
 
 def is_special(output: str) -> bool:

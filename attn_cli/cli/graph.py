@@ -6,29 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attn_cli.cli.deliver import check_place, emit, style_for
-from attn_cli.cli.formats import choose_format
-from attn_cli.cli.inputs import Force, reading_inputs
+from attn_cli.cli.deliver import check_target, deliver
+from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import (
     Batch,
     Head,
     KeyOptions,
-    Output,
     ProblemOptions,
-    Quiet,
-    Text,
-    check_digits,
     number_of,
-    say_meaningless,
 )
+from attn_cli.cli.output import OutputOptions
 from attn_cli.cli.resources import Memory, memory_of
-from attn_cli.dataclass import dataclass, replace
-from attn_cli.errors import AttnError, ExitStatus
-from attn_cli.views.bars import BAR
-from attn_cli.views.graph import GRAPH_FORMATS, GRAPH_RENDERERS
+from attn_cli.dataclass import dataclass
+from attn_cli.errors import AttnError
 
 if TYPE_CHECKING:
-    from attn_cli.lab.weights_graph import Graph
     from attn_cli.maths.problem import Request
 
 
@@ -86,49 +78,14 @@ class EdgeOptions:
         )
 
 
-@dataclass(kw_only=True)
-class GraphOutputOptions:
+class GraphOutput(OutputOptions):
     """How the graph is shown and where it goes."""
 
-    format: Annotated[
-        Text,
-        typer.Option("--format", "-f", metavar="FORMAT", help=f"{', '.join(GRAPH_FORMATS)}."),
-    ] = None
-    output: Output = None
-    force: Force = False
-    digits: Annotated[
-        int | None,
-        typer.Option(
-            "--digits", metavar="N", help="Decimals of weights (default: 4), not in json."
-        ),
-    ] = None
-    quiet: Quiet = False
-
-    @property
-    def name(self) -> str:
-        """The name of the format: as asked for, else by the suffix of the file, else text."""
-        return choose_format(GRAPH_FORMATS, self.format, self.output)
-
-    def check(self) -> None:
-        """Raise AttnError for an unknown format or digits; warn of digits without effect."""
-        given = [] if self.digits is None else ["digits"]
-        say_meaningless(GRAPH_FORMATS, self.name, given, quiet=self.quiet)
-        check_digits(self.digits)
-        check_place(self.output)
-
-    def deliver(self, graph: Graph) -> ExitStatus:
-        """Render the graph, write it to standard output or the file, and warn."""
-        if self.quiet:
-            graph = replace(graph, warnings=())
-        name = self.name
-        style = style_for(self.output, self.digits, characters=BAR)
-        rendered = GRAPH_RENDERERS.get(name)(graph, style)
-        emit(rendered, graph.warnings, self.output, drawn=GRAPH_FORMATS[name].drawn)
-        return ExitStatus.DONE
+    results = ("Graph",)
 
 
 def graph(
-    problem: ProblemOptions, keys: KeyOptions, edges: EdgeOptions, output: GraphOutputOptions
+    problem: ProblemOptions, keys: KeyOptions, edges: EdgeOptions, output: GraphOutput
 ) -> int:
     """Draw which token attends to which: one edge per weight, the strongest first.
 
@@ -139,6 +96,7 @@ def graph(
     attn samples gaussian | attn graph - --top 3 --format json
     """
     output.check()
+    check_target(output)
     request = edges.request()
     from attn_cli.engine.run import run
     from attn_cli.lab.weights_graph import graph as graph_of
@@ -146,4 +104,4 @@ def graph(
     with reading_inputs(output.output, force=output.force, memory=edges.memory) as inputs:
         loaded = problem.read(keys, inputs).named(edges.batch)
     record = run(loaded, request, command="graph")
-    return output.deliver(graph_of(record, threshold=edges.least, top=edges.top))
+    return deliver(graph_of(record, threshold=edges.least, top=edges.top), output)

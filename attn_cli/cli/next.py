@@ -13,11 +13,11 @@ from attn_cli.cli.options import (
     Head,
     KeyOptions,
     Lower,
-    OutputOptions,
     ProblemOptions,
     ShownOptions,
     Text,
 )
+from attn_cli.cli.output import OutputOptions
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, printable
 
@@ -136,7 +136,7 @@ def next_word(
         )
     if not asked.compare:
         output = answer_in_a_pipe(output, shown=wanted is not None or asked.top is not None)
-    output.check_format(shown.only)
+    output.check_steps(shown.only)
     check_target(output)
     from attn_cli.engine.run import run
     from attn_cli.maths.problem import Request

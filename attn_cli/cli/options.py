@@ -7,25 +7,22 @@ the flat signature that Typer reads.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from attn_cli.cli.formats import choose_format
-from attn_cli.cli.inputs import Force
-from attn_cli.cli.talk import say
 from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.scores import SCORES
-from attn_cli.views import FORMATS, Format
 
 if TYPE_CHECKING:
+    from attn_cli.cli.output import OutputOptions
     from attn_cli.cli.resources import ResourceOptions
     from attn_cli.lab.compare import Expected
-    from attn_cli.maths.problem import Edge, Problem, Request
+    from attn_cli.maths.problem import Problem, Request
     from attn_cli.sources.matrices.document import Document
     from attn_cli.sources.matrices.files import Inputs
 
@@ -43,11 +40,6 @@ def _names(names: Any) -> str:
 # Options that several groups have.
 Batch = Annotated[int | None, _option("Show one batch entry, from 0.", "--batch", metavar="N")]
 Head = Annotated[int | None, _option("Show one head, from 0.", "--head", metavar="N")]
-Output = Annotated[
-    Text,
-    _option("Write to FILE; its suffix sets the format.", "--output", "-o", metavar="FILE"),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not print warnings.")]
 
 
 def score_option(default: str) -> Any:
@@ -289,111 +281,48 @@ def _query(problem: Problem, asked: str) -> int:
         raise
 
 
-@dataclass(kw_only=True)
-class OutputOptions:
-    """How it is shown and where it goes."""
-
-    format: Annotated[Text, _option(f"{_names(FORMATS)}.", "--format", "-f", metavar="FORMAT")] = (
-        None
-    )
-    output: Output = None
-    force: Force = False
-    digits: Annotated[
-        int | None,
-        _option("Decimals in tables (default: 4).", "--digits", metavar="N"),
-    ] = None
-    full: Annotated[bool, typer.Option("--full", help="Do not shorten large steps.")] = False
-    labels: Annotated[
-        bool, typer.Option("--labels", help="Add tokens as header and first column of csv, tsv.")
-    ] = False
-    quiet: Quiet = False
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show settings and conventions under tables.")
-    ] = False
-
-    @property
-    def name(self) -> str:
-        """The name of the format: as asked for, else by the suffix of the file, else table."""
-        return choose_format(FORMATS, self.format, self.output)
-
-    @property
-    def drawn(self) -> bool:
-        """Whether it is tables for people, with marks in place of hidden numbers."""
-        return "full" in FORMATS[self.name].options
-
-    @property
-    def edge(self) -> Edge | None:
-        """How large steps are shortened; None where they are shown whole."""
-        from attn_cli.maths.problem import Edge
-
-        return Edge() if self.drawn and not self.full else None
-
-    def check_format(self, only: str | None) -> Format:
-        """Return the format; raise AttnError for an option that means nothing to it."""
-        form = FORMATS[self.name]
-        if form.one_step and only is None:
-            raise AttnError(
-                f"{self.name} holds one step, and several are asked for",
-                help="say which with --only STEP",
-            )
-        given = {
-            "digits": self.digits is not None,
-            "full": self.full,
-            "labels": self.labels,
-            "verbose": self.verbose,
-        }
-        say_meaningless(
-            FORMATS, self.name, [name for name, asked in given.items() if asked], quiet=self.quiet
-        )
-        check_digits(self.digits)
-        return form
-
-
-def say_meaningless(
-    formats: Mapping[str, Format], format: str, given: list[str], *, quiet: bool
-) -> None:
-    """Warn of each option that means nothing to the format."""
-    for option in given:
-        if option not in formats[format].options and not quiet:
-            able = _names(name for name, form in formats.items() if option in form.options)
-            say(f"warning: --{option} has no effect on the format {format}, but on: {able}")
-
-
-def check_digits(digits: int | None) -> None:
-    """Raise AttnError for a number of decimals that makes no sense."""
-    if digits is not None and not 0 <= digits <= 17:
-        raise AttnError(
-            f"--digits must be from 0 to 17, not {digits}",
-            help="17 digits tell any two float64 apart",
-        )
-
-
 def grouped(command: Callable[..., int]) -> Callable[..., int]:
-    """Return a command whose groups of options are spread out into the signature Typer reads."""
-    groups = get_type_hints(command, include_extras=True)
-    groups.pop("return", None)
-    parameters = []
-    for group in groups.values():
-        hints = get_type_hints(group, include_extras=True)
-        for option, default in vars(group()).items():
-            parameters.append(
-                inspect.Parameter(
-                    option,
-                    inspect.Parameter.KEYWORD_ONLY,
-                    default=default,
-                    annotation=hints[option],
-                )
-            )
+    """Return a command whose groups of options are spread out into the signature Typer reads.
+
+    Of a group that says what is `offered` these options alone are there. A parameter that is no
+    group stays as it is.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    hints.pop("return", None)
+    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type)}
+    parameters: list[inspect.Parameter] = []
+
+    def add(option: str, default: Any, annotation: Any) -> None:
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(option, kind, default=default, annotation=annotation))
+
+    spread = {name: _options_of(group) for name, group in groups.items()}
+    for name, hint in hints.items():
+        if name not in groups:
+            add(name, inspect.signature(command).parameters[name].default, hint)
+            continue
+        defaults = vars(groups[name]())
+        for option, annotation in spread[name].items():
+            add(option, defaults[option], annotation)
 
     @wraps(command)
     def flat(**given: Any) -> int:
         made = {
-            name: group(**{option: given[option] for option in vars(group())})
+            name: group(**{option: given.pop(option) for option in spread[name]})
             for name, group in groups.items()
         }
-        return command(**made)
+        return command(**made, **given)
 
     flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     flat.__annotations__ = {p.name: p.annotation for p in parameters}
     del flat.__wrapped__
     return flat
+
+
+def _options_of(group: type) -> dict[str, Any]:
+    """Return option -> its annotation, in the order of help."""
+    offered: Callable[[], dict[str, Any]] | None = getattr(group, "offered", None)
+    if offered is not None:
+        return offered()
+    hints = get_type_hints(group, include_extras=True)
+    return {option: hints[option] for option in vars(group())}

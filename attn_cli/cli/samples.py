@@ -8,11 +8,21 @@ from typing import Annotated
 import typer
 
 from attn_cli import samples as shipped
-from attn_cli.cli.write import write_file, write_stdout
+from attn_cli.cli.deliver import deliver
+from attn_cli.cli.output import ListOptions
+from attn_cli.cli.write import write_file
 from attn_cli.errors import AttnError, ExitStatus
+from attn_cli.lists import Samples
+
+
+class SampleOutput(ListOptions):
+    """How samples are shown and where they go."""
+
+    results = ("Samples", "Sample")
 
 
 def samples(
+    output: SampleOutput,
     name: Annotated[
         str | None,
         typer.Argument(metavar="[NAME]", help="The sample to print.", show_default=False),
@@ -38,14 +48,18 @@ def samples(
     if copy is not None:
         if name is not None:
             raise AttnError("--copy takes all samples, so it goes with no name")
+        if output.format is not None or output.output is not None:
+            raise AttnError(
+                "--copy writes all samples as they are, so it goes with neither --format nor "
+                "--output",
+                help="leave out one of the two",
+            )
         _copy(copy, force=force)
-    elif name is not None:
-        write_stdout(shipped.text(name))
-    else:
-        width = max(map(len, shipped.names())) + 2
-        lines = [f"{each:{width}}{shipped.summary(each)}\n" for each in shipped.names()]
-        write_stdout("".join(lines))
-    return ExitStatus.DONE
+        return ExitStatus.DONE
+    output.check("Samples" if name is None else "Sample")
+    if name is not None:
+        return deliver(shipped.sample(name), output)
+    return deliver(Samples(tuple(map(shipped.sample, shipped.names()))), output)
 
 
 def _copy(folder: str, *, force: bool) -> None:

@@ -6,25 +6,20 @@ from typing import Annotated
 
 import typer
 
-from attn_cli.cli.deliver import emit, style_for
-from attn_cli.cli.formats import choose_format
-from attn_cli.errors import ExitStatus
-from attn_cli.views.steps import STEP_FORMATS, STEP_RENDERERS
+from attn_cli.cli.deliver import deliver
+from attn_cli.cli.output import ListOptions
+
+
+class StepOutput(ListOptions):
+    """How steps are shown and where they go."""
+
+    results = ("Steps",)
 
 
 def steps(
+    output: StepOutput,
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="The one to explain.", show_default=False)
-    ] = None,
-    format: Annotated[
-        str | None,
-        typer.Option("--format", "-f", metavar="FORMAT", help=f"{', '.join(STEP_FORMATS)}."),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to FILE; its suffix sets the format."
-        ),
     ] = None,
 ) -> int:
     """List all steps with meaning, formula and shape, or explain one.
@@ -33,10 +28,10 @@ def steps(
     attn steps
     attn steps weights
     """
-    chosen = choose_format(STEP_FORMATS, format, output)
+    output.check()
+    from attn_cli.lists import Steps
     from attn_cli.maths.catalogue import catalogue, step_info
 
-    shown = catalogue() if name is None else step_info(name)
-    rendered = STEP_RENDERERS.get(chosen)(shown, style_for(output, None))
-    emit(rendered, (), output, drawn=STEP_FORMATS[chosen].drawn)
-    return ExitStatus.DONE
+    if name is None:
+        return deliver(Steps(catalogue()), output)
+    return deliver(Steps((step_info(name),), explained=True), output)

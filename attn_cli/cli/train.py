@@ -5,24 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from attn_cli.cli.deliver import check_place, check_target, deliver, emit
-from attn_cli.cli.formats import choose_format
-from attn_cli.cli.inputs import Force, reading_inputs
-from attn_cli.cli.options import OutputOptions, Text
+from attn_cli.cli.inputs import reading_inputs
+from attn_cli.cli.output import OutputOptions, Text
 from attn_cli.cli.talk import say
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, ExitStatus, printable
-from attn_cli.views import FORMATS
+from attn_cli.views import View
 
 if TYPE_CHECKING:
     from attn_cli.sources.matrices.document import Document
     from attn_cli.train.learning import State, Training
-
-GRADIENT_FORMATS = {n: f for n, f in FORMATS.items() if not f.one_step and n != "answer"}
 
 
 @dataclass(kw_only=True)
@@ -37,16 +34,6 @@ class TrainOptions:
             show_default=False,
         ),
     ] = None
-    output: Annotated[
-        Text,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="TRAINED",
-            help="Write the trained file; - for standard output.",
-        ),
-    ] = None
-    force: Force = False
     steps: Annotated[
         Text,
         typer.Option(
@@ -70,27 +57,83 @@ class TrainOptions:
             "--show-gradients", help="Show the gradients of the first step instead of training."
         ),
     ] = False
-    format: Annotated[
+
+    def read(self, output: TrainOutput) -> tuple[Document, Training]:
+        """Return the document, which is to be rewritten, and the training that it asks for."""
+        from attn_cli.reading.schema import read_document
+        from attn_cli.train.training_reader import read_training
+
+        if self.file is None:
+            raise AttnError(
+                "FILE is missing: a problem file with train.examples in it",
+                help="attn samples not_like shows one",
+            )
+        with reading_inputs(self._replaced(output.output), force=output.force) as inputs:
+            document = read_document(self.file, inputs)
+            self._put_options(document)
+            return document, read_training(document)
+
+    def _replaced(self, output: str | None) -> str | None:
+        """Return the output that may be none of the inputs: training may replace its own file."""
+        if self.file is None or output is None or self.show_gradients:
+            return output
+        try:
+            return None if os.path.samefile(self.file, output) else output
+        except (OSError, ValueError):  # one of them is not there
+            return output
+
+    def _put_options(self, document: Document) -> None:
+        """Put what options say into the keys of the file."""
+        for name in ("steps", "learning_rate", "seed"):
+            text = getattr(self, name)
+            if text is not None:
+                option = f"--{name.replace('_', '-')} {printable(text)}"
+                document.replace(("train", name), text, option)
+
+
+@dataclass(kw_only=True)
+class TrainOutput(OutputOptions):
+    """Where the trained file goes; how gradients are shown and where they go."""
+
+    warns = False
+    leads = "Of gradients: "
+
+    output: Annotated[
         Text,
         typer.Option(
-            "--format", "-f", metavar="FORMAT", help=f"Of gradients: {', '.join(GRADIENT_FORMATS)}."
+            "--output",
+            "-o",
+            metavar="TRAINED",
+            help="Write the trained file; - for standard output.",
         ),
     ] = None
 
-    def gradient_output(self) -> OutputOptions:
-        """Return how the gradients are shown and where they go."""
-        name = choose_format(GRADIENT_FORMATS, self.format, self.output)
-        output = OutputOptions(format=name, output=self.output)
-        check_target(output)
-        return output
+    @classmethod
+    def offered(cls) -> dict[str, Any]:
+        """Return the options without --full: gradients are always shown whole."""
+        return {name: hint for name, hint in super().offered().items() if name != "full"}
 
-    def trained_output(self) -> str:
-        """Return where the trained file goes; raise AttnError where it is not said."""
-        if self.format is not None:
-            raise AttnError(
-                "--format belongs to --show-gradients",
-                help="the trained file is the problem file with other numbers in it",
-            )
+    @classmethod
+    def views(cls, *results: str) -> dict[str, View]:
+        """Return those that hold all gradients: no view of one step, or of an answer."""
+        of_records = super().views(*results)
+        return {
+            name: view
+            for name, view in of_records.items()
+            if not view.one_step and not view.needs_answer
+        }
+
+    def trained(self) -> str:
+        """Return where the trained file goes; raise AttnError if nothing says it."""
+        usual = type(self)()
+        self.check_color()
+        given = ("format", "digits", "verbose")
+        for option in (*given, *(("color",) if self.color == "always" else ())):
+            if getattr(self, option) != getattr(usual, option):
+                raise AttnError(
+                    f"--{option} belongs to --show-gradients",
+                    help="the trained file is the problem file with other numbers in it",
+                )
         if self.output is None:
             raise AttnError(
                 "-o TRAINED is missing",
@@ -106,41 +149,9 @@ class TrainOptions:
         check_place(self.output)
         return self.output
 
-    def read(self) -> tuple[Document, Training]:
-        """Return the document, which is to be rewritten, and the training that it asks for."""
-        from attn_cli.reading.schema import read_document
-        from attn_cli.train.training_reader import read_training
 
-        if self.file is None:
-            raise AttnError(
-                "FILE is missing: a problem file with train.examples in it",
-                help="attn samples not_like shows one",
-            )
-        with reading_inputs(self._replaced(), force=self.force) as inputs:
-            document = read_document(self.file, inputs)
-            self._put_options(document)
-            return document, read_training(document)
-
-    def _replaced(self) -> str | None:
-        """Return the output that may be none of the inputs: training may replace its own file."""
-        if self.file is None or self.output is None or self.show_gradients:
-            return self.output
-        try:
-            return None if os.path.samefile(self.file, self.output) else self.output
-        except (OSError, ValueError):  # one of them is not there
-            return self.output
-
-    def _put_options(self, document: Document) -> None:
-        """Put what options say into the keys of the file."""
-        for name in ("steps", "learning_rate", "seed"):
-            text = getattr(self, name)
-            if text is not None:
-                option = f"--{name.replace('_', '-')} {printable(text)}"
-                document.replace(("train", name), text, option)
-
-
-def train(options: TrainOptions) -> int:
-    """Train the weights of a problem file on its examples, and write the trained file.
+def train(options: TrainOptions, output: TrainOutput) -> int:
+    """Learn the numbers of a problem file from the examples in it, and write the file anew.
 
     \b
     attn train samples/not_like.yaml -o trained.yaml
@@ -148,15 +159,16 @@ def train(options: TrainOptions) -> int:
     attn train samples/not_like.yaml --show-gradients
     """
     if options.show_gradients:
-        output = options.gradient_output()
+        output.check()
+        check_target(output)
         from attn_cli.train.learning import gradient_record
 
-        document, training = options.read()
+        document, training = options.read(output)
         with _placed(document):
             record = gradient_record(training)
         return deliver(record, output)
-    target = options.trained_output()
-    document, training = options.read()
+    target = output.trained()
+    document, training = options.read(output)
     from attn_cli.train.rewrite import rewritten
 
     with _placed(document):

@@ -9,11 +9,11 @@ import typer
 
 from attn_cli.cli.deliver import answer_in_a_pipe, check_target, deliver, deliver_several
 from attn_cli.cli.inputs import reading_inputs
-from attn_cli.cli.options import Lower, OutputOptions, Scale, ShownOptions, Text, score_option
+from attn_cli.cli.options import Lower, Scale, ShownOptions, Text, score_option
+from attn_cli.cli.output import OutputOptions
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError
 from attn_cli.language.methods import METHODS, UNKNOWN, refuse_other_names
-from attn_cli.views import FORMATS
 
 if TYPE_CHECKING:
     from attn_cli.language.dictionary import Dictionary, Sentence
@@ -170,7 +170,7 @@ def translate(asked: DictionaryOptions, shown: ShownOptions, output: OutputOptio
     asked.check()
     wanted = shown.steps()
     output = answer_in_a_pipe(output, shown=wanted is not None or asked.top > 0)
-    output.check_format(shown.only)
+    output.check_steps(shown.only)
     check_target(output)
     translations = asked.read(output)
     from attn_cli.language.translation import translate as translated
@@ -178,7 +178,7 @@ def translate(asked: DictionaryOptions, shown: ShownOptions, output: OutputOptio
     records = (
         translated(each, top=asked.top, edge=output.edge).chosen(wanted) for each in translations
     )
-    if not FORMATS[output.name].several and all(each.problem is None for each in translations):
+    if not output.view().several and all(each.problem is None for each in translations):
         raise AttnError(
             f"there is nothing to write as {output.name}: no word is known",
             help="choose another format, or other words",

@@ -1,10 +1,15 @@
-"""The catalogue of steps: the properties of each that do not depend on the problem."""
+"""The catalogues: the properties of each step, score function and normaliser in all problems."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from attn_cli.errors import AttnError, did_you_mean
+from attn_cli.lists import FunctionInfo, Functions, ParameterInfo, StepInfo
+from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.pipeline import STAGES
-from attn_cli.record import StepInfo
+from attn_cli.maths.scores import SCORES
+from attn_cli.registry import Registry
 
 
 def catalogue() -> tuple[StepInfo, ...]:
@@ -37,3 +42,67 @@ def step_info(name: str) -> StepInfo:
             help=did_you_mean(name, steps, what="there are", meant=meant, listed=True),
         )
     return steps[name]
+
+
+def scores(name: str | None = None) -> Functions:
+    """Return all score functions, or the one of that name; raise AttnError if there is none."""
+    if name is not None:
+        _refuse_other_kind(name, SCORES, NORMALIZERS, "attn normalizers")
+    return _functions("scores", "score", SCORES, name)
+
+
+def normalizers(name: str | None = None) -> Functions:
+    """Return all normalisers, or the one of that name; raise AttnError if there is none."""
+    if name is not None:
+        _refuse_other_kind(name, NORMALIZERS, SCORES, "attn scores")
+    return _functions("normalizers", "normalize", NORMALIZERS, name)
+
+
+def _functions(command: str, key: str, registry: Registry[Any], name: str | None) -> Functions:
+    entries = registry if name is None else [registry.get(name)]
+    return Functions(
+        command=command,
+        key=key,
+        entries=tuple(_function_info(entry, key, registry.default) for entry in entries),
+        explained=name is not None,
+    )
+
+
+def _function_info(entry: Any, key: str, default: str) -> FunctionInfo:
+    """Return what people know of a score function or a normaliser."""
+    return FunctionInfo(
+        name=entry.name,
+        expression=entry.formula,
+        explanation=entry.explanation,
+        reference=entry.reference,
+        parameters=tuple(
+            ParameterInfo(
+                name=each.name,
+                signature=each.signature,
+                meaning=each.meaning,
+                optional=each.optional,
+            )
+            for each in entry.parameters
+        ),
+        default=entry.name == default,
+        written=f"{key}: {_written(entry)}",
+    )
+
+
+def _written(entry: Any) -> str:
+    """Return how a problem file names it, with the parameters that it must have."""
+    if getattr(entry, "selection", None):  # it needs one of several
+        return f"{{function: {entry.name}, window: 2}}"
+    required = ", ".join(f"{p.name}: ..." for p in entry.parameters if not p.optional)
+    return f"{{function: {entry.name}, {required}}}" if required else str(entry.name)
+
+
+def _refuse_other_kind(
+    name: str, wanted: Registry[Any], other: Registry[Any], command: str
+) -> None:
+    """Raise AttnError for the name of one of another kind, which that command explains."""
+    if name in other.names and name not in wanted.names:
+        raise AttnError(
+            f"{name} is a {other.kind}, not a {wanted.kind}",
+            help=f"did you mean: {command} {name}",
+        )

@@ -1,33 +1,41 @@
-"""Views: a record -> text or bytes. One module a format, all with one signature.
+"""Views: a result -> text or bytes. One module per format, all with one signature.
 
-    render(record, style) -> str | bytes
-    encoding(whole, style) -> Encoding      of formats that are written while a step is computed
+    render(result, style) -> str | bytes | Iterable[str] | Iterable[bytes]
+    encoding(whole, style) -> Encoding      if the values of a step are written while it is computed
 
-A view gets the record and nothing else: it opens nothing, prints nothing and computes nothing.
+A view gets the result and nothing else: it opens nothing, prints nothing and computes nothing. A
+new view is one module and one row of `VIEWS`: help, errors, suffixes and docs read the rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attn_cli.dataclass import dataclass
-from attn_cli.record import Record, Whole
-from attn_cli.registry import Registry
 
 if TYPE_CHECKING:
     from attn_cli.arrays import AnyArray
+    from attn_cli.record import Whole
+
+    Rendered = str | bytes | Iterable[str] | Iterable[bytes]
+
+BOX = "─"  # the one character beyond ASCII that tables are drawn with; bars have their own
+BAR = "█"  # the one that bars are drawn with
+DECIMALS = 4  # of numbers for people, if nobody says how many
 
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
     """How a view shows what it shows.
 
-    `width` None: as wide as it needs; `colour`: a terminal; `ascii`: lines of that alone;
-    `several`: other records come before or after it; `verbose`: with all settings.
+    `digits`: how many decimals; None: what people read has 4, data are exact. `width` None: as wide
+    as needed. `colour`: with the colours of a terminal. `ascii`: with no other characters.
+    `several`: other records come before or after it. `verbose`: with all settings.
     """
 
-    digits: int = 4
+    digits: int | None = None
     labels: bool = False
     width: int | None = None
     colour: bool = False
@@ -35,10 +43,10 @@ class Style:
     several: bool = False
     verbose: bool = False
 
-
-BOX = "─"  # the one character beyond ASCII that tables are drawn with; bars have their own
-
-Render = Callable[[Record, Style], str | bytes]
+    @property
+    def decimals(self) -> int:
+        """How many decimals numbers for people have."""
+        return DECIMALS if self.digits is None else self.digits
 
 
 class Encoding(NamedTuple):
@@ -52,69 +60,226 @@ class Encoding(NamedTuple):
     encode: Callable[[int, AnyArray], bytes | memoryview]
 
 
-Encode = Callable[[Whole, Style], Encoding]
-
-
 @dataclass(frozen=True, kw_only=True)
-class Format:
-    """A format, as data: its module, its file suffixes, and what it can and cannot do."""
+class View:
+    """A view, as data: which results it shows, in which module, and what it can and cannot do."""
 
+    name: str  # what --format calls it
+    accepts: tuple[str, ...]  # the types of the results that it shows, by name
     module: str
-    suffixes: tuple[str, ...]
-    options: tuple[
-        str, ...
-    ] = ()  # of digits, full, labels, verbose: those that mean something to it
-    one_step: bool = False
+    suffixes: tuple[str, ...] = ()  # of the files that are in this format
+    options: tuple[str, ...] = ()  # of digits, full, labels, verbose, color: those that it takes
+    one_step: bool = False  # whether it holds one step of a record, and no more
     binary: bool = False
     streams: bool = False  # whether values are written as they are computed: by its `encoding`
     drawn: bool = False  # for a terminal, in its encoding; all other text is UTF-8
+    characters: str = BOX  # beyond ASCII, that it is drawn with
     verdicts: bool = False  # whether it has a place for what comparisons say
-    several: bool = False  # whether several records can follow one another in it
+    several: bool = False  # whether several results can follow one another in it
+    needs_answer: bool = False  # whether it shows the answer alone
+
+    def render(self, result: Any, style: Style) -> Rendered:
+        """Return the result in this format."""
+        rendered: Rendered = import_module(self.module).render(result, style)
+        return rendered
+
+    def encoding(self, whole: Whole, style: Style) -> Encoding:
+        """Return how the values of a step are written while they are computed."""
+        encoding: Encoding = import_module(self.module).encoding(whole, style)
+        return encoding
 
 
-FORMATS = {
-    "table": Format(
+class Views:
+    """The views that there are, in the order of help; the first that accepts a result is usual."""
+
+    def __init__(self, *views: View) -> None:
+        self._views = list(views)
+        self._found: dict[tuple[str, ...], dict[str, View]] = {}
+
+    def add(self, view: View) -> None:
+        """Register a view, also from outside this package."""
+        self._views.append(view)
+        self._found.clear()
+
+    def remove(self, view: View) -> None:
+        """Take a view out of the registry."""
+        self._views.remove(view)
+        self._found.clear()
+
+    def of(self, *results: str) -> dict[str, View]:
+        """Return name -> view, of those that accept one of these types of results."""
+        if results not in self._found:
+            found = self._found[results] = {}
+            for view in self._views:
+                if any(result in view.accepts for result in results):
+                    found.setdefault(view.name, view)
+        return self._found[results]
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The types of results that some view accepts, by name."""
+        return tuple(dict.fromkeys(name for view in self._views for name in view.accepts))
+
+
+_TABLES = ("digits", "full", "verbose")
+_CONVENTIONS = ("Catalogue", "Preset", "Differences")
+
+VIEWS = Views(
+    View(
+        name="table",
+        accepts=("Record",),
         module="attn_cli.views.table",
         suffixes=(".txt",),
-        options=("digits", "full", "verbose"),
+        options=(*_TABLES, "color"),
         verdicts=True,
         drawn=True,
         several=True,
     ),
-    "json": Format(
-        module="attn_cli.views.json", suffixes=(".json", ".jsonl"), verdicts=True, several=True
-    ),
-    "csv": Format(
-        module="attn_cli.views.csv",
-        suffixes=(".csv",),
-        options=("labels",),
-        one_step=True,
-        streams=True,
-    ),
-    "tsv": Format(
-        module="attn_cli.views.tsv",
-        suffixes=(".tsv",),
-        options=("labels",),
-        one_step=True,
-        streams=True,
-    ),
-    "markdown": Format(
-        module="attn_cli.views.markdown",
-        suffixes=(".md",),
-        options=("digits", "full", "verbose"),
+    View(
+        name="json",
+        accepts=("Record",),
+        module="attn_cli.views.json",
+        suffixes=(".json", ".jsonl"),
+        options=("digits",),
         verdicts=True,
         several=True,
     ),
-    "npy": Format(
-        module="attn_cli.views.npy", suffixes=(".npy",), one_step=True, binary=True, streams=True
+    View(
+        name="csv",
+        accepts=("Record",),
+        module="attn_cli.views.csv",
+        suffixes=(".csv",),
+        options=("digits", "labels"),
+        one_step=True,
+        streams=True,
     ),
-    "npz": Format(module="attn_cli.views.npz", suffixes=(".npz",), binary=True),
-    "answer": Format(module="attn_cli.views.answer", suffixes=(), several=True),
-}
-
-RENDERERS: Registry[Render] = Registry(
-    "format", "render", {name: form.module for name, form in FORMATS.items()}
-)
-ENCODINGS: Registry[Encode] = Registry(
-    "format", "encoding", {name: form.module for name, form in FORMATS.items() if form.streams}
+    View(
+        name="tsv",
+        accepts=("Record",),
+        module="attn_cli.views.tsv",
+        suffixes=(".tsv",),
+        options=("digits", "labels"),
+        one_step=True,
+        streams=True,
+    ),
+    View(
+        name="markdown",
+        accepts=("Record",),
+        module="attn_cli.views.markdown",
+        suffixes=(".md",),
+        options=_TABLES,
+        verdicts=True,
+        several=True,
+    ),
+    View(
+        name="npy",
+        accepts=("Record",),
+        module="attn_cli.views.npy",
+        suffixes=(".npy",),
+        one_step=True,
+        binary=True,
+        streams=True,
+    ),
+    View(
+        name="npz",
+        accepts=("Record",),
+        module="attn_cli.views.npz",
+        suffixes=(".npz",),
+        binary=True,
+    ),
+    View(
+        name="answer",
+        accepts=("Record",),
+        module="attn_cli.views.answer",
+        several=True,
+        needs_answer=True,
+    ),
+    View(
+        name="text",
+        accepts=("Graph",),
+        module="attn_cli.views.graph.text",
+        suffixes=(".txt",),
+        options=("digits",),
+        drawn=True,
+        characters=BAR,
+    ),
+    View(
+        name="dot",
+        accepts=("Graph",),
+        module="attn_cli.views.graph.dot",
+        suffixes=(".dot", ".gv"),
+        options=("digits",),
+    ),
+    View(
+        name="mermaid",
+        accepts=("Graph",),
+        module="attn_cli.views.graph.mermaid",
+        suffixes=(".mmd", ".mermaid"),
+        options=("digits",),
+    ),
+    View(
+        name="json",
+        accepts=("Graph",),
+        module="attn_cli.views.graph.json",
+        suffixes=(".json",),
+        options=("digits",),
+    ),
+    View(
+        name="table",
+        accepts=_CONVENTIONS,
+        module="attn_cli.views.conventions.table",
+        suffixes=(".txt",),
+        drawn=True,
+    ),
+    View(
+        name="json",
+        accepts=_CONVENTIONS,
+        module="attn_cli.views.conventions.json",
+        suffixes=(".json",),
+    ),
+    View(
+        name="table",
+        accepts=("Steps",),
+        module="attn_cli.views.steps.table",
+        suffixes=(".txt",),
+        drawn=True,
+    ),
+    View(
+        name="json",
+        accepts=("Steps",),
+        module="attn_cli.views.steps.json",
+        suffixes=(".json",),
+    ),
+    View(
+        name="table",
+        accepts=("Functions",),
+        module="attn_cli.views.functions.table",
+        suffixes=(".txt",),
+        drawn=True,
+    ),
+    View(
+        name="json",
+        accepts=("Functions",),
+        module="attn_cli.views.functions.json",
+        suffixes=(".json",),
+    ),
+    View(
+        name="table",
+        accepts=("Samples",),
+        module="attn_cli.views.samples.table",
+        suffixes=(".txt",),
+        drawn=True,
+    ),
+    View(
+        name="yaml",
+        accepts=("Sample",),
+        module="attn_cli.views.samples.yaml",
+        suffixes=(".yaml", ".yml"),
+    ),
+    View(
+        name="json",
+        accepts=("Samples", "Sample"),
+        module="attn_cli.views.samples.json",
+        suffixes=(".json",),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BAR = "█"  # the one character beyond ASCII that bars are drawn with
+from attn_cli.views import BAR
 
 
 def bars(shares: list[float], room: int, *, ascii: bool) -> list[str]:

@@ -58,7 +58,7 @@ def _panel(record: Record, style: Style) -> _Panel:
         ("values", _named(by_dimension, [str(d) for d in range(len(by_dimension))], style)),
     ]
     (choice,) = record.choices
-    foot = f"-> {printable(choice.answer)}   {margin(choice, style.digits)}"
+    foot = f"-> {printable(choice.answer)}   {margin(choice, style.decimals)}"
     return _Panel(printable(record.title or choice.asked), tokens, groups, foot)
 
 
@@ -68,7 +68,7 @@ def _by_key(step: Step) -> np.ndarray:
 
 
 def _named(values: np.ndarray, names: list[str], style: Style) -> list[tuple[str, list[str]]]:
-    return list(zip(names, cells(values, style.digits, align=True), strict=True))
+    return list(zip(names, cells(values, style.decimals, align=True), strict=True))
 
 
 def _lines(panel: _Panel, width: int | None) -> list[str]:

@@ -20,7 +20,7 @@ def lines(record: Record, style: Style) -> Iterator[str]:
     asked = padded([printable(choice.asked) for choice in record.choices])
     answers = padded([printable(choice.answer) for choice in record.choices])
     for choice, question, answer in zip(record.choices, asked, answers, strict=True):
-        yield f"{question} -> {answer}   {margin(choice, style.digits)}".rstrip()
+        yield f"{question} -> {answer}   {margin(choice, style.decimals)}".rstrip()
         yield from (f"  {line}" for line in _ranking(choice, style))
     if record.text is not None and len(record.choices) > 1:
         yield from ("", printable(record.text))
@@ -43,7 +43,9 @@ def margin(choice: Choice, digits: int) -> str:
 def _beside(record: Record, style: Style) -> Iterator[str]:
     """Yield a line a word: its answer alone, its answer in context, the attention it paid."""
     paid = [
-        ", ".join(f"{printable(word)} {weight:.{style.digits}f}" for word, weight in each.attention)
+        ", ".join(
+            f"{printable(word)} {weight:.{style.decimals}f}" for word, weight in each.attention
+        )
         for each in record.choices
     ]
     columns = [
@@ -58,7 +60,7 @@ def _beside(record: Record, style: Style) -> Iterator[str]:
 
 def _ranking(choice: Choice, style: Style) -> Iterator[str]:
     words = padded([printable(word) for word, _ in choice.ranking])
-    numbers = [f"{value:.{style.digits}f}" for _, value in choice.ranking]
+    numbers = [f"{value:.{style.decimals}f}" for _, value in choice.ranking]
     width = max(map(len, numbers), default=0)
     values = [max(value, 0.0) if value == value else 0.0 for _, value in choice.ranking]
     whole = max([1.0, *values])

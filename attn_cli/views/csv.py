@@ -1,5 +1,7 @@
 """One step as comma-separated numbers, each with the fewest digits that give it back exactly.
 
+With digits they are rounded to so many decimals.
+
 With labels the tokens are the first row and the first column, and the very first cell is empty, so
 that the file can be read again.
 """
@@ -50,17 +52,20 @@ def separated_encoding(whole: Whole, style: Style, delimiter: str) -> Encoding:
     columns = whole.shape[-1]
     names = whole.labels[0] if len(whole.axes) > 1 else ("",)
 
+    def texts(numbers: AnyArray) -> list[str]:
+        return _texts(numbers, style.digits)
+
     def encode(start: int, values: AnyArray) -> bytes:
         first, at = divmod(start, columns)
         if at or values.size % columns:  # part of a line
             return _part(names[first] if style.labels and not at else None, start, values)
         rows = []
         for row, numbers in enumerate(values.reshape(-1, columns), first):
-            rows.append([names[row], *_texts(numbers)] if style.labels else _texts(numbers))
+            rows.append([names[row], *texts(numbers)] if style.labels else texts(numbers))
         return _lines(rows, delimiter)
 
     def _part(label: str | None, start: int, values: AnyArray) -> bytes:
-        cells = _texts(values.reshape(-1))
+        cells = texts(values.reshape(-1))
         before = [] if label is None else [label]
         line = delimiter.join([*before, *cells])
         ends = (start + values.size) % columns == 0
@@ -70,7 +75,9 @@ def separated_encoding(whole: Whole, style: Style, delimiter: str) -> Encoding:
     return Encoding(head, None, encode)
 
 
-def _texts(numbers: AnyArray) -> list[str]:
+def _texts(numbers: AnyArray, digits: int | None) -> list[str]:
+    if digits is not None:
+        return [str(round(x, digits)) for x in numbers.tolist()]
     # str of a NumPy number is the shortest text that reads back as the same number.
     return [str(x) for x in (numbers.tolist() if numbers.dtype.itemsize == 8 else numbers)]
 

@@ -7,12 +7,12 @@ that are invisible and act on what shows them are escapes; all others are themse
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Any
 
 from attn_cli.errors import AttnError
-from attn_cli.record import Choice, Comparison, Record, Step
+from attn_cli.record import Choice, Comparison, Labels, Record, Step
 from attn_cli.views import Style
 from attn_cli.views.invisible import made_visible
 
@@ -21,18 +21,20 @@ FORMAT = "attn/1"
 
 def render(record: Record, style: Style) -> str:
     """Return the document: a line a row of each matrix, or one line where there are several."""
+    labels = labels_of(record)
     document: dict[str, object] = {
         "format": FORMAT,
         "command": record.command,
         **({"title": record.title} if record.title else {}),
         "tokens": {"query": list(record.query_tokens), "key": list(record.key_tokens)},
+        "labels": labels,
         "settings": record.settings,
-        "steps": {name: _step(step) for name, step in record.steps.items()},
-        "answer": record.answer,
+        "steps": {name: _step(step, labels, style.digits) for name, step in record.steps.items()},
+        "answer": rounded(record.answer, style.digits),
     }
     if record.text is not None:
         document["text"] = record.text
-        document["choices"] = [_choice(choice) for choice in record.choices]
+        document["choices"] = rounded([_choice(each) for each in record.choices], style.digits)
     document["warnings"] = list(record.warnings)
     if record.comparisons:
         document["checks"] = [_check(comparison) for comparison in record.comparisons]
@@ -51,17 +53,43 @@ def written(document: dict[str, object]) -> str:
     return "".join(_lines(document, 0)) + "\n"
 
 
-def _step(step: Step) -> dict[str, object]:
+def labels_of(record: Record) -> dict[str, list[str]]:
+    """Return axis -> its labels, by position; of labels that differ in length the longest.
+
+    The dimensions of q and of v have the same name and need not be as many.
+    """
+    found: dict[str, Labels] = {}
+    for step in record.steps.values():
+        for axis, labels in zip(step.axes, step.labels, strict=True):
+            if axis not in found or len(labels) > len(found[axis]):
+                found[axis] = labels
+    return {axis: list(labels) for axis, labels in found.items()}
+
+
+def _own_labels(step: Step, shared: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return the labels of the axes of a step whose positions are others than those of the record.
+
+    With a past, for example, `k` has the new keys alone, and `scores` all keys.
+    """
+    named = zip(step.axes, map(list, step.labels), strict=True)
+    return {axis: labels for axis, labels in named if labels != shared[axis][: len(labels)]}
+
+
+def _step(step: Step, shared: Mapping[str, list[str]], digits: int | None) -> dict[str, object]:
+    own = _own_labels(step, shared)
     return {
         "formula": step.formula,
+        "role": step.role,
+        "reads": list(step.reads),
         "axes": list(step.axes),
         "shape": list(step.shape),
+        **({"labels": own} if own else {}),
         **(
             {"legend": {str(code): why for code, why in enumerate(step.legend)}}
             if step.legend
             else {}
         ),
-        "values": step.values.tolist(),
+        "values": rounded(step.values.tolist(), digits),
     }
 
 
@@ -72,6 +100,17 @@ def _choice(choice: Choice) -> dict[str, object]:
 
 def _check(comparison: Comparison) -> dict[str, object]:
     return {**vars(comparison), "place": list(comparison.place)}
+
+
+def rounded(value: Any, digits: int | None) -> Any:
+    """Return a value with each of its numbers rounded to so many decimals; None: as it is."""
+    if digits is None or isinstance(value, str | bool | int | None):
+        return value
+    if isinstance(value, float):
+        return round(value, digits)
+    if isinstance(value, Mapping):
+        return {key: rounded(item, digits) for key, item in value.items()}
+    return [rounded(item, digits) for item in value]
 
 
 def _strict(value: Any) -> Any:

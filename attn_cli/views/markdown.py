@@ -22,7 +22,7 @@ def render(record: Record, style: Style) -> str:
 def _lines(record: Record, style: Style) -> Iterator[str]:
     if record.title:
         yield from (f"## {_escape(printable(record.title))}", "")
-    for at, sheet in enumerate(sheets(record, style.digits, align=False)):
+    for at, sheet in enumerate(sheets(record, style.decimals, align=False)):
         if at:
             yield ""
         if sheet.heading:
@@ -41,7 +41,7 @@ def _lines(record: Record, style: Style) -> Iterator[str]:
     for choice in record.choices:
         yield ""
         chosen = f"{printable(choice.asked)} -> {printable(choice.answer)}"
-        yield _escape(f"{chosen}   {margin(choice, style.digits)}".rstrip())
+        yield _escape(f"{chosen}   {margin(choice, style.decimals)}".rstrip())
     for comparison in record.comparisons:
         yield ""
         yield _escape(verdict(comparison))

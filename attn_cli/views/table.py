@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from io import StringIO
-from typing import TYPE_CHECKING
 
 from attn_cli.errors import printable
 from attn_cli.record import Record
@@ -23,9 +22,6 @@ from attn_cli.views.cells import (
     verdict,
     with_gaps,
 )
-
-if TYPE_CHECKING:
-    pass
 
 Line = list[tuple[str, str]]  # pieces of text, each with its style: empty where it has none
 
@@ -42,11 +38,11 @@ _STOPS = (
 def render(record: Record, style: Style) -> str:
     """Return all steps as tables, one below the other."""
     out = StringIO()
-    write = _coloured(out) if style.colour else _uncoloured(out)
+    write, shades = _coloured(out) if style.colour else (_uncoloured(out), False)
     if record.title:
         write([(f"{BOX * 3} {printable(record.title)} {BOX * 3}", "bold")])
         write([])
-    for sheet in sheets(record, style.digits, align=True):
+    for sheet in sheets(record, style.decimals, align=True):
         if sheet.heading:
             write([(f"{BOX * 3} {sheet.heading} {BOX * 3}", "bold")])
             write([])
@@ -54,7 +50,7 @@ def render(record: Record, style: Style) -> str:
         if sheet.values.size > PLAIN_FROM:
             out.writelines(_plain(sheet, style.width))
         else:
-            for line in _table(sheet, style):
+            for line in _table(sheet, style, shades):
                 write(line)
         out.writelines(f"\n({note})\n" for note in sheet.notes)
         out.write("\n")
@@ -98,20 +94,31 @@ def _uncoloured(out: StringIO) -> Callable[[Line], None]:
     return write
 
 
-def _coloured(out: StringIO) -> Callable[[Line], None]:
-    """Return a writer of lines with their styles as this terminal has them: Rich knows how."""
+def _coloured(out: StringIO) -> tuple[Callable[[Line], None], bool]:
+    """Return a writer of lines with their styles as this terminal has them, and whether it shades.
+
+    Rich knows how. A terminal of 16 colours, or of nobody knows how many, gets no shades.
+    """
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=out, force_terminal=True, legacy_windows=False)
+    console = Console(file=out, force_terminal=True, legacy_windows=False, no_color=False)
+    if console.color_system is None:  # TERM=dumb, and colours are asked for all the same
+        console = Console(
+            file=out,
+            force_terminal=True,
+            legacy_windows=False,
+            no_color=False,
+            color_system="standard",
+        )
 
     def write(line: Line) -> None:
         console.print(Text.assemble(*line), soft_wrap=True)
 
-    return write
+    return write, console.color_system in {"256", "truecolor"}
 
 
-def _table(sheet: Sheet, style: Style) -> Iterator[Line]:
+def _table(sheet: Sheet, style: Style, shades: bool) -> Iterator[Line]:
     """Yield the lines of a sheet: as many tables as the width asks for, each with some columns."""
     row_gaps, column_gaps = sheet.row_gaps, sheet.column_gaps
     marked = bool(sheet.largest.any())
@@ -126,7 +133,7 @@ def _table(sheet: Sheet, style: Style) -> Iterator[Line]:
         inner = [gap - first for gap in column_gaps if first < gap < last]
         head: Line = with_gaps([(n, "") for n in sheet.columns[first:last]], inner, (GAP, ""))
         lines = [
-            with_gaps(_cells(sheet, at, slice(first, last), style), inner, (GAP, ""))
+            with_gaps(_cells(sheet, at, slice(first, last), shades), inner, (GAP, ""))
             for at in range(len(sheet.rows))
         ]
         sizes = [
@@ -148,13 +155,13 @@ def _set(label: str, cells: Line, label_width: int, sizes: list[int]) -> Line:
     return line
 
 
-def _cells(sheet: Sheet, row: int, columns: slice, style: Style) -> Line:
+def _cells(sheet: Sheet, row: int, columns: slice, shades: bool) -> Line:
     """Return the cells of one row, shaded and marked where the step has a largest."""
     marked = sheet.largest.any()
     cells = []
     for at in range(columns.start, columns.stop):
         mark = (MARK if sheet.largest[row, at] else " ") if marked else ""
-        shade = _shade(float(sheet.values[row, at])) if sheet.weighs and style.colour else ""
+        shade = _shade(float(sheet.values[row, at])) if sheet.weighs and shades else ""
         cells.append((sheet.cells[row][at] + mark, shade))
     return cells
 

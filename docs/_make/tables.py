@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, get_type_hints
 
 from docs._make.shell import ROOT, run
 
 if TYPE_CHECKING:
     from attn_cli.reading.keys import Key
+    from attn_cli.views import View
 
 
 def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
@@ -87,21 +89,43 @@ def table_of_steps() -> None:
 
 
 def table_of_formats() -> None:
-    """Print the output formats."""
-    from attn_cli.views import FORMATS
-
+    """Print the output formats of all commands, by the results that they are of."""
     print_table(
-        ("format", "suffix", "holds", "options"),
+        ("commands", "format", "suffix", "holds", "options"),
         (
             (
-                f"`{name}`",
-                ", ".join(form.suffixes),
-                "one step" if form.one_step else "all steps",
-                ", ".join(f"`--{option}`" for option in form.options),
+                ", ".join(f"`{command}`" for command in commands),
+                f"`{view.name}`",
+                ", ".join(view.suffixes),
+                _held(view),
+                ", ".join(f"`--{option}`" for option in view.options if option in offered),
             )
-            for name, form in FORMATS.items()
+            for (views, offered), commands in commands_by_views().items()
+            for view in views
         ),
     )
+
+
+def _held(view: View) -> str:
+    """Return how much a format holds."""
+    if "Record" in view.accepts:
+        return "one step" if view.one_step else "the answer" if view.needs_answer else "all steps"
+    return "one sample" if view.accepts == ("Sample",) else ""
+
+
+def commands_by_views() -> dict[tuple[tuple[View, ...], tuple[str, ...]], list[str]]:
+    """Return views and options of output -> the commands that offer these."""
+    from attn_cli.cli.app import COMMANDS
+    from attn_cli.cli.output import OutputOptions
+
+    found: dict[tuple[tuple[View, ...], tuple[str, ...]], list[str]] = {}
+    for name, command in COMMANDS.items():
+        hints = get_type_hints(getattr(import_module(command.module), command.function))
+        for hint in hints.values():
+            if isinstance(hint, type) and issubclass(hint, OutputOptions):
+                key = (tuple(hint.views().values()), tuple(hint.offered()))
+                found.setdefault(key, []).append(name)
+    return found
 
 
 def table_of_samples() -> None:
@@ -152,8 +176,12 @@ _MEMBERS = {
     "format": "`attn/1`",
     "command": "the command that wrote it",
     "tokens": "words of queries and keys, if there are some",
+    "labels": "axis -> the labels of its positions, words or numbers; if steps have an axis at "
+    "different lengths, those of the longest",
     "settings": "what the problem resolves to: scale, positions, every convention, types, engine",
-    "steps": "by name: `formula`, `axes`, `shape`, `values`",
+    "steps": "by name: `formula`, `role`, `reads` (the steps it is computed from), `axes`, "
+    "`shape`, `values`; and `labels` of axes whose labels are others there: after a past, `k` has "
+    "new keys alone",
     "answer": "the next word or the translation, else null",
     "warnings": "the texts of the warnings",
 }

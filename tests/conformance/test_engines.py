@@ -16,7 +16,7 @@ from attn_cli.engine.plan import make_plan
 from attn_cli.engine.run import run
 from attn_cli.engine.stream import streamed
 from attn_cli.maths.problem import Problem, Request
-from attn_cli.views import RENDERERS, Style
+from attn_cli.views import VIEWS, Style
 from tests.conformance.cases import PROBLEMS
 from tests.conformance.oracle import attention
 from tests.conftest import Attn
@@ -128,7 +128,7 @@ PLAIN = {"query": ROWS, "key": ROWS, "value": ROWS}
 def test_a_new_engine_is_found_by_name_and_shown(dummy: str) -> None:
     record = run(loaded(PLAIN), Request(engine=dummy))
     np.testing.assert_array_equal(record["output"], run(loaded(PLAIN))["output"])
-    shown = RENDERERS.get("table")(record, Style(verbose=True))
+    shown = VIEWS.of("Record")["table"].render(record, Style(verbose=True))
     assert isinstance(shown, str)
     assert [line.split() for line in shown.splitlines() if "engine" in line] == [
         ["engine.name", "dummy"]

@@ -28,8 +28,7 @@ import numpy as np
 
 from attn_cli.cli import main as command_line
 from attn_cli.cli.signals import end_commands_by_signals
-from attn_cli.views import FORMATS
-from attn_cli.views.graph import GRAPH_FORMATS
+from attn_cli.views import VIEWS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 OLD = b"what was there before\n" * 997
@@ -70,14 +69,14 @@ def inputs(folder: Path) -> None:
 def command_lines() -> dict[str, tuple[str, list[str]]]:
     """Return the file that each format is written to, and the command that writes it."""
     found: dict[str, tuple[str, list[str]]] = {}
-    for name, form in FORMATS.items():
+    for name, form in VIEWS.of("Record").items():
         if name == "answer":
             found[name] = "out.txt", ["next", "words.yaml", "-f", name]
             continue
         only = ["--only", "weights"] if form.one_step else []
         full = ["--full"] if "full" in form.options else []
         found[name] = f"out{form.suffixes[0]}", ["compute", "p.npz", *only, *full, "-q"]
-    for name, form in GRAPH_FORMATS.items():
+    for name, form in VIEWS.of("Graph").items():
         all_edges = ["--threshold", "0", "--top", str(SIZE**2)]
         found[f"graph {name}"] = f"out{form.suffixes[0]}", ["graph", "p.npz", *all_edges]
     found["conventions"] = "out.json", ["conventions"]

@@ -29,7 +29,7 @@ def _lines(graph: Graph, style: Style) -> Iterator[str]:
         ids = [node.id for node in graph.nodes if node.kind == kind]
         if ids:
             yield f"  {{ rank=same; {'; '.join(ids)}; }}"
-    numbers = weights(graph, style.digits, align=False)
+    numbers = weights(graph, style.decimals, align=False)
     for edge, number, strength in zip(graph.edges, numbers, strengths(graph), strict=True):
         label = f"{entry(edge)}: {number}" if edge.entry else number
         pen = THIN + (THICK - THIN) * strength

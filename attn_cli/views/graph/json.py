@@ -1,4 +1,4 @@
-"""A graph as a JSON document `attn/1`, a line a node and an edge."""
+"""A graph as a JSON document `attn/1`, one line per node and edge."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from attn_cli.lab.weights_graph import Edge, Graph
 from attn_cli.views import Style
-from attn_cli.views.json import FORMAT, leaf
+from attn_cli.views.json import FORMAT, leaf, rounded
 
 
-def render(graph: Graph, _: Style) -> str:
+def render(graph: Graph, style: Style) -> str:
     """Return the document."""
     document: dict[str, Any] = {
         "format": FORMAT,
         "command": graph.command,
         "settings": graph.settings,
         "nodes": [vars(node) for node in graph.nodes],
-        "edges": [_edge(edge) for edge in graph.edges],
+        "edges": [_edge(edge, style.digits) for edge in graph.edges],
         "left_out": vars(graph.left_out),
         "warnings": list(graph.warnings),
     }
@@ -25,9 +25,9 @@ def render(graph: Graph, _: Style) -> str:
     return "{\n" + ",\n".join(items) + "\n}\n"
 
 
-def _edge(edge: Edge) -> dict[str, object]:
+def _edge(edge: Edge, digits: int | None) -> dict[str, object]:
     """Return an edge; an infinite weight is a string, as JSON has no such number."""
-    weight = edge.weight if isfinite(edge.weight) else str(edge.weight)
+    weight = rounded(edge.weight, digits) if isfinite(edge.weight) else str(edge.weight)
     return {"source": edge.source, "target": edge.target, "weight": weight, **edge.entry}
 
 

@@ -29,7 +29,7 @@ def _lines(graph: Graph, style: Style) -> Iterator[str]:
     for node in graph.nodes:
         opening, closing = SHAPES[node.kind]
         yield f'  {node.id}{opening}"{escaped(node.label)}"{closing}'
-    for edge, number in zip(graph.edges, weights(graph, style.digits, align=False), strict=True):
+    for edge, number in zip(graph.edges, weights(graph, style.decimals, align=False), strict=True):
         label = f"{entry(edge)}: {number}" if edge.entry else number
         arrow = "-.->" if edge.weight < 0 else "-->"
         yield f'  {edge.source} {arrow}|"{label}"| {edge.target}'

@@ -27,7 +27,7 @@ def _lines(graph: Graph, style: Style) -> list[str]:
     names = _names(graph.nodes)
     sources = padded([names[edge.source] for edge in graph.edges])
     targets = padded([names[edge.target] for edge in graph.edges])
-    numbers = weights(graph, style.digits, align=True)
+    numbers = weights(graph, style.decimals, align=True)
     width = max(map(len, numbers), default=0)
     entries = padded([f"{entry(edge)}   " if edge.entry else "" for edge in graph.edges])
     heads = [

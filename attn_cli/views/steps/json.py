@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from attn_cli.record import StepInfo
+from attn_cli.lists import StepInfo, Steps
 from attn_cli.views import Style
 from attn_cli.views.json import FORMAT, written
-from attn_cli.views.steps import Shown
 
 
-def render(shown: Shown, _: Style) -> str:
+def render(shown: Steps, _: Style) -> str:
     """Return the document: `steps` has one object per step, by its name."""
-    steps = (shown,) if isinstance(shown, StepInfo) else shown
     return written(
         {
             "format": FORMAT,
             "command": "steps",
-            "steps": {step.name: _described(step) for step in steps},
+            "steps": {step.name: _described(step) for step in shown.entries},
         }
     )
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attn_cli.record import StepInfo
+from attn_cli.lists import StepInfo, Steps
 from attn_cli.views import BOX, Style
 from attn_cli.views.columns import columns, paragraph
-from attn_cli.views.steps import Shown
 
 
-def render(shown: Shown, style: Style) -> str:
+def render(shown: Steps, style: Style) -> str:
     """Return the text of all steps, or of one."""
-    if isinstance(shown, StepInfo):
-        lines = _explained(shown, style.width)
+    if shown.explained:
+        (step,) = shown.entries
+        lines = _explained(step, style.width)
     else:
-        rows = [[step.name, _shape(step), step.formula, step.meaning] for step in shown]
+        rows = [[step.name, _shape(step), step.formula, step.meaning] for step in shown.entries]
         lines = columns([["step", "shape", "formula, usually", "meaning"], *rows], style.width)
     result = "".join(f"{line}\n" for line in lines)
     return result.replace(BOX, "-") if style.ascii else result

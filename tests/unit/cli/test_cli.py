@@ -128,6 +128,7 @@ EFFECTS: dict[str, list[str]] = {
     "labels": ["--labels", "--only", "q", "--format", "csv"],
     "quiet": ["--quiet", "--set", "mask=[[-inf, -inf, -inf]]"],
     "verbose": ["--verbose"],
+    "color": ["--color", "always"],
     "help": ["--help"],
 }
 # What an option needs beside it to have an effect stands in the run without it too.
@@ -144,6 +145,7 @@ BASES: dict[str, list[str]] = {
 LOVE_TENNIS = "I love tennis --dictionary samples/tennis.yaml --format table"
 NOT_LIKE = "samples/not_like.yaml not like --format table"
 LOOKED_UP = "le --embeddings w.npy --words list.txt --format table"
+GRADIENTS = "samples/not_like.yaml --show-gradients"
 PAIRS: dict[str, dict[str, tuple[str, str]]] = {
     "translate": {
         "dictionary": ("table", "table --dictionary samples/tennis.yaml --unknown keep"),
@@ -170,6 +172,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "labels": ("le --only v -f csv", "le --only v -f csv --labels"),
         "quiet": ("zzz le --unknown skip", "zzz le --unknown skip --quiet"),
         "verbose": ("le", "le --verbose"),
+        "color": ("le --format table", "le --format table --color always"),
     },
     "next": {
         "compare": (NOT_LIKE, f"{NOT_LIKE} --compare"),
@@ -198,6 +201,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "quiet": ("big_words.yaml not", "big_words.yaml not --quiet"),
         "verbose": (NOT_LIKE, f"{NOT_LIKE} --verbose"),
+        "color": (NOT_LIKE, f"{NOT_LIKE} --color always"),
     },
     "graph": {
         "threshold": (LOVE, f"{LOVE} --threshold 0.5"),
@@ -210,6 +214,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "force": ("heads.npz -f dot -o heads.npz", "heads.npz -f dot -o heads.npz --force"),
         "digits": (LOVE, f"{LOVE} --digits 7"),
         "quiet": (f"{LOVE} --set mask=[[-inf]]", f"{LOVE} --set mask=[[-inf]] --quiet"),
+        "color": (LOVE, f"{LOVE} --color always"),
         "query": (LOVE, f"{LOVE} --query q.npy"),
         "key": (LOVE, f"{LOVE} --key q.npy"),
         "value": (LOVE, f"{LOVE} --value short.npy"),
@@ -227,6 +232,24 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
     "conventions": {
         "format": ("torch", "torch --format json"),
         "output": ("torch", "torch --output out.txt"),
+        "color": ("torch", "torch --color always"),
+    },
+    **{
+        name: {
+            "name": ("", one),
+            "format": ("", "--format json"),
+            "output": ("", "--output out.txt"),
+            "color": ("", "--color always"),
+        }
+        for name, one in (("scores", "dot"), ("normalizers", "relu"), ("steps", "q"))
+    },
+    "samples": {
+        "name": ("", "scaled"),
+        "format": ("scaled", "scaled --format json"),
+        "output": ("", "--output out.json"),
+        "color": ("", "--color always"),
+        "copy": ("", "--copy folder"),
+        "force": ("--copy other", "--copy other --force"),
     },
     "train": {
         "output": ("samples/not_like.yaml", "samples/not_like.yaml -o -"),
@@ -248,6 +271,9 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
             "samples/not_like.yaml --show-gradients",
             "samples/not_like.yaml --show-gradients --format json",
         ),
+        "digits": (GRADIENTS, f"{GRADIENTS} --digits 7"),
+        "verbose": (GRADIENTS, f"{GRADIENTS} --verbose"),
+        "color": (GRADIENTS, f"{GRADIENTS} --color always"),
     },
 }
 
@@ -284,6 +310,8 @@ def test_every_option_of_the_other_commands_changes_something(
         f"  vocabulary: [{', '.join(f'w{n}' for n in many)}]\n"
         f"  weights: [[{', '.join('0' for _ in many)}]]\n"
     )
+    Path("other").mkdir()
+    Path("other/bank.yaml").write_text("mine")
     for name, (plain, changed) in PAIRS[command].items():
         before = attn(command, *shlex.split(plain))
         after = attn(command, *shlex.split(changed))

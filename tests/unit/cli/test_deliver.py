@@ -24,7 +24,7 @@ V = [[2, 7], [11, 3]]
         ("compute", ["--digits", "3", "-f", "npz"], "--digits has no effect on the format npz"),
         ("compute", ["--labels"], "--labels has no effect on the format table, but on: csv, tsv\n"),
         ("compute", ["-v", "--only", "q", "-f", "csv"], "--verbose has no effect on the format "),
-        ("graph", ["--digits", "3", "-f", "json"], "--digits has no effect on the format json"),
+        ("graph", ["--color", "always", "-f", "dot"], "--color has no effect on the format dot\n"),
     ],
 )
 def test_an_option_that_means_nothing_to_a_format_is_a_warning(

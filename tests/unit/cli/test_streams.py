@@ -13,7 +13,7 @@ import pytest
 from attn_cli import __version__
 from attn_cli.cli import main
 from attn_cli.errors import ExitStatus
-from attn_cli.views import FORMATS
+from attn_cli.views import VIEWS
 from tests.conftest import SAMPLES, Attn, in_process
 from tests.helpers.processes import ATTN, run_to_end, started
 
@@ -23,9 +23,9 @@ LOVE = str(SAMPLES / "love_coding.yaml")
 class TestFiles:
     """-o: the format of the suffix, whole or not at all."""
 
-    @pytest.mark.parametrize("name", FORMATS)
+    @pytest.mark.parametrize("name", VIEWS.of("Record"))
     def test_every_suffix_has_its_format(self, name: str, attn: Attn, tmp_path: Path) -> None:
-        form = FORMATS[name]
+        form = VIEWS.of("Record")[name]
         only = ["--only", "output"] if form.one_step else []
         for suffix in form.suffixes:
             out = tmp_path / f"out{suffix}"

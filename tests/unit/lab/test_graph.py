@@ -13,8 +13,7 @@ import pytest
 
 from attn_cli import compute
 from attn_cli.lab.weights_graph import Edge, Graph, LeftOut, Node, graph
-from attn_cli.views import Style
-from attn_cli.views.graph import GRAPH_FORMATS, GRAPH_RENDERERS
+from attn_cli.views import VIEWS, Style
 from tests.conftest import SAMPLES, Attn
 
 LOVE = str(SAMPLES / "love_coding.yaml")
@@ -38,7 +37,9 @@ def graph_of(problem: Any, threshold: float = 0.0, top: int = 1_000_000) -> Grap
 
 
 def shown(drawn: Graph, format: str, **style: Any) -> str:
-    return GRAPH_RENDERERS.get(format)(drawn, Style(**style))
+    rendered = VIEWS.of("Graph")[format].render(drawn, Style(**style))
+    assert isinstance(rendered, str)
+    return rendered
 
 
 class TestEdges:
@@ -77,7 +78,7 @@ class TestEdges:
         drawn = graph_of(problem, threshold=2)
         assert [e.weight for e in drawn.edges] == [-inf]
         assert drawn.left_out == LeftOut(below=1, beyond=0, nan=2)
-        for name in GRAPH_FORMATS:
+        for name in VIEWS.of("Graph"):
             assert "nan" not in shown(drawn, name).replace('"nan": 2', "")
         document = json.loads(shown(drawn, "json"), parse_constant=pytest.fail)
         assert document["edges"] == [{"source": "n1", "target": "n0", "weight": "-inf"}]

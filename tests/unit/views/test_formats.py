@@ -63,6 +63,7 @@ def test_the_json_document(attn: Attn) -> None:
         "format",
         "command",
         "tokens",
+        "labels",
         "settings",
         "steps",
         "answer",
@@ -111,7 +112,14 @@ def test_the_json_document(attn: Attn) -> None:
         },
     }  # fmt: skip
     masked = document["steps"]["masked"]
-    assert list(masked) == ["formula", "axes", "shape", "values"]
+    assert document["labels"] == {
+        "token": ["river", "bank", "money", "bank"],
+        "dimension": ["0", "1", "2"],
+        "query": ["money"],
+        "key": ["river", "bank", "money", "bank"],
+    }
+    assert list(masked) == ["formula", "role", "reads", "axes", "shape", "values"]
+    assert (masked["role"], masked["reads"]) == ("score", ["scores"])
     assert masked["axes"] == ["query", "key"]
     assert masked["shape"] == [1, 4]
     assert masked["values"][0][:2] == ["-inf", "-inf"]

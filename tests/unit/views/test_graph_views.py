@@ -16,8 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli.lab.weights_graph import Graph, Node
-from attn_cli.views import Style
-from attn_cli.views.graph import GRAPH_FORMATS, GRAPH_RENDERERS
+from attn_cli.views import VIEWS, Style
 from attn_cli.views.graph.dot import quoted
 from attn_cli.views.graph.mermaid import escaped
 from tests.conftest import SAMPLES, Attn, in_process, on_terminal
@@ -30,7 +29,9 @@ SHOWN_AS_ESCAPES: tuple[Any, ...] = ("Cc", "Cf", "Cn", "Cs", "Zl", "Zp")
 
 
 def shown(drawn: Graph, format: str, **style: Any) -> str:
-    return GRAPH_RENDERERS.get(format)(drawn, Style(**style))
+    rendered = VIEWS.of("Graph")[format].render(drawn, Style(**style))
+    assert isinstance(rendered, str)
+    return rendered
 
 
 class TestText:
@@ -221,9 +222,9 @@ def test_the_json_document(attn: Attn, tmp_path: Path) -> None:
     assert '\n    {"source": "n1", "target": "n0", "weight": 0.5},\n' in quiet.out
 
 
-@pytest.mark.parametrize("name", GRAPH_FORMATS)
+@pytest.mark.parametrize("name", VIEWS.of("Graph"))
 def test_every_suffix_has_its_format(name: str, attn: Attn, tmp_path: Path) -> None:
-    for suffix in GRAPH_FORMATS[name].suffixes:
+    for suffix in VIEWS.of("Graph")[name].suffixes:
         out = tmp_path / f"out{suffix}"
         ran = attn("graph", LOVE, "-o", out)
         assert (ran.status, ran.out, ran.err) == (0, "", "")
@@ -237,12 +238,12 @@ def test_a_fault_is_a_document_in_json(attn: Attn) -> None:
     assert json.loads(ran.out)["error"]["message"] == "--top must be 1 or more, not 0"
 
 
-@pytest.mark.parametrize("name", GRAPH_FORMATS)
+@pytest.mark.parametrize("name", VIEWS.of("Graph"))
 def test_only_what_is_needed_is_imported(name: str) -> None:
     loaded = by_command("graph", "samples/love_coding.yaml", "--format", name)
     assert not loaded & {"rich.table", "rich.console", "pydantic"}
     assert name == "text" or "rich" not in loaded
-    others = {form.module for other, form in GRAPH_FORMATS.items() if other != name}
+    others = {form.module for other, form in VIEWS.of("Graph").items() if other != name}
     assert not loaded & others
 
 

@@ -1,0 +1,170 @@
+"""The options of how a result is shown and where it goes, each defined once, for all commands.
+
+A command says of which types its results are. It offers the formats whose views accept them, and
+the options that mean something to one of these: `grouped` in `attn_cli.cli.options` asks `offered`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from attn_cli.cli.formats import choose_view
+from attn_cli.cli.inputs import Force
+from attn_cli.cli.talk import say
+from attn_cli.dataclass import dataclass
+from attn_cli.errors import AttnError, did_you_mean, printable
+from attn_cli.views import VIEWS, View
+
+if TYPE_CHECKING:
+    from attn_cli.maths.problem import Edge
+
+Text = str | None
+COLORS = ("auto", "always", "never")
+RECORDS: tuple[str, ...] = ("Record",)
+
+
+@dataclass(kw_only=True)
+class OutputOptions:
+    """How a result is shown and where it goes."""
+
+    # Of a command, and so without an annotation: these are no options.
+    results = RECORDS  # the types of its results
+    reads_files = True  # whether -o could replace what it reads
+    warns = True  # whether there can be warnings
+    leads = ""  # what the help of --format begins with
+
+    format: Text = None
+    output: Annotated[
+        Text,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to FILE; its suffix sets the format."
+        ),
+    ] = None
+    force: Force = False
+    digits: Annotated[
+        int | None,
+        typer.Option("--digits", metavar="N", help="Decimals (default: 4; json, csv, tsv: all)."),
+    ] = None
+    full: Annotated[bool, typer.Option("--full", help="Do not shorten large steps.")] = False
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Add tokens as header and first column of csv, tsv.")
+    ] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print warnings.")] = False
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show settings and conventions under tables.")
+    ] = False
+    color: Annotated[
+        str,
+        typer.Option(
+            "--color",
+            metavar="WHEN",
+            help="Use colours: auto (default), always or never.",
+            show_default=False,
+        ),
+    ] = "auto"
+
+    @classmethod
+    def offered(cls) -> dict[str, Any]:
+        """Return option -> its annotation, of the options that mean something to the command."""
+        hints = get_type_hints(cls, include_extras=True)
+        views = cls.views()
+        names = f"{cls.leads}{', '.join(views)}."
+        hints["format"] = Annotated[
+            Text, typer.Option("--format", "-f", metavar="FORMAT", help=names)
+        ]
+        means = {"format", "output", "color"}.union(*(view.options for view in views.values()))
+        means |= {"force"} if cls.reads_files else set()
+        means |= {"quiet"} if cls.warns else set()
+        return {name: hints[name] for name in vars(cls()) if name in means}
+
+    @classmethod
+    def views(cls, *results: str) -> dict[str, View]:
+        """Return name -> view, of those that accept such a result, or any of the command's."""
+        return VIEWS.of(*(results or cls.results))
+
+    def view(self, *results: str) -> View:
+        """Return the view: of the format asked for, else of the file's suffix, else the first."""
+        if results:  # an unknown format names all formats of the command
+            choose_view(self.views(), self.format, self.output)
+        return choose_view(self.views(*results), self.format, self.output)
+
+    @property
+    def name(self) -> str:
+        """The name of the format."""
+        return self.view().name
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is tables for people, with marks in place of hidden numbers."""
+        return "full" in self.view().options
+
+    @property
+    def edge(self) -> Edge | None:
+        """How large steps are shortened; None if they are shown whole."""
+        from attn_cli.maths.problem import Edge
+
+        return Edge() if self.drawn and not self.full else None
+
+    def check(self, *results: str) -> View:
+        """Return the view; raise AttnError for a value that an option does not have.
+
+        An option that means nothing to the view is a warning.
+        """
+        view = self.view(*results)
+        self.check_color()
+        if not self.quiet:
+            self._say_meaningless(view, self.views(*results))
+        check_digits(self.digits)
+        return view
+
+    def check_color(self) -> None:
+        """Raise AttnError for a --color that there is not."""
+        if self.color not in COLORS:
+            raise AttnError(
+                f"--color cannot be '{printable(self.color)}'",
+                help=did_you_mean(self.color, COLORS, what="there are"),
+            )
+
+    def check_steps(self, only: str | None) -> View:
+        """Return the view of a record, as `check` does; AttnError if it cannot hold its steps."""
+        view = self.view()
+        if view.one_step and only is None:
+            raise AttnError(
+                f"{view.name} holds one step, and several are asked for",
+                help="say which with --only STEP",
+            )
+        return self.check()
+
+    def _say_meaningless(self, view: View, views: dict[str, View]) -> None:
+        """Warn of each option that means nothing to the view."""
+        given = {
+            "digits": self.digits is not None,
+            "full": self.full,
+            "labels": self.labels,
+            "verbose": self.verbose,
+            "color": self.color == "always",
+        }
+        for option, asked in given.items():
+            if asked and option not in view.options:
+                able = ", ".join(name for name, other in views.items() if option in other.options)
+                but = f", but on: {able}" if able else ""
+                say(f"warning: --{option} has no effect on the format {view.name}{but}")
+
+
+@dataclass(kw_only=True)
+class ListOptions(OutputOptions):
+    """How a list is shown and where it goes: nothing is read for it, and nothing can be wrong."""
+
+    reads_files = False
+    warns = False
+
+
+def check_digits(digits: int | None) -> None:
+    """Raise AttnError for a number of decimals that makes no sense."""
+    if digits is not None and not 0 <= digits <= 17:
+        raise AttnError(
+            f"--digits must be from 0 to 17, not {digits}",
+            help="17 digits tell any two float64 apart",
+        )

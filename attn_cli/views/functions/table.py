@@ -1,0 +1,42 @@
+"""Score functions and normalisers for people: a paragraph for each, or all about one of them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from attn_cli.lists import FunctionInfo, Functions
+from attn_cli.views import Style
+
+ROOM = 16  # columns of the names
+
+
+def render(shown: Functions, _: Style) -> str:
+    """Return the text of all functions, or of one."""
+    if not shown.explained:
+        return "\n".join(_summary(entry) for entry in shown.entries)
+    (entry,) = shown.entries
+    return "".join(f"{line}\n" for line in _explained(entry, shown.key))
+
+
+def _summary(entry: FunctionInfo) -> str:
+    """Return name, formula, parameters and reference, one per line; say which is the default."""
+    mark = "   (default)" if entry.default else ""
+    lines = [f"{entry.name:{ROOM}}{entry.formula}{mark}"]
+    lines += [f"{'':{ROOM}}{p.signature}" for p in entry.parameters]
+    lines.append(f"{'':{ROOM}}[{entry.reference}]")
+    return "\n".join(lines) + "\n"
+
+
+def _explained(entry: FunctionInfo, key: str) -> Iterator[str]:
+    """Yield the lines of all that is known of a function."""
+    yield from (f"{entry.name}: {entry.formula}", "")
+    if entry.default:
+        yield from (f"The default: what holds without {key}.", "")
+    yield from (*textwrap.wrap(entry.explanation, 80), "")
+    if entry.parameters:
+        width = max(len(p.signature) for p in entry.parameters) + 2
+        yield from (f"  {p.signature:{width}}{p.meaning}" for p in entry.parameters)
+        yield ""
+    yield f"In a problem file:  {entry.written}"
+    yield f"Reference: {entry.reference}"
