@@ -151,7 +151,7 @@ class TrainOutput(OutputOptions):
 
 
 def train(options: TrainOptions, output: TrainOutput) -> int:
-    """Learn the numbers of a problem file from the examples in it, and write the file anew.
+    """Train the weights of a problem file on its examples, and write the trained file.
 
     \b
     attn train samples/not_like.yaml -o trained.yaml
