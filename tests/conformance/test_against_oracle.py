@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from hypothesis import assume, given, settings
 
 import attn_cli
 from tests.conformance.cases import PROBLEMS
+from tests.conformance.expected import oracle_of, record_of
 from tests.conformance.oracle import attention
 from tests.conformance.ranks import ranks_clearly
 from tests.conformance.strategies import problems
@@ -31,22 +31,16 @@ def agree(problem: dict[str, Any], expected: dict[str, Any]) -> attn_cli.Record:
     return record
 
 
-@cache
-def expected_of(case: str) -> dict[str, Any]:
-    """What the oracle makes of a case."""
-    return attention(PROBLEMS[case])
-
-
 @pytest.mark.parametrize("case", PROBLEMS)
 def test_each_convention(case: str) -> None:
-    expected = expected_of(case)
+    expected = oracle_of(case)
     record = agree(PROBLEMS[case], expected)
     assert list(record.steps) == list(expected)
 
 
 @pytest.mark.parametrize("case", PROBLEMS)
 def test_the_steps_that_come_unasked(case: str) -> None:
-    assert list(attn_cli.compute(PROBLEMS[case]).steps) == list(expected_of(case))
+    assert list(record_of(case).steps) == list(oracle_of(case))
 
 
 # About half of the 15 s that this file takes on one core.

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 import attn_cli
 from tests.conformance.cases import PROBLEMS
+from tests.conformance.expected import oracle_of
 from tests.conformance.oracle import attention
 from tests.conformance.ranks import ranks_clearly
 from tests.conformance.strategies import problems
@@ -76,7 +77,7 @@ def same(path: Path, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", PROBLEMS)
 @pytest.mark.parametrize("write", [as_npz, as_yaml])
 def test_each_convention(case: str, write: Any, tmp_path: Path) -> None:
-    same(write(PROBLEMS[case], tmp_path), attention(PROBLEMS[case]))
+    same(write(PROBLEMS[case], tmp_path), oracle_of(case))
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])

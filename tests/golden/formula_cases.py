@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -354,12 +354,12 @@ def formulas() -> Iterator[Formula]:
         yield from (step.expression for step in record.steps.values())
 
 
-def records() -> Iterator[tuple[str, Record]]:
-    """Yield the record of every case."""
-    for case, made in _records():
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            yield case, made()
+@cache
+def records() -> list[tuple[str, Record]]:
+    """Return the record of every case."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return [(case, made()) for case, made in _records()]
 
 
 def _texts() -> Iterator[tuple[str, str, str]]:

@@ -23,6 +23,7 @@ from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.stored import Stored, open_stored
 from tests.conformance.cases import PROBLEMS
+from tests.conformance.expected import problem_of
 from tests.helpers.processes import ROOT, run_to_end
 from tests.unit.sources.test_stored import by_rows
 
@@ -44,11 +45,11 @@ def test_activations_are_pickled_by_their_names() -> None:
 
 @pytest.mark.parametrize("case", PROBLEMS)
 def test_every_convention_computes_the_same_after_pickling(case: str) -> None:
-    problem = read_problem(from_mapping(PROBLEMS[case]))
+    problem = problem_of(case)
     request = Request(asides=True)
     sent: tuple[Problem, Request] = again((problem, request))
-    assert list(again(make_plan(problem, request)).steps) == list(make_plan(*sent).steps)
     here, there = run(problem, request), run(*sent)
+    assert list(again(make_plan(problem, request)).steps) == list(here.steps)
     assert list(here.steps) == list(there.steps)
     for name in here.steps:
         np.testing.assert_array_equal(here[name], there[name])

@@ -10,7 +10,9 @@ import os
 import subprocess
 import sys
 import weakref
+from ast import literal_eval
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from attn_cli.errors import ExitStatus
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.maths.visible.base import Lead
 from attn_cli.reading.schema import read_problem
+from attn_cli.record import Record
 from attn_cli.sources.matrices.document import from_mapping
 from tests.conftest import Attn
 from tests.helpers.processes import run_to_end, started
@@ -122,6 +125,17 @@ PARTED: dict[str, Any] = {
 }
 
 
+@cache
+def grouped(axes: str, grouping: str) -> Problem:
+    return read(drawn(axes) | {"grouping": literal_eval(grouping), "causal": "bottom-right"})
+
+
+@cache
+def whole_of(axes: str, grouping: str, only: str, parted: str, engine: Any) -> Record:
+    request = Request(steps=(only,), tile=(4, 3), **PARTED[parted])
+    return run(grouped(axes, grouping), request, engine=engine)
+
+
 @pytest.mark.parametrize("anywhere", [True, False])
 @pytest.mark.parametrize("axes", ["bhsd", "bshd"])
 @pytest.mark.parametrize("grouping", ["interleave", "tile", [1, 0, 0, 1, 1, 0]])
@@ -133,12 +147,12 @@ def test_any_order_of_computing(
 ) -> None:
     if only != "output" and engine.name == "tiles":
         return
-    problem = read(drawn(axes) | {"grouping": grouping, "causal": "bottom-right"})
+    problem = grouped(axes, repr(grouping))
     request = Request(steps=(only,), tile=(4, 3), **PARTED[parted])
     step = streaming(problem, request)
     target = Numbers(step, anywhere=anywhere)
     warnings = step.into(target, engine=engine)
-    whole = run(problem, request, engine=engine)
+    whole = whole_of(axes, repr(grouping), only, parted, engine)
     assert step.whole.axes == whole.steps[only].axes
     assert [list(x) for x in step.whole.labels] == [list(x) for x in whole.steps[only].labels]
     np.testing.assert_allclose(target.array, whole[only], rtol=1e-12, atol=1e-14)

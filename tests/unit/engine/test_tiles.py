@@ -13,8 +13,9 @@ from attn_cli.engine.engines import choose
 from attn_cli.engine.plan import make_plan
 from attn_cli.engine.tiles import Tiles
 from attn_cli.maths.normalizers import NORMALIZERS
-from attn_cli.maths.problem import Request
+from attn_cli.maths.problem import Problem, Request
 from tests.conformance.cases import PROBLEMS
+from tests.conformance.expected import oracle_of, problem_of
 from tests.conformance.oracle import attention
 from tests.conformance.strategies import problems
 from tests.helpers.tiled import Mapping, Served, by_tiles, defined, loaded, refused, same
@@ -29,7 +30,7 @@ def contexts_of(names: Any) -> tuple[str, ...]:
     return tuple(name for name in CONTEXTS if name in names)
 
 
-def check(problem: Mapping, expected: Mapping, **k: Any) -> Served:
+def check(problem: Mapping | Problem, expected: Mapping, **k: Any) -> Served:
     """What the tiles give is what the oracle has, and warns as the definition does."""
     steps = contexts_of(expected)
     found = by_tiles(problem, steps, **k)
@@ -65,7 +66,7 @@ def test_any_conventions_at_once(
 
 @pytest.mark.parametrize("case", TILED)
 def test_each_convention(case: str) -> None:
-    found = check(PROBLEMS[case], attention(PROBLEMS[case]), tile=(2, 3), threads=2)
+    found = check(problem_of(case), oracle_of(case), tile=(2, 3), threads=2)
     wild = PROBLEMS[case].get("nonfinite") == "allow"
     assert (found.by_tiles > 0, found.left > 0) == (not wild, wild)
 

@@ -73,18 +73,20 @@ def test_an_archive_with_any_byte_changed(compression: int, tmp_path: Path) -> N
     """It is read, or refused with an AttnError; from a file and from memory."""
     data = archive(compression)
     path, refused = tmp_path / "p.npz", 0
-    places = [at for at in range(len(data)) if at % 3 == 0 or at > len(data) - 260]
+    # The directory at the end is alike in all of them.
+    directory = len(data) - 260 if compression == zipfile.ZIP_STORED else len(data)
+    places = [at for at in range(len(data)) if at % 3 == 0 or at > directory]
     for at in places:
         for byte in {0, 0xFF, data[at] ^ 1} - {data[at]}:
             path.write_bytes(data[:at] + bytes([byte]) + data[at + 1 :])
             try:
-                compute(path)
+                read_problem(read_document(str(path), Inputs()))
             except AttnError:
                 refused += 1
     for length in range(0, len(data), 7):
         path.write_bytes(data[:length])
         with pytest.raises(AttnError):
-            compute(path)
+            read_problem(read_document(str(path), Inputs()))
     assert refused > len(places) // 2
 
 
