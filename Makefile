@@ -32,7 +32,7 @@ define install-locked
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest test-lowest test-peers fuzz kills bench check format lint types docs man \
+.PHONY: help demo test quick test-newest test-lowest test-peers fuzz kills bench check format lint types docs man \
   docs-check lock clean
 
 help: ## list the targets
@@ -64,6 +64,9 @@ demo: $(VENV)/demo ## install the package and run the main job on a sample
 
 test: $(VENV)/test ## install what the tests need, in locked versions, and run them
 	$(BIN)/python -m pytest
+
+quick: $(VENV)/test ## run those of them that take no time, in under a minute
+	$(BIN)/python -m pytest -m "not slow"
 
 test-newest: ## run them with the newest versions that pyproject.toml allows
 	$(call make-venv,$(NEWEST),$(PYTHON))

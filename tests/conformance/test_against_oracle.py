@@ -15,6 +15,8 @@ from tests.conformance.oracle import attention
 from tests.conformance.ranks import ranks_clearly
 from tests.conformance.strategies import problems
 
+pytestmark = pytest.mark.slow
+
 CLOSE = 1e-12
 
 

@@ -23,6 +23,8 @@ from tests.conformance.strategies import (
 )
 from tests.conformance.strategies.sizes import Sizes
 
+pytestmark = pytest.mark.slow
+
 STAGES = {"capped", "biased", "masked"}
 
 

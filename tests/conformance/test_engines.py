@@ -23,6 +23,8 @@ from tests.conftest import Attn
 from tests.helpers.streaming import Numbers
 from tests.helpers.tiled import loaded
 
+pytestmark = pytest.mark.slow
+
 # What may be asked for; small tiles and blocks, so that small problems have several.
 WANTED: dict[str, tuple[str, ...] | None] = {
     "contexts": ("lse", "context", "output"),

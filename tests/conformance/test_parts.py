@@ -20,6 +20,8 @@ from tests.conformance.ranks import ranks_clearly
 from tests.conformance.strategies import problems
 from tests.helpers.tiled import in_blocks
 
+pytestmark = pytest.mark.slow
+
 CLOSE = 1e-12
 
 

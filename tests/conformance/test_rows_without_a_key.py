@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import attn_cli
 from tests.conformance.strategies import problems
 from tests.helpers.tiled import in_blocks
+
+pytestmark = pytest.mark.slow
 
 SAID = "no key to attend to"
 

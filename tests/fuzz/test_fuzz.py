@@ -20,6 +20,8 @@ from tests.fuzz.judge import fault, limited
 from tests.fuzz.readers import READERS, Reader
 from tests.helpers.processes import run_to_end
 
+pytestmark = pytest.mark.slow
+
 SEED = 20261126
 
 

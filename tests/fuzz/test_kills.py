@@ -8,6 +8,8 @@ import pytest
 
 from tests.helpers.processes import run_to_end
 
+pytestmark = pytest.mark.slow
+
 PLANTED = {  # a fault: what is put in the place of how a file is written, and what is found
     "in its place": (
         """

@@ -15,6 +15,8 @@ import pytest
 from tests.golden.formula_cases import GOLDEN, golden, golden_latex
 from tests.unit.test_formula import assert_sound
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("name", "made"), [("formulas.txt", golden), ("latex.txt", golden_latex)])
 def test_golden(name: str, made: Callable[[], str]) -> None:

@@ -18,6 +18,8 @@ from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from tests.conformance.strategies import problems
 
+pytestmark = pytest.mark.slow
+
 FLOATS = st.floats(-50, 50, allow_nan=False, width=32)
 Mapping = dict[str, Any]
 # Keys that say nothing of where a key is, nor which keys there are.

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from attn_cli import compute
 from tests.conformance.oracle import attention
 
+pytestmark = pytest.mark.slow
+
 Mapping = dict[str, Any]
 D, D_V = 6, 3
 HUGE = 1e6

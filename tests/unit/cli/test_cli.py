@@ -16,6 +16,8 @@ from attn_cli.maths.scores import SCORES
 from tests.conftest import SAMPLES, Attn
 from tests.helpers.processes import ROOT, run_to_end
 
+pytestmark = pytest.mark.slow
+
 LOVE = str(SAMPLES / "love_coding.yaml")
 
 

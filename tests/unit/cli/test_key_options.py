@@ -15,6 +15,8 @@ from attn_cli.errors import AttnError
 from attn_cli.sources.text.events import parse
 from tests.conftest import Attn
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(7)
 
 

@@ -15,6 +15,8 @@ from attn_cli.errors import ExitStatus
 from tests.conftest import SAMPLES
 from tests.helpers.processes import started
 
+pytestmark = pytest.mark.slow
+
 LOVE = str(SAMPLES / "love_coding.yaml")
 Q = b"2.0,1.0,2.0\n0.0,1.0,0.0\n2.0,2.0,2.0\n"  # X W_q of it, by hand
 ENDING = {

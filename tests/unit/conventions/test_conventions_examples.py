@@ -16,6 +16,8 @@ from attn_cli.conventions.knobs import KNOBS, Plain, text
 from attn_cli.conventions.presets import PRESETS
 from tests.conftest import Attn
 
+pytestmark = pytest.mark.slow
+
 # How one writes the values of knobs that no key has as they stand: for window W, what is visible.
 WINDOWS = {
     "keys": lambda w: {"left": w - 1, "right": 0},

@@ -18,6 +18,8 @@ from tests.conftest import Attn
 from tests.helpers.streaming import memory_of
 from tests.helpers.tiled import by_tiles, defined
 
+pytestmark = pytest.mark.slow
+
 Mapping = dict[str, Any]
 RNG = np.random.default_rng(43)
 B, H, N_Q, N_K, D, D_V = 2, 3, 5, 7, 4, 3

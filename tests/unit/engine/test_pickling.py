@@ -27,6 +27,8 @@ from tests.conformance.expected import problem_of
 from tests.helpers.processes import ROOT, run_to_end
 from tests.unit.sources.test_stored import by_rows
 
+pytestmark = pytest.mark.slow
+
 
 def again(thing: Any) -> Any:
     return pickle.loads(pickle.dumps(thing))

@@ -38,6 +38,8 @@ from tests.helpers.processes import run_to_end, started
 from tests.helpers.streaming import Numbers, memory_of, streaming
 from tests.unit.sources.test_stored import by_rows
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(11)
 
 

@@ -20,6 +20,8 @@ from tests.conformance.oracle import attention
 from tests.conformance.strategies import problems
 from tests.helpers.tiled import Mapping, Served, by_tiles, defined, loaded, refused, same
 
+pytestmark = pytest.mark.slow
+
 CLOSE = 1e-12
 SINGLE = 2e-4  # of numbers around 1, read in float32, and scores up to some tens
 TILED = [case for case in PROBLEMS if refused(PROBLEMS[case]) is None]

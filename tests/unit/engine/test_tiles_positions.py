@@ -12,6 +12,8 @@ from attn_cli.arrays import Bools
 from tests.helpers.tiled import Mapping, by_tiles, defined, same
 from tests.unit.engine.test_tiles_counts import of_subtiles
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(31)
 N_Q, N_K, D, D_V = 127, 173, 14, 3
 Q_LENGTHS, K_LENGTHS = [29, 0, 61, 37], [53, 19, 31, 70]

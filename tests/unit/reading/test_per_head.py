@@ -17,6 +17,8 @@ from tests.conftest import Attn
 from tests.helpers.streaming import memory_of
 from tests.helpers.tiled import by_tiles, defined, loaded
 
+pytestmark = pytest.mark.slow
+
 Mapping = dict[str, Any]
 RNG = np.random.default_rng(59)
 B, H, KV, N_Q, N_K, D, D_V = 2, 6, 3, 5, 7, 4, 11

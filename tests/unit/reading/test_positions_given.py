@@ -18,6 +18,8 @@ from tests.conformance.test_from_files import as_npz, as_yaml
 from tests.conftest import Attn
 from tests.helpers.streaming import memory_of
 
+pytestmark = pytest.mark.slow
+
 Mapping = dict[str, Any]
 RNG = np.random.default_rng(41)
 B, H, N_Q, N_K, PAST, D, D_V = 2, 3, 5, 7, 2, 10, 3

@@ -26,6 +26,8 @@ from tests.conformance.expected import record_of
 from tests.conftest import Attn
 from tests.unit.sources.test_stored import by_rows
 
+pytestmark = pytest.mark.slow
+
 SIDES = ("query", "key", "value")
 Keep = Callable[[Path, str, Any], Any]  # writes an array; returns the node that names it
 

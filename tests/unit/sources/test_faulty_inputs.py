@@ -20,6 +20,8 @@ from attn_cli.sources.matrices.files import Inputs
 from tests.conftest import Attn
 from tests.unit.sources.test_stored import by_rows
 
+pytestmark = pytest.mark.slow
+
 CANNOT = "help: write the archive again; a copy that was cut short ends like this\n"
 
 

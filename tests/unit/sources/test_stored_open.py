@@ -18,6 +18,8 @@ from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.matrix import read_array_by_rows
 from tests.unit.sources.test_stored import by_rows, folder, numbers, saved, typed
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["folder"]  # a fixture
 
 

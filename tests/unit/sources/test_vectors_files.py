@@ -23,6 +23,8 @@ from attn_cli.sources.matrices.lookup import is_vectors_file
 from attn_cli.sources.matrices.vectors import Vectors, nearest_words, read_vectors
 from tests.unit.sources.test_vectors import GLOVE, plain, read
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

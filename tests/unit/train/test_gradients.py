@@ -26,6 +26,8 @@ from attn_cli.train.learning import measured
 from attn_cli.train.training_reader import read_training
 from attn_cli.train.unlearnable import refuse_functions_without_gradient
 
+pytestmark = pytest.mark.slow
+
 H = 1e-4
 WORDS = ("not", "do", "like", "hate", "so")
 VOCABULARY = ("yes", "no", "well", "hm", "eh", "ah", "oh")

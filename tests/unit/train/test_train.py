@@ -22,6 +22,8 @@ from attn_cli.train.rewrite import rewritten
 from attn_cli.train.training_reader import read_training
 from tests.conftest import SAMPLES, Attn, in_process
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = ("not_like", "not_like_columns", "dog_sentence")
 LEARNT = {"weights", "next_word", "embeddings"}
 

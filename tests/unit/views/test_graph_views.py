@@ -24,6 +24,8 @@ from tests.helpers.processes import run_to_end
 from tests.performance.test_startup import by_command
 from tests.unit.lab.test_graph import as_written, graph_of
 
+pytestmark = pytest.mark.slow
+
 LOVE = str(SAMPLES / "love_coding.yaml")
 SHOWN_AS_ESCAPES: tuple[Any, ...] = ("Cc", "Cf", "Cn", "Cs", "Zl", "Zp")
 
