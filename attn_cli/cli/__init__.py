@@ -75,7 +75,7 @@ def _no_memory(error: MemoryError) -> AttnError:
     what = str(error).rstrip(".") or "an array cannot be made"
     return AttnError(
         f"there is not enough memory: {what[0].lower()}{what[1:]}",
-        help="ask for fewer steps (--only output) or rows (--query-token), or set --memory",
+        help="request fewer steps (--only output) or rows (--query-token), or set --memory",
     )
 
 

@@ -74,8 +74,8 @@ def put_embeddings(document: Document, file: str, words: str | None, *, strict: 
         raise AttnError(
             f"--embeddings {printable(file)} needs its list of words"
             if npy
-            else f"--embeddings {printable(file)} is no file of word vectors by its suffix",
-            help="add --words FILE, one word a line"
+            else f"--embeddings {printable(file)} is not a file of word vectors by its suffix",
+            help="add --words FILE, one word per line"
             if npy
             else "use .txt, .vec or .glove, also gzipped, or an NPY with --words",
         )
@@ -102,7 +102,8 @@ def refuse_dash_among(words: Sequence[str]) -> None:
     """Raise AttnError where standard input is named beside words."""
     if "-" in words and len(words) > 1:
         raise AttnError(
-            "- stands for standard input, and goes alone", help="give the words, or - for a pipe"
+            "- means standard input, and must be the only one",
+            help="give the words, or - for a pipe",
         )
 
 

@@ -75,7 +75,7 @@ TORCH_MHA = Preset(
         "the weights that it returns are the mean over heads: average_attn_weights=False for each",
         "they are after dropout, so that a row may sum to more than 1",
         "need_weights=False is scaled_dot_product_attention: rows that see no key are 0",
-        "is_causal is a hint beside attn_mask, which says itself where the queries stand",
+        "is_causal is a hint next to attn_mask, which says itself where the queries are",
         "add_zero_attn is normalize: softmax1, off by one",
         "in 16 bits a mask of numbers is added before the scores are rounded, here after that",
     ),
@@ -114,7 +114,7 @@ FLASH_ATTN = Preset(
     ),
     notes=(
         "causal was top-left before 2.1",
-        "window_size is a pair: W stands for (W, 0); both bounds are inclusive",
+        "window_size is a pair: W means (W, 0); both bounds are inclusive",
         "sink_token_length is sink_tokens: those keys pass the left bound only",
         "padding masks alone are boolean: True is a token",
         "the LSE of a row that sees no key is +inf in version 2; here, and in 3 and 4, it is -inf",

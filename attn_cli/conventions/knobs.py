@@ -94,7 +94,7 @@ _PAIRS, _PADDING = ["query", "key"], ["batch", "key"]  # axes of a mask of two
 _KNOBS = (
     Knob(
         "mask.true_means",
-        "what does true say in a mask of booleans?",
+        "what does true mean in a mask of booleans?",
         (
             Answer("attend", "the query sees the key"),
             Answer("ignore", "the key is hidden from the query"),
@@ -102,7 +102,7 @@ _KNOBS = (
     ),
     Knob(
         "mask.axes",
-        "which axes has a mask or bias of two, and of three beside batch and heads?",
+        "which axes does a mask or bias of two or three axes have?",
         (
             Answer(
                 [_PAIRS, ["head", "query", "key"]], "aligned from the last, as arrays broadcast"
@@ -120,13 +120,13 @@ _KNOBS = (
     ),
     Knob(
         "causal",
-        "where do queries stand where there are more keys than queries, or fewer?",
+        "at which keys are the queries if there are more keys than queries, or fewer?",
         (
-            Answer("top-left", "query i stands at key i"),
-            Answer("bottom-right", "the last query stands at the last key that key_lengths count"),
+            Answer("top-left", "query i is at key i"),
+            Answer("bottom-right", "the last query is at the last key that key_lengths count"),
             Answer(
                 "end",
-                "the last query stands at the last key, also where key_lengths are less",
+                "the last query is at the last key, even if key_lengths are less",
                 in_problems=False,
             ),
             Answer(
@@ -161,7 +161,7 @@ _KNOBS = (
     ),
     Knob(
         "mask_fill",
-        "what becomes of the score of a hidden key?",
+        "what happens to the score of a hidden key?",
         (
             Answer(_fill(-INF, "select"), "-inf replaces it: its weight is 0 whatever it was"),
             Answer(_fill("lowest", "select"), "the lowest finite number replaces it"),
@@ -191,7 +191,7 @@ _KNOBS = (
     ),
     Knob(
         "scale_placement",
-        "what is scaled: the scores, the queries, or half of it each?",
+        "what does the scale multiply: the scores, the queries, or queries and keys by its root?",
         (
             Answer("scores", "scale * (q k^T)"),
             Answer("query", "(scale q) k^T"),
@@ -210,7 +210,7 @@ _KNOBS = (
             ),
             Answer(
                 "dtype",
-                "to dtype, also where it has 16 bits: 1/sqrt(5) is 0.4473 in bfloat16",
+                "to dtype, even if it has 16 bits: 1/sqrt(5) is 0.4473 in bfloat16",
                 in_problems=False,
             ),
         ),
@@ -251,14 +251,14 @@ _KNOBS = (
                 "in that of the sums: float32 for 16-bit types, else dtype",
                 in_problems=False,
             ),
-            Answer("dtype", "in that of the scores, also where it has 16 bits", in_problems=False),
-            Answer("float32", "in float32, also where the scores are float64"),
+            Answer("dtype", "in that of the scores, even if it has 16 bits", in_problems=False),
+            Answer("float32", "in float32, even if the scores are float64"),
         ),
         default="accumulate",
     ),
     Knob(
         "precision.weighted_sum",
-        "in which type are the weights as they are multiplied with V?",
+        "in which type are the weights multiplied by V?",
         (
             Answer("dtype", "in dtype, like all other steps", in_problems=False),
             Answer(
@@ -280,7 +280,7 @@ _KNOBS = (
     ),
     Knob(
         "axes",
-        "in which order do four axes stand?",
+        "what is the order of four axes?",
         (
             Answer("bhsd", "batch, heads, tokens, features"),
             Answer("bshd", "batch, tokens, heads, features"),
@@ -289,7 +289,7 @@ _KNOBS = (
     ),
     Knob(
         "positions.layout",
-        "where do the sines and cosines of positions stand?",
+        "how are the sines and cosines of positions ordered?",
         (
             Answer("interleaved", "in turn: sin, cos, sin, cos; exponents 2i/d (the paper)"),
             Answer("concatenated", "all sines, then all cosines; exponents i/(d/2 - 1)"),
@@ -315,7 +315,7 @@ _KNOBS = (
     ),
     Knob(
         "alibi.slopes",
-        "which ALiBi slopes do H heads have where H is no power of two?",
+        "which ALiBi slopes do H heads have if H is not a power of two?",
         (
             Answer("paper", "those of the power of two below, then every other one of the next"),
             Answer("plain", "2^(-8h/H), as if it were one"),

@@ -41,7 +41,7 @@ HF_EAGER = Preset(
     notes=(
         "a row that sees no key is uniform, because finfo.min takes up the score; in float64 it is "
         "NaN, because finfo.min is -inf in the float32 of the softmax",
-        "queries stand at their cache positions; padding hides keys and moves no query, so with "
+        "queries are at their cache positions; padding hides keys but moves no query, so with "
         "key_lengths give offset",
         "its windows of both directions see W on either side: |i - j| <= W",
         "BLOOM has alibi.form: key, GPT-J rope.interleaved: true",
@@ -71,7 +71,7 @@ GPT_OSS = Preset(
         "transformers/models/gpt_oss/modeling_gpt_oss.py",
     ),
     notes=(
-        "one learnt sink a query head: normalize: {function: sink_logits, logits: [...]}; it is "
+        "one learnt sink per query head: normalize: {function: sink_logits, logits: [...]}; it is "
         "neither scaled nor masked, and rows sum to less than 1",
         "with a sink a row that sees no key is well defined: weights 0",
         "always causal, with as many queries as keys; every other layer has a window",
@@ -112,7 +112,7 @@ GEMMA_2 = Preset(
         "the cap on scores is softcap: 50; the one on logits after the last layer is another",
         "a row that sees no key is uniform, because finfo.min takes up the score; in float64 it is "
         "NaN, because finfo.min is -inf in the float32 of the softmax",
-        "queries stand at their cache positions; padding hides keys and moves no query, so with "
+        "queries are at their cache positions; padding hides keys but moves no query, so with "
         "key_lengths give offset",
     ),
 )
@@ -134,7 +134,7 @@ D2L = Preset(
         "the same, self-attention-and-positional-encoding",
     ),
     notes=(
-        "masks are valid lengths, one a batch entry or one a query: key_lengths, or a mask",
+        "masks are valid lengths, one per batch entry or one per query: key_lengths, or a mask",
         "a row that sees no key is uniform: all its scores are -1e6",
         "additive attention has no bias",
     ),

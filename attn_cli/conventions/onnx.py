@@ -27,10 +27,10 @@ _ONNX_SETTINGS: dict[str, Plain] = {
 # Windows came with opset 25.
 _NO_WINDOW = {name: value for name, value in _ONNX_SETTINGS.items() if name != "window"}
 _ONNX_NOTES = (
-    "truly raw q k^T is no output: qk_matmul_output_mode 0 is scaled already",
+    "truly raw q k^T is not an output: qk_matmul_output_mode 0 is scaled already",
     "the function body casts the root of the scale to the type of Q (ScaleFactorF); a reference "
     "evaluator older than 1.23 may leave it wider",
-    "softmax_precision, where it is given, is precision: {softmax: ...}",
+    "softmax_precision, if given, is precision: {softmax: ...}",
     "a cache holds keys as they come in, from RotaryEmbedding if the model has it",
     "a mask of three axes is (heads, queries, keys)",
     "a mask of whole numbers is added, also one of 0 and 1: attn asks for booleans or decimals",
@@ -89,7 +89,7 @@ ONNX = Preset(
         "onnx PR #8068 (rows that see no key, alignment), PR #8108 (windows)",
     ),
     notes=(
-        "windows are of opset 25: left_window_size W stands for window: {left: W, right: 0}",
+        "windows are of opset 25: left_window_size W means window: {left: W, right: 0}",
         "that a row sees no key is decided on mask and bias, not on the scores",
         "qk_matmul_output_mode 1 is after the cap, 2 after the mask",
         *_ONNX_NOTES,

@@ -45,7 +45,7 @@ def choose(problem: Problem, plan: Plan, asked: str | Engine | None = None) -> E
         if why is not None:
             raise AttnError(
                 f"the engine {engine.name} does not compute this: {why}",
-                help="ask for no engine, and one that does is chosen",
+                help="leave the engine out to use one that does",
             )
         return EngineChoice(engine, {})
     why = not_contexts_alone(plan)  # true of most plans, which then import nothing more

@@ -183,7 +183,7 @@ def not_contexts_alone(plan: Plan) -> str | None:
     """Return why a plan needs more than contexts and later steps; None if it does not."""
     if not plan.any_of_rows:
         return "no scores are needed"
-    return None if plan.only_contexts else "scores, weights or their sums are asked for"
+    return None if plan.only_contexts else "scores, weights or their sums are requested"
 
 
 def _groups(
@@ -373,9 +373,9 @@ def _refuse_what_cannot_fit(steps: dict[str, StepPlan], memory: int) -> None:
         return
     largest, step = max(steps.items(), key=lambda item: bytes_of(dict([item])))
     raise AttnError(
-        f"the steps asked for would take {in_units(bytes_of(steps))}, more than the "
+        f"the requested steps would take {in_units(bytes_of(steps))}, more than the "
         f"{in_units(memory)} allowed: {largest} has shape ({', '.join(step.axes)}) = "
         f"({', '.join(map(str, step.held))}) in {step.dtype}",
-        help=f"ask for fewer steps ({argument('only', 'output')}) or rows "
+        help=f"request fewer steps ({argument('only', 'output')}) or rows "
         f"({argument('query-token')}), or allow more: {argument('memory')}",
     )

@@ -123,7 +123,7 @@ def read_dictionary(file: str | None, inputs: Inputs) -> Dictionary:
             source, target = _pair(place, cells)
             if source in pairs:
                 raise AttnError(
-                    f"'{printable(source)}' stands twice",
+                    f"'{printable(source)}' appears twice",
                     where=place.where(0),
                     help="a dictionary has one translation of a word: keep one of the two",
                 )
@@ -152,7 +152,8 @@ def _pair(place: LineOfTable, cells: list[str]) -> tuple[str, str]:
 def _refuse_no_pairs(tree: Any) -> None:
     if "pairs" not in tree:
         raise AttnError(
-            "this is no dictionary: it has no pairs", help="write pairs: {chat: cat, table: table}"
+            "this is not a dictionary: it has no pairs",
+            help="write pairs: {chat: cat, table: table}",
         )
 
 
@@ -167,7 +168,7 @@ def _pairs(tree: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for source, key in zip(sources, node, strict=True):
         if source in seen:
             raise AttnError(
-                f"'{printable(source)}' stands twice, in two Unicode forms",
+                f"'{printable(source)}' appears twice, in two Unicode forms",
                 path=("pairs", str(key)),
                 at_key=True,
                 help="keep one of the two",

@@ -193,15 +193,15 @@ def _doubt(
 ) -> str:
     """Return why a choice is not clear; empty if it is."""
     if zero:
-        return f"'{asked}' has a zero vector, which says nothing of its meaning"
+        return f"'{asked}' has a zero vector, which carries no meaning"
     if rival is None or margin is None:
         return ""
     if not np.isfinite(margin):
-        return f"what fits '{asked}' cannot be told: its scores are not finite"
+        return f"the translation of '{asked}' is unknown: its scores are not finite"
     if margin <= 1e-12 * abs(value):
         return f"'{best}' and '{rival}' fit '{asked}' equally well: the first was taken"
     if margin < CLEAR_MARGIN * abs(value):
-        return f"'{best}' fits '{asked}' hardly better than '{rival}': {value:.4g} to " + (
+        return f"'{best}' fits '{asked}' barely better than '{rival}': {value:.4g} to " + (
             f"{value - margin:.4g}"
         )
     return ""

@@ -65,7 +65,7 @@ def choice(next_word: NextWord, tokens: Labels, probabilities: Array, top: int) 
     asked = " ".join(tokens)
     doubt = ""
     if not np.isfinite(value):
-        doubt = f"what follows '{asked}' cannot be told: its probabilities are not finite"
+        doubt = f"the word after '{asked}' is unknown: its probabilities are not finite"
     elif second is not None and second[1] == value:
         doubt = f"after '{asked}', '{best}' and '{second[0]}' are equally likely"
     return Choice(

@@ -233,7 +233,7 @@ PAIRS = (
             ),
             (
                 "masked",
-                "scores with the mask added, -inf where a key is hidden",
+                "scores with the mask added, -inf for hidden keys",
                 lambda: define(
                     "masked",
                     Where(

@@ -268,7 +268,7 @@ SCALINGS: dict[str, Kind] = {
             Parameter(
                 name="attention_factor",
                 kind="positive",
-                meaning="on cos and sin (default 0.1 ln(factor) + 1, or 1 where factor < 1)",
+                meaning="on cos and sin (default 0.1 ln(factor) + 1, or 1 if factor < 1)",
                 optional=True,
             ),
         ),

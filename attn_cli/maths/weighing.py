@@ -165,7 +165,7 @@ def _n_q(problem: Problem, _: object) -> int:
 WEIGHING = (
     Stage(
         name="visible",
-        meaning="0 where a query sees a key, else the code of the reason why not",
+        meaning="0 if the query sees the key, else the code of the reason",
         usual=_usual_visible,
         scope=BLOCK,
         axes=OF_PAIRS,

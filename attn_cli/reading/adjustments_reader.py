@@ -161,7 +161,7 @@ def _relative(
         raise AttnError(
             "relative_bias.table is missing",
             path=path,
-            help="write relative_bias: {table: [...]}, one row a bucket, one column a head",
+            help="write relative_bias: {table: [...]}, one row per bucket, one column per head",
         )
     table = sources.of_heads(keys["table"], (*path, "table"), ("buckets",), shape.heads)
     both = flag(keys.get("bidirectional", True), (*path, "bidirectional"))

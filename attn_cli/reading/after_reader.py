@@ -126,7 +126,7 @@ def _vocabulary(node: Any, path: Path) -> tuple[str, ...]:
     for at, name in enumerate(words):
         if name in words[:at]:
             raise AttnError(
-                f"'{printable(name)}' stands twice in {dotted(path)}",
+                f"'{printable(name)}' appears twice in {dotted(path)}",
                 path=(*path, at),
                 help="a vocabulary has every word once",
             )

@@ -87,14 +87,14 @@ def read_extent(
                 f"key_start is {start}, but key_lengths is {stop}"
                 + (f" in batch entry {entry}" if batch else ""),
                 path=("key_start",),
-                help="both count from key 0: the keys that are there are key_start to "
+                help="both count from key 0: the keys that are not padding are key_start to "
                 "key_lengths - 1",
             )
     return Extent(n_q, n_k, batch, past, lengths, starts)
 
 
-_LENGTHS = "a length counts the first keys that are there, the past included"
-_STARTS = "key_start is the number of the first key that is there"
+_LENGTHS = "a length is the number of keys before the padding, including the past"
+_STARTS = "key_start is the number of the first key that is not padding"
 
 
 def _counts(

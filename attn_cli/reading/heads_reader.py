@@ -34,7 +34,7 @@ def read_heads(sources: Sources) -> Heads:
         expected, owner = (key, owners["key"]) if grouped else (query, owners["query"])
         if expected is not None and len(array) != expected:
             raise AttnError(
-                f"{dotted(path)} has {len(array)} matrices, one a head, but {owner} "
+                f"{dotted(path)} has {len(array)} matrices, one per head, but {owner} "
                 f"{'is' if '.' not in owner else 'has'} {expected}",
                 path=path,
                 help="give one matrix for each head, or one for all, its heads side by side",
@@ -52,14 +52,14 @@ def _checked_heads(sources: Sources, query: int | None, key: int | None, owner: 
             f"kv_heads is {key}, but there are no heads",
             path=("kv_heads",),
             at_key=True,
-            help="add heads: how many the queries have",
+            help="add heads: the number of query heads",
         )
     if query is not None:
         sources.shapes.fix("heads", query, owner)
         key = query if key is None and not four_axes else key
         if key is not None and query % key and not is_list(sources.document.tree.get("grouping")):
             raise AttnError(
-                f"heads is {query}, no multiple of kv_heads = {key}",
+                f"heads is {query}, not a multiple of kv_heads = {key}",
                 path=("kv_heads",),
                 help=_UNEVEN,
             )
@@ -90,7 +90,7 @@ def read_key_heads(sources: Sources, heads: int | None, kv_heads: int | None) ->
         return (0,)
     if heads % kv_heads:
         raise AttnError(
-            f"query has {heads} heads, no multiple of the {kv_heads} of key and value",
+            f"query has {heads} heads, not a multiple of the {kv_heads} of key and value",
             path=("query",) if "query" in tree else (),
             help=_UNEVEN,
         )

@@ -144,7 +144,7 @@ KEYS = {key.name: key for key in (
         "packed sequences: ids, {query:, key:}, or {cu_seqlens_q:, cu_seqlens_k:}",
         learnable=ALWAYS, inner=("query", "key", "cu_seqlens_q", "cu_seqlens_k", "alignment")),
     Key("prefix", HIDING,
-        "number of first keys that all queries see, whatever causal and window say",
+        "number of first keys that all queries see, even if causal or window hide them",
         learnable=ALWAYS),
     Key("sink_tokens", HIDING, "number of first keys that the left bound of window does not hide",
         learnable=ALWAYS),

@@ -86,7 +86,7 @@ def _rows(count: int) -> str:
 def _count(sources: Sources, path: Path, words: int, has: str) -> AttnError:
     """Return the error for different numbers of words and rows; explain how a text is split."""
     node = sources.document.tree.get(str(path[0]))
-    advice = f"{dotted(path)} needs one word a row"
+    advice = f"{dotted(path)} needs one word per row"
     if isinstance(node, str):
         name = "key-tokens" if path == ("key_tokens",) else "tokens"
         advice = (

@@ -56,7 +56,7 @@ def read_mask(
         raise AttnError(
             f"{dotted((*path, *at))} is {'NaN' if np.isnan(array[at]) else 'inf'}",
             path=(*path, *at),
-            help="a mask holds numbers that are added, and -inf where a key is hidden"
+            help="a mask holds numbers that are added, and -inf for hidden keys"
             + _not_allowed(document),
         )
     if _zero_or_one(array) and (array == 1).any():
@@ -208,7 +208,7 @@ def _refuse_numbers(array: AnyArray, path: Path) -> None:
     if array.dtype.kind != "b" and not _zero_or_one(array):
         at = first((array != 0) & (array != 1))
         raise AttnError(
-            f"{dotted((*path, *at))} is {array[at]:g}, but the mask says what true means",
+            f"{dotted((*path, *at))} is {array[at]:g}, but the mask has true_means",
             path=(*path, *at),
-            help="write true and false, or 0 and 1; leave true_means out where numbers are added",
+            help="write true and false, or 0 and 1; leave true_means out if numbers are added",
         )

@@ -95,7 +95,7 @@ def read_dropout(sources: Sources, shape: ScoresShape) -> Dropout | None:
         raise AttnError(
             "dropout.mask is missing: a calculator draws no random numbers",
             path=path,
-            help="write dropout: {mask: [[1, 0, ...], ...], p: 0.1}, 1 where a weight is kept",
+            help="write dropout: {mask: [[1, 0, ...], ...], p: 0.1}, 1 for a weight that is kept",
         )
     place = (*path, "mask")
     mask = sources.read_array(keys["mask"], place)

@@ -112,7 +112,7 @@ def _sections(
             f"rope.sections is {written}, and must be three numbers, none below 0, that add up to "
             f"half of the rotary dims: {dims // 2}",
             path=place,
-            help="they count the pairs that go by temporal, height and width positions",
+            help="they count the pairs that use temporal, height and width positions",
         )
     sections = tuple(found.tolist())
     for row in (1, 2) if in_turn else ():
@@ -120,7 +120,7 @@ def _sections(
         if sections[row] > room:
             raise AttnError(
                 f"rope.sections[{row}] is {sections[row]}, but in turn only {room} of "
-                f"{dims // 2} pairs can go by {ROWS[row]} positions",
+                f"{dims // 2} pairs can use {ROWS[row]} positions",
                 path=(*place, row),
                 help="every third pair from the second (height) or third (width) on",
             )

@@ -81,8 +81,8 @@ def read_placement(
         return cast_type(Placement, placement)
     if placement != "scores" and not innermost.bilinear:
         raise AttnError(
-            f"scale_placement: {placement} scales q, and the score {innermost.name} is no product "
-            "of q with something",
+            f"scale_placement: {placement} scales q, and the score {innermost.name} is not "
+            "a product of q with something",
             path=path,
             help="leave it out, or use one of "
             + ", ".join(each.name for each in SCORES if each.bilinear),

@@ -213,17 +213,17 @@ def _decided(
             else "queries and keys differ in number"
         )
         raise AttnError(
-            f"causal: true can mean two things where {because}: {_numbers(extent)}",
+            f"causal: true can mean two things, because {because}: {_numbers(extent)}",
             path=("causal",),
             help=_both(extent),
         )
     raise AttnError(
-        f"{users[0]} needs to know where the queries stand among the keys: {_numbers(extent)}"
+        f"{users[0]} needs to know the positions of the queries among the keys: {_numbers(extent)}"
         + (", and key_lengths are given" if extent.key_lengths else ""),
         path=(users[0],),
         at_key=True,
-        help="write offset: 0 where query 0 stands at key 0, "
-        f"offset: {_listed(extent.offsets('bottom-right'))} where the last query stands at the "
+        help="write offset: 0 if query 0 is at key 0, "
+        f"offset: {_listed(extent.offsets('bottom-right'))} if the last query is at the "
         "last key",
     )
 
@@ -265,6 +265,6 @@ def _before_all(offsets: tuple[int, ...], extent: Extent) -> list[str]:
         if offset < 0:
             count = min(-offset, extent.n_q)
             where = "" if extent.batch is None else f" in batch {entry}"
-            first = "query stands" if count == 1 else f"{count} queries stand"
+            first = "query is" if count == 1 else f"{count} queries are"
             found.append(f"the offset{where} is {offset}: the first {first} before all keys")
     return found

@@ -82,7 +82,7 @@ def _of_head(node: Any, path: Path, conventions: Conventions) -> Bounds:
         return -1, -1
     if isinstance(node, str) and not is_number(node):
         raise AttnError(
-            f"{dotted(path)} is {shown(node)}, which is no window",
+            f"{dotted(path)} is {shown(node)}, which is not a window",
             path=path,
             help="write {keys: W}, {left: L, right: R}, or none for a head without a window",
         )

@@ -149,7 +149,7 @@ def measured(training: Training, values: Mapping[str, Array], step: int) -> Stat
     if not finite:
         when = f"after {step} {'step' if step == 1 else 'steps'}" if step else "before any step"
         raise AttnError(
-            f"the loss is no finite number {when}",
+            f"the loss is not finite {when}",
             path=("train", "learning_rate") if step else ("train",),
             help=f"lower the learning rate, which is {training.learning_rate:g}"
             if step

@@ -246,7 +246,7 @@ def _names(
         path = ("train", "parameters", at)
         if name in names[:at]:
             raise AttnError(
-                f"'{printable(name)}' stands twice in train.parameters",
+                f"'{printable(name)}' appears twice in train.parameters",
                 path=path,
                 help="keep one of the two",
             )
@@ -258,7 +258,7 @@ def _names(
             )
         if name not in written:
             raise AttnError(
-                f"'{printable(name)}' is no parameter of this file that can be learnt",
+                f"'{printable(name)}' is not a parameter of this file that can be learnt",
                 path=path,
                 help=did_you_mean(name, able, what="those that can"),
             )

@@ -12,6 +12,6 @@ def render(record: Record, _: Style) -> str:
     if record.text is None:
         raise AttnError(
             "there is no answer to show: nothing was asked",
-            help="a problem with next_word has one, where probabilities are among its steps",
+            help="a problem with next_word has one, if probabilities are among its steps",
         )
     return f"{record.text}\n"

@@ -212,7 +212,7 @@ def test_mode_0_of_the_reference_evaluator_is_capped(opset: int) -> None:
 @causal_or_not
 @pytest.mark.parametrize("lengths", [(4, 6), (7, 5), (7, 7), (0, 3)])
 def test_lengths_of_the_keys(opset: int, is_causal: int, lengths: tuple[int, int]) -> None:
-    """Fewer keys than queries: the first queries stand before all keys, and see none."""
+    """Fewer keys than queries: the first queries are before all keys, and see none."""
     lengthy = {"nonpad_kv_seqlen": np.array(lengths)}
     check(opset, qkv() | lengthy, is_causal=is_causal)
     check(opset, qkv() | lengthy | booleans(N_Q, N_K), is_causal=is_causal, softcap=1.25)

@@ -206,7 +206,7 @@ def test_words_in_an_array_are_documents() -> None:
 
 def test_slopes_in_an_array_where_nothing_says_where_queries_stand() -> None:
     q, k = np.ones((1, 2, 3, 5)), np.ones((1, 2, 7, 5))
-    with pytest.raises(AttnError, match="alibi needs to know where the queries stand"):
+    with pytest.raises(AttnError, match="alibi needs to know the positions of the queries"):
         attention(q, k, k, alibi=np.array([0.5, 0.25]))
 
 

@@ -35,7 +35,7 @@ NORMALIZER = Normalizer(
             kind="positive",
             default=1.0,
             optional=True,
-            meaning="what the weights are divided by; the paper has the number of keys",
+            meaning="the divisor of the weights; in the paper the number of keys",
         ),
     ),
 )

@@ -55,7 +55,7 @@ NORMALIZER = Normalizer(
     formula=EXP / (Call("exp", Symbol("sink")) + Prefix("sum", EXP)),
     reference="gpt-oss: OpenAI 2025, arXiv 2508.10925",
     explanation=(
-        "Softmax beside one more score a head that has no value: what the sink takes, the keys "
+        "Softmax with one more score per head that has no value: what the sink takes, the keys "
         "do not get. The step lse, the log of the sum of exponentials, includes the sink."
     ),
     normalize=normalize,

@@ -34,8 +34,8 @@ NORMALIZER = Normalizer(
     formula=EXP / (1 + Prefix("sum", EXP)),
     reference="Miller 2023, Attention Is Off By One",
     explanation=(
-        "Softmax beside one more score of 0 that has no value: where all scores are far below 0 "
-        "a query takes nothing."
+        "Softmax with one more score of 0 that has no value: if all scores are far below 0, "
+        "a query gets nothing."
     ),
     normalize=normalize,
     sinks=lambda _: (0.0,),

@@ -60,7 +60,7 @@ SCORE = ScoreFunction(
     formula=Product(QUERY.T, W, KEY),
     reference="Luong et al. 2015, arXiv 1508.04025 (their `general`)",
     explanation=(
-        "A matrix between query and key, so that the two may differ in length. W stands to the "
+        "A matrix between query and key, so that the two may differ in length. W is to the "
         "right of q; a linear layer that is applied to the query stores its transpose."
     ),
     prepare=prepare,

@@ -51,5 +51,5 @@ def unfit(place: Path, value: Any, type_: str) -> AttnError:
     return AttnError(
         f"{dotted(place)} is {'NaN' if np.isnan(value) else 'infinite'}",
         path=place,
-        help="mend the input, or let such numbers pass with nonfinite: allow",
+        help="fix the input, or accept such numbers with nonfinite: allow",
     )

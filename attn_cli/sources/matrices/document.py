@@ -111,7 +111,8 @@ class Document:
                 inner = place[key] = {"function": inner}
             if not isinstance(inner, dict):
                 raise AttnError(
-                    f"{dotted(path[: depth + 1])} is no mapping, so {dotted(path)} cannot be set",
+                    f"{dotted(path[: depth + 1])} is not a mapping, so {dotted(path)} "
+                    "cannot be set",
                     where=Where(option),
                 )
             place = inner
@@ -302,4 +303,4 @@ def _refuse_no_text(words: AnyArray, shown: str, path: Path) -> None:
     """Raise AttnError for characters beyond Unicode, which NumPy may let pass."""
     native = words.astype(words.dtype.newbyteorder("="))
     if (np.frombuffer(native.tobytes(), np.uint32) > sys.maxunicode).any():
-        raise AttnError(f"{shown} is no text", path=path)
+        raise AttnError(f"{shown} is not text", path=path)

@@ -167,8 +167,8 @@ class Inputs:
             found.write(chunk)
             if found.tell() > limit:
                 raise AttnError(
-                    f"{printable(name_of(name))} has more than {in_units(limit)}, and is no file "
-                    "whose size is known",
+                    f"{printable(name_of(name))} has more than {in_units(limit)}, and is not "
+                    "a file of known size",
                     path=path,
                     help="put it into a file, or allow more memory: "
                     + either(

@@ -96,7 +96,7 @@ def _refuse_endless(size: int, blank: int, raw: io.BufferedReader, name: str, pa
             f"{name} unpacks to {size} bytes from its first {raw.tell()}: more than "
             f"{BOMB_RATIO} times as many",
             path=path,
-            help="if it is meant so, unpack it and name the text file",
+            help="if that is intended, unpack it and name the text file",
         )
 
 
@@ -109,7 +109,7 @@ def _refuse_archive(magic: bytes, name: str, path: Path) -> None:
         raise AttnError(
             f"{name} is an NPY file, which holds numbers and no words",
             path=path,
-            help="name the text file that lists the words of its rows as well, one a line",
+            help="name the text file that lists the words of its rows as well, one per line",
         )
 
 
@@ -132,9 +132,9 @@ def _lines(blocks: Iterator[bytes], name: str, path: Path) -> Iterator[tuple[byt
             rest = data
         if len(rest) > LONGEST:
             raise AttnError(
-                f"{name} has a line of more than {LONGEST} bytes, so it is no list of words",
+                f"{name} has a line of more than {LONGEST} bytes, so it is not a list of words",
                 path=path,
-                help="expected text in UTF-8, with one word a line",
+                help="expected text in UTF-8, with one word per line",
             )
     if rest:
         yield rest, rest.count(b" ")

@@ -112,7 +112,7 @@ def _written_out(
             )
         if nfc(str(key)) in vectors:
             raise AttnError(
-                f"'{printable(str(key))}' stands twice in {dotted(path)}, in two Unicode forms",
+                f"'{printable(str(key))}' appears twice in {dotted(path)}, in two Unicode forms",
                 path=place,
                 at_key=True,
                 help="keep one of the two",

@@ -128,7 +128,7 @@ def _from_mapping(document: Document, node: dict[str, Any], path: Path, *, whole
     for key in node:
         if key not in FILE_KEYS:
             raise AttnError(
-                f"{dotted((*path, str(key)))} is no key of a matrix",
+                f"{dotted((*path, str(key)))} is not a key of a matrix",
                 path=(*path, str(key)),
                 at_key=True,
                 help=did_you_mean(str(key), FILE_KEYS, what="a matrix in a file has"),
@@ -245,7 +245,7 @@ def _only_name(archive: Archive, file: str, path: Path) -> str:
     """Return the name of an archive's only array; raise AttnError if there are several."""
     if len(archive.names) != 1:
         raise AttnError(
-            f"{archive.name} holds {len(archive.names)} arrays: say which",
+            f"{archive.name} holds {len(archive.names)} arrays: name one",
             path=path,
             help=f"write {file}#NAME; it has: {', '.join(map(printable, archive.names))}",
         )

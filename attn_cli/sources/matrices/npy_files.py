@@ -94,7 +94,7 @@ def _header(stream: BinaryIO, name: str, path: Path) -> Header:
         if not magic:
             raise AttnError(f"{name} is empty", path=path)
         raise AttnError(
-            f"{name} is no NPY file: it begins with {magic!r}",
+            f"{name} is not an NPY file: it begins with {magic!r}",
             path=path,
             help="write it with numpy.save, or name the file after the format it has",
         )
@@ -203,7 +203,7 @@ def _reason(error: Exception) -> str:
     """Return our own message for a broken archive; Python's differ between versions."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return "its parts are not all there, or do not fit together"
+    return "parts of it are missing or inconsistent"
 
 
 def _size(archive: zipfile.ZipFile) -> int:
@@ -240,7 +240,7 @@ class Archive:
                 archive = zipfile.ZipFile(stream)
             except _broken_archive(ValueError) as error:
                 raise AttnError(
-                    f"{self.name} is no NPZ archive: {_reason(error)}",
+                    f"{self.name} is not an NPZ archive: {_reason(error)}",
                     path=path,
                     help="write it with numpy.savez; a copy that was cut short ends like this",
                 ) from None
@@ -270,7 +270,7 @@ class Archive:
                     f"{shown} unpacks to {info.file_size} bytes from {packed}: "
                     f"more than {BOMB_RATIO} times as many",
                     path=path,
-                    help="if it is meant so, unpack it and name the .npy file",
+                    help="if that is intended, unpack it and name the .npy file",
                 )
             try:
                 member_file = archive.open(info)

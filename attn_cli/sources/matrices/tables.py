@@ -55,7 +55,7 @@ def lines_of_table(
     except csv.Error:  # Python's messages differ between versions
         where = Where(name, reader.line_num, 1, _line(text, reader.line_num))
         raise AttnError(
-            f"{name} is no table: line {reader.line_num} cannot be split into fields",
+            f"{name} is not a table: line {reader.line_num} cannot be split into fields",
             where=where,
             help="close every quote, write a quote inside quotes twice, and keep each field under "
             f"{csv.field_size_limit()} characters",
@@ -101,7 +101,9 @@ def _fields(count: int) -> str:
     return f"{count} {'field' if count == 1 else 'fields'}"
 
 
-_SEMICOLONS = "part the fields of a .csv file with ',' and write decimals with '.', not ';' and ','"
+_SEMICOLONS = (
+    "separate the fields of a .csv file with ',' and write decimals with '.', not ';' and ','"
+)
 
 
 def _converted(

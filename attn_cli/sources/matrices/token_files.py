@@ -43,7 +43,7 @@ def _of_file(document: Document, file: str, path: Path) -> list[Any]:
         return listed
     if file.lower().endswith(".json"):
         raise AttnError(
-            f"{name} is no list of words in JSON",
+            f"{name} is not a list of words in JSON",
             path=path,
             help='write ["a", "b"], or one such list per batch entry: [["a", "b"], ["c", "d"]]',
         )

@@ -135,10 +135,10 @@ def fault_of_length(
     many numbers if one has a decimal point, or if the first part is wanted: `cat 1 2 3`, d = 2.
     """
     if word is None:
-        return Fault(f"{_count(len(_fields(line)) - 1)} where {d} belong")
+        return Fault(f"{_count(len(_fields(line)) - 1)} instead of {d}")
     first, *rest = word.split(b" ")
     if rest and all(map(_is_number, rest)) and (b"." in b"".join(rest) or first in wanted):
-        return Fault(f"{_count(d + len(rest))} where {d} belong")
+        return Fault(f"{_count(d + len(rest))} instead of {d}")
     return None
 
 
@@ -167,7 +167,7 @@ def vector_of(line: bytes, word: bytes, d: int, dtype: np.dtype[Any]) -> Array |
     texts = [_text(part) for part in _fields(line)[-d:]]
     before = len(_fields(line)) - d + 1
     if before < 2:  # adjacent blanks were counted as a field
-        return Fault(f"{_count(len(_fields(line)) - 1)} where {d} belong")
+        return Fault(f"{_count(len(_fields(line)) - 1)} instead of {d}")
     try:
         values = np.array(numbers(texts, (), ratios=False), dtype=np.float64)
     except AttnError as error:
@@ -217,7 +217,7 @@ class Malformed:
                 f"line {number} of {self.name} is malformed: {fault.message}",
                 path=self.path,
                 where=Where(self.name, number, fault.column, _text(line)),
-                help=fault.help or "mend the line, or delete it",
+                help=fault.help or "fix the line, or delete it",
             )
         self.count += 1
         self.first = self.first or fault.message

@@ -252,7 +252,7 @@ def _matrix(order: _Order, stream: BinaryIO) -> Tensor:
     header = read_header(stream, order.name, order.path)
     if len(header.shape) != 2 or 0 in header.shape or header.dtype.kind not in "iuf":
         raise AttnError(
-            f"{order.name} must be a matrix of numbers, one row a word, not shape {header.shape} "
+            f"{order.name} must be a matrix of numbers, one row per word, not shape {header.shape} "
             f"in {header.dtype}",
             path=order.path,
         )
@@ -286,6 +286,6 @@ def _places(
             f"{order.name} has {n} rows, but {malformed.name} lists {count} words",
             path=order.path,
             where=Where(malformed.name),
-            help="list one word a line, in the order of the rows",
+            help="list one word per line, in the order of the rows",
         )
     return places

@@ -58,7 +58,7 @@ def late_mark(text: str) -> Fault | None:
     return Fault(
         "a byte order mark (U+FEFF) begins this line",
         _mark(text, match.end() - 1),
-        "remove it; one may stand at the very beginning of a file, and nowhere else",
+        "remove it; one is allowed only at the very beginning of a file",
     )
 
 
@@ -100,7 +100,7 @@ def _in_a_token(text: str, mark: Any, context: Any) -> Fault | None:
     elif (began == "%" and context.column == 0) or (rest.startswith("%") and mark.column == 0):
         found = Fault("this directive with '%' is not read", mark, "remove the line")
     elif rest.startswith("\t"):
-        found = Fault("a tab stands where only blanks may", mark, "indent with blanks")
+        found = Fault("a tab is not allowed here, only blanks", mark, "indent with blanks")
     elif rest.startswith(("@", "`", "%")):
         found = Fault(f"a word cannot begin with '{rest[0]}'", mark, "put the word in quotes")
     elif began in ("|", ">") and context.line == mark.line:
@@ -124,14 +124,16 @@ def _between_tokens(text: str, mark: Any, opened: list[Any]) -> Fault:
     if rest.startswith(":") and _long_key(text[: mark.index]):
         found = Fault(f"a key has at most {LONGEST_KEY} characters", mark, "shorten the key")
     elif inner is not None and inner.flow_style and rest.startswith(";"):
-        found = Fault("';' parts no rows", mark, "write ',' between them: [[1, 0], [0, 1]]")
+        found = Fault(
+            "';' does not separate rows", mark, "write ',' between them: [[1, 0], [0, 1]]"
+        )
     elif inner is not None and inner.flow_style:
         found = Fault(_in_brackets(rest, inner), mark)
     elif rest.startswith(("]", "}")):
         found = Fault(f"'{rest[0]}' closes nothing", mark)
     elif rest.startswith(":"):
         advice = "indent all keys of a mapping alike; put a value that holds ': ' in quotes"
-        found = Fault("a key with ':' cannot stand here", mark, advice)
+        found = Fault("a key with ':' is not allowed here", mark, advice)
     elif inner is None:
         found = Fault("this cannot be read here", mark)
     elif rest.strip() and re.split(LINE_ENDS, text[: mark.index])[-1].strip():

@@ -318,7 +318,7 @@ class Events:
                 )
             if event.value in entries:
                 raise self.refuse(
-                    f"the key '{event.value}' stands twice",
+                    f"the key '{event.value}' appears twice",
                     event.start_mark,
                     "keep one of the two",
                     (*path, event.value),

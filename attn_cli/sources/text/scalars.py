@@ -249,7 +249,7 @@ _HINTS = (  # compiled only for an error
     (r".*，.*", "put ',' between the numbers, not '，'"),
     (
         r"[^ ]*[\xa0\u2007-\u200b\u202f\u3000][^ ]*",
-        "remove the blank in it, which is no ordinary one",
+        "remove the blank in it, which is not an ordinary space",
     ),
     (r"−[\d.]+", "write the minus sign as '-'"),
     (r"[+-]?\d+(_\d+)+(\.\d*)?", "write it without '_'"),

@@ -61,8 +61,8 @@ def find_token(tokens: Labels, asked: str | int, *, what: str = "query") -> int:
     if where:
         places = ", ".join(map(str, where[:-1])) + f" and {where[-1]}"
         raise AttnError(
-            f"'{printable(asked)}' stands {len(where)} times: at {places}",
-            help="say which by its index",
+            f"'{printable(asked)}' appears {len(where)} times: at {places}",
+            help="give its index",
         )
     if asked.isascii() and asked.isdigit() and len(asked) < 19:
         if int(asked) < len(tokens):

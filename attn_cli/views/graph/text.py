@@ -50,7 +50,7 @@ def _bars(graph: Graph, heads: list[str], style: Style) -> list[str]:
 
 
 def _names(nodes: tuple[Node, ...]) -> dict[str, str]:
-    """Return id -> the word of a node, with its position where the word stands twice."""
+    """Return id -> the word of a node, with its position where the word appears twice."""
     words = {}
     for node in nodes:
         word = printable(node.label)

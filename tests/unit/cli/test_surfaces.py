@@ -97,10 +97,10 @@ CASES = {
     "steps too large": Case(
         "engine.plan",
         lambda: compute(LARGE, steps="weights", memory_limit=1000),
-        "help: ask for fewer steps (steps='output') or rows (query_token), or allow more: "
+        "help: request fewer steps (steps='output') or rows (query_token), or allow more: "
         "memory_limit",
         ["compute", *ON_LARGE, "--only", "weights", "--memory", "1000", "--full"],
-        "help: ask for fewer steps (--only output) or rows (--query-token), or allow more: "
+        "help: request fewer steps (--only output) or rows (--query-token), or allow more: "
         "--memory",
     ),
     "tiles too large": Case(

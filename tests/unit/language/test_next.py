@@ -162,7 +162,7 @@ def test_a_wide_phrase_comes_in_parts() -> None:
 
 def test_an_answer_of_nothing_finite_is_doubted(attn: Attn) -> None:
     ran = attn("next", FILE, "not like", "--scale", "1e308")
-    assert "warning: what follows 'not like' cannot be told" in ran.err
+    assert "warning: the word after 'not like' is unknown" in ran.err
 
 
 def test_sequences_of_the_file_are_compared(tmp_path: Path, attn: Attn) -> None:

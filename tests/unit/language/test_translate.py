@@ -239,9 +239,9 @@ def test_doubts_are_said(small: Path, attn: Attn) -> None:
         "embeddings: {a: [1, 0], b: [0, 1], nil: [0, 0], both: [3, 3], nearly: [3, 2.99]}\n"
     )
     cases = {
-        "nil": "'nil' has a zero vector, which says nothing of its meaning",
+        "nil": "'nil' has a zero vector, which carries no meaning",
         "both": "'one' and 'two' fit 'both' equally well: the first was taken",
-        "nearly": "'one' fits 'nearly' hardly better than 'two': 0.5025 to 0.4975",
+        "nearly": "'one' fits 'nearly' barely better than 'two': 0.5025 to 0.4975",
     }
     for word, doubt in cases.items():
         ran = attn("translate", "-d", small, word)
@@ -335,7 +335,7 @@ def test_what_overflows_is_said() -> None:
     record = translate("a", dictionary, method="embeddings")
     assert record.warnings == (
         "target_scores is not finite: float64 overflows there",
-        "what fits 'a' cannot be told: its scores are not finite",
+        "the translation of 'a' is unknown: its scores are not finite",
     )
     wild = {"a": [1e200, 0], "b": [0, 1e200]}
     record = translate("a", {"pairs": {"a": "x", "b": "y"}, "embeddings": wild})
@@ -345,9 +345,9 @@ def test_what_overflows_is_said() -> None:
 @pytest.mark.regression("one word in two Unicode forms was two words")
 def test_words_in_two_unicode_forms() -> None:
     twice = {"pairs": {"\u00e9": "x", "e\u0301": "y"}}
-    with pytest.raises(AttnError, match="stands twice, in two Unicode forms"):
+    with pytest.raises(AttnError, match="appears twice, in two Unicode forms"):
         translate("x", twice)
-    with pytest.raises(AttnError, match="stands twice in embeddings, in two Unicode forms"):
+    with pytest.raises(AttnError, match="appears twice in embeddings, in two Unicode forms"):
         translate(
             "a", {"pairs": {"a": "x"}, "embeddings": {"a": [1], "\u00e9": [1], "e\u0301": [2]}}
         )
@@ -374,7 +374,7 @@ def test_a_kept_word_before_a_known_one_and_hardly_better_by_share() -> None:
         "both", {"pairs": {"a": "x", "b": "y"}, "embeddings": eye, "target_embeddings": targets}
     )
     # 5000 to 4900.5: a margin of 99.5, and yet less than a twentieth.
-    assert made.warnings == ("'x' fits 'both' hardly better than 'y': 5000 to 4900",)
+    assert made.warnings == ("'x' fits 'both' barely better than 'y': 5000 to 4900",)
 
 
 @pytest.mark.regression("the weights of the first head were shown for all heads")

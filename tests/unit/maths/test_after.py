@@ -200,7 +200,7 @@ def test_a_batch_has_an_answer_each() -> None:
         ({"next_word": {"vocabulary": ["a"]}}, "next_word.weights is missing"),
         (
             {"next_word": {"vocabulary": ["a", "a"], "weights": np.ones((3, 2))}},
-            "'a' stands twice in next_word.vocabulary",
+            "'a' appears twice in next_word.vocabulary",
         ),
         (
             {"next_word": {"vocabulary": ["a", "b"], "weights": np.ones((3, 3))}},

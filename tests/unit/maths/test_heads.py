@@ -226,7 +226,7 @@ def test_an_npz_of_heads_is_read_again(attn: Attn, tmp_path: Any) -> None:
         ({"heads": 4}, "weights.query has 6 features, which 4 heads cannot share evenly"),
         (
             {"heads": 2, "weights": {"query": np.ones((3, 7, 2))}},
-            "weights.query has 3 matrices, one a head, but heads is 2",
+            "weights.query has 3 matrices, one per head, but heads is 2",
         ),
     ],
 )

@@ -240,7 +240,7 @@ class TestLimit:
         assert (ran.status, ran.out) == (2, "")
         name = "link.yaml" if case == "link" else "/dev/zero"
         assert ran.err.startswith(
-            f"error: {name} has more than 3.0 MiB, and is no file whose size is known\n"
+            f"error: {name} has more than 3.0 MiB, and is not a file of known size\n"
         )
         assert "--memory SIZE" in ran.err
 
@@ -256,7 +256,7 @@ class TestLimit:
         assert attn("compute", "-", *option, "-f", "csv", "--only", "q", stdin=text).status == 0
         ran = attn("compute", "-", *option, stdin=text + " ")
         assert (ran.status, ran.out) == (2, "")
-        assert ran.err.startswith("error: standard input has more than 9.8 KiB, and is no file")
+        assert ran.err.startswith("error: standard input has more than 9.8 KiB, and is not a file of known size")
 
     def test_an_endless_pipe_ends(self) -> None:
         endless = subprocess.Popen(["yes"], stdout=subprocess.PIPE)

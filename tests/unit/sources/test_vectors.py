@@ -170,17 +170,17 @@ def test_malformed_lines_are_counted_and_told() -> None:
     assert vectors.missing == tuple("bcdefghijkl")
     assert vectors.warnings == (
         "v.txt: 11 malformed lines were skipped: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 1 more; "
-        "line 2: 1 number where 2 belong",
-        "v.txt: 'b' has a malformed line only, line 2: 1 number where 2 belong",
+        "line 2: 1 number instead of 2",
+        "v.txt: 'b' has a malformed line only, line 2: 1 number instead of 2",
         "v.txt: 'c' has a malformed line only, line 3: field 3 must be a number, not 'x'",
         "v.txt: 'd' has a malformed line only, line 4: field 3 is NaN",
         "v.txt: 'e' has a malformed line only, line 5: field 3 is infinite",
-        "v.txt: 'f' has a malformed line only, line 6: 3 numbers where 2 belong",
+        "v.txt: 'f' has a malformed line only, line 6: 3 numbers instead of 2",
         "v.txt: 'g' has a malformed line only, line 7: field 3 must be a number, not '1_0'",
         "v.txt: 'h' has a malformed line only, line 8: field 3 is infinite",
-        "v.txt: 'i' has a malformed line only, line 9: 1 number where 2 belong",
-        "v.txt: 'j' has a malformed line only, line 10: 3 numbers where 2 belong",
-        "v.txt: 'k' has a malformed line only, line 11: 0 numbers where 2 belong",
+        "v.txt: 'i' has a malformed line only, line 9: 1 number instead of 2",
+        "v.txt: 'j' has a malformed line only, line 10: 3 numbers instead of 2",
+        "v.txt: 'k' has a malformed line only, line 11: 0 numbers instead of 2",
         "v.txt: 'l' has a malformed line only, line 12: field 3 must be a number, not '0,5'",
     )
 
@@ -188,13 +188,13 @@ def test_malformed_lines_are_counted_and_told() -> None:
 def test_of_other_lines_the_fields_are_counted() -> None:
     vectors = read(BROKEN, ["m", "z"])
     assert vectors.warnings == (
-        "v.txt: 3 malformed lines were skipped: 2, 10, 11; line 2: 1 number where 2 belong",
+        "v.txt: 3 malformed lines were skipped: 2, 10, 11; line 2: 1 number instead of 2",
     )
 
 
 def test_a_line_whose_word_is_lost() -> None:
     assert read("a 1 2\n 3 4\nb 5 6\n", ["z"]).warnings == (
-        "v.txt: line 2 is malformed and was skipped: 1 number where 2 belong",
+        "v.txt: line 2 is malformed and was skipped: 1 number instead of 2",
     )
 
 
@@ -202,7 +202,7 @@ def test_one_malformed_line() -> None:
     vectors = read("4 2\na 1 2\nb 1\nb 3 4\nc 5 6\n", ["b", "z"])
     assert plain(vectors) == {"b": [3, 4]}
     assert vectors.warnings == (
-        "v.txt: line 3 is malformed and was skipped: 1 number where 2 belong",
+        "v.txt: line 3 is malformed and was skipped: 1 number instead of 2",
     )
 
 
@@ -229,12 +229,12 @@ def test_strict_reading_raises_at_the_first() -> None:
     assert (
         refused(BROKEN, ["c"], strict=True)
         == """\
-error: line 2 of v.txt is malformed: 1 number where 2 belong
+error: line 2 of v.txt is malformed: 1 number instead of 2
   --> v.txt:2:1
    |
  2 | b 1
    | ^
-help: mend the line, or delete it"""
+help: fix the line, or delete it"""
     )
     assert plain(read(BROKEN, ["a"], strict=True)) == {"a": [1, 2]}
 
@@ -319,12 +319,12 @@ save_word2vec_format(..., binary=False)""",
         (
             b"\x93NUMPY....",
             "error: v.txt is an NPY file, which holds numbers and no words\n"
-            "help: name the text file that lists the words of its rows as well, one a line",
+            "help: name the text file that lists the words of its rows as well, one per line",
         ),
         (
             b"x" * (9 << 20),
-            "error: v.txt has a line of more than 4194304 bytes, so it is no list of words\n"
-            "help: expected text in UTF-8, with one word a line",
+            "error: v.txt has a line of more than 4194304 bytes, so it is not a list of words\n"
+            "help: expected text in UTF-8, with one word per line",
         ),
         (
             gzip.compress(b"cat 1\n")[:-4],

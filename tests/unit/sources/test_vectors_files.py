@@ -97,8 +97,8 @@ def test_lines_do_not_depend_on_the_blocks_they_come_in(block: int, packed: bool
     vectors = read(content, ["dog", "cat", ". . .", "x"], inputs)
     assert plain(vectors) == {"cat": [1, 2, 3], ". . .": [4, 5, 6], "dog": [7, 8, 9]}
     assert vectors.warnings == (
-        "v.txt: 2 malformed lines were skipped: 7, 8; line 7: 1 number where 3 belong",
-        "v.txt: 'x' has a malformed line only, line 8: 1 number where 3 belong",
+        "v.txt: 2 malformed lines were skipped: 7, 8; line 7: 1 number instead of 3",
+        "v.txt: 'x' has a malformed line only, line 8: 1 number instead of 3",
         "v.txt: the header promises 4 words, the file has 6",
     )
 
@@ -157,7 +157,7 @@ def test_an_npy_and_its_words_differ_in_number() -> None:
     assert caught.value.report() == (
         "error: v.npy has 3 rows, but w.txt lists 4 words\n"
         "  --> w.txt\n"
-        "help: list one word a line, in the order of the rows"
+        "help: list one word per line, in the order of the rows"
     )
 
 
@@ -173,7 +173,7 @@ def test_an_npy_that_is_no_table_of_words(array: Any, message: str) -> None:
     npy(array)
     with pytest.raises(AttnError) as caught:
         from_npy("cat")
-    assert caught.value.message == f"v.npy must be a matrix of numbers, one row a word, {message}"
+    assert caught.value.message == f"v.npy must be a matrix of numbers, one row per word, {message}"
 
 
 def test_an_npy_of_something_else() -> None:
@@ -200,7 +200,7 @@ error: line 4 of w.txt is malformed: number 1 of its row in v.npy is infinite
    |
  4 | d
    | ^
-help: mend the line, or delete it"""
+help: fix the line, or delete it"""
     )
 
 

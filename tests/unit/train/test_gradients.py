@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 H = 1e-4
 WORDS = ("not", "do", "like", "hate", "so")
 VOCABULARY = ("yes", "no", "well", "hm", "eh", "ah", "oh")
-# A word stands twice; the examples differ in length.
+# A word appears twice; the examples differ in length.
 EXAMPLES = [["do not do so", "well"], ["hate not like", "no"]]
 EQUAL = [["do not do so", "well"], ["hate not like so", "no"]]  # for what has an axis of tokens
 D, D_K, D_V, D_O, N = 5, 3, 2, 11, 4

@@ -315,7 +315,7 @@ def test_a_loss_that_is_no_number_writes_nothing(tmp_path: Path, attn: Attn) -> 
     target = tmp_path / "t.yaml"
     ran = attn("train", SAMPLES / "not_like.yaml", "-o", target, "--learning-rate", "1e200")
     assert ran.status == 2
-    assert ran.err.startswith("error: the loss is no finite number after ")
+    assert ran.err.startswith("error: the loss is not finite after ")
     assert "--> --learning-rate 1e200" in ran.err
     assert ran.err.endswith("help: lower the learning rate, which is 1e+200\n")
     assert not list(tmp_path.iterdir())

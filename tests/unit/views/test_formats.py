@@ -108,7 +108,7 @@ def test_the_json_document(attn: Attn) -> None:
         "rows": [2],
         "engine": {
             "name": "definition",
-            "refused": {"tiles": "scores, weights or their sums are asked for"},
+            "refused": {"tiles": "scores, weights or their sums are requested"},
         },
     }  # fmt: skip
     masked = document["steps"]["masked"]
