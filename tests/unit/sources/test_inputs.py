@@ -256,7 +256,9 @@ class TestLimit:
         assert attn("compute", "-", *option, "-f", "csv", "--only", "q", stdin=text).status == 0
         ran = attn("compute", "-", *option, stdin=text + " ")
         assert (ran.status, ran.out) == (2, "")
-        assert ran.err.startswith("error: standard input has more than 9.8 KiB, and is not a file of known size")
+        assert ran.err.startswith(
+            "error: standard input has more than 9.8 KiB, and is not a file of known size"
+        )
 
     def test_an_endless_pipe_ends(self) -> None:
         endless = subprocess.Popen(["yes"], stdout=subprocess.PIPE)
