@@ -56,8 +56,8 @@ def test_a_directory_that_points_past_the_end(tmp_path: Path, attn: Attn) -> Non
     ran = attn("compute", path)
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == (
-        f"error: {path}#q cannot be unpacked: its parts are not all there, "
-        f"or do not fit together\n  --> {path}\n{CANNOT}"
+        f"error: {path}#q cannot be unpacked: parts of it are missing or inconsistent\n"
+        f"  --> {path}\n{CANNOT}"
     )
     with pytest.raises(AttnError, match="cannot be unpacked"):
         compute(path)

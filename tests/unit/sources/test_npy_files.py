@@ -63,7 +63,7 @@ def test_tokens_beyond_unicode_are_no_text(attn: Attn, tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("tokens.npy", data[:-8] + b"\xff" * 8)
     ran = attn("compute", path)
-    assert ran.err == f"error: {path}#tokens is no text\n  --> {path}\n"
+    assert ran.err == f"error: {path}#tokens is not text\n  --> {path}\n"
 
 
 @pytest.mark.regression("an array for scale ended in a traceback")
