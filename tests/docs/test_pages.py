@@ -24,6 +24,8 @@ from docs._make.pages import PAGES
 from docs._make.tables import samples
 from tests.helpers.processes import ROOT
 
+pytestmark = pytest.mark.slow
+
 FENCE = re.compile(r"^ *```")
 COG = re.compile(r"<!-- \[\[\[cog.*?\]\]\] -->", re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")

@@ -10,6 +10,8 @@ import pytest
 
 from tests.helpers.processes import run_to_end
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = "samples/love_coding.yaml"
 # What only fractions, NumPy's print and mistakes need.
 MISTAKES = {"fractions", "decimal", "attn_cli.sources.text.printed", "attn_cli.sources.text.slips"}

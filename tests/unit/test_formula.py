@@ -17,6 +17,8 @@ from attn_cli.formula import Call, Equation, Formula, Sum, Symbol, Words, number
 from attn_cli.formula.latex import WRITERS
 from tests.golden.formula_reader import plain, read, structure
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("a", "b", "i", "Q", "W_q", "d_k", "q_rotated", "present_key", "X'")
 SYMBOLS = st.sampled_from(NAMES).map(Symbol)
 NUMBERS = st.sampled_from((0, 1, 2, 7, -3, 0.5, -2.5)).map(number)

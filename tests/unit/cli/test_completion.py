@@ -20,6 +20,8 @@ from attn_cli.cli.surface import Parameter, Surface, commands, program
 from tests.conftest import SAMPLES, Attn
 from tests.helpers.processes import ROOT, run_to_end, started
 
+pytestmark = pytest.mark.slow
+
 SURFACES = {each.name: each for each in commands()}
 FORMATS = ("table", "json", "csv", "tsv", "markdown", "npy", "npz", "answer")
 # What is typed before TAB, and words that are offered then; of one that is alone, the whole line.

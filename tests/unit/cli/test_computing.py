@@ -20,6 +20,8 @@ from tests.conftest import Attn
 from tests.helpers.processes import ATTN, read_terminal, started
 from tests.helpers.tiled import loaded
 
+pytestmark = pytest.mark.slow
+
 N = 1100  # enough scores for tiles
 RUN = (
     "import sys; from attn_cli.cli import main, progress; progress.LONG = 0; "

@@ -17,6 +17,8 @@ from attn_cli.views import VIEWS
 from tests.conftest import SAMPLES, Attn, in_process
 from tests.helpers.processes import ATTN, run_to_end, started
 
+pytestmark = pytest.mark.slow
+
 LOVE = str(SAMPLES / "love_coding.yaml")
 
 

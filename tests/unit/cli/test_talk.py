@@ -20,6 +20,8 @@ from attn_cli import AttnError, compute
 from attn_cli.cli.talk import wrapped
 from tests.conftest import SAMPLES, Attn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.regression("a message quoted 100,000 characters")
 def test_what_is_quoted_is_cut(attn: Attn) -> None:

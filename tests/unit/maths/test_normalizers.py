@@ -18,6 +18,8 @@ from attn_cli import compute
 from attn_cli.formula import Symbol, number
 from attn_cli.maths.normalizers import NORMALIZERS
 
+pytestmark = pytest.mark.slow
+
 INF, NAN = math.inf, math.nan
 SIMPLEX: list[tuple[str, dict[str, float]]] = [
     ("softmax", {}),

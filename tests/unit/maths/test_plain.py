@@ -17,6 +17,8 @@ from attn_cli.sources.matrices.document import from_mapping
 from tests.conformance.cases import PROBLEMS
 from tests.conformance.strategies import problems
 
+pytestmark = pytest.mark.slow
+
 
 def agree(keys: dict[str, Any]) -> None:
     problem = read_problem(from_mapping(keys))

@@ -20,6 +20,8 @@ from attn_cli.maths.visible.length import KeyLengths
 from attn_cli.maths.visible.user import Mask
 from attn_cli.maths.visible.window import Window
 
+pytestmark = pytest.mark.slow
+
 SOME = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=5)
 
 

@@ -46,6 +46,8 @@ from tests.conformance.cases import PROBLEMS
 from tests.conftest import SAMPLES, Attn
 from tests.helpers.processes import ROOT
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = ROOT / "tests" / "golden" / "steps.txt"
 
 

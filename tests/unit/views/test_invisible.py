@@ -11,6 +11,8 @@ import pytest
 from attn_cli.views.invisible import made_visible
 from tests.conftest import Attn, in_process, on_terminal
 
+pytestmark = pytest.mark.slow
+
 CONTROLS = {  # each with its escape
     "\x1b[31m": "\\x1b[31m",
     "\x1b]0;title\x07": "\\x1b]0;title\\x07",

@@ -10,6 +10,8 @@ import pytest
 from attn_cli.maths.pipeline import STAGES, names
 from tests.conftest import Attn, on_terminal
 
+pytestmark = pytest.mark.slow
+
 
 def test_all_steps_are_listed_with_shape_formula_and_meaning(attn: Attn) -> None:
     ran = attn("steps")

@@ -21,6 +21,8 @@ from attn_cli.views.cells import sheets
 from attn_cli.views.table import render
 from tests.conftest import SAMPLES, Attn, in_process, on_terminal
 
+pytestmark = pytest.mark.slow
+
 LOVE = str(SAMPLES / "love_coding.yaml")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 WEIGHTS = """\
