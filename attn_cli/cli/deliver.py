@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from attn_cli.cli.output import OutputOptions
 from attn_cli.cli.talk import say
+from attn_cli.cli.terminal import colours_of, has_light_ground
 from attn_cli.cli.write import Data, Output, check_file, opened, write_file, write_stdout
 from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, ExitStatus, printable
@@ -189,11 +190,13 @@ def _style(output: OutputOptions, view: View) -> Style:
     """Return how the view shows it, by options and by where it goes."""
     to_file = _goes_to_file(output.output)
     terminal = not to_file and _is_terminal(sys.stdout)
+    wanted = _wants_colour(output.color, terminal=terminal, to_file=to_file)
     return Style(
         digits=output.digits,
         labels=output.labels,
         width=shutil.get_terminal_size().columns if terminal else None,
-        colour=_wants_colour(output.color, terminal=terminal, to_file=to_file),
+        colours=colours_of(os.environ) if wanted else 0,
+        light=has_light_ground(os.environ) if output.light is None else output.light,
         ascii=not to_file and not _can_show(view.characters),
         verbose=output.verbose,
     )

@@ -33,6 +33,7 @@ class OutputOptions:
     results = RECORDS  # the types of its results
     reads_files = True  # whether -o could replace what it reads
     warns = True  # whether there can be warnings
+    shades = True  # whether there can be weights, which tables shade
     leads = ""  # what the help of --format begins with
 
     format: Text = None
@@ -64,6 +65,14 @@ class OutputOptions:
             show_default=False,
         ),
     ] = "auto"
+    light: Annotated[
+        bool | None,
+        typer.Option(
+            "--light/--dark",
+            help="Shades for a light or a dark ground (default: COLORFGBG, else dark).",
+            show_default=False,
+        ),
+    ] = None
 
     @classmethod
     def offered(cls) -> dict[str, Any]:
@@ -77,6 +86,7 @@ class OutputOptions:
         means = {"format", "output", "color"}.union(*(view.options for view in views.values()))
         means |= {"force"} if cls.reads_files else set()
         means |= {"quiet"} if cls.warns else set()
+        means -= set() if cls.shades else {"light"}
         return {name: hints[name] for name in vars(cls()) if name in means}
 
     @classmethod
@@ -145,12 +155,14 @@ class OutputOptions:
             "labels": self.labels,
             "verbose": self.verbose,
             "color": self.color == "always",
+            "light": self.light is not None,
         }
         for option, asked in given.items():
             if asked and option not in view.options:
                 able = ", ".join(name for name, other in views.items() if option in other.options)
                 but = f", but on: {able}" if able else ""
-                say(f"warning: --{option} has no effect on the format {view.name}{but}")
+                named = "dark" if option == "light" and self.light is False else option
+                say(f"warning: --{named} has no effect on the format {view.name}{but}")
 
 
 @dataclass(kw_only=True)

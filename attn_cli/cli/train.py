@@ -96,6 +96,7 @@ class TrainOutput(OutputOptions):
     """Where the trained file goes; how gradients are shown and where they go."""
 
     warns = False
+    shades = False
     leads = "Of gradients: "
 
     output: Annotated[

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from attn_cli.arrays import Integers
-from attn_cli.dataclass import dataclass
+from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, argument, did_you_mean
 from attn_cli.maths.pipeline import names, pipeline
 from attn_cli.maths.problem import Edge, Problem, Request, Tile
@@ -177,6 +177,15 @@ def make_plan(problem: Problem, request: Request) -> Plan:
         together=False,
         key_bytes=UNLIMITED,
     )
+
+
+def plan_unheld(problem: Problem, request: Request) -> Plan:
+    """Return the plan of a request whose steps are not held: a sink takes them block by block.
+
+    The memory limits blocks, not results. Raises AttnError as `make_plan` does.
+    """
+    memory = half_of_the_machine() if request.memory is None else request.memory
+    return replace(make_plan(problem, replace(request, memory=UNLIMITED)), memory=memory)
 
 
 def not_contexts_alone(plan: Plan) -> str | None:

@@ -1,20 +1,20 @@
-"""Problem + Request -> Record."""
+"""Problem + Request -> Record; or block by block into any sink."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from attn_cli.engine.engines import choose, engine_settings
-from attn_cli.engine.plan import labels_of, make_plan
+from attn_cli.engine.plan import Plan, labels_of, make_plan
 from attn_cli.engine.settings import settings
 from attn_cli.engine.sink import Store
 from attn_cli.engine.threads import OnProgress, Workers
 from attn_cli.engine.watch import Watch
 from attn_cli.maths.problem import Problem, Request
-from attn_cli.record import Record
+from attn_cli.record import Choice, Record
 
 if TYPE_CHECKING:
-    from attn_cli.engine.protocol import Engine
+    from attn_cli.engine.protocol import Engine, Sink
 
 
 def run(
@@ -34,20 +34,52 @@ def run(
     """
     request = request or Request()
     plan = make_plan(problem, request)
-    chosen = choose(problem, plan, engine or request.engine)
     store = Store(problem, plan)
-    watch = Watch(problem, plan, store)
-    chosen.engine.run(problem, plan, watch, Workers(request.threads, on_progress))
+    passed = put_into(problem, request, plan, store, on_progress=on_progress, engine=engine)
     return Record(
         command=command,
         steps=store.steps(),
-        settings={**settings(problem, request), "engine": engine_settings(chosen)},
+        settings=passed.settings,
         query_tokens=labels_of(problem.query_tokens, plan.rows, problem.n_q),
         key_tokens=problem.key_tokens,
         cross=problem.cross,
-        answer=watch.answer,
-        text="\n".join(c.answer for c in watch.choices) if watch.choices else None,
-        choices=tuple(watch.choices),
+        answer=passed.answer,
+        text="\n".join(c.answer for c in passed.choices) if passed.choices else None,
+        choices=passed.choices,
         title=problem.title,
+        warnings=passed.warnings,
+    )
+
+
+class Passed(NamedTuple):
+    """What is known of a computation after all its values have gone into a sink."""
+
+    settings: dict[str, object]
+    answer: str | list[str] | None
+    choices: tuple[Choice, ...]
+    warnings: tuple[str, ...]
+
+
+def put_into(
+    problem: Problem,
+    request: Request,
+    plan: Plan,
+    sink: Sink,
+    *,
+    on_progress: OnProgress | None = None,
+    engine: Engine | None = None,
+) -> Passed:
+    """Compute the steps of a plan into any sink, block by block.
+
+    A sink that reduces what it gets (a pooled map, statistics) takes `plan_unheld`, which has no
+    room for whole steps. The other arguments and errors are those of `run`.
+    """
+    chosen = choose(problem, plan, engine or request.engine)
+    watch = Watch(problem, plan, sink)
+    chosen.engine.run(problem, plan, watch, Workers(request.threads, on_progress))
+    return Passed(
+        settings={**settings(problem, request), "engine": engine_settings(chosen)},
+        answer=watch.answer,
+        choices=tuple(watch.choices),
         warnings=(*problem.warnings, *watch.warnings()),
     )

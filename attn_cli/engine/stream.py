@@ -16,14 +16,14 @@ from attn_cli.arrays import AnyArray, Integers
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.engine.engines import choose
 from attn_cli.engine.order import order_of
-from attn_cli.engine.plan import UNLIMITED, Plan, StepPlan, make_plan
+from attn_cli.engine.plan import UNLIMITED, Plan, StepPlan, plan_unheld
 from attn_cli.engine.threads import OnProgress, Workers
 from attn_cli.engine.watch import Watch
 from attn_cli.errors import AttnError, argument
 from attn_cli.maths.block import StepValues
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.maths.visible.base import Lead
-from attn_cli.memory import half_of_the_machine, in_units
+from attn_cli.memory import in_units
 from attn_cli.record import Whole
 
 if TYPE_CHECKING:
@@ -36,14 +36,13 @@ def streamed(problem: Problem, request: Request) -> Streamed | None:
     It is ready if it is the only step, has a row per query, is not shortened, and is in layout
     rows. Raises AttnError as `run` does, but the memory needs to hold only one row.
     """
-    plan = make_plan(problem, replace(request, memory=UNLIMITED))
+    plan = plan_unheld(problem, request)
     if problem.layout != "rows" or len(plan.steps) != 1:
         return None
     (step,) = plan.steps.values()
     if "query" not in step.axes or step.held != step.shape:
         return None
-    memory = half_of_the_machine() if request.memory is None else request.memory
-    found = Streamed(problem, request, replace(plan, memory=memory), step)
+    found = Streamed(problem, request, plan, step)
     found.refuse_long_rows()
     return found
 

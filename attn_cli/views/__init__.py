@@ -31,17 +31,24 @@ class Style:
     """How a view shows what it shows.
 
     `digits`: how many decimals; None: what people read has 4, data are exact. `width` None: as wide
-    as needed. `colour`: with the colours of a terminal. `ascii`: with no other characters.
-    `several`: other records come before or after it. `verbose`: with all settings.
+    as needed. `colours`: how many the terminal has, 0 for text without colours; from 256 on there
+    are shades. `light`: on a light ground. `ascii`: with no other characters. `several`: other
+    records come before or after it. `verbose`: with all settings.
     """
 
     digits: int | None = None
     labels: bool = False
     width: int | None = None
-    colour: bool = False
+    colours: int = 0
+    light: bool = False
     ascii: bool = False
     several: bool = False
     verbose: bool = False
+
+    @property
+    def colour(self) -> bool:
+        """Whether text has colours."""
+        return self.colours > 0
 
     @property
     def decimals(self) -> int:
@@ -68,7 +75,9 @@ class View:
     accepts: tuple[str, ...]  # the types of the results that it shows, by name
     module: str
     suffixes: tuple[str, ...] = ()  # of the files that are in this format
-    options: tuple[str, ...] = ()  # of digits, full, labels, verbose, color: those that it takes
+    options: tuple[
+        str, ...
+    ] = ()  # of digits, full, labels, verbose, color, light: those that it takes
     one_step: bool = False  # whether it holds one step of a record, and no more
     binary: bool = False
     streams: bool = False  # whether values are written as they are computed: by its `encoding`
@@ -130,7 +139,7 @@ VIEWS = Views(
         accepts=("Record",),
         module="attn_cli.views.table",
         suffixes=(".txt",),
-        options=(*_TABLES, "color"),
+        options=(*_TABLES, "color", "light"),
         verdicts=True,
         drawn=True,
         several=True,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from io import StringIO
 
+import numpy as np
+
 from attn_cli.errors import printable
 from attn_cli.record import Record
 from attn_cli.views import BOX, Style
@@ -27,12 +29,6 @@ Line = list[tuple[str, str]]  # pieces of text, each with its style: empty where
 
 PLAIN_FROM = 1000  # a sheet of more cells is for a pager or a program, and has no colours
 MARK = "*"  # stands behind the largest weight of each query
-
-# Eleven stops of the viridis colour map (van der Walt and Smith, 2015): lightness grows evenly.
-_STOPS = (
-    (68, 1, 84), (72, 36, 117), (65, 68, 135), (53, 95, 141), (42, 120, 142), (33, 145, 140),
-    (34, 168, 132), (68, 191, 112), (122, 209, 81), (189, 223, 38), (253, 231, 37),
-)  # fmt: skip
 
 
 def render(record: Record, style: Style) -> str:
@@ -133,7 +129,9 @@ def _table(sheet: Sheet, style: Style, shades: bool) -> Iterator[Line]:
         inner = [gap - first for gap in column_gaps if first < gap < last]
         head: Line = with_gaps([(n, "") for n in sheet.columns[first:last]], inner, (GAP, ""))
         lines = [
-            with_gaps(_cells(sheet, at, slice(first, last), shades), inner, (GAP, ""))
+            with_gaps(
+                _cells(sheet, at, slice(first, last), style if shades else None), inner, (GAP, "")
+            )
             for at in range(len(sheet.rows))
         ]
         sizes = [
@@ -155,30 +153,23 @@ def _set(label: str, cells: Line, label_width: int, sizes: list[int]) -> Line:
     return line
 
 
-def _cells(sheet: Sheet, row: int, columns: slice, shades: bool) -> Line:
-    """Return the cells of one row, shaded and marked where the step has a largest."""
+def _cells(sheet: Sheet, row: int, columns: slice, style: Style | None) -> Line:
+    """Return the cells of one row, marked if the step has a largest, shaded if there is a style."""
     marked = sheet.largest.any()
     cells = []
     for at in range(columns.start, columns.stop):
         mark = (MARK if sheet.largest[row, at] else " ") if marked else ""
-        shade = _shade(float(sheet.values[row, at])) if sheet.weighs and shades else ""
+        shade = _shade(float(sheet.values[row, at]), style.light) if sheet.weighs and style else ""
         cells.append((sheet.cells[row][at] + mark, shade))
     return cells
 
 
-def _shade(weight: float) -> str:
+def _shade(weight: float, light: bool) -> str:
     """Return the style of a weight in [0, 1]: a background, and black or white on it."""
-    place = min(max(weight, 0.0), 1.0) * (len(_STOPS) - 1) if weight == weight else 0.0
-    at = min(int(place), len(_STOPS) - 2)
-    red, green, blue = (
-        round(a + (b - a) * (place - at)) for a, b in zip(_STOPS[at], _STOPS[at + 1], strict=True)
-    )
-    # Black from the relative luminance on at which it has more contrast than white (WCAG 2).
-    light = sum(
-        w * (c / 255) ** 2.2
-        for w, c in zip((0.2126, 0.7152, 0.0722), (red, green, blue), strict=True)
-    )
-    return f"{'black' if light > 0.179 else 'white'} on rgb({red},{green},{blue})"
+    from attn_cli.views.colour import hex_of, levels, ramp, text_on
+
+    colour = ramp(diverging=False, light=light).colours[int(levels(np.array(weight)))]
+    return f"{hex_of(text_on(colour))} on {hex_of(colour)}"
 
 
 def _plain(sheet: Sheet, width: int | None) -> Iterator[str]:

@@ -43,6 +43,7 @@ def test_every_command_has_help_with_an_example_that_runs(
     examples = re.findall(r"^  (attn .*)$", ran.out, re.MULTILINE)
     assert examples
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TERM", "xterm-256color")  # with shades
     attn("samples", "--copy", "samples")
     x = np.ones((3, 2))
     for name in "qkv":
@@ -131,6 +132,7 @@ EFFECTS: dict[str, list[str]] = {
     "quiet": ["--quiet", "--set", "mask=[[-inf, -inf, -inf]]"],
     "verbose": ["--verbose"],
     "color": ["--color", "always"],
+    "light": ["--light", "--color", "always"],
     "help": ["--help"],
 }
 # What an option needs beside it to have an effect stands in the run without it too.
@@ -139,6 +141,7 @@ BASES: dict[str, list[str]] = {
     "lower": EFFECTS["lower"][1:],
     "labels": EFFECTS["labels"][1:],
     "quiet": EFFECTS["quiet"][1:],
+    "light": EFFECTS["light"][1:],
     "force": EFFECTS["force"][1:],
 }
 
@@ -175,6 +178,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "quiet": ("zzz le --unknown skip", "zzz le --unknown skip --quiet"),
         "verbose": ("le", "le --verbose"),
         "color": ("le --format table", "le --format table --color always"),
+        "light": ("le -f table --color always", "le -f table --color always --light"),
     },
     "next": {
         "compare": (NOT_LIKE, f"{NOT_LIKE} --compare"),
@@ -204,6 +208,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "quiet": ("big_words.yaml not", "big_words.yaml not --quiet"),
         "verbose": (NOT_LIKE, f"{NOT_LIKE} --verbose"),
         "color": (NOT_LIKE, f"{NOT_LIKE} --color always"),
+        "light": (f"{NOT_LIKE} --color always", f"{NOT_LIKE} --color always --light"),
     },
     "graph": {
         "threshold": (LOVE, f"{LOVE} --threshold 0.5"),
@@ -289,6 +294,7 @@ def test_every_option_of_the_other_commands_changes_something(
     import typer
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TERM", "xterm-256color")  # with shades
     attn("samples", "--copy", "samples")
     given = typer.main.get_command(build()).commands[command].params  # type: ignore[attr-defined]
     assert {p.name for p in given} - {"words", "file", "names"} == set(PAIRS[command])
@@ -326,6 +332,7 @@ def test_every_option_changes_something(
     import typer
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TERM", "xterm-256color")  # with shades
     compute_command = typer.main.get_command(build()).commands["compute"]  # type: ignore[attr-defined]
     options = {p.name for p in compute_command.params} - {"file"}
     assert options | {"help"} == set(EFFECTS)

@@ -1,0 +1,34 @@
+"""What a terminal can show, from its environment: how many colours, on a light or a dark ground."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+TRUECOLOR = 1 << 24
+FEWEST = 16  # of a terminal that does not say how many
+
+# What the name of a terminal says, if COLORTERM says nothing: over ssh that is not passed on.
+_NAMED = {
+    "alacritty": TRUECOLOR,
+    "contour": TRUECOLOR,
+    "direct": TRUECOLOR,
+    "foot": TRUECOLOR,
+    "ghostty": TRUECOLOR,
+    "kitty": TRUECOLOR,
+    "wezterm": TRUECOLOR,
+    "256color": 256,
+}
+_LIGHT = {"7", "15"}  # the white ones of the first 16 colours
+
+
+def colours_of(environment: Mapping[str, str]) -> int:
+    """Return how many colours a terminal has: 16, 256 or 1 << 24."""
+    if environment.get("COLORTERM", "").strip().lower() in {"truecolor", "24bit"}:
+        return TRUECOLOR
+    name = environment.get("TERM", "").strip().lower()
+    return _NAMED.get(name.rpartition("-")[2], FEWEST)
+
+
+def has_light_ground(environment: Mapping[str, str]) -> bool:
+    """Return whether text is on a light ground: as COLORFGBG says (`0;15`), dark if it is unset."""
+    return environment.get("COLORFGBG", "").rpartition(";")[2] in _LIGHT
