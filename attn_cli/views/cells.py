@@ -26,6 +26,7 @@ LABEL_WIDTH = 32  # a longer word is shortened
 class Sheet:
     """One matrix of a step, ready to be set: all text, rows and columns in their order."""
 
+    step: Step  # the whole step
     heading: str  # the batch entry and head, on the first sheet of each
     title: str
     corner: str
@@ -62,8 +63,7 @@ def sheets(record: Record, digits: int, *, align: bool) -> Iterator[Sheet]:
 
 def _sheet(step: Step, entry: tuple[int, ...], digits: int, align: bool, heading: str) -> Sheet:
     """Return one matrix of a step, that of a batch entry and head."""
-    title = title_of(step, beyond=len(entry))
-    step = step.as_matrix()
+    whole, step = step, step.as_matrix()
     at = tuple(step.indices(axis).index(index) for axis, index in enumerate(entry))
     values = step.values[at]
     # NaN in a hidden cell is what empty_rows asked for, and goes on into the output.
@@ -75,8 +75,9 @@ def _sheet(step: Step, entry: tuple[int, ...], digits: int, align: bool, heading
             for texts, codes in zip(shown, hidden.tolist(), strict=True)
         ]
     return Sheet(
+        step=whole,
         heading=heading,
-        title=title,
+        title=title_of(whole, beyond=len(entry)),
         corner=step.axes[-2],
         columns=_labels(step, -1),
         rows=_labels(step, -2),
@@ -106,11 +107,15 @@ def title_of(step: Step, *, beyond: int = 0) -> str:
 
     `beyond` is how many leading axes a heading above it speaks of.
     """
-    axes, shape = step.axes[beyond:], step.shape[beyond:]
     named = step.formula
     if not step.expression.defines(step.name):
         named = f"{step.name}: {named}"
-    return f"{named}   ({' x '.join(axes)}: {' x '.join(map(str, shape))})"
+    return f"{named}   ({size_of(step, beyond=beyond)})"
+
+
+def size_of(step: Step, *, beyond: int = 0) -> str:
+    """Return the names of the axes of a step and their lengths: `query x key: 3 x 5`."""
+    return f"{' x '.join(step.axes[beyond:])}: {' x '.join(map(str, step.shape[beyond:]))}"
 
 
 def shortened(step: Step) -> str | None:
