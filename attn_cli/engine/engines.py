@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attn_cli.dataclass import dataclass
 from attn_cli.engine.plan import Plan, not_contexts_alone
-from attn_cli.errors import AttnError, nearest
+from attn_cli.errors import AttnError
 from attn_cli.maths.problem import Problem
 from attn_cli.registry import Registry
 
@@ -40,7 +40,7 @@ def choose(problem: Problem, plan: Plan, asked: str | Engine | None = None) -> E
     Raises AttnError if there is no engine of that name, or if it refuses the plan.
     """
     if asked is not None:
-        engine = _named(asked) if isinstance(asked, str) else asked
+        engine = ENGINES.get(asked) if isinstance(asked, str) else asked
         why = engine.refuses(problem, plan)
         if why is not None:
             raise AttnError(
@@ -57,17 +57,6 @@ def choose(problem: Problem, plan: Plan, asked: str | Engine | None = None) -> E
         if why is None:
             return EngineChoice(tiles, {})
     return EngineChoice(ENGINES.get("definition"), {"tiles": why})
-
-
-def _named(name: str) -> Engine:
-    """Return the engine of that name; raise AttnError if there is none."""
-    if name in ENGINES.names:
-        return ENGINES.get(name)
-    near = nearest(name, ENGINES.names)
-    meant = f"did you mean '{near}'? " if near else ""
-    raise AttnError(
-        f"unknown engine '{name}'", help=f"{meant}there are: {', '.join(ENGINES.names)}"
-    )
 
 
 def engine_settings(chosen: EngineChoice) -> dict[str, object]:

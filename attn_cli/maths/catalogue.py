@@ -46,15 +46,11 @@ def step_info(name: str) -> StepInfo:
 
 def scores(name: str | None = None) -> Functions:
     """Return all score functions, or the one of that name; raise AttnError if there is none."""
-    if name is not None:
-        _refuse_other_kind(name, SCORES, NORMALIZERS, "attn normalizers")
     return _functions("scores", "score", SCORES, name)
 
 
 def normalizers(name: str | None = None) -> Functions:
     """Return all normalisers, or the one of that name; raise AttnError if there is none."""
-    if name is not None:
-        _refuse_other_kind(name, NORMALIZERS, SCORES, "attn scores")
     return _functions("normalizers", "normalize", NORMALIZERS, name)
 
 
@@ -95,14 +91,3 @@ def _written(entry: Any) -> str:
         return f"{{function: {entry.name}, window: 2}}"
     required = ", ".join(f"{p.name}: ..." for p in entry.parameters if not p.optional)
     return f"{{function: {entry.name}, {required}}}" if required else str(entry.name)
-
-
-def _refuse_other_kind(
-    name: str, wanted: Registry[Any], other: Registry[Any], command: str
-) -> None:
-    """Raise AttnError for the name of one of another kind, which that command explains."""
-    if name in other.names and name not in wanted.names:
-        raise AttnError(
-            f"{name} is a {other.kind}, not a {wanted.kind}",
-            help=f"did you mean: {command} {name}",
-        )

@@ -6,7 +6,6 @@ and mask are in the problem's order, and `present_key` is after `k_rotated` if t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from attn_cli.maths.inputs import INPUTS
@@ -24,14 +23,9 @@ if TYPE_CHECKING:
 STAGES: list[Stage] = [*INPUTS, *MEETING, *PAIRS, *WEIGHING, *ROW_STAGES, *NEXT_WORD]
 
 
-def pipeline(problem: Problem, stages: Sequence[Stage] | None = None) -> dict[str, StepSpec]:
-    """Return the steps that a problem has by name, in the order computed.
-
-    `stages` are the rows to choose from; None: all.
-    """
-    waiting = [
-        (stage, reads) for stage in stages or STAGES if (reads := stage.reads(problem)) is not None
-    ]
+def pipeline(problem: Problem) -> dict[str, StepSpec]:
+    """Return the steps that a problem has by name, in the order computed."""
+    waiting = [(stage, reads) for stage in STAGES if (reads := stage.reads(problem)) is not None]
     found: dict[str, StepSpec] = {}
     while waiting:
         met = (n for n, (_, reads) in enumerate(waiting) if found.keys() >= set(reads))
@@ -43,6 +37,6 @@ def pipeline(problem: Problem, stages: Sequence[Stage] | None = None) -> dict[st
     return found
 
 
-def names(stages: Iterable[Stage] = STAGES) -> tuple[str, ...]:
+def names() -> tuple[str, ...]:
     """Return the names of all steps that there can be, in the usual order."""
-    return tuple(stage.name for stage in stages)
+    return tuple(stage.name for stage in STAGES)

@@ -15,8 +15,6 @@ from attn_cli.dataclass import dataclass
 from attn_cli.maths.place import near
 from attn_cli.maths.ranges import Range, Ranges, union
 
-Reach = tuple[int, int]  # keys from .. up to, but not including
-
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
