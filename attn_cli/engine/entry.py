@@ -48,6 +48,7 @@ class Turns:
     queries: Turn
     keys: Turn
     values: Turn
+    read: frozenset[str]  # the steps that needed stages of blocks read
     in_blocks: bool
 
     @classmethod
@@ -62,6 +63,12 @@ class Turns:
             queries=in_turn([spec for spec in specs if spec.scope == QUERIES], needed),
             keys=in_turn([spec for spec in of_keys if spec.name not in from_v], needed),
             values=in_turn([spec for spec in of_keys if spec.name in from_v], needed),
+            read=frozenset(
+                name
+                for spec in specs
+                if spec.scope == BLOCK and spec.name in needed
+                for name in spec.reads
+            ),
             in_blocks=any(pipeline[name].scope in after for name in needed),
         )
 
@@ -80,7 +87,7 @@ class EntryBuilder:
         """`key_bytes`: the memory for keys and values that are held for other entries."""
         self.problem, self.rows, self.note = problem, rows, note
         self._turns, self._key_bytes = turns, key_bytes
-        self._made: dict[Lead, tuple[Array | None, Array | None]] = {}  # K and V of key heads
+        self._of_keys: dict[Lead, dict[str, Array]] = {}  # key head -> steps of its keys
         self._noted: set[tuple[str, Lead]] = set()
 
     def entry(self, lead: Lead, rows: Integers | None = None) -> Entry:
@@ -91,10 +98,10 @@ class EntryBuilder:
         problem, wide = self.problem, self.problem.precision.wide
         rows = self.rows if rows is None else rows
         batch, head = problem.entry(lead)
-        Q = self._walk(self._turns.queries, query_end(problem), Side(problem, lead, rows))
-        K, V = self._of_keys(problem.key_lead(lead))
-        ends = ((query_end(problem), Q), (key_end(problem), K), (value_end(problem), V))
-        sides = {name: values for name, values in ends if values is not None}
+        of_queries = self._walk(self._turns.queries, query_end(problem), Side(problem, lead, rows))
+        of_keys = self._keys_of(problem.key_lead(lead))
+        Q, K = of_queries.get(query_end(problem)), of_keys.get(key_end(problem))
+        V = of_keys.get(value_end(problem))
         if Q is None:
             Q = np.zeros((len(rows), 0), dtype=problem.dtype)
         if K is None:
@@ -120,36 +127,40 @@ class EntryBuilder:
             parameters=problem.rules.of_head(head),
             temperature=problem.rules.temperature_of(head),
             V=None if V is None else wide(V),
-            sides=sides,
+            of_queries=of_queries,
+            of_keys=of_keys,
         )
 
     def unread(self, key_lead: Lead) -> None:
         """Compute the steps of a key head that no query head reads."""
-        self._both(key_lead)
+        self._walk_keys(key_lead)
 
-    def _of_keys(self, lead: Lead) -> tuple[Array | None, Array | None]:
-        """Return K and V of a key head, computed once and held until they are dropped."""
-        if lead not in self._made:
-            self._made[lead] = self._both(lead)
-            if sum(x.nbytes for made in self._made.values() for x in made if x is not None) > (
-                self._key_bytes
-            ):
-                self.drop(self._made.keys() - {lead})
-        return self._made[lead]
+    def _keys_of(self, lead: Lead) -> dict[str, Array]:
+        """Return the steps of a key head, computed once and held until they are dropped."""
+        if lead not in self._of_keys:
+            self._of_keys[lead] = self._walk_keys(lead)
+            held = sum(x.nbytes for steps in self._of_keys.values() for x in steps.values())
+            if held > self._key_bytes:
+                self.drop(self._of_keys.keys() - {lead})
+        return self._of_keys[lead]
 
     def drop(self, key_leads: Iterable[Lead]) -> None:
         """Drop the keys and values of these key heads."""
         for lead in key_leads:
-            self._made.pop(lead, None)
+            self._of_keys.pop(lead, None)
 
-    def _both(self, lead: Lead) -> tuple[Array | None, Array | None]:
+    def _walk_keys(self, lead: Lead) -> dict[str, Array]:
         side = Side(self.problem, lead, slice(None))
-        K = self._walk(self._turns.keys, key_end(self.problem), side)
-        return K, self._walk(self._turns.values, value_end(self.problem), side)
+        steps = self._walk(self._turns.keys, key_end(self.problem), side)
+        return steps | self._walk(self._turns.values, value_end(self.problem), side)
 
-    def _walk(self, turn: Turn, end: str, side: Side) -> Array | None:
-        """Compute the needed steps of a side and note them; return the last if it is needed."""
-        values: dict[str, AnyArray] = {}
+    def _walk(self, turn: Turn, end: str, side: Side) -> dict[str, Array]:
+        """Compute the needed steps of a side and note them.
+
+        Returns those that stages of blocks read, and the last one.
+        """
+        values: dict[str, Array] = {}
+        kept = {end, *self._turns.read}
         rows = side.rows if isinstance(side.rows, np.ndarray) else None
         for spec, over in turn:
             x = spec.apply(side, *(values[name] for name in spec.reads if name in values))
@@ -157,9 +168,9 @@ class EntryBuilder:
                 self._noted.add((spec.name, side.lead))
                 self.note(spec.name, side.lead, x, rows)
             values[spec.name] = x
-            for name in {*over} & values.keys() - {end}:
+            for name in {*over} & values.keys() - kept:
                 del values[name]
-        return values.get(end)
+        return values
 
     def _placed(self, Q: Array, K: Array, factor: float) -> tuple[Array, Array, float]:
         """Return Q and K, scaled if the scale is placed before the product, and the scale left."""

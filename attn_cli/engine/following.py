@@ -5,6 +5,8 @@ contexts of heads -> output gate -> concat -> rows of the output -> pooled rows 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from attn_cli.arrays import AnyArray, Array, Integers
 from attn_cli.engine.plan import Plan
 from attn_cli.engine.watch import Watch
@@ -12,7 +14,7 @@ from attn_cli.engine.whole import WholeSteps
 from attn_cli.maths.block import Entry
 from attn_cli.maths.next_word import Pooling, choice
 from attn_cli.maths.problem import Problem
-from attn_cli.maths.rows import last_of_heads, last_of_rows
+from attn_cli.maths.rows import last_of_rows
 from attn_cli.maths.stage import JOINED, POOLED, ROWS, Rows, StepSpec
 from attn_cli.maths.visible.base import Lead
 
@@ -33,25 +35,26 @@ class Following:
         if self._pooled and self._problem.next_word is not None:
             self._pooling = Pooling(self._problem.next_word.rows(self._problem.n_q))
 
-    def of_head(self, entry: Entry, context: Array, rows: slice) -> Array:
-        """Return the last step of one head, from the context of one block of its rows."""
+    def of_head(self, entry: Entry, context: Array, rows: slice) -> dict[str, AnyArray]:
+        """Return the steps of one head, from the context of one block of its rows."""
         values: dict[str, AnyArray] = {"context": context}
         at = Rows(self._problem, entry.batch, entry.head, entry.i[rows])
         for spec in self._of_heads:
             values[spec.name] = spec.apply(at, *(self._read(n, values, at) for n in spec.reads))
             self._out.note(spec.name, entry.lead, values[spec.name], at.i)
-        last = last_of_heads(self._problem)
-        return values.get(last, context)
+        return values
 
-    def add(self, group: Lead, rows: Integers, heads: list[Array]) -> None:
-        """Compute the steps of one block that follow those of heads, which are joined."""
+    def add(self, group: Lead, rows: Integers, heads: Sequence[Mapping[str, AnyArray]]) -> None:
+        """Compute the steps of one block that follow those of the heads that are joined."""
         at = Rows(self._problem, group[0] if self._problem.batch else 0, 0, rows)
         values: dict[str, AnyArray] = {}
         for spec in self._joined:
-            if spec.reads[0] == last_of_heads(self._problem):
-                read: list[AnyArray] = [*heads]
-            else:
-                read = [self._read(name, values, at) for name in spec.reads]
+            read: list[AnyArray] = []
+            for name in spec.reads:
+                if name in heads[0]:
+                    read += [steps[name] for steps in heads]
+                else:
+                    read.append(self._read(name, values, at))
             values[spec.name] = spec.apply(at, *read)
             self._out.note(spec.name, group, values[spec.name], rows)
         if self._pooling is not None:

@@ -35,6 +35,8 @@ from attn_cli.record import Labels, Numbered
 
 UNLIMITED = 1 << 62  # bytes
 
+NEW_KEY = "new key"  # the axis "key" of steps without the past
+
 # For each leading axis the requested entry, None for all.
 Chosen = list[int | None]
 
@@ -143,8 +145,9 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     rows = np.arange(problem.n_q) if request.rows is None else np.array(request.rows, dtype=np.intp)
     chosen = _chosen(problem, request)
     specs = pipeline(problem)
+    of_tokens = _axes_of_tokens(problem, rows)
     steps = {
-        name: _step(problem, specs[name], chosen, rows, request.edge)
+        name: _step(problem, specs[name], chosen, of_tokens, rows, request.edge)
         for name in _wanted(specs, request)
     }
     memory = half_of_the_machine() if request.memory is None else request.memory
@@ -287,27 +290,39 @@ def _meant(specs: Mapping[str, StepSpec]) -> dict[str, str]:
     return {word: name for name, spec in specs.items() for word in spec.stage.aliases}
 
 
-def _step(
-    problem: Problem, spec: StepSpec, chosen: Chosen, rows: Integers, edge: Edge | None
-) -> StepPlan:
-    """Return the plan of one step."""
-    axes, depth = spec.axes, spec.depth
-    lead, sizes, lead_axes = _lead_of(problem, spec)
-    free = tuple(axis for axis in lead if chosen[axis] is None)
-    words = () if problem.next_word is None else problem.next_word.vocabulary
-    past = problem.n_k - problem.value.count if spec.new_keys else 0
-    labels: dict[str, Labels] = {
+def _axes_of_tokens(problem: Problem, rows: Integers) -> dict[str, Labels]:
+    """Return the labels of the axes of tokens and words; `NEW_KEY`: without the past."""
+    past = problem.n_k - problem.value.count
+    return {
         "token": problem.token_labels,
         "query": labels_of(problem.query_tokens, rows, problem.n_q),
-        "key": problem.key_tokens[past:],
-        "word": words,
+        "key": problem.key_tokens,
+        NEW_KEY: problem.key_tokens[past:] if past else problem.key_tokens,
+        "word": () if problem.next_word is None else problem.next_word.vocabulary,
     }
-    lengths = {
-        "token": 0 if problem.embeddings is None else len(problem.embeddings),
-        "query": len(rows),
-        "key": problem.n_k - past,
-    }
-    shape = (*(sizes[axis] for axis in free), *(lengths.get(a, depth) for a in axes))
+
+
+def _step(
+    problem: Problem,
+    spec: StepSpec,
+    chosen: Chosen,
+    of_tokens: Mapping[str, Labels],
+    rows: Integers,
+    edge: Edge | None,
+) -> StepPlan:
+    """Return the plan of one step; `of_tokens` has the labels of the axes that several share."""
+    axes = spec.axes
+    lead, sizes, lead_axes = _lead_of(problem, spec)
+    free = tuple(axis for axis in lead if chosen[axis] is None)
+    labels = (
+        *(Numbered(range(sizes[axis])) for axis in free),
+        *(
+            of_tokens[name] if name in of_tokens else Numbered(range(spec.depth))
+            for axis in axes
+            for name in (NEW_KEY if axis == "key" and spec.new_keys else axis,)
+        ),
+    )
+    shape = tuple(len(names) for names in labels)
     kept = edges(shape, edge)
     held = None
     if "query" in axes:
@@ -316,10 +331,7 @@ def _step(
     return StepPlan(
         spec=spec,
         axes=(*(lead_axes[axis] for axis in free), *axes),
-        labels=(
-            *(Numbered(range(sizes[axis])) for axis in free),
-            *(labels.get(axis) or Numbered(range(lengths.get(axis, depth))) for axis in axes),
-        ),
+        labels=labels,
         shape=shape,
         kept=kept,
         free=free,

@@ -57,7 +57,8 @@ class Entry:
     parameters: Parameters  # of the normaliser, of this head
     temperature: float | None  # of this head
     V: Array | None
-    sides: Mapping[str, Array]  # Q, K and V as they meet, not scaled, by the names of the steps
+    of_queries: Mapping[str, Array]  # the steps of queries that stages of blocks read, not scaled
+    of_keys: Mapping[str, Array]  # and those of keys
 
     def place(self, rows: slice, keys: slice) -> Place:
         """Return the place of a block."""
@@ -106,8 +107,9 @@ class Block:
         """Return the values of a step that a stage of the block reads."""
         if name in self.values:
             return self.values[name]
-        side = self.entry.sides[name]
-        return side[self.rows] if name.startswith("q") else side[self.at.keys]
+        if name in self.entry.of_queries:
+            return self.entry.of_queries[name][self.rows]
+        return self.entry.of_keys[name][self.at.keys]
 
     def select(self, scores: Array) -> Array:
         """Return the scores, -inf for unselected pairs, and initialise `seen`."""

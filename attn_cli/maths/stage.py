@@ -7,7 +7,7 @@ resolves them to a `StepSpec`. `maths.pipeline` has the table of all rows, and t
 problem in order.
 
 The scope is the unit for which a step is computed. It determines the first argument of `apply`,
-which is followed by the values of the steps that the stage reads:
+which is followed by the values of the steps that the stage reads (`READABLE`: of which scopes):
 
     PROBLEM   once                                               apply(problem, ...)
     QUERIES   the query rows of one query head                   apply(side, ...)
@@ -17,6 +17,10 @@ which is followed by the values of the steps that the stage reads:
     JOINED    some queries, the heads side by side if the problem joins them
                                                                  apply(rows, ...)
     POOLED    one batch entry                                    apply(problem, ...)
+
+QUERIES and KEYS get no values of PROBLEM steps: they take their rows from the problem. A BLOCK
+stage gets the rows of its block; it can read a step of keys only if that has the keys of the past
+too. A JOINED stage gets one argument per joined head for a step of BLOCK or ROWS.
 """
 
 from __future__ import annotations
@@ -37,6 +41,18 @@ if TYPE_CHECKING:
 PROBLEM, QUERIES, KEYS, BLOCK = "problem", "queries", "keys", "block"
 ROWS, JOINED, POOLED = "rows", "joined", "pooled"
 SCOPES = (PROBLEM, QUERIES, KEYS, BLOCK, ROWS, JOINED, POOLED)
+
+# The scopes whose steps a stage of a scope can read. Of BLOCK, ROWS and JOINED can read the context
+# alone; of JOINED, POOLED can read the last step of rows alone, as the mean of the pooled rows.
+READABLE: Mapping[str, frozenset[str]] = {
+    PROBLEM: frozenset({PROBLEM}),
+    QUERIES: frozenset({PROBLEM, QUERIES}),
+    KEYS: frozenset({PROBLEM, KEYS}),
+    BLOCK: frozenset({QUERIES, KEYS, BLOCK}),
+    ROWS: frozenset({PROBLEM, BLOCK, ROWS}),
+    JOINED: frozenset({PROBLEM, BLOCK, ROWS, JOINED}),
+    POOLED: frozenset({JOINED, POOLED}),
+}
 
 # The meaning of a step's numbers: features of a token; any real number per query and key; a share,
 # mostly in [0, 1]; the number of a reason; a share of all words.
@@ -112,7 +128,7 @@ class Stage(NamedTuple):
     aliases: tuple[str, ...] = ()  # its other names in use, in lower case
     aside: bool = False  # in tables only if it is named; in formats for programs always
     watched: bool = False  # whether it is checked for finite values even if it is not shown
-    marked: bool = False  # whether tables mark its hidden keys
+    marked: bool = False  # whether tables mark its hidden keys; of blocks, from the scores on
     new_keys: Callable[[Problem], bool] = never  # whether it has the new keys alone, not the past
 
     def __reduce__(self) -> tuple[Callable[[str], Stage], tuple[str]]:

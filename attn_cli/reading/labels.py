@@ -34,6 +34,17 @@ def read_labels(sources: Sources, n_q: int, made: Projections) -> tuple[Pair, tu
     return (Numbered(range(n_q)), Numbered(range(made.n_k))), pairs
 
 
+def labels_of_embeddings(pair: Pair, *, of_keys: bool, past: int) -> Labels:
+    """Return the labels of the rows of the embeddings, which are of the queries or of the keys.
+
+    Of the keys, those of the past are not among them.
+    """
+    queries, keys = pair
+    if not of_keys:
+        return queries
+    return Numbered(range(len(keys) - past)) if isinstance(keys, Numbered) else keys[past:]
+
+
 def _entry(entries: Entries, name: str, at: int) -> tuple[tuple[str, ...] | None, Path]:
     """Return the words of a batch entry, and the path that they were read from."""
     if not entries:

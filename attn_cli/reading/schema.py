@@ -19,7 +19,7 @@ from attn_cli.reading.extent import Extent, read_extent
 from attn_cli.reading.gate_reader import read_gate
 from attn_cli.reading.hiding import read_schemes
 from attn_cli.reading.keys import KEYS
-from attn_cli.reading.labels import read_labels
+from attn_cli.reading.labels import labels_of_embeddings, read_labels
 from attn_cli.reading.mask import read_mask
 from attn_cli.reading.normalize import (
     read_dropout,
@@ -94,7 +94,8 @@ def _problem(document: Document) -> Problem:
         sources, rules, function, scale, placement, heads=made.heads, grouped=grouped
     )
     check_factor(scale, placement, sources.precision)
-    (query_tokens, key_tokens), entries = read_labels(sources, n_q, made)
+    labels, entries = read_labels(sources, n_q, made)
+    of_keys = X is not None and "query" in tree  # embeddings became keys and values
     return Problem(
         query=made.query,
         key=made.key,
@@ -119,12 +120,12 @@ def _problem(document: Document) -> Problem:
         rules=rules,
         gate=read_gate(sources, made.query, shape, made.value.depth),
         after=after,
-        next_word=read_next_word(sources, after, query_tokens),
-        token_labels=key_tokens if X is not None and "query" in tree else query_tokens,
-        query_tokens=query_tokens,
-        key_tokens=key_tokens,
+        next_word=read_next_word(sources, after, labels[0]),
+        token_labels=labels_of_embeddings(labels, of_keys=of_keys, past=past or 0),
+        query_tokens=labels[0],
+        key_tokens=labels[1],
         tokens_of=entries,
-        cross="memory" in tree or n_q != made.n_k or ("query" in tree and X is not None),
+        cross="memory" in tree or n_q != made.n_k or of_keys,
         layout="columns" if sources.columns else "rows",
         nonfinite="refuse" if sources.finite else "allow",
         narrow=() if "dtype" in tree else tuple(sorted(sources.narrow)),

@@ -86,10 +86,9 @@ def forward(problem: Problem, stages: Stages) -> Forward:
         values[embedded(problem)] = problem.positioned(every)
     for spec in specs.values():
         if spec.scope == JOINED:
-            of_heads = spec.reads == ("context",)
-            read = (
-                [h.steps["context"] for h in heads] if of_heads else [values[n] for n in spec.reads]
-            )
+            read: list[Array] = []
+            for name in spec.reads:
+                read += [values[name]] if name in values else [head.steps[name] for head in heads]
             values[spec.name] = spec.apply(Rows(problem, 0, 0, every), *read)
     pooling = Pooling(_next_word(problem).rows(problem.n_q))
     pooling.add(every, values[last_of_rows(problem)])

@@ -14,6 +14,7 @@ import pytest
 from attn_cli.api import compute
 from attn_cli.engine.run import run
 from attn_cli.formula import Symbol
+from attn_cli.maths.block import Block
 from attn_cli.maths.pipeline import STAGES, names, pipeline
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.maths.stage import (
@@ -27,6 +28,7 @@ from attn_cli.maths.stage import (
     POOLED,
     PROBLEM,
     QUERIES,
+    READABLE,
     ROLES,
     ROWS,
     SCOPES,
@@ -191,6 +193,82 @@ def test_what_a_step_may_read_is_what_it_reads_in_some_problem() -> None:
         for name, spec in pipeline(problem_of(case)).items():
             found[name] |= set(spec.reads)
     assert found == {stage.name: set(stage.may_read) for stage in STAGES}
+
+
+def test_a_stage_reads_steps_of_the_scopes_that_its_scope_can_read() -> None:
+    scopes = {stage.name: stage.scope for stage in STAGES}
+    assert READABLE.keys() == set(SCOPES)
+    for stage in STAGES:
+        of = {name: scopes[name] for name in stage.may_read}
+        assert set(of.values()) <= READABLE[stage.scope], stage.name
+        if stage.scope in {ROWS, JOINED}:  # engines give heads and rows the context alone
+            assert {name for name in of if of[name] == BLOCK} <= {"context"}, stage.name
+    # Of rows, the next word reads the last step, which `Pooling` makes the mean of.
+    pooled = [
+        s.name for s in STAGES if s.scope == POOLED and set(s.may_read) - {"pooled", "logits"}
+    ]
+    assert pooled == ["pooled"]
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_blocks_read_keys_that_have_those_of_the_past(case: str) -> None:
+    problem = problem_of(case)
+    specs = pipeline(problem)
+    for spec in specs.values():
+        for read in (specs[name] for name in spec.reads if spec.scope == BLOCK):
+            assert not (problem.past is not None and read.new_keys), (spec.name, read.name)
+
+
+@pytest.mark.parametrize(("read", "rows"), [("q", 2), ("q_normed", 2), ("k", 3), ("v", 3)])
+def test_a_block_reads_any_step_of_queries_or_keys(read: str, rows: int) -> None:
+    """Rope and norms come after some of these steps: their values must still be there."""
+    norms = np.arange(1.0, 4)[:rows]
+
+    def squares_of_rows(block: Block, x: np.ndarray) -> np.ndarray:
+        side = np.sum(x * x, axis=1)
+        pairs = np.zeros((len(block.at.i), len(block.at.j)))
+        return np.asarray(pairs + (side[:, None] if rows == 2 else side[None, :]))
+
+    STAGES.append(dummy(BLOCK, OF_PAIRS, read, SCORE)._replace(
+        apply=squares_of_rows, marked=False, depth=lambda problem, _: problem.n_k))  # fmt: skip
+    try:
+        keys = {
+            "query": [[1, 0], [0, 2]],
+            "key": [[1, 0], [0, 2], [0, 3]],
+            "value": [[1], [2], [3]],
+            "rope": True,
+            "qk_norm": {"function": "rms"},
+            "offset": 1,
+            "causal": True,
+        }
+        record = compute(keys, steps=["doubled", read])
+        alone = compute(keys, steps=["doubled"])
+    finally:
+        STAGES.pop()
+    squares = np.sum(record[read] ** 2, axis=1)
+    if read == "q_normed":
+        norms = np.sqrt([2.0, 2.0])  # rms: the mean of squares is 1
+    np.testing.assert_allclose(squares, norms**2, rtol=1e-5)
+    shown = squares[:, None] if rows == 2 else squares[None, :]
+    np.testing.assert_array_equal(record["doubled"], np.broadcast_to(shown, (2, 3)))
+    np.testing.assert_array_equal(alone["doubled"], record["doubled"])
+
+
+def test_rows_read_a_step_of_heads_beside_others() -> None:
+    """A stage of joined heads gets one array per head, wherever its reads name the step."""
+
+    def last_head(_: object, output: np.ndarray, *heads: np.ndarray) -> np.ndarray:
+        assert len(heads) == 2
+        return np.asarray(output[:, :1] * heads[-1][:, :1])
+
+    STAGES.append(dummy(JOINED, OF_QUERIES, "output")._replace(
+        reads=lambda _: ("output", "context"), depth=lambda *_: 1, apply=last_head))  # fmt: skip
+    try:
+        record = compute({"embeddings": [[1, 0.5], [2, 1], [3, 7]], "heads": 2})
+    finally:
+        STAGES.pop()
+    expected = record["output"][:, :1] * record["context"][1]
+    np.testing.assert_array_equal(record["doubled"], expected)
 
 
 def test_closure_and_downstream_and_turn() -> None:

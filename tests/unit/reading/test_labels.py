@@ -35,6 +35,18 @@ def test_keys_have_tokens_of_their_own(tmp_path: Path, attn: Attn) -> None:
     assert list(compute(four).key_tokens) == ["past 0", "a", "b"]
 
 
+def test_embeddings_that_become_keys_have_no_label_of_the_past() -> None:
+    past = {"key": [[[[1, 2], [3, 5]]]], "value": [[[[1, 2], [7, 5]]]]}
+    keys = {"embeddings": [[1, 0], [0.5, 2], [3, -1]], "query": [[1, 2]], "past": past}
+    for words, of_keys, of_embeddings in (
+        ({"tokens": ["a", "b", "c"]}, ("past 0", "past 1", "a", "b", "c"), ("a", "b", "c")),
+        ({}, ("0", "1", "2", "3", "4"), ("0", "1", "2")),
+    ):
+        steps = compute({**keys, **words}).steps
+        assert tuple(steps["embeddings"].labels[0]) == of_embeddings
+        assert tuple(steps["weights"].labels[1]) == of_keys
+
+
 def test_tokens_of_each_batch_entry(tmp_path: Path, attn: Attn) -> None:
     (tmp_path / "q.json").write_text('[["a"], ["."]]')
     (tmp_path / "k.json").write_text('[["x y", "z"], ["[PAD]", "[PAD]"]]')
