@@ -15,7 +15,7 @@ import numpy as np
 from attn_cli.arrays import Integers
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, argument, did_you_mean
-from attn_cli.maths.pipeline import names, pipeline
+from attn_cli.maths.pipeline import STAGES, names, pipeline
 from attn_cli.maths.problem import Edge, Problem, Request, Tile
 from attn_cli.maths.stage import (
     BLOCK,
@@ -276,13 +276,19 @@ def _wanted(specs: Mapping[str, StepSpec], request: Request) -> list[str]:
             known = name in names()
             raise AttnError(
                 f"this problem has no step '{name}'" if known else f"unknown step '{name}'",
-                help=f"it has: {', '.join(specs)}"
+                help=f"it is there if {_condition(name)}; this problem has: {', '.join(specs)}"
                 if known
                 else did_you_mean(name, specs, what="there are", meant=_meant(specs), listed=True),
             )
     if request.steps is None:
-        return [n for n, spec in specs.items() if request.asides or not spec.stage.aside]
+        unasked = [n for n, spec in specs.items() if not spec.stage.by_name]
+        return [n for n in unasked if request.asides or not specs[n].stage.aside]
     return [n for n in specs if n in request.steps]
+
+
+def _condition(name: str) -> str:
+    """Return the condition under which a problem has a step."""
+    return next(stage.condition for stage in STAGES if stage.name == name) or "anything reads it"
 
 
 def _meant(specs: Mapping[str, StepSpec]) -> dict[str, str]:

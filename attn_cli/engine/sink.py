@@ -32,6 +32,7 @@ class Store:
             for name, step in plan.steps.items()
             if name == "weights"
         }
+        self._shifted: set[str] = set()  # steps of which some rows are of scores less their largest
 
     def wants(self, step: str) -> bool:
         """Return whether the plan has the step."""
@@ -43,6 +44,8 @@ class Store:
         place = step.place(lead)
         if place is None:
             return
+        if made.shifted:
+            self._shifted.add(name)
         _copy(self._values[name][place], step, made.values, rows)
         if made.seen is None:
             return
@@ -60,7 +63,7 @@ class Store:
     def _step(self, name: str, step: StepPlan) -> Step:
         return Step(
             name=name,
-            expression=step.spec.formula,
+            expression=step.spec.shifted_formula if name in self._shifted else step.spec.formula,
             axes=step.axes,
             labels=step.labels,
             values=self._values[name],

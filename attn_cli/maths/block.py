@@ -82,6 +82,7 @@ class StepValues(NamedTuple):
     seen: Bools | None = None
     why: AnyArray | None = None  # codes; only if the step `visible` is computed
     matters: Bools | None = None  # of scores: keys that are not hidden permanently in the end
+    shifted: bool = False  # whether some rows are of scores less their largest
 
 
 class Block:
@@ -99,6 +100,7 @@ class Block:
         self.values: dict[str, AnyArray] = {}
         self.unrounded: Array | None = None  # the weights before they are rounded for display
         self.why: AnyArray | None = None
+        self.shift: Array | None = None  # what `exp_scores` subtracts from each row (rows, 1)
         self.kinds: Kinds | None = None  # codes of rows without a visible key, set by `close`
         self._asks_why = why
         self._weighing: Bools | None = None
@@ -167,6 +169,9 @@ class Block:
     def made(self, spec: StepSpec) -> StepValues:
         """Return a step of the block, with the marks of its hidden keys if tables show them."""
         values = self.values[spec.name]
+        if spec.stage.shifted_formula is not None and self.shift is not None:
+            shifted = bool(self.shift.any())
+            return StepValues(spec.name, values, self.seen, self.why, shifted=shifted)
         if not spec.stage.marked:
             return StepValues(spec.name, values)
         if spec.stage.role == WEIGHT:

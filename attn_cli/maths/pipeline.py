@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attn_cli.maths.exponentials import EXPONENTIALS
 from attn_cli.maths.inputs import INPUTS
 from attn_cli.maths.meeting import MEETING
 from attn_cli.maths.next_word import NEXT_WORD
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from attn_cli.maths.problem import Problem
 
 # A new stage is one row here: behind those that it reads, and anywhere among the rest.
-STAGES: list[Stage] = [*INPUTS, *MEETING, *PAIRS, *WEIGHING, *ROW_STAGES, *NEXT_WORD]
+STAGES: list[Stage] = [*INPUTS, *MEETING, *PAIRS, *EXPONENTIALS, *WEIGHING, *ROW_STAGES, *NEXT_WORD]
 
 
 def pipeline(problem: Problem) -> dict[str, StepSpec]:

@@ -127,9 +127,12 @@ class Stage(NamedTuple):
     condition: str = ""  # the condition under which a problem has it; empty: always
     aliases: tuple[str, ...] = ()  # its other names in use, in lower case
     aside: bool = False  # in tables only if it is named; in formats for programs always
+    by_name: bool = False  # in any format only if it is named
     watched: bool = False  # whether it is checked for finite values even if it is not shown
     marked: bool = False  # whether tables mark its hidden keys; of blocks, from the scores on
     new_keys: Callable[[Problem], bool] = never  # whether it has the new keys alone, not the past
+    # Its formula if some row is shifted by its largest score; None: no row ever is.
+    shifted_formula: Callable[[Problem], Formula] | None = None
 
     def __reduce__(self) -> tuple[Callable[[str], Stage], tuple[str]]:
         """Pickle as the name: lambdas cannot be pickled."""
@@ -178,6 +181,13 @@ class StepSpec:
             return self.written
         assert self.problem is not None  # it was not pickled
         return self.stage.formula(self.problem)
+
+    @property
+    def shifted_formula(self) -> Formula:
+        """The formula if some rows are shifted."""
+        assert self.problem is not None
+        assert self.stage.shifted_formula is not None  # the stage has rows that may be shifted
+        return self.stage.shifted_formula(self.problem)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the formula instead of the problem, whose arrays may be large."""

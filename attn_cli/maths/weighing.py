@@ -61,7 +61,7 @@ def _usual_visible() -> Formula:
     return define("visible", Where(number(0), seen, why))
 
 
-def _read(problem: Problem) -> dict[Formula, Formula]:
+def normalised(problem: Problem) -> dict[Formula, Formula]:
     """Return the substitutes for the scores and the parameters in a normaliser's formulas."""
     rules = problem.rules
     scores: Formula = Symbol(last_of_scores(problem))
@@ -75,7 +75,7 @@ def _read(problem: Problem) -> dict[Formula, Formula]:
 
 
 def _weights_formula(problem: Problem) -> Formula:
-    weights = problem.rules.normalizer.formula.with_(_read(problem))
+    weights = problem.rules.normalizer.formula.with_(normalised(problem))
     columns = problem.layout == "columns"
     return define("weights", Remark(weights, "column by column") if columns else weights)
 
@@ -83,7 +83,7 @@ def _weights_formula(problem: Problem) -> Formula:
 def _lse_formula(problem: Problem) -> Formula:
     lse = problem.rules.normalizer.lse
     assert lse is not None  # this stage applies
-    return define("lse", lse.with_(_read(problem)))
+    return define("lse", lse.with_(normalised(problem)))
 
 
 def _row_sums_formula(problem: Problem) -> Formula:

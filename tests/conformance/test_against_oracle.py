@@ -45,6 +45,20 @@ def test_the_steps_that_come_unasked(case: str) -> None:
     assert list(record_of(case).steps) == list(oracle_of(case))
 
 
+def test_the_exponentials_of_each_convention() -> None:
+    """They come only if they are named, and only from a normaliser that has them."""
+    there = {case: attention(PROBLEMS[case], by_name=True) for case in PROBLEMS}
+    assert 10 < sum(bool(steps) for steps in there.values()) < len(PROBLEMS)
+    for case, expected in there.items():
+        if expected:
+            agree(PROBLEMS[case], expected)
+            continue
+        with pytest.raises(attn_cli.AttnError) as error:
+            attn_cli.compute(PROBLEMS[case], steps=["exp_sum"])
+        condition = "it is there if the normaliser is softmax, softmax1 or sink_logits; "
+        assert (error.value.help or "").startswith(condition)
+
+
 # About half of the 15 s that this file takes on one core.
 @settings(max_examples=300)
 @given(problems())
@@ -52,3 +66,4 @@ def test_any_conventions_at_once(problem: dict[str, Any]) -> None:
     expected = attention(problem)
     assume(ranks_clearly(problem, expected))
     agree(problem, expected)
+    agree(problem, attention(problem, by_name=True))

@@ -39,6 +39,7 @@ class Normalizer:
     normalize: Callable[[Array, Bools, Parameters], Array]
     parameters: tuple[Parameter, ...] = ()
     sinks: Callable[[Parameters], tuple[float, ...]] | None = None
+    sink: Formula | None = None  # the further logit in formulas; None: there is none
     log_sum: Callable[[Array, Bools, Parameters], Array] | None = None
     lse: Formula | None = None  # the formula of log_sum, of the same symbols
     backward: Callable[[Array, Bools, Array], Array] | None = None  # for training only

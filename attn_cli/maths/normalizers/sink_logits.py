@@ -60,6 +60,7 @@ NORMALIZER = Normalizer(
     ),
     normalize=normalize,
     sinks=lambda p: (float(p["logits"]),),
+    sink=Symbol("sink"),
     parameters=(
         Parameter(
             name="logits", kind="array", axes=("heads",), meaning="the sink of each query head"

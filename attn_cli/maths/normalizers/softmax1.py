@@ -11,7 +11,7 @@ leaves the weights as they are, unlike softmax.
 from __future__ import annotations
 
 from attn_cli.arrays import Array, Bools
-from attn_cli.formula import Call, Prefix
+from attn_cli.formula import Call, Prefix, number
 from attn_cli.maths.normalizers.base import SCORES, Normalizer
 from attn_cli.maths.normalizers.sink_logits import log_sum_with_sink, softmax_with_sink
 from attn_cli.maths.parameter import Parameters
@@ -39,6 +39,7 @@ NORMALIZER = Normalizer(
     ),
     normalize=normalize,
     sinks=lambda _: (0.0,),
+    sink=number(0),
     log_sum=log_sum,
     lse=Call("log", 1 + Call("sum", EXP)),
 )

@@ -11,7 +11,7 @@ from typing import Any
 from tests.conformance.oracle.after import after
 from tests.conformance.oracle.hidden import Hidden, is_sparse
 from tests.conformance.oracle.inputs import each_row, inputs, joined
-from tests.conformance.oracle.normalise import normalise
+from tests.conformance.oracle.normalise import WITH_LSE, exponentials, named, normalise
 from tests.conformance.oracle.plain import Axes, Heads
 from tests.conformance.oracle.rope import Angles, rotated
 from tests.conformance.oracle.scores import scored
@@ -37,8 +37,11 @@ def turned(
     return q, k, steps
 
 
-def attention(problem: dict[str, Any]) -> dict[str, Any]:
-    """Every step that applies, by name and in the order computed, as nested lists."""
+def attention(problem: dict[str, Any], *, by_name: bool = False) -> dict[str, Any]:
+    """Every step that applies, by name and in the order computed, as nested lists.
+
+    `by_name`: the steps that come only if they are named, instead.
+    """
     axes, steps = inputs(problem)
     v = steps.get("present_value", steps["v"])
     q = steps.get("q_normed", steps["q"])
@@ -46,6 +49,9 @@ def attention(problem: dict[str, Any]) -> dict[str, Any]:
     q, k, rotations = turned(problem, axes, q, k)
     products = scored(problem, axes, q, k)
     given = staged(problem, axes, products["scores"])
+    if by_name:
+        there = named(problem)["function"] in WITH_LSE
+        return exponentials(problem, axes, given) if there else {}
     normalised = normalise(problem, axes, given)
     X = {"embeddings": problem["embeddings"]} if "embeddings" in problem else {}
     heads: dict[str, Any] = {**steps, **rotations, **products, **given.steps}

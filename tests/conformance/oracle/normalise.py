@@ -89,6 +89,29 @@ def normalised(z: Vector, normaliser: dict[str, Any], h: int) -> list[float]:
     return rules[name]()
 
 
+def exponentials(problem: dict[str, Any], axes: Axes, given: Staged) -> dict[str, Any]:
+    """The steps exp_scores and exp_sum of the normalisers with LSE, in float64.
+
+    Both are of z - m if m, the largest of z and of the logits beside it, is not in [-700, 700].
+    """
+    normaliser = named(problem)
+
+    def row(b: int, h: int, i: int) -> tuple[list[float], float]:
+        T = of_head(problem.get("temperature", 1.0), h)
+        there = [j for j in range(axes.n_k) if not given.gone[b][h][i][j]]
+        z = {j: given.final[b][h][i][j] / T for j in there}
+        others = beside(normaliser, h)
+        m = max([*z.values(), *others], default=0.0)
+        m = m if 700 < abs(m) < math.inf else 0.0
+        e = [exp(z[j] - m) if j in z else 0.0 for j in range(axes.n_k)]
+        return e, total([*e, *(exp(x - m) for x in others)])
+
+    return {
+        "exp_scores": axes.trimmed(axes.rows(lambda b, h, i: row(b, h, i)[0])),
+        "exp_sum": axes.trimmed(axes.rows(lambda b, h, i: row(b, h, i)[1])),
+    }
+
+
 def normalise(problem: dict[str, Any], axes: Axes, given: Staged) -> dict[str, Any]:
     """The steps weights, lse and row_sums."""
     normaliser = named(problem)
