@@ -34,6 +34,7 @@ def check_target(output: OutputOptions) -> None:
             help=f"write it to a file: -o out{view.suffixes[0]}",
         )
     check_place(output.output)
+    view.check()
 
 
 def check_place(target: str | None) -> None:

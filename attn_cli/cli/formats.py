@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from attn_cli.views import View
 
 _PICTURES = ("svg", "png", "pdf")
-_GRAPHVIZ = "Graphviz draws it: attn graph FILE --format dot | dot -Tsvg > graph.svg"
+_DRAWING = "attn heatmap FILE -o weights.svg and attn graph FILE -o graph.svg draw the weights"
 
 
 def choose_view(views: Mapping[str, View], asked: str | None, output: str | None) -> View:
@@ -33,21 +33,31 @@ def choose_view(views: Mapping[str, View], asked: str | None, output: str | None
     if not output or os.path.isdir(output):
         what = f"'{printable(output)}' is a folder" if output else "-o names no file"
         raise AttnError(what, help=f"name a file whose suffix says the format: one of {suffixes}")
-    if "dot" in views and output.lower().endswith(_PICTURES):
-        raise AttnError(f"attn graph draws no '{printable(output)}'", help=_GRAPHVIZ)
+    hint = _picture_meant(views, output.rpartition(".")[2])
     raise AttnError(
         f"the format of '{output}' cannot be told from its suffix",
-        help=f"say it with --format, or use one of {suffixes}",
+        help=f"{hint or 'say it with --format'}, or use one of {suffixes}",
     )
 
 
 def _format_meant(views: Mapping[str, View], asked: str) -> str:
     """Return what was meant by a format that there is not."""
-    if "dot" in views and asked.lower() in _PICTURES:
-        return _GRAPHVIZ
+    picture = _picture_meant(views, asked)
+    if picture:
+        return f"{picture}; there are: {', '.join(views)}"
     if os.path.isfile(asked):
         return "--format is that of the output; name the problem file without an option"
     return did_you_mean(asked, views, what="there are")
+
+
+def _picture_meant(views: Mapping[str, View], asked: str) -> str:
+    """Return what draws a picture that these views do not draw; empty if no picture is meant."""
+    if asked.lower() not in _PICTURES:
+        return ""
+    if "dot" in views:
+        kind = asked.lower()
+        return f"Graphviz draws it: attn graph FILE --format dot | dot -T{kind} > graph.{kind}"
+    return "" if "svg" in views else _DRAWING
 
 
 def is_special(output: str) -> bool:

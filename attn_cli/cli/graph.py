@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +22,10 @@ from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError
 
 if TYPE_CHECKING:
-    from attn_cli.maths.problem import Request
+    from attn_cli.maths.problem import Problem, Request
+    from attn_cli.views import View
+
+TOP = 50  # edges, if nobody says how many and the view has no bound of its own
 
 
 @dataclass(kw_only=True)
@@ -38,14 +42,14 @@ class EdgeOptions:
         ),
     ] = "0.01"
     top: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--top",
             metavar="N",
-            help="Draw only the N strongest edges (default: 50).",
+            help="Draw only the N strongest edges (default: 50; svg, png: all).",
             show_default=False,
         ),
-    ] = 50
+    ] = None
     batch: Batch = None
     head: Head = None
     memory: Memory = None
@@ -55,7 +59,7 @@ class EdgeOptions:
         """The weight below which an edge is left out."""
         return number_of("--threshold", self.threshold)
 
-    def request(self) -> Request:
+    def request(self, view: View) -> Request:
         """Return the request; raise AttnError for an option that is out of range."""
         from attn_cli.maths.problem import Request
 
@@ -65,7 +69,7 @@ class EdgeOptions:
                 help="0 leaves out no weight but those that are 0; a negative weight counts as "
                 "far as it is from 0",
             )
-        if self.top < 1:
+        if self.top is not None and self.top < 1:
             raise AttnError(
                 f"--top must be 1 or more, not {self.top}",
                 help="for every weight write --threshold 0 and a --top that is large enough",
@@ -75,7 +79,19 @@ class EdgeOptions:
             batch=self.batch,
             head=self.head,
             memory=memory_of(self.memory),
+            marks=view.bounded,
         )
+
+    def strongest(self, view: View) -> int | None:
+        """Return how many edges a view draws at most; None: all, as in a picture."""
+        return TOP if self.top is None and not view.bounded else self.top
+
+    def check_size(self, problem: Problem, view: View) -> None:
+        """Raise AttnError for a problem that is too large for the view."""
+        chosen = {"batch": self.batch, "head": self.head}
+        entries = zip(problem.lead_axes, problem.lead, strict=True)
+        panels = prod(size for axis, size in entries if chosen[axis] is None)
+        view.check_size(queries=problem.n_q, keys=problem.n_k, panels=panels)
 
 
 class GraphOutput(OutputOptions):
@@ -93,15 +109,18 @@ def graph(
     attn graph samples/love_coding.yaml
     attn graph samples/bank.yaml --format dot -o bank.dot
     attn graph samples/cross_attention.yaml --threshold 0.2 --format mermaid
+    attn graph samples/two_heads.yaml -o two_heads.svg
     attn samples gaussian | attn graph - --top 3 --format json
     """
-    output.check()
+    view = output.check()
     check_target(output)
-    request = edges.request()
+    request = edges.request(view)
     from attn_cli.engine.run import run
     from attn_cli.lab.weights_graph import graph as graph_of
 
     with reading_inputs(output.output, force=output.force, memory=edges.memory) as inputs:
         loaded = problem.read(keys, inputs).named(edges.batch)
+    edges.check_size(loaded, view)
     record = run(loaded, request, command="graph")
-    return deliver(graph_of(record, threshold=edges.least, top=edges.top), output)
+    drawn = graph_of(record, threshold=edges.least, top=edges.strongest(view))
+    return deliver(drawn, output)

@@ -6,7 +6,7 @@ they are two kinds of nodes. A node is a position, so a word that appears twice 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -58,27 +58,34 @@ class Graph:
     command: str
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+    lead: Mapping[str, Sequence[int]]  # the entries along each leading axis of the weights
     left_out: LeftOut
+    hidden: int  # pairs of query and key that are hidden; 0 if the record has no marks
     threshold: float
-    top: int
+    top: int | None  # None: as many as there are
     settings: Mapping[str, object]
     warnings: tuple[str, ...]
 
 
-def graph(record: Record, *, threshold: float, top: int) -> Graph:
+def graph(record: Record, *, threshold: float, top: int | None) -> Graph:
     """Return the graph of the record's weights: the `top` strongest of at least the threshold.
+
+    None: all of them.
 
     The strength of an edge is |weight|. Equally strong edges come in the order of entry, query and
     key.
     """
-    weights, lead = _turned(record["weights"], record.steps["weights"])
+    step = record.steps["weights"]
+    weights, lead = _turned(record["weights"], step)
     places, left_out = _chosen(weights.reshape(-1), threshold, top)
     queries, keys = _nodes(record)
     return Graph(
         command=record.command,
         nodes=queries if queries is keys else (*queries, *keys),
-        edges=_edges(weights, places, record.steps["weights"], lead, (queries, keys)),
+        edges=_edges(weights, places, step, lead, (queries, keys)),
+        lead={axis: step.indices(step.axes.index(axis)) for axis in lead},
         left_out=left_out,
+        hidden=0 if step.hidden is None else int(np.count_nonzero(step.hidden)),
         threshold=threshold,
         top=top,
         settings={**record.settings, "threshold": threshold, "top": top},
@@ -93,7 +100,7 @@ def _turned(values: Array, step: Step) -> tuple[Array, tuple[str, ...]]:
     return values.transpose(order), lead
 
 
-def _chosen(weights: Array, threshold: float, top: int) -> tuple[Integers, LeftOut]:
+def _chosen(weights: Array, threshold: float, top: int | None) -> tuple[Integers, LeftOut]:
     """Return the places of the edges that are drawn, strongest first."""
     strength = np.abs(weights)
     with np.errstate(over="ignore"):  # in float16 a threshold may be infinite
@@ -108,10 +115,10 @@ def _chosen(weights: Array, threshold: float, top: int) -> tuple[Integers, LeftO
     )
 
 
-def _strongest(strength: Array, top: int) -> Integers:
+def _strongest(strength: Array, top: int | None) -> Integers:
     """Return the places of the `top` largest, in descending order; of equal ones the first."""
     places = np.arange(len(strength))
-    if top < len(strength):
+    if top is not None and top < len(strength):
         last = np.partition(strength, len(strength) - top)[len(strength) - top]
         stronger, equal = np.flatnonzero(strength > last), np.flatnonzero(strength == last)
         places = np.sort(np.concatenate((stronger, equal[: top - len(stronger)])))

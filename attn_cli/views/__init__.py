@@ -2,6 +2,8 @@
 
     render(result, style) -> str | bytes | Iterable[str] | Iterable[bytes]
     encoding(whole, style) -> Encoding      if the values of a step are written while it is computed
+    check_size(**sizes) -> None             if it refuses what is too large for it
+    check() -> None                         if it needs what may not be installed
 
 A view gets the result and nothing else: it opens nothing, prints nothing and computes nothing. A
 new view is one module and one row of `VIEWS`: help, errors, suffixes and docs read the rows.
@@ -86,11 +88,23 @@ class View:
     verdicts: bool = False  # whether it has a place for what comparisons say
     several: bool = False  # whether several results can follow one another in it
     needs_answer: bool = False  # whether it shows the answer alone
+    bounded: bool = False  # whether it draws all there is, up to a size: by its `check_size`
+    optional: bool = False  # whether what it needs can be missing here: by its `check`
 
     def render(self, result: Any, style: Style) -> Rendered:
         """Return the result in this format."""
         rendered: Rendered = import_module(self.module).render(result, style)
         return rendered
+
+    def check(self) -> None:
+        """Raise AttnError if what the view needs is not installed."""
+        if self.optional:
+            import_module(self.module).check()
+
+    def check_size(self, **sizes: int) -> None:
+        """Raise AttnError, before anything is computed, for a result too large for the view."""
+        if self.bounded:
+            import_module(self.module).check_size(**sizes)
 
     def encoding(self, whole: Whole, style: Style) -> Encoding:
         """Return how the values of a step are written while they are computed."""
@@ -232,6 +246,24 @@ VIEWS = Views(
         module="attn_cli.views.graph.json",
         suffixes=(".json",),
         options=("digits",),
+    ),
+    View(
+        name="svg",
+        accepts=("Graph",),
+        module="attn_cli.views.graph.svg",
+        suffixes=(".svg",),
+        options=("digits",),
+        bounded=True,
+    ),
+    View(
+        name="png",
+        accepts=("Graph",),
+        module="attn_cli.views.graph.png",
+        suffixes=(".png",),
+        options=("digits",),
+        binary=True,
+        bounded=True,
+        optional=True,
     ),
     View(
         name="table",

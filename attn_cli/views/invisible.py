@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 
 _SUSPECT = re.compile(r"[^\x20-\x7e]")  # others are never looked at: most text is numbers
+# Joiners between letters or pictures of other scripts, which are drawn otherwise without them.
+_JOINED = re.compile("(?<=[^\0-\x7f\u200b-\u200f])([\u200c\u200d])(?=[^\0-\x7f\u200b-\u200f])")
 _CATEGORIES = ("Cc", "Cf", "Zl", "Zp", "Cs")
 
 
@@ -39,3 +41,16 @@ def made_visible(
         return character if harmless else escape(character)
 
     return _SUSPECT.sub(shown, text)
+
+
+def drawable(label: str) -> str:
+    r"""Return a label in which what no picture can show is written out; lines stay lines.
+
+    >>> drawable("a\x1b")
+    'a\\x1b'
+    """
+    parts = _JOINED.split(label.replace("\r\n", "\n"))  # every second one is a joiner
+    text = "".join(
+        part if at % 2 else made_visible(part, kept="\n") for at, part in enumerate(parts)
+    )
+    return "".join(backslashed(c) if ord(c) & 0xFFFE == 0xFFFE else c for c in text)  # not XML

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from attn_cli.lab.weights_graph import Graph
 from attn_cli.views import Style
-from attn_cli.views.graph.parts import drawable, entry, left_out, strengths, weights
+from attn_cli.views.graph.parts import entry, left_out, strengths, weights
+from attn_cli.views.invisible import drawable
 
 THIN, THICK = 0.5, 5.0  # points
 SHAPES = {"token": "ellipse", "query": "box", "key": "ellipse"}

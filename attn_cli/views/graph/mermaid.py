@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from attn_cli.lab.weights_graph import Graph
 from attn_cli.views import Style
-from attn_cli.views.graph.parts import drawable, entry, left_out, weights
+from attn_cli.views.graph.parts import entry, left_out, weights
+from attn_cli.views.invisible import drawable
 
 # Labels are read as Mermaid, Markdown and HTML, where any ASCII punctuation may mean something;
 # ﬂ and ¶ are what Mermaid itself writes entities with.

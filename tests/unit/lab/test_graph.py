@@ -79,7 +79,8 @@ class TestEdges:
         assert [e.weight for e in drawn.edges] == [-inf]
         assert drawn.left_out == LeftOut(below=1, beyond=0, nan=2)
         for name in VIEWS.of("Graph"):
-            assert "nan" not in shown(drawn, name).replace('"nan": 2', "")
+            if not VIEWS.of("Graph")[name].binary:
+                assert "nan" not in shown(drawn, name).replace('"nan": 2', "")
         document = json.loads(shown(drawn, "json"), parse_constant=pytest.fail)
         assert document["edges"] == [{"source": "n1", "target": "n0", "weight": "-inf"}]
         assert shown(drawn, "text") == (

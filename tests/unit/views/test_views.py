@@ -133,7 +133,7 @@ def test_a_new_view_is_in_errors(names: str, attn: Attn, tmp_path: Path) -> None
         assert ran.err.endswith(".nam, .names\n")
         assert not (tmp_path / "out.zzz").exists()
     assert attn("graph", LOVE, "-f", names).err == (
-        f"error: unknown format '{names}'\nhelp: there are: text, dot, mermaid, json\n"
+        f"error: unknown format '{names}'\nhelp: there are: text, dot, mermaid, json, svg, png\n"
     )
 
 

@@ -1,0 +1,28 @@
+"""What views show, held in files; `python -m tests.golden.write FOLDER` writes them anew."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Attn
+from tests.golden.write import HERE, cases, folders
+from tests.helpers.processes import ROOT
+
+HELD = [(folder, name) for folder in folders() for name in cases(folder)]
+
+
+@pytest.mark.parametrize(("folder", "name"), HELD)
+def test_a_view_shows_what_it_did(
+    folder: str, name: str, attn: Attn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    ran = attn(*cases(folder)[name])
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == (HERE / folder / name).read_bytes().decode()
+
+
+def test_every_file_has_a_case() -> None:
+    assert {"svg"} <= set(folders())
+    for folder in folders():
+        files = {path.name for path in (HERE / folder).iterdir()}
+        assert files == {"cases.txt", *cases(folder)}
