@@ -88,12 +88,21 @@ def _report(error: AttnError, arguments: list[str]) -> int:
     from attn_cli.views.json import render_error
 
     try:
-        write_stdout(render_error(error))
+        write_stdout(render_error(error, _command(arguments)))
     except AttnError as unwritable:
         say(unwritable.report())
     except PipeClosed:
         return ExitStatus.PIPE_CLOSED
     return ExitStatus.BAD
+
+
+def _command(arguments: list[str]) -> str | None:
+    """Return the command that the arguments name; None if they name none that there is."""
+    from attn_cli.cli.app import COMMANDS
+
+    # Not the builtin `next`: here that is the module of a command, once it is imported.
+    first = [argument for argument in arguments if not argument.startswith("-")][:1]
+    return first[0] if first and first[0] in COMMANDS else None
 
 
 def _wants_json(arguments: list[str]) -> bool:

@@ -21,7 +21,7 @@ from attn_cli.sources.matrices.spread import ScoresShape
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, finite, integer, positive
 
-CAUSES = KEYS["empty_rows"].inner
+CAUSES = tuple(KEYS["empty_rows"].inner)
 
 
 def read_normalizer(sources: Sources, heads: int | None) -> tuple[Normalizer, dict[str, Any]]:

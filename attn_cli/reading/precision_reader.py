@@ -9,12 +9,12 @@ import numpy as np
 
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.floats import FLOAT_TYPES, FloatType
-from attn_cli.maths.precision import EXACT, ONE_TYPE, NormTypes, Precision, RopeTypes
+from attn_cli.maths.precision import EXACT, NormTypes, Precision, RopeTypes
 from attn_cli.reading.conventions_reader import Conventions
+from attn_cli.reading.keys import KEYS
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice
 
-PARTS = (*ONE_TYPE, "rope", "norm")
 ROPE_PARTS = ("angles", "table", "rotation")
 NORM_PARTS = ("row", "gain")
 NARROW = ("float16", "bfloat16")
@@ -24,7 +24,7 @@ PATH: Path = ("precision",)
 def read_precision(tree: Mapping[str, Any], conventions: Conventions) -> Precision:
     """Return the types; raise AttnError for an unknown name, and for sums in 16 bits."""
     dtype = _type(tree.get("dtype", "float64"), ("dtype",))
-    given = mapping(tree.get("precision", {}), PATH, PARTS)
+    given = mapping(tree.get("precision", {}), PATH, KEYS["precision"].inner)
     accumulate = _accumulate(given, dtype)
     types = {
         name: _convention(name, conventions, dtype, accumulate)

@@ -8,7 +8,7 @@ from typing import Any
 from attn_cli.arrays import AnyArray
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.reading.conventions_reader import Conventions
-from attn_cli.sources.matrices.matrix import FILE_KEYS
+from attn_cli.reading.keys import KEYS
 from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.matrices.spread import BOTH, NAMES, Axes, ScoresShape
 from attn_cli.sources.text.mappings import mapping
@@ -25,7 +25,7 @@ def unwrapped(
     if not isinstance(node, dict):
         return node, path, {}
     further = ("axes", *more)
-    mapping(node, path, ("values", *FILE_KEYS, *further))
+    mapping(node, path, KEYS[dotted(path)].inner)
     if ("values" in node) == ("file" in node):
         problem = "both values and file" if "values" in node else "neither values nor file"
         key = dotted(path)

@@ -270,6 +270,7 @@ VIEWS = Views(
         accepts=_CONVENTIONS,
         module="attn_cli.views.conventions.table",
         suffixes=(".txt",),
+        options=("digits",),
         drawn=True,
     ),
     View(
@@ -277,6 +278,7 @@ VIEWS = Views(
         accepts=_CONVENTIONS,
         module="attn_cli.views.conventions.json",
         suffixes=(".json",),
+        options=("digits",),
     ),
     View(
         name="table",

@@ -43,9 +43,9 @@ def render(record: Record, style: Style) -> str:
     return written(document)
 
 
-def render_error(error: AttnError) -> str:
-    """Return the document of a failure."""
-    return written({"format": FORMAT, "error": error.as_document()})
+def render_error(error: AttnError, command: str | None) -> str:
+    """Return the document of a failure; `command` None: the arguments name none."""
+    return written({"format": FORMAT, "command": command, "error": error.as_document()})
 
 
 def written(document: dict[str, object]) -> str:

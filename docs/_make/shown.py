@@ -24,6 +24,7 @@ from docs._make.shell import ROOT, Ran, run
 from docs._make.tables import (
     table_of_benchmarks,
     table_of_formats,
+    table_of_inner_keys,
     table_of_keys,
     table_of_members,
     table_of_normalizers,
@@ -49,6 +50,7 @@ __all__ = [
     "show",
     "table_of_benchmarks",
     "table_of_formats",
+    "table_of_inner_keys",
     "table_of_keys",
     "table_of_members",
     "table_of_normalizers",

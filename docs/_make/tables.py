@@ -32,6 +32,20 @@ def table_of_keys() -> None:
     )
 
 
+def table_of_inner_keys() -> None:
+    """Print the keys inside the mappings that keys can be."""
+    from attn_cli.reading.keys import KEYS
+
+    print_table(
+        ("key", "meaning"),
+        (
+            (f"`{key.name}.{name}`", meaning)
+            for key in KEYS.values()
+            for name, meaning in key.inner.items()
+        ),
+    )
+
+
 def row_of_key(key: Key) -> tuple[str, ...]:
     """Return the row of a key: its name, what it means, its option, whether `train` accepts it."""
     from attn_cli.cli.keys import option_of
@@ -174,7 +188,7 @@ def table_of_statuses() -> None:
 
 _MEMBERS = {
     "format": "`attn/1`",
-    "command": "the command that wrote it",
+    "command": "the command that wrote it; null in the error of an unknown command",
     "tokens": "words of queries and keys, if there are some",
     "labels": "axis -> the labels of its positions, words or numbers; if steps have an axis at "
     "different lengths, those of the longest",
@@ -196,6 +210,9 @@ def table_of_members() -> None:
         ("member", "content"),
         (
             *((f"`{name}`", _MEMBERS[name]) for name in json.loads(ran.output)),
-            ("`error`", "in a document of `format` and `error` alone: what is wrong, and where"),
+            (
+                "`error`",
+                "after `format` and `command`, instead of the rest: what is wrong, and where",
+            ),
         ),
     )

@@ -143,7 +143,8 @@ def test_message(case: Case, folder: Path, attn: Attn) -> None:
     as_json = attn(*arguments, "--format", "json")
     document = json.loads(as_json.out)
     assert (as_json.status, as_json.err) == (2, "")
-    assert set(document) == {"format", "error"}
+    assert list(document) == ["format", "command", "error"]
+    assert document["command"] == arguments[0]
     assert set(document["error"]) == {"message", "file", "line", "column", "path", "help"}
     assert f"error: {document['error']['message']}" == case.message[0]
 

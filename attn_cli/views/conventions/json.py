@@ -9,16 +9,16 @@ from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import Catalogue
 from attn_cli.lab.preset_comparison import Differences, Row, Shown
 from attn_cli.views import Style
-from attn_cli.views.json import FORMAT, written
+from attn_cli.views.json import FORMAT, rounded, written
 
 
-def render(shown: Catalogue | Preset | Differences, _: Style) -> str:
+def render(shown: Catalogue | Preset | Differences, style: Style) -> str:
     """Return the document."""
     document: dict[str, object] = {"format": FORMAT, "command": "conventions"}
     if isinstance(shown, Differences):
         document |= {
             "presets": [_head(preset) for preset in shown.presets],
-            "differences": [_row(row) for row in shown.differences],
+            "differences": [_row(row, style.digits) for row in shown.differences],
             "only_some": [{"knob": row.knob.name, "values": row.values} for row in shown.partial],
         }
     elif isinstance(shown, Preset):
@@ -49,14 +49,14 @@ def _knob(knob: Knob) -> dict[str, object]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, digits: int | None) -> dict[str, Any]:
     return {
         "knob": row.knob.name,
         "question": row.knob.question,
         "values": row.values,
-        "examples": [_example(shown) for shown in row.examples],
+        "examples": [_example(shown, digits) for shown in row.examples],
     }
 
 
-def _example(shown: Shown) -> dict[str, object]:
-    return {"problem": dict(shown.example.problem), "results": shown.results}
+def _example(shown: Shown, digits: int | None) -> dict[str, object]:
+    return {"problem": dict(shown.example.problem), "results": rounded(shown.results, digits)}

@@ -10,6 +10,7 @@ from attn_cli.conventions.presets import Catalogue
 from attn_cli.lab.preset_comparison import Differences, Row, Shown
 from attn_cli.views import BOX, Style
 from attn_cli.views.columns import columns, paragraph
+from attn_cli.views.json import rounded
 
 ABSENT = "-"  # stands where a preset has no say
 
@@ -19,7 +20,7 @@ BESIDE = 16  # columns that a meaning needs beside its value; else it stands bel
 def render(shown: Catalogue | Preset | Differences, style: Style) -> str:
     """Return the text of all conventions, of one preset, or of several compared."""
     if isinstance(shown, Differences):
-        lines = _comparison(shown, style.width)
+        lines = _comparison(shown, style)
     elif isinstance(shown, Preset):
         lines = _preset(shown, style.width)
     else:
@@ -78,7 +79,8 @@ def _own(knob: Knob, value: object) -> str:
     return "" if text(knob.default) == text(value) else text(knob.default)
 
 
-def _comparison(comparison: Differences, width: int | None) -> Iterator[str]:
+def _comparison(comparison: Differences, style: Style) -> Iterator[str]:
+    width = style.width
     yield from _heads(comparison.presets, width)
     names = [preset.name for preset in comparison.presets]
     yield ""
@@ -91,7 +93,7 @@ def _comparison(comparison: Differences, width: int | None) -> Iterator[str]:
         ]
         yield from columns([["knob", *names], *rows], width)
     for row in comparison.differences:
-        yield from _difference(row, width)
+        yield from _difference(row, width, style.digits)
     if comparison.partial:
         yield ""
         rows = [
@@ -101,7 +103,7 @@ def _comparison(comparison: Differences, width: int | None) -> Iterator[str]:
         yield from columns([["only some have", "value", "which"], *rows], width)
 
 
-def _difference(row: Row, width: int | None) -> Iterator[str]:
+def _difference(row: Row, width: int | None, digits: int | None) -> Iterator[str]:
     yield ""
     yield from paragraph(f"{row.knob.name}: {row.knob.question}", width)
     for shown in row.examples:
@@ -110,17 +112,24 @@ def _difference(row: Row, width: int | None) -> Iterator[str]:
         yield from paragraph(problem, width, "  ")
         yield ""
         inner = None if width is None else max(width - 2, 8)
-        for line in columns(_results(row, shown), inner):
+        for line in columns(_results(row, shown, digits), inner):
             yield f"  {line}".rstrip()
 
 
-def _results(row: Row, shown: Shown) -> list[list[str]]:
-    """Return a row a preset: its value of the knob, and what each step is with it."""
+def _results(row: Row, shown: Shown, digits: int | None) -> list[list[str]]:
+    """Return one row per preset: its value of the knob, and the values of each step."""
     steps = shown.example.steps
     return [
         ["like", row.knob.name, *steps],
         *(
-            [name, text(row.values[name]), *(shown.written(name, step) for step in steps)]
+            [name, text(row.values[name]), *(_written(shown, name, step, digits) for step in steps)]
             for name in shown.results
         ),
     ]
+
+
+def _written(shown: Shown, name: str, step: str, digits: int | None) -> str:
+    """Return the values of a step in one line; `digits` None: with the digits of the example."""
+    if digits is None:
+        return shown.written(name, step)
+    return text(rounded(shown.results[name][step], digits))

@@ -239,6 +239,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
     "conventions": {
         "format": ("torch", "torch --format json"),
         "output": ("torch", "torch --output out.txt"),
+        "digits": ("torch onnx", "torch onnx --digits 2"),
         "color": ("torch", "torch --color always"),
     },
     **{

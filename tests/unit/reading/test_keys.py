@@ -22,7 +22,7 @@ from attn_cli.reading.keys import (
     YAML,
     Key,
 )
-from docs._make.tables import table_of_keys
+from docs._make.tables import table_of_inner_keys, table_of_keys
 from tests.conftest import Attn
 
 Q = {"query": [[1, 0]], "key": [[1, 0], [0, 1]], "value": [[2], [3]]}
@@ -66,6 +66,19 @@ def test_a_new_key_is_in_the_table_of_the_documentation(capsys: pytest.CaptureFi
     rows = capsys.readouterr().out.splitlines()
     assert r"| `dim_light` | how dim \| the light is | `--dim-light` | no |" in rows
     assert [row.replace(r"\|", "").count("|") for row in rows] == [5] * len(rows)
+
+
+def test_keys_inside_mappings_have_meanings_in_the_documentation(
+    dummy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key in KEYS.values():
+        for meaning in key.inner.values():
+            assert meaning, key.name
+            assert not meaning.endswith("."), meaning
+    inner = {"lamp": "a lamp | a candle"}
+    monkeypatch.setitem(KEYS, dummy, Key(dummy, HIDING, "how dim the light is", inner=inner))
+    table_of_inner_keys()
+    assert r"| `dim_light.lamp` | a lamp \| a candle |" in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.usefixtures("dummy")

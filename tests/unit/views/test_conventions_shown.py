@@ -209,6 +209,21 @@ def test_json_of_a_comparison() -> None:
     }  # fmt: skip
 
 
+def test_digits_round_the_numbers_of_examples(attn: Attn) -> None:
+    """Scores 0.2 (3 3) and 0.2 (3 9) in float16, with sqrt(0.2) on both sides."""
+    command = ("conventions", "torch", "onnx")
+    assert "[[1.8008, 5.3984]]" in attn(*command).out
+    assert "[[1.801, 5.398]]" in attn(*command, "--digits", "3").out
+
+    def scores(*options: str) -> list[list[float]]:
+        rows = json.loads(attn(*command, "-f", "json", *options).out)["differences"]
+        row = next(each for each in rows if each["knob"] == "scale_placement")
+        return list(row["examples"][0]["results"]["onnx"]["scores"])
+
+    assert scores() == [[1.80078125, 5.3984375]]
+    assert scores("--digits", "3") == [[1.801, 5.398]]
+
+
 def test_a_file_has_the_format_of_its_suffix(
     attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
