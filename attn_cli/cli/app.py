@@ -59,6 +59,7 @@ COMMANDS = {
     "train": Command(
         "attn_cli.cli.train", "train", "Train the weights of a problem file.", "Compute"
     ),
+    "heatmap": Command("attn_cli.cli.heatmap", "heatmap", "Draw a step as a heat map.", "Look"),
     "graph": Command("attn_cli.cli.graph", "graph", "Draw which token attends to which.", "Look"),
     "scores": Command(
         "attn_cli.cli.functions", "scores", "List the score functions, or explain one.", "List"

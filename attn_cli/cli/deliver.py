@@ -53,7 +53,7 @@ def deliver(result: Any, output: OutputOptions) -> ExitStatus:
     warnings = getattr(result, "warnings", ())
     if output.quiet and warnings:
         result, warnings = replace(result, warnings=()), ()
-    emit(view.render(result, _style(output, view)), warnings, output.output, drawn=view.drawn)
+    emit(view.render(result, style_of(output, view)), warnings, output.output, drawn=view.drawn)
     comparisons = getattr(result, "comparisons", ())
     if comparisons and not view.verdicts:
         from attn_cli.views.cells import verdict
@@ -72,7 +72,7 @@ def deliver_several(records: Iterable[Record], output: OutputOptions) -> ExitSta
             f"{view.name} holds one record, and there are several sequences",
             help=f"choose one of {able}, or ask for one of them",
         )
-    style = replace(_style(output, view), several=True)
+    style = replace(style_of(output, view), several=True)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     if not view.drawn or _goes_to_file(output.output):
         encoding = "utf-8"
@@ -101,7 +101,7 @@ def deliver_beside(records: list[Record], output: OutputOptions) -> ExitStatus:
     from attn_cli.views.beside import render
 
     warnings = [] if output.quiet else [w for record in records for w in record.warnings]
-    style = _style(output, output.view())
+    style = style_of(output, output.view())
     emit(render(records, style), warnings, output.output, drawn=True)
     return ExitStatus.DONE
 
@@ -135,7 +135,7 @@ def deliver_streamed(
     `compute` gets where the values go, and returns the warnings.
     """
     view = output.view()
-    encoding = view.encoding(whole, _style(output, view))
+    encoding = view.encoding(whole, style_of(output, view))
     if _on_terminal(output.output):
         encoding = _visible_encoding(encoding)
     with opened(output.output) as out:
@@ -187,7 +187,7 @@ def encoded(rendered: Iterable[str] | Iterable[bytes], target: str | None) -> It
         yield _visible(part, target).encode() if isinstance(part, str) else part
 
 
-def _style(output: OutputOptions, view: View) -> Style:
+def style_of(output: OutputOptions, view: View) -> Style:
     """Return how the view shows it, by options and by where it goes."""
     to_file = _goes_to_file(output.output)
     terminal = not to_file and _is_terminal(sys.stdout)
@@ -195,12 +195,20 @@ def _style(output: OutputOptions, view: View) -> Style:
     return Style(
         digits=output.digits,
         labels=output.labels,
-        width=shutil.get_terminal_size().columns if terminal else None,
+        width=_width(output, view, terminal=terminal),
         colours=colours_of(os.environ) if wanted else 0,
         light=has_light_ground(os.environ) if output.light is None else output.light,
         ascii=not to_file and not _can_show(view.characters),
         verbose=output.verbose,
+        numbers=output.numbers,
     )
+
+
+def _width(output: OutputOptions, view: View, *, terminal: bool) -> int | None:
+    """Return the columns that there are: of data only if they are asked for."""
+    if output.width is not None or not view.drawn:
+        return output.width
+    return shutil.get_terminal_size().columns if terminal else None
 
 
 def _visible(text: str, target: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attn_cli import samples
+from attn_cli.cli.heatmap import COLOURS, POOLS
 from attn_cli.cli.output import COLORS
 from attn_cli.cli.shells import SHELLS
 from attn_cli.conventions.knobs import KNOBS
@@ -36,6 +37,8 @@ _TRANSLATION = ("q", "k", "k_transposed", "v", "scores", "weights", "context", "
 _HERE: dict[tuple[str, str], Values] = {
     ("translate", "show"): _TRANSLATION,
     ("translate", "only"): _TRANSLATION,
+    ("heatmap", "colours"): COLOURS,
+    ("heatmap", "pool"): POOLS,
     ("scores", "name"): SCORES.names,
     ("normalizers", "name"): NORMALIZERS.names,
     ("conventions", "names"): tuple(PRESETS),

@@ -161,15 +161,17 @@ class ProblemOptions:
         from attn_cli.cli.override import apply_options, refuse_two_readers
         from attn_cli.reading.schema import read_document
 
-        every = {key: text for key, text in vars(self).items() if key != "file"}
-        given = {key: text for key, text in every.items() if isinstance(text, str)}
-        if self.lower:
-            given["lower"] = "true"
-        given |= keys.given()
+        given = self.given(keys)
         refuse_two_readers(self.file, given)
         document = read_document(self.file, inputs)
         apply_options(document, given, keys.set)
         return document
+
+    def given(self, keys: KeyOptions) -> dict[str, str]:
+        """Return the keys that options replace, with their texts."""
+        every = {key: text for key, text in vars(self).items() if key != "file"}
+        given = {key: text for key, text in every.items() if isinstance(text, str)}
+        return given | ({"lower": "true"} if self.lower else {}) | keys.given()
 
 
 @dataclass(kw_only=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Text = str | None
 COLORS = ("auto", "always", "never")
 RECORDS: tuple[str, ...] = ("Record",)
+LEAST_WIDTH = 20  # columns that a heat map needs
 
 
 @dataclass(kw_only=True)
@@ -70,6 +71,23 @@ class OutputOptions:
         typer.Option(
             "--light/--dark",
             help="Shades for a light or a dark ground (default: COLORFGBG, else dark).",
+            show_default=False,
+        ),
+    ] = None
+
+    width: Annotated[
+        int | None,
+        typer.Option(
+            "--width",
+            metavar="N",
+            help="Columns of text (default: those of the terminal, else 80); of json, cells.",
+        ),
+    ] = None
+    numbers: Annotated[
+        bool | None,
+        typer.Option(
+            "--numbers/--no-numbers",
+            help="Write a number into each cell (default: up to 16 keys, if they fit).",
             show_default=False,
         ),
     ] = None
@@ -127,6 +145,8 @@ class OutputOptions:
         if not self.quiet:
             self._say_meaningless(view, self.views(*results))
         check_digits(self.digits)
+        if self.width is not None and self.width < LEAST_WIDTH:
+            raise AttnError(f"--width must be {LEAST_WIDTH} or more, not {self.width}")
         return view
 
     def check_color(self) -> None:
@@ -156,12 +176,15 @@ class OutputOptions:
             "verbose": self.verbose,
             "color": self.color == "always",
             "light": self.light is not None,
+            "width": self.width is not None,
+            "numbers": self.numbers is not None,
         }
         for option, asked in given.items():
             if asked and option not in view.options:
                 able = ", ".join(name for name, other in views.items() if option in other.options)
                 but = f", but on: {able}" if able else ""
-                named = "dark" if option == "light" and self.light is False else option
+                off = {"light": "dark", "numbers": "no-numbers"}
+                named = off.get(option, option) if vars(self)[option] is False else option
                 say(f"warning: --{named} has no effect on the format {view.name}{but}")
 
 

@@ -19,6 +19,7 @@ from attn_cli.sources.text.mappings import advice_for_key
 from attn_cli.sources.text.meant import SYNONYMS
 
 WRITTEN_OUT = ("query", "key", "value", "normalize", "scale")  # may be a name or a path instead
+OF_RESULTS = ("tokens", "key_tokens", "lower")  # keys that mean something to results
 NULLS = ("null", "~")  # values of --set that take a key away
 PAIR = r"\s*[A-Za-z_]\w*:\s"  # what a mapping begins with
 
@@ -57,6 +58,26 @@ def put_keys(document: Document, options: Mapping[str, str]) -> None:
         document.replace((key,), node, option)
         if key == "tokens":
             document.tree.pop("sequences", None)  # one sequence takes the place of all
+
+
+def words_alone(
+    file: str, options: Mapping[str, str], sets: Sequence[str], inputs: Inputs
+) -> Document:
+    """Return a document of the words that options give to a file of results.
+
+    Raises AttnError for options that change a problem, which the file is not.
+    """
+    refuse_two_readers(file, options)
+    document = Document({}, inputs=inputs)
+    apply_options(document, options, sets)
+    for key in document.tree:
+        if key not in OF_RESULTS:
+            raise AttnError(
+                f"{printable(file)} is a result, and {key} changes a problem",
+                where=document.where((key,)),
+                help="give the problem file, or leave the option out",
+            )
+    return document
 
 
 def put_embeddings(document: Document, file: str, words: str | None, *, strict: bool) -> None:

@@ -9,7 +9,13 @@ from itertools import takewhile
 from attn_cli.errors import AttnError, printable
 
 PROBLEMS = (".yaml", ".yml", ".json", ".npz")
-FROM_FILES = ("compute", "graph", "next", "train")  # commands whose first argument is a file
+FROM_FILES = (
+    "compute",
+    "graph",
+    "heatmap",
+    "next",
+    "train",
+)  # commands whose first argument is a file
 
 
 def refuse_slips(arguments: list[str], commands: Container[str]) -> None:

@@ -13,8 +13,7 @@ them, is diverging: t is in [-1, 1], else in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import product
+from collections.abc import Mapping
 from math import log
 from typing import TYPE_CHECKING, Literal
 
@@ -22,8 +21,7 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray, Array, Bools
 from attn_cli.dataclass import dataclass, replace
-from attn_cli.errors import AttnError
-from attn_cli.record import Labels, Record, Step
+from attn_cli.errors import AttnError, argument
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +53,7 @@ class Panel:
     """One matrix: numbers, and which cells are hidden."""
 
     title: str  # "head 0", "batch 1, head 3"; empty if there is one panel
-    values: Array  # rows x columns; NaN and infinity as they are
+    values: Array  # rows x columns; 0 if hidden, NaN and infinity as they are
     hidden: NDArray[np.uint8]  # the code of the reason, 0: visible; of a block: if all is hidden
     largest: Bools  # the largest of each row, ties included; nowhere if cells are blocks
 
@@ -107,45 +105,6 @@ class HeatMap:
         return shades
 
 
-def heat_map(record: Record, step: str = "weights", *, colours: str = "auto") -> HeatMap:
-    """Return a step of a record as a heat map, without blocks.
-
-    Raises AttnError for a step that the record does not have, or that has one axis.
-    """
-    record[step]  # raises for a name that is not there
-    found = record.steps[step]
-    turned = _turned(found)
-    leads = list(product(*map(range, turned.values.shape[:-2])))
-    panels = tuple(
-        _panel(turned, lead, title_of(turned.axes, lead) if len(leads) > 1 else "")
-        for lead in leads
-    )
-    rows, columns = (
-        _axis(turned.axes[at], turned.labels[at], turned.indices(at)) for at in (-2, -1)
-    )
-    return finished(
-        HeatMap(
-            command=record.command,
-            step=step,
-            formula=found.formula,
-            role=found.role,
-            panels=panels,
-            queries=rows,
-            keys=columns,
-            cross=record.cross,
-            legend=found.legend,
-            scale="linear",
-            low=0.0,
-            high=1.0,
-            diverging=False,
-            pool=None,
-            settings=record.settings,
-            warnings=record.warnings,
-        ),
-        colours,
-    )
-
-
 def finished(drawn: HeatMap, colours: str = "auto") -> HeatMap:
     """Return a heat map with the scale that fits its numbers.
 
@@ -163,7 +122,7 @@ def finished(drawn: HeatMap, colours: str = "auto") -> HeatMap:
         raise AttnError(
             f"a logarithmic scale is for weights, and {drawn.step} "
             + ("has negative numbers" if weighs else f"is a {drawn.role}"),
-            help="leave --colours out, or write --colours linear",
+            help=f"leave it out, or write {argument('colours', 'linear')}",
         )
     scale: Scale = "row" if colours == "row" else "linear"
     least = 1 / max(drawn.keys.count, 1)
@@ -174,47 +133,12 @@ def finished(drawn: HeatMap, colours: str = "auto") -> HeatMap:
     return replace(drawn, scale=scale, low=low, high=high, diverging=diverging)
 
 
-def title_of(axes: tuple[str, ...], lead: tuple[int, ...]) -> str:
-    """Return the title of a panel: `batch 1, head 3`."""
-    return ", ".join(f"{axis} {at}" for axis, at in zip(axes, lead, strict=False))
-
-
 def largest_of_rows(values: Array, hidden: NDArray[np.uint8]) -> Bools:
     """Return True at the largest visible number of each row, ties included."""
     shown = np.where((hidden != 0) | ~np.isfinite(values), -np.inf, values)
     most = shown.max(axis=1, keepdims=True, initial=-np.inf)
     largest: Bools = (shown == most) & (most > -np.inf)
     return largest
-
-
-def _turned(step: Step) -> Step:
-    """Return a step with queries down and keys across; AttnError if it has one axis."""
-    if len(step.axes) < 2:
-        raise AttnError(f"{step.name} has one axis, {step.axes[0]}: a heat map needs two")
-    lead = [at for at, axis in enumerate(step.axes) if axis in {"batch", "head", "key head"}]
-    rest = [at for at in range(len(step.axes)) if at not in lead]
-    if step.axes[rest[0]] in {"key", "dimension"} and step.axes[rest[1]] != "dimension":
-        rest.reverse()  # layout: columns
-    return step.reordered((*lead, *rest))
-
-
-def _panel(step: Step, lead: tuple[int, ...], title: str) -> Panel:
-    values = step.values[lead].astype(np.float64)
-    hidden = np.zeros(values.shape, np.uint8) if step.hidden is None else step.hidden[lead]
-    # NaN in a hidden cell is what empty_rows asked for, and goes on into the output.
-    hidden = np.where(np.isnan(values), 0, hidden).astype(np.uint8)
-    marked = step.role == "weight"
-    largest = largest_of_rows(values, hidden) if marked else np.zeros(values.shape, np.bool_)
-    return Panel(title=title, values=values, hidden=hidden, largest=largest)
-
-
-def _axis(name: str, labels: Labels, indices: Sequence[int]) -> Axis:
-    return Axis(
-        name=name,
-        count=len(indices),
-        starts=tuple(indices),
-        labels=tuple(labels[at] for at in indices),
-    )
 
 
 def _visible(panel: Panel) -> AnyArray:

@@ -35,7 +35,8 @@ class Style:
     `digits`: how many decimals; None: what people read has 4, data are exact. `width` None: as wide
     as needed. `colours`: how many the terminal has, 0 for text without colours; from 256 on there
     are shades. `light`: on a light ground. `ascii`: with no other characters. `several`: other
-    records come before or after it. `verbose`: with all settings.
+    records come before or after it. `verbose`: with all settings. `numbers`: in the cells of a heat
+    map; None: if they fit.
     """
 
     digits: int | None = None
@@ -46,6 +47,7 @@ class Style:
     ascii: bool = False
     several: bool = False
     verbose: bool = False
+    numbers: bool | None = None
 
     @property
     def colour(self) -> bool:
@@ -77,9 +79,8 @@ class View:
     accepts: tuple[str, ...]  # the types of the results that it shows, by name
     module: str
     suffixes: tuple[str, ...] = ()  # of the files that are in this format
-    options: tuple[
-        str, ...
-    ] = ()  # of digits, full, labels, verbose, color, light: those that it takes
+    # Of digits, full, labels, verbose, color, light, width, numbers: those that it takes.
+    options: tuple[str, ...] = ()
     one_step: bool = False  # whether it holds one step of a record, and no more
     binary: bool = False
     streams: bool = False  # whether values are written as they are computed: by its `encoding`
@@ -105,6 +106,14 @@ class View:
         """Raise AttnError, before anything is computed, for a result too large for the view."""
         if self.bounded:
             import_module(self.module).check_size(**sizes)
+
+    def fit(self, outline: Any, style: Style) -> tuple[int, int] | None:
+        """Return how many rows and columns of a heat map it has room for; None: any number.
+
+        Raises AttnError if it cannot show the heat map of this outline.
+        """
+        found: tuple[int, int] | None = import_module(self.module).fit(outline, style)
+        return found
 
     def encoding(self, whole: Whole, style: Style) -> Encoding:
         """Return how the values of a step are written while they are computed."""
@@ -264,6 +273,22 @@ VIEWS = Views(
         binary=True,
         bounded=True,
         optional=True,
+    ),
+    View(
+        name="text",
+        accepts=("HeatMap",),
+        module="attn_cli.views.heat_map.text",
+        suffixes=(".txt",),
+        options=("digits", "color", "light", "width", "numbers"),
+        drawn=True,
+        characters="▀▄·×…",
+    ),
+    View(
+        name="json",
+        accepts=("HeatMap",),
+        module="attn_cli.views.heat_map.json",
+        suffixes=(".json",),
+        options=("digits", "width"),
     ),
     View(
         name="table",

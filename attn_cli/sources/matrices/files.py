@@ -81,6 +81,7 @@ class Inputs:
         sizes: ReadSizes = READ_SIZES,
     ) -> None:
         self._stdin_for: str | None = None
+        self._put_back: dict[str, io.BytesIO] = {}
         self.progress = progress  # called with the bytes read of a large file
         self.sizes = sizes
         self._limit = limit
@@ -88,6 +89,8 @@ class Inputs:
 
     def open(self, name: str, wanted_for: str, path: Path = ()) -> BinaryIO:
         """Return a seekable stream; raise AttnError if the file cannot be read."""
+        if name in self._put_back:
+            return self._put_back.pop(name)
         if name == "-":
             return self._stdin(wanted_for)
         try:
@@ -98,6 +101,14 @@ class Inputs:
                 return self._up_to_limit(stream, name, path)
         except (OSError, ValueError) as error:
             raise _cannot_read(name, error, path) from None
+
+    def put_back(self, name: str, stream: BinaryIO) -> None:
+        """Take back a stream that was only looked into: `open` begins anew, also of a pipe."""
+        if isinstance(stream, io.BytesIO):
+            stream.seek(0)
+            self._put_back[name] = stream
+        else:
+            stream.close()
 
     def open_again(self, name: str, path: Path = ()) -> io.BufferedReader:
         """Return a stream of a regular file, which later calls can open again.

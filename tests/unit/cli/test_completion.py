@@ -194,6 +194,7 @@ def problem_of(command: str) -> list[str]:
     files = {
         "compute": "love_coding",
         "graph": "love_coding",
+        "heatmap": "love_coding",
         "next": "not_like",
         "train": "not_like",
     }

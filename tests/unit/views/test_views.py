@@ -17,7 +17,7 @@ from attn_cli.cli import deliver
 from attn_cli.cli.app import COMMANDS
 from attn_cli.cli.output import OutputOptions
 from attn_cli.conventions import preset, presets
-from attn_cli.lab import preset_comparison, weights_graph
+from attn_cli.lab import heat_map, preset_comparison, weights_graph
 from attn_cli.maths.catalogue import catalogue
 from attn_cli.views import VIEWS, View
 from docs._make.tables import commands_by_views
@@ -29,6 +29,7 @@ LOVE = str(SAMPLES / "love_coding.yaml")
 RESULTS = {
     "Record": record,
     "Graph": weights_graph,
+    "HeatMap": heat_map,
     "Catalogue": presets,
     "Preset": preset,
     "Differences": preset_comparison,

@@ -1,0 +1,1 @@
+"""Views of a heat map: as text, as a picture, as JSON."""
