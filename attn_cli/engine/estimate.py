@@ -15,7 +15,8 @@ import numpy as np
 from attn_cli.arrays import Integers
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.engine.engines import choose
-from attn_cli.engine.plan import Plan, bytes_of, make_plan
+from attn_cli.engine.plan import Plan, make_plan
+from attn_cli.engine.step_plan import bytes_of
 from attn_cli.engine.stream import streamed
 from attn_cli.maths.place import Place
 from attn_cli.maths.problem import Problem, Request

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from math import prod
-from typing import Any
 
 import numpy as np
 
 from attn_cli.arrays import Integers
 from attn_cli.dataclass import dataclass, replace
+from attn_cli.engine.step_plan import Chosen, StepPlan, axes_of_tokens, bytes_of, step_plan
 from attn_cli.errors import AttnError, argument, did_you_mean
 from attn_cli.maths.pipeline import STAGES, names, pipeline
-from attn_cli.maths.problem import Edge, Problem, Request, Tile
+from attn_cli.maths.problem import Problem, Request, Tile
 from attn_cli.maths.stage import (
     BLOCK,
     JOINED,
     KEYS,
     OF_PAIRS,
     POOLED,
-    PROBLEM,
     ROWS,
     StepSpec,
     closure,
@@ -31,71 +29,8 @@ from attn_cli.maths.stage import (
 from attn_cli.maths.visible.base import Lead
 from attn_cli.maths.weighing import hides
 from attn_cli.memory import half_of_the_machine, in_units
-from attn_cli.record import Labels, Numbered
 
 UNLIMITED = 1 << 62  # bytes
-
-NEW_KEY = "new key"  # the axis "key" of steps without the past
-
-# For each leading axis the requested entry, None for all.
-Chosen = list[int | None]
-
-
-@dataclass(frozen=True)
-class StepPlan:
-    """The shape of one step, and the indices along each axis that will be held (None: all).
-
-    `free` are the leading axes of the scores that the step has too, as query heads or as key heads;
-    `fixed` maps axes to their one requested entry; `rows` are the positions of the queries whose
-    rows are held, if it has an axis of queries.
-    """
-
-    spec: StepSpec
-    axes: tuple[str, ...]
-    labels: tuple[Labels, ...]
-    shape: tuple[int, ...]
-    kept: tuple[Sequence[int] | None, ...]
-    free: tuple[int, ...]
-    fixed: dict[int, int]
-    rows: Integers | None
-    dtype: np.dtype[Any]
-
-    @property
-    def name(self) -> str:
-        """The name of the step."""
-        return self.spec.name
-
-    @property
-    def held(self) -> tuple[int, ...]:
-        """The shape of the part that is held."""
-        return tuple(n if k is None else len(k) for n, k in zip(self.shape, self.kept, strict=True))
-
-    def indices(self, axis: int) -> Sequence[int]:
-        """Return the indices along an axis that are held."""
-        kept = self.kept[axis]
-        return range(self.shape[axis]) if kept is None else kept
-
-    def place(self, lead: Lead) -> tuple[int, ...] | None:
-        """Return the index of a batch entry and head among those held; None if it is not held."""
-        if any(lead[axis] != index for axis, index in self.fixed.items()):
-            return None
-        held = [self.indices(axis) for axis in range(len(self.free))]
-        wanted = [lead[axis] for axis in self.free]
-        if any(index not in indices for index, indices in zip(wanted, held, strict=True)):
-            return None
-        return tuple(indices.index(i) for i, indices in zip(wanted, held, strict=True))
-
-    def matching(self, rows: Integers | None) -> tuple[slice | Integers, slice | Integers]:
-        """Return where the held ones among these rows go, and which of the rows they are."""
-        if self.rows is None or rows is None:
-            kept = self.kept[-2] if len(self.axes) - len(self.free) > 1 else None
-            return slice(None), slice(None) if kept is None else np.array(kept, dtype=np.intp)
-        targets = np.searchsorted(self.rows, rows)
-        found = targets < len(self.rows)
-        found[found] = self.rows[targets[found]] == rows[found]
-        if found.all() and len(rows) and targets[-1] - targets[0] == len(rows) - 1:
-            return slice(int(targets[0]), int(targets[-1]) + 1), slice(None)
-        return targets[found], np.flatnonzero(found)
 
 
 @dataclass(frozen=True)
@@ -145,9 +80,9 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     rows = np.arange(problem.n_q) if request.rows is None else np.array(request.rows, dtype=np.intp)
     chosen = _chosen(problem, request)
     specs = pipeline(problem)
-    of_tokens = _axes_of_tokens(problem, rows)
+    of_tokens = axes_of_tokens(problem, rows)
     steps = {
-        name: _step(problem, specs[name], chosen, of_tokens, rows, request.edge)
+        name: step_plan(problem, specs[name], chosen, of_tokens, rows, request.edge)
         for name in _wanted(specs, request)
     }
     memory = half_of_the_machine() if request.memory is None else request.memory
@@ -296,102 +231,11 @@ def _meant(specs: Mapping[str, StepSpec]) -> dict[str, str]:
     return {word: name for name, spec in specs.items() for word in spec.stage.aliases}
 
 
-def _axes_of_tokens(problem: Problem, rows: Integers) -> dict[str, Labels]:
-    """Return the labels of the axes of tokens and words; `NEW_KEY`: without the past."""
-    past = problem.n_k - problem.value.count
-    return {
-        "token": problem.token_labels,
-        "query": labels_of(problem.query_tokens, rows, problem.n_q),
-        "key": problem.key_tokens,
-        NEW_KEY: problem.key_tokens[past:] if past else problem.key_tokens,
-        "word": () if problem.next_word is None else problem.next_word.vocabulary,
-    }
-
-
-def _step(
-    problem: Problem,
-    spec: StepSpec,
-    chosen: Chosen,
-    of_tokens: Mapping[str, Labels],
-    rows: Integers,
-    edge: Edge | None,
-) -> StepPlan:
-    """Return the plan of one step; `of_tokens` has the labels of the axes that several share."""
-    axes = spec.axes
-    lead, sizes, lead_axes = _lead_of(problem, spec)
-    free = tuple(axis for axis in lead if chosen[axis] is None)
-    labels = (
-        *(Numbered(range(sizes[axis])) for axis in free),
-        *(
-            of_tokens[name] if name in of_tokens else Numbered(range(spec.depth))
-            for axis in axes
-            for name in (NEW_KEY if axis == "key" and spec.new_keys else axis,)
-        ),
-    )
-    shape = tuple(len(names) for names in labels)
-    kept = edges(shape, edge)
-    held = None
-    if "query" in axes:
-        indices = kept[len(free)]
-        held = rows if indices is None else rows[list(indices)]
-    return StepPlan(
-        spec=spec,
-        axes=(*(lead_axes[axis] for axis in free), *axes),
-        labels=labels,
-        shape=shape,
-        kept=kept,
-        free=free,
-        fixed=_fixed(problem, spec, lead, chosen),
-        rows=held,
-        dtype=np.dtype(np.uint8) if spec.type is None else spec.type.carrier,
-    )
-
-
-def _lead_of(problem: Problem, spec: StepSpec) -> tuple[range, Lead, tuple[str, ...]]:
-    """Return the leading axes of the scores that a step has, with their sizes and names there."""
-    if spec.scope == PROBLEM:
-        return range(0), (), ()
-    after = spec.scope in {JOINED, POOLED}
-    lead = range(len(problem.batch) if after and problem.joined else len(problem.lead))
-    if spec.scope == KEYS and problem.heads_differ and problem.kv_heads is not None:
-        return lead, (*problem.batch, problem.kv_heads), (*problem.lead_axes[:-1], "key head")
-    return lead, problem.lead, problem.lead_axes
-
-
-def _fixed(problem: Problem, spec: StepSpec, lead: range, chosen: Chosen) -> dict[int, int]:
-    """Return the requested entry along each of these axes; for a query head, its key head."""
-    fixed = {axis: index for axis in lead if (index := chosen[axis]) is not None}
-    heads = len(problem.batch)
-    if spec.scope == KEYS and heads in fixed:
-        fixed[heads] = problem.key_heads[fixed[heads]]
-    return fixed
-
-
-def labels_of(tokens: Labels, rows: Integers, count: int) -> Labels:
-    """Return the labels of the requested queries."""
-    if len(rows) == count and (rows == np.arange(count)).all():
-        return tokens
-    return tuple(tokens[int(row)] for row in rows)
-
-
-def edges(shape: tuple[int, ...], edge: Edge | None) -> tuple[Sequence[int] | None, ...]:
-    """Return the indices of each axis that remain when a step is shortened; None: all."""
-    if edge is None or prod(shape) <= edge.threshold:
-        return (None,) * len(shape)
-    n = edge.items
-    return tuple(None if size <= 2 * n else (*range(n), *range(size - n, size)) for size in shape)
-
-
 def _union(kept: list[Sequence[int]], size: int) -> Sequence[int]:
     """Return the indices that any of the steps holds."""
     if any(len(indices) == size for indices in kept):
         return range(size)
     return sorted({index for indices in kept for index in indices})
-
-
-def bytes_of(steps: dict[str, StepPlan]) -> int:
-    """Return the memory that the values of steps take."""
-    return sum(prod(step.held) * step.dtype.itemsize for step in steps.values())
 
 
 def _refuse_what_cannot_fit(steps: dict[str, StepPlan], memory: int) -> None:

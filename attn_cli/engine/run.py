@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from attn_cli.engine.engines import choose, engine_settings
-from attn_cli.engine.plan import Plan, labels_of, make_plan
+from attn_cli.engine.plan import Plan, make_plan
 from attn_cli.engine.settings import settings
 from attn_cli.engine.sink import Store
+from attn_cli.engine.step_plan import labels_of
 from attn_cli.engine.threads import OnProgress, Workers
 from attn_cli.engine.watch import Watch
 from attn_cli.maths.problem import Problem, Request

@@ -6,7 +6,8 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray, Array, Integers
 from attn_cli.engine.order import order_of
-from attn_cli.engine.plan import Plan, StepPlan
+from attn_cli.engine.plan import Plan
+from attn_cli.engine.step_plan import StepPlan
 from attn_cli.maths.block import StepValues
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.visible.base import REASONS, Lead

@@ -16,7 +16,8 @@ from attn_cli.arrays import AnyArray, Integers
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.engine.engines import choose
 from attn_cli.engine.order import order_of
-from attn_cli.engine.plan import UNLIMITED, Plan, StepPlan, plan_unheld
+from attn_cli.engine.plan import UNLIMITED, Plan, plan_unheld
+from attn_cli.engine.step_plan import StepPlan
 from attn_cli.engine.threads import OnProgress, Workers
 from attn_cli.engine.watch import Watch
 from attn_cli.errors import AttnError, argument

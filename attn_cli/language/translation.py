@@ -17,9 +17,9 @@ import numpy as np
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import dataclass, replace
-from attn_cli.engine.plan import edges
 from attn_cli.engine.run import run
 from attn_cli.engine.settings import settings
+from attn_cli.engine.step_plan import edges
 from attn_cli.formula import Equation, Symbol
 from attn_cli.maths.problem import Edge, Problem, Request
 from attn_cli.record import Choice, Labels, Record, Step
