@@ -22,6 +22,7 @@ from attn_cli.lab.pooling import Cut, How, Pool, cut
 from attn_cli.record import Labels
 
 Lead = tuple[int, ...]
+FEATURES = ("dimension", "unit")
 LEADING = ("batch", "head", "key head")
 PER_CELL = 4  # rows that are computed of each row of cells if rows are sampled
 MANY = 1 << 31  # cells of a step: of more, rows are sampled
@@ -91,16 +92,17 @@ def draw(
     colours: str = "auto",
     pool: str | None = None,
     exact: bool = False,
+    many: int = MANY,
 ) -> HeatMap:
     """Return the heat map, of at most `fit` rows and columns of cells; None: all.
 
-    `exact`: rows are not sampled, however many there are. Raises AttnError for colours or pooling
-    that the step cannot have.
+    Of a step of more than `many` numbers, rows are sampled, unless it is to be `exact`. Raises
+    AttnError for colours or pooling that the step cannot have.
     """
     outline = drawing.outline
     how = _how(outline, pool)
     most_rows, most_columns = fit or (None, None)
-    sampled = None if exact or outline.size <= MANY else PER_CELL
+    sampled = None if exact or outline.size <= many else PER_CELL
     rows = cut(outline.rows, most_rows, sampled=sampled)
     square = outline.shape[0] == outline.shape[1]  # then the diagonal is one of cells too
     columns = cut(range(outline.shape[1]), most_columns, least=rows.block if square else 1)
@@ -144,7 +146,7 @@ def turned(axes: tuple[str, ...]) -> tuple[int, ...]:
     """
     lead = [at for at, axis in enumerate(axes) if axis in LEADING]
     down, across = (at for at in range(len(axes)) if at not in lead)
-    if axes[down] == "dimension" or (axes[down], axes[across]) == ("key", "query"):
+    if axes[across] == "query" or axes[down] in FEATURES:
         down, across = across, down  # layout: columns
     return (*lead, down, across)
 

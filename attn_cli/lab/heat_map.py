@@ -30,6 +30,7 @@ Scale = Literal["linear", "log", "row"]
 LOG_FROM = 65  # keys: of so many or more, weights have a logarithmic scale unless one is chosen
 # Roles whose numbers are 0 or more: one ramp of colours, from 0.
 UNSIGNED = ("weight", "probability", "code")
+POSITIVE = ("exp_scores",)  # steps of other roles whose numbers are, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,11 @@ class HeatMap:
         return shades
 
 
+def signed(step: str, role: str) -> bool:
+    """Return whether the numbers of a step can be below 0."""
+    return role not in UNSIGNED and step not in POSITIVE
+
+
 def finished(drawn: HeatMap, colours: str = "auto") -> HeatMap:
     """Return a heat map with the scale that fits its numbers.
 
@@ -114,7 +120,7 @@ def finished(drawn: HeatMap, colours: str = "auto") -> HeatMap:
     visible = [_visible(panel) for panel in drawn.panels]
     low = min((float(v.min()) for v in visible if v.size), default=0.0)
     high = max((float(v.max()) for v in visible if v.size), default=0.0)
-    diverging = drawn.role not in UNSIGNED or low < 0
+    diverging = low < 0 or signed(drawn.step, drawn.role)
     high = max(-low, high) if diverging else high
     high = high if high > 0 else 1.0
     weighs = drawn.role == "weight" and drawn.keys.name == "key"

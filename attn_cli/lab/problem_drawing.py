@@ -10,8 +10,9 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray, Integers
 from attn_cli.dataclass import dataclass, replace
-from attn_cli.engine.plan import Plan, StepPlan, plan_unheld
+from attn_cli.engine.plan import Plan, plan_unheld
 from attn_cli.engine.run import put_into, run
+from attn_cli.engine.step_plan import StepPlan
 from attn_cli.errors import AttnError, argument
 from attn_cli.lab.drawing import (
     Chosen,
@@ -22,7 +23,7 @@ from attn_cli.lab.drawing import (
     leads_of,
     rows_of,
 )
-from attn_cli.lab.heat_map import UNSIGNED
+from attn_cli.lab.heat_map import signed
 from attn_cli.lab.pooling import Cut, Pool
 from attn_cli.lab.result_drawing import of_record
 from attn_cli.maths.problem import Problem, Request
@@ -96,7 +97,7 @@ def _outline(problem: Problem, step: StepPlan, chosen: Chosen) -> Outline:
         leads=leads_of(step.axes[:lead], step.shape[:lead], chosen.heads),
         rows=rows_of(chosen.rows, "query", problem.n_q),
         cross=problem.cross,
-        signed=step.spec.stage.role not in UNSIGNED or rules.normalizer.name == "none",
+        signed=signed(step.name, step.spec.stage.role) or rules.normalizer.name == "none",
     )
 
 

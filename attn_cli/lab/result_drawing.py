@@ -21,7 +21,7 @@ from attn_cli.lab.drawing import (
     rows_of,
     turned,
 )
-from attn_cli.lab.heat_map import UNSIGNED
+from attn_cli.lab.heat_map import signed
 from attn_cli.lab.pooling import Cut, Pool
 from attn_cli.maths.stage import CODE, SCORE
 from attn_cli.reading.results import MINUS_INFINITY, Result
@@ -79,7 +79,7 @@ def of_result(result: Result, chosen: Chosen = EVERYTHING) -> Drawing:
         leads=leads_of(tuple(lead_axes), sizes, chosen.heads),
         rows=rows_of(chosen.rows, down, len(result.labels[-2])),
         cross=result.cross,
-        signed=result.role not in UNSIGNED or _has_negative(result.values),
+        signed=signed(result.step, result.role) or _has_negative(result.values),
     )
     return Drawing(outline, _filling(result))
 

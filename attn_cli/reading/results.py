@@ -20,6 +20,7 @@ from attn_cli.errors import AttnError, Where, argument, did_you_mean, printable
 from attn_cli.maths.pipeline import STAGES
 from attn_cli.maths.stage import CODE, OF_PAIRS, SCORE, Stage
 from attn_cli.maths.visible.base import REASONS
+from attn_cli.reading.keys import KEYS
 from attn_cli.record import Labels, Numbered
 from attn_cli.sources.matrices.document import Document, Member
 from attn_cli.sources.matrices.files import Inputs, name_of
@@ -194,8 +195,7 @@ def _of_archive(archive: Archive, inputs: Inputs, step: str, *, of_batch: bool) 
     """Return a member of an archive; None if that is a problem, not results."""
     names = set(archive.names)
     if step not in names:
-        results = [stage.name for stage in STAGES if stage.name in names - {"q", "k", "v"}]
-        if not results:
+        if not _has_results(names):
             return None
         raise AttnError(
             f"{archive.name} has no step '{printable(step)}'",
@@ -212,6 +212,14 @@ def _of_archive(archive: Archive, inputs: Inputs, step: str, *, of_batch: bool) 
         if codes.shape == tuple(array.shape):
             return _hidden(result, codes, REASONS)
     return result
+
+
+def _has_results(names: set[str]) -> bool:
+    """Return whether an archive has steps that are no keys of a problem too."""
+    keys = KEYS.keys() - {"weights"} | {"q", "k", "v"}  # weights of a problem are a mapping
+    found = names & ({stage.name for stage in STAGES} - keys)
+    queries = names & {"q", "query"}
+    return bool(found) and not (found == {"scores"} and not queries)  # these are given scores
 
 
 def _hidden(result: Result, codes: AnyArray, legend: tuple[str, ...]) -> Result:

@@ -72,7 +72,7 @@ def _block(heat: HeatMap) -> str:
 
 
 def _unit(axis: Axis) -> str:
-    return "dimensions" if axis.name == "dimension" else "tokens"
+    return f"{axis.name}s" if axis.name in {"dimension", "unit"} else "tokens"
 
 
 def ordinal(n: int) -> str:
