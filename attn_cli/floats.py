@@ -35,6 +35,11 @@ class FloatType:
             return -float(2 - 2.0 ** (1 - BFLOAT16_BITS)) * 2.0**127
         return float(np.finfo(self.carrier).min)
 
+    @property
+    def eps(self) -> float:
+        """The distance from 1 to the next larger number."""
+        return float(2.0 ** (1 - _DIGITS[self.name]))
+
     def wider(self, other: FloatType) -> bool:
         """Return whether this type has more digits."""
         return _DIGITS[self.name] > _DIGITS[other.name]

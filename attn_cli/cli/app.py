@@ -61,6 +61,7 @@ COMMANDS = {
     ),
     "heatmap": Command("attn_cli.cli.heatmap", "heatmap", "Draw a step as a heat map.", "Look"),
     "graph": Command("attn_cli.cli.graph", "graph", "Draw which token attends to which.", "Look"),
+    "stats": Command("attn_cli.cli.stats", "stats", "Measure where attention goes.", "Look"),
     "scores": Command(
         "attn_cli.cli.functions", "scores", "List the score functions, or explain one.", "List"
     ),

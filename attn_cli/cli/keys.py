@@ -11,7 +11,7 @@ import re
 from attn_cli.errors import AttnError
 from attn_cli.reading.keys import KEYS, YAML
 
-COMMANDS = ("compute", "graph", "heatmap", "next")  # those that have --set
+COMMANDS = ("compute", "graph", "heatmap", "next", "stats")  # those that have --set
 NUMBER = r"[\d.]+(e[-+]?\d+)?"  # scalars, which loads NumPy, has it in full
 
 

@@ -14,6 +14,7 @@ FROM_FILES = (
     "graph",
     "heatmap",
     "next",
+    "stats",
     "train",
 )  # commands whose first argument is a file
 

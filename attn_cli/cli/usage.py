@@ -42,6 +42,8 @@ _COMMANDS_MEANT = {
     "learn": "train",
     "plot": "graph",
     "draw": "graph",
+    "statistics": "stats",
+    "entropy": "stats",
     "examples": "samples",
     "presets": "conventions",
     "version": "--version",

@@ -62,7 +62,7 @@ def separated_encoding(whole: Whole, style: Style, delimiter: str) -> Encoding:
         rows = []
         for row, numbers in enumerate(values.reshape(-1, columns), first):
             rows.append([names[row], *texts(numbers)] if style.labels else texts(numbers))
-        return _lines(rows, delimiter)
+        return lines_of(rows, delimiter)
 
     def _part(label: str | None, start: int, values: AnyArray) -> bytes:
         cells = texts(values.reshape(-1))
@@ -71,7 +71,7 @@ def separated_encoding(whole: Whole, style: Style, delimiter: str) -> Encoding:
         ends = (start + values.size) % columns == 0
         return (f"{delimiter if start % columns else ''}{line}{chr(10) if ends else ''}").encode()
 
-    head = _lines([["", *whole.labels[-1]]], delimiter) if style.labels else b""
+    head = lines_of([["", *whole.labels[-1]]], delimiter) if style.labels else b""
     return Encoding(head, None, encode)
 
 
@@ -82,7 +82,8 @@ def _texts(numbers: AnyArray, digits: int | None) -> list[str]:
     return [str(x) for x in (numbers.tolist() if numbers.dtype.itemsize == 8 else numbers)]
 
 
-def _lines(rows: list[list[str]], delimiter: str) -> bytes:
+def lines_of(rows: list[list[str]], delimiter: str) -> bytes:
+    """Return lines of cells, quoted if they have to be."""
     text = _written(rows, delimiter, csv.QUOTE_MINIMAL)
     if "\r" in text:  # a line end to whoever reads it, and before Python 3.13 none to the writer
         text = _written(rows, delimiter, csv.QUOTE_ALL)

@@ -21,38 +21,39 @@ def render(record: Record, style: Style) -> str:
 
 def _lines(record: Record, style: Style) -> Iterator[str]:
     if record.title:
-        yield from (f"## {_escape(printable(record.title))}", "")
+        yield from (f"## {escaped(printable(record.title))}", "")
     for at, sheet in enumerate(sheets(record, style.decimals, align=False)):
         if at:
             yield ""
         if sheet.heading:
-            yield from (f"### {_escape(sheet.heading)}", "")
-        yield from (f"**{_escape(sheet.title)}**", "")
-        columns = with_gaps([_escape(c) for c in sheet.columns], sheet.column_gaps, GAP)
-        yield _row([_escape(sheet.corner), *columns])
-        yield _row(["---", *["---:"] * len(columns)])
+            yield from (f"### {escaped(sheet.heading)}", "")
+        yield from (f"**{escaped(sheet.title)}**", "")
+        columns = with_gaps([escaped(c) for c in sheet.columns], sheet.column_gaps, GAP)
+        yield row([escaped(sheet.corner), *columns])
+        yield row(["---", *["---:"] * len(columns)])
         rows = [
-            _row([_escape(name), *with_gaps(cells, sheet.column_gaps, GAP)])
+            row([escaped(name), *with_gaps(cells, sheet.column_gaps, GAP)])
             for name, cells in zip(sheet.rows, sheet.cells, strict=True)
         ]
-        yield from with_gaps(rows, sheet.row_gaps, _row([GAP] * (len(columns) + 1)))
+        yield from with_gaps(rows, sheet.row_gaps, row([GAP] * (len(columns) + 1)))
         for note in sheet.notes:
-            yield from ("", _escape(note))
+            yield from ("", escaped(note))
     for choice in record.choices:
         yield ""
         chosen = f"{printable(choice.asked)} -> {printable(choice.answer)}"
-        yield _escape(f"{chosen}   {margin(choice, style.decimals)}".rstrip())
+        yield escaped(f"{chosen}   {margin(choice, style.decimals)}".rstrip())
     for comparison in record.comparisons:
         yield ""
-        yield _escape(verdict(comparison))
+        yield escaped(verdict(comparison))
     if style.verbose:
         yield from ("", "```", *map(printable, settings.lines(record)), "```")
 
 
-def _row(cells: list[str]) -> str:
+def row(cells: list[str]) -> str:
+    """Return a line of a table."""
     return f"| {' | '.join(cells)} |"
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text in which Markdown sees no markup."""
     return _SPECIAL.sub(r"\\\1", text)

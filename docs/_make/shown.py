@@ -30,12 +30,14 @@ from docs._make.tables import (
     table_of_normalizers,
     table_of_samples,
     table_of_scores,
+    table_of_statistics,
     table_of_statuses,
     table_of_steps,
 )
 
 __all__ = [
     "Folder",
+    "define_statistics",
     "drawing_of_tiles",
     "file",
     "index_of_formulas",
@@ -56,6 +58,7 @@ __all__ = [
     "table_of_normalizers",
     "table_of_samples",
     "table_of_scores",
+    "table_of_statistics",
     "table_of_statuses",
     "table_of_steps",
 ]
@@ -143,3 +146,10 @@ def drawing_of_tiles() -> None:
     start = text.rindex("\n", 0, text.index("keys j ->")) + 1
     end = text.index("The scale is multiplied")
     print(f"```text\n{text[start:end].rstrip()}\n```")
+
+
+def define_statistics() -> None:
+    """Print the docstring of the statistics of rows."""
+    from attn_cli.lab import row_statistics
+
+    print(f"```text\n{inspect.getdoc(row_statistics)}\n```")

@@ -165,6 +165,15 @@ def table_of_benchmarks() -> None:
     print(table_for_readme(), end="")
 
 
+def table_of_statistics(*, per_query: bool) -> None:
+    """Print the columns of `attn stats`."""
+    from attn_cli.lab.statistics_columns import OF_HEADS, OF_QUERIES
+
+    columns = OF_QUERIES if per_query else OF_HEADS
+    lead = (("`batch`, `head`", "the batch entry and the head, if there are some"),)
+    print_table(("column", "meaning"), (*lead, *((f"`{c.name}`", c.meaning) for c in columns)))
+
+
 _STATUSES = {
     "DONE": "done, and every comparison that was asked for agrees",
     "NO": "a comparison that was asked for says no",

@@ -236,6 +236,36 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "dtype": (f"{LOVE} --digits 7", f"{LOVE} --digits 7 --dtype float16"),
         "set": (LOVE, f"{LOVE} --set scale=3"),
     },
+    "stats": {
+        "per_query": (LOVE, f"{LOVE} --per-query"),
+        "only": (LOVE, f"{LOVE} --only scores"),
+        "rows": (LOVE, f"{LOVE} --rows 1:"),
+        "batch": ("heads.npz", "heads.npz --batch 1"),
+        "head": ("heads.npz", "heads.npz --head 1"),
+        "exact": ("large.npz --per-query", "large.npz --per-query --exact"),
+        "memory": (LOVE, f"{LOVE} --memory 0"),
+        "threads": (LOVE, f"{LOVE} --threads 0"),
+        "tile": (LOVE, f"{LOVE} --tile 0x1"),
+        "format": (LOVE, f"{LOVE} --format csv"),
+        "output": (LOVE, f"{LOVE} --output out.csv"),
+        "force": ("heads.npz -f csv -o heads.npz", "heads.npz -f csv -o heads.npz --force"),
+        "digits": (LOVE, f"{LOVE} --digits 7"),
+        "quiet": (f"{LOVE} --set mask=[[-inf]]", f"{LOVE} --set mask=[[-inf]] --quiet"),
+        "color": (LOVE, f"{LOVE} --color always"),
+        "query": (LOVE, f"{LOVE} --query q.npy"),
+        "key": (LOVE, f"{LOVE} --key q.npy"),
+        "value": (LOVE, f"{LOVE} --value short.npy"),
+        "tokens": (LOVE, f"{LOVE} --tokens 'a b c'"),
+        "tokens_file": (LOVE, f"{LOVE} --tokens-file list.txt"),
+        "key_tokens_file": (LOVE, f"{LOVE} --key-tokens-file list.txt"),
+        "lower": (f"{LOVE} --per-query", f"{LOVE} --per-query --lower"),
+        "score": (LOVE, f"{LOVE} --score scaled"),
+        "scale": (LOVE, f"{LOVE} --scale 2"),
+        "normalize": (LOVE, f"{LOVE} --normalize argmax"),
+        "causal": (LOVE, f"{LOVE} --causal true"),
+        "dtype": (f"{LOVE} --digits 7", f"{LOVE} --digits 7 --dtype float16"),
+        "set": (LOVE, f"{LOVE} --set scale=3"),
+    },
     "conventions": {
         "format": ("torch", "torch --format json"),
         "output": ("torch", "torch --output out.txt"),
@@ -309,6 +339,9 @@ def test_every_option_of_the_other_commands_changes_something(
     np.save("short.npy", np.ones((2, 3)))
     rng = np.random.default_rng(1)
     np.savez("heads.npz", **{n: rng.normal(size=(2, 2, 3, 3)) for n in "qkv"})  # type: ignore[arg-type]
+    np.savez("large.npz", embeddings=rng.normal(size=(70, 2)))  # of 70 x 70 scores some are taken
+    monkeypatch.setattr("attn_cli.lab.sampling.LIMIT", 4096)
+    monkeypatch.setattr("attn_cli.lab.sampling.AIM", 1024)
     Path("big.yaml").write_text(f"pairs: {{{', '.join(f'w{n}: v{n}' for n in range(40))}}}\n")
     Path("one_head.yaml").write_text(
         "embeddings: {not: [1]}\nheads: 1\nnext_word: {vocabulary: [a], weights: [[1]]}\n"

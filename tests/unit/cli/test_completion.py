@@ -196,6 +196,7 @@ def problem_of(command: str) -> list[str]:
         "graph": "love_coding",
         "heatmap": "love_coding",
         "next": "not_like",
+        "stats": "love_coding",
         "train": "not_like",
     }
     if command == "translate":

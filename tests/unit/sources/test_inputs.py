@@ -63,6 +63,7 @@ READ = {  # what is read: the command line that reads it
 }  # fmt: skip
 OTHERS = {  # more that read one of these
     "graph": ("p.yaml", ("graph", "p.yaml", *JSON)),
+    "statistics": ("p.yaml", ("stats", "p.yaml", *JSON)),
     "gradients": ("next.yaml", ("train", "next.yaml", "--show-gradients", *JSON)),
     "compare": ("next.yaml", ("next", "next.yaml", "--compare", "not like", "-f", "table")),
     "set": ("m.csv", ("compute", *STORED[1:7], "--set", "mask=m.csv", "--only", "weights")),

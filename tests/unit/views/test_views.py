@@ -17,7 +17,7 @@ from attn_cli.cli import deliver
 from attn_cli.cli.app import COMMANDS
 from attn_cli.cli.output import OutputOptions
 from attn_cli.conventions import preset, presets
-from attn_cli.lab import heat_map, preset_comparison, weights_graph
+from attn_cli.lab import heat_map, preset_comparison, statistics, weights_graph
 from attn_cli.maths.catalogue import catalogue
 from attn_cli.views import VIEWS, View
 from docs._make.tables import commands_by_views
@@ -30,6 +30,7 @@ RESULTS = {
     "Record": record,
     "Graph": weights_graph,
     "HeatMap": heat_map,
+    "Statistics": statistics,
     "Catalogue": presets,
     "Preset": preset,
     "Differences": preset_comparison,
@@ -411,7 +412,7 @@ class TestColour:
     def test_an_unknown_value_is_refused_by_every_command(self, command: str, attn: Attn) -> None:
         sample = str(SAMPLES / "not_like.yaml")
         file = {"compute": [LOVE], "graph": [LOVE], "next": [sample], "translate": ["le"]}
-        file["train"] = [sample]
+        file |= {"train": [sample], "stats": [LOVE]}
         ran = attn(command, *file.get(command, []), "--color", "alwys")
         assert (ran.status, ran.out) == (2, "")
         assert ran.err == "error: --color cannot be 'alwys'\nhelp: did you mean 'always'?\n"

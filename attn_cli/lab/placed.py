@@ -1,0 +1,72 @@
+"""Where queries and keys are, from the settings of a record: for a problem and for what is stored.
+
+Positions of keys are always known. Those of queries mean something only if queries are among the
+keys: in self-attention, or if a setting puts them there (causal order, a window, a past, ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from attn_cli.arrays import Integers
+from attn_cli.dataclass import dataclass
+
+# Settings that depend on where queries are among the keys.
+_PLACING = ("causal", "window", "documents", "past", "rope")
+
+
+@dataclass(frozen=True)
+class Positions:
+    """The positions of the keys of each batch entry, and those of queries if they are known."""
+
+    keys: tuple[Integers, ...]
+    queries: tuple[Integers, ...] | None
+
+    def of_keys(self, batch: int) -> Integers:
+        """Return the positions of all keys of a batch entry."""
+        return self.keys[batch if len(self.keys) > 1 else 0]
+
+    def of_queries(self, batch: int, rows: Integers) -> Integers | None:
+        """Return the positions of some queries of a batch entry; None if they are not known."""
+        if self.queries is None:
+            return None
+        return self.queries[batch if len(self.queries) > 1 else 0][rows]
+
+
+def positions_of(settings: Mapping[str, Any], n_q: int, n_k: int, *, cross: bool) -> Positions:
+    """Return the positions that settings have; without any, token i is at i.
+
+    `cross`: whether keys are other tokens than queries, as far as the words and their numbers say.
+    """
+    keys = _entries(settings.get("key_positions"), n_k) or (np.arange(n_k),)
+    queries = _entries(settings.get("query_positions"), n_q) or (np.arange(n_q),)
+    return Positions(keys, queries if not cross or _placed(settings) else None)
+
+
+def _placed(settings: Mapping[str, Any]) -> bool:
+    """Return whether a setting puts queries among the keys."""
+    if any(settings.get(name) is not None for name in _PLACING) or _shifted(settings.get("offset")):
+        return True
+    return bool((settings.get("conventions") or {}).get("causal"))  # the alignment was decided
+
+
+def _shifted(offset: Any) -> bool:
+    return any(offset) if isinstance(offset, list) else bool(offset)
+
+
+def _entries(runs: Any, count: int) -> tuple[Integers, ...]:
+    """Return the positions of each batch entry from their runs; none if they do not fit."""
+    if not isinstance(runs, list) or not runs:
+        return ()
+    nested = isinstance(runs[0], list) and bool(runs[0]) and isinstance(runs[0][0], list)
+    try:
+        found = tuple(
+            np.concatenate([np.arange(first, last + 1) for first, last in entry])
+            for entry in (runs if nested else [runs])
+        )
+    except (TypeError, ValueError):  # a file that others wrote
+        return ()
+    return found if all(len(positions) == count for positions in found) else ()

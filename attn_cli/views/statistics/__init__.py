@@ -1,0 +1,1 @@
+"""Statistics of weights: one line per head, or per query of each head."""

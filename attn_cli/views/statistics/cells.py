@@ -1,0 +1,121 @@
+"""What the tables of statistics have in common: columns of text, and the lines below them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from attn_cli.errors import printable
+from attn_cli.lab.statistics import Statistics
+from attn_cli.views.cells import GAP, LABEL_WIDTH, cells
+
+NONE = "-"  # stands where there is no value
+MARK = "*"  # behind what is computed from shares of a sum that is not 1
+
+
+_EXACT = 12  # decimals beyond which a difference from a whole number is rounding
+
+
+class Text(NamedTuple):
+    """A column as text: its head, and a cell per line."""
+
+    head: str
+    cells: list[str]
+    words: bool  # set on the left; numbers are set on the right
+
+
+def title(found: Statistics) -> str:
+    """Return the formula of the step, and its shape with the names of its axes."""
+    shape = " x ".join(map(str, found.shape))
+    return f"{found.formula}   ({' x '.join(found.axes)}: {shape})"
+
+
+def texts(found: Statistics, digits: int, *, align: bool) -> list[Text]:
+    """Return the columns that tables have."""
+    shown = []
+    even = _even(found)
+    for column in (each for each in found.columns if each.head):
+        if even and column.name in _SUMS:
+            continue
+        values = found.values[column.name]
+        if column.name == "largest":
+            shown += [Text(column.head, _numbers(values, [], digits, align=align), False)]
+            shown += [Text("at", _places(found), True)]
+        elif any(isinstance(value, str) for value in values):
+            shown.append(Text(column.head, [_word(value) for value in values], True))
+        else:
+            marks = [
+                MARK if column.of_shares and uneven and value is not None else ""
+                for uneven, value in zip(found.uneven, values, strict=True)
+            ]
+            shown.append(Text(column.head, _numbers(values, marks, digits, align=align), False))
+    return shown
+
+
+_SUMS = ("no_key", "row_sum_min", "row_sum_max", "row_sum")
+
+
+def _even(found: Statistics) -> bool:
+    """Return whether every query sees a key, and all weights add up to 1."""
+    blind = any(found.values["no_key"]) if "no_key" in found.values else 0 in found.values["keys"]
+    return not any(found.uneven) and not blind
+
+
+def _places(found: Statistics) -> list[str]:
+    """Return the query and the key of the largest weight of each line."""
+    ends = zip(found.values["query_token"], found.values["key_token"], strict=True)
+    return [NONE if query is None else f"{_word(query)} -> {_word(key)}" for query, key in ends]
+
+
+def notes(found: Statistics) -> list[str]:
+    """Return what is said below a table: units, marks, what is missing, and what was sampled."""
+    even = "; every query sees a key, and its weights add up to 1" if _even(found) else ""
+    lines = [f"entropy in bits{even}"]
+    if found.stride > 1:
+        lines.append(
+            f"{found.queries} of {found.shape[-2]} queries, every {ordinal(found.stride)}: "
+            "--exact takes all"
+        )
+    if any(found.uneven):
+        lines.append(f"{MARK} of w / sum w: the weights do not add up to 1")
+    if not found.placed:
+        lines.append("queries are not among the keys: no distance, diagonal and previous")
+    if found.empty:
+        rows = "1 query has" if found.empty == 1 else f"{found.empty} queries have"
+        lines.append(f"{rows} weights that are all 0, and no entropy")
+    return lines
+
+
+def ordinal(number: int) -> str:
+    """Return a number as the place in a row.
+
+    >>> ordinal(2), ordinal(11), ordinal(500), ordinal(33)
+    ('2nd', '11th', '500th', '33rd')
+    """
+    teens = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return NONE
+    text = printable(value)
+    return text if len(text) <= LABEL_WIDTH else text[: LABEL_WIDTH - len(GAP)] + GAP
+
+
+def _numbers(values: Sequence[Any], marks: list[str], digits: int, *, align: bool) -> list[str]:
+    """Return numbers as text, with their marks; if one has a mark, all are as wide."""
+    there = [value for value in values if value is not None]
+    column = np.array([round(value, _EXACT) for value in there], dtype=np.float64).reshape(-1, 1)
+    whole = not any(isinstance(value, float) for value in there)
+    shown = iter(row[0] for row in cells(column, 0 if whole else digits, align=align))
+    pad = " " if align and any(marks) else ""
+    found = []
+    for value, mark in zip_longest(values, marks, fillvalue=""):
+        text = NONE if value is None else next(shown)
+        number = text.rstrip()
+        found.append(number + (mark or pad) + text[len(number) :])
+    return found
