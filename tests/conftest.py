@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
+from itertools import chain
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings
 
-from attn_cli.cli import main
+from attn_cli.cli import app, main
+from attn_cli.cli.app import COMMANDS, program
+from attn_cli.engine.engines import ENGINES
+from attn_cli.maths.normalizers import NORMALIZERS
+from attn_cli.maths.scores import SCORES
+from attn_cli.reading.keys import KEYS
+from attn_cli.views import VIEWS
 from tests.helpers.processes import ATTN, ROOT, read_terminal, run_to_end, started
 
 # A slow machine is no failure. What decides over a change draws the same examples every time; the
@@ -23,9 +32,18 @@ settings.register_profile("attn", deadline=None, derandomize=True)
 settings.register_profile("random", deadline=None, max_examples=1000)
 settings.load_profile("attn")
 
+# Python would look for garbage every 700 new objects, among all that the tests have imported.
+gc.set_threshold(50_000)
+
 SAMPLES = ROOT / "samples"
 # Numbers that no test may take from the shell that runs it.
 SCRUBBED = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM", "PYTHONUNBUFFERED")
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector leave alone what is there from now on."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +64,18 @@ class Ran(NamedTuple):
 Attn = Callable[..., Ran]
 
 
+@cache
+def _program(wanted: str, registered: tuple[object, ...]) -> Any:
+    return program(wanted)
+
+
+def program_once(wanted: str) -> Any:
+    """The program with a command, made once: again only if another thing is registered."""
+    registries: tuple[Iterable[object], ...] = (SCORES, NORMALIZERS, ENGINES.names, COMMANDS, KEYS)
+    views = VIEWS.of(*VIEWS.results).values()
+    return _program(wanted, tuple(chain(*registries, views)))
+
+
 @pytest.fixture
 def attn(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Attn:
     """Run a command line in this process, as in a pipe."""
@@ -53,6 +83,7 @@ def attn(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     def run(*arguments: object, stdin: bytes | str | None = None) -> Ran:
         data = stdin.encode() if isinstance(stdin, str) else stdin or b""
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+        monkeypatch.setattr(app, "program", program_once)
         capfd.readouterr()
         status = main([str(a) for a in arguments])
         captured = capfd.readouterr()

@@ -134,6 +134,11 @@ def build(wanted: str | None = None) -> typer.Typer:
     return app
 
 
+def program(wanted: str) -> Any:
+    """Return the program with this one of its commands, as it is run."""
+    return typer.main.get_command(build(wanted))
+
+
 def _version(asked: bool) -> None:
     if asked:
         write_stdout(f"attn {__version__}\n")
@@ -188,9 +193,10 @@ def _understood(arguments: list[str]) -> Callable[[], int]:
     """Return what a command line asks for; raise AttnError for wrong usage."""
     refuse_slips(arguments, COMMANDS)
     first = next((a for a in arguments if not a.startswith("-")), "")
-    program = typer.main.get_command(build(first))
     try:
-        command: Any = program.main(written_out(arguments), prog_name="attn", standalone_mode=False)
+        command: Any = program(first).main(
+            written_out(arguments), prog_name="attn", standalone_mode=False
+        )
     except typer.TyperException as error:
         raise usage_error(error, arguments, COMMANDS) from None
     except SystemExit:  # how Typer ends if the reader of its help went away

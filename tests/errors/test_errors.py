@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-import shutil
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,11 +48,10 @@ def cases() -> list[Case]:
 
 
 @pytest.fixture
-def folder(wrong_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of its own for each case, with one file for each way of being wrong."""
-    shutil.copytree(wrong_files, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def folder(wrong_files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one file for each way of being wrong; no command may leave anything there."""
+    monkeypatch.chdir(wrong_files)
+    return wrong_files
 
 
 @pytest.fixture(scope="session")

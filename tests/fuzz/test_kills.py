@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from tests.helpers.processes import run_to_end
+from tests.helpers.processes import program, run_to_end
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +38,7 @@ signals._end = lambda number, frame: os._exit(1)
 
 
 def killed(code: str, *arguments: str) -> tuple[int, str]:
-    """Run the kills in a process of their own, after some code."""
+    """Run the kills in a fork, after some code."""
     whole = f"""
 import sys
 from attn_cli.cli import signals, write
@@ -48,7 +46,7 @@ from tests.fuzz import kills
 {code}
 sys.exit(kills.main(sys.argv[1:]))
 """
-    done = run_to_end([sys.executable, "-c", whole, *arguments])
+    done = run_to_end(["kills", *arguments], run=program(whole))
     assert done.stderr == b""
     return done.returncode, done.stdout.decode()
 

@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from tests.helpers.forked import Fork, serves
 
 ROOT = Path(__file__).parent.parent.parent
 ATTN = (sys.executable, "-m", "attn_cli")
@@ -18,22 +21,44 @@ _SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def started(arguments: Sequence[str | bytes] | str, **options: Any) -> Iterator[Any]:
+def started(
+    arguments: Sequence[str | bytes] | str,
+    *,
+    run: Callable[[], object] | None = None,
+    **options: Any,
+) -> Iterator[Any]:
     """Start a process in a session of its own; end it, and all that it started, at the end.
 
-    Gives the Popen, whose options these are. Signals are at their defaults, also where this process
-    ignores them.
+    Gives the Popen, whose options these are. Signals are at their defaults, also if this process
+    ignores them. `ATTN` and its arguments are a fork of this process, as Python is slow to start;
+    so is a process that is to call `run`, which finds the arguments in sys.argv.
     """
+    options = {"cwd": ROOT, **options}
     with _signals_at_their_defaults():
-        process: subprocess.Popen[Any] = subprocess.Popen(
-            arguments, start_new_session=True, **{"cwd": ROOT, **options}
-        )
+        process: subprocess.Popen[Any]
+        if run is None and tuple(arguments[:3]) == ATTN and serves(options.get("env")):
+            run, arguments = _attn, ("attn", *arguments[3:])
+        if run is not None:
+            process = Fork(run, arguments, **options)
+        else:
+            process = subprocess.Popen(arguments, start_new_session=True, **options)
     with process:
         try:
             yield process
         finally:
             with suppress(ProcessLookupError):  # the usual end: nothing of it is left
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def _attn() -> None:
+    from attn_cli.__main__ import entry
+
+    entry()
+
+
+def program(code: str) -> Callable[[], object]:
+    """What `started` may run: some code, as `python -c` does."""
+    return partial(exec, code, {"__name__": "__main__"})
 
 
 def run_to_end(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,7 +120,7 @@ def terminal(*command: str, home: Path) -> Iterator[Terminal]:
 
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 200, 300, 0, 0))
     environment = {**os.environ, "TERM": "dumb", "PS1": "% ", "HOME": str(home), "LC_ALL": "C"}
-    streams = {"stdin": follower, "stdout": follower, "stderr": follower}
+    streams: Any = {"stdin": follower, "stdout": follower, "stderr": follower}
     with started(command, **streams, cwd=ROOT, env=environment):
         os.close(follower)
         yield Terminal(leader)

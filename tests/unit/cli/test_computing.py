@@ -17,7 +17,7 @@ from attn_cli.cli import progress
 from attn_cli.errors import ExitStatus
 from attn_cli.maths.problem import Request
 from tests.conftest import Attn
-from tests.helpers.processes import ATTN, read_terminal, started
+from tests.helpers.processes import ATTN, program, read_terminal, started
 from tests.helpers.tiled import loaded
 
 pytestmark = pytest.mark.slow
@@ -47,13 +47,14 @@ def arguments(folder: Path, prefix: str = "") -> list[str]:
     return ["compute", *(text for pair in given for text in pair), "--only", "output"]
 
 
-def with_terminal(program: str, *said: str) -> tuple[int, bytes, str]:
-    """Run a program whose standard error is a terminal, and its standard output a pipe."""
+def with_terminal(code: str, *said: str) -> tuple[int, bytes, str]:
+    """Run some code whose standard error is a terminal, and its standard output a pipe."""
     import pty
 
     leader, follower = pty.openpty()
-    command = [sys.executable, "-c", program, *said]
-    with started(command, stdout=subprocess.PIPE, stderr=follower) as process:
+    with started(
+        ["-c", *said], run=program(code), stdout=subprocess.PIPE, stderr=follower
+    ) as process:
         os.close(follower)
         out = process.stdout.read()
         return process.wait(), out, read_terminal(leader).decode()
@@ -75,8 +76,8 @@ def test_a_long_computation_says_what_it_will_take(folder: Path) -> None:
 
 
 def test_what_is_over_soon_says_nothing(folder: Path) -> None:
-    program = RUN.replace("LONG = 0", "LONG = 60")
-    status, out, shown = with_terminal(program, *arguments(folder), "--format", "npy")
+    code = RUN.replace("LONG = 0", "LONG = 60")
+    status, out, shown = with_terminal(code, *arguments(folder), "--format", "npy")
     assert (status, shown) == (0, "")
     assert out.startswith(b"\x93NUMPY")
 

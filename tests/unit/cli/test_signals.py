@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from attn_cli.errors import ExitStatus
 from tests.conftest import SAMPLES
-from tests.helpers.processes import started
+from tests.helpers.processes import ATTN, program, started
 
 pytestmark = pytest.mark.slow
 
@@ -30,12 +31,26 @@ LIMIT = 60  # seconds after which a child that hangs is a failure
 def child(
     *arguments: str, before: Callable[[], None] | None = None, **streams: object
 ) -> tuple[int, bytes, bytes]:
-    """Run Python in a process of its own; return its status, with what it wrote to pipes.
+    """Run attn in a process of its own; return its status, with what it wrote to pipes.
 
-    `before` is called in it before Python starts.
+    `before` is called in it before it starts.
     """
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    with started([sys.executable, *arguments], preexec_fn=before, **streams) as process:
+    return ended([*ATTN, *arguments], preexec_fn=before, **streams)
+
+
+def python(code: str, *arguments: str, **options: object) -> tuple[int, bytes, bytes]:
+    """Run some code in a process of its own, in which all modules are imported."""
+    return ended(["-c", *arguments], run=program(code), **options)
+
+
+def new_python(code: str, *arguments: str) -> tuple[int, bytes, bytes]:
+    """Run some code in a process of its own, which imports what it needs."""
+    return ended([sys.executable, "-c", code, *arguments])
+
+
+def ended(arguments: list[str], **options: Any) -> tuple[int, bytes, bytes]:
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    with started(arguments, **options) as process:
         out, err = process.communicate(timeout=LIMIT)
         return process.returncode, out or b"", err or b""
 
@@ -93,7 +108,7 @@ while not statuses or statuses[-1]:
 def test_a_signal_at_any_line_leaves_the_old_file_or_the_new_one(
     number: signal.Signals, written: str, tmp_path: Path
 ) -> None:
-    status, out, err = child("-c", AT_EVERY_LINE, str(int(number)), str(tmp_path), written)
+    status, out, err = new_python(AT_EVERY_LINE, str(int(number)), str(tmp_path), written)
     assert (status, err) == (0, b"")
     *ended, last = out.decode().splitlines()
     assert last == "0 newer out.csv"
@@ -114,7 +129,7 @@ def slowly():
 with signals.undone_by_signals(slowly):
     os.kill(os.getpid(), signal.SIGTERM)
 """
-    assert child("-c", code) == (ExitStatus.TERMINATED, b"", b"")
+    assert python(code) == (ExitStatus.TERMINATED, b"", b"")
     assert (tmp_path / "undone").exists()
 
 
@@ -127,7 +142,7 @@ with signals.undone_by_signals(lambda: open({str(tmp_path / "undone")!r}, "w").c
     with signals.undone_by_signals(lambda: 1 / 0):
         os.kill(os.getpid(), signal.SIGHUP)
 """
-    assert child("-c", code) == (ExitStatus.HUNG_UP, b"", b"")
+    assert python(code) == (ExitStatus.HUNG_UP, b"", b"")
     assert (tmp_path / "undone").exists()
 
 
@@ -148,8 +163,8 @@ sys.argv = ["attn", "compute", {LOVE!r}, "--only", "q", "--format", "csv"]
 from attn_cli.__main__ import entry
 entry()
 """
-    assert child("-c", code, before=ignored) == (0, Q, b"")
-    assert child("-c", code) == (ENDING[number], b"", b"")
+    assert python(code, preexec_fn=ignored) == (0, Q, b"")
+    assert python(code) == (ENDING[number], b"", b"")
 
 
 @pytest.mark.parametrize(
@@ -177,12 +192,12 @@ from attn_cli.__main__ import entry
 entry()
 """
     expected = ExitStatus.INTERRUPTED if begun else -signal.SIGINT
-    assert child("-c", code) == (expected, b"", b"")
+    assert new_python(code) == (expected, b"", b"")
 
 
 def test_little_is_imported_before_ctrl_c_has_its_meaning() -> None:
     code = "import attn_cli.__main__, sys; print(*(m for m in sys.modules if 'attn' in m))"
-    status, out, _ = child("-c", code)
+    status, out, _ = new_python(code)
     assert (status, out.split()) == (0, [b"attn_cli", b"attn_cli.__main__"])
 
 
@@ -198,12 +213,11 @@ sys.argv = ["attn", "compute", {LOVE!r}]
 from attn_cli.__main__ import entry
 entry()
 """
-    status, out, err = child("-c", code)
+    status, out, err = python(code)
     assert (status, out) == (1, b"")
     assert err.endswith(b"EOFError: a bug\n")
 
 
-ATTN = ("-m", "attn_cli")
 SPOKEN = {  # command lines that say something on standard error, and their status
     "an error": (("compute", "nonexist"), 2),
     "an error as json": (("compute", "nonexist", "-f", "json"), 2),
@@ -225,20 +239,20 @@ def spoken(name: str) -> tuple[tuple[str, ...], int]:
 @pytest.mark.parametrize("name", SPOKEN)
 def test_standard_error_that_cannot_be_written_changes_no_status(name: str) -> None:
     arguments, expected = spoken(name)
-    heard, out, err = child(*ATTN, *arguments)
+    heard, out, err = child(*arguments)
     assert heard == expected
     assert err or "json" in name
     with open("/dev/full", "wb") as full:
-        assert child(*ATTN, *arguments, stderr=full)[:2] == (expected, out)
+        assert child(*arguments, stderr=full)[:2] == (expected, out)
 
     def closed() -> None:
         os.close(2)
 
-    assert child(*ATTN, *arguments, before=closed, stderr=None)[:2] == (expected, out)
+    assert child(*arguments, before=closed, stderr=None)[:2] == (expected, out)
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        assert child(*ATTN, *arguments, stderr=writer)[:2] == (expected, out)
+        assert child(*arguments, stderr=writer)[:2] == (expected, out)
     finally:
         os.close(writer)
 
@@ -250,7 +264,7 @@ def test_standard_output_that_is_closed_is_an_error(arguments: tuple[str, ...]) 
     def closed() -> None:
         os.close(1)
 
-    status, _, err = child(*ATTN, *arguments, before=closed, stdout=None)
+    status, _, err = child(*arguments, before=closed, stdout=None)
     assert (status, err) == (
         2,
         b"error: standard output is closed\nhelp: write to a file with -o FILE\n",
@@ -275,7 +289,7 @@ sys.argv = ["attn", "compute", {LOVE!r}, "--only", "q", "-o", {str(out)!r}]
 from attn_cli.__main__ import entry
 entry()
 """
-    assert child("-c", code, before=closed, stderr=None)[0] == 0
+    assert python(code, preexec_fn=closed, stderr=None)[0] == 0
     assert out.read_bytes() == Q
 
 
@@ -283,7 +297,7 @@ def test_an_error_as_json_whose_reader_has_gone() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        status, _, err = child(*ATTN, "compute", "nonexist", "-f", "json", stdout=writer)
+        status, _, err = child("compute", "nonexist", "-f", "json", stdout=writer)
     finally:
         os.close(writer)
     assert (status, err) == (ExitStatus.PIPE_CLOSED, b"")
@@ -298,7 +312,7 @@ def test_a_named_pipe_whose_reader_leaves(tmp_path: Path) -> None:
     reader = subprocess.Popen(["head", "-c", "10", str(pipe)], stdout=subprocess.PIPE)
     try:
         asked = ("compute", str(problem), "--only", "scores", "-o", str(pipe))
-        assert child(*ATTN, *asked) == (ExitStatus.PIPE_CLOSED, b"", b"")
+        assert child(*asked) == (ExitStatus.PIPE_CLOSED, b"", b"")
         assert reader.communicate(timeout=LIMIT)[0] == b"1.0,1.0,1."
     finally:
         reader.kill()
@@ -306,7 +320,5 @@ def test_a_named_pipe_whose_reader_leaves(tmp_path: Path) -> None:
 
 
 def test_a_link_to_a_pipe_is_written_to() -> None:
-    status, out, err = child(
-        *ATTN, "compute", LOVE, "--only", "q", "-f", "csv", "-o", "/dev/stdout"
-    )
+    status, out, err = child("compute", LOVE, "--only", "q", "-f", "csv", "-o", "/dev/stdout")
     assert (status, out, err) == (0, Q, b"")

@@ -8,7 +8,6 @@ import os
 import pty
 import struct
 import subprocess
-import sys
 import termios
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 from attn_cli import AttnError, compute
 from attn_cli.cli.talk import wrapped
 from tests.conftest import SAMPLES, Attn
+from tests.helpers.processes import ATTN, read_terminal, run_to_end, started
 
 pytestmark = pytest.mark.slow
 
@@ -97,20 +97,11 @@ def talk_on_terminal(columns: int, *arguments: str, cwd: Path) -> str:
     """Return what a command line says on a standard error that is a terminal of a width."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "attn_cli", *arguments],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=follower, cwd=cwd,
-        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
-    )  # fmt: skip
-    os.close(follower)
-    said = b""
-    try:
-        while chunk := os.read(leader, 65536):
-            said += chunk
-    except OSError:  # the other end is closed: Linux says so with EIO
-        pass
-    os.close(leader)
-    process.wait()
+    null = subprocess.DEVNULL
+    with started([*ATTN, *arguments], stdin=null, stdout=null, stderr=follower, cwd=cwd) as process:
+        os.close(follower)
+        said = read_terminal(leader)
+        process.wait()
     return said.decode().replace("\r\n", "\n")
 
 
@@ -120,10 +111,8 @@ def test_messages_wrap_at_words_on_a_terminal(columns: int, tmp_path: Path) -> N
         "query: [[1, 0]]\nkey: [[1, 0]]\nvalue: [[1]]\n"
         f"# {'x' * 100}\nweights: {{query: [[1, 0], [0, 1]]}}  # {'x' * 100}\n"
     )
-    in_pipe = subprocess.run(
-        [sys.executable, "-m", "attn_cli", "compute", "p.yaml", "--set", "zzz=1"],
-        capture_output=True, text=True, check=False, cwd=tmp_path,
-    ).stderr  # fmt: skip
+    ran = run_to_end([*ATTN, "compute", "p.yaml", "--set", "zzz=1"], cwd=tmp_path)
+    in_pipe = ran.stderr.decode()
     assert max(map(len, in_pipe.split("\n"))) > 400
     said = talk_on_terminal(columns, "compute", "p.yaml", "--set", "zzz=1", cwd=tmp_path)
     lines = said.rstrip("\n").split("\n")
@@ -169,7 +158,4 @@ def test_narrow_inputs_are_noted_once_on_a_terminal(dtype: str, tmp_path: Path) 
     for options in (["--dtype", "float64"], ["--dtype", "float32"], ["--quiet"]):
         assert talk_on_terminal(120, *problem, *options, cwd=tmp_path) == ""
     np.save(tmp_path / "q.npy", np.array(Q, dtype=np.float64))
-    in_pipe = subprocess.run(
-        [sys.executable, "-m", "attn_cli", *problem], capture_output=True, check=False, cwd=tmp_path
-    )
-    assert in_pipe.stderr == b""
+    assert run_to_end([*ATTN, *problem], cwd=tmp_path).stderr == b""

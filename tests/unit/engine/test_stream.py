@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import weakref
 from ast import literal_eval
 from collections import Counter
@@ -34,7 +33,7 @@ from attn_cli.reading.schema import read_problem
 from attn_cli.record import Record
 from attn_cli.sources.matrices.document import from_mapping
 from tests.conftest import Attn
-from tests.helpers.processes import run_to_end, started
+from tests.helpers.processes import ATTN, program, run_to_end, started
 from tests.helpers.streaming import Numbers, memory_of, streaming
 from tests.unit.sources.test_stored import by_rows
 
@@ -407,13 +406,13 @@ def test_a_failure_in_the_middle_leaves_the_old_file(
 def test_a_file_that_may_not_become_as_large(tmp_path: Path) -> None:
     """A full disk, as the system says it: here by a limit of the process."""
     saved(tmp_path)
-    program = (
-        "import resource, sys; sys.dont_write_bytecode = True; "
+    code = (
+        "import resource, sys; "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); "
         "from attn_cli.cli import main; "
         "sys.exit(main(['compute', 'p.npz', '--only', 'weights', '-o', 'w.npy']))"
     )
-    ran = run_to_end([sys.executable, "-c", program], cwd=tmp_path)
+    ran = run_to_end(["-c"], run=program(code), cwd=tmp_path)
     assert ran.returncode == 2
     assert ran.stderr.startswith(b"error: w.npy cannot be written: File too large\n")
     assert [p.name for p in tmp_path.iterdir()] == ["p.npz"]
@@ -432,7 +431,7 @@ def test_an_error_before_the_first_number_writes_nothing(attn: Attn, tmp_path: P
 def test_a_pipe_whose_reader_left_in_the_middle(tmp_path: Path) -> None:
     n = 1500
     np.savez(tmp_path / "p.npz", **{name: RNG.normal(size=(n, 3)) for name in "qkv"})  # type: ignore[arg-type]
-    line = [sys.executable, "-m", "attn_cli", "compute", "p.npz", "--only", "weights"]
+    line = [*ATTN, "compute", "p.npz", "--only", "weights"]
     pipe = subprocess.PIPE
     with started(
         [*line, "--format", "npy", "--memory", "1MB"], stdout=pipe, stderr=pipe, cwd=tmp_path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from attn_cli import memory
 from attn_cli.errors import AttnError
 from attn_cli.sources.matrices.files import Inputs
 from tests.conftest import SAMPLES, Attn
-from tests.helpers.processes import ROOT
+from tests.helpers.processes import ATTN, started
 
 HELP = "help: write to another file, or add --force if it is to be replaced\n"
 VECTORS = "le 1 0\nchat 0 1\ncat 1 1\n"
@@ -176,11 +175,12 @@ def test_standard_input_that_is_a_file(folder: Path) -> None:
     def run(*more: str) -> subprocess.CompletedProcess[bytes]:
         with open("p.yaml", "rb") as stdin:
             asked = ("compute", "-", "--only", "q", "-f", "csv", "-o", "p.yaml", *more)
-            return subprocess.run(
-                [sys.executable, "-m", "attn_cli", *asked],
-                stdin=stdin, capture_output=True, check=False, timeout=60,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-            )  # fmt: skip
+            with started(
+                [*ATTN, *asked],
+                stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder,
+            ) as process:  # fmt: skip
+                out, err = process.communicate()
+                return subprocess.CompletedProcess(asked, process.returncode, out, err)
 
     ran = run()
     assert ran.returncode == 2
@@ -264,15 +264,16 @@ class TestLimit:
     def test_an_endless_pipe_ends(self) -> None:
         endless = subprocess.Popen(["yes"], stdout=subprocess.PIPE)
         try:
-            ran = subprocess.run(
-                [sys.executable, "-m", "attn_cli", "compute", "-", "--memory", "5MB"],
-                stdin=endless.stdout, capture_output=True, check=False, timeout=60, cwd=ROOT,
-            )  # fmt: skip
+            with started(
+                [*ATTN, "compute", "-", "--memory", "5MB"],
+                stdin=endless.stdout, stderr=subprocess.PIPE,
+            ) as process:  # fmt: skip
+                err = process.stderr.read()
         finally:
             endless.kill()
             endless.communicate()
-        assert ran.returncode == 2
-        assert ran.stderr.startswith(b"error: standard input has more than 4.8 MiB")
+        assert process.returncode == 2
+        assert err.startswith(b"error: standard input has more than 4.8 MiB")
 
     def test_half_of_the_machine_where_nothing_is_said(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
