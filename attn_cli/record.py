@@ -6,7 +6,7 @@ a record and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attn_cli.dataclass import dataclass, replace
@@ -18,20 +18,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Labels = Sequence[str]
+NONE: Mapping[str, str] = {}
 
 
 class Numbered(Sequence[str]):
     """The labels of rows that have no words: their numbers, from 0 or as given."""
 
-    def __init__(self, numbers: range) -> None:
+    def __init__(self, numbers: range | tuple[int, ...]) -> None:
         self._numbers = numbers
+
+    def number(self, index: int) -> int:
+        """Return the number of a row."""
+        return self._numbers[index]
+
+    def chosen(self, indices: Iterable[int]) -> Numbered:
+        """Return the labels of some rows."""
+        return Numbered(tuple(self._numbers[index] for index in indices))
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def __getitem__(self, index: Any) -> Any:
         chosen = self._numbers[index]
-        return Numbered(chosen) if isinstance(chosen, range) else str(chosen)
+        return str(chosen) if isinstance(chosen, int) else Numbered(chosen)
 
     def __iter__(self) -> Iterator[str]:
         return map(str, self._numbers)
@@ -55,7 +64,8 @@ class Step:
     `hidden` has for each value the code of the reason that hides its key, 0 if it is not hidden;
     None if the request has no marks. `legend` has the meanings of the codes, by number. `reads`
     names the steps that it is computed from. `role` is the meaning of its numbers: vector, score,
-    weight, code or probability. `aliases` are its other names in use.
+    weight, code or probability. `aliases` are its other names in use. `letter` is what tables call
+    the features of a vector, before their numbers: q0, q1.
     """
 
     name: str
@@ -71,6 +81,7 @@ class Step:
     reads: tuple[str, ...] = ()
     role: str = "vector"
     aliases: tuple[str, ...] = ()
+    letter: str = ""
 
     @property
     def formula(self) -> str:
@@ -176,7 +187,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Record:
-    """The steps of one computation, in the order computed, and all that explains them."""
+    """The steps of one computation, in the order computed, and all that explains them.
+
+    `repeats` maps steps to an earlier step that they are equal to by definition, if no step was
+    requested by name: tables have a line in their place.
+    """
 
     command: str
     steps: Mapping[str, Step]
@@ -190,6 +205,7 @@ class Record:
     title: str = ""  # the name of this record, if there are several
     warnings: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    repeats: Mapping[str, str] = NONE
 
     @property
     def agrees(self) -> bool:
@@ -216,7 +232,8 @@ class Record:
                         name, self.steps, what="there are", meant=self._meant, listed=True
                     ),
                 )
-        return replace(self, steps={n: s for n, s in self.steps.items() if n in names})
+        steps = {n: s for n, s in self.steps.items() if n in names}
+        return replace(self, steps=steps, repeats=NONE)
 
     def __getitem__(self, name: str) -> NDArray[np.floating[Any]]:
         """Return the values of a step; raise AttnError, listing the steps, for another name."""

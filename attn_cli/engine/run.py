@@ -49,7 +49,14 @@ def run(
         choices=passed.choices,
         title=problem.title,
         warnings=passed.warnings,
+        repeats={} if request.steps is not None else _repeats(problem, plan),
     )
+
+
+def _repeats(problem: Problem, plan: Plan) -> dict[str, str]:
+    from attn_cli.engine.repeats import repeats
+
+    return repeats(problem, plan.steps)
 
 
 class Passed(NamedTuple):

@@ -76,6 +76,7 @@ class Store:
             reads=step.spec.reads,
             role=step.spec.stage.role,
             aliases=step.spec.stage.aliases,
+            letter=step.spec.stage.letter,
         ).reordered(order_of(self._problem, step.spec, step.axes))
 
 

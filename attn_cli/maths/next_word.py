@@ -138,6 +138,7 @@ NEXT_WORD = (
         axes=("dimension",),
         shape=("d_out",),
         role=VECTOR,
+        letter="z",
         reads=lambda problem: None if problem.next_word is None else (last_of_rows(problem),),
         formula=_pooled_formula,
         may_read=("output", "residual", "layer_norm", "feed_forward", "residual_2", "layer_norm_2"),

@@ -126,6 +126,7 @@ class Stage(NamedTuple):
     type: Callable[[Precision], FloatType] = of_dtype  # of a CODE: 8-bit integers
     condition: str = ""  # the condition under which a problem has it; empty: always
     aliases: tuple[str, ...] = ()  # its other names in use, in lower case
+    letter: str = ""  # of a VECTOR: the name of its features in tables, before their numbers
     aside: bool = False  # in tables only if it is named; in formats for programs always
     by_name: bool = False  # in any format only if it is named
     watched: bool = False  # whether it is checked for finite values even if it is not shown

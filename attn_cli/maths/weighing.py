@@ -256,6 +256,7 @@ WEIGHING = (
         axes=OF_QUERIES,
         shape=("n_q", "d_v"),
         role=VECTOR,
+        letter="c",
         reads=_context,
         formula=_context_formula,
         may_read=("weights", "dropped", "v", "present_value"),

@@ -49,7 +49,7 @@ def read_qk_transform(
 
 def note_of_rope(tree: Mapping[str, Any], rules: Rules, qk_transform: QKTransform) -> list[str]:
     """Return a note that rope uses the numbers of tokens as positions, regardless of the mask."""
-    masked = any(scheme.reason == "user" for scheme in rules.schemes)
+    masked = any(scheme.reason == "mask" for scheme in rules.schemes)
     said = qk_transform.positions is not None or {"key_start", "documents"} & set(tree)
     if not masked or qk_transform.rope is None or said:
         return []

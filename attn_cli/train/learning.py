@@ -25,7 +25,7 @@ from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError
 from attn_cli.formula import Prefix, Symbol
 from attn_cli.maths.problem import Problem
-from attn_cli.record import Labels, Record, Step
+from attn_cli.record import Labels, Numbered, Record, Step
 from attn_cli.train.learnt import with_arrays
 from attn_cli.train.loss import Stages, loss_and_gradients
 
@@ -192,7 +192,7 @@ def _step(training: Training, name: str, gradient: Array) -> Step:
         name=name,
         expression=Prefix("d", Symbol("loss")) / Prefix("d", Symbol(name)),
         axes=AXES[values.ndim] if labels is None else ("word", "dimension"),
-        labels=labels or tuple(tuple(map(str, range(n))) for n in values.shape),
+        labels=labels or tuple(Numbered(range(n)) for n in values.shape),
         values=values,
         shape=values.shape,
         kept=(None,) * values.ndim,

@@ -25,7 +25,9 @@ Codes: TypeAlias = "NDArray[np.uint8]"
 
 # Why a key is hidden. The index is the code in the step `visible`; if several schemes hide a key,
 # the first of them here is named.
-REASONS = ("visible", "causal", "window", "length", "document", "sparse", "user", "top_k", "start")
+REASONS = (
+    "visible", "causal", "window", "key_lengths", "documents", "sparse", "mask", "top_k", "key_start",
+)  # fmt: skip
 # More ranges than this, of documents whose tokens take turns, are joined if few keys are between.
 MANY, GAP = 64, 64
 CODES = {reason: code for code, reason in enumerate(REASONS)}

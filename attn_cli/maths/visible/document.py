@@ -24,7 +24,7 @@ FEW = 8  # documents of a block of queries up to which their keys are looked up
 class Documents:
     """Query i sees the keys of its own document."""
 
-    reason: ClassVar[str] = "document"
+    reason: ClassVar[str] = "documents"
     query_ids: Integers  # (batch, n_q)
     key_ids: Integers  # (batch, n_k)
 

@@ -18,7 +18,7 @@ from attn_cli.maths.ranges import Ranges, union
 class KeyLengths:
     """Queries of a batch entry see that many keys, 0 .. n_k; one number a batch entry."""
 
-    reason: ClassVar[str] = "length"
+    reason: ClassVar[str] = "key_lengths"
     lengths: tuple[int, ...]
 
     @property

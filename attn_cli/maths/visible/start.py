@@ -20,7 +20,7 @@ from attn_cli.maths.ranges import Ranges, union
 class KeyStart:
     """Queries of a batch entry see no key before that one, 0 .. n_k; one number per batch entry."""
 
-    reason: ClassVar[str] = "start"
+    reason: ClassVar[str] = "key_start"
     starts: tuple[int, ...]
 
     @property

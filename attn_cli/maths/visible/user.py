@@ -20,7 +20,7 @@ class Mask:
     A mask of booleans has no `added`. In a mask of numbers, -inf hides and all else is added.
     """
 
-    reason: ClassVar[str] = "user"
+    reason: ClassVar[str] = "mask"
     visible: Bools
     added: Array | None
     formula: Formula
