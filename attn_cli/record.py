@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Labels = Sequence[str]
 NONE: Mapping[str, str] = {}
+FEATURES = ("dimension", "unit")  # the axes along which there are the features of a vector
 
 
 class Numbered(Sequence[str]):
@@ -109,6 +110,12 @@ class Step:
                     peaks = peaks.take(list(indices), axis=axis)
         return replace(self, values=values, kept=kept, peaks=peaks, hidden=hidden)
 
+    def letter_of(self, axis: int) -> str | None:
+        """Return the letter that tables put before the numbers of an axis; None if it has words."""
+        if not isinstance(self.labels[axis], Numbered):
+            return None
+        return self.letter if self.axes[axis] in FEATURES else ""
+
     def as_matrix(self) -> Step:
         """Return a step of one axis as one of a single row; any other as it is."""
         if len(self.axes) > 1:
@@ -162,6 +169,7 @@ class Comparison:
     off: int  # the number of those that differ by more than the tolerance
     tolerance: float
     place: tuple[str, ...]  # the labels of the value with the largest difference
+    letters: tuple[str | None, ...]  # of the labels that are numbers, the letter before them
     here: float
     expected: float
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from attn_cli.cli.talk import say, terminal_columns
+from attn_cli.cli.talk import say, set_colour, terminal_columns
 from attn_cli.errors import AttnError, ExitStatus, PipeClosed
 
 
@@ -57,6 +57,7 @@ def main(arguments: list[str], begin: Callable[[], None] = lambda: None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal may lack a character: show its number
             stream.reconfigure(errors="backslashreplace")
+    set_colour(_last(arguments, r"--color(=.*)?") or "auto")
     try:
         from attn_cli.cli.app import run
 
@@ -106,11 +107,19 @@ def _command(arguments: list[str]) -> str | None:
 
 
 def _wants_json(arguments: list[str]) -> bool:
-    """Return whether --format json is in force, also where the arguments are wrong: last wins."""
+    """Return whether --format json is in force, also if the arguments are wrong."""
+    return _last(arguments, r"--format(=.*)?|-q*f(.*)") == "json"
+
+
+def _last(arguments: list[str], option: str) -> str | None:
+    """Return the last value of an option, None if it is not there.
+
+    `option` is a pattern whose groups are what is attached to its name.
+    """
     wanted = None
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        match = re.fullmatch(r"--format(=.*)?|-q*f(.*)", argument, re.DOTALL)
+    for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):
+        match = re.fullmatch(option, argument, re.DOTALL)
         if match is not None:
-            attached = (match[1] or match[2] or "").removeprefix("=")
+            attached = "".join(group or "" for group in match.groups()).removeprefix("=")
             wanted = attached or following
-    return wanted == "json"
+    return wanted

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from attn_cli.cli.output import OutputOptions
 from attn_cli.cli.talk import say
-from attn_cli.cli.terminal import colours_of, has_light_ground
+from attn_cli.cli.terminal import colours_of, has_light_ground, wants_colour
 from attn_cli.cli.write import Data, Output, check_file, opened, write_file, write_stdout
 from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, ExitStatus, printable
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from attn_cli.arrays import AnyArray
     from attn_cli.engine.protocol import Target
     from attn_cli.views import Rendered, View
+
+
+BRIEF = ("weights",)  # the steps that a terminal gets with an answer, if nobody asks for others
 
 
 def check_target(output: OutputOptions) -> None:
@@ -110,9 +113,23 @@ def answer_in_a_pipe(output: OutputOptions, *, shown: bool) -> OutputOptions:
     """Return the output with the answer alone as its format, where nobody asked to see more."""
     if output.format is None and output.output in {None, "-"} and not shown:
         asked = (output.digits is not None, output.full, output.labels, output.verbose)
-        if not _is_terminal(sys.stdout) and not any(asked):
+        if not _is_terminal(sys.stdout) and not any(asked) and not output.from_:
             return replace(output, format="answer")
     return output
+
+
+def answer_on_a_terminal(output: OutputOptions, *, shown: bool) -> bool:
+    """Return whether a terminal gets the answer and its weights: nobody asked to see more."""
+    to_screen = output.format is None and output.output in {None, "-"}
+    return to_screen and not shown and _is_terminal(sys.stdout)
+
+
+def say_what_else(output: OutputOptions, steps: Iterable[str]) -> None:
+    """Say how to see the tables of the steps that are left out."""
+    others = [name for name in steps if name not in BRIEF]
+    if others and not output.quiet:
+        some = ",".join(others[:3])
+        say(f"note: --show all shows every table, --show {some} some of them")
 
 
 def emit(rendered: Rendered, warnings: Iterable[str], target: str | None, *, drawn: bool) -> None:
@@ -191,7 +208,7 @@ def style_of(output: OutputOptions, view: View) -> Style:
     """Return how the view shows it, by options and by where it goes."""
     to_file = _goes_to_file(output.output)
     terminal = not to_file and _is_terminal(sys.stdout)
-    wanted = _wants_colour(output.color, terminal=terminal, to_file=to_file)
+    wanted = wants_colour(output.color, os.environ, terminal=terminal, to_file=to_file)
     return Style(
         digits=output.digits,
         labels=output.labels,
@@ -201,6 +218,7 @@ def style_of(output: OutputOptions, view: View) -> Style:
         ascii=not to_file and not _can_show(view.characters),
         verbose=output.verbose,
         numbers=output.numbers,
+        first=output.from_,
     )
 
 
@@ -254,18 +272,3 @@ def _can_show(text: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _wants_colour(when: str, *, terminal: bool, to_file: bool) -> bool:
-    """Return whether there are colours: as --color says, else as the environment says.
-
-    NO_COLOR (no-color.org) goes before FORCE_COLOR (force-color.org), which is for standard output
-    and not for files.
-    """
-    if when != "auto":
-        return when == "always"
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR") and not to_file:
-        return True
-    return terminal and os.environ.get("TERM") not in {"dumb", "unknown"}

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attn_cli.cli.deliver import answer_in_a_pipe, check_target, deliver, deliver_several
+from attn_cli.cli.deliver import (
+    BRIEF,
+    answer_in_a_pipe,
+    answer_on_a_terminal,
+    check_target,
+    deliver,
+    deliver_several,
+    say_what_else,
+)
 from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import (
     Head,
@@ -120,7 +128,7 @@ class NextOptions:
 def next_word(
     asked: NextOptions, keys: KeyOptions, shown: ShownOptions, output: OutputOptions
 ) -> int:
-    """Predict the next word: only the word in a pipe, every step on a terminal.
+    """Predict the next word: in a pipe only the word, on a terminal its weights too.
 
     \b
     attn next samples/not_like.yaml not like
@@ -129,13 +137,16 @@ def next_word(
     attn next samples/dog_sentence.yaml --show probabilities
     """
     wanted = shown.steps()
-    if asked.compare and wanted is not None:
+    if asked.compare and shown.asked:
         raise AttnError(
             "--compare shows weights and values, so it goes with neither --show nor --only",
             help="leave out one of the two",
         )
+    brief = False
     if not asked.compare:
-        output = answer_in_a_pipe(output, shown=wanted is not None or asked.top is not None)
+        output = answer_in_a_pipe(output, shown=shown.asked or asked.top is not None)
+        brief = answer_on_a_terminal(output, shown=shown.asked)
+        wanted = BRIEF if brief else wanted
     output.check_steps(shown.only)
     check_target(output)
     from attn_cli.engine.run import run
@@ -157,8 +168,15 @@ def next_word(
 
         return deliver_beside(list(records()), output)
     if len(problems) == 1:
-        return deliver(next(records()), output)
-    return deliver_several(records(), output)
+        status = deliver(next(records()), output)
+    else:
+        status = deliver_several(records(), output)
+    if brief:
+        from attn_cli.maths.pipeline import pipeline
+
+        specs = pipeline(problems[0])
+        say_what_else(output, [name for name, spec in specs.items() if not spec.stage.aside])
+    return status
 
 
 def _with_answer(wanted: tuple[str, ...] | None, output: OutputOptions) -> tuple[str, ...] | None:

@@ -204,9 +204,14 @@ class ShownOptions:
     """Which steps are wanted."""
 
     show: Annotated[
-        Text, _option("Steps to show, e.g. q,k,weights.", "--show", metavar="STEPS")
+        Text, _option("Steps to show, e.g. q,k,weights, or all.", "--show", metavar="STEPS")
     ] = None
     only: Annotated[Text, _option("Show one step, e.g. output.", "--only", metavar="STEP")] = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether steps were asked for, or all of them."""
+        return self.show is not None or self.only is not None
 
     def steps(self) -> tuple[str, ...] | None:
         """Return the names of the steps that were asked for, None for all."""
@@ -217,7 +222,7 @@ class ShownOptions:
             )
         if self.only is not None:
             return (self.only,)
-        if self.show is None:
+        if self.show is None or self.show.strip() == "all":
             return None
         names = tuple(name.strip() for name in self.show.split(",") if name.strip())
         if not names:

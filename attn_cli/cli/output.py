@@ -57,6 +57,16 @@ class OutputOptions:
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show settings and conventions under tables.")
     ] = False
+    from_: Annotated[
+        int,
+        typer.Option(
+            "--from",
+            metavar="N",
+            help="Number features (q0, q1), heads, batch entries and tokens without words from N "
+            "in tables: 0 (default) or 1. Options and formulas count from 0.",
+            show_default=False,
+        ),
+    ] = 0
     color: Annotated[
         str,
         typer.Option(
@@ -105,7 +115,7 @@ class OutputOptions:
         means |= {"force"} if cls.reads_files else set()
         means |= {"quiet"} if cls.warns else set()
         means -= set() if cls.shades else {"light"}
-        return {name: hints[name] for name in vars(cls()) if name in means}
+        return {name: hints[name] for name in vars(cls()) if name.rstrip("_") in means}
 
     @classmethod
     def views(cls, *results: str) -> dict[str, View]:
@@ -147,6 +157,8 @@ class OutputOptions:
         check_digits(self.digits)
         if self.width is not None and self.width < LEAST_WIDTH:
             raise AttnError(f"--width must be {LEAST_WIDTH} or more, not {self.width}")
+        if self.from_ not in {0, 1}:
+            raise AttnError(f"--from must be 0 or 1, not {self.from_}")
         return view
 
     def check_color(self) -> None:
@@ -174,6 +186,7 @@ class OutputOptions:
             "full": self.full,
             "labels": self.labels,
             "verbose": self.verbose,
+            "from": self.from_ != 0,
             "color": self.color == "always",
             "light": self.light is not None,
             "width": self.width is not None,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 
-HEADS = ("error", "help", "warning", "note")  # what lines of talk begin with
+# What lines of talk begin with, and its colour on a terminal: of the first 16, which every terminal
+# has, and whose users choose what can be read on their ground.
+BOLD, RED, MAGENTA, RESET = "\x1b[1m", "\x1b[1;31m", "\x1b[1;35m", "\x1b[0m"
+HEADS = {"error": RED, "help": BOLD, "warning": MAGENTA, "note": BOLD}
 
 
 def say(text: str) -> None:
@@ -17,9 +20,48 @@ def say(text: str) -> None:
     try:
         columns = terminal_columns()
         shown = text if columns is None else wrapped(text, columns)
-        print(shown, file=sys.stderr, flush=True)
+        print(_coloured(shown), file=sys.stderr, flush=True)
     except (OSError, ValueError):
         abandon(sys.stderr.fileno())
+
+
+class _Colour:
+    """Whether talk has colours: `when` is what --color says."""
+
+    when = "auto"
+
+
+def set_colour(when: str) -> None:
+    """Set when talk has colours: `auto`, `always` or `never`."""
+    _Colour.when = when if when in {"always", "never"} else "auto"
+
+
+def _coloured(text: str) -> str:
+    """Return talk in the colours of a terminal, if standard error has any."""
+    import os
+
+    from attn_cli.cli.terminal import wants_colour
+
+    if not wants_colour(_Colour.when, os.environ, terminal=sys.stderr.isatty()):
+        return text
+    return "\n".join(map(_coloured_line, text.split("\n")))
+
+
+def _coloured_line(line: str) -> str:
+    """Return a line with its head in colour; the caret below a quoted line, and a failed check too.
+
+    >>> _coloured_line("error: no")
+    '\\x1b[1;31merror:\\x1b[0m no'
+    """
+    head, colon, rest = line.partition(": ")
+    if colon and head in HEADS:
+        return f"{HEADS[head]}{head}:{RESET} {rest}"
+    if colon and head.startswith("check ") and rest.startswith("no, "):
+        return f"{RED}{line}{RESET}"
+    margin, bar, caret = line.partition("|")
+    if bar and not margin.strip() and caret.strip() == "^":
+        return f"{margin}|{caret[:-1]}{RED}^{RESET}"
+    return line
 
 
 def terminal_columns() -> int | None:

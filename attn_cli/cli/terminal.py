@@ -32,3 +32,20 @@ def colours_of(environment: Mapping[str, str]) -> int:
 def has_light_ground(environment: Mapping[str, str]) -> bool:
     """Return whether text is on a light ground: as COLORFGBG says (`0;15`), dark if it is unset."""
     return environment.get("COLORFGBG", "").rpartition(";")[2] in _LIGHT
+
+
+def wants_colour(
+    when: str, environment: Mapping[str, str], *, terminal: bool, to_file: bool = False
+) -> bool:
+    """Return whether a stream has colours: as --color says, else as the environment says.
+
+    NO_COLOR (no-color.org) goes before FORCE_COLOR (force-color.org), which is for standard output
+    and standard error, and not for files.
+    """
+    if when != "auto":
+        return when == "always"
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR") and not to_file:
+        return True
+    return terminal and environment.get("TERM") not in {"dumb", "unknown"}

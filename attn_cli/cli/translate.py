@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attn_cli.cli.deliver import answer_in_a_pipe, check_target, deliver, deliver_several
+from attn_cli.cli.deliver import (
+    BRIEF,
+    answer_in_a_pipe,
+    answer_on_a_terminal,
+    check_target,
+    deliver,
+    deliver_several,
+    say_what_else,
+)
 from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import Lower, Scale, ShownOptions, Text, score_option
 from attn_cli.cli.output import OutputOptions
@@ -16,8 +24,11 @@ from attn_cli.errors import AttnError
 from attn_cli.language.methods import METHODS, UNKNOWN, refuse_other_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from attn_cli.language.dictionary import Dictionary, Sentence
     from attn_cli.language.translation import Translation
+    from attn_cli.record import Record
     from attn_cli.sources.matrices.files import Inputs
 
 
@@ -161,6 +172,8 @@ class DictionaryOptions:
 def translate(asked: DictionaryOptions, shown: ShownOptions, output: OutputOptions) -> int:
     """Translate words by attention: the words are Q, the dictionary is K and V.
 
+    In a pipe only the answer is written, on a terminal the answer and its weights.
+
     \b
     attn translate ci-dessous
     attn translate le chat est sous la table
@@ -169,20 +182,30 @@ def translate(asked: DictionaryOptions, shown: ShownOptions, output: OutputOptio
     """
     asked.check()
     wanted = shown.steps()
-    output = answer_in_a_pipe(output, shown=wanted is not None or asked.top > 0)
+    output = answer_in_a_pipe(output, shown=shown.asked or asked.top > 0)
+    brief = answer_on_a_terminal(output, shown=shown.asked)
     output.check_steps(shown.only)
     check_target(output)
     translations = asked.read(output)
     from attn_cli.language.translation import translate as translated
 
-    records = (
-        translated(each, top=asked.top, edge=output.edge).chosen(wanted) for each in translations
-    )
+    steps: dict[str, None] = {}
+
+    def records() -> Iterator[Record]:
+        for each in translations:
+            record = translated(each, top=asked.top, edge=output.edge)
+            steps.update(dict.fromkeys(record.steps))
+            yield record.chosen(BRIEF if brief else wanted)
+
     if not output.view().several and all(each.problem is None for each in translations):
         raise AttnError(
             f"there is nothing to write as {output.name}: no word is known",
             help="choose another format, or other words",
         )
     if len(translations) == 1:
-        return deliver(next(records), output)
-    return deliver_several(records, output)
+        status = deliver(next(records()), output)
+    else:
+        status = deliver_several(records(), output)
+    if brief:
+        say_what_else(output, steps)
+    return status

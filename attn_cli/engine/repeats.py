@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attn_cli.engine.order import order_of
-from attn_cli.engine.plan import StepPlan
+from attn_cli.engine.step_plan import StepPlan
 from attn_cli.formula import Equation, Formula, Remark, Symbol
 from attn_cli.maths.problem import Problem
 

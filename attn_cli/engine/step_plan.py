@@ -153,6 +153,8 @@ def labels_of(tokens: Labels, rows: Integers, count: int) -> Labels:
     """Return the labels of the requested queries."""
     if len(rows) == count and (rows == np.arange(count)).all():
         return tokens
+    if isinstance(tokens, Numbered):
+        return tokens.chosen(map(int, rows))
     return tuple(tokens[int(row)] for row in rows)
 
 

@@ -115,6 +115,7 @@ def _compared(record: Record, name: str, expected: NDArray[Any], tolerance: floa
         off=int(off.sum()),
         tolerance=tolerance,
         place=tuple(step.labels[axis][index] for axis, index in enumerate(place)),
+        letters=tuple(step.letter_of(axis) for axis in range(len(place))),
         here=float(here[place]),
         expected=float(wanted[place]),
     )

@@ -57,6 +57,7 @@ def translate(translation: Translation, *, top: int = 0, edge: Edge | None = Non
     if t.problem is None:
         return _nothing(t)
     steps: dict[str, Step] = {}
+    repeats: dict[str, str] = {}
     warnings = list(t.warnings)
     alone, chosen = _looked_up(t, t.problem, top, warnings if t.context is None else [])
     if t.context is not None:
@@ -64,6 +65,7 @@ def translate(translation: Translation, *, top: int = 0, edge: Edge | None = Non
         last = list(sentence.steps.values())[-1]
         steps |= {f"alone.{name}": step for name, step in alone.items()}
         steps |= {f"sentence.{name}": step for name, step in sentence.steps.items()}
+        repeats = {f"sentence.{a}": f"sentence.{b}" for a, b in sentence.repeats.items()}
         warnings += sentence.warnings
         without = chosen
         query = replace(_query(t.problem), inputs=last.values)
@@ -87,6 +89,7 @@ def translate(translation: Translation, *, top: int = 0, edge: Edge | None = Non
         choices=choices,
         title=t.sentence,
         warnings=(*warnings, *(choice.doubt for choice in choices if choice.doubt)),
+        repeats=repeats,
     )
 
 

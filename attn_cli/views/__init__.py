@@ -36,7 +36,8 @@ class Style:
     as needed. `colours`: how many the terminal has, 0 for text without colours; from 256 on there
     are shades. `light`: on a light ground. `ascii`: with no other characters. `several`: other
     records come before or after it. `verbose`: with all settings. `numbers`: in the cells of a heat
-    map; None: if they fit.
+    map; None: if they fit. `first`: the number of the first feature, head, batch entry, and token
+    without a word.
     """
 
     digits: int | None = None
@@ -48,6 +49,7 @@ class Style:
     several: bool = False
     verbose: bool = False
     numbers: bool | None = None
+    first: int = 0
 
     @property
     def colour(self) -> bool:
@@ -79,7 +81,7 @@ class View:
     accepts: tuple[str, ...]  # the types of the results that it shows, by name
     module: str
     suffixes: tuple[str, ...] = ()  # of the files that are in this format
-    # Of digits, full, labels, verbose, color, light, width, numbers: those that it takes.
+    # Of digits, full, labels, verbose, from, color, light, width, numbers: those that it takes.
     options: tuple[str, ...] = ()
     one_step: bool = False  # whether it holds one step of a record, and no more
     binary: bool = False
@@ -153,7 +155,7 @@ class Views:
         return tuple(dict.fromkeys(name for view in self._views for name in view.accepts))
 
 
-_TABLES = ("digits", "full", "verbose")
+_TABLES = ("digits", "full", "verbose", "from")
 _CONVENTIONS = ("Catalogue", "Preset", "Differences")
 
 VIEWS = Views(

@@ -14,7 +14,7 @@ from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, printable
 from attn_cli.record import Record, Step
 from attn_cli.views import Style
-from attn_cli.views.cells import cell_width, cells, column_blocks
+from attn_cli.views.cells import cell_width, cells, column_blocks, pointed
 from attn_cli.views.choices import margin
 
 GUTTER = "    "  # between two phrases
@@ -68,7 +68,7 @@ def _by_key(step: Step) -> np.ndarray:
 
 
 def _named(values: np.ndarray, names: list[str], style: Style) -> list[tuple[str, list[str]]]:
-    return list(zip(names, cells(values, style.decimals, align=True), strict=True))
+    return list(zip(names, pointed(cells(values, style.decimals)), strict=True))
 
 
 def _lines(panel: _Panel, width: int | None) -> list[str]:

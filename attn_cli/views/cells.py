@@ -11,29 +11,35 @@ import numpy as np
 
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import printable
-from attn_cli.record import Comparison, Record, Step
+from attn_cli.record import Comparison, Numbered, Record, Step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HIDDEN = "."  # stands where a key is hidden from a query
+MARK = "*"  # stands behind the largest weight of each query
 GAP = "..."  # stands where rows or columns are left out
 COLUMN_GAP = 3  # between two columns of a table
-LABEL_WIDTH = 32  # a longer word is shortened
+LABEL_WIDTH = 32  # columns of a terminal; a longer word is shortened
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """One matrix of a step, ready to be set: all text, rows and columns in their order."""
+    """One matrix of a step, ready to be set: all text, rows and columns in their order.
+
+    A step that repeats an earlier one has no rows and no columns, and `repeats` names that one.
+    """
 
     step: Step  # the whole step
     heading: str  # the batch entry and head, on the first sheet of each
     title: str
+    repeats: str
     corner: str
     columns: list[str]
     rows: list[str]
     cells: list[list[str]]
     values: NDArray[np.floating[Any]]
+    hidden: NDArray[np.bool_]
     weighs: bool  # whether these are weights, to be shaded and marked
     largest: NDArray[np.bool_]
     row_gaps: list[int]  # in front of which something is left out
@@ -41,34 +47,70 @@ class Sheet:
     notes: list[str]  # what the marks mean; that something is left out, on a step's last sheet
 
 
-def sheets(record: Record, digits: int, *, align: bool) -> Iterator[Sheet]:
+def sheets(record: Record, digits: int, *, first: int = 0) -> Iterator[Sheet]:
     """Yield a sheet for each matrix of a record; a vector is one row.
 
     Steps that follow one another and have the same leading axes come entry by entry: all of one
-    head, then all of the next.
+    head, then all of the next. `first` is the number of the first head, batch entry, feature, and
+    token without a word.
     """
+    lead = _chosen(record, first) if first else ""
     for axes, group in groupby(record.steps.values(), key=lambda step: step.as_matrix().axes[:-2]):
         steps = list(group)
         of_step = [list(product(*map(step.indices, range(len(axes))))) for step in steps]
         for entry in sorted({at for entries in of_step for at in entries}):
-            heading = ", ".join(f"{axis} {n}" for axis, n in zip(axes, entry, strict=True))
+            heading = ", ".join(f"{axis} {n + first}" for axis, n in zip(axes, entry, strict=True))
             for step, entries in zip(steps, of_step, strict=True):
-                if entry in entries:
+                if entry not in entries:
+                    continue
+                heading, lead = ", ".join(filter(None, (lead, heading))), ""
+                same = record.repeats.get(step.name, "")
+                if same in record.steps:
+                    yield _repetition(step, same, len(entry), heading)
+                else:
                     note = shortened(step) if entry == entries[-1] else None
-                    sheet = _sheet(step, entry, digits, align, heading)
+                    sheet = _sheet(step, entry, digits, heading, first)
                     sheet.notes.extend([note] if note else [])
                     yield sheet
-                    heading = ""
+                heading = ""
 
 
-def _sheet(step: Step, entry: tuple[int, ...], digits: int, align: bool, heading: str) -> Sheet:
+def _chosen(record: Record, first: int) -> str:
+    """Return the batch entry and head that were chosen, which options count from 0."""
+    chosen = ((axis, record.settings.get(axis)) for axis in ("batch", "head"))
+    return ", ".join(f"{axis} {n + first}" for axis, n in chosen if isinstance(n, int))
+
+
+def _repetition(step: Step, same: str, beyond: int, heading: str) -> Sheet:
+    """Return the sheet of a step that is equal to one that was shown before."""
+    nothing = np.zeros((0, 0))
+    return Sheet(
+        step=step,
+        heading=heading,
+        title=title_of(step, beyond=beyond),
+        repeats=same,
+        corner="",
+        columns=[],
+        rows=[],
+        cells=[],
+        values=nothing,
+        hidden=nothing.astype(np.bool_),
+        weighs=False,
+        largest=nothing.astype(np.bool_),
+        row_gaps=[],
+        column_gaps=[],
+        notes=[f"the same as {same}"],
+    )
+
+
+def _sheet(step: Step, entry: tuple[int, ...], digits: int, heading: str, first: int) -> Sheet:
     """Return one matrix of a step, that of a batch entry and head."""
     whole, step = step, step.as_matrix()
     at = tuple(step.indices(axis).index(index) for axis, index in enumerate(entry))
     values = step.values[at]
     # NaN in a hidden cell is what empty_rows asked for, and goes on into the output.
     hidden = None if step.hidden is None else np.where(np.isnan(values), 0, step.hidden[at])
-    shown = cells(values, digits, align=align)
+    shown = cells(values, digits)
     if hidden is not None:
         shown = [
             [HIDDEN if code else text for text, code in zip(texts, codes, strict=True)]
@@ -78,11 +120,13 @@ def _sheet(step: Step, entry: tuple[int, ...], digits: int, align: bool, heading
         step=whole,
         heading=heading,
         title=title_of(whole, beyond=len(entry)),
+        repeats="",
         corner=step.axes[-2],
-        columns=_labels(step, -1),
-        rows=_labels(step, -2),
+        columns=_labels(step, -1, first),
+        rows=_labels(step, -2, first),
         cells=shown,
         values=values,
+        hidden=np.zeros(values.shape, dtype=np.bool_) if hidden is None else hidden != 0,
         weighs=step.peaks is not None,
         largest=_largest(step, at, values),
         row_gaps=gaps(step.indices(-2)),
@@ -125,12 +169,11 @@ def shortened(step: Step) -> str | None:
     return f"{step.name} has {prod(step.shape)} values: the middle is left out, --full shows all"
 
 
-def cells(values: NDArray[np.floating[Any]], digits: int, *, align: bool) -> list[list[str]]:
+def cells(values: NDArray[np.floating[Any]], digits: int) -> list[list[str]]:
     """Return numbers as text: whole numbers as such, others with `digits` decimals.
 
     Where all decimals would be 0, or a number has more than eight digits before its point, the
-    matrix is set in scientific notation. `align` pads whole numbers so that the points stand in
-    one column.
+    matrix is set in scientific notation.
     """
     numbers = values.tolist()
     sizes = [abs(x) for row in numbers for x in row if isfinite(x) and x != 0]
@@ -138,23 +181,57 @@ def cells(values: NDArray[np.floating[Any]], digits: int, *, align: bool) -> lis
     fractions = any(x != int(x) for row in numbers for x in row if isfinite(x))
     if scientific and not (not fractions and max(sizes) < 1e15):
         return [[f"{x:.{digits}e}" if x else "0" for x in row] for row in numbers]
-    pad = " " * (digits + 1) if align and fractions and digits else ""
 
     def text(x: float) -> str:
         if not isfinite(x):
-            return f"{x}{pad}"
-        return f"{int(x)}{pad}" if x == int(x) else f"{x:.{digits}f}"
+            return f"{x}"
+        return f"{int(x)}" if x == int(x) else f"{x:.{digits}f}"
 
     return [[text(x) for x in row] for row in numbers]
 
 
-def verdict(comparison: Comparison) -> str:
-    """Return what a comparison says."""
+def pointed(
+    rows: list[list[str]], marks: Sequence[Sequence[bool]] | None = None
+) -> list[list[str]]:
+    """Return numbers with blanks behind them, so that on the right their points are in one column.
+
+    A dot for a hidden key is in that column too. With marks, the marked numbers have `MARK` right
+    behind them, and every cell has room for one.
+
+    >>> pointed([["1", "."], ["0.25", "0.75"]], [[True, False], [False, True]])
+    [['1*   ', '.   '], ['0.25 ', '0.75*']]
+    """
+    behind = max((_behind(text) for row in rows for text in row if text != HIDDEN), default=0)
+    room = behind + (marks is not None)
+
+    def padded(text: str, marked: bool) -> str:
+        blanks = room - min(_behind(text), behind)
+        return text + (MARK + " " * (blanks - 1) if marked else " " * blanks)
+
+    if marks is None:
+        return [[padded(text, False) for text in row] for row in rows]
+    return [
+        [padded(text, marked) for text, marked in zip(row, of_row, strict=True)]
+        for row, of_row in zip(rows, marks, strict=True)
+    ]
+
+
+def _behind(number: str) -> int:
+    """Return how many characters a number has from its point on."""
+    at = number.find(".")
+    return len(number) - at if at >= 0 else 0
+
+
+def verdict(comparison: Comparison, first: int = 0) -> str:
+    """Return what a comparison says, with the labels of tables."""
     c = comparison
     within = f"within {c.tolerance:g}"
     if c.agrees:
         return f"check {c.step}: yes, {c.values} of {c.values} values agree {within}"
-    place = ", ".join(printable(label) for label in c.place)
+    place = ", ".join(
+        printable(label) if letter is None else f"{letter}{int(label) + first}"
+        for label, letter in zip(c.place, c.letters, strict=True)
+    )
     return (
         f"check {c.step}: no, {c.off} of {c.values} values differ by more than {c.tolerance:g}, "
         f"most at ({place}): {c.here:.10g} here, {c.expected:.10g} expected"
@@ -180,15 +257,15 @@ def cell_width(text: str) -> int:
 
 
 def column_blocks(
-    label_width: int, widths: list[int], width: int | None
+    label_width: int, widths: list[int], width: int | None, gap: int = COLUMN_GAP
 ) -> Iterator[tuple[int, int]]:
     """Yield ranges of columns that fit the width beside the labels; at least one column each."""
     first, used = 0, label_width
     for at, column in enumerate(widths):
-        if width is not None and at > first and used + column + COLUMN_GAP > width:
+        if width is not None and at > first and used + column + gap > width:
             yield first, at
             first, used = at, label_width
-        used += column + COLUMN_GAP
+        used += column + gap
     yield first, len(widths)
 
 
@@ -200,9 +277,23 @@ def with_gaps(items: list[Any], places: list[int], gap: Any) -> list[Any]:
     return result
 
 
-def _labels(step: Step, axis: int) -> list[str]:
-    names = (printable(step.labels[axis][index]) for index in step.indices(axis))
-    return [n if len(n) <= LABEL_WIDTH else n[: LABEL_WIDTH - 3] + GAP for n in names]
+def _labels(step: Step, axis: int, first: int) -> list[str]:
+    """Return the labels along an axis: words, or numbers, those of features behind a letter."""
+    labels, indices = step.labels[axis], step.indices(axis)
+    if isinstance(labels, Numbered):
+        letter = step.letter_of(axis)
+        return [f"{letter}{labels.number(index) + first}" for index in indices]
+    return [_short(printable(labels[index])) for index in indices]
+
+
+def _short(word: str) -> str:
+    """Return a word that takes no more than LABEL_WIDTH columns of a terminal."""
+    if cell_width(word) <= LABEL_WIDTH:
+        return word
+    word = word[: LABEL_WIDTH - len(GAP)]
+    while cell_width(word) > LABEL_WIDTH - len(GAP):
+        word = word[:-1]
+    return word + GAP
 
 
 def _largest(

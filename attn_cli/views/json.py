@@ -99,7 +99,8 @@ def _choice(choice: Choice) -> dict[str, object]:
 
 
 def _check(comparison: Comparison) -> dict[str, object]:
-    return {**vars(comparison), "place": list(comparison.place)}
+    told = {name: value for name, value in vars(comparison).items() if name != "letters"}
+    return {**told, "place": list(comparison.place)}
 
 
 def rounded(value: Any, digits: int | None) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from attn_cli.errors import printable
 from attn_cli.record import Record
 from attn_cli.views import Style, settings
-from attn_cli.views.cells import GAP, sheets, verdict, with_gaps
+from attn_cli.views.cells import GAP, Sheet, sheets, verdict, with_gaps
 from attn_cli.views.choices import margin
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
@@ -22,20 +22,14 @@ def render(record: Record, style: Style) -> str:
 def _lines(record: Record, style: Style) -> Iterator[str]:
     if record.title:
         yield from (f"## {escaped(printable(record.title))}", "")
-    for at, sheet in enumerate(sheets(record, style.decimals, align=False)):
+    for at, sheet in enumerate(sheets(record, style.decimals, first=style.first)):
         if at:
             yield ""
         if sheet.heading:
             yield from (f"### {escaped(sheet.heading)}", "")
-        yield from (f"**{escaped(sheet.title)}**", "")
-        columns = with_gaps([escaped(c) for c in sheet.columns], sheet.column_gaps, GAP)
-        yield row([escaped(sheet.corner), *columns])
-        yield row(["---", *["---:"] * len(columns)])
-        rows = [
-            row([escaped(name), *with_gaps(cells, sheet.column_gaps, GAP)])
-            for name, cells in zip(sheet.rows, sheet.cells, strict=True)
-        ]
-        yield from with_gaps(rows, sheet.row_gaps, row([GAP] * (len(columns) + 1)))
+        yield f"**{escaped(sheet.title)}**"
+        if not sheet.repeats:
+            yield from ("", *_table(sheet))
         for note in sheet.notes:
             yield from ("", escaped(note))
     for choice in record.choices:
@@ -44,9 +38,20 @@ def _lines(record: Record, style: Style) -> Iterator[str]:
         yield escaped(f"{chosen}   {margin(choice, style.decimals)}".rstrip())
     for comparison in record.comparisons:
         yield ""
-        yield escaped(verdict(comparison))
+        yield escaped(verdict(comparison, style.first))
     if style.verbose:
         yield from ("", "```", *map(printable, settings.lines(record)), "```")
+
+
+def _table(sheet: Sheet) -> Iterator[str]:
+    columns = with_gaps([escaped(c) for c in sheet.columns], sheet.column_gaps, GAP)
+    yield row([escaped(sheet.corner), *columns])
+    yield row(["---", *["---:"] * len(columns)])
+    rows = [
+        row([escaped(name), *with_gaps(cells, sheet.column_gaps, GAP)])
+        for name, cells in zip(sheet.rows, sheet.cells, strict=True)
+    ]
+    yield from with_gaps(rows, sheet.row_gaps, row([GAP] * (len(columns) + 1)))
 
 
 def row(cells: list[str]) -> str:

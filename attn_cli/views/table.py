@@ -1,8 +1,4 @@
-"""Tables for people: in columns, on a terminal in the colours of Rich; what --full brings is plain.
-
-Rich has tables too, but a word or a number needs nothing of what they can do, and they take longer
-than the computation.
-"""
+"""Tables for people: in columns, on a terminal with colours; large sheets (`--full`) are plain."""
 
 from __future__ import annotations
 
@@ -20,41 +16,39 @@ from attn_cli.views.cells import (
     Sheet,
     cell_width,
     column_blocks,
+    pointed,
     sheets,
     verdict,
     with_gaps,
 )
 
-Line = list[tuple[str, str]]  # pieces of text, each with its style: empty where it has none
+Line = list[tuple[str, str]]  # pieces of text, each behind a code of the terminal: empty if none
 
 PLAIN_FROM = 1000  # a sheet of more cells is for a pager or a program, and has no colours
-MARK = "*"  # stands behind the largest weight of each query
+BOLD, BAD, RESET = "\x1b[1m", "\x1b[1;31m", "\x1b[0m"
 
 
 def render(record: Record, style: Style) -> str:
     """Return all steps as tables, one below the other."""
     out = StringIO()
-    write, shades = _coloured(out) if style.colour else (_uncoloured(out), False)
+    write = _coloured(out) if style.colour else _uncoloured(out)
     if record.title:
-        write([(f"{BOX * 3} {printable(record.title)} {BOX * 3}", "bold")])
+        write([(f"{BOX * 3} {printable(record.title)} {BOX * 3}", BOLD)])
         write([])
-    for sheet in sheets(record, style.decimals, align=True):
+    for sheet in sheets(record, style.decimals, first=style.first):
         if sheet.heading:
-            write([(f"{BOX * 3} {sheet.heading} {BOX * 3}", "bold")])
+            write([(f"{BOX * 3} {sheet.heading} {BOX * 3}", BOLD)])
             write([])
-        write([(sheet.title, "bold")])
-        if sheet.values.size > PLAIN_FROM:
-            out.writelines(_plain(sheet, style.width))
-        else:
-            for line in _table(sheet, style, shades):
-                write(line)
-        out.writelines(f"\n({note})\n" for note in sheet.notes)
-        out.write("\n")
+        _write_sheet(sheet, style, write)
+        write([])
     if record.choices:
         from attn_cli.views.choices import lines
 
-        out.writelines(f"{line}\n" for line in (*lines(record, style), ""))
-    out.writelines(f"{_wrapped(verdict(each), style)}\n\n" for each in record.comparisons)
+        for line in (*lines(record, style), ""):
+            write([(line, "")])
+    for each in record.comparisons:
+        _write_wrapped(verdict(each, style.first), style, write, "" if each.agrees else BAD)
+        write([])
     if style.verbose:
         from attn_cli.views import settings
 
@@ -65,135 +59,134 @@ def render(record: Record, style: Style) -> str:
     return text.replace(BOX, "-") if style.ascii else text
 
 
-def _wrapped(sentence: str, style: Style) -> str:
-    """Return a sentence in lines that fit the terminal, if it goes to one."""
-    if style.width is None or cell_width(sentence) <= style.width:
-        return sentence
-    import textwrap
+def _write_sheet(sheet: Sheet, style: Style, write: Callable[[Line], None]) -> None:
+    _write_wrapped(sheet.title, style, write, BOLD)
+    if not sheet.repeats:
+        for line in _table(sheet, style):
+            write(line)
+    for note in sheet.notes:
+        _write_wrapped(f"({note})", style, write)
 
-    lines = textwrap.wrap(
-        sentence,
-        style.width,
-        subsequent_indent="  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return "\n".join(lines)
+
+def _write_wrapped(
+    sentence: str, style: Style, write: Callable[[Line], None], code: str = ""
+) -> None:
+    """Write a sentence in lines that fit the terminal, if it goes to one."""
+    lines = [sentence]
+    if style.width is not None and cell_width(sentence) > style.width:
+        import textwrap
+
+        lines = textwrap.wrap(
+            sentence,
+            style.width,
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    for line in lines:
+        write([(line, code)])
 
 
 def _uncoloured(out: StringIO) -> Callable[[Line], None]:
-    """Return a writer of lines that leaves their styles out."""
+    """Return a writer of lines that leaves their codes out."""
 
     def write(line: Line) -> None:
-        out.write("".join(text for text, _ in line) + "\n")
+        out.write("".join(text for text, _ in line).rstrip(" ") + "\n")
 
     return write
 
 
-def _coloured(out: StringIO) -> tuple[Callable[[Line], None], bool]:
-    """Return a writer of lines with their styles as this terminal has them, and whether it shades.
-
-    Rich knows how. A terminal of 16 colours, or of nobody knows how many, gets no shades.
-    """
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(file=out, force_terminal=True, legacy_windows=False, no_color=False)
-    if console.color_system is None:  # TERM=dumb, and colours are asked for all the same
-        console = Console(
-            file=out,
-            force_terminal=True,
-            legacy_windows=False,
-            no_color=False,
-            color_system="standard",
-        )
+def _coloured(out: StringIO) -> Callable[[Line], None]:
+    """Return a writer of lines with their codes, each of which ends before its line does."""
 
     def write(line: Line) -> None:
-        console.print(Text.assemble(*line), soft_wrap=True)
+        while line and not line[-1][1] and not line[-1][0].strip(" "):
+            line = line[:-1]
+        parts = [f"{code}{text}{RESET}" if code else text for text, code in line]
+        out.write("".join(parts).rstrip(" ") + "\n")
 
-    return write, console.color_system in {"256", "truecolor"}
+    return write
 
 
-def _table(sheet: Sheet, style: Style, shades: bool) -> Iterator[Line]:
-    """Yield the lines of a sheet: as many tables as the width asks for, each with some columns."""
-    row_gaps, column_gaps = sheet.row_gaps, sheet.column_gaps
+def _table(sheet: Sheet, style: Style) -> Iterator[Line]:
+    """Yield the lines of a sheet: as many tables as the width asks for, each with some columns.
+
+    The mark of a largest weight takes the first column of the gap behind its number.
+    """
     marked = bool(sheet.largest.any())
-    rows: list[str] = with_gaps(sheet.rows, row_gaps, GAP)
-    label_width = max(cell_width(text) for text in (*rows, sheet.corner))
-    widths: list[int] = [
-        max(cell_width(name), *(len(row[at]) + marked for row in sheet.cells))
-        + (len(GAP) + COLUMN_GAP) * (at in column_gaps)
-        for at, name in enumerate(sheet.columns)
+    large = sheet.values.size > PLAIN_FROM
+    texts = pointed(sheet.cells, sheet.largest.tolist() if marked else None)
+    names = [name + " " * marked for name in sheet.columns]
+    gap = COLUMN_GAP - marked
+    rows: list[str] = with_gaps(sheet.rows, sheet.row_gaps, GAP)
+    label_width = max(map(cell_width, (*rows, sheet.corner))) + marked
+    widths = [
+        max(cell_width(name), *map(len, column))
+        for name, column in zip(names, zip(*texts, strict=True), strict=True)
     ]
-    for first, last in column_blocks(label_width, widths, style.width):
-        inner = [gap - first for gap in column_gaps if first < gap < last]
-        head: Line = with_gaps([(n, "") for n in sheet.columns[first:last]], inner, (GAP, ""))
-        lines = [
-            with_gaps(
-                _cells(sheet, at, slice(first, last), style if shades else None), inner, (GAP, "")
+    wide = [w + (len(GAP) + COLUMN_GAP) * (at in sheet.column_gaps) for at, w in enumerate(widths)]
+    codes = _codes(sheet, style) if style.colour and not large else None
+    for number, (first, last) in enumerate(column_blocks(label_width, wide, style.width, gap)):
+        if number:
+            yield []
+            yield [(f"{printable(sheet.step.name)}, continued", BOLD)]
+        inner = [at - first for at in sheet.column_gaps if first < at < last]
+        sizes = with_gaps(widths[first:last], inner, len(GAP) + marked)
+
+        def line(
+            label: str, cells: Line, sizes: list[int] = sizes, inner: list[int] = inner
+        ) -> Line:
+            return _line(
+                label, label_width, with_gaps(cells, inner, (GAP + " " * marked, "")), sizes, gap
             )
-            for at in range(len(sheet.rows))
-        ]
-        sizes = [
-            max(cell_width(text) for text, _ in column) for column in zip(head, *lines, strict=True)
-        ]
-        blank = [(GAP, "")] * len(head)
-        yield _set(sheet.corner, head, label_width, sizes)
-        yield [(BOX * (label_width + sum(sizes) + COLUMN_GAP * len(sizes)), "")]
-        for name, line in zip(rows, with_gaps(lines, row_gaps, blank), strict=True):
-            yield _set(name, line, label_width, sizes)
+
+        yield line(sheet.corner, [(name, "") for name in names[first:last]])
+        if not large:
+            yield [(BOX * (label_width + sum(sizes) + gap * len(sizes)), "")]
+        for at, label in enumerate(sheet.rows):
+            if at in sheet.row_gaps:
+                dots = [(GAP + " " * marked, "")] * len(sizes)
+                yield _line(GAP, label_width, dots, sizes, gap)
+            shades = [""] * (last - first) if codes is None else codes[at][first:last]
+            yield line(label, list(zip(texts[at][first:last], shades, strict=True)))
 
 
-def _set(label: str, cells: Line, label_width: int, sizes: list[int]) -> Line:
-    """Return one line of a table: the label on the left of its column, cells on the right."""
+def _line(label: str, label_width: int, cells: Line, sizes: list[int], gap: int) -> Line:
+    """Return one line of a table: the label on the left of its column, cells on the right.
+
+    A shade begins one column before its number.
+    """
     line = [(label + " " * (label_width - cell_width(label)), "")]
-    for (text, style), size in zip(cells, sizes, strict=True):
-        shown = text.rstrip()
-        line += [(" " * COLUMN_GAP, ""), (" " * (size - cell_width(shown)) + shown, style)]
+    for (text, code), size in zip(cells, sizes, strict=True):
+        blanks = size - cell_width(text)
+        if code:
+            line += [(" " * (gap - 1), ""), (" " * (blanks + 1) + text, code)]
+        else:
+            line.append((" " * (gap + blanks) + text, ""))
     return line
 
 
-def _cells(sheet: Sheet, row: int, columns: slice, style: Style | None) -> Line:
-    """Return the cells of one row, marked if the step has a largest, shaded if there is a style."""
-    marked = sheet.largest.any()
-    cells = []
-    for at in range(columns.start, columns.stop):
-        mark = (MARK if sheet.largest[row, at] else " ") if marked else ""
-        shade = _shade(float(sheet.values[row, at]), style.light) if sheet.weighs and style else ""
-        cells.append((sheet.cells[row][at] + mark, shade))
-    return cells
+def _codes(sheet: Sheet, style: Style) -> list[list[str]] | None:
+    """Return the code of each weight's shade, empty for a hidden key; None without shades.
 
+    All heads and batch entries of a step have one scale: from 0 to the largest weight, or on both
+    sides of 0 if there are negative ones.
+    """
+    if not sheet.weighs:
+        return None
+    from attn_cli.views.colour import levels, shades
 
-def _shade(weight: float, light: bool) -> str:
-    """Return the style of a weight in [0, 1]: a background, and black or white on it."""
-    from attn_cli.views.colour import hex_of, levels, ramp, text_on
-
-    colour = ramp(diverging=False, light=light).colours[int(levels(np.array(weight)))]
-    return f"{hex_of(text_on(colour))} on {hex_of(colour)}"
-
-
-def _plain(sheet: Sheet, width: int | None) -> Iterator[str]:
-    """Yield the lines of a large sheet, in blocks of columns where the width asks for it."""
-
-    def padded(text: str, size: int) -> str:
-        return text + " " * (size - cell_width(text))
-
-    marked = bool(sheet.largest.any())
-    rows = [
-        [cell + (MARK if mark else " ") for cell, mark in zip(cells, marks, strict=True)]
-        if marked
-        else cells
-        for cells, marks in zip(sheet.cells, sheet.largest, strict=True)
+    whole = sheet.step.values
+    diverging = bool((whole < 0).any())
+    found = shades(diverging=diverging, light=style.light, colours=style.colours)
+    if found is None:
+        return None
+    peaks = sheet.step.peaks if sheet.step.peaks is not None and not diverging else np.abs(whole)
+    high = float(np.max(peaks, where=np.isfinite(peaks), initial=0.0)) or 1.0
+    shares = np.divide(sheet.values, high, dtype=np.float64)
+    plain = sheet.hidden | np.isnan(shares)
+    places = levels((shares + 1) / 2 if diverging else shares).tolist()
+    return [
+        ["" if none else found.cell[at] for at, none in zip(row, nones, strict=True)]
+        for row, nones in zip(places, plain.tolist(), strict=True)
     ]
-    label_width = max(cell_width(text) for text in (*sheet.rows, sheet.corner))
-    columns = zip(sheet.columns, *rows, strict=True)
-    widths = [max(cell_width(name), *map(len, cells)) for name, *cells in columns]
-    for first, last in column_blocks(label_width, widths, width):
-        names = sheet.columns[first:last]
-        head = (
-            " " * (w - cell_width(n)) + n for n, w in zip(names, widths[first:last], strict=True)
-        )
-        yield f"{padded(sheet.corner, label_width)}   {'   '.join(head)}".rstrip() + "\n"
-        for name, row in zip(sheet.rows, rows, strict=True):
-            cells = map(str.rjust, row[first:last], widths[first:last])
-            yield f"{padded(name, label_width)}   {'   '.join(cells)}".rstrip() + "\n"

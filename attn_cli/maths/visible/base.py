@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 Lead = tuple[int, ...]  # which batch entry and head
 Codes: TypeAlias = "NDArray[np.uint8]"
 
-# Why a key is hidden. The index is the code in the step `visible`; if several schemes hide a key,
-# the first of them here is named.
+# Why a key is hidden, in the words of problem files. The index is the code in the step `visible`;
+# if several schemes hide a key, the first of them here is named.
 REASONS = (
-    "visible", "causal", "window", "key_lengths", "documents", "sparse", "mask", "top_k", "key_start",
+    "visible", "causal", "window", "key_lengths", "documents", "sparse", "mask", "top_k",
+    "key_start",
 )  # fmt: skip
 # More ranges than this, of documents whose tokens take turns, are joined if few keys are between.
 MANY, GAP = 64, 64

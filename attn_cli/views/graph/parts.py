@@ -7,13 +7,14 @@ from math import isinf
 import numpy as np
 
 from attn_cli.lab.weights_graph import Edge, Graph
-from attn_cli.views.cells import cells
+from attn_cli.views.cells import cells, pointed
 
 
 def weights(graph: Graph, digits: int, *, align: bool) -> list[str]:
     """Return the weight of each edge as people read it."""
     column = np.array([[edge.weight] for edge in graph.edges]).reshape(-1, 1)
-    return [row[0] for row in cells(column, digits, align=align)]
+    shown = cells(column, digits)
+    return [row[0] for row in (pointed(shown) if align else shown)]
 
 
 def largest(graph: Graph) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_an_option_that_means_nothing_to_a_format_is_a_warning(
     options = options if "-f" in options else [*options, "-f", "table"]
     ran = attn(command, *problem, *options)
     assert ran.status == 0
-    assert ran.err.startswith(f"warning: {warning}")
+    assert re.sub(r"\x1b\[[0-9;]*m", "", ran.err).startswith(f"warning: {warning}")
     assert ran.err.count("\n") == 1
     assert (tmp_path / "out").exists()
     assert attn(command, *problem, *options, "--quiet").err == ""

@@ -93,12 +93,18 @@ def test_nothing_that_is_shown_can_colour_the_terminal(arguments: list[str], att
     assert "\\x1b[31m" in ran.err
 
 
-def talk_on_terminal(columns: int, *arguments: str, cwd: Path) -> str:
-    """Return what a command line says on a standard error that is a terminal of a width."""
+def talk_on_terminal(columns: int, *arguments: str, cwd: Path, **env: str) -> str:
+    """Return what a command line says on a standard error that is a terminal of a width.
+
+    Without colours unless the environment says otherwise.
+    """
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     null = subprocess.DEVNULL
-    with started([*ATTN, *arguments], stdin=null, stdout=null, stderr=follower, cwd=cwd) as process:
+    own = {n: v for n, v in os.environ.items() if n != "COLUMNS"} | {"NO_COLOR": "1"} | env
+    with started(
+        [*ATTN, *arguments], stdin=null, stdout=null, stderr=follower, cwd=cwd, env=own
+    ) as process:
         os.close(follower)
         said = read_terminal(leader)
         process.wait()

@@ -132,7 +132,8 @@ def test_the_mask_of_the_user() -> None:
 
 def test_codes_name_the_first_reason() -> None:
     assert REASONS == (
-        "visible", "causal", "window", "length", "document", "sparse", "user", "top_k", "start",
+        "visible", "causal", "window", "key_lengths", "documents", "sparse", "mask", "top_k",
+        "key_start",
     )  # fmt: skip
     assert [CODES[reason] for reason in REASONS] == list(range(9))
     none = np.zeros((1, 1, N_Q, N_K), dtype=np.bool_)
