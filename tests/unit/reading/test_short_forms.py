@@ -30,7 +30,7 @@ def test_q_k_and_v_are_names_of_query_key_and_value(tmp_path: Path, attn: Attn) 
     record = compute({"q": Q, "k": K, "v": V, "score": "dot"})
     assert record["scores"].tolist() == [[45, 23]]
     replaced = attn("compute", tmp_path / "short.yaml", "--set", "q=[[1, 0, 0]]", "--only", "q")
-    assert replaced.out.endswith("1   0   0\n")
+    assert replaced.out.endswith(" 1    0    0\n")
 
 
 def test_both_forms_of_a_name_are_refused_in_python_too() -> None:
