@@ -13,7 +13,7 @@ import numpy as np
 
 from attn_cli.errors import printable
 from attn_cli.views import Style
-from attn_cli.views.cells import cell_width, cells
+from attn_cli.views.cells import cell_width, cells, pointed
 from attn_cli.views.colour import LEVELS, RESET, Shades, levels, shades
 from attn_cli.views.heat_map import legend
 from attn_cli.views.heat_map.layout import (
@@ -98,14 +98,20 @@ def _texts(panel: Panel, style: Style) -> Texts:
     seen = np.where(panel.hidden != 0, 0.0, panel.values)
     return [
         ["" if code else text for text, code in zip(row, codes, strict=True)]
-        for row, codes in zip(cells(seen, digits, align=True), panel.hidden.tolist(), strict=True)
+        for row, codes in zip(pointed(cells(seen, digits)), panel.hidden.tolist(), strict=True)
     ]
+
+
+def _with_mark(text: str, mark: str) -> str:
+    """Return a number with its mark right behind it, in front of the blanks that align it."""
+    number = text.rstrip(" ")
+    return number + mark + text[len(number) :]
 
 
 def _marked(texts: Texts, panel: Panel) -> Texts:
     """Return the numbers with a mark behind the largest of each row."""
     return [
-        [text + ("*" if mark else " ") for text, mark in zip(row, marks, strict=True)]
+        [_with_mark(text, "*" if mark else " ") for text, mark in zip(row, marks, strict=True)]
         for row, marks in zip(texts, panel.largest.tolist(), strict=True)
     ]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from attn_cli.errors import printable
 from attn_cli.lab.statistics import Statistics
-from attn_cli.views.cells import GAP, LABEL_WIDTH, cells
+from attn_cli.views.cells import GAP, LABEL_WIDTH, cells, pointed
 
 NONE = "-"  # stands where there is no value
 MARK = "*"  # behind what is computed from shares of a sum that is not 1
@@ -111,7 +111,8 @@ def _numbers(values: Sequence[Any], marks: list[str], digits: int, *, align: boo
     there = [value for value in values if value is not None]
     column = np.array([round(value, _EXACT) for value in there], dtype=np.float64).reshape(-1, 1)
     whole = not any(isinstance(value, float) for value in there)
-    shown = iter(row[0] for row in cells(column, 0 if whole else digits, align=align))
+    rows = cells(column, 0 if whole else digits)
+    shown = iter(row[0] for row in (pointed(rows) if align else rows))
     pad = " " if align and any(marks) else ""
     found = []
     for value, mark in zip_longest(values, marks, fillvalue=""):
