@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ from attn_cli.cli.deliver import check_target, deliver, style_of
 from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import KeyOptions, ProblemOptions
 from attn_cli.cli.output import OutputOptions
+from attn_cli.cli.part import PartOptions, read_stored
 from attn_cli.cli.resources import Memory, memory_of
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, did_you_mean, printable
@@ -19,7 +19,6 @@ from attn_cli.errors import AttnError, did_you_mean, printable
 if TYPE_CHECKING:
     from attn_cli.lab.drawing import Chosen, Drawing
     from attn_cli.lab.heat_map import HeatMap
-    from attn_cli.reading.results import Result
     from attn_cli.sources.matrices.files import Inputs
     from attn_cli.views import View
 
@@ -28,22 +27,12 @@ POOLS = ("mass", "max")
 
 
 @dataclass(kw_only=True)
-class HeatMapOptions:
+class HeatMapOptions(PartOptions):
     """Which step is drawn, which part of it, and how its numbers become colours."""
 
     only: Annotated[
         str, typer.Option("--only", metavar="STEP", help="The step (default: weights).")
     ] = "weights"
-    head: Annotated[
-        str, typer.Option("--head", metavar="N,N", help="Draw some heads, from 0 (default: all).")
-    ] = "all"
-    batch: Annotated[
-        int | None, typer.Option("--batch", metavar="N", help="Draw one batch entry, from 0.")
-    ] = None
-    rows: Annotated[
-        str | None,
-        typer.Option("--rows", metavar="A:B", help="Draw the queries from A up to, not with, B."),
-    ] = None
     colours: Annotated[
         str,
         typer.Option(
@@ -79,34 +68,6 @@ class HeatMapOptions:
                     f"{option} cannot be '{printable(value)}'",
                     help=did_you_mean(value, known, what="there are"),
                 )
-
-    def chosen(self) -> Chosen:
-        """Return which part of the step is drawn; raise AttnError for what is no list or range."""
-        from attn_cli.lab.drawing import Chosen
-
-        return Chosen(self.batch, self._heads(), self._rows())
-
-    def _heads(self) -> tuple[int, ...] | None:
-        if self.head == "all":
-            return None
-        if not re.fullmatch(r"\d{1,9}(\s*,\s*\d{1,9})*", self.head, re.ASCII):
-            raise AttnError(
-                f"--head cannot be '{printable(self.head)}'",
-                help="write the numbers of heads, from 0, with commas: --head 0,3; or --head all",
-            )
-        return tuple(dict.fromkeys(map(int, self.head.split(","))))
-
-    def _rows(self) -> tuple[int | None, int | None] | None:
-        if self.rows is None:
-            return None
-        found = re.fullmatch(r"(\d{0,15}):(\d{0,15})", self.rows, re.ASCII)
-        if found is None:
-            raise AttnError(
-                f"--rows cannot be '{printable(self.rows)}'",
-                help="write A:B, from query A up to, not including, query B: --rows 0:100",
-            )
-        first, stop = (int(text) if text else None for text in found.groups())
-        return first, stop
 
 
 class HeatMapOutput(OutputOptions):
@@ -165,7 +126,7 @@ def _drawing(
     """Return what is drawn: a step of a file, or one that is computed."""
     from attn_cli.lab.result_drawing import of_result
 
-    result = _result(problem, keys, options, inputs)
+    result = read_stored(problem, keys, options.only, options, inputs)
     if result is not None:
         return of_result(result, chosen)
     from attn_cli.cli.progress import computing
@@ -175,24 +136,3 @@ def _drawing(
     loaded = problem.read(keys, inputs).named(options.batch)
     request = Request(steps=(options.only,), memory=memory_of(options.memory))
     return of_problem(loaded, request, chosen, partial(computing, streams=True))
-
-
-def _result(
-    problem: ProblemOptions, keys: KeyOptions, options: HeatMapOptions, inputs: Inputs
-) -> Result | None:
-    """Return the step that the file holds, with the words of options; None if it is a problem."""
-    if problem.file is None:
-        return None
-    from attn_cli.reading.results import named, read_result
-
-    alone = options.batch is not None and options.head == "all"
-    result = read_result(problem.file, inputs, options.only, of_batch=alone)
-    if result is None:
-        return None
-    from attn_cli.cli.override import words_alone
-
-    document = words_alone(problem.file, problem.given(keys), keys.set, inputs)
-    try:
-        return named(result, document, options.batch)
-    except AttnError as error:
-        raise document.located(error) from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from attn_cli.dataclass import dataclass, field
-from attn_cli.errors import AttnError, printable
+from attn_cli.errors import AttnError
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.scores import SCORES
 
@@ -40,31 +40,6 @@ def _names(names: Any) -> str:
 # Options that several groups have.
 Batch = Annotated[int | None, _option("Show one batch entry, from 0.", "--batch", metavar="N")]
 Head = Annotated[int | None, _option("Show one head, from 0.", "--head", metavar="N")]
-Rows = Annotated[
-    Text, _option("Only the queries from A up to B, without B, from 0.", "--rows", metavar="A:B")
-]
-
-
-def rows_of(option: str | None, count: int) -> range:
-    """Return the queries that --rows says, of so many; A or B may be left out, as in Python.
-
-    Raises AttnError if it is not A:B, or chooses none.
-    """
-    if option is None:
-        return range(count)
-    first, colon, last = (part.strip() for part in option.partition(":"))
-    if not colon or not all(part.isascii() and part.isdigit() for part in (first, last) if part):
-        raise AttnError(
-            f"--rows must be A:B, not '{printable(option)}'",
-            help="0:10 is the first ten queries, 10: all after them",
-        )
-    rows = range(int(first or 0), min(int(last or count), count))
-    if not rows:
-        raise AttnError(
-            f"--rows {printable(option)} chooses no query",
-            help=f"there are {count}, numbered from 0 to {count - 1}",
-        )
-    return rows
 
 
 def score_option(default: str) -> Any:

@@ -8,17 +8,20 @@ import typer
 
 from attn_cli.cli.deliver import check_target, deliver
 from attn_cli.cli.inputs import reading_inputs
-from attn_cli.cli.options import Batch, Head, KeyOptions, ProblemOptions, Rows, rows_of
+from attn_cli.cli.options import KeyOptions, ProblemOptions
 from attn_cli.cli.output import OutputOptions
+from attn_cli.cli.part import PartOptions, read_stored
 from attn_cli.cli.resources import ResourceOptions
 from attn_cli.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from attn_cli.maths.problem import Problem, Request
+    from attn_cli.lab.drawing import Chosen
+    from attn_cli.lab.statistics import Statistics
+    from attn_cli.maths.problem import Problem
 
 
 @dataclass(kw_only=True)
-class StatisticsOptions:
+class StatisticsOptions(PartOptions):
     """Of which weights statistics are, and whether per query."""
 
     per_query: Annotated[
@@ -33,33 +36,10 @@ class StatisticsOptions:
             show_default=False,
         ),
     ] = "weights"
-    rows: Rows = None
-    batch: Batch = None
-    head: Head = None
     exact: Annotated[
         bool,
         typer.Option("--exact", help="Compute all queries; of very large inputs some are taken."),
     ] = False
-
-    def request(self, problem: Problem, resources: ResourceOptions) -> tuple[Request, int]:
-        """Return the request, and how far apart its queries are: 1 if all are taken."""
-        from attn_cli.lab.sampling import sampled
-        from attn_cli.maths.problem import Request
-
-        rows = rows_of(self.rows, problem.n_q)
-        entries = 1
-        for size, axis in zip(problem.lead, problem.lead_axes, strict=True):
-            entries *= size if getattr(self, axis) is None else 1
-        taken = range(len(rows)) if self.exact else sampled(len(rows), problem.n_k, entries)
-        rows = rows[taken.start : taken.stop : taken.step]
-        request = Request(
-            steps=(self.only,),
-            rows=None if len(rows) == problem.n_q else tuple(rows),
-            batch=self.batch,
-            head=self.head,
-            **resources.given(),
-        )
-        return request, taken.step
 
 
 class StatisticsOutput(OutputOptions):
@@ -77,6 +57,7 @@ def stats(
 ) -> int:
     """Measure where attention goes: how many keys hold the weights of a query, and which.
 
+    FILE is a problem, what attn wrote (JSON, NPZ), or weights alone in an NPY of 2 to 4 axes.
     One line per head: entropy in bits and the effective number of keys, the largest weight, the
     distance from query to key, the weight on the first key, on the query's own and on the one
     before it. Values are means over queries.
@@ -85,18 +66,39 @@ def stats(
     attn stats samples/two_heads.yaml
     attn stats samples/two_heads.yaml --per-query --head 0
     attn stats --query q.npy --key k.npy --value v.npy --causal --format csv
-    attn samples bank | attn stats - --format json
+    attn compute samples/two_heads.yaml --only weights -o weights.npy
+    attn stats weights.npy --tokens 'the cat drinks milk' --format json
     """
     output.check()
     check_target(output)
-    from attn_cli.cli.progress import computing
-    from attn_cli.lab.statistics import statistics
-
+    chosen = which.chosen()
     with reading_inputs(output.output, force=output.force, memory=resources.memory) as inputs:
+        result = read_stored(problem, keys, which.only, which, inputs)
+        if result is not None:
+            from attn_cli.lab.result_statistics import of_result
+
+            found = of_result(result, chosen, per_query=which.per_query, exact=which.exact)
+            return deliver(found, output)
         loaded = problem.read(keys, inputs).named(which.batch)
-    request, stride = which.request(loaded, resources)
-    with computing(loaded, request, streams=True) as on_progress:
-        found = statistics(
-            loaded, request, per_query=which.per_query, stride=stride, on_progress=on_progress
+    return deliver(_computed(loaded, chosen, which, resources), output)
+
+
+def _computed(
+    problem: Problem, chosen: Chosen, which: StatisticsOptions, resources: ResourceOptions
+) -> Statistics:
+    """Return the statistics of a problem."""
+    from attn_cli.cli.progress import computing
+    from attn_cli.lab.statistics import request_of, statistics
+
+    request, stride = request_of(
+        problem, which.only, chosen, exact=which.exact, **resources.given()
+    )
+    with computing(problem, request, streams=True) as on_progress:
+        return statistics(
+            problem,
+            request,
+            heads=chosen.heads,
+            per_query=which.per_query,
+            stride=stride,
+            on_progress=on_progress,
         )
-    return deliver(found, output)

@@ -39,10 +39,21 @@ class Positions:
 def positions_of(settings: Mapping[str, Any], n_q: int, n_k: int, *, cross: bool) -> Positions:
     """Return the positions that settings have; without any, token i is at i.
 
-    `cross`: whether keys are other tokens than queries, as far as the words and their numbers say.
+    The settings may be of more batch entries and queries than there are: those that were requested
+    are taken. `cross`: whether keys are other tokens than queries, as far as words and numbers say.
     """
-    keys = _entries(settings.get("key_positions"), n_k) or (np.arange(n_k),)
-    queries = _entries(settings.get("query_positions"), n_q) or (np.arange(n_q),)
+    if "key_positions" not in settings:
+        return Positions((np.arange(n_k),), None if cross else (np.arange(n_q),))
+    keys, queries = (_entries(settings.get(f"{side}_positions")) for side in ("key", "query"))
+    rows = settings.get("rows")
+    if isinstance(rows, list) and len(rows) == n_q and all(max(rows) < len(q) for q in queries):
+        queries = tuple(positions[rows] for positions in queries)
+    batch = settings.get("batch")
+    if isinstance(batch, int):
+        keys, queries = keys[batch : batch + 1], queries[batch : batch + 1]
+    fits = all(len(k) == n_k for k in keys) and all(len(q) == n_q for q in queries)
+    if not (keys and queries and fits):  # a file that others wrote
+        return Positions((np.arange(n_k),), None)
     return Positions(keys, queries if not cross or _placed(settings) else None)
 
 
@@ -57,16 +68,15 @@ def _shifted(offset: Any) -> bool:
     return any(offset) if isinstance(offset, list) else bool(offset)
 
 
-def _entries(runs: Any, count: int) -> tuple[Integers, ...]:
-    """Return the positions of each batch entry from their runs; none if they do not fit."""
+def _entries(runs: Any) -> tuple[Integers, ...]:
+    """Return the positions of each batch entry from their runs; none if they are no runs."""
     if not isinstance(runs, list) or not runs:
         return ()
     nested = isinstance(runs[0], list) and bool(runs[0]) and isinstance(runs[0][0], list)
     try:
-        found = tuple(
+        return tuple(
             np.concatenate([np.arange(first, last + 1) for first, last in entry])
             for entry in (runs if nested else [runs])
         )
-    except (TypeError, ValueError):  # a file that others wrote
+    except (TypeError, ValueError):
         return ()
-    return found if all(len(positions) == count for positions in found) else ()

@@ -63,12 +63,12 @@ def of_result(result: Result, chosen: Chosen = EVERYTHING) -> Drawing:
             f"{result.step} has one axis, {result.axes[-1]}: a heat map needs two",
             help=f"attn compute shows {result.step}",
         )
-    result = _of_batch(_in_order(result), chosen.batch)
+    result = _of_batch(in_order(result), chosen.batch)
     *lead_axes, down, across = result.axes
     sizes = result.values.shape[:-2]
     if chosen.heads is not None:
         for head in chosen.heads:
-            _refuse_beyond("head", head, lead_axes, sizes, result.step)
+            refuse_beyond("head", head, lead_axes, sizes, result.step)
     outline = Outline(
         step=result.step,
         formula=result.formula,
@@ -84,7 +84,7 @@ def of_result(result: Result, chosen: Chosen = EVERYTHING) -> Drawing:
     return Drawing(outline, _filling(result))
 
 
-def _in_order(result: Result) -> Result:
+def in_order(result: Result) -> Result:
     """Return the result with batch entries and heads first, queries down and keys across."""
     order = turned(result.axes)
     if order == tuple(range(len(order))):
@@ -96,6 +96,7 @@ def _in_order(result: Result) -> Result:
         labels=tuple(result.labels[at] for at in order),
         values=values.transpose(order),
         hidden=None if result.hidden is None else result.hidden.transpose(order),
+        visible=None if result.visible is None else result.visible.transpose(order),
     )
 
 
@@ -103,7 +104,7 @@ def _of_batch(result: Result, batch: int | None) -> Result:
     """Return one batch entry of a result, or all."""
     if batch is None:
         return result
-    _refuse_beyond("batch", batch, result.axes, result.values.shape, result.step)
+    refuse_beyond("batch", batch, result.axes, result.values.shape, result.step)
     return replace(
         result,
         axes=result.axes[1:],
@@ -113,7 +114,7 @@ def _of_batch(result: Result, batch: int | None) -> Result:
     )
 
 
-def _refuse_beyond(name: str, index: int, axes: Any, sizes: Any, step: str) -> None:
+def refuse_beyond(name: str, index: int, axes: Any, sizes: Any, step: str) -> None:
     """Raise AttnError for a batch entry or a head that there is not."""
     if name not in axes:
         raise AttnError(
@@ -137,7 +138,7 @@ def _filling(result: Result) -> Callable[[Cut, Mapping[Lead, Pool]], Filled]:
     """Return the function that reads the rows of a result into pools."""
 
     def fill(rows: Cut, pools: Mapping[Lead, Pool]) -> Filled:
-        watch = _Finite(result)
+        watch = Finite(result)
         for lead, pool in pools.items():
             values = result.values[lead] if lead else result.values
             hidden = None if result.hidden is None else result.hidden[lead]
@@ -172,7 +173,7 @@ def _drawn(
     return values, hidden
 
 
-class _Finite:
+class Finite:
     """Counts the visible numbers of a file that are not finite."""
 
     def __init__(self, result: Result) -> None:

@@ -36,6 +36,7 @@ class RowStatistics:
     """One value per row; NaN if there is none. `key` is -1 and `keys` 0 if no key is seen."""
 
     keys: Integers  # the number of keys that the query sees
+    zeros: Bools  # whether one of them has weight 0
     total: Array  # the sum of their weights
     wild: Bools  # whether a weight is negative, or the sum is not finite
     shared: Bools  # whether weights are shares of their sum: entropy and so on have a value
@@ -77,6 +78,7 @@ def row_statistics(
     first = np.zeros(len(w), dtype=np.intp)
     return RowStatistics(
         keys=count,
+        zeros=(seen & (w == 0)).any(axis=1),
         total=np.where(some, total, np.nan),
         wild=wild,
         shared=shared,

@@ -6,7 +6,7 @@ than a block of rows is held, and a few numbers per query.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,18 +17,22 @@ from attn_cli.engine.plan import plan_unheld
 from attn_cli.engine.run import put_into
 from attn_cli.engine.settings import settings
 from attn_cli.errors import AttnError
+from attn_cli.lab.drawing import Chosen, rows_of
 from attn_cli.lab.placed import Positions, positions_of
 from attn_cli.lab.row_statistics import FIELDS, RowStatistics, row_statistics
+from attn_cli.lab.sampling import sampled
 from attn_cli.lab.statistics_columns import OF_HEADS, OF_QUERIES, Column
 from attn_cli.maths.pipeline import STAGES, pipeline
+from attn_cli.maths.problem import Request
 from attn_cli.maths.stage import OF_PAIRS, WEIGHT
 from attn_cli.maths.visible.base import Lead
 from attn_cli.record import Labels
 
 if TYPE_CHECKING:
+    from attn_cli.engine.plan import Plan
     from attn_cli.engine.threads import OnProgress
     from attn_cli.maths.block import StepValues
-    from attn_cli.maths.problem import Problem, Request
+    from attn_cli.maths.problem import Problem
 
 _NEAR = 1e-5  # a sum of weights in float64 or float32 that is as near to 1 is 1
 
@@ -52,6 +56,7 @@ class Statistics:
     queries: int  # that the values are of, in each head
     stride: int  # every so many-th query was computed; 1: all
     placed: bool  # whether queries are among the keys, so that they have a distance
+    known: bool  # whether it is known which keys a query sees
     empty: int  # rows that see keys, and whose weights are all 0
     settings: Mapping[str, object]
     warnings: tuple[str, ...] = ()
@@ -64,22 +69,26 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Labelled:
-    """The names of axes: of the leading ones, and the labels of all queries and keys."""
+    """The names of the leading axes, the labels of all queries and keys, the queries' numbers."""
 
     lead: tuple[str, ...]
     queries: Labels
     keys: Labels
+    numbers: Sequence[int]
 
 
 class Tally:
     """Takes weights block by block, and holds the statistics of their rows."""
 
-    def __init__(self, positions: Positions, *, batched: bool, eps: float) -> None:
+    def __init__(
+        self, positions: Positions, *, batched: bool, eps: float, known: bool = True
+    ) -> None:
         """`batched`: whether the first of the leading axes is that of batch entries.
 
-        `eps` is that of the type of the weights, each of which is off by up to half of it.
+        `eps` is that of the type of the weights, each of which is off by up to half of it. `known`:
+        whether a weight of 0 without a code is that of a key that is seen; it may be hidden.
         """
-        self._positions, self._batched = positions, batched
+        self._positions, self._batched, self.known = positions, batched, known
         self._near = max(2 * eps, _NEAR)
         self.placed = positions.queries is not None
         self._rows: dict[Lead, list[tuple[Integers, RowStatistics]]] = {}
@@ -114,6 +123,10 @@ class Tally:
             found.append((lead, rows[order], RowStatistics(**joined)))
         return found
 
+    def counted(self, rows: RowStatistics) -> Bools:
+        """Return whether the number of keys that a query sees is known."""
+        return ~rows.zeros if not self.known else np.ones(len(rows.keys), dtype=np.bool_)
+
     def uneven(self, rows: RowStatistics) -> Bools:
         """Return whether the weights of a row add up to something else than 1."""
         with np.errstate(invalid="ignore"):
@@ -147,18 +160,38 @@ class TallySink:
             self._tally.add(lead, rows, pair[self._step], pair["visible"])
 
 
+def request_of(
+    problem: Problem, step: str, chosen: Chosen, *, exact: bool = False, **resources: Any
+) -> tuple[Request, int]:
+    """Return the request for part of a step, and how far apart its queries are: 1 if all are taken.
+
+    Raises AttnError for heads and rows that there are not.
+    """
+    request = Request(steps=(step,), batch=chosen.batch, **resources)
+    for head in chosen.heads or ():
+        plan_unheld(problem, replace(request, head=head))  # refuses one that there is not
+    rows = rows_of(chosen.rows, "query", problem.n_q)
+    sizes = dict(zip(problem.lead_axes, problem.lead, strict=True))
+    heads = sizes.get("head", 1) if chosen.heads is None else len(chosen.heads)
+    entries = heads * (sizes.get("batch", 1) if chosen.batch is None else 1)
+    taken = range(len(rows)) if exact else sampled(len(rows), problem.n_k, entries)
+    rows = rows[taken.start : taken.stop : taken.step]
+    return replace(request, rows=None if len(rows) == problem.n_q else tuple(rows)), taken.step
+
+
 def statistics(
     problem: Problem,
     request: Request,
     *,
+    heads: Collection[int] | None = None,
     per_query: bool = False,
     stride: int = 1,
     on_progress: OnProgress | None = None,
 ) -> Statistics:
     """Return the statistics of the only step of a request, which is not held as a whole.
 
-    `stride`: how far apart the queries are, if some stand for all. Raises AttnError as `run` does,
-    and for a step that has no weights.
+    `heads`: some of them; None: all. `stride`: how far apart queries are, if some stand for all.
+    Raises AttnError as `run` does, and for a step that has no weights.
     """
     assert request.steps is not None
     (name,) = request.steps
@@ -167,7 +200,7 @@ def statistics(
         raise not_weights(name, step.spec.stage.role)
     hides = "visible" in pipeline(problem)
     request = replace(request, steps=("visible", name) if hides else (name,))
-    plan = plan_unheld(problem, request)
+    plan = _of_heads(plan_unheld(problem, request), heads)
     positions = positions_of(
         settings(problem, request), problem.n_q, problem.n_k, cross=problem.cross
     )
@@ -175,9 +208,9 @@ def statistics(
     tally = Tally(positions, batched=bool(problem.batch), eps=step.spec.type.eps)
     sink = TallySink(tally, name, hides=hides)
     passed = put_into(problem, request, plan, sink, on_progress=on_progress)
-    return _finished(
+    return finished(
         tally,
-        Labelled(problem.lead_axes, problem.query_tokens, problem.key_tokens),
+        Labelled(problem.lead_axes, problem.query_tokens, problem.key_tokens, range(problem.n_q)),
         per_query=per_query,
         step=name,
         formula=str(step.spec.formula),
@@ -188,6 +221,17 @@ def statistics(
     )
 
 
+def _of_heads(plan: Plan, heads: Collection[int] | None) -> Plan:
+    """Return the plan without other heads than these; None: of all."""
+    if heads is None:
+        return plan
+    groups = {
+        group: tuple(lead for lead in leads if lead[-1] in heads)
+        for group, leads in plan.groups.items()
+    }
+    return replace(plan, groups={group: leads for group, leads in groups.items() if leads})
+
+
 def not_weights(step: str, role: str) -> AttnError:
     """Return the error for a step of which there are no statistics."""
     names = [s.name for s in STAGES if s.role == WEIGHT and s.axes == OF_PAIRS]
@@ -196,7 +240,7 @@ def not_weights(step: str, role: str) -> AttnError:
     )
 
 
-def _finished(tally: Tally, labelled: Labelled, *, per_query: bool, **known: Any) -> Statistics:
+def finished(tally: Tally, labelled: Labelled, *, per_query: bool, **known: Any) -> Statistics:
     """Return the table, from what the tally holds and what else is `known`."""
     lead = tuple(Column(axis, axis, f"the {axis}, from 0") for axis in labelled.lead)
     columns = (*lead, *(OF_QUERIES if per_query else OF_HEADS))
@@ -207,7 +251,12 @@ def _finished(tally: Tally, labelled: Labelled, *, per_query: bool, **known: Any
         far = tally.uneven(rows)
         empty += int(np.count_nonzero((rows.keys > 0) & (rows.total == 0) & ~rows.wild))
         queries = len(at)
-        found = _of_queries(at, rows, labelled) if per_query else _of_head(at, rows, far, labelled)
+        counted = tally.counted(rows)
+        if per_query:
+            found = _of_queries(at, rows, counted, labelled)
+        else:
+            found = _of_head(at, rows, far, labelled)
+            found["relative"] = found["relative"] if counted.all() else [None]
         found |= {
             axis: [index] * len(found["max"])
             for axis, index in zip(labelled.lead, place, strict=True)
@@ -225,6 +274,7 @@ def _finished(tally: Tally, labelled: Labelled, *, per_query: bool, **known: Any
         queries=queries,
         empty=empty,
         placed=tally.placed,
+        known=all(tally.counted(rows).all() for _, _, rows in tally.heads()),
         **known,
     )
 
@@ -233,13 +283,17 @@ _OF_SHARES = ("entropy", "effective", "relative", "distance", "top_90")
 _MEANS = (*_OF_SHARES, "max", "first", "diagonal", "previous")
 
 
-def _of_queries(at: Integers, rows: RowStatistics, labelled: Labelled) -> dict[str, list[Any]]:
+def _of_queries(
+    at: Integers, rows: RowStatistics, counted: Bools, labelled: Labelled
+) -> dict[str, list[Any]]:
+    seen = [n if known else None for n, known in zip(rows.keys.tolist(), counted, strict=True)]
     keys = [key if key >= 0 else None for key in rows.key.tolist()]
     return {
-        "query": at.tolist(),
+        "query": [labelled.numbers[row] for row in at.tolist()],
         "token": [labelled.queries[row] for row in at.tolist()],
-        "keys": rows.keys.tolist(),
+        "keys": seen,
         **{name: _values(getattr(rows, name)) for name in _MEANS},
+        "relative": _values(np.where(counted, rows.relative, np.nan)),
         "top_90": [None if n is None else int(n) for n in _values(rows.top_90)],
         "key": keys,
         "key_token": [None if key is None else labelled.keys[key] for key in keys],
@@ -264,7 +318,7 @@ def _of_head(
         "queries": len(at),
         **means,
         "largest": None if top is None else _value(rows.max[top]),
-        "largest_query": query,
+        "largest_query": None if query is None else labelled.numbers[query],
         "largest_key": key,
         "query_token": None if query is None else labelled.queries[query],
         "key_token": None if key is None else labelled.keys[key],

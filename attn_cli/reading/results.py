@@ -42,8 +42,8 @@ MINUS_INFINITY = ("visible", "-inf")  # the legend of scores that say what is hi
 class Result:
     """One step, its axes in any order.
 
-    `hidden` has the code of why a key is hidden, an index into `legend`. `checked`: `warnings` say
-    where it is not finite.
+    `hidden` has the code of why a key is hidden, an index into `legend`, where the number says so
+    too; `visible` has all codes. `checked`: `warnings` say where it is not finite.
     """
 
     file: str
@@ -54,6 +54,7 @@ class Result:
     labels: tuple[Labels, ...]
     values: Tensor
     hidden: AnyArray | None = None
+    visible: AnyArray | None = None
     legend: tuple[str, ...] = ()
     cross: bool
     settings: Mapping[str, object]
@@ -229,7 +230,7 @@ def _hidden(result: Result, codes: AnyArray, legend: tuple[str, ...]) -> Result:
     if codes.min() < 0 or codes.max() >= len(legend):
         raise AttnError(f"{result.file}: visible has codes that its legend does not have")
     hidden = np.where(hides, codes, 0).astype(np.uint8)
-    return replace(result, values=values, hidden=hidden, legend=legend)
+    return replace(result, values=values, hidden=hidden, visible=codes, legend=legend)
 
 
 def _of_text(stream: BinaryIO, name: str, step: str) -> Result | None:

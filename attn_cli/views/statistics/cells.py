@@ -83,6 +83,8 @@ def notes(found: Statistics) -> list[str]:
         lines.append(f"{MARK} of w / sum w: the weights do not add up to 1")
     if not found.placed:
         lines.append("queries are not among the keys: no distance, diagonal and previous")
+    if not found.known:
+        lines.append("which keys are hidden is not known: a weight of 0 leaves relative open")
     if found.empty:
         rows = "1 query has" if found.empty == 1 else f"{found.empty} queries have"
         lines.append(f"{rows} weights that are all 0, and no entropy")

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -376,6 +377,94 @@ def test_sampled_queries_are_spread_evenly() -> None:
     assert len(evenly(0, 5)) == 0
 
 
+# What was computed before.
+
+HEADS = {
+    "query": np.random.default_rng(1).normal(size=(2, 3, 4, 5)).tolist(),
+    "key": np.random.default_rng(2).normal(size=(2, 3, 4, 5)).tolist(),
+    "value": np.random.default_rng(3).normal(size=(2, 3, 4, 2)).tolist(),
+    "causal": True,
+    "key_start": [0, 1],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, attn: Attn, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("heads.json").write_text(json.dumps(HEADS))
+    for name in ("all.json", "all.npz"):
+        assert attn("compute", "heads.json", "-o", name).status == 0
+    assert attn("compute", "heads.json", "--only", "weights", "-o", "weights.npy").status == 0
+    return tmp_path
+
+
+def table(attn: Attn, *arguments: object) -> str:
+    ran = attn("stats", *arguments, "-f", "csv")
+    assert ran.status == 0, ran.err
+    return ran.out
+
+
+@pytest.mark.usefixtures("folder")
+def test_json_of_a_problem_has_the_statistics_of_the_problem(attn: Attn) -> None:
+    parts: tuple[tuple[str, ...], ...] = (
+        (),
+        ("--per-query",),
+        ("--head", "0,2", "--per-query"),
+        ("--batch", "1"),
+        ("--batch", "1", "--head", "1", "--rows", "1:3"),
+    )
+    for part in parts:
+        assert table(attn, "all.json", *part) == table(attn, "heads.json", *part), part
+
+
+@pytest.mark.usefixtures("folder")
+def test_json_of_some_queries_knows_which_they_are(attn: Attn) -> None:
+    chosen = ("--batch", "1", "--query-token", "2", "-o", "one.json")
+    assert attn("compute", "heads.json", *chosen).status == 0
+    one = table(attn, "one.json", "--per-query").splitlines()
+    every = table(attn, "heads.json", "--batch", "1", "--per-query").splitlines()
+    assert one[1:] == [line.removeprefix("1,") for line in every[1:] if line.split(",")[2] == "2"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_archive_has_codes_and_an_array_alone_has_none(attn: Attn) -> None:
+    problem = csv.DictReader(io.StringIO(table(attn, "heads.json", "--batch", "0")))
+    archive = csv.DictReader(io.StringIO(table(attn, "all.npz", "--batch", "0")))
+    array = csv.DictReader(io.StringIO(table(attn, "weights.npy", "--batch", "0")))
+    for one, other, third in zip(problem, archive, array, strict=True):
+        assert one == other
+        assert third["relative"] == ""  # a weight of 0 may be that of a hidden key
+        names = ("entropy", "max", "distance", "first", "diagonal", "previous", "top_90")
+        assert [third[name] for name in names] == [one[name] for name in names]
+    assert "which keys are hidden is not known" in attn("stats", "weights.npy").out
+    rows = list(csv.DictReader(io.StringIO(table(attn, "weights.npy", "--per-query"))))
+    assert [row["keys"] for row in rows[:4]] == ["", "", "", "4"]  # the last query sees all keys
+
+
+def test_weights_alone_have_words_and_need_not_be_finite(
+    attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("w.npy", np.array([[0.5, 0.5], [np.nan, 1], [0.25, 0.75]], np.float32))
+    Path("q.txt").write_text("a\nb\nc\n")
+    Path("k.txt").write_text("x\ny\n")
+    ran = attn(
+        "stats", "w.npy", "--tokens-file", "q.txt", "--key-tokens-file", "k.txt", "-f", "csv"
+    )
+    (line,) = csv.DictReader(io.StringIO(ran.out))
+    assert (line["largest"], line["query_token"], line["key_token"]) == ("0.75", "c", "y")
+    assert (line["entropy"], line["distance"], line["first"]) == ("", "", "0.375")
+    assert "w.npy is not finite at [1, 0] (1 value)" in ran.err
+    assert attn("stats", "w.npy", "--causal", "true").status == 2  # that is for a problem
+    assert attn("stats", "w.npy", "--only", "scores").status == 2
+
+
+def test_an_array_by_columns_is_turned(attn: Attn, tmp_path: Path) -> None:
+    out = tmp_path / "columns.json"
+    attn("compute", SAMPLES / "not_like_columns.yaml", "-o", out)
+    assert table(attn, out) == table(attn, SAMPLES / "not_like_columns.yaml")
+
+
 # The command.
 
 
@@ -407,10 +496,10 @@ def test_rows_and_heads_are_chosen(attn: Attn) -> None:
     [
         (("--only", "scores"), "statistics are of weights, and scores is a score"),
         (("--only", "wieghts"), "did you mean 'weights'"),
-        (("--rows", "4:9"), "chooses no query"),
-        (("--rows", "2"), "--rows must be A:B"),
-        (("--rows=-1:2",), "--rows must be A:B"),
-        (("--head", "2"), "--head 2 is out of range"),
+        (("--rows", "4:9"), "--rows 4:9 is out of range"),
+        (("--rows", "2"), "--rows cannot be '2'"),
+        (("--rows=-1:2",), "--rows cannot be '-1:2'"),
+        (("--head", "1,2"), "--head 2 is out of range"),
         (("--format", "svg"), "unknown format"),
     ],
 )
