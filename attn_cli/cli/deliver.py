@@ -21,7 +21,7 @@ from attn_cli.views import Encoding, Style
 if TYPE_CHECKING:
     from attn_cli.arrays import AnyArray
     from attn_cli.engine.protocol import Target
-    from attn_cli.views import Rendered, View
+    from attn_cli.views.view import Rendered, View
 
 
 BRIEF = ("weights",)  # the steps that a terminal gets with an answer, if nobody asks for others

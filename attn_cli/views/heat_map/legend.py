@@ -38,8 +38,13 @@ def ticks(heat: HeatMap) -> list[str]:
     return [number(heat.low), *(["0"] if heat.diverging else []), number(heat.high)]
 
 
-def notes(heat: HeatMap, *, hidden: str = "·") -> list[str]:
-    """Return what else there is to say; `hidden` is what stands in a hidden cell."""
+def hidden_by(heat: HeatMap) -> str:
+    """Return why cells are hidden."""
+    return f"hidden by: {', '.join(map(printable, heat.reasons))}"
+
+
+def notes(heat: HeatMap, *, hidden: str = "") -> list[str]:
+    """Return what else there is to say; `hidden` is what stands in a hidden cell, if text does."""
     found = []
     if heat.scale == "row":
         found.append("each row by its own largest")
@@ -47,8 +52,8 @@ def notes(heat: HeatMap, *, hidden: str = "·") -> list[str]:
         found.append(f"one scale for all {_panels(heat)}")
     if heat.scale == "log":
         found.append(f"log scale from 1/{heat.keys.count}")
-    if heat.reasons:
-        found.append(f"{hidden} hidden by: {', '.join(map(printable, heat.reasons))}")
+    if heat.reasons and hidden:
+        found.append(f"{hidden} {hidden_by(heat)}")
     if heat.pool is not None:
         found.append(_block(heat))
     if heat.queries.stride > 1:

@@ -6,7 +6,7 @@ The font is that of whoever looks, so a width is an estimate that is rather too 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from attn_cli.views.cells import cell_width
 from attn_cli.views.invisible import drawable
@@ -17,7 +17,7 @@ IN_TITLE = 100  # columns of a label in a title
 MORE = "…"
 EM = 0.61  # the width of a column of the monospaced fonts, in units of their size
 _WIDE = 0.65  # a column of Chinese characters, or of an emoji
-_POINTS = 3  # code points for each column, as marks above a letter take none
+MARKS = 2  # above or below a letter
 
 
 def one_line(label: str) -> str:
@@ -33,15 +33,24 @@ def width(text: str, size: float) -> float:
     """Return about how many pixels a text takes, in a font of that size."""
     if text.isascii():
         return len(text) * EM * size
-    return sum(map(_em, text)) * size
+    return sum(_ems(text)) * size
 
 
-def _em(character: str) -> float:
-    """Return the width of a character; other scripts than Latin, Greek, Cyrillic vary most."""
-    columns = cell_width(character)
-    if character < "\u0530" or "\u2000" <= character < "\u2c00":
-        return columns * (EM if columns < 2 else _WIDE)
-    return max(1.0, columns * _WIDE) if columns else 0.0
+def _ems(text: str) -> Iterator[float]:
+    """Yield the width of each character; other scripts than Latin, Greek, Cyrillic vary most.
+
+    A font that lacks a mark draws it beside its letter, so of many marks all but two have a width.
+    """
+    marks = 0
+    for character in text:
+        columns = cell_width(character)
+        marks = 0 if columns else marks + 1
+        if not columns:
+            yield EM if marks > MARKS else 0.0
+        elif character < "\u0530" or "\u2000" <= character < "\u2c00":
+            yield columns * (EM if columns < 2 else _WIDE)
+        else:
+            yield max(1.0, columns * _WIDE)
 
 
 def clipped(text: str, columns: int = COLUMNS) -> str:
@@ -50,11 +59,11 @@ def clipped(text: str, columns: int = COLUMNS) -> str:
     >>> clipped("abcdefgh", 5)
     'abcd…'
     """
-    if len(text) <= _POINTS * columns and width(text, 1) <= columns * EM:
+    if width(text, 1) <= columns * EM:
         return text
     room, end = (columns - 1) * EM + 1e-9, 0
-    for character in text[: _POINTS * columns - 1]:
-        room -= _em(character)
+    for em in _ems(text):
+        room -= em
         if room < 0:
             break
         end += 1

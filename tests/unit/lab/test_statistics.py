@@ -101,7 +101,9 @@ def rows_of_weights(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray
         number |= st.just(-0.25)
     cells = st.lists(number, min_size=n_k, max_size=n_k)
     weights = np.array(draw(st.lists(cells, min_size=rows, max_size=rows)))
-    code = st.sampled_from([0, 0, 0, *(CODES[name] for name in ("causal", "key_lengths", "key_start"))])
+    code = st.sampled_from(
+        [0, 0, 0, *(CODES[name] for name in ("causal", "key_lengths", "key_start"))]
+    )
     codes = np.array(draw(st.lists(code, min_size=rows * n_k, max_size=rows * n_k)), np.uint8)
     codes = codes.reshape(rows, n_k)
     weights[codes != 0] = draw(st.sampled_from([0.0, HUGE, np.nan, -np.inf]))
