@@ -17,21 +17,21 @@ def entry() -> NoReturn:
     """Run the command line of this process and leave it with the exit status."""
     _hold_standard_descriptors()
     _hold_blas()
-    # What a start makes stays: Python would look for garbage in it a hundred times.
+    # Objects made at the start stay: the collector would visit them a hundred times.
     gc.set_threshold(100_000)
     from attn_cli.cli.signals import end_commands_by_signals
 
     status = main(sys.argv[1:], end_commands_by_signals)
-    # At exit Python looks for garbage among all that was ever imported, which takes as long as the
-    # computation of a small problem. Everything is written and closed; the memory goes as a whole.
+    # At exit Python collects garbage among all imported objects, which takes as long as computing a
+    # small problem. All files are written and closed, so the memory can be freed as a whole.
     gc.freeze()
     sys.exit(status)
 
 
 def _hold_standard_descriptors() -> None:
-    """Have 0, 1 and 2 stand for nothing if they are closed.
+    """Open /dev/null as descriptor 0, 1 or 2 if it is closed.
 
-    A file that we open would get such a number, and with it whatever is said on standard error.
+    Otherwise the next file that is opened would get that number, and messages would go into it.
     """
     for descriptor in range(3):
         try:
@@ -41,21 +41,21 @@ def _hold_standard_descriptors() -> None:
 
 
 def _hold_blas() -> None:
-    """Have NumPy's library for products use one thread, as our own tiles bring theirs.
+    """Limit NumPy's BLAS library to one thread: the engine `tiles` has threads of its own.
 
-    Works before NumPy is imported, and leaves alone what the user has set.
+    Works only before NumPy is imported. Variables that the user has set are kept.
     """
     for library in ("OPENBLAS", "MKL", "OMP", "VECLIB_MAXIMUM"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def main(arguments: list[str], begin: Callable[[], None] = lambda: None) -> int:
-    """Run one command line; every failure that is the user's to mend is shown here, once.
+    """Run one command line; show each failure that the user can fix, once.
 
-    `begin` is called when the command line has been understood, before its command.
+    `begin` is called after the command line is parsed, before its command.
     """
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal may lack a character: show its number
+        if hasattr(stream, "reconfigure"):  # escape characters that a terminal lacks
             stream.reconfigure(errors="backslashreplace")
     set_colour(_last(arguments, r"--color(=.*)?") or "auto")
     try:
@@ -81,7 +81,7 @@ def _no_memory(error: MemoryError) -> AttnError:
 
 
 def _report(error: AttnError, arguments: list[str]) -> int:
-    """Show a failure on standard error; as a document on standard output with --format json."""
+    """Print a failure to standard error; with --format json, as a document to standard output."""
     if not _wants_json(arguments):
         say(error.report(terminal_columns()))
         return ExitStatus.BAD
@@ -98,7 +98,7 @@ def _report(error: AttnError, arguments: list[str]) -> int:
 
 
 def _command(arguments: list[str]) -> str | None:
-    """Return the command that the arguments name; None if they name none that there is."""
+    """Return the command that the arguments name; None if they name no command."""
     from attn_cli.cli.app import COMMANDS
 
     # Not the builtin `next`: here that is the module of a command, once it is imported.

@@ -1,4 +1,4 @@
-"""The commands, each loaded when it is asked for, and the translation of what Typer raises."""
+"""The commands, each imported when it is run, and the translation of Typer's exceptions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from attn_cli.errors import AttnError, ExitStatus, PipeClosed, printable
 
 @dataclass(frozen=True)
 class Command:
-    """One command: where it is, its line in the list of all, and the group of that list."""
+    """One command: its function, its line in the list of commands, and its group there."""
 
     module: str
     function: str
@@ -30,9 +30,9 @@ class Command:
     group: str
 
     def load(self) -> Callable[..., Any]:
-        """Return a function with the signature that Typer reads, which returns what is to be run.
+        """Return a function with the signature that Typer reads; it returns the call to make.
 
-        The command itself is not run inside Typer, which takes some of its exceptions for its own.
+        The command itself is not run inside Typer, which would catch some of its exceptions.
         """
         from attn_cli.cli.options import grouped
 
@@ -45,7 +45,7 @@ class Command:
         return understood
 
 
-# In the order of the help, group by group.
+# In the order of the help, one group after another.
 COMMANDS = {
     "compute": Command(
         "attn_cli.cli.compute", "compute", "Compute attention, step by step.", "Compute"
@@ -90,7 +90,7 @@ COMMANDS = {
 
 
 class Program(TyperGroup):
-    """The program: all commands by name, of which those that are wanted can be run."""
+    """The program: it knows the names of all commands; those that are loaded can be run."""
 
     def __init__(self, *, commands: Any = None, **settings: Any) -> None:
         loaded = commands or {}
@@ -114,8 +114,7 @@ class Program(TyperGroup):
 def build(wanted: str | None = None) -> typer.Typer:
     """Return the program with all commands, or with one of them and the names of the others.
 
-    Typer makes every option of every command at every start, which costs more than most of what
-    the commands do.
+    Typer builds all options of all loaded commands, which takes longer than most computations.
     """
     app = typer.Typer(
         name="attn",
@@ -152,7 +151,7 @@ def attn(
         typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Compute attention, and show every step of it.
+    """Compute attention and show every step.
 
     \b
     attn samples love_coding | attn compute -
@@ -168,7 +167,7 @@ def attn(
 def help_about(
     command: Annotated[
         str | None,
-        typer.Argument(metavar="[COMMAND]", help="The one to explain.", show_default=False),
+        typer.Argument(metavar="[COMMAND]", help="The command to explain.", show_default=False),
     ] = None,
 ) -> int:
     """Show the help of the program, or of one command: the text of its --help.
@@ -190,7 +189,7 @@ def run(arguments: list[str], begin: Callable[[], None] = lambda: None) -> int:
 
 
 def _understood(arguments: list[str]) -> Callable[[], int]:
-    """Return what a command line asks for; raise AttnError for wrong usage."""
+    """Return the call that a command line asks for; raise AttnError for wrong usage."""
     refuse_slips(arguments, COMMANDS)
     first = next((a for a in arguments if not a.startswith("-")), "")
     try:
@@ -199,14 +198,14 @@ def _understood(arguments: list[str]) -> Callable[[], int]:
         )
     except typer.TyperException as error:
         raise usage_error(error, arguments, COMMANDS) from None
-    except SystemExit:  # how Typer ends if the reader of its help went away
+    except SystemExit:  # Typer exits so if the reader of its help closed the pipe
         abandon_stdout()
         raise PipeClosed from None
-    except OSError as error:  # Typer's own help, if it cannot be written
+    except OSError as error:  # Typer could not write its help
         abandon_stdout()
         raise AttnError(f"standard output cannot be written: {error.strerror}") from None
     if callable(command):
         return partial(command)
-    if not command:  # Typer has shown help or the version: nothing of it, if that is closed
+    if not command:  # Typer has printed help or the version; fails if standard output is closed
         write_stdout("")
     return lambda: int(command or 0)

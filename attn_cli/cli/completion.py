@@ -22,8 +22,8 @@ def completion(
     """Print a script that completes commands, options and values on TAB, for one shell.
 
     Load it in ~/.bashrc, or in ~/.zshrc after compinit; for fish, put it into the folder
-    ~/.config/fish/completions. The script holds all names, so that no program runs on TAB: print it
-    again after an update.
+    ~/.config/fish/completions. The script contains all names, so that no program runs on TAB:
+    print it again after an update.
 
     \b
     source <(attn completion bash)
@@ -41,7 +41,7 @@ def completion(
 
     head = f"# Completion of attn {__version__} for {shell}; written by: attn completion {shell}\n"
     script: str = import_module(SHELLS[shell]).script(program(), commands())
-    if shell == "zsh":  # whose first line says what it is
+    if shell == "zsh":  # its first line marks it as a completion script
         head = f"#compdef attn\n{head}"
     write_stdout(f"{head}\n{script}")
     return ExitStatus.DONE

@@ -23,19 +23,19 @@ ONE = "choose one: --tokens WORDS"
 
 
 def _note_narrow(problem: Problem) -> None:
-    """Say, on a terminal, that inputs are narrower than the arithmetic, if nobody chose that."""
+    """Print a note, on a terminal, if inputs are narrower than a dtype that nobody chose."""
     if problem.narrow and terminal_columns() is not None:
         types = " and ".join(problem.narrow)
         say(f"note: inputs are {types}, computed in float64: --dtype float32 halves time and size")
 
 
 def _verdict_alone(steps: StepOptions, output: OutputOptions) -> bool:
-    """Whether the verdict is all that is wanted: no step is named, and it has a place."""
+    """Return whether verdicts alone are shown: no step is named, and the format shows verdicts."""
     return steps.show is None and steps.only is None and output.view().verdicts
 
 
 def _compared(problem: Problem, request: Request, expected: Expected, *, alone: bool) -> Record:
-    """Return the record of what is shown, with the comparisons; of nothing else if `alone`."""
+    """Return the record of the steps to show, with the comparisons; no steps if `alone`."""
     from attn_cli.engine.run import run
     from attn_cli.lab.compare import compare
 
@@ -51,7 +51,7 @@ def compute(
     resources: ResourceOptions,
     output: OutputOptions,
 ) -> int:
-    """Compute attention and show every step, or any step as data.
+    """Compute attention and show every step, or write steps as data.
 
     \b
     attn compute samples/love_coding.yaml
@@ -73,7 +73,7 @@ def compute(
             raise AttnError("--check compares one sequence, and there are several", help=ONE)
         requests = [
             steps.request(each, output, resources) for each in problems
-        ]  # may fail: before output
+        ]  # can fail, so it comes before any output
         records = (run(each, wanted) for each, wanted in zip(problems, requests, strict=True))
         return deliver_several(records, output)
     loaded = problems[0].named(steps.batch)

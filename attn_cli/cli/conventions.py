@@ -1,4 +1,4 @@
-"""`attn conventions`: what implementations disagree about, and which does what."""
+"""`attn conventions`: the points on which implementations differ, and the choice of each."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _shown(names: list[str]) -> Catalogue | Preset | Differences:
 
 
 def _compute(problem: Mapping[str, Any], steps: tuple[str, ...]) -> dict[str, Any]:
-    """Return steps of a problem as nested lists."""
+    """Return the values of steps of a problem as nested lists."""
     from attn_cli.api import compute
 
     record = compute(problem, steps=steps)

@@ -1,4 +1,4 @@
-"""How a result is rendered, where it goes, and what is said on standard error."""
+"""Rendering a result, writing it, and printing its warnings on standard error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BRIEF = ("weights",)  # the steps that a terminal gets with an answer, if nobody
 
 
 def check_target(output: OutputOptions) -> None:
-    """Raise AttnError, before anything is computed, where the output cannot go there."""
+    """Raise AttnError, before anything is computed, if the output cannot be written there."""
     view = output.view()
     if view.binary and _on_terminal(output.output):
         where = output.output if _goes_to_file(output.output) else "standard output"
@@ -41,16 +41,16 @@ def check_target(output: OutputOptions) -> None:
 
 
 def check_place(target: str | None) -> None:
-    """Raise AttnError where a file cannot be written, as far as that can be known beforehand."""
+    """Raise AttnError if a file cannot be written, as far as that is known beforehand."""
     if target is not None and target != "-":
         check_file(target)
 
 
 def deliver(result: Any, output: OutputOptions) -> ExitStatus:
-    """Render a result, write it to standard output or the file, and warn on standard error.
+    """Render a result, write it to standard output or the file, and print its warnings.
 
-    Its type is one of the command's `results`. It may have `warnings`, `comparisons`, and whether
-    it `agrees`: if not, the answer is no.
+    Its type is one of the command's `results`. It can have `warnings`, `comparisons` and `agrees`;
+    if that is false, the exit status is 1.
     """
     view = output.view(type(result).__name__)
     warnings = getattr(result, "warnings", ())
@@ -67,7 +67,7 @@ def deliver(result: Any, output: OutputOptions) -> ExitStatus:
 
 
 def deliver_several(records: Iterable[Record], output: OutputOptions) -> ExitStatus:
-    """Render records one after the other, each written as soon as it is there."""
+    """Render records one after the other, each written as soon as it is computed."""
     view = output.view()
     if not view.several:
         able = ", ".join(name for name, other in output.views().items() if other.several)
@@ -100,7 +100,7 @@ def deliver_several(records: Iterable[Record], output: OutputOptions) -> ExitSta
 
 
 def deliver_beside(records: list[Record], output: OutputOptions) -> ExitStatus:
-    """Render records side by side in one table, then say what there was to warn of."""
+    """Render records side by side in one table, then print their warnings."""
     from attn_cli.views.beside import render
 
     warnings = [] if output.quiet else [w for record in records for w in record.warnings]
@@ -110,7 +110,7 @@ def deliver_beside(records: list[Record], output: OutputOptions) -> ExitStatus:
 
 
 def answer_in_a_pipe(output: OutputOptions, *, shown: bool) -> OutputOptions:
-    """Return the output with the answer alone as its format, where nobody asked to see more."""
+    """Return the output with the format `answer` if no option chose a format or steps."""
     if output.format is None and output.output in {None, "-"} and not shown:
         asked = (output.digits is not None, output.full, output.labels, output.verbose)
         if not _is_terminal(sys.stdout) and not any(asked) and not output.from_:
@@ -133,7 +133,7 @@ def say_what_else(output: OutputOptions, steps: Iterable[str]) -> None:
 
 
 def emit(rendered: Rendered, warnings: Iterable[str], target: str | None, *, drawn: bool) -> None:
-    """Write what a view made, then warn; only what is `drawn` is in the terminal's encoding."""
+    """Write a rendered view, print warnings; only `drawn` views use the terminal's encoding."""
     if isinstance(rendered, str):
         _write(rendered if drawn else _visible(rendered, target).encode(), target)
     elif isinstance(rendered, bytes):
@@ -147,9 +147,9 @@ def emit(rendered: Rendered, warnings: Iterable[str], target: str | None, *, dra
 def deliver_streamed(
     whole: Whole, compute: Callable[[Target], Iterable[str]], output: OutputOptions
 ) -> ExitStatus:
-    """Write a step while it is computed, then say what there was to warn of.
+    """Write a step while it is computed, then print its warnings.
 
-    `compute` gets where the values go, and returns the warnings.
+    `compute` gets the sink of the values, and returns the warnings.
     """
     view = output.view()
     encoding = view.encoding(whole, style_of(output, view))
@@ -164,7 +164,7 @@ def deliver_streamed(
 
 
 def _visible_encoding(text: Encoding) -> Encoding:
-    """Return an encoding as text with escapes for what would act on a terminal."""
+    """Return an encoding as text, with escapes for characters that would act on a terminal."""
     from attn_cli.views.invisible import made_visible
 
     def shown(data: bytes | memoryview) -> bytes:
@@ -175,15 +175,15 @@ def _visible_encoding(text: Encoding) -> Encoding:
 
 
 class _Encoded:
-    """A target of an engine: what it writes is encoded, and goes to its place in the output."""
+    """A target of an engine: values are encoded and written at their place in the output."""
 
     def __init__(self, encoding: Encoding, out: Output) -> None:
         self._encoding, self._out = encoding, out
         self.anywhere = out.anywhere and encoding.itemsize is not None
-        self._next = 0  # the number of the value that comes next, if they come in order
+        self._next = 0  # the number of the next value, if they come in order
 
     def write(self, start: int, values: AnyArray) -> None:
-        """Write values, the first of which has that number; before the first ones the head."""
+        """Write values, `first` being the number of the first; the head comes before value 0."""
         head, itemsize, encode = self._encoding
         data = encode(start, values)
         if self.anywhere and itemsize is not None:
@@ -199,13 +199,13 @@ class _Encoded:
 
 
 def encoded(rendered: Iterable[str] | Iterable[bytes], target: str | None) -> Iterator[bytes]:
-    """Yield the parts of what a view made piece by piece, as UTF-8."""
+    """Yield the parts of a view that is rendered in parts, as UTF-8."""
     for part in rendered:
         yield _visible(part, target).encode() if isinstance(part, str) else part
 
 
 def style_of(output: OutputOptions, view: View) -> Style:
-    """Return how the view shows it, by options and by where it goes."""
+    """Return the style of the view, from options and from where the output goes."""
     to_file = _goes_to_file(output.output)
     terminal = not to_file and _is_terminal(sys.stdout)
     wanted = wants_colour(output.color, os.environ, terminal=terminal, to_file=to_file)
@@ -223,14 +223,14 @@ def style_of(output: OutputOptions, view: View) -> Style:
 
 
 def _width(output: OutputOptions, view: View, *, terminal: bool) -> int | None:
-    """Return the columns that there are: of data only if they are asked for."""
+    """Return the width in columns; for data only if an option sets it."""
     if output.width is not None or not view.drawn:
         return output.width
     return shutil.get_terminal_size().columns if terminal else None
 
 
 def _visible(text: str, target: str | None) -> str:
-    """Return data as it is, but on a terminal with escapes for what would act on it."""
+    """Return data unchanged; on a terminal, with escapes for characters that would act on it."""
     if not _on_terminal(target):
         return text
     from attn_cli.views.invisible import made_visible
@@ -239,7 +239,7 @@ def _visible(text: str, target: str | None) -> str:
 
 
 def _on_terminal(target: str | None) -> bool:
-    """Return whether the output is seen on a terminal; that can be a file as well: /dev/tty."""
+    """Return whether the output is a terminal; a file can be one too: /dev/tty."""
     if target is None or target == "-":
         return _is_terminal(sys.stdout)
     try:
@@ -247,7 +247,7 @@ def _on_terminal(target: str | None) -> bool:
             return False
         with open(target, "wb", buffering=0) as device:
             return device.isatty()
-    except (OSError, ValueError):  # writing it says why
+    except (OSError, ValueError):  # writing it will report the reason
         return False
 
 

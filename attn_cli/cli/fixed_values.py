@@ -31,7 +31,7 @@ _EVERYWHERE: dict[str, Values] = {
     "unknown": UNKNOWN,
     "color": COLORS,
 }
-LISTED = ("show",)  # several of them, with commas between
+LISTED = ("show",)  # one or several of them, separated by commas
 # By command and parameter.
 _TRANSLATION = ("q", "k", "k_transposed", "v", "scores", "weights", "context", "target_scores")
 _HERE: dict[tuple[str, str], Values] = {
@@ -72,7 +72,7 @@ def of_parameter(command: str, parameter: str, help: str) -> Values:
 
 
 def of_key(key: str) -> Values:
-    """Return the words that a key of the problem can be; a mapping or a list is not among them."""
+    """Return the words that a key of the problem can be; mappings and lists are left out."""
     if key in _KEYS:
         return _KEYS[key]
     return KNOBS[key].words if key in KNOBS else ()

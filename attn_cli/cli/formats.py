@@ -1,4 +1,4 @@
-"""In which format an output is: as `--format` says, or the suffix of its file."""
+"""The format of an output: that of `--format`, else that of the file's suffix."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def choose_view(views: Mapping[str, View], asked: str | None, output: str | None
 
 
 def _format_meant(views: Mapping[str, View], asked: str) -> str:
-    """Return what was meant by a format that there is not."""
+    """Return the advice for an unknown format."""
     picture = _picture_meant(views, asked)
     if picture:
         return f"{picture}; there are: {', '.join(views)}"
@@ -51,7 +51,7 @@ def _format_meant(views: Mapping[str, View], asked: str) -> str:
 
 
 def _picture_meant(views: Mapping[str, View], asked: str) -> str:
-    """Return what draws a picture that these views do not draw; empty if no picture is meant."""
+    """Return the command that draws a picture which these views cannot; empty if none is meant."""
     if asked.lower() not in _PICTURES:
         return ""
     if "dot" in views:
@@ -61,7 +61,7 @@ def _picture_meant(views: Mapping[str, View], asked: str) -> str:
 
 
 def is_special(output: str) -> bool:
-    """Return whether an output is a device or a pipe, whose name has no suffix to go by."""
+    """Return whether an output is a device or a pipe, whose name has no suffix."""
     try:
         mode = os.stat(output).st_mode
     except (OSError, ValueError):

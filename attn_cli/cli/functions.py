@@ -1,4 +1,4 @@
-"""`attn scores` and `attn normalizers`: what their registries hold."""
+"""`attn scores` and `attn normalizers`: the score functions and normalisers."""
 
 from __future__ import annotations
 

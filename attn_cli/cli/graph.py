@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from attn_cli.maths.problem import Problem, Request
     from attn_cli.views import View
 
-TOP = 50  # edges, if nobody says how many and the view has no bound of its own
+TOP = 50  # edges, if no option sets a number and the view has no default
 
 
 @dataclass(kw_only=True)
 class EdgeOptions:
-    """Which weights are edges of the graph."""
+    """The options that choose which weights are edges of the graph."""
 
     threshold: Annotated[
         str,

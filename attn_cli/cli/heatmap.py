@@ -28,7 +28,7 @@ POOLS = ("mass", "max")
 
 @dataclass(kw_only=True)
 class HeatMapOptions(PartOptions):
-    """Which step is drawn, which part of it, and how its numbers become colours."""
+    """The step that is drawn, the part of it, and how its numbers become colours."""
 
     only: Annotated[
         str, typer.Option("--only", metavar="STEP", help="The step (default: weights).")
@@ -108,7 +108,7 @@ def _drawn(drawing: Drawing, options: HeatMapOptions, output: HeatMapOutput, vie
     heat = draw(drawing, fit, colours=options.colours, pool=options.pool, exact=options.exact)
     if heat.diverging == drawing.outline.signed:
         return heat
-    # Weights that turned out to have negative numbers may need more room.
+    # Weights with negative numbers can need more room; that is known only now.
     signed = replace(drawing, outline=replace(drawing.outline, signed=True))
     other = view.fit(signed.outline, style)
     if other == fit:
@@ -123,7 +123,7 @@ def _drawing(
     chosen: Chosen,
     inputs: Inputs,
 ) -> Drawing:
-    """Return what is drawn: a step of a file, or one that is computed."""
+    """Return the step to draw: one of a file, or one that is computed."""
     from attn_cli.lab.result_drawing import of_result
 
     result = read_stored(problem, keys, options.only, options, inputs)

@@ -1,4 +1,4 @@
-"""What a command may read: not the file that it replaces, and nothing that has no end."""
+"""The files that a command may read: not its own output, and none without an end."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Force = Annotated[
 def reading_inputs(
     output: str | None, *, force: bool, memory: str | None = None
 ) -> Iterator[Inputs]:
-    """Give what opens the files of a command that writes `output`, with a bar for large ones.
+    """Yield the opener of a command's input files, with a progress bar for large ones.
 
-    Each file is refused that is the one to be replaced, unless `force` says otherwise. `memory` is
-    the option of that name, if the command has it.
+    It refuses the file `output`, which would be replaced, unless `force` is set. `memory` is the
+    option of that name, if the command has it.
     """
     from attn_cli.cli.progress import reading
     from attn_cli.sources.matrices.files import Inputs, Target

@@ -1,7 +1,7 @@
 """Keys of a problem as options: `--window 'keys: 3'` is `--set window='keys: 3'`.
 
-They are no options of their own to Typer, which would spend its time on every one of them at every
-start: what is written is turned into `--set` before Typer sees it.
+Typer does not know them as options, because building them takes time at every start: they are
+turned into `--set` before Typer parses the arguments.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import re
 from attn_cli.errors import AttnError
 from attn_cli.reading.keys import KEYS, YAML
 
-COMMANDS = ("compute", "graph", "heatmap", "next", "stats")  # those that have --set
-NUMBER = r"[\d.]+(e[-+]?\d+)?"  # scalars, which loads NumPy, has it in full
+COMMANDS = ("compute", "graph", "heatmap", "next", "stats")  # the commands that have --set
+NUMBER = r"[\d.]+(e[-+]?\d+)?"  # the full form is in `scalars`, which imports NumPy
 
 
 def options() -> dict[str, str]:
-    """Return the options that are short for `--set`, each with its key."""
+    """Return the options that are short for `--set`: option -> key."""
     return {option_of(name): name for name, key in KEYS.items() if key.option == YAML}
 
 
 def option_of(key: str) -> str:
-    """Return how the name of a key is written as an option."""
+    """Return the option of a key: its name with `-` for `_`."""
     return f"--{key.replace('_', '-')}"
 
 
 def written_out(arguments: list[str]) -> list[str]:
-    """Return the arguments with keys as `--set`, and `true` behind what may stand alone.
+    """Return the arguments with keys as `--set`, and `true` added to options without a value.
 
-    Alone is at the end, before another option, or before what must be a file.
+    An option has no value if it is the last argument, or if an option or a file follows it.
     """
     if not set(COMMANDS) & set(arguments[:1]):
         return arguments
@@ -57,7 +57,7 @@ def written_out(arguments: list[str]) -> list[str]:
 
 
 def _stands_alone(following: str | None) -> bool:
-    """Whether what follows is no value: the end, an option, or what can only be a file."""
+    """Return whether the next argument is not a value: none, an option, or a file name."""
     if following is None or following.startswith("-"):
         return True
     value = following.startswith(("{", "[")) or ": " in following or re.fullmatch(NUMBER, following)

@@ -1,4 +1,4 @@
-"""`attn next`: which word comes next."""
+"""`attn next`: the most likely next word."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TOP = 5
 
 @dataclass(kw_only=True)
 class NextOptions:
-    """The words that the next one follows, and how many candidates are shown."""
+    """The options that set the words so far, and how many candidates are shown."""
 
     file: Annotated[
         Text,
@@ -73,7 +73,7 @@ class NextOptions:
     lower: Lower = False
 
     def problems(self, keys: KeyOptions, output: OutputOptions) -> list[Problem]:
-        """Return one problem a sequence; raise AttnError where one has no next word."""
+        """Return one problem per sequence; raise AttnError if one has no next word."""
         from attn_cli.reading.sequences import read_problems
         from attn_cli.sources.matrices.files import twice_from_stdin
 
@@ -111,7 +111,7 @@ class NextOptions:
         return document
 
     def _refuse_words_alone(self) -> None:
-        """Raise AttnError for a word in the place of the file."""
+        """Raise AttnError if the first argument is a word instead of a file."""
         name = self.file or ""
         if self.words and "." not in name and "/" not in name and not os.path.exists(name):
             from attn_cli import samples

@@ -61,7 +61,7 @@ Lower = Annotated[bool, typer.Option("--lower", help="Convert words to lower cas
 
 @dataclass(kw_only=True)
 class KeyOptions:
-    """Options that replace keys of a problem, whichever way its words come."""
+    """Options that replace keys of a problem, for every source of its words."""
 
     score: score_option(SCORES.default) = None  # type: ignore[valid-type]
     scale: Scale = None
@@ -99,14 +99,14 @@ class KeyOptions:
     ] = field(default_factory=list)
 
     def given(self) -> dict[str, str]:
-        """Return the keys that options replace, with their texts."""
+        """Return the keys that options replace, with the texts of the options."""
         every = {key: text for key, text in vars(self).items() if key != "set"}
         return {key: text for key, text in every.items() if text is not None}
 
 
 @dataclass(kw_only=True)
 class ProblemOptions:
-    """What is computed: a problem file, or Q, K and V alone, and the words."""
+    """The problem: a problem file, or Q, K and V alone, and the words."""
 
     file: Annotated[
         Text,
@@ -157,7 +157,7 @@ class ProblemOptions:
         return read_problems(self.document(keys, inputs))
 
     def document(self, keys: KeyOptions, inputs: Inputs) -> Document:
-        """Return what is written, with the options in their places."""
+        """Return the document, with the options put into it."""
         from attn_cli.cli.override import apply_options, refuse_two_readers
         from attn_cli.reading.schema import read_document
 
@@ -168,7 +168,7 @@ class ProblemOptions:
         return document
 
     def given(self, keys: KeyOptions) -> dict[str, str]:
-        """Return the keys that options replace, with their texts."""
+        """Return the keys that options replace, with the texts of the options."""
         every = {key: text for key, text in vars(self).items() if key != "file"}
         given = {key: text for key, text in every.items() if isinstance(text, str)}
         return given | ({"lower": "true"} if self.lower else {}) | keys.given()
@@ -176,7 +176,7 @@ class ProblemOptions:
 
 @dataclass(kw_only=True)
 class ShownOptions:
-    """Which steps are wanted."""
+    """The options that choose steps."""
 
     show: Annotated[
         Text, _option("Steps to show, e.g. q,k,weights, or all.", "--show", metavar="STEPS")
@@ -207,7 +207,7 @@ class ShownOptions:
 
 @dataclass(kw_only=True)
 class StepOptions(ShownOptions):
-    """Which steps and rows are wanted."""
+    """The options that choose steps and rows."""
 
     query_token: Annotated[
         Text,
@@ -251,7 +251,7 @@ class StepOptions(ShownOptions):
         )
 
     def expected(self, inputs: Inputs) -> Expected | None:
-        """Return the values that steps are compared with, None where none are given."""
+        """Return step -> the values that it is compared with; None if no option gives any."""
         if not self.check:
             if self.tolerance is not None:
                 raise AttnError("--tolerance belongs to --check", help="add --check STEP=MATRIX")
@@ -270,14 +270,14 @@ class StepOptions(ShownOptions):
 
 
 def number_of(option: str, text: str) -> float:
-    """Return the finite number that an option says."""
+    """Return the finite number of an option."""
     from attn_cli.sources.text.scalars import finite
 
     return finite(text, (option,))
 
 
 def _query(problem: Problem, asked: str) -> int:
-    """Return the position of the query asked for; an error names the sequence, if it has a name."""
+    """Return the position of the requested query; errors name the sequence if it has a name."""
     from attn_cli.sources.text.tokens import find_token
 
     try:
@@ -289,10 +289,10 @@ def _query(problem: Problem, asked: str) -> int:
 
 
 def grouped(command: Callable[..., int]) -> Callable[..., int]:
-    """Return a command whose groups of options are spread out into the signature Typer reads.
+    """Return a command with its groups of options expanded into the signature that Typer reads.
 
-    Of a group that says what is `offered` these options alone are there. A parameter that is no
-    group stays as it is.
+    A group with a method `offered` gives those options only. Parameters that are not groups stay
+    as they are.
     """
     hints = get_type_hints(command, include_extras=True)
     hints.pop("return", None)

@@ -1,7 +1,7 @@
-"""The options of how a result is shown and where it goes, each defined once, for all commands.
+"""The options of output, each defined once for all commands: format, file, digits, colours.
 
-A command says of which types its results are. It offers the formats whose views accept them, and
-the options that mean something to one of these: `grouped` in `attn_cli.cli.options` asks `offered`.
+A command names the types of its results. It offers the formats whose views accept them, and the
+options that these views use: `grouped` in `attn_cli.cli.options` calls `offered`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ LEAST_WIDTH = 20  # columns that a heat map needs
 
 @dataclass(kw_only=True)
 class OutputOptions:
-    """How a result is shown and where it goes."""
+    """The options of output: how a result is shown and where it is written."""
 
-    # Of a command, and so without an annotation: these are no options.
+    # Attributes of a command; without an annotation, so that they are not options.
     results = RECORDS  # the types of its results
-    reads_files = True  # whether -o could replace what it reads
+    reads_files = True  # whether -o could replace a file that the command reads
     warns = True  # whether there can be warnings
     shades = True  # whether there can be weights, which tables shade
     leads = ""  # what the help of --format begins with
@@ -104,7 +104,7 @@ class OutputOptions:
 
     @classmethod
     def offered(cls) -> dict[str, Any]:
-        """Return option -> its annotation, of the options that mean something to the command."""
+        """Return option -> its annotation, of the options that the command uses."""
         hints = get_type_hints(cls, include_extras=True)
         views = cls.views()
         names = f"{cls.leads}{', '.join(views)}."
@@ -119,11 +119,11 @@ class OutputOptions:
 
     @classmethod
     def views(cls, *results: str) -> dict[str, View]:
-        """Return name -> view, of those that accept such a result, or any of the command's."""
+        """Return name -> view, of the views that accept these results (default: the command's)."""
         return VIEWS.of(*(results or cls.results))
 
     def view(self, *results: str) -> View:
-        """Return the view: of the format asked for, else of the file's suffix, else the first."""
+        """Return the view: that of --format, else that of the file's suffix, else the first."""
         if results:  # an unknown format names all formats of the command
             choose_view(self.views(), self.format, self.output)
         return choose_view(self.views(*results), self.format, self.output)
@@ -135,20 +135,20 @@ class OutputOptions:
 
     @property
     def drawn(self) -> bool:
-        """Whether it is tables for people, with marks in place of hidden numbers."""
+        """Whether the format is tables for people, with marks for hidden numbers."""
         return "full" in self.view().options
 
     @property
     def edge(self) -> Edge | None:
-        """How large steps are shortened; None if they are shown whole."""
+        """How large steps are shortened; None if they are shown in full."""
         from attn_cli.maths.problem import Edge
 
         return Edge() if self.drawn and not self.full else None
 
     def check(self, *results: str) -> View:
-        """Return the view; raise AttnError for a value that an option does not have.
+        """Return the view; raise AttnError for a value that an option cannot have.
 
-        An option that means nothing to the view is a warning.
+        An option without effect on the view gives a warning.
         """
         view = self.view(*results)
         self.check_color()
@@ -162,7 +162,7 @@ class OutputOptions:
         return view
 
     def check_color(self) -> None:
-        """Raise AttnError for a --color that there is not."""
+        """Raise AttnError for an unknown --color."""
         if self.color not in COLORS:
             raise AttnError(
                 f"--color cannot be '{printable(self.color)}'",
@@ -170,17 +170,17 @@ class OutputOptions:
             )
 
     def check_steps(self, only: str | None) -> View:
-        """Return the view of a record, as `check` does; AttnError if it cannot hold its steps."""
+        """Return the view of a record, as `check` does; raise AttnError if it cannot hold it."""
         view = self.view()
         if view.one_step and only is None:
             raise AttnError(
-                f"{view.name} holds one step, and several are asked for",
-                help="say which with --only STEP",
+                f"{view.name} holds one step, and several are requested",
+                help="choose one with --only STEP",
             )
         return self.check()
 
     def _say_meaningless(self, view: View, views: dict[str, View]) -> None:
-        """Warn of each option that means nothing to the view."""
+        """Warn of each option that has no effect on the view."""
         given = {
             "digits": self.digits is not None,
             "full": self.full,
@@ -203,14 +203,14 @@ class OutputOptions:
 
 @dataclass(kw_only=True)
 class ListOptions(OutputOptions):
-    """How a list is shown and where it goes: nothing is read for it, and nothing can be wrong."""
+    """The options of output of a list: its command reads no files and has no warnings."""
 
     reads_files = False
     warns = False
 
 
 def check_digits(digits: int | None) -> None:
-    """Raise AttnError for a number of decimals that makes no sense."""
+    """Raise AttnError for a number of decimals that is out of range."""
     if digits is not None and not 0 <= digits <= 17:
         raise AttnError(
             f"--digits must be from 0 to 17, not {digits}",

@@ -18,17 +18,23 @@ from attn_cli.sources.text.events import Quoted, parse, parse_kindly
 from attn_cli.sources.text.mappings import advice_for_key
 from attn_cli.sources.text.meant import SYNONYMS
 
-WRITTEN_OUT = ("query", "key", "value", "normalize", "scale")  # may be a name or a path instead
-OF_RESULTS = ("tokens", "key_tokens", "lower")  # keys that mean something to results
-NULLS = ("null", "~")  # values of --set that take a key away
-PAIR = r"\s*[A-Za-z_]\w*:\s"  # what a mapping begins with
+WRITTEN_OUT = (
+    "query",
+    "key",
+    "value",
+    "normalize",
+    "scale",
+)  # a name or a path can be given instead
+OF_RESULTS = ("tokens", "key_tokens", "lower")  # keys that apply to results
+NULLS = ("null", "~")  # values of --set that remove a key
+PAIR = r"\s*[A-Za-z_]\w*:\s"  # the beginning of a mapping
 
 
 def apply_options(document: Document, options: Mapping[str, str], sets: Sequence[str]) -> None:
-    """Put the values of options where they belong; raise AttnError with the option at fault.
+    """Put the values of options into the document; raise AttnError with the option at fault.
 
-    `options` are key -> text, `sets` texts KEY.SUBKEY=VALUE whose value is YAML; `null` takes the
-    key away.
+    `options` are key -> text, `sets` texts KEY.SUBKEY=VALUE whose value is YAML; `null` removes
+    the key.
     """
     put_keys(document, options)
     for text in sets:
@@ -36,7 +42,7 @@ def apply_options(document: Document, options: Mapping[str, str], sets: Sequence
 
 
 def put_keys(document: Document, options: Mapping[str, str]) -> None:
-    """Put the values of options, key -> text, where they belong."""
+    """Put the values of options, key -> text, into the document."""
     for name, text in options.items():
         key = name.removesuffix("_file")
         shown = name.replace("_", "-")
@@ -57,15 +63,15 @@ def put_keys(document: Document, options: Mapping[str, str]) -> None:
             node = _value(text, f"--{key}", document.notes)
         document.replace((key,), node, option)
         if key == "tokens":
-            document.tree.pop("sequences", None)  # one sequence takes the place of all
+            document.tree.pop("sequences", None)  # one sequence replaces all
 
 
 def words_alone(
     file: str, options: Mapping[str, str], sets: Sequence[str], inputs: Inputs
 ) -> Document:
-    """Return a document of the words that options give to a file of results.
+    """Return a document of the words that options give for a file of results.
 
-    Raises AttnError for options that change a problem, which the file is not.
+    Raises AttnError for options that change a problem: the file has results.
     """
     refuse_two_readers(file, options)
     document = Document({}, inputs=inputs)
@@ -81,9 +87,9 @@ def words_alone(
 
 
 def put_embeddings(document: Document, file: str, words: str | None, *, strict: bool) -> None:
-    """Put a file of word vectors in the place of embeddings; `words` lists those of an NPY.
+    """Replace the embeddings by a file of word vectors; `words` is the list of words of an NPY.
 
-    Raises AttnError for a file that cannot be one.
+    Raises AttnError if its suffix is not that of word vectors.
     """
     if file == "-":
         raise AttnError(
@@ -109,7 +115,7 @@ def put_embeddings(document: Document, file: str, words: str | None, *, strict: 
 
 
 def put_sequences(document: Document, texts: Sequence[str]) -> None:
-    """Put texts in the place of the words of a problem, one a sequence; `-` is a line each."""
+    """Replace the words of a problem by texts, one per sequence; `-` reads one per line."""
     named = [(text, f"'{printable(text)}'") for text in texts]
     if list(texts) == ["-"]:
         named = lines_of(document.inputs, "the sequences", "sequence")
@@ -120,7 +126,7 @@ def put_sequences(document: Document, texts: Sequence[str]) -> None:
 
 
 def refuse_dash_among(words: Sequence[str]) -> None:
-    """Raise AttnError where standard input is named beside words."""
+    """Raise AttnError if both standard input and words are given."""
     if "-" in words and len(words) > 1:
         raise AttnError(
             "- means standard input, and must be the only one",
@@ -142,7 +148,7 @@ def lines_of(inputs: Inputs, wanted_for: str, what: str) -> list[tuple[str, str]
 def read_checks(texts: Sequence[str], inputs: Inputs, notes: list[str]) -> dict[str, AnyArray]:
     """Return step -> expected values, from texts STEP=MATRIX whose matrix is YAML or a path.
 
-    What there is to say of how they were read is added to `notes`.
+    Notes on how they were read are added to `notes`.
     """
     expected = {}
     for text in texts:
@@ -163,7 +169,7 @@ def read_checks(texts: Sequence[str], inputs: Inputs, notes: list[str]) -> dict[
 
 
 def refuse_two_readers(file: str | None, options: Mapping[str, str]) -> None:
-    """Raise AttnError, before anything is read, where two would read standard input."""
+    """Raise AttnError, before anything is read, if two options read standard input."""
     readers = ["the problem"] if file == "-" else []
     readers += [f"--{key.replace('_', '-')}" for key, text in options.items() if text == "-"]
     if len(readers) > 1:
@@ -171,7 +177,7 @@ def refuse_two_readers(file: str | None, options: Mapping[str, str]) -> None:
 
 
 def _set(document: Document, text: str) -> None:
-    alone = text.startswith("--")  # a key that is an option of its own
+    alone = text.startswith("--")  # a key that has an option of its own
     key, equals, value = text.partition("=")
     option = f"--set {printable(text)}"
     if alone:
@@ -203,7 +209,7 @@ def _set(document: Document, text: str) -> None:
 
 
 def _is_written_out(text: str) -> bool:
-    """Whether the text of an option is a list or a mapping in YAML."""
+    """Return whether the text of an option is a list or a mapping in YAML."""
     return re.match(PAIR, text) is not None or text.lstrip().startswith(("[", "{"))
 
 
@@ -213,7 +219,7 @@ def _value(text: str, option: str, notes: list[str]) -> object:
         try:
             return parse(f"{{{text}}}", option, names_of_keys())
         except AttnError:
-            pass  # the text as it was written says better what is wrong with it
+            pass  # the error of the original text is clearer
     parsed = parse_kindly(text, option, names_of_keys())
     notes += parsed.notes
     return parsed.tree

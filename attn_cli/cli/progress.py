@@ -1,4 +1,4 @@
-"""Progress bars: on standard error, where that is a terminal, and only for what takes long."""
+"""Progress bars: on standard error, if it is a terminal, for long computations and large files."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from attn_cli.engine.threads import OnProgress
     from attn_cli.maths.problem import Problem, Request
 
-LONG = 1.0  # seconds from which on a computation is worth a bar
+LONG = 1.0  # seconds; shorter computations get no bar
 WIPED = b"\r\x1b[2K\x1b[?25h"  # an empty line, and the cursor that Rich hides
-SMALL = 16 << 20  # bytes of a file that is read before a bar could be seen
+SMALL = 16 << 20  # bytes; smaller files are read before a bar could be seen
 
 
 @contextmanager
 def reading() -> Iterator[Callable[[int, int], None]]:
-    """Yield a function to call with how many bytes of how many have been read."""
+    """Yield a callback (bytes read, bytes in all)."""
     with _bar("reading") as draw:
         yield lambda done, total: draw(done, total, "") if total > SMALL else None
 
 
 @contextmanager
 def training() -> Iterator[Callable[[int, int, str], None]]:
-    """Yield a function to call with the step, the number of steps, and a text."""
+    """Yield a callback (step, number of steps, text)."""
     with _bar("training") as draw:
         yield draw
 
@@ -39,9 +39,9 @@ def training() -> Iterator[Callable[[int, int, str], None]]:
 def computing(
     problem: Problem, request: Request, *, streams: bool = False
 ) -> Iterator[OnProgress | None]:
-    """Print an estimate of a long computation; yield a function to call after each tile.
+    """Print an estimate of a long computation; yield a callback for each finished tile.
 
-    It is None if standard error is not a terminal, or if no bar could be seen in the time.
+    It is None if standard error is not a terminal, or if the computation is too short for a bar.
     """
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
@@ -68,7 +68,7 @@ def computing(
 
 
 def _duration(seconds: float) -> str:
-    """Return a time as people say it.
+    """Return a time in a unit that people use for it.
 
     >>> _duration(8.2), _duration(100), _duration(5000), _duration(300000)
     ('8 s', '2 min', '1.4 h', '83 h')
@@ -80,7 +80,7 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def _bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Give a function that draws done of total and a text; it draws nothing where nobody looks."""
+    """Yield a callback (done, total, text) that draws a bar if standard error is a terminal."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _done, _total, _text: None
         return
@@ -93,7 +93,7 @@ def _bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
 
 
 class _Bar:
-    """A bar of Rich's, which is imported and drawn when there is something to tell."""
+    """A progress bar of Rich, which is imported at the first call."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -101,7 +101,7 @@ class _Bar:
         self._update: Callable[..., None] = print
 
     def __call__(self, done: int, total: int, text: str) -> None:
-        with suppress(OSError):  # the terminal may be gone, and the answer still be wanted
+        with suppress(OSError):  # the terminal may be gone; the result is still wanted
             if self._stop is None:
                 self._start()
             self._update(completed=done, total=total, description=f"{self._what} {text}".strip())
@@ -126,12 +126,12 @@ class _Bar:
         progress.start()
 
     def stop(self) -> None:
-        """Take the bar off the screen."""
+        """Remove the bar from the screen."""
         if self._stop is not None:
             with suppress(OSError):
                 self._stop()
 
     def wipe(self) -> None:
-        """Take the bar off the screen at any moment: Rich may be in the middle of drawing it."""
+        """Remove the bar from the screen, even if Rich is drawing it at the moment."""
         if self._stop is not None:
             os.write(sys.stderr.fileno(), WIPED)

@@ -1,6 +1,6 @@
-"""What a computation may use: threads, memory, the size of a tile, by options or the environment.
+"""Limits of a computation: threads, memory and tile size, from options or the environment.
 
-`ATTN_THREADS`, `ATTN_MEMORY` and `ATTN_TILE` stand in where the option of that name is left out.
+`ATTN_THREADS`, `ATTN_MEMORY` and `ATTN_TILE` are used if the option of that name is not given.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Memory = Annotated[
 
 @dataclass(kw_only=True)
 class ResourceOptions:
-    """What the computation may use."""
+    """The options that limit a computation."""
 
     memory: Memory = None
     threads: Annotated[
@@ -42,7 +42,7 @@ class ResourceOptions:
     ] = None
 
     def given(self) -> dict[str, Any]:
-        """Return the fields of a Request that these options say; raise AttnError for nonsense."""
+        """Return the fields of a Request that these options set; raise AttnError for bad values."""
         from attn_cli.engine.threads import processors
 
         given = {
@@ -54,12 +54,12 @@ class ResourceOptions:
 
 
 def memory_of(option: str | None) -> int | None:
-    """Return the bytes that results may take, None where nothing says so."""
+    """Return the bytes that results may take; None if neither option nor environment says."""
     return _read("memory", option, read_memory)
 
 
 def _read(name: str, option: str | None, reader: Callable[[Any, str], T]) -> T | None:
-    """Return what the option says, or else the environment, or else nothing."""
+    """Return the value of the option, else of the environment, else None."""
     if option is not None:
         return reader(option, f"--{name}")
     variable = f"ATTN_{name.upper()}"

@@ -16,7 +16,7 @@ from attn_cli.lists import Samples
 
 
 class SampleOutput(ListOptions):
-    """How samples are shown and where they go."""
+    """The options of output of samples."""
 
     results = ("Samples", "Sample")
 
@@ -63,7 +63,7 @@ def samples(
 
 
 def _copy(folder: str, *, force: bool) -> None:
-    """Copy all samples; raise AttnError, before any is, if that would replace what is another."""
+    """Copy all samples; raise AttnError, before copying any, if that would replace another file."""
     copies = {os.path.join(folder, path.name): path.read_bytes() for path in shipped.files()}
     others = [] if force else [path for path in copies if _is_another(path, copies[path])]
     if others:
@@ -80,7 +80,7 @@ def _copy(folder: str, *, force: bool) -> None:
 
 
 def _is_another(path: str, data: bytes) -> bool:
-    """Whether there is a file of that name with anything else in it."""
+    """Return whether there is a file of that name with other content."""
     if not os.path.lexists(path):
         return False
     if not os.path.isfile(path):

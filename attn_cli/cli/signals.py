@@ -1,7 +1,7 @@
-"""How a signal ends a command: what it must not leave behind is undone, and nothing is said.
+"""Ending a command by a signal: unfinished files are removed, and nothing is printed.
 
-The handler raises no exception: one could come up anywhere, in the middle of an import or of the
-undoing itself, and leave a file behind. It undoes what is registered and ends the process.
+The handler raises no exception: it could be raised anywhere, in an import or in the clean-up
+itself, and leave a file behind. It runs the registered clean-up and ends the process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _undo: list[Callable[[], None]] = []
 
 
 def end_commands_by_signals() -> None:
-    """From here on, end the process by these signals with exit status 128 + the signal's number.
+    """Install the handlers: the process ends with exit status 128 + the signal's number.
 
     A signal that is ignored stays so: `nohup` has SIGHUP ignored, a shell SIGINT of what runs in
     the background.
@@ -31,9 +31,9 @@ def end_commands_by_signals() -> None:
 
 @contextmanager
 def undone_by_signals(undo: Callable[[], None]) -> Iterator[None]:
-    """Have `undo` called if a signal ends the process within the block.
+    """Call `undo` if a signal ends the process within the block.
 
-    It is called between any two instructions of the block, also before the first one.
+    It can be called between any two instructions of the block, also before the first one.
     """
     _undo.append(undo)
     try:
@@ -43,9 +43,9 @@ def undone_by_signals(undo: Callable[[], None]) -> Iterator[None]:
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    for each in ENDING:  # a second one must not break off the undoing
+    for each in ENDING:  # a second signal must not interrupt the clean-up
         signal.signal(each, signal.SIG_IGN)
     for undo in reversed(_undo):
-        with suppress(Exception):  # what can be undone is, and the process ends in any case
+        with suppress(Exception):  # the process ends even if the clean-up fails
             undo()
     os._exit(128 + number)

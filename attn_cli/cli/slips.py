@@ -1,4 +1,4 @@
-"""Command lines that mean something else than they say, and what was meant."""
+"""Common mistakes in command lines, and what was probably meant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FROM_FILES = (
 
 
 def refuse_slips(arguments: list[str], commands: Container[str]) -> None:
-    """Raise AttnError for a file or a sample in the place of a command, and for steps apart."""
+    """Raise AttnError for a file or a sample instead of a command, and for steps with blanks."""
     first = next((a for a in arguments if not a.startswith("-")), "")
     if first and first not in commands:
         _refuse_file(first)
@@ -39,7 +39,7 @@ def refuse_slips(arguments: list[str], commands: Container[str]) -> None:
 
 
 def _refuse_file(name: str) -> None:
-    """Raise AttnError for a problem file or a sample where a command is expected."""
+    """Raise AttnError if the command is a problem file or a sample."""
     shown = printable(name)
     if name.lower().endswith(PROBLEMS) or os.path.isfile(name):
         raise AttnError(
@@ -55,7 +55,7 @@ def _refuse_file(name: str) -> None:
 
 
 def _refuse_steps_apart(behind: list[str]) -> None:
-    """Raise AttnError if several steps stand behind --show, with blanks between them."""
+    """Raise AttnError if --show is followed by several steps with blanks between them."""
     if len(behind) < 2 or behind[1].startswith("-") or os.path.exists(behind[1]):
         return
     from attn_cli.maths.pipeline import names

@@ -19,7 +19,10 @@ class StepOutput(ListOptions):
 def steps(
     output: StepOutput,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="The one to explain.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="The step to explain (default: list all).", show_default=False
+        ),
     ] = None,
 ) -> int:
     """List all steps with meaning, formula and shape, or explain one.

@@ -23,9 +23,9 @@ from attn_cli.reading.keys import KEYS
 class Parameter:
     """An argument or an option.
 
-    `names` of an argument is empty; `metavar` of a flag is None. `values` are all that it can be;
-    if there are none it is a number, a text or a file. `listed`: several values with commas between
-    them. `alone`: an option that means something without a value too.
+    `names` of an argument is empty; `metavar` of a flag is None. `values` are all legal values; if
+    there are none it is a number, a text or a file. `listed`: several values separated by commas.
+    `alone`: an option that can be written without a value.
     """
 
     names: tuple[str, ...]
@@ -40,10 +40,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Surface:
-    """A command, or the program itself: what can be written behind its name."""
+    """A command, or the program itself, with its arguments and options."""
 
     name: str  # "" for the program
-    usage: str  # all of it, from `attn` on
+    usage: str  # its usage line
     summary: str  # its line in the list of commands
     paragraphs: tuple[str, ...]  # what it does
     examples: tuple[str, ...]  # lines for a shell
@@ -53,7 +53,7 @@ class Surface:
 
 
 def program() -> Surface:
-    """Return the program, whose options stand alone."""
+    """Return the program, whose options are written without a command."""
     command: Any = get_command(build())
     return _surface("", command, Context(command, info_name="attn", **command.context_settings))
 

@@ -1,4 +1,4 @@
-"""Talk: warnings and errors, on standard error and nowhere else."""
+"""Messages on standard error: errors, warnings and notes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ HEADS = {"error": RED, "help": BOLD, "warning": MAGENTA, "note": BOLD}
 
 
 def say(text: str) -> None:
-    """Print a line of talk; if standard error is closed or cannot be written it goes unsaid.
+    """Print a message; do nothing if standard error is closed or cannot be written.
 
-    The exit status is that of the answer, whether or not somebody listens.
+    The exit status does not depend on whether the message was printed.
     """
     if sys.stderr is None:
         return
@@ -65,7 +65,7 @@ def _coloured_line(line: str) -> str:
 
 
 def terminal_columns() -> int | None:
-    """Return how wide standard error is, None if it is no terminal."""
+    """Return the width of standard error in columns; None if it is not a terminal."""
     import os
 
     if sys.stderr is None or not sys.stderr.isatty():
@@ -78,10 +78,10 @@ def terminal_columns() -> int | None:
 
 
 def wrapped(text: str, columns: int) -> str:
-    """Return a text whose long lines are parted at blanks, behind the width of `error: `.
+    """Return a text with long lines broken at blanks and indented by the width of `error: `.
 
-    Lines that are indented are drawn as they are: a quoted line with its caret, a picture; not the
-    place of an error, which may repeat an option.
+    Indented lines, such as a quoted line with its caret, stay as they are; but not the place of an
+    error, which can repeat a long option.
     """
     import textwrap
 
@@ -107,7 +107,7 @@ def wrapped(text: str, columns: int) -> str:
 
 
 def abandon(descriptor: int) -> None:
-    """Send what is still buffered nowhere: Python would try again at exit, and complain."""
+    """Redirect a descriptor to /dev/null: Python would flush its buffer at exit, and fail."""
     import os
 
     nowhere = os.open(os.devnull, os.O_WRONLY)

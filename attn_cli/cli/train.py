@@ -1,4 +1,4 @@
-"""`attn train`: learn the numbers of a problem file from examples, and write it anew."""
+"""`attn train`: learn the numbers of a problem file from examples, and write the trained file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class TrainOptions:
-    """What is learnt, from what, and where it goes."""
+    """The problem file, and the settings of the training."""
 
     file: Annotated[
         Text,
@@ -59,7 +59,7 @@ class TrainOptions:
     ] = False
 
     def read(self, output: TrainOutput) -> tuple[Document, Training]:
-        """Return the document, which is to be rewritten, and the training that it asks for."""
+        """Return the document, which will be rewritten, and its training."""
         from attn_cli.reading.schema import read_document
         from attn_cli.train.training_reader import read_training
 
@@ -74,16 +74,16 @@ class TrainOptions:
             return document, read_training(document)
 
     def _replaced(self, output: str | None) -> str | None:
-        """Return the output that may be none of the inputs: training may replace its own file."""
+        """Return the output that must not be an input; None for the problem file, which may be."""
         if self.file is None or output is None or self.show_gradients:
             return output
         try:
             return None if os.path.samefile(self.file, output) else output
-        except (OSError, ValueError):  # one of them is not there
+        except (OSError, ValueError):  # one of the files does not exist
             return output
 
     def _put_options(self, document: Document) -> None:
-        """Put what options say into the keys of the file."""
+        """Put the values of options into the document."""
         for name in ("steps", "learning_rate", "seed"):
             text = getattr(self, name)
             if text is not None:
@@ -93,7 +93,7 @@ class TrainOptions:
 
 @dataclass(kw_only=True)
 class TrainOutput(OutputOptions):
-    """Where the trained file goes; how gradients are shown and where they go."""
+    """The options of output: of the trained file, or of gradients."""
 
     warns = False
     shades = False
@@ -111,12 +111,12 @@ class TrainOutput(OutputOptions):
 
     @classmethod
     def offered(cls) -> dict[str, Any]:
-        """Return the options without --full: gradients are always shown whole."""
+        """Return the options without --full: gradients are always shown in full."""
         return {name: hint for name, hint in super().offered().items() if name != "full"}
 
     @classmethod
     def views(cls, *results: str) -> dict[str, View]:
-        """Return those that hold all gradients: no view of one step, or of an answer."""
+        """Return the views that hold all gradients, not just one step or an answer."""
         of_records = super().views(*results)
         return {
             name: view
@@ -125,7 +125,7 @@ class TrainOutput(OutputOptions):
         }
 
     def trained(self) -> str:
-        """Return where the trained file goes; raise AttnError if nothing says it."""
+        """Return the path of the trained file; raise AttnError if no option gives it."""
         usual = type(self)()
         self.check_color()
         given = ("format", "digits", "verbose")
@@ -184,7 +184,7 @@ def train(options: TrainOptions, output: TrainOutput) -> int:
 
 @contextmanager
 def _placed(document: Document) -> Iterator[None]:
-    """Give an error that comes up in computing its place in the file."""
+    """Give an error of the computation its place in the file."""
     try:
         yield
     except AttnError as error:

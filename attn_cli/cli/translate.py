@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class DictionaryOptions:
-    """The words, the dictionary, and how words are looked up in it."""
+    """The options that set the words, the dictionary, and how words are looked up."""
 
     words: Annotated[
         list[str] | None,
@@ -106,7 +106,7 @@ class DictionaryOptions:
     ] = 0
 
     def check(self) -> None:
-        """Raise AttnError for a value that an option does not have."""
+        """Raise AttnError for a value that an option cannot have."""
         refuse_other_names(self.method, self.unknown)
         if self.top < 0:
             raise AttnError(f"--top must be 0 or more, not {self.top}")
@@ -120,7 +120,7 @@ class DictionaryOptions:
             )
 
     def read(self, output: OutputOptions) -> list[Translation]:
-        """Return the translations that are asked for, validated."""
+        """Return the validated translations."""
         from attn_cli.language.dictionary import read_dictionary
 
         with reading_inputs(output.output, force=output.force) as inputs:
@@ -134,7 +134,7 @@ class DictionaryOptions:
             )
 
     def _put_options(self, dictionary: Dictionary) -> None:
-        """Put what options say into the dictionary's keys."""
+        """Put the values of options into the dictionary's document."""
         from attn_cli.cli.override import put_embeddings, put_keys
 
         given = {"score": self.score, "scale": self.scale}

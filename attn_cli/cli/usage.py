@@ -1,4 +1,4 @@
-"""Wrong usage that Typer complains of, as an error of ours with what was meant."""
+"""Typer's usage errors as AttnError, with what was probably meant."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attn_cli.cli.keys import options
 from attn_cli.errors import AttnError, folded, nearest, printable
 
 _FILE = "the file is no option: {path} FILE"
-# What people write for an option; a command that has none of these gets the usual advice.
+# Other names for options -> ours; a command that has none of ours gets the usual advice.
 _OPTIONS_MEANT = {
     "q": "--query",
     "k": "--key",
@@ -52,7 +52,7 @@ _COMMANDS_MEANT = {
 
 
 def usage_error(error: Any, arguments: Sequence[str], commands: Collection[str]) -> AttnError:
-    """Return Typer's complaint in the shape of every other error."""
+    """Return a usage error of Typer as AttnError."""
     message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
     message = message[:1].lower() + message[1:]
     context = getattr(error, "ctx", None)
@@ -80,7 +80,7 @@ def _path(arguments: Sequence[str], commands: Container[str]) -> str:
 def _no_option(
     option: str, message: str, path: str, known: Container[str], usual: str
 ) -> AttnError:
-    """Return the error for an option that there is not."""
+    """Return the error for an unknown option."""
     name = folded(option.lstrip("-"))
     plain = f"no such option: {option}"
     if name == "list":
@@ -102,7 +102,7 @@ def _no_option(
 
 
 def _no_command(name: str, message: str, commands: Collection[str], usual: str) -> AttnError:
-    """Return the error for a command that there is not: with the one that is meant, or all."""
+    """Return the error for an unknown command: with the likely one, or all."""
     if meant := _COMMANDS_MEANT.get(folded(name)):
         return AttnError(message, help=f"did you mean: attn {meant}")
     if near := nearest(name, commands):
@@ -111,7 +111,7 @@ def _no_command(name: str, message: str, commands: Collection[str], usual: str) 
 
 
 def _extra_meant(extra: str, arguments: Sequence[str], path: str) -> str | None:
-    """Return what was meant by words that stand where no more are expected."""
+    """Return the advice for surplus arguments."""
     words = extra.split(" ")
     options = _values_apart(arguments)
     if "--tokens" in options and options["--tokens"][1:] == words:
@@ -128,7 +128,7 @@ def _extra_meant(extra: str, arguments: Sequence[str], path: str) -> str | None:
 
 
 def _values_apart(arguments: Sequence[str]) -> Mapping[str, list[str]]:
-    """Return what stands behind each option, up to the next one."""
+    """Return option -> the arguments after it, up to the next option."""
     found: dict[str, list[str]] = {}
     behind: list[str] = []
     for argument in arguments:

@@ -22,7 +22,7 @@ class Output:
     anywhere = False  # whether bytes can be written at any offset
 
     def write(self, data: bytes | memoryview) -> None:
-        """Write bytes behind those that were written before."""
+        """Write bytes after those written before."""
         raise NotImplementedError
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
@@ -32,9 +32,9 @@ class Output:
 
 @contextmanager
 def opened(name: str | None) -> Iterator[Output]:
-    """Give a file, or standard output (None or `-`), to write to as `write_file` does.
+    """Yield a file, or standard output (None or `-`), to write to as `write_file` does.
 
-    A file is there, whole, when the block ends, and is what it was if an error ends it.
+    The file is complete when the block ends; if an error ends the block, it is unchanged.
     """
     if name is None or name == "-":
         yield _Stdout()
@@ -50,7 +50,7 @@ def opened(name: str | None) -> Iterator[Output]:
 
 
 class _Stdout(Output):
-    """Standard output; each write is flushed, so that a failure is seen here and not at exit."""
+    """Standard output; each write is flushed, so that it fails here and not at exit."""
 
     def __init__(self) -> None:
         if sys.stdout is None:
@@ -73,7 +73,7 @@ class _Stdout(Output):
 
 
 class _Descriptor(Output):
-    """A file, without a buffer: nothing is left to be written, and to fail, when it closes."""
+    """A file without a buffer: closing it writes nothing, and cannot fail."""
 
     def __init__(self, descriptor: int, *, anywhere: bool) -> None:
         self._descriptor, self.anywhere = descriptor, anywhere
@@ -100,15 +100,15 @@ def write_stdout(data: Data) -> None:
 
 
 def abandon_stdout() -> None:
-    """Send what is still buffered for standard output nowhere."""
+    """Discard the buffer of standard output."""
     abandon(sys.stdout.fileno())
 
 
 def write_file(name: str, data: Data) -> None:
-    """Write a file whole: beside it first, then in its place, with the mode it had.
+    """Write a file atomically: a new file next to it replaces it and keeps its mode.
 
-    A device or a named pipe cannot be replaced, and is written to. Raises PipeClosed if the reader
-    of a pipe went away, and AttnError for any other failure to write.
+    A device or a named pipe is written to directly. Raises PipeClosed if the reader of a pipe
+    closed it, and AttnError for any other failure to write.
     """
     chunks = (
         (data.encode(),) if isinstance(data, str) else (data,) if isinstance(data, bytes) else data
@@ -119,9 +119,9 @@ def write_file(name: str, data: Data) -> None:
 
 
 def check_file(name: str) -> None:
-    """Raise the error of `write_file`, as far as it can be known before there is anything to write.
+    """Raise the error of `write_file`, as far as it is known before anything is written.
 
-    What is computed for an hour and cannot be written is lost.
+    Otherwise the result of a long computation could be lost.
     """
     with _told(name):
         mode, target = _destination(name)
@@ -132,7 +132,7 @@ def check_file(name: str) -> None:
 
 @contextmanager
 def _told(name: str) -> Iterator[None]:
-    """Give a failure to write a file its name and what to do."""
+    """Turn a failure to write a file into AttnError with its name and advice."""
     try:
         yield
     except BrokenPipeError:
@@ -149,11 +149,10 @@ def _told(name: str) -> Iterator[None]:
 
 
 def _destination(name: str) -> tuple[int | None, str]:
-    """Return the mode of what a name leads to, None if it is new, and its path; raise OSError.
+    """Return the mode of the file that a name leads to, None if it is new, and its real path.
 
-    It is FileNotFoundError if a folder of the name is missing. `realpath` crosses a folder that is
-    not there, as in `missing/../problem.yaml`: what looked like a new file would replace one that
-    nobody compared with what is read.
+    Raises FileNotFoundError if a folder of the name is missing: `realpath` accepts a missing folder
+    as in `missing/../problem.yaml`, and a file could be replaced that is also an input.
     """
     mode = os.stat(name).st_mode if os.path.exists(name) else None
     if mode is not None and stat.S_ISDIR(mode):
@@ -167,11 +166,11 @@ def _destination(name: str) -> tuple[int | None, str]:
 
 @contextmanager
 def _replacing(target: str, permissions: int) -> Iterator[int]:
-    """Give a new file beside the target, and put it in its place; whatever ends that, it goes."""
+    """Yield a new file next to the target, which then replaces it; on an error it is removed."""
     temporary = os.path.join(os.path.dirname(target), f".attn-{os.urandom(8).hex()}")
 
     def remove() -> None:
-        with suppress(FileNotFoundError):  # it is not there yet, or has its name already
+        with suppress(FileNotFoundError):  # it does not exist yet, or is renamed already
             os.unlink(temporary)
 
     with undone_by_signals(remove):
@@ -186,7 +185,7 @@ def _replacing(target: str, permissions: int) -> Iterator[int]:
 
 
 def _permissions(mode: int | None) -> int:
-    """Return the permissions of the file that is replaced, or what a new file gets."""
+    """Return the permissions of the file that is replaced, or those of a new file."""
     if mode is not None:
         return stat.S_IMODE(mode)
     mask = os.umask(0)
