@@ -75,6 +75,13 @@ def peak(row: int, what: str, ours: float, mark: float, peer: float | None = Non
     return Line(str(row), what, megabytes(ours), there, ratio, *_mark(mark, "MB", reached), "1")
 
 
+def within(row: int, what: str, ours: float, mark: float) -> Line:
+    """Return the line of a time without a peer, which must be `mark` seconds at most."""
+    return Line(
+        str(row), what, seconds(ours), NOTHING, NOTHING, *_mark(mark, "s", ours <= mark), "1"
+    )
+
+
 def accuracy(row: int, what: str, errors: Sequence[float], mark: float, draws: int) -> Line:
     """Return the line of our largest error against float64 and the peer's, and `mark` times it.
 

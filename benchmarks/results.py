@@ -82,8 +82,8 @@ def facts(text: str) -> dict[str, str]:
 
 
 def _span(lines: list[Line]) -> str:
-    """Return from the best to the worst: ratios, or the size where the mark is one."""
-    if lines[0].mark.endswith("MB"):
+    """Return from the best to the worst: ratios, or what was measured if the mark is no ratio."""
+    if lines[0].mark.endswith((" MB", " s")):
         return ", ".join(line.ours for line in lines)
     ratios = sorted((line.ratio.split()[0] for line in lines), key=float)
     return ratios[0] + " x" if len(lines) == 1 else f"{ratios[0]}–{ratios[-1]} x"

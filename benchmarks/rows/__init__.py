@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterator
 
 from benchmarks.bench import Bench
 from benchmarks.line import Line
-from benchmarks.rows import additive, dense, memory, one_query, reading, script, sparse, startup
+from benchmarks.rows import (
+    additive,
+    dense,
+    memory,
+    one_query,
+    reading,
+    script,
+    sparse,
+    startup,
+    statistics,
+)
 
 ROWS: dict[int, Callable[[Bench], Iterator[Line]]] = {
     1: startup.lines,
@@ -17,4 +27,5 @@ ROWS: dict[int, Callable[[Bench], Iterator[Line]]] = {
     6: one_query.lines,
     7: additive.lines,
     8: reading.lines,
+    10: statistics.lines,
 }

@@ -22,7 +22,7 @@ def test_a_view_shows_what_it_did(
 
 
 def test_every_file_has_a_case() -> None:
-    assert {"svg"} <= set(folders())
+    assert {"stats", "svg"} <= set(folders())
     for folder in folders():
         files = {path.name for path in (HERE / folder).iterdir()}
         assert files == {"cases.txt", *cases(folder)}

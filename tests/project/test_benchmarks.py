@@ -155,6 +155,13 @@ class TestDocument:
             "| 7 | additive, peak memory | 301 MB | ≤ 300 MB | no |",
         ]
 
+    def test_a_time_without_a_peer_is_shown_as_it_is(self) -> None:
+        for wall, reached in ((29.6, "yes"), (31.0, "no")):
+            made = line.within(10, "statistics: large", wall, 30)
+            assert made.missed == (reached == "no")
+            row = f"| 10 | statistics | {line.seconds(wall)} | ≤ 30 s | {reached} |"
+            assert results.summary([made]).splitlines()[2:] == [row]
+
     def test_ratios_are_ordered_as_numbers(self) -> None:
         two = [line.timed(2, "x", times(ratio), 20.0) for ratio in (10.25, 9.5)]
         assert "9.500–10.250 x" in results.summary(two)

@@ -79,15 +79,18 @@ def notes(found: Statistics) -> list[str]:
             f"{found.queries} of {found.shape[-2]} queries, every {ordinal(found.stride)}: "
             "--exact takes all"
         )
-    if any(found.uneven):
+    shares = [value is not None for value in found.values["entropy"]]
+    if any(uneven and share for uneven, share in zip(found.uneven, shares, strict=True)):
         lines.append(f"{MARK} of w / sum w: the weights do not add up to 1")
+    if any(uneven and not share for uneven, share in zip(found.uneven, shares, strict=True)):
+        lines.append("no entropy if a weight is below 0 or not finite, or if all are 0")
     if not found.placed:
         lines.append("queries are not among the keys: no distance, diagonal and previous")
     if not found.known:
         lines.append("which keys are hidden is not known: a weight of 0 leaves relative open")
     if found.empty:
         rows = "1 query has" if found.empty == 1 else f"{found.empty} queries have"
-        lines.append(f"{rows} weights that are all 0, and no entropy")
+        lines.append(f"{rows} weights that are all 0: these are in no mean")
     return lines
 
 
