@@ -124,7 +124,7 @@ def _codes(result: Result) -> AnyArray | None:
     """Return why keys are hidden, in the codes of this version."""
     if result.visible is None:
         return None
-    other = CODES["user"]
+    other = CODES["mask"]
     known = [0, *(CODES.get(reason, other) for reason in result.legend[1:])]
     codes: AnyArray = np.array(known, dtype=np.uint8)[result.visible.astype(np.intp)]
     return codes
