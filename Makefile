@@ -32,8 +32,8 @@ define install-locked
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick test-newest test-lowest test-peers fuzz kills bench check format lint types docs man \
-  docs-check lock clean
+.PHONY: help demo test quick test-newest test-lowest test-peers test-browser fuzz kills bench check format lint types \
+  docs man docs-check lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ test-lowest: ## run them with the lowest versions, on the lowest Python
 
 test-peers: $(PEERS)/ready ## compare with other implementations, in a virtual environment of their own
 	$(PEERS)/bin/python -m pytest tests/peers
+
+test-browser: $(VENV)/test ## look at pictures in Chromium; skipped, and said, if there is none
+	$(BIN)/python -m pytest -rs tests/browser
 
 fuzz: $(VENV)/test ## look for inputs that break a reader: FUZZ="--seconds 600 --seed 7"
 	$(BIN)/python -m tests.fuzz $(FUZZ)
