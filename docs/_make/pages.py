@@ -1,4 +1,4 @@
-"""Pages that are generated as a whole: the gallery, the references of commands and Python."""
+"""What is generated as a whole: the gallery and its pictures, references of commands and Python."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from io import StringIO
 from typing import Any
 
 from docs._make import man
-from docs._make.shell import ROOT
+from docs._make.shell import ROOT, run
 from docs._make.shown import file, show
 from docs._make.tables import samples, table_of_samples
 
@@ -23,6 +23,8 @@ def _gallery(name: str) -> None:
     file(f"samples/{name}.yaml")
     print("\nWhat it gives:\n")
     show(*_commands(name))
+    print(f"\nIts weights as a picture, `{_drawing(name)} -o {name}.svg`:\n")
+    print(f"![The weights of {name} as a heat map](../pictures/{name}.svg)")
     print("\n[All samples](index.md)")
 
 
@@ -40,6 +42,21 @@ def _commands(name: str) -> tuple[str, ...]:
     if "next_word:" in text:
         return (f"attn next {path}", f"attn compute {path} --show weights,probabilities")
     return (f"attn compute {path}",)
+
+
+def _drawing(name: str) -> str:
+    """Return the command that draws the weights of a sample: of a dictionary, of a translation."""
+    *_, last = _commands(name)
+    if last.startswith("attn translate"):
+        return f"{last} -f json | attn heatmap -"
+    return f"attn heatmap samples/{name}.yaml"
+
+
+def _picture(name: str) -> str:
+    ran = run(f"{_drawing(name)} -f svg")
+    if ran.status or not ran.output.startswith("<svg"):
+        raise RuntimeError(f"{_drawing(name)}\nended with status {ran.status}:\n{ran.output}")
+    return ran.output
 
 
 def _gallery_index() -> None:
@@ -122,8 +139,10 @@ _WRITERS: dict[str, Callable[[], None]] = {
     "docs/gallery/index.md": _gallery_index,
     **{f"docs/gallery/{name}.md": partial(_gallery, name) for name in samples()},
 }
+PICTURES = {f"docs/pictures/{name}.svg": partial(_picture, name) for name in samples()}
 MAN_PAGES = {f"docs/man/{name}": partial(man.page, name) for name in man.NAMES}
 PAGES: dict[str, Callable[[], str]] = {
     **{name: partial(_rendered, write) for name, write in _WRITERS.items()},
+    **PICTURES,
     **MAN_PAGES,
 }

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import typer
@@ -20,7 +21,7 @@ from attn_cli.maths.catalogue import catalogue
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.scores import SCORES
 from docs._make import shell
-from docs._make.pages import PAGES
+from docs._make.pages import PAGES, PICTURES
 from docs._make.tables import samples
 from tests.helpers.processes import ROOT
 
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.slow
 FENCE = re.compile(r"^ *```")
 COG = re.compile(r"<!-- \[\[\[cog.*?\]\]\] -->", re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+IMAGE = re.compile(r"!\[[^\]]+\]\(([^)\s]+)\)")
 NOT_RUN = re.compile(r"<!-- not run: \S.{9,} -->")
 
 TEXTS = {
@@ -73,6 +75,18 @@ def test_links_lead_somewhere(name: str) -> None:
             if anchor:
                 page = str(file.resolve().relative_to(ROOT))
                 assert anchor in anchors(page), f"{name}: {target}"
+
+
+def test_every_picture_is_there_and_shown() -> None:
+    shown = set()
+    for name, text in TEXTS.items():
+        for target in IMAGE.findall("\n".join(prose(text))):
+            shown.add(((ROOT / name).parent / target).resolve())
+    assert {ROOT / name for name in PICTURES} == shown
+    assert len(shown) == len(samples())
+    for path in shown:
+        assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg", path
+    assert IMAGE.findall(TEXTS["README.md"].partition("## Install")[0])  # it opens with one
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
