@@ -126,7 +126,7 @@ def answer_on_a_terminal(output: OutputOptions, *, shown: bool) -> bool:
 
 def say_what_else(output: OutputOptions, steps: Iterable[str]) -> None:
     """Say how to see the tables of the steps that are left out."""
-    others = [name for name in steps if name not in BRIEF]
+    others = sorted((n for n in steps if n not in BRIEF), key=lambda name: "." in name)
     if others and not output.quiet:
         some = ",".join(others[:3])
         say(f"note: --show all shows every table, --show {some} some of them")

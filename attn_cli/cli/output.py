@@ -197,7 +197,7 @@ class OutputOptions:
                 able = ", ".join(name for name, other in views.items() if option in other.options)
                 but = f", but on: {able}" if able else ""
                 off = {"light": "dark", "numbers": "no-numbers"}
-                named = off.get(option, option) if vars(self)[option] is False else option
+                named = off.get(option, option) if vars(self).get(option) is False else option
                 say(f"warning: --{named} has no effect on the format {view.name}{but}")
 
 

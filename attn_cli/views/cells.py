@@ -21,6 +21,7 @@ MARK = "*"  # stands behind the largest weight of each query
 GAP = "..."  # stands where rows or columns are left out
 COLUMN_GAP = 3  # between two columns of a table
 LABEL_WIDTH = 32  # columns of a terminal; a longer word is shortened
+SHORTEST = 12  # to which a narrow terminal shortens words
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,17 @@ class Sheet:
     notes: list[str]  # what the marks mean; that something is left out, on a step's last sheet
 
 
-def sheets(record: Record, digits: int, *, first: int = 0) -> Iterator[Sheet]:
+def sheets(
+    record: Record, digits: int, *, first: int = 0, width: int | None = None
+) -> Iterator[Sheet]:
     """Yield a sheet for each matrix of a record; a vector is one row.
 
     Steps that follow one another and have the same leading axes come entry by entry: all of one
     head, then all of the next. `first` is the number of the first head, batch entry, feature, and
-    token without a word.
+    token without a word. On a terminal of a narrow `width` words are shortened to a third of it.
     """
     lead = _chosen(record, first) if first else ""
+    room = LABEL_WIDTH if width is None else min(LABEL_WIDTH, max(width // 3, SHORTEST))
     for axes, group in groupby(record.steps.values(), key=lambda step: step.as_matrix().axes[:-2]):
         steps = list(group)
         of_step = [list(product(*map(step.indices, range(len(axes))))) for step in steps]
@@ -69,7 +73,7 @@ def sheets(record: Record, digits: int, *, first: int = 0) -> Iterator[Sheet]:
                     yield _repetition(step, same, len(entry), heading)
                 else:
                     note = shortened(step) if entry == entries[-1] else None
-                    sheet = _sheet(step, entry, digits, heading, first)
+                    sheet = _sheet(step, entry, digits, heading, first, room)
                     sheet.notes.extend([note] if note else [])
                     yield sheet
                 heading = ""
@@ -103,7 +107,9 @@ def _repetition(step: Step, same: str, beyond: int, heading: str) -> Sheet:
     )
 
 
-def _sheet(step: Step, entry: tuple[int, ...], digits: int, heading: str, first: int) -> Sheet:
+def _sheet(
+    step: Step, entry: tuple[int, ...], digits: int, heading: str, first: int, room: int
+) -> Sheet:
     """Return one matrix of a step, that of a batch entry and head."""
     whole, step = step, step.as_matrix()
     at = tuple(step.indices(axis).index(index) for axis, index in enumerate(entry))
@@ -122,8 +128,8 @@ def _sheet(step: Step, entry: tuple[int, ...], digits: int, heading: str, first:
         title=title_of(whole, beyond=len(entry)),
         repeats="",
         corner=step.axes[-2],
-        columns=_labels(step, -1, first),
-        rows=_labels(step, -2, first),
+        columns=_labels(step, -1, first, room),
+        rows=_labels(step, -2, first, room),
         cells=shown,
         values=values,
         hidden=np.zeros(values.shape, dtype=np.bool_) if hidden is None else hidden != 0,
@@ -277,21 +283,21 @@ def with_gaps(items: list[Any], places: list[int], gap: Any) -> list[Any]:
     return result
 
 
-def _labels(step: Step, axis: int, first: int) -> list[str]:
+def _labels(step: Step, axis: int, first: int, room: int) -> list[str]:
     """Return the labels along an axis: words, or numbers, those of features behind a letter."""
     labels, indices = step.labels[axis], step.indices(axis)
     if isinstance(labels, Numbered):
         letter = step.letter_of(axis)
         return [f"{letter}{labels.number(index) + first}" for index in indices]
-    return [_short(printable(labels[index])) for index in indices]
+    return [_short(printable(labels[index]), room) for index in indices]
 
 
-def _short(word: str) -> str:
-    """Return a word that takes no more than LABEL_WIDTH columns of a terminal."""
-    if cell_width(word) <= LABEL_WIDTH:
+def _short(word: str, room: int) -> str:
+    """Return a word, shortened if it takes more than `room` columns of a terminal."""
+    if cell_width(word) <= room:
         return word
-    word = word[: LABEL_WIDTH - len(GAP)]
-    while cell_width(word) > LABEL_WIDTH - len(GAP):
+    word = word[: room - len(GAP)]
+    while cell_width(word) > room - len(GAP):
         word = word[:-1]
     return word + GAP
 

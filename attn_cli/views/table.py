@@ -24,6 +24,7 @@ from attn_cli.views.cells import (
 
 Line = list[tuple[str, str]]  # pieces of text, each behind a code of the terminal: empty if none
 
+WIDE_GAP = "   "  # in a title, between formula and size
 PLAIN_FROM = 1000  # a sheet of more cells is for a pager or a program, and has no colours
 BOLD, BAD, RESET = "\x1b[1m", "\x1b[1;31m", "\x1b[0m"
 
@@ -35,7 +36,7 @@ def render(record: Record, style: Style) -> str:
     if record.title:
         write([(f"{BOX * 3} {printable(record.title)} {BOX * 3}", BOLD)])
         write([])
-    for sheet in sheets(record, style.decimals, first=style.first):
+    for sheet in sheets(record, style.decimals, first=style.first, width=style.width):
         if sheet.heading:
             write([(f"{BOX * 3} {sheet.heading} {BOX * 3}", BOLD)])
             write([])
@@ -71,18 +72,25 @@ def _write_sheet(sheet: Sheet, style: Style, write: Callable[[Line], None]) -> N
 def _write_wrapped(
     sentence: str, style: Style, write: Callable[[Line], None], code: str = ""
 ) -> None:
-    """Write a sentence in lines that fit the terminal, if it goes to one."""
+    """Write a sentence in lines that fit the terminal, if it goes to one.
+
+    What is behind a wide gap, the size in a title, is on a line of its own if it does not fit.
+    """
     lines = [sentence]
     if style.width is not None and cell_width(sentence) > style.width:
         import textwrap
 
-        lines = textwrap.wrap(
-            sentence,
-            style.width,
-            subsequent_indent="  ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        first, *others = sentence.split(WIDE_GAP)
+        lines = []
+        for indent, part in (("", first), *(("  ", other) for other in others)):
+            lines += textwrap.wrap(
+                part,
+                style.width,
+                initial_indent=indent,
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
     for line in lines:
         write([(line, code)])
 

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import termios
@@ -165,3 +166,54 @@ def test_narrow_inputs_are_noted_once_on_a_terminal(dtype: str, tmp_path: Path) 
         assert talk_on_terminal(120, *problem, *options, cwd=tmp_path) == ""
     np.save(tmp_path / "q.npy", np.array(Q, dtype=np.float64))
     assert run_to_end([*ATTN, *problem], cwd=tmp_path).stderr == b""
+
+
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def test_errors_have_colours_on_a_terminal_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("embeddings: [[1, 0], [0, 1]]\nscore: scald\n")
+    coloured = talk_on_terminal(100, "compute", "p.yaml", cwd=tmp_path, NO_COLOR="")
+    plain = talk_on_terminal(100, "compute", "p.yaml", cwd=tmp_path)
+    error, place, blank, quoted, caret, *advice = coloured.split("\n")
+    assert error.startswith("\x1b[1;31merror:\x1b[0m ")
+    assert [place, blank, quoted] == plain.split("\n")[1:4]
+    assert caret.endswith(" \x1b[1;31m^\x1b[0m")
+    assert advice[0].startswith("\x1b[1mhelp:\x1b[0m ")
+    assert SGR.sub("", coloured) == plain
+    assert (
+        talk_on_terminal(100, "compute", "p.yaml", "--color", "never", cwd=tmp_path, NO_COLOR="")
+        == plain
+    )
+    assert (
+        talk_on_terminal(100, "compute", "p.yaml", cwd=tmp_path, NO_COLOR="", TERM="dumb") == plain
+    )
+
+
+def test_colours_of_errors_are_as_the_options_and_the_environment_say(
+    attn: Attn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = ("compute", SAMPLES / "love_coding.yaml", "--zzz")
+    plain = attn(*wrong).err
+    assert "\x1b" not in plain
+    for options in (("--color", "always"), ("--color=never", "--color=always")):
+        assert SGR.sub("", attn(*wrong, *options).err) == plain != attn(*wrong, *options).err
+    assert attn(*wrong).err == plain  # what one command says is not what the next one says
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert attn(*wrong).err.startswith("\x1b[1;31merror:\x1b[0m ")
+    assert attn(*wrong, "--color", "never").err == plain
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert attn(*wrong).err == plain
+
+
+def test_a_failed_check_and_warnings_have_colours(attn: Attn) -> None:
+    check = ("--check", "q=[[1, 0, 0], [0, 1, 0], [0, 0, 1]]")
+    for form, said in (("table", 1), ("csv", 2)):
+        ran = attn("compute", SAMPLES / "love_coding.yaml", *check, "--color", "always",
+                   "-f", form, *(("--only", "q") if form == "csv" else ()))  # fmt: skip
+        verdict = (ran.out, ran.err)[said - 1].splitlines()[-1]
+        assert (ran.status, verdict[:12], verdict[-4:]) == (1, "\x1b[1;31mcheck", "\x1b[0m")
+    assert ran.err.startswith("\x1b[1;35mwarning:\x1b[0m ")
+    right = ("--check", "q=[[2, 1, 2], [0, 1, 0], [2, 2, 2]]")
+    yes = attn("compute", SAMPLES / "love_coding.yaml", *right, "--color", "always")
+    assert (yes.status, yes.out.count("\x1b"), yes.err) == (0, 0, "")

@@ -97,9 +97,18 @@ def test_a_sequence_a_line() -> None:
     ]
 
 
-def test_a_terminal_shows_steps_and_a_bar_list() -> None:
-    out = on_terminal("next", str(FILE), "not", "like", "--top", "2", env={"NO_COLOR": "1"}).out
-    lines = out.splitlines()
+def test_a_terminal_shows_the_weights_and_a_bar_list_and_says_what_else_there_is() -> None:
+    command = ("next", str(FILE), "not", "like", "--top", "2")
+    ran = on_terminal(*command, env={"NO_COLOR": "1"})
+    lines = ran.out.splitlines()
+    assert ran.err == "note: --show all shows every table, --show embeddings,q,k some of them\n"
+    everything = on_terminal(*command, "--show", "all", env={"NO_COLOR": "1"})
+    assert everything.err == ""
+    titles = [line.partition(" ")[0] for line in everything.out.splitlines() if ": " in line]
+    assert titles == [
+        "embeddings:", "q:", "k:", "v:", "products", "scores", "weights", "context", "output",
+        "pooled", "logits", "probabilities",
+    ]  # fmt: skip
     likely = dict(
         zip(MODEL["next_word"]["vocabulary"], by_loop("not like")["probabilities"], strict=True)
     )

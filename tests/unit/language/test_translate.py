@@ -180,6 +180,10 @@ def test_a_terminal_shows_tables_and_both_sides() -> None:
     assert "I        Je       J'           I 0.7000, love 0.2500, tennis 0.0500" in lines
     assert "tennis   tennis   le tennis    I 0.0500, love 0.2000, tennis 0.7500" in lines
     assert lines[-1] == "J'aime le tennis"
+    assert ran.err == ("note: --show all shows every table, --show q,k,k_transposed some of them\n")
+    assert [line for line in ran.out.splitlines() if " x " in line] == [
+        "\x1b[1mweights: alpha = softmax(z)   (query x key: 3 x 7)\x1b[0m"
+    ]
     everything = ("translate", "ci-dessous", "--show", "all")
     plain = on_terminal(*everything, columns=120, env={"NO_COLOR": "1"}).out
     titles = [line.split("   ")[0] for line in plain.splitlines() if " x " in line]
