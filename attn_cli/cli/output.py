@@ -152,13 +152,13 @@ class OutputOptions:
         """
         view = self.view(*results)
         self.check_color()
-        if not self.quiet:
-            self._say_meaningless(view, self.views(*results))
         check_digits(self.digits)
         if self.width is not None and self.width < LEAST_WIDTH:
             raise AttnError(f"--width must be {LEAST_WIDTH} or more, not {self.width}")
         if self.from_ not in {0, 1}:
             raise AttnError(f"--from must be 0 or 1, not {self.from_}")
+        if not self.quiet:
+            self._say_meaningless(view, self.views(*results))
         return view
 
     def check_color(self) -> None:

@@ -143,7 +143,7 @@ def test_from_one_names_the_head_that_an_option_counted_from_zero() -> None:
 
 
 def test_a_repeated_step_is_a_line_unless_it_is_named() -> None:
-    keys = {"embeddings": IDENTITY, "tokens": WORDS, "score": "dot"}
+    keys: dict[str, Any] = {"embeddings": IDENTITY, "tokens": WORDS, "score": "dot"}
     shown = render(record_of(**keys), Style())
     for name, formula, same in (
         ("q", "q: Q = X   (query x dimension: 3 x 2)", "embeddings"),
