@@ -9,20 +9,20 @@ import pytest
 from hypothesis import assume, given, settings
 
 import attn_cli
-from tests.conformance.cases import PROBLEMS
-from tests.conformance.expected import oracle_of, record_of
-from tests.conformance.oracle import attention
+from tests.conformance.cases import FAMILIES, PROBLEMS
+from tests.conformance.expected import named_of, oracle_of, problem_of, record_of
+from tests.conformance.oracle import attention_with_named
 from tests.conformance.ranks import ranks_clearly
 from tests.conformance.strategies import problems
+from tests.helpers.many import check_each
 
 pytestmark = pytest.mark.slow
 
 CLOSE = 1e-12
 
 
-def agree(problem: dict[str, Any], expected: dict[str, Any]) -> attn_cli.Record:
+def agree(record: attn_cli.Record, expected: dict[str, Any]) -> None:
     """Every step that the oracle has is there, and is the same."""
-    record = attn_cli.compute(problem, steps=list(expected))
     for name, values in expected.items():
         step = record[name]
         assert step.shape == np.shape(values), name
@@ -30,40 +30,40 @@ def agree(problem: dict[str, Any], expected: dict[str, Any]) -> attn_cli.Record:
             np.testing.assert_array_equal(step, values, err_msg=name)
         else:
             np.testing.assert_allclose(step, values, rtol=CLOSE, atol=CLOSE, err_msg=name)
-    return record
 
 
-@pytest.mark.parametrize("case", PROBLEMS)
-def test_each_convention(case: str) -> None:
-    expected = oracle_of(case)
-    record = agree(PROBLEMS[case], expected)
-    assert list(record.steps) == list(expected)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_convention(family: str) -> None:
+    """The steps that come unasked are those of the oracle."""
 
+    def check(case: str) -> None:
+        assert list(record_of(case).steps) == list(oracle_of(case))
+        agree(record_of(case), oracle_of(case))
 
-@pytest.mark.parametrize("case", PROBLEMS)
-def test_the_steps_that_come_unasked(case: str) -> None:
-    assert list(record_of(case).steps) == list(oracle_of(case))
+    check_each(FAMILIES[family], check)
 
 
 def test_the_exponentials_of_each_convention() -> None:
     """They come only if they are named, and only from a normaliser that has them."""
-    there = {case: attention(PROBLEMS[case], by_name=True) for case in PROBLEMS}
+    there = {case: named_of(case) for case in PROBLEMS}
     assert 10 < sum(bool(steps) for steps in there.values()) < len(PROBLEMS)
-    for case, expected in there.items():
-        if expected:
-            agree(PROBLEMS[case], expected)
-            continue
+
+    def check(case: str) -> None:
+        if there[case]:
+            agree(attn_cli.compute(problem_of(case), steps=list(there[case])), there[case])
+            return
         with pytest.raises(attn_cli.AttnError) as error:
-            attn_cli.compute(PROBLEMS[case], steps=["exp_sum"])
+            attn_cli.compute(problem_of(case), steps=["exp_sum"])
         condition = "it is there if the normaliser is softmax, softmax1 or sink_logits; "
         assert (error.value.help or "").startswith(condition)
 
+    check_each(PROBLEMS, check)
 
-# About half of the 15 s that this file takes on one core.
-@settings(max_examples=300)
+
+@settings(max_examples=200)
 @given(problems())
 def test_any_conventions_at_once(problem: dict[str, Any]) -> None:
-    expected = attention(problem)
+    expected, by_name = attention_with_named(problem)
     assume(ranks_clearly(problem, expected))
-    agree(problem, expected)
-    agree(problem, attention(problem, by_name=True))
+    steps = expected | by_name
+    agree(attn_cli.compute(problem, steps=list(steps)), steps)

@@ -15,9 +15,11 @@ from attn_cli.engine.blocks import ARRAYS_PER_BLOCK
 from attn_cli.maths.problem import Problem
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
-from tests.conformance.cases import PROBLEMS
+from tests.conformance.cases import FAMILIES, PROBLEMS
+from tests.conformance.expected import problem_of, record_of
 from tests.conformance.ranks import ranks_clearly
 from tests.conformance.strategies import problems
+from tests.helpers.many import check_each
 from tests.helpers.tiled import in_blocks
 
 pytestmark = pytest.mark.slow
@@ -71,17 +73,17 @@ def entry_of(step: attn_cli.Step, kept: dict[str, int]) -> Any:
     return values
 
 
-@pytest.mark.parametrize("case", PROBLEMS)
-def test_each_convention_query_by_query(case: str) -> None:
-    read = read_problem(from_mapping(PROBLEMS[case]))
-    whole = attn_cli.compute(read, steps=["scores", "output"]).steps["output"]
-    for i in {
-        0,
-        read.n_q // 2,
-        read.n_q - 1,
-    }:  # no other step: only the keys that this query can see are looked at
-        part = attn_cli.compute(read, steps=["output"], query_token=i)
-        same(part, {"output": entry_of(whole, {"query": i})})
+@pytest.mark.parametrize("family", FAMILIES)
+def test_one_query_of_each_convention(family: str) -> None:
+    """No other step: only the keys that this query can see are looked at."""
+
+    def check(case: str) -> None:
+        problem = problem_of(case)
+        i = list(PROBLEMS).index(case) % problem.n_q
+        part = attn_cli.compute(problem, steps=["output"], query_token=i)
+        same(part, {"output": entry_of(record_of(case).steps["output"], {"query": i})})
+
+    check_each(FAMILIES[family], check)
 
 
 @settings(max_examples=200)

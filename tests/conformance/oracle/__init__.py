@@ -37,11 +37,13 @@ def turned(
     return q, k, steps
 
 
-def attention(problem: dict[str, Any], *, by_name: bool = False) -> dict[str, Any]:
-    """Every step that applies, by name and in the order computed, as nested lists.
+def attention(problem: dict[str, Any]) -> dict[str, Any]:
+    """Every step that applies, by name and in the order computed, as nested lists."""
+    return attention_with_named(problem)[0]
 
-    `by_name`: the steps that come only if they are named, instead.
-    """
+
+def attention_with_named(problem: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The steps of `attention`, and those that come only if they are named."""
     axes, steps = inputs(problem)
     v = steps.get("present_value", steps["v"])
     q = steps.get("q_normed", steps["q"])
@@ -49,9 +51,8 @@ def attention(problem: dict[str, Any], *, by_name: bool = False) -> dict[str, An
     q, k, rotations = turned(problem, axes, q, k)
     products = scored(problem, axes, q, k)
     given = staged(problem, axes, products["scores"])
-    if by_name:
-        there = named(problem)["function"] in WITH_LSE
-        return exponentials(problem, axes, given) if there else {}
+    there = named(problem)["function"] in WITH_LSE
+    by_name = exponentials(problem, axes, given) if there else {}
     normalised = normalise(problem, axes, given)
     X = {"embeddings": problem["embeddings"]} if "embeddings" in problem else {}
     heads: dict[str, Any] = {**steps, **rotations, **products, **given.steps}
@@ -59,4 +60,5 @@ def attention(problem: dict[str, Any], *, by_name: bool = False) -> dict[str, An
         heads["visible"] = given.codes
     heads |= normalised
     trimmed = {name: axes.trimmed(step) for name, step in heads.items()}
-    return {**X, **trimmed, **after(problem, axes, given, normalised["weights"], v)}
+    followed = after(problem, axes, given, normalised["weights"], v)
+    return {**X, **trimmed, **followed}, by_name

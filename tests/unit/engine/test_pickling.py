@@ -24,6 +24,8 @@ from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.stored import Stored, open_stored
 from tests.conformance.cases import PROBLEMS
 from tests.conformance.expected import problem_of
+from tests.helpers.alike import differences
+from tests.helpers.many import check_each
 from tests.helpers.processes import ROOT, run_to_end
 from tests.unit.sources.test_stored import by_rows
 
@@ -45,17 +47,23 @@ def test_activations_are_pickled_by_their_names() -> None:
         assert again(each) is each
 
 
-@pytest.mark.parametrize("case", PROBLEMS)
-def test_every_convention_computes_the_same_after_pickling(case: str) -> None:
-    problem = problem_of(case)
+def test_every_convention_is_the_same_after_pickling() -> None:
+    """In every part, functions included, and so is its plan; then the numbers are the same."""
     request = Request(asides=True)
-    sent: tuple[Problem, Request] = again((problem, request))
-    here, there = run(problem, request), run(*sent)
-    assert list(again(make_plan(problem, request)).steps) == list(here.steps)
-    assert list(here.steps) == list(there.steps)
+
+    def check(case: str) -> None:
+        problem = problem_of(case)
+        sent: tuple[Problem, Request] = again((problem, request))
+        assert list(differences(sent, (problem, request))) == []
+        plan = make_plan(problem, request)
+        assert list(again(plan).steps) == list(plan.steps)
+
+    check_each(PROBLEMS, check)
+    case = "every reason"
+    here, there = run(problem_of(case), request), run(again(problem_of(case)), request)
+    assert (list(here.steps), here.warnings) == (list(there.steps), there.warnings)
     for name in here.steps:
         np.testing.assert_array_equal(here[name], there[name])
-    assert here.warnings == there.warnings
 
 
 def test_a_plan_is_pickled_with_formulas_and_without_arrays() -> None:

@@ -14,34 +14,33 @@ from attn_cli.engine.plan import make_plan
 from attn_cli.engine.tiles import Tiles
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.problem import Problem, Request
+from tests.conformance import expected
 from tests.conformance.cases import PROBLEMS
 from tests.conformance.expected import oracle_of, problem_of
 from tests.conformance.oracle import attention
 from tests.conformance.strategies import problems
+from tests.helpers.many import check_each
 from tests.helpers.tiled import Mapping, Served, by_tiles, defined, loaded, refused, same
 
 pytestmark = pytest.mark.slow
 
 CLOSE = 1e-12
 SINGLE = 2e-4  # of numbers around 1, read in float32, and scores up to some tens
-TILED = [case for case in PROBLEMS if refused(PROBLEMS[case]) is None]
-CONTEXTS = ("lse", "context", "gated", "concat", "output")
+TILED = [case for case in PROBLEMS if refused(problem_of(case)) is None]
 
 
 def contexts_of(names: Any) -> tuple[str, ...]:
-    return tuple(name for name in CONTEXTS if name in names)
+    return tuple(name for name in expected.CONTEXTS if name in names)
 
 
-def check(problem: Mapping | Problem, expected: Mapping, **k: Any) -> Served:
-    """What the tiles give is what the oracle has, and warns as the definition does."""
-    steps = contexts_of(expected)
+def check(problem: Mapping | Problem, oracle: Mapping, **k: Any) -> Served:
+    """What the tiles give is what the oracle has."""
+    steps = contexts_of(oracle)
     found = by_tiles(problem, steps, **k)
     for name in steps:
         np.testing.assert_allclose(
-            found.record[name], expected[name], rtol=CLOSE, atol=CLOSE, err_msg=name
+            found.record[name], oracle[name], rtol=CLOSE, atol=CLOSE, err_msg=name
         )
-    assert found.record.warnings == defined(problem, steps).warnings
-    assert (found.by_tiles + found.left > 0) == (refused(problem, steps) is None)
     return found
 
 
@@ -51,26 +50,31 @@ def check(problem: Mapping | Problem, expected: Mapping, **k: Any) -> Served:
 def test_any_conventions_at_once(
     problem: Mapping, queries: int, keys: int, subtile: int, threads: int
 ) -> None:
-    expected = attention(problem)
+    oracle = attention(problem)
     how: Any = {"tile": (queries, keys), "subtile": subtile, "aligned": subtile, "threads": threads}
-    found = check(problem, expected, **how)
+    found = check(problem, oracle, **how)
+    assert found.record.warnings == defined(problem, contexts_of(oracle)).warnings
+    assert (found.by_tiles + found.left > 0) == (refused(problem) is None)
     event("by tiles" if found.by_tiles else "left" if found.left else "not taken")
     if not found.by_tiles:  # fills that are finite depend on the type
         return
-    steps = contexts_of(expected)
+    steps = contexts_of(oracle)
     single = by_tiles(problem | {"dtype": "float32"}, steps, **how).record
     for name in steps:
         np.testing.assert_allclose(
-            single[name], expected[name], rtol=SINGLE, atol=SINGLE, err_msg=name
+            single[name], oracle[name], rtol=SINGLE, atol=SINGLE, err_msg=name
         )
     assert single.warnings == found.record.warnings
 
 
-@pytest.mark.parametrize("case", TILED)
-def test_each_convention(case: str) -> None:
-    found = check(problem_of(case), oracle_of(case), tile=(2, 3), threads=2)
-    wild = PROBLEMS[case].get("nonfinite") == "allow"
-    assert (found.by_tiles > 0, found.left > 0) == (not wild, wild)
+def test_each_convention() -> None:
+    def checked(case: str) -> None:
+        found = check(problem_of(case), oracle_of(case), tile=(2, 3), threads=2)
+        wild = PROBLEMS[case].get("nonfinite") == "allow"
+        assert (found.by_tiles > 0, found.left > 0) == (not wild, wild)
+        assert found.record.warnings == expected.contexts_of(case, "definition").warnings
+
+    check_each(TILED, checked)
 
 
 def test_most_conventions_are_taken() -> None:

@@ -11,18 +11,24 @@ from hypothesis import given
 
 from attn_cli.engine.run import run
 from attn_cli.maths import plain
-from attn_cli.maths.problem import Request
+from attn_cli.maths.problem import Problem, Request
 from attn_cli.reading.schema import read_problem
+from attn_cli.record import Record
 from attn_cli.sources.matrices.document import from_mapping
 from tests.conformance.cases import PROBLEMS
+from tests.conformance.expected import problem_of, record_of
 from tests.conformance.strategies import problems
+from tests.helpers.many import check_each
 
 pytestmark = pytest.mark.slow
 
 
 def agree(keys: dict[str, Any]) -> None:
     problem = read_problem(from_mapping(keys))
-    record = run(problem, Request(steps=("weights", "context")))
+    same(problem, run(problem, Request(steps=("weights", "context"))))
+
+
+def same(problem: Problem, record: Record) -> None:
     with np.errstate(all="ignore"):
         for lead in product(*map(range, problem.lead)):
             weights, context = plain.attention(problem, lead)
@@ -33,9 +39,8 @@ def agree(keys: dict[str, Any]) -> None:
                 np.testing.assert_array_equal(step[lead], values, err_msg=f"{name} {lead}")
 
 
-@pytest.mark.parametrize("case", PROBLEMS)
-def test_each_convention(case: str) -> None:
-    agree(PROBLEMS[case])
+def test_each_convention() -> None:
+    check_each(PROBLEMS, lambda case: same(problem_of(case), record_of(case)))
 
 
 @pytest.mark.parametrize("scale", ["float16", "bfloat16", "float32"])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from attn_cli import Record, compute
+from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError
 from attn_cli.maths.problem import Problem, Projection
 from attn_cli.reading.schema import read_document, read_problem
@@ -22,8 +23,10 @@ from attn_cli.sources.matrices.files import Inputs
 from attn_cli.sources.matrices.npy_files import Archive, read_npy
 from attn_cli.sources.matrices.stored import Stored
 from tests.conformance.cases import PROBLEMS
-from tests.conformance.expected import record_of
+from tests.conformance.expected import problem_of, record_of
 from tests.conftest import Attn
+from tests.helpers.alike import differences
+from tests.helpers.many import check_each
 from tests.unit.sources.test_stored import by_rows
 
 pytestmark = pytest.mark.slow
@@ -83,12 +86,35 @@ def same(found: Record, expected: Record) -> None:
 GIVEN = [name for name, problem in PROBLEMS.items() if "value" in problem]
 
 
-@pytest.mark.parametrize("case", GIVEN)
-def test_each_convention(case: str, tmp_path: Path) -> None:
-    problem, keep = PROBLEMS[case], KEEPS[GIVEN.index(case) % len(KEEPS)]
-    stored = loaded(in_files(problem, tmp_path, keep))
-    assert isinstance(stored.value.inputs, Stored)
-    same(compute(stored), record_of(case))
+@pytest.mark.parametrize("way", range(len(KEEPS)))
+def test_each_convention(way: int, tmp_path: Path) -> None:
+    """Each with one way of keeping its arrays; all problems, and the records of every third."""
+
+    def check(case: str) -> None:
+        stored = loaded(in_files(PROBLEMS[case], tmp_path, KEEPS[way]))
+        assert isinstance(stored.value.inputs, Stored)
+        assert list(differences(in_memory(stored), in_memory(problem_of(case)))) == []
+        if GIVEN.index(case) % 3 == 0:
+            same(compute(stored), record_of(case))
+
+    check_each(GIVEN[way :: len(KEEPS)], check)
+
+
+def in_memory(problem: Problem) -> Problem:
+    """The problem with Q, K and V as arrays in the memory's order."""
+    sides = {side: getattr(problem, side) for side in SIDES}
+    return replace(problem, **{
+        side: replace(each, inputs=np.array(whole_of(each.inputs), order="C"))
+        for side, each in sides.items()
+        if each is not None
+    })  # fmt: skip
+
+
+def whole_of(inputs: Any) -> Any:
+    """All rows of an array that may be in a file."""
+    if inputs.ndim == 2:
+        return inputs[:]
+    return [whole_of(inputs[(at,)]) for at in range(inputs.shape[0])]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
