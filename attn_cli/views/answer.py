@@ -1,4 +1,4 @@
-"""The answer alone: the word or the words that were asked for, on one line."""
+"""The answer alone: the predicted word or the translation, on one line."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from attn_cli.views import Style
 
 
 def render(record: Record, _: Style) -> str:
-    """Return the answer; raise AttnError where nothing was asked."""
+    """Return the answer; raise AttnError if the record has none."""
     if record.text is None:
         raise AttnError(
-            "there is no answer to show: nothing was asked",
+            "there is no answer to show: the problem asks for none",
             help="a problem with next_word has one, if probabilities are among its steps",
         )
     return f"{record.text}\n"

@@ -1,4 +1,4 @@
-"""Bars for tables of text: as long as a number is large."""
+"""Bars for tables of text, with a length in proportion to a number."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from attn_cli.views import BAR
 
 
 def bars(shares: list[float], room: int, *, ascii: bool) -> list[str]:
-    """Return a bar for each share in [0, 1] of a room of that many cells."""
+    """Return one bar for each share in [0, 1]; a share of 1 is that many cells long."""
     return [("#" if ascii else BAR) * round(share * room) for share in shares]
 
 
 def padded(texts: list[str]) -> list[str]:
-    """Return texts as wide as the widest: wide characters take two cells."""
+    """Return texts padded to the width of the widest; wide characters take two cells."""
     from attn_cli.views.cells import cell_width
 
     width = max(map(cell_width, texts), default=0)

@@ -1,7 +1,7 @@
-"""Several records side by side: the same steps of several phrases, to be compared by eye.
+"""Several records side by side: the same steps of several phrases, to compare them by eye.
 
-For each phrase: its tokens above, the weights that each of them gives in the middle, and beneath
-the value vectors, so that every column belongs to one token.
+For each phrase: its tokens, below them the weights that each token gives, below them the value
+vectors, so that every column belongs to one token.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Panel:
 
 
 def render(records: Sequence[Record], style: Style) -> str:
-    """Return the phrases side by side, as many beside each other as the width allows."""
+    """Return the phrases side by side, as many as fit the width."""
     blocks = [_lines(_panel(record, style), style.width) for record in records]
     out: list[str] = []
     for row in _rows(blocks, style.width):
@@ -63,7 +63,7 @@ def _panel(record: Record, style: Style) -> _Panel:
 
 
 def _by_key(step: Step) -> np.ndarray:
-    """Return the values of a step with a column a key."""
+    """Return the values of a step with one column per key."""
     return step.values if step.axes[-1] == "key" else step.values.T
 
 
@@ -72,7 +72,7 @@ def _named(values: np.ndarray, names: list[str], style: Style) -> list[tuple[str
 
 
 def _lines(panel: _Panel, width: int | None) -> list[str]:
-    """Return the lines of one phrase, all of the same width; too many tokens come in parts."""
+    """Return the lines of one phrase, all equally wide; too many tokens are split into parts."""
     rows = [row for _, group in panel.groups for row in group]
     label = max(cell_width(name) for name, _ in [*rows, *((name, []) for name, _ in panel.groups)])
     columns = list(zip(panel.head, *(line for _, line in rows), strict=True))
@@ -99,7 +99,7 @@ def _width(block: list[str]) -> int:
 
 
 def _rows(blocks: list[list[str]], width: int | None) -> Iterator[list[list[str]]]:
-    """Yield the blocks that stand beside each other within the width; at least one."""
+    """Yield the blocks that fit the width side by side; at least one."""
     row: list[list[str]] = []
     used = 0
     for block in blocks:

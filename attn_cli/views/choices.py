@@ -1,4 +1,4 @@
-"""What was chosen, how clearly, and what else was near: the lines below the tables."""
+"""The lines below the tables: the chosen word, its margin, and the ranking."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from attn_cli.record import Choice, Record
 from attn_cli.views import Style
 from attn_cli.views.bars import bars, padded
 
-BAR_CELLS = 20  # of a bar that stands for 1, or for the largest where that is more
+BAR_CELLS = 20  # of the bar of 1, or of the largest number if that is larger
 
 
 def lines(record: Record, style: Style) -> Iterator[str]:
-    """Yield a line a choice: asked, answer, by how much; below it the ranking as bars."""
+    """Yield one line per choice (asked, answer, margin), and below it the ranking as bars."""
     in_context = any(choice.alone is not None for choice in record.choices)
     if in_context:
         yield from (*_beside(record, style), "")
@@ -27,7 +27,7 @@ def lines(record: Record, style: Style) -> Iterator[str]:
 
 
 def margin(choice: Choice, digits: int) -> str:
-    """Return by how much a choice is the best.
+    """Return the margin of a choice over the second best, as text.
 
     >>> margin(Choice("a", "b", 0.75, "c", 0.5), 2)
     "0.75, 0.50 above 'c'"
@@ -41,7 +41,7 @@ def margin(choice: Choice, digits: int) -> str:
 
 
 def _beside(record: Record, style: Style) -> Iterator[str]:
-    """Yield a line a word: its answer alone, its answer in context, the attention it paid."""
+    """Yield one line per word: its answer alone, its answer in context, its attention."""
     paid = [
         ", ".join(
             f"{printable(word)} {weight:.{style.decimals}f}" for word, weight in each.attention

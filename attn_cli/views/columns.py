@@ -1,4 +1,4 @@
-"""Columns of text, each as wide as it needs or as the width leaves room for."""
+"""Columns of text, each as wide as it needs to be, or as the width allows."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from textwrap import wrap
 from attn_cli.views import BOX
 
 GAP = "   "
-WORD = 24  # a longer word is broken where room is short
+WORD = 24  # longer words are broken if there is too little room
 
 
 def columns(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
     """Yield the lines of a table whose first row is its head.
 
-    Where not even single words fit beside each other, it comes in parts, one below the other, each
-    with the first column.
+    If not even single words fit side by side, the table is split into parts, one below the other,
+    each with the first column.
     """
     least = [
         min(WORD, max(len(word) for cell in column for word in (*cell.split(), "")))
@@ -29,7 +29,7 @@ def columns(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
 
 
 def paragraph(text: str, width: int | None, lead: str = "") -> list[str]:
-    """Return a text that begins with `lead`, its further lines below the text."""
+    """Return a text after `lead`, with further lines indented to the text."""
     if width is None:
         return [lead + text]
     room = max(width - len(lead), 8)
@@ -38,7 +38,7 @@ def paragraph(text: str, width: int | None, lead: str = "") -> list[str]:
 
 
 def _parts(least: list[int], width: int | None) -> Iterator[list[int]]:
-    """Yield the columns that stand beside each other, the first one always among them."""
+    """Yield the columns of each part, the first column in all of them."""
     part = [0]
     for at in range(1, len(least)):
         together = sum(least[c] + len(GAP) for c in (*part, at)) - len(GAP)

@@ -1,9 +1,7 @@
-"""One step as comma-separated numbers, each with the fewest digits that give it back exactly.
+"""One step as comma-separated numbers, each with the fewest digits that read back exactly.
 
-With digits they are rounded to so many decimals.
-
-With labels the tokens are the first row and the first column, and the very first cell is empty, so
-that the file can be read again.
+With `digits` they are rounded to that number of decimals. With `labels` the tokens are the first
+row and the first column, and the first cell is empty, so that the file can be read again.
 """
 
 from __future__ import annotations
@@ -26,12 +24,12 @@ def render(record: Record, style: Style) -> str:
 
 
 def encoding(whole: Whole, style: Style) -> Encoding:
-    """Return the line of labels, and how rows follow it."""
+    """Return the encoding: the line of labels, then the rows."""
     return separated_encoding(whole, style, ",")
 
 
 def separated(record: Record, style: Style, delimiter: str) -> str:
-    """Return the only step with a delimiter; raise AttnError where it has more than two axes."""
+    """Return the only step with a delimiter; raise AttnError if it has more than two axes."""
     (step,) = record.steps.values()
     whole = Whole(step.name, step.axes, step.labels, step.shape, step.values.dtype)
     head, _, encode = separated_encoding(whole, style, delimiter)
@@ -39,7 +37,7 @@ def separated(record: Record, style: Style, delimiter: str) -> str:
 
 
 def separated_encoding(whole: Whole, style: Style, delimiter: str) -> Encoding:
-    """Return how a step is written; raise AttnError where it has more than two axes.
+    """Return the encoding of a step; raise AttnError if it has more than two axes.
 
     A step of one axis is one line.
     """
@@ -78,14 +76,16 @@ def separated_encoding(whole: Whole, style: Style, delimiter: str) -> Encoding:
 def _texts(numbers: AnyArray, digits: int | None) -> list[str]:
     if digits is not None:
         return [str(round(x, digits)) for x in numbers.tolist()]
-    # str of a NumPy number is the shortest text that reads back as the same number.
+    # str of a NumPy number is the shortest text that reads back exactly.
     return [str(x) for x in (numbers.tolist() if numbers.dtype.itemsize == 8 else numbers)]
 
 
 def lines_of(rows: list[list[str]], delimiter: str) -> bytes:
     """Return lines of cells, quoted if they have to be."""
     text = _written(rows, delimiter, csv.QUOTE_MINIMAL)
-    if "\r" in text:  # a line end to whoever reads it, and before Python 3.13 none to the writer
+    if (
+        "\r" in text
+    ):  # readers take it for a line end; csv.writer quotes it only from Python 3.13 on
         text = _written(rows, delimiter, csv.QUOTE_ALL)
     return text.encode()
 

@@ -1,7 +1,7 @@
-"""Characters that nobody sees and that act on what shows them: a terminal, a picture, an editor.
+"""Invisible characters that act on the program that shows them: a terminal, a picture, an editor.
 
-Those of control (ESC begins what moves the cursor or sets the title), marks of direction and what
-joins or parts letters without a width, separators of lines, halves of surrogate pairs: the Unicode
+Control characters (ESC begins sequences that move the cursor or set the title), marks of
+direction, joiners of zero width, separators of lines and halves of surrogate pairs: the Unicode
 categories Cc, Cf, Zl, Zp and Cs.
 """
 
@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_SUSPECT = re.compile(r"[^\x20-\x7e]")  # others are never looked at: most text is numbers
-# Joiners between letters or pictures of other scripts, which are drawn otherwise without them.
+_SUSPECT = re.compile(r"[^\x20-\x7e]")  # other texts are not examined: most are numbers
+# Joiners: without them, some scripts and emoji are drawn differently.
 _JOINED = re.compile("(?<=[^\0-\x7f\u200b-\u200f])([\u200c\u200d])(?=[^\0-\x7f\u200b-\u200f])")
 _CATEGORIES = ("Cc", "Cf", "Zl", "Zp", "Cs")
 
 
 def backslashed(character: str) -> str:
-    r"""Return a character as an escape of Python's.
+    r"""Return a character as an escape of Python.
 
     >>> backslashed("\x1b"), backslashed("\u202e")
     ('\\x1b', '\\u202e')
@@ -44,7 +44,7 @@ def made_visible(
 
 
 def drawable(label: str) -> str:
-    r"""Return a label in which what no picture can show is written out; lines stay lines.
+    r"""Return a label with escapes for characters that no picture can show; line ends stay.
 
     >>> drawable("a\x1b")
     'a\\x1b'

@@ -1,7 +1,7 @@
 """The JSON document `attn/1`: strict, with every resolved setting and every step.
 
-Infinities and NaN are the strings "inf", "-inf" and "nan": JSON has no such numbers. Characters
-that are invisible and act on what shows them are escapes; all others are themselves.
+Infinities and NaN are the strings "inf", "-inf" and "nan": JSON has no such numbers. Invisible
+characters that act on a terminal are escapes; all others are written as they are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FORMAT = "attn/1"
 
 
 def render(record: Record, style: Style) -> str:
-    """Return the document: a line a row of each matrix, or one line where there are several."""
+    """Return the document: one line per row of a matrix; one line in all if there are several."""
     labels = labels_of(record)
     document: dict[str, object] = {
         "format": FORMAT,
@@ -54,9 +54,9 @@ def written(document: dict[str, object]) -> str:
 
 
 def labels_of(record: Record) -> dict[str, list[str]]:
-    """Return axis -> its labels, by position; of labels that differ in length the longest.
+    """Return axis -> its labels by position; if steps differ in their number, the longest list.
 
-    The dimensions of q and of v have the same name and need not be as many.
+    The dimensions of q and of v have the same name, and their numbers can differ.
     """
     found: dict[str, Labels] = {}
     for step in record.steps.values():
@@ -67,9 +67,9 @@ def labels_of(record: Record) -> dict[str, list[str]]:
 
 
 def _own_labels(step: Step, shared: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Return the labels of the axes of a step whose positions are others than those of the record.
+    """Return the labels of the axes of a step that differ from those of the record.
 
-    With a past, for example, `k` has the new keys alone, and `scores` all keys.
+    With a past, for example, `k` has only the new keys, and `scores` all keys.
     """
     named = zip(step.axes, map(list, step.labels), strict=True)
     return {axis: labels for axis, labels in named if labels != shared[axis][: len(labels)]}
@@ -104,7 +104,7 @@ def _check(comparison: Comparison) -> dict[str, object]:
 
 
 def rounded(value: Any, digits: int | None) -> Any:
-    """Return a value with each of its numbers rounded to so many decimals; None: as it is."""
+    """Return a value with its numbers rounded to that many decimals; None: unchanged."""
     if digits is None or isinstance(value, str | bool | int | None):
         return value
     if isinstance(value, float):
@@ -115,7 +115,7 @@ def rounded(value: Any, digits: int | None) -> Any:
 
 
 def _strict(value: Any) -> Any:
-    """Return a value in which no number is one that JSON does not have."""
+    """Return a value with strings for the numbers that JSON does not have."""
     if isinstance(value, float) and not isfinite(value):
         return str(value)
     if isinstance(value, list):
@@ -129,7 +129,7 @@ def leaf(value: Any) -> str:
     """Return the text of a value on one line."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except ValueError:  # the rare row with an infinity; the others skip the walk
+    except ValueError:  # a row with an infinity, which is rare
         text = json.dumps(_strict(value), ensure_ascii=False, allow_nan=False)
     return text if text.isprintable() else made_visible(text, kept="", escape=_escape)
 
@@ -139,7 +139,7 @@ def _escape(character: str) -> str:
 
 
 def _lines(value: Any, depth: int) -> Iterator[str]:
-    """Yield the text of a value: mappings and lists of lists a line an item, all else on one."""
+    """Yield the text of a value: one line per item of mappings and of lists of lists."""
     mapping = isinstance(value, dict)
     nested = isinstance(value, list) and bool(value) and isinstance(value[0], list | dict)
     if not value or not (mapping or nested):

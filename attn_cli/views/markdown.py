@@ -60,5 +60,5 @@ def row(cells: list[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return text in which Markdown sees no markup."""
+    """Return text with escapes for Markdown's markup."""
     return _SPECIAL.sub(r"\\\1", text)

@@ -20,7 +20,7 @@ def render(record: Record, _: Style) -> bytes:
 
 
 def encoding(whole: Whole, _: Style) -> Encoding:
-    """Return the header, and how values follow it: as they are in memory."""
+    """Return the encoding: the header, then the values as they are in memory."""
     head = BytesIO()
     description = np.lib.format.dtype_to_descr(whole.dtype)
     np.lib.format.write_array_header_1_0(

@@ -1,4 +1,4 @@
-"""All steps as an NPZ archive: the members are called as the steps. It can be read again."""
+"""All steps as an NPZ archive, whose members have the names of the steps. It can be read again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def render(record: Record, _: Style) -> bytes:
     arrays: dict[str, Any] = {
         name: np.ascontiguousarray(step.values) for name, step in record.steps.items()
     }
-    if record.settings.get("layout") == "columns":  # or it would be read again the wrong way round
+    if record.settings.get("layout") == "columns":  # otherwise it would be read back transposed
         arrays["layout"] = np.array("columns")
     np.savez(out, **arrays)
     return out.getvalue()

@@ -10,7 +10,7 @@ from attn_cli.record import Record
 
 
 def lines(record: Record) -> list[str]:
-    """Return a line a setting, those that are not there left out."""
+    """Return one line per setting, without those that are not set."""
     flat = list(_flat(record.settings, ""))
     width = max((len(name) for name, _ in flat), default=0) + 2
     return ["settings", *(f"  {name:{width}}{value}" for name, value in flat)]

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 BOX = "─"  # the one character beyond ASCII that tables are drawn with; bars have their own
 BAR = "█"  # the one that bars are drawn with
-DECIMALS = 4  # of numbers for people, if nobody says how many
+DECIMALS = 4  # of numbers for people, unless an option sets it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """How a view shows what it shows.
+    """The options of a view.
 
-    `digits`: how many decimals; None: what people read has 4, data are exact. `width` None: as wide
-    as needed. `colours`: how many the terminal has, 0 for text without colours; from 256 on there
-    are shades. `light`: on a light ground. `ascii`: with no other characters. `several`: other
+    `digits`: number of decimals; None: 4 for people, all for data. `width` None: as wide as
+    needed. `colours`: the number that the terminal has, 0 for text without colours; from 256 on
+    there are shades. `light`: on a light ground. `ascii`: without other characters. `several`: other
     records come before or after it. `verbose`: with all settings. `numbers`: in the cells of a heat
     map; None: if they fit. `first`: the number of the first feature, head, batch entry, and token
     without a word.
@@ -49,7 +49,7 @@ class Style:
 
     @property
     def decimals(self) -> int:
-        """How many decimals numbers for people have."""
+        """The number of decimals of numbers for people."""
         return DECIMALS if self.digits is None else self.digits
 
 
@@ -66,7 +66,7 @@ class Encoding(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """A view, as data: which results it shows, in which module, and what it can and cannot do."""
+    """A view, as data: the results that it shows, its module, and its properties."""
 
     name: str  # what --format calls it
     accepts: tuple[str, ...]  # the types of the results that it shows, by name
@@ -79,11 +79,11 @@ class View:
     streams: bool = False  # whether values are written as they are computed: by its `encoding`
     drawn: bool = False  # for a terminal, in its encoding; all other text is UTF-8
     characters: str = BOX  # beyond ASCII, that it is drawn with
-    verdicts: bool = False  # whether it has a place for what comparisons say
+    verdicts: bool = False  # whether it shows the verdicts of comparisons
     several: bool = False  # whether several results can follow one another in it
     needs_answer: bool = False  # whether it shows the answer alone
-    bounded: bool = False  # whether it draws all there is, up to a size: by its `check_size`
-    optional: bool = False  # whether what it needs can be missing here: by its `check`
+    bounded: bool = False  # whether it draws results of a limited size: by its `check_size`
+    optional: bool = False  # whether it needs a package that can be missing: by its `check`
 
     def render(self, result: Any, style: Style) -> Rendered:
         """Return the result in this format."""
@@ -101,7 +101,7 @@ class View:
             import_module(self.module).check_size(**sizes)
 
     def fit(self, outline: Any, style: Style) -> tuple[int, int] | None:
-        """Return how many rows and columns of a heat map it has room for; None: any number.
+        """Return the largest number of rows and columns of a heat map; None: any number.
 
         Raises AttnError if it cannot show the heat map of this outline.
         """
@@ -115,7 +115,7 @@ class View:
 
 
 class Views:
-    """The views that there are, in the order of help; the first that accepts a result is usual."""
+    """All views, in the order of help; the first that accepts a result is the default."""
 
     def __init__(self, *views: View) -> None:
         self._views = list(views)
@@ -127,7 +127,7 @@ class Views:
         self._found.clear()
 
     def remove(self, view: View) -> None:
-        """Take a view out of the registry."""
+        """Remove a view from the registry."""
         self._views.remove(view)
         self._found.clear()
 

@@ -1,1 +1,1 @@
-"""Views of conventions: all there are, one preset, or several compared -> text."""
+"""Views of conventions: the catalogue, one preset, or several compared -> text."""

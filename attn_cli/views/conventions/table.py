@@ -12,9 +12,9 @@ from attn_cli.views import BOX, Style
 from attn_cli.views.columns import columns, paragraph
 from attn_cli.views.json import rounded
 
-ABSENT = "-"  # stands where a preset has no say
+ABSENT = "-"  # of a knob that the preset does not set
 
-BESIDE = 16  # columns that a meaning needs beside its value; else it stands below
+BESIDE = 16  # columns; a meaning that has less room is put below its value
 
 
 def render(shown: Catalogue | Preset | Differences, style: Style) -> str:
@@ -60,7 +60,7 @@ def _preset(preset: Preset, width: int | None) -> Iterator[str]:
     absent = [name for name in KNOBS if name not in preset.settings]
     if absent:
         yield ""
-        yield from paragraph(", ".join(absent), width, "no say in: ")
+        yield from paragraph(", ".join(absent), width, "not set: ")
     for title, points in (("Notes", preset.notes), ("Sources", preset.sources)):
         if points:
             yield from ("", title)
@@ -73,7 +73,7 @@ def _order(preset: Preset) -> list[str]:
 
 
 def _own(knob: Knob, value: object) -> str:
-    """Return what attn does where that is something else."""
+    """Return attn's own value if it differs."""
     if knob.default is None:
         return "asks"
     return "" if text(knob.default) == text(value) else text(knob.default)
@@ -85,7 +85,7 @@ def _comparison(comparison: Differences, style: Style) -> Iterator[str]:
     names = [preset.name for preset in comparison.presets]
     yield ""
     if not comparison.differences:
-        yield "They differ in no knob that two of them have a say in."
+        yield "They agree in every knob that at least two of them set."
     else:
         rows = [
             [row.knob.name, *(text(row.values[n]) if n in row.values else ABSENT for n in names)]

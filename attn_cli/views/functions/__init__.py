@@ -1,1 +1,1 @@
-"""Views of score functions and of normalisers: all of them, or one explained -> text."""
+"""Views of score functions and normalisers: a list, or one explained -> text."""

@@ -1,4 +1,4 @@
-"""Score functions and normalisers for people: a paragraph for each, or all about one of them."""
+"""Score functions and normalisers for people: one paragraph each, or one in detail."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def _summary(entry: FunctionInfo) -> str:
 
 
 def _explained(entry: FunctionInfo, key: str) -> Iterator[str]:
-    """Yield the lines of all that is known of a function."""
+    """Yield the lines that explain a function."""
     yield from (f"{entry.name}: {entry.formula}", "")
     if entry.default:
-        yield from (f"The default: what holds without {key}.", "")
+        yield from (f"The default: used if a problem has no {key}.", "")
     yield from (*textwrap.wrap(entry.explanation, 80), "")
     if entry.parameters:
         width = max(len(p.signature) for p in entry.parameters) + 2

@@ -32,7 +32,7 @@ def _edge(edge: Edge, digits: int | None) -> dict[str, object]:
 
 
 def _block(value: Any) -> str:
-    """Return a mapping or list of mappings with a line an item, all else on one line."""
+    """Return a mapping or a list of mappings with one line per item, other values on one line."""
     if value and isinstance(value, dict):
         opening, closing = "{}"
         lines = [f"{leaf(key)}: {leaf(item)}" for key, item in value.items()]

@@ -10,8 +10,8 @@ from attn_cli.views import Style
 from attn_cli.views.graph.parts import entry, left_out, weights
 from attn_cli.views.invisible import drawable
 
-# Labels are read as Mermaid, Markdown and HTML, where any ASCII punctuation may mean something;
-# ﬂ and ¶ are what Mermaid itself writes entities with.
+# Labels are parsed as Mermaid, Markdown and HTML, so any ASCII punctuation can have a meaning;
+# Mermaid itself uses ﬂ and ¶ to write entities.
 _SPECIAL = re.compile(r"[!-/:-@\[-`{-~ﬂ¶]")
 _NAMES = {'"': "quot", "&": "amp", "<": "lt", ">": "gt"}
 SHAPES = {"token": ("([", "])"), "query": ("[", "]"), "key": ("([", "])")}
@@ -37,7 +37,7 @@ def _lines(graph: Graph, style: Style) -> Iterator[str]:
 
 
 def escaped(label: str) -> str:
-    """Return a label with an entity for every character that could mean something.
+    """Return a label with an entity for every character that could have a meaning.
 
     >>> escaped('"a" #1.')
     '#quot;a#quot; #35;1#46;'

@@ -1,4 +1,4 @@
-"""What the drawings of a graph have in common: weights as text, strengths, what is left out."""
+"""Parts that drawings of graphs share: weights as text, strengths, the count of missing edges."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from attn_cli.views.cells import cells, pointed
 
 
 def weights(graph: Graph, digits: int, *, align: bool) -> list[str]:
-    """Return the weight of each edge as people read it."""
+    """Return the weight of each edge as text for people."""
     column = np.array([[edge.weight] for edge in graph.edges]).reshape(-1, 1)
     shown = cells(column, digits)
     return [row[0] for row in (pointed(shown) if align else shown)]
 
 
 def largest(graph: Graph) -> float:
-    """Return the weight that is drawn strongest: 1, the most that a softmax gives, or a larger."""
+    """Return the weight of the strongest drawing: 1 (the largest of a softmax), or a larger one."""
     sizes = (abs(edge.weight) for edge in graph.edges)
     return max([1.0, *(size for size in sizes if not isinf(size))])
 
 
 def strengths(graph: Graph) -> list[float]:
-    """Return each edge's part, from 0 to 1, of what is drawn strongest."""
+    """Return the strength of each edge, from 0 to 1."""
     most = largest(graph)
     return [min(abs(edge.weight) / most, 1.0) for edge in graph.edges]
 
 
 def entry(edge: Edge) -> str:
-    """Return which batch entry and head an edge is of; empty where the weights are one matrix."""
+    """Return the batch entry and head of an edge; empty if the weights are one matrix."""
     return ", ".join(f"{axis} {index}" for axis, index in edge.entry.items())
 
 
 def left_out(graph: Graph) -> str:
-    """Return the line that counts what is left out; empty where that is nothing."""
+    """Return the line that counts the edges left out; empty if there are none."""
     counts = (
         (graph.left_out.below, f"below {graph.threshold:.15g}"),
         (graph.left_out.beyond, f"beyond the first {graph.top}"),

@@ -1,4 +1,4 @@
-"""A graph as lines, one an edge: `love -> coding   0.4223  ████`."""
+"""A graph as lines, one per edge: `love -> coding   0.4223  ████`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BAR_CELLS = 10  # of the strongest bar
 
 
 def render(graph: Graph, style: Style) -> str:
-    """Return a line an edge, and a last one that counts what is left out."""
+    """Return one line per edge, and a last one that counts the edges left out."""
     lines = _lines(graph, style)
     note = left_out(graph)
     if note:
@@ -41,7 +41,7 @@ def _lines(graph: Graph, style: Style) -> list[str]:
 
 
 def _bars(graph: Graph, heads: list[str], style: Style) -> list[str]:
-    """Return a bar for each edge, as long as the width leaves room for."""
+    """Return a bar for each edge, as long as the width allows."""
     room = BAR_CELLS
     if style.width is not None:
         used = max(map(cell_width, heads), default=0)
@@ -50,7 +50,7 @@ def _bars(graph: Graph, heads: list[str], style: Style) -> list[str]:
 
 
 def _names(nodes: tuple[Node, ...]) -> dict[str, str]:
-    """Return id -> the word of a node, with its position where the word appears twice."""
+    """Return id -> the word of a node, with its position if the word occurs twice."""
     words = {}
     for node in nodes:
         word = printable(node.label)

@@ -1,1 +1,1 @@
-"""What pictures are made of: SVG elements, labels of tokens, palette PNG, and SVG drawn as PNG."""
+"""Parts of pictures: SVG elements, labels of tokens, palette PNG, and SVG drawn as PNG."""

@@ -1,1 +1,1 @@
-"""Views of the catalogue of steps: all of them, or one explained -> text."""
+"""Views of the catalogue of steps: a list, or one explained -> text."""

@@ -1,4 +1,4 @@
-"""Steps for people: a table as wide as the terminal, or all about one of them."""
+"""Steps for people: a table as wide as the terminal, or one step in detail."""
 
 from __future__ import annotations
 

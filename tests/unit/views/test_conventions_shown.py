@@ -59,7 +59,7 @@ def test_one_preset_with_values_meanings_notes_and_sources(name: str, attn: Attn
         own = ["asks"] if default is None else [text(default)] if default != value else []
         assert parts == [knob, text(value), KNOBS[knob].meaning(value), *own]
     silent = ", ".join(knob for knob in KNOBS if knob not in each.settings)
-    assert f"no say in: {silent}" in lines
+    assert f"not set: {silent}" in lines
     assert [f"- {line}" for line in (*each.notes, *each.sources)] == [
         line for line in lines if line.startswith("- ")
     ]
@@ -166,7 +166,7 @@ def test_presets_that_differ_in_nothing_both_have() -> None:
     shown = compare([made("a", axes="bhsd"), made("b", axes="bhsd", causal="cache")], by_name)
     assert shown.differences == ()
     rendered = table.render(shown, Style())
-    assert "They differ in no knob that two of them have a say in.\n" in rendered
+    assert "They agree in every knob that at least two of them set.\n" in rendered
     assert "only some have   value   which\n" in rendered
     document = json.loads(as_json.render(shown, Style()))
     assert document["differences"] == []
