@@ -50,7 +50,7 @@ class Definition:
         run_blocks(problem, plan, out, workers, defined.height, lambda entry: partial(block, entry))
 
     def estimate(self, problem: Problem, plan: Plan) -> Estimate:
-        """Return what a plan takes, on one thread."""
+        """Return the estimate for a plan, on one thread."""
         from attn_cli.engine.estimate import estimated
 
         return estimated(problem, plan, at_once=1 / SLOWER)

@@ -48,7 +48,7 @@ def choose(problem: Problem, plan: Plan, asked: str | Engine | None = None) -> E
                 help="leave the engine out to use one that does",
             )
         return EngineChoice(engine, {})
-    why = not_contexts_alone(plan)  # true of most plans, which then import nothing more
+    why = not_contexts_alone(plan)  # not None for most plans, which then import no other engine
     if why is None and len(plan.computed) * problem.n_k < FROM:
         why = "there are too few scores for it to be faster"
     if why is None:

@@ -83,7 +83,7 @@ class Softcap:
         visible: Bools,  # noqa: ARG002
         at: Place,
     ) -> tuple[Array, Bools]:
-        """Return the capped scores, in which nothing is at -inf."""
+        """Return the capped scores, none of which is -inf."""
         return self.without_hiding(scores, at), np.ones_like(seen)
 
     def without_hiding(self, scores: Array, at: Place) -> Array:  # noqa: ARG002

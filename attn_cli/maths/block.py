@@ -10,8 +10,8 @@
     context  = dropped V; for this sum the weights are rounded to the type `weighted_sum` instead
 
 The rows are in `maths.pairs` and `maths.weighing`; `maths.rows` has those after the context.
-Hidden numbers are selected away, never multiplied or added to: NaN or infinity in a hidden key or
-value reaches no result. Every step is computed in the type in which sums run, and rounded once.
+Hidden numbers are replaced, never multiplied or added: NaN or infinity in a hidden key or value
+reaches no result. Every step is computed in the type in which sums run, and rounded once.
 """
 
 from __future__ import annotations
@@ -186,11 +186,11 @@ def steps(entry: Entry, rows: slice, keys: slice, turn: Turn) -> Iterator[StepVa
     that see no key. Reasons why keys are hidden are computed only if `visible` is in `turn`.
     """
     why = any(spec.name == "visible" for spec, _ in turn)
-    block, told = Block(entry, rows, keys, why=why), False
+    block, has_empty = Block(entry, rows, keys, why=why), False
     for spec, over in turn:
         block.values[spec.name] = spec.apply(block, *map(block.value, spec.reads))
-        if block.kinds is not None and not told:
-            told = True
+        if block.kinds is not None and not has_empty:
+            has_empty = True
             yield StepValues("empty", block.kinds)
         yield block.made(spec)
         for name in over:
@@ -228,7 +228,7 @@ def weigh(weights: Array, V: Array, seen: Bools) -> Array:
     context = weights @ np.where(finite, V, V.dtype.type(0))
     for key in np.flatnonzero(~finite.all(axis=1)):
         rows = seen[:, key]
-        wild = np.where(finite[key], V.dtype.type(0), V[key])
-        wild_part = weights[rows, key, None] * wild[None, :]
-        context[rows] += np.where(finite[key], V.dtype.type(0), wild_part)
+        nonfinite = np.where(finite[key], V.dtype.type(0), V[key])
+        products = weights[rows, key, None] * nonfinite[None, :]
+        context[rows] += np.where(finite[key], V.dtype.type(0), products)
     return context

@@ -1,14 +1,14 @@
 """Which key head a query head reads, and numbers per query head.
 
     interleave:  g = h div (H / G)      each key head serves H / G query heads in a row
-    tile:        g = h mod G            the key heads in turn, again and again
+    tile:        g = h mod G            the key heads one after another, again and again
 
 h = 0 .. H - 1 is the query head, g = 0 .. G - 1 the key head; G divides H. G = H is multi-head
-attention, G = 1 multi-query attention (Shazeer 2019, arXiv 1911.02150), what lies between
+attention, G = 1 multi-query attention (Shazeer 2019, arXiv 1911.02150), in between
 grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245). PyTorch, transformers,
 flash-attention, JAX, Keras and ONNX from 1.20 interleave; x-transformers and the reference of ONNX
 1.18 and 1.19 tile. With 6 query heads and 2 key heads that is 0 0 0 1 1 1 against 0 1 0 1 0 1. Any
-other map is a list of the key heads, one per query head; G need not divide H then.
+other map is a list of key heads, one per query head; then G need not divide H.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.maths.visible.base import Lead
 from attn_cli.record import Labels
 
-if TYPE_CHECKING:  # what only some problems have is loaded where it is read
+if TYPE_CHECKING:  # parts of only some problems are imported where they are read
     from attn_cli.maths.gate import OutputGate
     from attn_cli.maths.norm import HeadNorm
     from attn_cli.maths.positions import Positions

@@ -25,9 +25,9 @@ class Style:
 
     `digits`: number of decimals; None: 4 for people, all for data. `width` None: as wide as
     needed. `colours`: the number that the terminal has, 0 for text without colours; from 256 on
-    there are shades. `light`: on a light ground. `ascii`: without other characters. `several`: other
-    records come before or after it. `verbose`: with all settings. `numbers`: in the cells of a heat
-    map; None: if they fit. `first`: the number of the first feature, head, batch entry, and token
+    there are shades. `light`: on a light ground. `ascii`: without other characters. `several`: it
+    is one of several records. `verbose`: with all settings. `numbers`: in the cells of a heat map;
+    None: if they fit. `first`: the number of the first feature, head, batch entry, and token
     without a word.
     """
 

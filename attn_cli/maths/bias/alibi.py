@@ -1,4 +1,4 @@
-"""ALiBi: a penalty that grows with the distance, one slope m a head.
+"""ALiBi: a penalty that grows with the distance, one slope m per head.
 
     distance:  -m |p_i - p_j|            flash-attention's formula
     signed:     m (p_j - p_i)            attention-gym: rewards keys that come later

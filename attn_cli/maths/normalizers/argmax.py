@@ -18,7 +18,7 @@ from attn_cli.maths.parameter import Parameters
 def normalize(scores: Array, visible: Bools, _: Parameters) -> Array:
     """Return one-hot rows; a row without a visible key is all 0."""
     weights = np.zeros_like(scores)
-    # Where all visible scores are -inf the first visible key wins, not the first key.
+    # If all visible scores are -inf, the first visible key wins, not the first key.
     hidden_last = np.where(visible, np.maximum(scores, np.finfo(scores.dtype).min), -np.inf)
     rows = np.flatnonzero(visible.any(axis=1))
     if rows.size:  # a block may have no key at all

@@ -1,12 +1,12 @@
-"""What the normalisers share whose rows are points of the simplex with exact zeros.
+"""Common parts of the normalisers whose rows are points of the simplex with exact zeros.
 
 sparsemax, entmax15 and entmax have the form
 
     p_j = max((alpha - 1) s_j - tau, 0)^(1 / (alpha - 1)),   tau such that sum_j p_j = 1
 
-A shift of a row moves tau and no weight, so the largest visible score is taken off first: nothing
-overflows, and tau lies in [-1, 0). Where (alpha - 1) (s_j - max s) <= -1 a key weighs nothing.
-tau is found in float64 whatever the type of the scores, to which the weights are rounded once.
+A shift of a row changes tau and no weight, so the largest visible score is subtracted first:
+nothing overflows, and tau lies in [-1, 0). A key with (alpha - 1) (s_j - max s) <= -1 has weight
+0. tau is found in float64 for all types of the scores; the weights are rounded to that type once.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ SCORE = ScoreFunction(
     name="given",
     formula=Words("as written"),
     reference="Attention(q, D) = sum_i similarity(q, k_i) v_i, with any similarity",
-    explanation="A table of scores, one row a query, one column a key, from wherever you have it.",
+    explanation="A table of scores, one row per query, one column per key, from any source.",
     prepare=prepare,
     expression=expression,
     parameters=(Parameter(name="scores", kind="array", axes=("n_q", "n_k"), meaning="the scores"),),

@@ -2,10 +2,10 @@
 
     score(q_i, k_j) = inside(q_i, k_j) if (i, j) is selected; other pairs get no weight
 
-`inside` is any score function, `dot` where nothing is said. One or more selections are united; see
+`inside` is any score function, by default `dot`. One or more selections are united; see
 `maths.select`. Child et al. 2019 (arXiv 1904.10509) for strides, Beltagy et al. 2020 (arXiv
-2004.05150) for windows and global tokens. Some texts write sparse attention as one number a query,
-a sum of q.k_j over the selected keys; what is computed here is one score a pair, whose softmax runs
+2004.05150) for windows and global tokens. Some texts write sparse attention as one number per
+query, a sum of q.k_j over the selected keys; here it is one score per pair, and the softmax runs
 over the selected keys.
 """
 

@@ -16,7 +16,7 @@ from attn_cli.maths.ranges import Ranges, union
 
 @dataclass(frozen=True)
 class KeyLengths:
-    """Queries of a batch entry see that many keys, 0 .. n_k; one number a batch entry."""
+    """Queries of a batch entry see that many keys, 0 .. n_k; one number per batch entry."""
 
     reason: ClassVar[str] = "key_lengths"
     lengths: tuple[int, ...]
