@@ -24,7 +24,7 @@ from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.scores import SCORES
 from attn_cli.reading.keys import KEYS
 from attn_cli.views import VIEWS
-from tests.helpers.processes import ATTN, ROOT, read_terminal, run_to_end, started
+from tests.helpers.processes import ATTN, ROOT, SCRUBBED, read_terminal, run_to_end, started
 
 # A slow machine is no failure. What decides over a change draws the same examples every time; the
 # others are drawn by `make fuzz`.
@@ -36,8 +36,6 @@ settings.load_profile("attn")
 gc.set_threshold(50_000)
 
 SAMPLES = ROOT / "samples"
-# Numbers that no test may take from the shell that runs it.
-SCRUBBED = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM", "PYTHONUNBUFFERED")
 
 
 def pytest_collection_finish() -> None:

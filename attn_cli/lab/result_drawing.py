@@ -168,7 +168,7 @@ def _drawn(
         values = values.astype(np.float64)
     if result.role == CODE:
         return (values == 0).astype(np.float64), values
-    if hidden is None and result.role == SCORE and not result.checked:
+    if hidden is None and result.role == SCORE:
         return values, (values == -np.inf).astype(np.uint8)
     return values, hidden
 

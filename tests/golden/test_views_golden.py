@@ -16,13 +16,16 @@ def test_a_view_shows_what_it_did(
     folder: str, name: str, attn: Attn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    ran = attn(*cases(folder)[name])
+    case = cases(folder)[name]
+    for variable, text in case.environment.items():
+        monkeypatch.setenv(variable, text)
+    ran = attn(*case.arguments)
     assert (ran.status, ran.err) == (0, "")
     assert ran.out == (HERE / folder / name).read_bytes().decode()
 
 
 def test_every_file_has_a_case() -> None:
-    assert {"stats", "svg"} <= set(folders())
+    assert {"heatmap", "stats", "svg"} <= set(folders())
     for folder in folders():
         files = {path.name for path in (HERE / folder).iterdir()}
         assert files == {"cases.txt", *cases(folder)}

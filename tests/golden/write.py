@@ -1,25 +1,39 @@
 """Write what views show anew: `python -m tests.golden.write FOLDER`; then read the difference.
 
-A folder has `cases.txt`, with lines `NAME $ attn ...`: the file NAME of the folder holds what the
-command prints.
+A folder has `cases.txt`, with lines `NAME $ [VARIABLE=VALUE ...] attn ...`: the file NAME of the
+folder holds what the command prints, in such an environment.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
-from tests.helpers.processes import ATTN, run_to_end
+from tests.helpers.processes import ATTN, SCRUBBED, run_to_end
 
 HERE = Path(__file__).parent
 
 
-def cases(folder: str) -> dict[str, list[str]]:
-    """Return file -> the arguments of the command whose output it holds."""
+class Case(NamedTuple):
+    """A command whose output a file holds, and what its environment has."""
+
+    arguments: list[str]
+    environment: dict[str, str]
+
+
+def cases(folder: str) -> dict[str, Case]:
+    """Return file -> the command whose output it holds."""
     lines = (HERE / folder / "cases.txt").read_text(encoding="utf-8").splitlines()
-    pairs = (line.split(" $ attn ", 1) for line in lines if line and not line.startswith("#"))
-    return {name: shlex.split(command) for name, command in pairs}
+    pairs = (line.split(" $ ", 1) for line in lines if line and not line.startswith("#"))
+    return {name: _case(shlex.split(command)) for name, command in pairs}
+
+
+def _case(words: list[str]) -> Case:
+    at = words.index("attn")
+    return Case(words[at + 1 :], dict(word.split("=", 1) for word in words[:at]))
 
 
 def folders() -> list[str]:
@@ -30,8 +44,11 @@ def folders() -> list[str]:
 def main(wanted: list[str]) -> None:
     """Write the files of the folders, of all if none is named."""
     for folder in wanted or folders():
-        for name, arguments in cases(folder).items():
-            done = run_to_end([*ATTN, *arguments])
+        for name, case in cases(folder).items():
+            inherited = {name: text for name, text in os.environ.items() if name not in SCRUBBED}
+            settled = {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
+            env = {**inherited, **settled, **case.environment}
+            done = run_to_end([*ATTN, *case.arguments], env=env)
             if done.returncode:
                 sys.exit(f"{name}: {done.stderr.decode()}")
             (HERE / folder / name).write_bytes(done.stdout)

@@ -15,6 +15,10 @@ from typing import Any
 from tests.helpers.forked import Fork, serves
 
 ROOT = Path(__file__).parent.parent.parent
+# Numbers that no test may take from the shell that runs it.
+SCRUBBED = (
+    "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM", "COLORFGBG", "PYTHONUNBUFFERED",
+)  # fmt: skip
 ATTN = (sys.executable, "-m", "attn_cli")
 # What a shell ignores for a job in the background, and nohup for any. A process inherits that.
 _SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)

@@ -5,7 +5,8 @@
     halves    one column per cell, two queries per line: the upper half and the lower
     digits    one column per cell, or two if numbers have signs: 0 to 9, without shades
 
-The first that fits the width is taken; halves and digits fit always, as cells are pooled.
+The first that fits the width is taken, but halves if only they put several panels side by side.
+Halves and digits fit always, as cells are pooled.
 """
 
 from __future__ import annotations
@@ -91,12 +92,15 @@ def layout(heat: HeatMap, style: Style, texts: Sequence[Sequence[Sequence[str]]]
             longest = max(len(text) for panel in texts for row in panel for text in row)
             _refuse_narrow(room(width) + (longest + 1) * columns, columns, width)
     label = _label(indexed_labels(heat.queries), room(width))
-    if shaded(style) and whole and label + 1 + 2 * columns <= width:
-        found = Layout("blocks", label, 2, 1)
-    elif shaded(style) and not style.ascii:
-        found = Layout("halves", label, 1, 1)
-    else:
-        found = Layout("digits", label, 2 if heat.diverging else 1, 1)
+    found = Layout("digits", label, 2 if heat.diverging else 1, 1)
+    if shaded(style):
+        blocks, halves = Layout("blocks", label, 2, 1), Layout("halves", label, 1, 1)
+        roomy = whole and panel_width(heat, blocks) <= width
+        more = _beside(heat, blocks, width) == 1 < _beside(heat, halves, width)
+        if roomy and (style.ascii or not more):
+            found = blocks
+        elif not style.ascii:
+            found = halves
     return found._replace(beside=_beside(heat, found, width))
 
 

@@ -262,42 +262,59 @@ def _keys(heat: HeatMap, found: Layout, ink: Ink, width: int) -> list[str]:
 
 def _legend(heat: HeatMap, found: Layout, ink: Ink, width: int) -> Iterator[Line]:
     """Yield what the shades and marks mean, in parentheses; further lines if it is long."""
-    parts: list[Line] = []
-    if ink.shades is not None:
-        parts.append(_ramp(heat, ink.shades))
-    elif found.kind == "digits":
-        parts.append([(_digits(heat), "")])
-    elif any(panel.largest.any() for panel in heat.panels):
-        parts.append([("* the largest of its row", "")])
-    numbers = found.kind == "numbers" and ink.shades is None
-    for note in legend.notes(heat, hidden=ink.hidden):
-        scale = note.startswith(("each row", "one scale", "log scale"))
-        if not (numbers and scale):  # numbers are their own scale
-            parts.append([(note, "")])
-    if found.kind != "numbers" and any(np.isnan(panel.values).any() for panel in heat.panels):
-        parts.append([(f"{ink.nan} nan", "")])
+    parts = list(_parts(heat, found, ink, width))
     line: Line = [("(", "")]
     used = 1
     for at, part in enumerate(parts):
-        size = sum(cell_width(text) for text, _ in part) + 1  # with ; or )
-        if used > 1 and used + 1 + size > width:
-            yield line
-            line, used = [(" ", "")], 1
-        elif at:
-            line.append((" ", ""))
-            used += 1
-        line += [*part, (")" if at == len(parts) - 1 else ";", "")]
-        used += size
+        end = ")" if at == len(parts) - 1 else ";"
+        for number, word in enumerate(_words(part, end, width - 1)):
+            size = sum(cell_width(text) for text, _ in word)
+            gap = 1 if at or number else 0
+            if used > 1 and used + gap + size > width:
+                yield line
+                line, used, gap = [(" ", "")], 1, 0
+            line += [(" " * gap, ""), *word]
+            used += gap + size
     if parts:
         yield line
 
 
-def _ramp(heat: HeatMap, shades: Shades) -> Line:
+def _words(part: Line, end: str, room: int) -> list[Line]:
+    """Return a part with what ends it; as words if it does not fit on a line."""
+    whole = [*part, (end, "")]
+    if len(part) > 1 or sum(cell_width(text) for text, _ in whole) <= room:
+        return [whole]
+    ((text, _),) = part
+    return [[(word, "")] for word in f"{text}{end}".split(" ")]
+
+
+def _parts(heat: HeatMap, found: Layout, ink: Ink, width: int) -> Iterator[Line]:
+    """Yield the parts of the legend: the scale or the marks, then what else there is to say."""
+    numbers = found.kind == "numbers" and ink.shades is None
+    if ink.shades is not None:
+        yield _ramp(heat, ink.shades, width)
+    elif found.kind == "digits":
+        yield [(_digits(heat), "")]
+    elif any(panel.largest.any() for panel in heat.panels):
+        yield [("* the largest of its row", "")]
+    for note in legend.notes(heat, hidden=ink.hidden):
+        scale = note.startswith(("each row", "one scale", "log scale"))
+        if not (numbers and scale):  # numbers are their own scale
+            yield [(note, "")]
+    if found.kind != "numbers" and any(np.isnan(panel.values).any() for panel in heat.panels):
+        yield [(f"{ink.nan} nan", "")]
+
+
+def _ramp(heat: HeatMap, shades: Shades, width: int) -> Line:
     """Return the numbers along the scale, with the colours between them."""
     ticks = legend.ticks(heat)
+    room = width - 2 - sum(len(tick) + 2 for tick in ticks)
+    if room < len(ticks):  # the ends alone
+        ticks = [ticks[0], ticks[-1]]
+        room = width - sum(len(tick) + 2 for tick in ticks)
+    each = max(1, (min(RAMP, room) - 1) // (len(ticks) - 1))
+    cells = each * (len(ticks) - 1) + 1
     line: Line = [(ticks[0], "")]
-    cells = RAMP - (RAMP - 1) % (len(ticks) - 1)
-    each = (cells - 1) // (len(ticks) - 1)
     for at, tick in enumerate(ticks[1:]):
         places = range(at * each, (at + 1) * each + (at == len(ticks) - 2))
         line.append((" ", ""))
