@@ -89,7 +89,7 @@ def _parameter(command: str, made: Any) -> Parameter:
     argument = _is_argument(made)
     meaning = made.help or ""
     return Parameter(
-        names=() if argument else tuple(sorted(made.opts, key=_as_in_help)),
+        names=() if argument else _names(made),
         metavar=None if not argument and made.is_flag else made.metavar,
         help=meaning,
         values=of_parameter(command, made.name, meaning),
@@ -105,6 +105,11 @@ def _keys() -> Iterator[Parameter]:
         yield Parameter(
             (option,), "VALUE", key.meaning, of_key(name), alone=key.alone, group=key.group
         )
+
+
+def _names(made: Any) -> tuple[str, ...]:
+    """Return the names of an option, and that of its opposite last: --light, --dark."""
+    return (*sorted(made.opts, key=_as_in_help), *made.secondary_opts)
 
 
 def _as_in_help(name: str) -> tuple[bool, str]:

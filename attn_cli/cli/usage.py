@@ -59,7 +59,11 @@ def usage_error(error: Any, arguments: Sequence[str], commands: Collection[str])
     path = context.command_path if context is not None else _path(arguments, commands)
     usual = f"{path} --help shows how it is used"
     if option := re.match(r"no such option: (-\S+)", message):
-        known = {name for p in context.command.params for name in p.opts} if context else set()
+        known = (
+            {name for p in context.command.params for name in (*p.opts, *p.secondary_opts)}
+            if context
+            else set()
+        )
         if path.rpartition(" ")[2] in TAKE_KEYS:
             known |= set(options())
         if path == "attn" and (named := _path(arguments, commands)) != path:

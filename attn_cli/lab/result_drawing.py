@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from attn_cli.maths.stage import CODE, SCORE
 from attn_cli.reading.results import MINUS_INFINITY, Result
 from attn_cli.record import Record
 
+MOST = 1.001  # weights in float16 may be a little above 1
 ROWS = 256  # that are read at a time
 EVERYTHING = Chosen()
 
@@ -138,7 +139,7 @@ def _filling(result: Result) -> Callable[[Cut, Mapping[Lead, Pool]], Filled]:
     """Return the function that reads the rows of a result into pools."""
 
     def fill(rows: Cut, pools: Mapping[Lead, Pool]) -> Filled:
-        watch = Finite(result)
+        watch = Unchecked(result)
         for lead, pool in pools.items():
             values = result.values[lead] if lead else result.values
             hidden = None if result.hidden is None else result.hidden[lead]
@@ -173,30 +174,41 @@ def _drawn(
     return values, hidden
 
 
-class Finite:
-    """Counts the visible numbers of a file that are not finite."""
+class Unchecked:
+    """Looks at the visible numbers of an array alone, of which nobody has said anything yet."""
 
     def __init__(self, result: Result) -> None:
         self._result = result
-        self._count = 0
+        self._count = 0  # of those that are not finite
         self._first: list[int] = []
+        self._least, self._most = np.inf, -np.inf
 
     def look(self, lead: Lead, at: AnyArray, values: AnyArray, hidden: AnyArray | None) -> None:
-        """Count those of some rows."""
+        """Take some rows."""
         if self._result.checked:
             return
-        bad = ~np.isfinite(values)
-        if hidden is not None:
-            bad &= hidden == 0
+        seen = np.ones(values.shape, np.bool_) if hidden is None else hidden == 0
+        finite = np.isfinite(values)
+        bad, good = seen & ~finite, seen & finite
         count = int(np.count_nonzero(bad))
         if count and not self._count:
             row, column = np.unravel_index(int(bad.argmax()), bad.shape)
             self._first = [*lead, int(at[row]), int(column)]
         self._count += count
+        self._least = float(np.min(values, where=good, initial=self._least))
+        self._most = float(np.max(values, where=good, initial=self._most))
 
     def warnings(self) -> tuple[str, ...]:
         """Return what there is to say of them."""
-        if not self._count:
-            return ()
-        number = "1 value" if self._count == 1 else f"{self._count} values"
-        return (f"{self._result.file} is not finite at {self._first} ({number})",)
+        return tuple(self._warnings())
+
+    def _warnings(self) -> Iterator[str]:
+        file = self._result.file
+        if self._count:
+            number = "1 value" if self._count == 1 else f"{self._count} values"
+            yield f"{file} is not finite at {self._first} ({number})"
+        if self._result.role == "weight" and (self._least < 0 or self._most > MOST):
+            yield (
+                f"{file} has numbers from {self._least:.4g} to {self._most:.4g}, which few weights "
+                "are: if they are scores, name that step"
+            )

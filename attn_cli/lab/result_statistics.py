@@ -12,7 +12,7 @@ from attn_cli.arrays import AnyArray
 from attn_cli.floats import FLOAT_TYPES
 from attn_cli.lab.drawing import Chosen, rows_of
 from attn_cli.lab.placed import positions_of
-from attn_cli.lab.result_drawing import Finite, in_order, refuse_beyond
+from attn_cli.lab.result_drawing import Unchecked, in_order, refuse_beyond
 from attn_cli.lab.sampling import sampled
 from attn_cli.lab.statistics import Labelled, Statistics, Tally, finished, not_weights
 from attn_cli.maths.stage import OF_PAIRS, WEIGHT
@@ -106,7 +106,7 @@ def _fill(
     tally: Tally, result: Result, leads: Iterable[tuple[int, ...]], rows: range
 ) -> tuple[str, ...]:
     """Read the rows of a result into a tally; return the warnings."""
-    watch, codes = Finite(result), _codes(result)
+    watch, codes = Unchecked(result), _codes(result)
     height = max(BLOCK // (8 * result.values.shape[-1]), 1)
     for lead in leads:
         values = result.values[lead] if lead else result.values

@@ -29,6 +29,7 @@ from attn_cli.sources.matrices.npy_files import NPY_MAGIC, ZIP_MAGIC, Archive, r
 from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.matrices.tables import decode
 from attn_cli.sources.matrices.token_files import Entries, read_entries
+from attn_cli.sources.text.meant import SYNONYMS
 from attn_cli.sources.text.scalars import flag
 
 if TYPE_CHECKING:
@@ -80,12 +81,11 @@ def read_result(file: str, inputs: Inputs, step: str, *, of_batch: bool = False)
         return _of_array(_npy(stream, file, name, inputs), name, _stage(step), of_batch=of_batch)
     if head.startswith(ZIP_MAGIC):
         archive = Archive(inputs.reopener(stream, file, "the problem"), name, ())
-        found = _of_archive(archive, inputs, step, of_batch=of_batch)
-    else:
-        found = _of_text(stream, name, step) if head.lstrip()[:1] == b"{" else None
-    if found is None:
         inputs.put_back(file, stream)
-    return found
+        return _of_archive(archive, inputs, step, of_batch=of_batch)
+    data = stream.read() if head.lstrip()[:1] == b"{" else b""
+    inputs.put_back(file, stream)
+    return _of_text(data, name, step)
 
 
 def named(result: Result, document: Document, batch: int | None) -> Result:
@@ -101,11 +101,12 @@ def named(result: Result, document: Document, batch: int | None) -> Result:
         if key not in tree:
             continue
         if axis not in labels:
-            raise AttnError(f"{result.step} has no axis of {axis}s to be named", path=(key,))
+            what = "queries" if axis == "query" else "keys"
+            raise AttnError(f"{result.step} has no {what} that can be named", path=(key,))
         words = _of_entry(read_entries(document, tree[key], (key,), lower=lower), key, batch)
         if len(words) != len(labels[axis]):
             raise AttnError(
-                f"{key} has {len(words)} words, but {result.step} in {result.file} has "
+                f"{key} has {_count(len(words), 'word')}, but {result.step} in {result.file} has "
                 f"{len(labels[axis])} {'queries' if axis == 'query' else 'keys'}",
                 path=(key,),
                 help="a text is split into words at blanks and punctuation; the lines of "
@@ -117,6 +118,10 @@ def named(result: Result, document: Document, batch: int | None) -> Result:
     if {"query", "key"} <= labels.keys():
         cross = list(labels["query"]) != list(labels["key"])
     return replace(result, labels=tuple(labels[axis] for axis in result.axes), cross=cross)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _of_entry(entries: Entries, key: str, batch: int | None) -> tuple[str, ...]:
@@ -164,8 +169,13 @@ def _npy(stream: BinaryIO, file: str, name: str, inputs: Inputs) -> Tensor:
 def _of_array(array: Tensor, name: str, stage: Stage, *, of_batch: bool) -> Result:
     """Return an array alone as a step."""
     pairs = stage.axes == OF_PAIRS
+    if len(stage.axes) != 2:
+        raise AttnError(
+            f"{stage.name} has one axis, {stage.axes[0]}: a heat map needs two",
+            help=f"say of which step it is: {argument('only', 'weights')}",
+        )
     most = 4 if pairs else 3  # four axes of vectors are in one of two orders
-    if not 2 <= array.ndim <= most or len(stage.axes) != 2:
+    if not 2 <= array.ndim <= most:
         wanted = ", ".join(stage.axes)
         raise AttnError(
             f"{name} has {array.ndim} {'axis' if array.ndim == 1 else 'axes'}, shape "
@@ -197,6 +207,7 @@ def _of_archive(archive: Archive, inputs: Inputs, step: str, *, of_batch: bool) 
     names = set(archive.names)
     if step not in names:
         if not _has_results(names):
+            _refuse_other_names(archive, step)
             return None
         raise AttnError(
             f"{archive.name} has no step '{printable(step)}'",
@@ -213,6 +224,17 @@ def _of_archive(archive: Archive, inputs: Inputs, step: str, *, of_batch: bool) 
         if codes.shape == tuple(array.shape):
             return _hidden(result, codes, REASONS)
     return result
+
+
+def _refuse_other_names(archive: Archive, step: str) -> None:
+    """Raise AttnError for an archive whose arrays are neither steps nor keys of a problem."""
+    names = list(map(printable, archive.names))
+    if not names or {name.partition(".")[0] for name in names} & {*KEYS, *SYNONYMS}:
+        return
+    raise AttnError(
+        f"{archive.name} has no step '{printable(step)}', and no array of a problem",
+        help=f"name an array: {archive.name}#{names[0]}; it has: {', '.join(names)}",
+    )
 
 
 def _has_results(names: set[str]) -> bool:
@@ -233,10 +255,8 @@ def _hidden(result: Result, codes: AnyArray, legend: tuple[str, ...]) -> Result:
     return replace(result, values=values, hidden=hidden, visible=codes, legend=legend)
 
 
-def _of_text(stream: BinaryIO, name: str, step: str) -> Result | None:
+def _of_text(data: bytes, name: str, step: str) -> Result | None:
     """Return a step of a JSON document of attn; None for other texts."""
-    data = stream.read()
-    stream.seek(0)
     if b'"format"' not in data or b'"attn/' not in data:
         return None
     text = decode(data, name)
@@ -248,7 +268,6 @@ def _of_text(stream: BinaryIO, name: str, step: str) -> Result | None:
         raise _broken(error, name, text) from None
     if not isinstance(document, dict) or not str(document.get("format")).startswith("attn/"):
         return None
-    stream.close()
     _refuse_other(document, name)
     steps = document["steps"]
     if step not in steps:
@@ -267,10 +286,11 @@ def _broken(error: ValueError, name: str, text: str) -> AttnError:
         return AttnError(
             f"{name} holds several documents, and one is wanted here",
             where=Where(name, error.lineno, error.colno),
-            help="put one of them into a file: sed -n 1p FILE > one.json",
+            help="put one of them into a file of its own",
         )
+    line = error.doc.split("\n")[error.lineno - 1]
     return AttnError(
-        f"{name} is no JSON: {error.msg}", where=Where(name, error.lineno, error.colno)
+        f"{name} is no JSON: {error.msg}", where=Where(name, error.lineno, error.colno, line)
     )
 
 

@@ -136,7 +136,7 @@ def options() -> dict[str, frozenset[str]]:
     program = typer.main.get_command(build())
     found = {}
     for name, command in program.commands.items():  # type: ignore[attr-defined]
-        own = {each for parameter in command.params for each in parameter.opts}
+        own = {n for p in command.params for n in (*p.opts, *p.secondary_opts)}
         found[name] = frozenset({*own, "--help", "-h"})
     return found
 

@@ -110,6 +110,15 @@ def write_wrong_files() -> None:
     with zipfile.ZipFile("other.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
     np.save("bfloat16.npy", np.zeros((3, 2), dtype="V2"))
+    step = {"axes": ["query", "key"], "values": [[1, 2], [3]]}
+    Path("ragged.json").write_text(json.dumps(
+        {"format": "attn/1", "command": "compute", "steps": {"weights": step, "q": step}}
+    ))  # fmt: skip
+    Path("later.json").write_text('{"format": "attn/2", "command": "compute"}')
+    Path("listed.json").write_text('{"format": "attn/1", "command": "steps", "steps": {"q": {}}}')
+    Path("both.json").write_text('{"format": "attn/1"}\n{"format": "attn/1"}\n')
+    Path("half.json").write_text('{"format": "attn/1",\n  "steps"')
+    np.savez("steps.npz", q=ok, scores=ok)
     Path("model").mkdir()
     Path("model/config.json").write_text("{}")
     np.save("bhsd.npy", np.ones((2, 3, 5, 7)))

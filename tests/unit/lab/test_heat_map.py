@@ -95,7 +95,7 @@ def test_numbers_are_those_of_the_record_and_hidden_ones_are_0() -> None:
         place = divmod(at, HEADS)
         np.testing.assert_array_equal(panel.values, weights.values[place])
         np.testing.assert_array_equal(panel.hidden, weights.hidden[place])
-    assert heat.reasons == ("causal", "length")
+    assert heat.reasons == ("causal", "key_lengths")
     assert heat.high == weights.values.max()
     masked = drawn(of, "masked").panels[0]
     assert (masked.values[masked.hidden != 0] == 0).all()
