@@ -59,13 +59,9 @@ def positions_of(settings: Mapping[str, Any], n_q: int, n_k: int, *, cross: bool
 
 def _placed(settings: Mapping[str, Any]) -> bool:
     """Return whether a setting puts queries among the keys."""
-    if any(settings.get(name) is not None for name in _PLACING) or _shifted(settings.get("offset")):
-        return True
-    return bool((settings.get("conventions") or {}).get("causal"))  # the alignment was decided
-
-
-def _shifted(offset: Any) -> bool:
-    return any(offset) if isinstance(offset, list) else bool(offset)
+    offset = settings.get("offset")
+    shifted = any(offset) if isinstance(offset, list) else bool(offset)
+    return shifted or any(settings.get(name) is not None for name in _PLACING)
 
 
 def _entries(runs: Any) -> tuple[Integers, ...]:

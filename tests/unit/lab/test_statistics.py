@@ -153,6 +153,11 @@ def test_equal_weights_over_n_keys_are_log2_n_bits_and_n_keys(n: int) -> None:
     assert column(found, "top_90") == [math.ceil(0.9 * n - 1e-6)]
 
 
+def test_many_keys_that_hold_90_percent_are_counted() -> None:
+    weights = [[0.1, *[0.9 / 199] * 199]]  # 0.1 + m 0.9 / 199 >= 0.9: m = 177
+    assert column(measured(given_weights(weights)), "top_90") == [178]
+
+
 def test_the_distance_of_equal_causal_weights_is_half_of_the_way_to_the_first_key() -> None:
     n = 11
     tree = {"embeddings": np.zeros((n, 2)).tolist(), "causal": True}
@@ -280,6 +285,7 @@ def test_without_an_order_queries_of_other_tokens_have_no_place() -> None:
     weights = [[0.0, 0.25, 0.75], [1.0, 0.0, 0.0]]
     for keys, placed in (
         ({}, False),
+        ({"like": "torch"}, False),
         ({"causal": "top-left"}, True),
         ({"window": {"left": 5, "right": 5}, "offset": 0}, True),
     ):
@@ -375,6 +381,8 @@ def test_sampled_queries_are_spread_evenly() -> None:
         assert LEAST / 2 < len(taken) <= max(AIM // (keys * entries), LEAST)
         assert taken[0] + queries - 1 - taken[-1] < taken.step
         assert abs(np.mean(taken) - (queries - 1) / 2) <= taken.step / 2
+    assert AIM / 2 < len(sampled(100_000, 100_000, 1)) * 100_000 <= AIM
+    assert evenly(100, 25) == range(1, 100, 4)
     assert list(evenly(7, 100)) == list(range(7))
     assert len(evenly(0, 5)) == 0
 
@@ -426,6 +434,12 @@ def test_json_of_some_queries_knows_which_they_are(attn: Attn) -> None:
     one = table(attn, "one.json", "--per-query").splitlines()
     every = table(attn, "heads.json", "--batch", "1", "--per-query").splitlines()
     assert one[1:] == [line.removeprefix("1,") for line in every[1:] if line.split(",")[2] == "2"]
+
+
+def test_json_of_a_query_in_words_is_self_attention(attn: Attn, tmp_path: Path) -> None:
+    two, out = SAMPLES / "two_heads.yaml", tmp_path / "cat.json"
+    attn("compute", two, "--query-token", "cat", "--only", "weights", "-o", out)
+    assert table(attn, out, "--per-query") == table(attn, two, "--per-query", "--rows", "1:2")
 
 
 @pytest.mark.usefixtures("folder")
