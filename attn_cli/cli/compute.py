@@ -5,7 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from attn_cli.cli.deliver import check_target, deliver, deliver_several, deliver_streamed
+from attn_cli.cli.deliver import (
+    check_sizes,
+    check_target,
+    deliver,
+    deliver_several,
+    deliver_streamed,
+)
 from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import KeyOptions, ProblemOptions, StepOptions
 from attn_cli.cli.output import OutputOptions
@@ -74,10 +80,15 @@ def compute(
         requests = [
             steps.request(each, output, resources) for each in problems
         ]  # can fail, so it comes before any output
+        for each, wanted in zip(problems, requests, strict=True):
+            check_sizes(each, wanted, output)
         records = (run(each, wanted) for each, wanted in zip(problems, requests, strict=True))
         return deliver_several(records, output)
     loaded = problems[0].named(steps.batch)
     request = steps.request(loaded, output, resources)
+    alone = expected is not None and _verdict_alone(steps, output)
+    if not alone:
+        check_sizes(loaded, request, output)
     if not output.quiet:
         _note_narrow(loaded)
     streams = expected is None and output.view().streams
@@ -93,5 +104,5 @@ def compute(
         if expected is None:
             record = run(loaded, request, on_progress=on_progress)
         else:
-            record = _compared(loaded, request, expected, alone=_verdict_alone(steps, output))
+            record = _compared(loaded, request, expected, alone=alone)
     return deliver(record, output)

@@ -21,6 +21,7 @@ from attn_cli.views import Encoding, Style
 if TYPE_CHECKING:
     from attn_cli.arrays import AnyArray
     from attn_cli.engine.protocol import Target
+    from attn_cli.maths.problem import Problem, Request
     from attn_cli.views.view import Rendered, View
 
 
@@ -38,6 +39,18 @@ def check_target(output: OutputOptions) -> None:
         )
     check_place(output.output)
     view.check()
+
+
+def check_sizes(problem: Problem, request: Request, output: OutputOptions) -> None:
+    """Raise AttnError, before anything is computed, where a step is too large for the format."""
+    view = output.view()
+    if view.bounded:
+        from attn_cli.engine.order import whole_of
+        from attn_cli.engine.plan import plan_unheld
+
+        style = style_of(output, view)
+        for step in plan_unheld(problem, request).steps.values():
+            view.check_size(step=whole_of(problem, step), style=style)
 
 
 def check_place(target: str | None) -> None:
@@ -76,6 +89,15 @@ def deliver_several(records: Iterable[Record], output: OutputOptions) -> ExitSta
             help=f"choose one of {able}, or ask for one of them",
         )
     style = replace(style_of(output, view), several=True)
+    if view.together:
+        every = [replace(each, warnings=()) if output.quiet else each for each in records]
+        emit(
+            view.render_all(every, style),
+            [warning for record in every for warning in record.warnings],
+            output.output,
+            drawn=view.drawn,
+        )
+        return ExitStatus.DONE
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     if not view.drawn or _goes_to_file(output.output):
         encoding = "utf-8"
@@ -112,8 +134,9 @@ def deliver_beside(records: list[Record], output: OutputOptions) -> ExitStatus:
 def answer_in_a_pipe(output: OutputOptions, *, shown: bool) -> OutputOptions:
     """Return the output with the format `answer` if no option chose a format or steps."""
     if output.format is None and output.output in {None, "-"} and not shown:
-        asked = (output.digits is not None, output.full, output.labels, output.verbose)
-        if not _is_terminal(sys.stdout) and not any(asked) and not output.from_:
+        asked = (output.digits is not None, output.full, output.labels, output.verbose, output.math,
+                 output.booktabs, output.standalone, output.from_)  # fmt: skip
+        if not _is_terminal(sys.stdout) and not any(asked):
             return replace(output, format="answer")
     return output
 
@@ -219,6 +242,10 @@ def style_of(output: OutputOptions, view: View) -> Style:
         verbose=output.verbose,
         numbers=output.numbers,
         first=output.from_,
+        full=output.full,
+        math=output.math,
+        booktabs=output.booktabs,
+        standalone=output.standalone,
     )
 
 

@@ -11,6 +11,7 @@ from attn_cli.cli.deliver import (
     BRIEF,
     answer_in_a_pipe,
     answer_on_a_terminal,
+    check_sizes,
     check_target,
     deliver,
     deliver_several,
@@ -158,6 +159,9 @@ def next_word(
     request = Request(
         steps=_with_answer(wanted, output), edge=edge, head=asked.head, top=asked.top or TOP
     )
+
+    for problem in problems:
+        check_sizes(problem, request, output)
 
     def records() -> Iterator[Record]:
         for problem in problems:

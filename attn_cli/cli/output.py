@@ -24,6 +24,7 @@ Text = str | None
 COLORS = ("auto", "always", "never")
 RECORDS: tuple[str, ...] = ("Record",)
 LEAST_WIDTH = 20  # columns that a heat map needs
+_NEGATIVE = {"light": "dark", "labels": "no-labels", "numbers": "no-numbers"}
 
 
 @dataclass(kw_only=True)
@@ -51,7 +52,21 @@ class OutputOptions:
     ] = None
     full: Annotated[bool, typer.Option("--full", help="Do not shorten large steps.")] = False
     labels: Annotated[
-        bool, typer.Option("--labels", help="Add tokens as header and first column of csv, tsv.")
+        bool | None,
+        typer.Option(
+            "--labels/--no-labels",
+            help="Add tokens as header and first column (default: of latex only).",
+            show_default=False,
+        ),
+    ] = None
+    math: Annotated[
+        bool, typer.Option("--math", help="Write the formulas of markdown as LaTeX: $...$.")
+    ] = False
+    booktabs: Annotated[
+        bool, typer.Option("--booktabs", help="Write tables of the package booktabs, not matrices.")
+    ] = False
+    standalone: Annotated[
+        bool, typer.Option("--standalone", help="Write a LaTeX document, not a part of one.")
     ] = False
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print warnings.")] = False
     verbose: Annotated[
@@ -183,10 +198,13 @@ class OutputOptions:
         """Warn of each option that has no effect on the view."""
         given = {
             "digits": self.digits is not None,
-            "full": self.full,
-            "labels": self.labels,
+            "full": self.full and not type(self).full,
+            "labels": self.labels is not None,
             "verbose": self.verbose,
             "from": self.from_ != 0,
+            "math": self.math,
+            "booktabs": self.booktabs,
+            "standalone": self.standalone,
             "color": self.color == "always",
             "light": self.light is not None,
             "width": self.width is not None,
@@ -196,8 +214,8 @@ class OutputOptions:
             if asked and option not in view.options:
                 able = ", ".join(name for name, other in views.items() if option in other.options)
                 but = f", but on: {able}" if able else ""
-                off = {"light": "dark", "numbers": "no-numbers"}
-                named = off.get(option, option) if vars(self).get(option) is False else option
+                negative = vars(self).get(option) is False
+                named = _NEGATIVE[option] if negative else option
                 say(f"warning: --{named} has no effect on the format {view.name}{but}")
 
 

@@ -15,7 +15,7 @@ from attn_cli.cli.output import OutputOptions, Text
 from attn_cli.cli.talk import say
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, ExitStatus, printable
-from attn_cli.views import View
+from attn_cli.views import VIEWS, View
 
 if TYPE_CHECKING:
     from attn_cli.sources.matrices.document import Document
@@ -108,6 +108,7 @@ class TrainOutput(OutputOptions):
             help="Write the trained file; - for standard output.",
         ),
     ] = None
+    full: bool = True  # gradients are always shown whole
 
     @classmethod
     def offered(cls) -> dict[str, Any]:
@@ -128,9 +129,9 @@ class TrainOutput(OutputOptions):
         """Return the path of the trained file; raise AttnError if no option gives it."""
         usual = type(self)()
         self.check_color()
-        given = ("format", "digits", "verbose")
-        for option in (*given, *(("color",) if self.color == "always" else ())):
-            if getattr(self, option) != getattr(usual, option):
+        others = {"output", "force"} if self.color == "always" else {"output", "force", "color"}
+        for option in self.offered():
+            if option not in others and getattr(self, option) != getattr(usual, option):
                 raise AttnError(
                     f"--{option} belongs to --show-gradients",
                     help="the trained file is the problem file with other numbers in it",
@@ -141,14 +142,19 @@ class TrainOutput(OutputOptions):
                 help="say where the trained file goes: -o trained.yaml, or -o - for standard "
                 "output; --show-gradients shows gradients and trains nothing",
             )
-        other = self.output.lower().endswith((".npy", ".npz", ".csv", ".tsv", ".md"))
-        if other:
+        if self.output.lower().endswith(_suffixes_of_results()):
             raise AttnError(
                 f"{self.output} cannot hold a problem file: that is YAML, or JSON as the file was",
                 help="write -o trained.yaml",
             )
         check_place(self.output)
         return self.output
+
+
+def _suffixes_of_results() -> tuple[str, ...]:
+    """Return the suffixes of files that hold results, and so no problem."""
+    every = {suffix for view in VIEWS.of(*VIEWS.results).values() for suffix in view.suffixes}
+    return tuple(every - {".json", ".jsonl", ".txt", ".yaml", ".yml"})
 
 
 def train(options: TrainOptions, output: TrainOutput) -> int:

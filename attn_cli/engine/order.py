@@ -7,8 +7,10 @@ axes: bshd        (batch, query, head, dimension)     the context and later step
 
 from __future__ import annotations
 
+from attn_cli.engine.step_plan import StepPlan
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.stage import JOINED, StepSpec
+from attn_cli.record import Whole
 
 
 def order_of(problem: Problem, spec: StepSpec, axes: tuple[str, ...]) -> tuple[int, ...]:
@@ -19,6 +21,18 @@ def order_of(problem: Problem, spec: StepSpec, axes: tuple[str, ...]) -> tuple[i
     elif problem.heads_last and spec.scope == JOINED and "head" in axes:
         order[-3:-1] = reversed(order[-3:-1])
     return tuple(order)
+
+
+def whole_of(problem: Problem, step: StepPlan) -> Whole:
+    """Return a planned step without its values, its axes in the problem's own order."""
+    order = order_of(problem, step.spec, step.axes)
+    return Whole(
+        name=step.name,
+        axes=tuple(step.axes[axis] for axis in order),
+        labels=tuple(step.labels[axis] for axis in order),
+        shape=tuple(step.shape[axis] for axis in order),
+        dtype=step.dtype,
+    )
 
 
 def in_order(problem: Problem, spec: StepSpec, place: list[int]) -> list[int]:

@@ -15,7 +15,7 @@ import numpy as np
 from attn_cli.arrays import AnyArray, Integers
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.engine.engines import choose
-from attn_cli.engine.order import order_of
+from attn_cli.engine.order import whole_of
 from attn_cli.engine.plan import UNLIMITED, Plan, plan_unheld
 from attn_cli.engine.step_plan import StepPlan
 from attn_cli.engine.threads import OnProgress, Workers
@@ -60,14 +60,7 @@ class Streamed:
     @property
     def whole(self) -> Whole:
         """The step without its values, its axes in the order of the problem's own matrices."""
-        step, order = self.step, order_of(self.problem, self.step.spec, self.step.axes)
-        return Whole(
-            name=step.name,
-            axes=tuple(step.axes[axis] for axis in order),
-            labels=tuple(step.labels[axis] for axis in order),
-            shape=tuple(step.shape[axis] for axis in order),
-            dtype=step.dtype,
-        )
+        return whole_of(self.problem, self.step)
 
     @property
     def row(self) -> int:

@@ -30,6 +30,7 @@ SPECIAL = str.maketrans(
         **{character: f"\\{character}" for character in "{}$&#_%"},
     }
 )
+NOT_IN_TEXT = str.maketrans({c: rf"}}{{{c}}}\text{{" for c in "<>|"})
 TALL, OPERATED = (f.Quotient, f.Where, f.Named), (f.Prefix, f.Call)
 
 
@@ -99,9 +100,14 @@ def _number(number: f.Number) -> str:
 
 def _words(words: f.Words) -> str:
     return "".join(
-        rf"\text{{{escaped(p)}}}" if isinstance(p, str) else _inside(p, at.RELATION)
-        for p in words.parts
+        _text(part) if isinstance(part, str) else _inside(part, at.RELATION) for part in words.parts
     )
+
+
+def _text(text: str) -> str:
+    """Return words in a formula; TeX's usual text fonts lack three characters that math has."""
+    written = escaped(text).translate(NOT_IN_TEXT)
+    return rf"\text{{{written}}}".replace(r"\text{}", "")
 
 
 def _sum(terms: f.Sum) -> str:

@@ -5,6 +5,7 @@
     fit(outline, style) -> rows, columns    how many cells of a heat map it has room for; None: all
     check_size(**sizes) -> None             if it refuses what is too large for it
     check() -> None                         if it needs what may not be installed
+    render_all(results, style)              if several results are one text
 
 A view gets the result and nothing else: it opens nothing, prints nothing and computes nothing. A
 new view is one module and one row of `VIEWS`: help, errors, suffixes and docs read the rows.
@@ -62,9 +63,20 @@ VIEWS = Views(
         accepts=("Record",),
         module="attn_cli.views.markdown",
         suffixes=(".md",),
-        options=_TABLES,
+        options=(*_TABLES, "math"),
         verdicts=True,
         several=True,
+    ),
+    View(
+        name="latex",
+        accepts=("Record",),
+        module="attn_cli.views.latex",
+        suffixes=(".tex",),
+        options=(*_TABLES, "labels", "booktabs", "standalone"),
+        verdicts=True,
+        several=True,
+        together=True,
+        bounded=True,
     ),
     View(
         name="npy",

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 
 from attn_cli.errors import printable
-from attn_cli.record import Record
+from attn_cli.record import Record, Step
 from attn_cli.views import Style, settings
-from attn_cli.views.cells import GAP, Sheet, sheets, verdict, with_gaps
+from attn_cli.views.cells import GAP, Sheet, sheets, size_of, verdict, with_gaps
 from attn_cli.views.choices import margin
+from attn_cli.views.markdown_math import between_dollars
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
 
@@ -27,7 +28,10 @@ def _lines(record: Record, style: Style) -> Iterator[str]:
             yield ""
         if sheet.heading:
             yield from (f"### {escaped(sheet.heading)}", "")
-        yield f"**{escaped(sheet.title)}**"
+        if style.math:
+            yield from _with_math(sheet.step)
+        else:
+            yield f"**{escaped(sheet.title)}**"
         if not sheet.repeats:
             yield from ("", *_table(sheet))
         for note in sheet.notes:
@@ -41,6 +45,13 @@ def _lines(record: Record, style: Style) -> Iterator[str]:
         yield escaped(verdict(comparison, style.first))
     if style.verbose:
         yield from ("", "```", *map(printable, settings.lines(record)), "```")
+
+
+def _with_math(step: Step) -> Iterator[str]:
+    """Yield the title of a step, with its formula as LaTeX in a paragraph of its own."""
+    size = size_of(step, beyond=max(len(step.axes) - 2, 0))
+    yield f"**{escaped(step.name)}** ({escaped(size)})"
+    yield from ("", between_dollars(step.expression.latex()))
 
 
 def _table(sheet: Sheet) -> Iterator[str]:

@@ -28,11 +28,12 @@ _WORDS = str.maketrans(
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
+        "'": r"\textquotesingle{}",
         "`": r"\`{}",
         "\u2581": r"\textvisiblespace{}",  # the mark of a space in the tokens of SentencePiece
     }
 )
-_LIGATURES = re.compile(r"(?<=-)(?=-)|(?<=')(?=')|(?<=,)(?=,)")
+_LIGATURES = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)")
 _KEPT_SPACES = re.compile(r"^ | $|(?<= ) ")  # TeX drops spaces at an end and all but one of several
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
@@ -49,7 +50,7 @@ def words(text: str) -> str:
     ('\\textless{}s\\textgreater{}', 'a\\textbackslash{}u202eb')
     """
     shown = printable(text).translate(_WORDS)
-    shown = _LIGATURES.sub("{}", shown)
+    shown = _LIGATURES.sub(r"\\/", shown)
     shown = _KEPT_SPACES.sub(r"\\ ", shown)
     # After the end of a row LaTeX takes these two for arguments of the row's end.
     return f"{{{shown[0]}}}{shown[1:]}" if shown[:1] in {"[", "*"} else shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,11 +28,13 @@ class Style:
     there are shades. `light`: on a light ground. `ascii`: without other characters. `several`: it
     is one of several records. `verbose`: with all settings. `numbers`: in the cells of a heat map;
     None: if they fit. `first`: the number of the first feature, head, batch entry, and token
-    without a word.
+    without a word. `labels`: with words beside the numbers; None: as usual for the view. `full`:
+    however large. `math`: with formulas as LaTeX. `booktabs`: with the rules of that package.
+    `standalone`: a document.
     """
 
     digits: int | None = None
-    labels: bool = False
+    labels: bool | None = None
     width: int | None = None
     colours: int = 0
     light: bool = False
@@ -41,6 +43,10 @@ class Style:
     verbose: bool = False
     numbers: bool | None = None
     first: int = 0
+    full: bool = False
+    math: bool = False
+    booktabs: bool = False
+    standalone: bool = False
 
     @property
     def colour(self) -> bool:
@@ -72,8 +78,7 @@ class View:
     accepts: tuple[str, ...]  # the types of the results that it shows, by name
     module: str
     suffixes: tuple[str, ...] = ()  # of the files that are in this format
-    # Of digits, full, labels, verbose, from, color, light, width, numbers: those that it takes.
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()  # those of `OutputOptions` that it takes
     one_step: bool = False  # whether it holds one step of a record, and no more
     binary: bool = False
     streams: bool = False  # whether values are written as they are computed: by its `encoding`
@@ -81,6 +86,7 @@ class View:
     characters: str = BOX  # beyond ASCII, that it is drawn with
     verdicts: bool = False  # whether it shows the verdicts of comparisons
     several: bool = False  # whether several results can follow one another in it
+    together: bool = False  # whether they are one text: `render_all(results, style)`
     needs_answer: bool = False  # whether it shows the answer alone
     bounded: bool = False  # whether it draws results of a limited size: by its `check_size`
     optional: bool = False  # whether it needs a package that can be missing: by its `check`
@@ -90,12 +96,17 @@ class View:
         rendered: Rendered = import_module(self.module).render(result, style)
         return rendered
 
+    def render_all(self, results: Sequence[Any], style: Style) -> Rendered:
+        """Return several results in this format, of a view that shows them together."""
+        rendered: Rendered = import_module(self.module).render_all(results, style)
+        return rendered
+
     def check(self) -> None:
         """Raise AttnError if what the view needs is not installed."""
         if self.optional:
             import_module(self.module).check()
 
-    def check_size(self, **sizes: int) -> None:
+    def check_size(self, **sizes: Any) -> None:
         """Raise AttnError, before anything is computed, for a result too large for the view."""
         if self.bounded:
             import_module(self.module).check_size(**sizes)

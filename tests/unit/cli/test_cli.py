@@ -127,6 +127,9 @@ EFFECTS: dict[str, list[str]] = {
     "digits": ["--digits", "7"],
     "full": ["--full"],
     "labels": ["--labels", "--only", "q", "--format", "csv"],
+    "math": ["--math", "--format", "markdown"],
+    "booktabs": ["--booktabs", "--format", "latex"],
+    "standalone": ["--standalone", "--format", "latex"],
     "quiet": ["--quiet", "--set", "mask=[[-inf, -inf, -inf]]"],
     "verbose": ["--verbose"],
     "from_": ["--from", "1"],
@@ -138,7 +141,7 @@ EFFECTS: dict[str, list[str]] = {
 BASES: dict[str, list[str]] = {
     "tolerance": EFFECTS["tolerance"][2:],
     "lower": EFFECTS["lower"][1:],
-    "labels": EFFECTS["labels"][1:],
+    **{name: EFFECTS[name][1:] for name in ("labels", "math", "booktabs", "standalone")},
     "quiet": EFFECTS["quiet"][1:],
     "light": EFFECTS["light"][1:],
     "force": EFFECTS["force"][1:],
@@ -150,6 +153,14 @@ LOVE_TENNIS = "I love tennis --dictionary samples/tennis.yaml --format table"
 NOT_LIKE = "samples/not_like.yaml not like --format table"
 LOOKED_UP = "le --embeddings w.npy --words list.txt --format table"
 GRADIENTS = "samples/not_like.yaml --show-gradients"
+
+
+def in_formats(line: str) -> dict[str, tuple[str, str]]:
+    """The options of formats of text: without, and with each."""
+    formats = {"math": "markdown", "booktabs": "latex", "standalone": "latex"}
+    return {o: (f"{line} -f {f}", f"{line} -f {f} --{o}") for o, f in formats.items()}
+
+
 PAIRS: dict[str, dict[str, tuple[str, str]]] = {
     "translate": {
         "dictionary": ("table", "table --dictionary samples/tennis.yaml --unknown keep"),
@@ -174,6 +185,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "digits": ("le", "le --digits 7"),
         "full": ("w0 --dictionary big.yaml --show k", "w0 -d big.yaml --show k --full"),
         "labels": ("le --only v -f csv", "le --only v -f csv --labels"),
+        **in_formats("le"),
         "quiet": ("zzz le --unknown skip", "zzz le --unknown skip --quiet"),
         "verbose": ("le", "le --verbose"),
         "from_": (
@@ -208,6 +220,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
             "samples/not_like.yaml not --only v -f csv",
             "samples/not_like.yaml not --only v -f csv --labels",
         ),
+        **in_formats("samples/not_like.yaml not"),
         "quiet": ("big_words.yaml not", "big_words.yaml not --quiet"),
         "verbose": (NOT_LIKE, f"{NOT_LIKE} --verbose"),
         "from_": (NOT_LIKE, f"{NOT_LIKE} --from 1"),
@@ -314,6 +327,8 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
             "samples/not_like.yaml --show-gradients --format json",
         ),
         "digits": (GRADIENTS, f"{GRADIENTS} --digits 7"),
+        "labels": (f"{GRADIENTS} -f latex", f"{GRADIENTS} -f latex --labels"),
+        **in_formats(GRADIENTS),
         "verbose": (GRADIENTS, f"{GRADIENTS} --verbose"),
         "from_": (GRADIENTS, f"{GRADIENTS} --from 1"),
         "color": (GRADIENTS, f"{GRADIENTS} --color always"),

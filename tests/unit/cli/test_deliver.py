@@ -23,7 +23,7 @@ V = [[2, 7], [11, 3]]
     [
         ("compute", ["--full", "-f", "json"], "--full has no effect on the format json, but on: "),
         ("compute", ["--digits", "3", "-f", "npz"], "--digits has no effect on the format npz"),
-        ("compute", ["--labels"], "--labels has no effect on the format table, but on: csv, tsv\n"),
+        ("compute", ["--labels"], "--labels has no effect on the format table, but on: csv, tsv"),
         ("compute", ["-v", "--only", "q", "-f", "csv"], "--verbose has no effect on the format "),
         ("compute", ["--from", "1", "-f", "json"], "--from has no effect on the format json, but "),
         ("graph", ["--color", "always", "-f", "dot"], "--color has no effect on the format dot\n"),

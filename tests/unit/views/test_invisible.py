@@ -69,6 +69,7 @@ ON_TERMINAL = {
     "csv": ("compute", "--only", "q", "-f", "csv", "--labels"),
     "tsv": ("compute", "--only", "weights", "-f", "tsv", "--labels"),
     "markdown": ("compute", "-f", "markdown", "--verbose"),
+    "latex": ("next", "-f", "latex", "--verbose"),
     "json": ("compute", "-f", "json"),
     "graph": ("graph",),
     "dot": ("graph", "-f", "dot"),

@@ -22,6 +22,7 @@ COMMANDS = {
     r"\textbar{}": "|",
     r"\textvisiblespace{}": "▁",
     r"\symbol{34}": '"',
+    r"\textquotesingle{}": "'",
     r"\`{}": "`",
     r"\{": "{",
     r"\}": "}",
@@ -33,9 +34,9 @@ COMMANDS = {
     r"\ ": " ",
     "{[}": "[",
     "{*}": "*",
-    "{}": "",
+    r"\/": "",
 }
-PIECE = re.compile("|".join(map(re.escape, COMMANDS)) + r"|[^\\{}$&#_%~^\"<>|`\x00-\x1f]")
+PIECE = re.compile("|".join(map(re.escape, COMMANDS)) + r"|[^\\{}$&#_%~^\"<>|'`\x00-\x1f]")
 HOSTILE = st.text(st.sampled_from("\\{}$&#_%~^\"<>|`'-,?! \n\t\x00\x1b\u202e\u2028▁[]*é日🐈a1"))
 
 
@@ -51,7 +52,7 @@ def test_words_are_text_and_nothing_acts(text: str) -> None:
     latex = words(text)
     assert read(latex) == printable(text)
     assert not re.search(
-        r"--|''|,,|  |^ |(?<!\\) $|^[\[*]", latex
+        r"--|,,|  |^ |(?<!\\) $|^[\[*]", latex
     )  # ligatures, lost spaces, arguments
     bare = re.sub(r"\\[{}]", "", latex)
     assert bare.count("{") == bare.count("}")

@@ -105,11 +105,11 @@ def test_a_new_view_of_records(names: str, attn: Attn, tmp_path: Path) -> None:
         assert out.read_text() == "q!\nweights!\n"
     assert attn(*asked, "-f", names, "--digits", 3).err == (
         f"warning: --digits has no effect on the format {names}, but on: table, json, csv, tsv, "
-        "markdown\n"
+        "markdown, latex\n"
     )
     labels = attn(*asked, "--labels").err
     assert labels == (
-        f"warning: --labels has no effect on the format table, but on: csv, tsv, {names}\n"
+        f"warning: --labels has no effect on the format table, but on: csv, tsv, latex, {names}\n"
     )
 
 
