@@ -49,7 +49,7 @@ class TestMatrices:
         assert rows(out, "bmatrix") == [["1", "-2"], ["0", "3"], ["5", "0"]]
         assert "MaxMatrixCols" not in out
         labelled = attn("compute", "-", "-f", "latex", "--only", "q", "--labels", stdin=NO_WORDS)
-        assert rows(labelled.out, "array")[:2] == [["", "0", "1"], ["0", "1", "-2"]]
+        assert rows(labelled.out, "array")[:2] == [["", "q_{0}", "q_{1}"], ["0", "1", "-2"]]
         bare = attn("compute", LOVE, "-f", "latex", "--only", "q", "--no-labels").out
         assert rows(bare, "bmatrix") == [["2", "1", "2"], ["0", "1", "0"], ["2", "2", "2"]]
 
