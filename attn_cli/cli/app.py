@@ -59,6 +59,9 @@ COMMANDS = {
     "train": Command(
         "attn_cli.cli.train", "train", "Train the weights of a problem file.", "Compute"
     ),
+    "explain": Command(
+        "attn_cli.cli.explain", "explain", "Work one number out, line by line.", "Look"
+    ),
     "heatmap": Command("attn_cli.cli.heatmap", "heatmap", "Draw a step as a heat map.", "Look"),
     "graph": Command("attn_cli.cli.graph", "graph", "Draw which token attends to which.", "Look"),
     "stats": Command("attn_cli.cli.stats", "stats", "Measure where attention goes.", "Look"),

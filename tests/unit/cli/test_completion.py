@@ -194,6 +194,7 @@ def problem_of(command: str) -> list[str]:
     """Arguments with which a command has all that it needs."""
     files = {
         "compute": "love_coding",
+        "explain": "love_coding",
         "graph": "love_coding",
         "heatmap": "love_coding",
         "next": "not_like",

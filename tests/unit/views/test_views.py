@@ -18,6 +18,7 @@ from attn_cli.cli.app import COMMANDS
 from attn_cli.cli.output import OutputOptions
 from attn_cli.conventions import preset, presets
 from attn_cli.lab import heat_map, preset_comparison, statistics, weights_graph
+from attn_cli.lab.derivation import result as derivation
 from attn_cli.maths.catalogue import catalogue
 from attn_cli.views import VIEWS, View
 from docs._make.tables import commands_by_views
@@ -29,6 +30,7 @@ LOVE = str(SAMPLES / "love_coding.yaml")
 RESULTS = {
     "Record": record,
     "Graph": weights_graph,
+    "Derivation": derivation,
     "HeatMap": heat_map,
     "Statistics": statistics,
     "Catalogue": presets,

@@ -1,0 +1,1 @@
+"""Derivations: how one number, or one row, of a computation comes about, as lines of arithmetic."""

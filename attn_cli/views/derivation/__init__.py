@@ -1,0 +1,1 @@
+"""Views of a derivation: its lines -> text. They fill the slots of templates, and no more."""
