@@ -43,15 +43,14 @@ def attention(
     keyword: scale, causal, mask, normalize, dtype, weights={"output": W_o}, tokens, ... Arithmetic
     is in float64 unless dtype says otherwise, whatever the arrays hold.
 
-    `steps` names the steps to compute (all), `query_token` one query by its word or position,
-    `memory_limit` the bytes that the result may take, and that are read from a problem that is no
-    regular file (half of the machine's).
+    `steps`: names of the steps to compute (default: all). `query_token`: one query, by its word or
+    position. `memory_limit`: the bytes that the result may take, and that may be read from a pipe
+    (default: half of the machine's memory).
 
-    `threads` is how many tiles are computed at a time where no more than contexts, and what follows
-    them, is asked for; NumPy's own threads are what the process has them set to. With more than one
-    they are held to one each until the record is there, if threadpoolctl is installed; without it,
-    set OPENBLAS_NUM_THREADS=1 before NumPy is imported. `tile` is how many queries and keys make a
-    tile.
+    `threads`: number of tiles computed at a time, if only contexts and later steps are requested.
+    With more than one, NumPy's products use one thread each until the record is finished, if
+    threadpoolctl is installed; without it, set OPENBLAS_NUM_THREADS=1 before NumPy is imported.
+    `tile`: number of queries and keys of a tile.
 
     Raises AttnError for bad input, with a message that names the key at fault.
 
@@ -118,7 +117,7 @@ def translate(
     unknown: str = "error",
     top: int = 0,
 ) -> Record:
-    """Return the record of a translation: every step of the look-up, the words under `answer`.
+    """Return the record of a translation: every step of the look-up, and the words as `answer`.
 
     `words` is a text or a list of words, `dictionary` the path of a file, a mapping of its keys, or
     None for the bundled French-English one; the other arguments are the options of

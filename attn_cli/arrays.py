@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     AnyArray = NDArray[Any]
     Bools = NDArray[np.bool_]
     Integers = NDArray[np.intp]
-else:  # numpy.typing takes a millisecond to load, and nothing that runs reads it
+else:  # numpy.typing takes a millisecond to import, and only type checkers read it
     Array = AnyArray = Bools = Integers = np.ndarray
 
 

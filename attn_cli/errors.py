@@ -40,7 +40,7 @@ class Where:
 
 
 class PipeClosed(Exception):  # noqa: N818
-    """The reader of standard output went away: not a failure, so nothing is printed."""
+    """The reader of standard output closed it: not a failure, so nothing is printed."""
 
 
 class AttnError(Exception):
@@ -153,9 +153,9 @@ def in_python(text: str) -> str:
     """Return a text in which arguments have their names in Python."""
     if _BEGIN not in text:
         return text
-    made = Text(_chosen(text, 1))
-    made.marked = text
-    return made
+    joined = Text(_chosen(text, 1))
+    joined.marked = text
+    return joined
 
 
 def for_both(text: str) -> str:
@@ -204,15 +204,15 @@ def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.7) -> str | No
     import difflib
 
     names = {folded(name): name for name in reversed(list(known))}
-    asked = folded(word)
-    if len(asked) >= 3:
+    wanted = folded(word)
+    if len(wanted) >= 3:
         for matches in (
-            [name for name in names if name.startswith(asked)],
-            [name for name in names if asked in name],
+            [name for name in names if name.startswith(wanted)],
+            [name for name in names if wanted in name],
         ):
             if len(matches) == 1:
                 return names[matches[0]]
-    matches = difflib.get_close_matches(asked, names, 1, cutoff)
+    matches = difflib.get_close_matches(wanted, names, 1, cutoff)
     return names[matches[0]] if matches else None
 
 

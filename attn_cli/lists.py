@@ -1,4 +1,4 @@
-"""What commands list: all entries of one kind, or one of them, explained.
+"""Lists that commands show: all entries of one kind, or one of them in detail.
 
 Views get a list and nothing else, as they get a record.
 """
@@ -79,7 +79,7 @@ class Functions:
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample problem: its name, what it shows, and its file."""
+    """A sample problem: its name, its subject, and its file."""
 
     name: str
     summary: str

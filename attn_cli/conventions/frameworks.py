@@ -235,7 +235,7 @@ XFORMERS = Preset(
         "LowerTriangularMask is top-left, LowerTriangularFromBottomRightMask bottom-right",
         "...LocalAttentionMask(W) sees W keys, LocalAttentionFromBottomRightMask(W, 0) sees W + 1",
         "masks are numbers that are added: there are no boolean ones",
-        "what a row that sees no key gives is not stated",
+        "the result of a row that sees no key is not documented",
         "scores of 16-bit inputs stay in float32; the weights too in ref_attention, while some "
         "kernels round them before the product with V",
     ),

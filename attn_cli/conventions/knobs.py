@@ -109,7 +109,8 @@ _KNOBS = (
             ),
             Answer([_PAIRS, ["batch", "query", "key"]], "one for all heads of a batch entry"),
             Answer(
-                [_PAIRS, ["batch*head", "query", "key"]], "the heads of each batch entry in turn"
+                [_PAIRS, ["batch*head", "query", "key"]],
+                "the heads of one batch entry after another",
             ),
             Answer(
                 [_PADDING, ["head", "query", "key"]],
@@ -291,7 +292,7 @@ _KNOBS = (
         "positions.layout",
         "how are the sines and cosines of positions ordered?",
         (
-            Answer("interleaved", "in turn: sin, cos, sin, cos; exponents 2i/d (the paper)"),
+            Answer("interleaved", "alternating: sin, cos, sin, cos; exponents 2i/d (the paper)"),
             Answer("concatenated", "all sines, then all cosines; exponents i/(d/2 - 1)"),
         ),
         default="interleaved",

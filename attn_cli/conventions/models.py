@@ -200,7 +200,7 @@ TENSOR2TENSOR = Preset(
     ),
     notes=(
         "masks are numbers that are added: a row that sees no key is uniform in float32, and in "
-        "float64 is what it would be without a mask",
+        "float64 it is as without a mask",
         "biases that hide add up: a key that two of them hide is at -2e9, below one that only one "
         "hides; here a hidden key gets the fill once",
         "its top-k subtracts the k-th weight after the softmax and divides by the sum: no top_k",

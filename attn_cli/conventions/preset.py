@@ -1,4 +1,4 @@
-"""What a preset is: the conventions of one system, as data, with the version that they are of."""
+"""A preset: the conventions of one system in one version, as data."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from attn_cli.dataclass import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """What one system does. `settings`: name of a knob -> its value; `notes`: what is no knob.
+    """The conventions of one system. `settings`: knob -> its value; `notes`: other differences.
 
-    A preset sets conventions and no numbers: no cap, no sink, no scale. A knob that it does not
-    name is one on which the system has no say, because it lacks the feature or leaves it to its
-    caller; attn's own default stands there. `adds_integers`: whether a mask of whole numbers is
-    added to the scores like any other numbers, so that one of 0 and 1 hides nothing.
+    A preset sets conventions and no numbers: no cap, no sink, no scale. It does not set a knob if
+    the system lacks the feature or leaves the choice to its caller; attn's own default is used.
+    `adds_integers`: whether a mask of whole numbers is added to the scores like any other numbers,
+    so that one of 0 and 1 hides nothing.
     """
 
     name: str

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attn_cli.arrays import Array
-from attn_cli.engine.entry import EntryBuilder, Turns
+from attn_cli.engine.entry import EntryBuilder, Schedules
 from attn_cli.engine.following import Following
 from attn_cli.engine.plan import Plan
 from attn_cli.engine.threads import Workers
@@ -40,14 +40,14 @@ def run_blocks(
     from scores to contexts itself, and returns the context.
     """
     rows, work = plan.computed, list(_work(plan))
-    over = _last_reads(problem, work)
+    unread_after = _last_reads(problem, work)
     with np.errstate(all="ignore"):  # `Watch` reports overflow by the name of the step
         whole = WholeSteps(problem, plan.pipeline)
         for name, step in plan.steps.items():
             if step.spec.scope == PROBLEM:
                 out.note(name, (), whole[name])
-        turns = Turns.of(plan.pipeline, plan.needed)
-        builder = EntryBuilder(problem, turns, rows, out.note, plan.key_bytes)
+        schedules = Schedules.of(plan.pipeline, plan.needed)
+        builder = EntryBuilder(problem, schedules, rows, out.note, plan.key_bytes)
         following = Following(problem, plan, out, whole)
         if plan.any_of_rows:
             workers.expect(sum(len(i.leads) * -(-_length(i.rows) // height) for i in work))
@@ -65,7 +65,7 @@ def run_blocks(
                     following.add(group, rows[part][block], contexts)
                 if part.stop == len(rows):
                     following.end(group)
-            builder.drop(over.get(at, ()))
+            builder.drop(unread_after.get(at, ()))
         for lead in plan.unread:
             builder.unread(lead)
 

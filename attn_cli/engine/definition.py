@@ -17,7 +17,7 @@ from attn_cli.engine.watch import Watch
 from attn_cli.maths.block import Entry, steps
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.ranges import hull
-from attn_cli.maths.stage import BLOCK, in_turn
+from attn_cli.maths.stage import BLOCK, schedule_of
 
 if TYPE_CHECKING:
     from attn_cli.engine.estimate import Estimate
@@ -68,7 +68,9 @@ class DefinedBlocks:
     ) -> None:
         self._problem, self._plan, self._out, self._trace = problem, plan, out, trace
         needed = plan.needed | ({"visible"} if plan.marks else frozenset())
-        self._turn = in_turn([s for s in plan.pipeline.values() if s.scope == BLOCK], needed)
+        self._schedule = schedule_of(
+            [s for s in plan.pipeline.values() if s.scope == BLOCK], needed
+        )
 
     @property
     def height(self) -> int:
@@ -88,7 +90,7 @@ class DefinedBlocks:
         if self._trace is not None:
             self._trace("keys", keys)
         context: Array = np.zeros((0, 0))
-        for made in steps(entry, rows, keys, self._turn):
+        for made in steps(entry, rows, keys, self._schedule):
             self._out.put(entry.lead, made, entry.i[rows], keys)
             if made.name == "context":
                 context = made.values

@@ -25,12 +25,12 @@ from attn_cli.maths.stage import (
     POOLED,
     QUERIES,
     ROWS,
+    Schedule,
     Side,
     StepSpec,
-    Turn,
     closure,
     downstream,
-    in_turn,
+    schedule_of,
 )
 from attn_cli.maths.visible.base import Lead
 
@@ -39,30 +39,30 @@ Note = Callable[[str, Lead, AnyArray, Integers | None], None]
 
 
 @dataclass(frozen=True)
-class Turns:
+class Schedules:
     """The needed steps of queries, keys and values, in order, and whether blocks are needed.
 
     They are the same for all entries, and for all problems with arrays of the same shapes.
     """
 
-    queries: Turn
-    keys: Turn
-    values: Turn
+    queries: Schedule
+    keys: Schedule
+    values: Schedule
     read: frozenset[str]  # the steps that needed stages of blocks read
     in_blocks: bool
 
     @classmethod
-    def of(cls, pipeline: Mapping[str, StepSpec], wanted: Collection[str]) -> Turns:
-        """Return the turns for the needed steps."""
+    def of(cls, pipeline: Mapping[str, StepSpec], wanted: Collection[str]) -> Schedules:
+        """Return the schedules for the needed steps."""
         specs = tuple(pipeline.values())
         needed = closure(specs, wanted)
         of_keys = [spec for spec in specs if spec.scope == KEYS]
         from_v = downstream(of_keys, "v")
         after = {BLOCK, ROWS, JOINED, POOLED}
         return cls(
-            queries=in_turn([spec for spec in specs if spec.scope == QUERIES], needed),
-            keys=in_turn([spec for spec in of_keys if spec.name not in from_v], needed),
-            values=in_turn([spec for spec in of_keys if spec.name in from_v], needed),
+            queries=schedule_of([spec for spec in specs if spec.scope == QUERIES], needed),
+            keys=schedule_of([spec for spec in of_keys if spec.name not in from_v], needed),
+            values=schedule_of([spec for spec in of_keys if spec.name in from_v], needed),
             read=frozenset(
                 name
                 for spec in specs
@@ -79,14 +79,14 @@ class EntryBuilder:
     def __init__(
         self,
         problem: Problem,
-        turns: Turns,
+        schedules: Schedules,
         rows: Integers,
         note: Note,
         key_bytes: int = 1 << 62,
     ) -> None:
         """`key_bytes`: the memory for keys and values that are held for other entries."""
         self.problem, self.rows, self.note = problem, rows, note
-        self._turns, self._key_bytes = turns, key_bytes
+        self._schedules, self._key_bytes = schedules, key_bytes
         self._of_keys: dict[Lead, dict[str, Array]] = {}  # key head -> steps of its keys
         self._noted: set[tuple[str, Lead]] = set()
 
@@ -98,7 +98,9 @@ class EntryBuilder:
         problem, wide = self.problem, self.problem.precision.wide
         rows = self.rows if rows is None else rows
         batch, head = problem.entry(lead)
-        of_queries = self._walk(self._turns.queries, query_end(problem), Side(problem, lead, rows))
+        of_queries = self._walk(
+            self._schedules.queries, query_end(problem), Side(problem, lead, rows)
+        )
         of_keys = self._keys_of(problem.key_lead(lead))
         Q, K = of_queries.get(query_end(problem)), of_keys.get(key_end(problem))
         V = of_keys.get(value_end(problem))
@@ -119,7 +121,7 @@ class EntryBuilder:
             Q=Q,
             K=K,
             function=score.innermost(parameters),
-            score=score.prepare(Q, K, parameters) if self._turns.in_blocks else _nothing,
+            score=score.prepare(Q, K, parameters) if self._schedules.in_blocks else _nothing,
             scale=scale,
             shows_products=problem.placement == "scores",
             selection=score.selection(parameters) if score.selection else None,
@@ -151,24 +153,24 @@ class EntryBuilder:
 
     def _walk_keys(self, lead: Lead) -> dict[str, Array]:
         side = Side(self.problem, lead, slice(None))
-        steps = self._walk(self._turns.keys, key_end(self.problem), side)
-        return steps | self._walk(self._turns.values, value_end(self.problem), side)
+        steps = self._walk(self._schedules.keys, key_end(self.problem), side)
+        return steps | self._walk(self._schedules.values, value_end(self.problem), side)
 
-    def _walk(self, turn: Turn, end: str, side: Side) -> dict[str, Array]:
+    def _walk(self, schedule: Schedule, end: str, side: Side) -> dict[str, Array]:
         """Compute the needed steps of a side and note them.
 
         Returns those that stages of blocks read, and the last one.
         """
         values: dict[str, Array] = {}
-        kept = {end, *self._turns.read}
+        kept = {end, *self._schedules.read}
         rows = side.rows if isinstance(side.rows, np.ndarray) else None
-        for spec, over in turn:
+        for spec, finished in schedule:
             x = spec.apply(side, *(values[name] for name in spec.reads if name in values))
             if rows is not None or (spec.name, side.lead) not in self._noted:
                 self._noted.add((spec.name, side.lead))
                 self.note(spec.name, side.lead, x, rows)
             values[spec.name] = x
-            for name in {*over} & values.keys() - kept:
+            for name in {*finished} & values.keys() - kept:
                 del values[name]
         return values
 

@@ -179,8 +179,8 @@ def _unread(problem: Problem, steps: dict[str, StepPlan], chosen: Chosen) -> tup
 
 def _chosen(problem: Problem, request: Request) -> Chosen:
     """Return for each leading axis the requested entry, None for all."""
-    asked = {"batch": request.batch, "head": request.head}
-    for name, index in asked.items():
+    requested = {"batch": request.batch, "head": request.head}
+    for name, index in requested.items():
         if index is None:
             continue
         if name not in problem.lead_axes:
@@ -195,7 +195,7 @@ def _chosen(problem: Problem, request: Request) -> Chosen:
                 f"{argument(name)} {index} is out of range: there are {size}, numbered from 0 to "
                 f"{size - 1}"
             )
-    return [asked[name] for name in problem.lead_axes]
+    return [requested[name] for name in problem.lead_axes]
 
 
 _NO_AXIS = {

@@ -6,7 +6,7 @@ r"""LaTeX of formulas, for math mode with the package amsmath: MathJax and KaTeX
     gate * products        \mathrm{gate} \odot \mathrm{products}
     s where c, else -inf   \begin{cases} s & \text{if } c \\ -\infty & \text{otherwise} \end{cases}
 
-Names are those of the text, so that a reader finds the step that is meant.
+Names are those of the text, so that a reader finds the step.
 """
 
 from __future__ import annotations

@@ -36,17 +36,17 @@ def compare(record: Record, whole: Record, expected: Expected) -> Record:
 
     Raises AttnError if a shape is not the step's.
     """
-    made = tuple(
+    results = tuple(
         _compared(whole, name, values, expected.tolerance)
         for name, values in expected.values.items()
     )
     turned = (
         _turned(whole, comparison, expected.values[comparison.step])
-        for comparison in made
+        for comparison in results
         if not comparison.agrees
     )
     warnings = (*record.warnings, *expected.notes, *(note for note in turned if note))
-    return replace(record, comparisons=made, warnings=warnings)
+    return replace(record, comparisons=results, warnings=warnings)
 
 
 def _turned(record: Record, comparison: Comparison, values: NDArray[Any]) -> str:

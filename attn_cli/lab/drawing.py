@@ -1,4 +1,4 @@
-"""What a heat map is drawn from: a problem that is computed for it, or steps that there are.
+"""The source of a heat map: a problem that is computed for it, or steps computed before.
 
     drawing -> draw(drawing, fit) -> HeatMap
 

@@ -84,10 +84,10 @@ def _examples(row: Row, compute: Compute) -> Iterator[Shown]:
             example,
             {name: _result(example, name, compute) for name in row.values},
         )
-        told = [pair for pair in together if shown.tells_apart(*pair)]
-        if told:
+        separated = [pair for pair in together if shown.tells_apart(*pair)]
+        if separated:
             yield shown
-        together = [pair for pair in together if pair not in told]
+        together = [pair for pair in together if pair not in separated]
         if not together:
             return
 

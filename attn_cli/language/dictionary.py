@@ -92,8 +92,8 @@ class Dictionary:
         vectors and parameters.
         """
         chosen = method or ("softmax" if "embeddings" in self.tree else "one-hot")
-        asked = frozenset(nfc(each) for sentence in sentences for each in sentence.words)
-        document = replace(self.document, words=asked | frozenset(self.sources))
+        requested = frozenset(nfc(each) for sentence in sentences for each in sentence.words)
+        document = replace(self.document, words=requested | frozenset(self.sources))
         try:
             refuse_other_names(method, unknown)
             space = _Space(self, document, chosen)
@@ -272,14 +272,14 @@ class _Space:
     def translation(self, sentence: Sentence, *, context: bool, unknown: str) -> Translation:
         """Return the validated translation of one sentence."""
         words = sentence.words
-        known = tuple(self._knows(asked) for asked in words)
+        known = tuple(self._knows(name) for name in words)
         warnings = list(self.warnings)
-        for asked, here in zip(words, known, strict=True):
+        for name, here in zip(words, known, strict=True):
             if not here and unknown == "error":
-                raise self._unknown(asked, sentence.place)
+                raise self._unknown(name, sentence.place)
             if not here:
                 verb = "left out" if unknown == "skip" else "kept as it is"
-                warnings.append(f"'{asked}' is unknown, and {verb}")
+                warnings.append(f"'{name}' is unknown, and {verb}")
         looked_up = tuple(w for w, here in zip(words, known, strict=True) if here)
         kept = words if unknown == "keep" else looked_up
         problem = self._problem(looked_up) if looked_up else None

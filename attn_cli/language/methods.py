@@ -10,8 +10,8 @@ UNKNOWN = ("error", "skip", "keep")
 
 def refuse_other_names(method: str | None, unknown: str) -> None:
     """Raise AttnError for an unknown method, and for an unknown treatment of unknown words."""
-    asked = [] if method is None else [("method", method, tuple(METHODS))]
-    for name, given, known in (*asked, ("unknown", unknown, UNKNOWN)):
+    choices = [] if method is None else [("method", method, tuple(METHODS))]
+    for name, given, known in (*choices, ("unknown", unknown, UNKNOWN)):
         if given not in known:
             raise AttnError(
                 f"{argument(name)} cannot be '{printable(str(given))}'",

@@ -94,7 +94,7 @@ def translate(translation: Translation, *, top: int = 0, edge: Edge | None = Non
 
 
 def joined(words: list[str]) -> str:
-    """Return words as a line: no blank follows an apostrophe.
+    """Return words joined to a line, without a blank after an apostrophe.
 
     >>> joined(["J'", "aime", "le tennis"])
     "J'aime le tennis"
@@ -116,8 +116,8 @@ def _nothing(t: Translation) -> Record:
 
 
 def _settings(t: Translation, problem: Problem) -> Mapping[str, object]:
-    made = settings(problem, Request())
-    return {"method": t.method, "context": t.context is not None, **made}
+    resolved = settings(problem, Request())
+    return {"method": t.method, "context": t.context is not None, **resolved}
 
 
 def _query(problem: Problem) -> Any:
@@ -146,8 +146,8 @@ def _looked_up(
     v = _named(replace(v, labels=(t.targets, v.labels[1])), t.v_labels)
     h = replace(_named(h, t.v_labels), expression=Equation(H, ALPHA @ V))
     z, alpha = (replace(step, expression=step.expression.with_(LETTERS)) for step in (z, alpha))
-    made = record.steps
-    gated = (made["products"], made["gate"]) if "gate" in made else ()
+    by_name = record.steps
+    gated = (by_name["products"], by_name["gate"]) if "gate" in by_name else ()
     steps = {step.name: step for step in (q, k, k_t, v, *gated, z, alpha, h, h_v)}
     chosen = [
         _choice(t, at, Q, h_v.values[at], (z if t.method != "softmax" else alpha).values[at], top)

@@ -30,7 +30,7 @@ from attn_cli.maths.rules import KINDS, Kinds, Rules
 from attn_cli.maths.scores.base import Block as ScoreBlock
 from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.maths.select import Selection, k_largest
-from attn_cli.maths.stage import WEIGHT, StepSpec, Turn
+from attn_cli.maths.stage import WEIGHT, Schedule, StepSpec
 from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.maths.visible.base import REASONS, Lead, all_of, codes, common_reach
 
@@ -179,21 +179,21 @@ class Block:
         return StepValues(spec.name, values, self.seen, self.why, self.matters)
 
 
-def steps(entry: Entry, rows: slice, keys: slice, turn: Turn) -> Iterator[StepValues]:
-    """Yield the steps of `turn`: the wanted steps of blocks, and the steps that they read.
+def steps(entry: Entry, rows: slice, keys: slice, schedule: Schedule) -> Iterator[StepValues]:
+    """Yield the steps of `schedule`: the wanted steps of blocks, and the steps that they read.
 
     `rows` are rows of entry.i, `keys` a range of keys. A further step `empty` is not 0 for queries
-    that see no key. Reasons why keys are hidden are computed only if `visible` is in `turn`.
+    that see no key. Reasons why keys are hidden are computed only if `visible` is in `schedule`.
     """
-    why = any(spec.name == "visible" for spec, _ in turn)
+    why = any(spec.name == "visible" for spec, _ in schedule)
     block, has_empty = Block(entry, rows, keys, why=why), False
-    for spec, over in turn:
+    for spec, finished in schedule:
         block.values[spec.name] = spec.apply(block, *map(block.value, spec.reads))
         if block.kinds is not None and not has_empty:
             has_empty = True
             yield StepValues("empty", block.kinds)
         yield block.made(spec)
-        for name in over:
+        for name in finished:
             block.values.pop(name, None)
 
 

@@ -43,11 +43,11 @@ class NextWord:
 
     def backward(self, pooled: Array, n_q: int, d_logits: Array) -> tuple[Array, Linear]:
         """Return d rows (n_q, d), 0 for those not pooled, and the gradients of the projection."""
-        d_pooled, own = self.linear.backward(pooled[None, :], d_logits[None, :])
+        d_pooled, of_linear = self.linear.backward(pooled[None, :], d_logits[None, :])
         rows = self.rows(n_q)
         d_rows = np.zeros((n_q, d_pooled.shape[1]), dtype=d_pooled.dtype)
         d_rows[rows] = d_pooled / len(rows)
-        return d_rows, own
+        return d_rows, of_linear
 
 
 def probabilities(logits: Array) -> Array:
@@ -62,14 +62,14 @@ def choice(next_word: NextWord, tokens: Labels, probabilities: Array, top: int) 
     ranking = tuple((next_word.vocabulary[at], float(probabilities[at])) for at in order)
     best, value = ranking[0]
     second = ranking[1] if len(ranking) > 1 else None
-    asked = " ".join(tokens)
+    phrase = " ".join(tokens)
     doubt = ""
     if not np.isfinite(value):
-        doubt = f"the word after '{asked}' is unknown: its probabilities are not finite"
+        doubt = f"the word after '{phrase}' is unknown: its probabilities are not finite"
     elif second is not None and second[1] == value:
-        doubt = f"after '{asked}', '{best}' and '{second[0]}' are equally likely"
+        doubt = f"after '{phrase}', '{best}' and '{second[0]}' are equally likely"
     return Choice(
-        asked=asked,
+        asked=phrase,
         answer=best,
         value=value,
         runner_up=second and second[0],

@@ -209,18 +209,18 @@ def closure(specs: Iterable[StepSpec], wanted: Collection[str]) -> frozenset[str
     return frozenset(found)
 
 
-# Specifications in the order computed, each with the steps that nothing reads after it.
-Turn = tuple[tuple[StepSpec, tuple[str, ...]], ...]
+# Specifications in the order computed, each with the steps that no later one reads.
+Schedule = tuple[tuple[StepSpec, tuple[str, ...]], ...]
 
 
-def in_turn(specs: Sequence[StepSpec], wanted: Collection[str]) -> Turn:
+def schedule_of(specs: Sequence[StepSpec], wanted: Collection[str]) -> Schedule:
     """Return the steps to compute for the wanted ones, each with those not read after it."""
     needed = closure(specs, wanted)
     due = [spec for spec in specs if spec.name in needed]
-    over: dict[str, list[str]] = {spec.name: [] for spec in due}
+    finished: dict[str, list[str]] = {spec.name: [] for spec in due}
     for name, reader in {name: s.name for s in due for name in (s.name, *s.reads)}.items():
-        over[reader].append(name)
-    return tuple((spec, tuple(over[spec.name])) for spec in due)
+        finished[reader].append(name)
+    return tuple((spec, tuple(finished[spec.name])) for spec in due)
 
 
 def downstream(specs: Iterable[StepSpec], name: str) -> frozenset[str]:

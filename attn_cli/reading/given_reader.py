@@ -168,7 +168,7 @@ def _rotated(sources: Sources, keys: Mapping[str, Any], path: Path) -> bool:
     decided = conventions.get("past.rotated")
     if turned and decided is None:
         raise AttnError(
-            "past can hold keys from before rope or from after it, and nothing says which",
+            "past can hold keys from before rope or from after it, and it is not known which",
             path=path,
             at_key=True,
             help="write past: {rotated: true, ...} for keys that rope has turned already, as "

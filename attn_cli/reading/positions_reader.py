@@ -44,14 +44,14 @@ def read_positions(sources: Sources, X: Array | None) -> Positions | None:
     layout = str(sources.conventions.read("positions.layout"))
     base = positive(keys["base"], (*path, "base")) if "base" in keys else BASE
     with np.errstate(all="ignore"):
-        made = sinusoidal(len(X), X.shape[1], base, layout, sources.dtype)
-    if not np.isfinite(made.values).all():
+        table = sinusoidal(len(X), X.shape[1], base, layout, sources.dtype)
+    if not np.isfinite(table.values).all():
         raise AttnError(
             f"positions.base is {base:g}, of which the powers overflow",
             path=(*path, "base"),
             help=f"leave it out for {BASE:g}, or choose one nearer to 1",
         )
-    return made
+    return table
 
 
 NAMES = ("sinusoidal",)

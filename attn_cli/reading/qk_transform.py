@@ -25,13 +25,13 @@ def read_qk_transform(
 ) -> QKTransform:
     """Return the norms and the rotation that the problem has."""
     tree = sources.document.tree
-    asked = [name for name in ("qk_norm", "rope") if name in tree]
-    if asked and (query is None or key is None):
+    given = [name for name in ("qk_norm", "rope") if name in tree]
+    if given and (query is None or key is None):
         raise AttnError(
-            f"{asked[0]} changes queries and keys, and this score function reads neither",
-            path=(asked[0],),
+            f"{given[0]} changes queries and keys, and this score function reads neither",
+            path=(given[0],),
             at_key=True,
-            help=f"leave out {asked[0]}, or choose another score function",
+            help=f"leave out {given[0]}, or choose another score function",
         )
     query_norm, key_norm = _norms(sources, tree.get("qk_norm"))
     rope, positions = None, None

@@ -73,43 +73,51 @@ def _problem(document: Document) -> Problem:
     sources = _sources(document)
     tree, conventions = document.tree, sources.conventions
     function, given = read_score(sources)
-    made = read_projections(sources, needed=reads_q_and_k(function, given))
-    X = made.embedded.X
-    after = read_after(sources, made.query, made.d_context)
+    projections = read_projections(sources, needed=reads_q_and_k(function, given))
+    X = projections.embedded.X
+    after = read_after(sources, projections.query, projections.d_context)
     parameters = read_score_parameters(sources, function, given)
-    scale, scale_given = _scale(sources, function, parameters, made)
-    n_q = made.query.count if made.query else sources.shapes.size("n_q") or 0
+    scale, scale_given = _scale(sources, function, parameters, projections)
+    n_q = projections.query.count if projections.query else sources.shapes.size("n_q") or 0
     shape = ScoresShape(
-        made.batch[0] if made.batch else None, made.heads, n_q, made.n_k, sources.columns
+        projections.batch[0] if projections.batch else None,
+        projections.heads,
+        n_q,
+        projections.n_k,
+        sources.columns,
     )
-    past = None if made.past is None else made.past.length
+    past = None if projections.past is None else projections.past.length
     extent = read_extent(document, shape.n_q, shape.n_k, shape.batch, past)
     placed = read_token_positions(document, extent, conventions)
     rules, warnings = _rules(sources, shape, extent, placed)
-    qk_transform = read_qk_transform(sources, made.query, made.key, extent, made.past)
+    qk_transform = read_qk_transform(
+        sources, projections.query, projections.key, extent, projections.past
+    )
     warnings += note_of_rope(tree, rules, qk_transform)
-    grouped = made.heads is not None and made.key_heads != tuple(range(made.heads))
+    grouped = projections.heads is not None and projections.key_heads != tuple(
+        range(projections.heads)
+    )
     placement = read_placement(tree, function, parameters, scale, conventions)
     warnings += unused_keys(
-        sources, rules, function, scale, placement, heads=made.heads, grouped=grouped
+        sources, rules, function, scale, placement, heads=projections.heads, grouped=grouped
     )
     check_factor(scale, placement, sources.precision)
-    labels, entries = read_labels(sources, n_q, made)
+    labels, entries = read_labels(sources, n_q, projections)
     of_keys = X is not None and "query" in tree  # embeddings became keys and values
     return Problem(
-        query=made.query,
-        key=made.key,
-        value=made.value,
+        query=projections.query,
+        key=projections.key,
+        value=projections.value,
         n_q=n_q,
-        batch=made.batch,
-        heads=made.heads,
-        kv_heads=made.kv_heads,
-        key_heads=made.key_heads,
-        joined=made.joined,
-        heads_last=made.heads_last,
+        batch=projections.batch,
+        heads=projections.heads,
+        kv_heads=projections.kv_heads,
+        key_heads=projections.key_heads,
+        joined=projections.joined,
+        heads_last=projections.heads_last,
         embeddings=X,
-        positions=made.embedded.positions,
-        past=made.past,
+        positions=projections.embedded.positions,
+        past=projections.past,
         qk_transform=qk_transform,
         token_positions=placed.token_positions,
         score=function,
@@ -118,14 +126,14 @@ def _problem(document: Document) -> Problem:
         scale_given=scale_given,
         placement=placement,
         rules=rules,
-        gate=read_gate(sources, made.query, shape, made.value.depth),
+        gate=read_gate(sources, projections.query, shape, projections.value.depth),
         after=after,
         next_word=read_next_word(sources, after, labels[0]),
         token_labels=labels_of_embeddings(labels, of_keys=of_keys, past=past or 0),
         query_tokens=labels[0],
         key_tokens=labels[1],
         tokens_of=entries,
-        cross="memory" in tree or n_q != made.n_k or of_keys,
+        cross="memory" in tree or n_q != projections.n_k or of_keys,
         layout="columns" if sources.columns else "rows",
         nonfinite="refuse" if sources.finite else "allow",
         narrow=() if "dtype" in tree else tuple(sorted(sources.narrow)),

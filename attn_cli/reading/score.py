@@ -70,7 +70,7 @@ def read_placement(
     scale: PerHead,
     conventions: Conventions,
 ) -> Placement:
-    """Return what the scale multiplies: the scores, q, or q and k (by its root)."""
+    """Return the placement of the scale: on the scores, on q, or its root on q and k."""
     innermost, _ = function.innermost(parameters)
     path: Path = ("scale_placement",)
     least = min(scale) if isinstance(scale, tuple) else scale
@@ -97,7 +97,7 @@ def read_placement(
 
 
 def check_factor(scale: PerHead, placement: Placement, precision: Precision) -> None:
-    """Raise AttnError for a scale, or one of a head, that is infinite or 0 once it is rounded."""
+    """Raise AttnError for a scale, or that of a head, that rounds to infinity or 0."""
     for each in scale if isinstance(scale, tuple) else (scale,):
         _check_factor(each, placement, precision)
 

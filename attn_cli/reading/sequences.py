@@ -15,7 +15,7 @@ from attn_cli.sources.text.tokens import read_tokens
 
 
 def read_problems(document: Document) -> list[Problem]:
-    """Return the problem of each of the sequences; where there are none, the one problem."""
+    """Return the problem of each sequence; without sequences, the one problem."""
     tree = document.tree
     if "sequences" not in tree:
         return [read_problem(document)]

@@ -78,7 +78,7 @@ class Sources:
         return self.rounded(array, path)
 
     def of_heads(self, node: Any, path: Path, before: tuple[str, ...], heads: int | None) -> Array:
-        """Return an array whose last axis is one number a head, one in all without heads."""
+        """Return an array whose last axis has one number per head; one number without heads."""
         if heads is None:
             self.shapes.fix("heads", 1, "a problem without heads")
         return self.array(node, path, (*before, "heads"))

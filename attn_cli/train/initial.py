@@ -30,8 +30,7 @@ def at_start(
 ) -> Learnt:
     """Return a parameter at its start: as written if there is no `rng`.
 
-    A matrix is drawn as (d_in x d_out), one head after the other, in whichever layout it is
-    written.
+    A matrix is drawn as (d_in x d_out), one head after the other, in both layouts.
     """
     problem, words = example.problem, written.words
     labels = None

@@ -34,7 +34,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an array of a problem comes from: array = parameter.ravel()[places]."""
+    """The origin of an array of a problem: array = parameter.ravel()[places]."""
 
     parameter: str
     places: Integers
@@ -42,7 +42,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Example:
-    """One example: a problem, which word follows, and which of its arrays are learnt."""
+    """One example: a problem, the word that follows, and the arrays that are learnt."""
 
     problem: Problem
     target: int
@@ -62,20 +62,20 @@ class Example:
 
         A parameter that nothing depends on has no gradient, not one of zeros.
         """
-        made, sums = loss_and_gradients(self.gather(values), self.target, self._stages)
+        passed, sums = loss_and_gradients(self.gather(values), self.target, self._stages)
         found: dict[str, Array] = {}
         for name, source in self.sources.items():
             if name in sums:
                 whole = found.setdefault(source.parameter, np.zeros_like(values[source.parameter]))
                 # A number that is used in several places (a repeated word) gets their sum.
                 np.add.at(whole.reshape(-1), source.places, sums[name])
-        right = int(np.argmax(made.probabilities)) == self.target
-        return made.loss(self.target), right, found
+        right = int(np.argmax(passed.probabilities)) == self.target
+        return passed.loss(self.target), right, found
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """What is learnt: its values at the start, in the shape that the user wrote."""
+    """A parameter that is learnt: its values at the start, in the shape that the user wrote."""
 
     start: Array
     labels: tuple[Labels, ...] | None = None  # of its axes, if they have words

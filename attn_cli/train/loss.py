@@ -15,7 +15,7 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray, Array, Bools, Integers
 from attn_cli.dataclass import dataclass
-from attn_cli.engine.entry import EntryBuilder, Turns
+from attn_cli.engine.entry import EntryBuilder, Schedules
 from attn_cli.maths.block import steps
 from attn_cli.maths.heads import of_head
 from attn_cli.maths.inputs import embedded
@@ -24,7 +24,7 @@ from attn_cli.maths.next_word import NextWord, Pooling
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem, Projection
 from attn_cli.maths.rows import last_of_rows
-from attn_cli.maths.stage import BLOCK, JOINED, Rows, StepSpec, Turn, in_turn
+from attn_cli.maths.stage import BLOCK, JOINED, Rows, Schedule, StepSpec, schedule_of
 from attn_cli.maths.visible.base import Lead
 from attn_cli.train.learnt import EMBEDDINGS, MEMORY, NAMES, POSITIONS, Gradients
 
@@ -34,15 +34,15 @@ class Stages:
     """The stages of a problem, which hold for all values of its arrays."""
 
     specs: Mapping[str, StepSpec]
-    turns: Turns  # of queries, keys and values
-    blocks: Turn  # from the scores to the context
+    schedules: Schedules  # of queries, keys and values
+    blocks: Schedule  # from the scores to the context
 
     @classmethod
     def of(cls, problem: Problem) -> Stages:
-        """Return those of a problem."""
+        """Return the stages of a problem."""
         specs = pipeline(problem)
         blocks = [spec for spec in specs.values() if spec.scope == BLOCK]
-        return cls(specs, Turns.of(specs, {"context"}), in_turn(blocks, {"context"}))
+        return cls(specs, Schedules.of(specs, {"context"}), schedule_of(blocks, {"context"}))
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,12 @@ def _head(problem: Problem, stages: Stages, lead: Lead) -> Head:
     def keep(name: str, _lead: Lead, values: AnyArray, _rows: Integers | None) -> None:
         kept[name] = values
 
-    entry = EntryBuilder(problem, stages.turns, np.arange(problem.n_q), keep).entry(lead)
+    entry = EntryBuilder(problem, stages.schedules, np.arange(problem.n_q), keep).entry(lead)
     rows, keys = slice(0, problem.n_q), slice(0, problem.n_k)
-    made = list(steps(entry, rows, keys, stages.blocks))
-    visible = next(step.seen for step in made if step.name == "weights")
+    computed = list(steps(entry, rows, keys, stages.blocks))
+    visible = next(step.seen for step in computed if step.name == "weights")
     assert visible is not None  # weights always have it
-    values = {step.name: step.values for step in made}
+    values = {step.name: step.values for step in computed}
     return Head(lead, kept["q"], kept["k"], kept["v"], visible, values)
 
 
@@ -125,19 +125,19 @@ def loss_and_gradients(
 
     `stages` are those of the problem, or of one that differs in the numbers of its arrays.
     """
-    made, sums = forward(problem, stages or Stages.of(problem)), Gradients()
-    d_logits = made.probabilities.copy()
+    passed, sums = forward(problem, stages or Stages.of(problem)), Gradients()
+    d_logits = passed.probabilities.copy()
     d_logits[target] -= 1
-    d_rows, own = _next_word(problem).backward(made.steps["pooled"], problem.n_q, d_logits)
-    sums.add_all(own, NAMES["next_word"]["linear"])
-    context = np.concatenate([head.steps["context"] for head in made.heads], axis=1)
-    d_context, dX, after = problem.after.backward(context, made.steps, d_rows)
+    d_rows, of_linear = _next_word(problem).backward(passed.steps["pooled"], problem.n_q, d_logits)
+    sums.add_all(of_linear, NAMES["next_word"]["linear"])
+    context = np.concatenate([head.steps["context"] for head in passed.heads], axis=1)
+    d_context, dX, after = problem.after.backward(context, passed.steps, d_rows)
     sums.add_all(after, NAMES["after"])
     if dX is not None:
         _of_embeddings(problem, dX, sums)
-    for head, dC in zip(made.heads, np.split(d_context, len(made.heads), axis=1), strict=True):
+    for head, dC in zip(passed.heads, np.split(d_context, len(passed.heads), axis=1), strict=True):
         _of_head(problem, head, dC, sums)
-    return made, sums
+    return passed, sums
 
 
 def _of_head(problem: Problem, head: Head, dC: Array, sums: Gradients) -> None:
@@ -166,8 +166,8 @@ def _of_projection(
         return  # given as it is
     head = lead[-1] if lead else 0
     inputs = source.embedded[lead] if source.split else source.embedded
-    dx, own = source.linear.of_head(head).backward(inputs, d)
-    sums.add_all(_of_all_heads(own, source.linear, head), NAMES[side]["linear"])
+    dx, of_linear = source.linear.of_head(head).backward(inputs, d)
+    sums.add_all(_of_all_heads(of_linear, source.linear, head), NAMES[side]["linear"])
     if source.split:  # a head's columns of the embeddings
         part, dx = dx, np.zeros((source.count, dx.shape[1] * source.inputs.shape[0]))
         dx[:, head * part.shape[1] : (head + 1) * part.shape[1]] = part

@@ -16,7 +16,7 @@ from attn_cli.reading.per_head import is_list
 def refuse_keys_without_gradient(tree: Mapping[str, Any]) -> None:
     """Raise AttnError for a key whose part of the computation has no gradient.
 
-    A key that says nothing about learning is refused, too: its gradient would be wrong unseen.
+    A key whose row does not set `learnable` is refused, too: its gradient could be wrong.
     """
     for key, data in KEYS.items():
         if key in tree and not _has_gradient(data.learnable, tree[key]):

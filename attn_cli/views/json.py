@@ -99,8 +99,8 @@ def _choice(choice: Choice) -> dict[str, object]:
 
 
 def _check(comparison: Comparison) -> dict[str, object]:
-    told = {name: value for name, value in vars(comparison).items() if name != "letters"}
-    return {**told, "place": list(comparison.place)}
+    members = {name: value for name, value in vars(comparison).items() if name != "letters"}
+    return {**members, "place": list(comparison.place)}
 
 
 def rounded(value: Any, digits: int | None) -> Any:

@@ -51,8 +51,8 @@ def script(program: Surface, commands: Sequence[Surface]) -> str:
         for command in commands
     )
     cases = "\n".join(_case(command) for command in commands)
-    made = _SCRIPT.replace("@options@", options).replace("@commands@", listed)
-    return made.replace("@cases@", cases)
+    script = _SCRIPT.replace("@options@", options).replace("@commands@", listed)
+    return script.replace("@cases@", cases)
 
 
 def _case(command: Surface) -> str:

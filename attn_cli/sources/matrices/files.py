@@ -103,7 +103,7 @@ class Inputs:
             raise _cannot_read(name, error, path) from None
 
     def put_back(self, name: str, stream: BinaryIO) -> None:
-        """Take back a stream that was only looked into: `open` begins anew, also of a pipe."""
+        """Put back a stream that was examined: `open` reads it from its beginning, even a pipe."""
         if isinstance(stream, io.BytesIO):
             stream.seek(0)
             self._put_back[name] = stream

@@ -21,7 +21,7 @@ from attn_cli.sources.matrices.npy_files import BOMB_RATIO, NPY_MAGIC, ZIP_MAGIC
 from attn_cli.sources.matrices.tables import two_marks
 
 STEP = 4 << 20  # bytes between two calls of a Progress
-LONGEST = 4 << 20  # bytes of a line: more than 400 000 numbers
+LONGEST = 4 << 20  # bytes of one line: enough for 400 000 numbers
 GZIP_MAGIC = b"\x1f\x8b"
 MOST_BLANK = 1 << 20  # bytes of blanks and line ends without a word between them
 UNPACKED = 16 << 20  # bytes unpacked before the ratio is checked; for text it is two to five
@@ -53,7 +53,7 @@ def _blocks(
         raw.seek(0)
         _refuse_archive(magic, name, path)
         stream = gzip.GzipFile(fileobj=raw) if magic.startswith(GZIP_MAGIC) else raw
-        total, told = os.fstat(raw.fileno()).st_size, 0
+        total, reported = os.fstat(raw.fileno()).st_size, 0
         # read1 returns the bytes at hand: a fault further on is found only if it is reached
         block = stream.read1(most)
         if block.startswith(2 * codecs.BOM_UTF8):
@@ -66,8 +66,8 @@ def _blocks(
             _refuse_endless(size, blank, raw, name, path)
             yield block
             done = raw.tell()
-            if progress is not None and done >= told + STEP:
-                told = done
+            if progress is not None and done >= reported + STEP:
+                reported = done
                 progress(done, max(done, total))
             block = stream.read1(most)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -301,9 +301,9 @@ class Stored:
                 target[...] = cells
                 self._check(cells, target, offset, strides)
                 return
-            made = type_.round(cells.astype(type_.read_as, order="C"))
-        self._check(cells, made, offset, strides)
-        target[...] = made
+            rounded = type_.round(cells.astype(type_.read_as, order="C"))
+        self._check(cells, rounded, offset, strides)
+        target[...] = rounded
 
     def _check(self, cells: AnyArray, made: Array, offset: int, strides: tuple[int, ...]) -> None:
         """Raise AttnError for the first cell, in the order of the file, that is not finite.

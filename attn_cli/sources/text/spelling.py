@@ -18,17 +18,17 @@ def most_alike(word: str, known: Iterable[str], n: int) -> list[str]:
     """
     if n < 1:
         return []
-    asked = word.casefold()
-    matcher = SequenceMatcher(None, "", asked, autojunk=False)
-    has = set(asked).__contains__
+    folded = word.casefold()
+    matcher = SequenceMatcher(None, "", folded, autojunk=False)
+    has = set(folded).__contains__
     best: list[tuple[float, int, str]] = []
     least = CUTOFF
     for at, candidate in enumerate(known):
         text = candidate.casefold()
-        total = len(asked) + len(text)
+        total = len(folded) + len(text)
         needed = least * total / 2  # letters that must match
         # two cheap bounds on M; nine words in ten stop here
-        if len(text) < needed or len(asked) < needed or sum(map(has, text)) < needed:
+        if len(text) < needed or len(folded) < needed or sum(map(has, text)) < needed:
             continue
         matcher.set_seq1(text)
         if matcher.quick_ratio() < least or (ratio := matcher.ratio()) < least:

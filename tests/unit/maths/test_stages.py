@@ -39,7 +39,7 @@ from attn_cli.maths.stage import (
     closure,
     define,
     downstream,
-    in_turn,
+    schedule_of,
 )  # fmt: skip
 from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.sources.matrices.document import from_mapping
@@ -295,12 +295,12 @@ def test_closure_and_downstream_and_turn() -> None:
     assert needed == {"embeddings", "q", "k", "products", "scores", "masked", "weights"}
     below = downstream(specs, "weights")
     assert below == {"weights", "row_sums", "context", "output"}
-    turn = list(in_turn(specs, {"weights"}))
-    assert [spec.name for spec, _ in turn] == [s.name for s in specs if s.name in needed]
-    over = [name for _, ended in turn for name in ended]
+    schedule = list(schedule_of(specs, {"weights"}))
+    assert [spec.name for spec, _ in schedule] == [s.name for s in specs if s.name in needed]
+    over = [name for _, ended in schedule for name in ended]
     assert len(over) == len(set(over))
     assert set(over) == needed
-    assert turn[-1][1] == ("masked", "weights")
+    assert schedule[-1][1] == ("masked", "weights")
 
 
 def apply_doubled(_: object, x: np.ndarray) -> np.ndarray:
