@@ -9,6 +9,7 @@ from benchmarks.line import Line
 from benchmarks.rows import (
     additive,
     dense,
+    heat_map,
     memory,
     one_query,
     reading,
@@ -27,5 +28,6 @@ ROWS: dict[int, Callable[[Bench], Iterator[Line]]] = {
     6: one_query.lines,
     7: additive.lines,
     8: reading.lines,
+    9: heat_map.lines,
     10: statistics.lines,
 }
