@@ -97,7 +97,6 @@ class HeatMap:
         with np.errstate(all="ignore"):
             if self.scale == "log":
                 t = np.log(values / self.low) / log(self.high / self.low)
-                t[values <= 0] = 0.0
             elif self.scale == "row":
                 t = values / _largest_of_row(values)
             else:

@@ -126,8 +126,7 @@ def _set(line: Line, *, plain: bool) -> str:
     for code, pieces in groupby(line, key=lambda piece: piece[1]):
         text = "".join(text for text, _ in pieces)
         runs.append(f"{code}{text}{RESET}" if code else text)
-    text = "".join(runs)
-    return text if line and line[-1][1] else text.rstrip()
+    return "".join(runs)
 
 
 def _beside(panels: Sequence[list[Line]], width: int) -> Iterator[Line]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,19 @@ def test_numbers_are_those_of_the_record_and_hidden_ones_are_0() -> None:
     masked = drawn(of, "masked").panels[0]
     assert (masked.values[masked.hidden != 0] == 0).all()
     assert masked.hidden.any()
+
+
+def test_only_heads_that_are_drawn_are_computed() -> None:
+    tiles = []
+
+    @contextmanager
+    def computing(_problem: Problem, _request: Request) -> Iterator[Any]:
+        yield lambda _done, total: tiles.append(total)
+
+    for heads in (None, (2,)):
+        wanted = Request(steps=("weights",))
+        draw(of_problem(problem(), wanted, Chosen(heads=heads), computing))
+    assert tiles == [BATCH * HEADS] * BATCH * HEADS + [BATCH] * BATCH
 
 
 def test_the_largest_of_each_row_ties_included() -> None:
@@ -304,12 +319,12 @@ class TestFiles:
         )
 
     def test_a_problem_is_left_unread(self, tmp_path: Path, monkeypatch: Any) -> None:
-        text = (SAMPLES / "bank.yaml").read_bytes()
-        stdin = type("Stdin", (), {"buffer": io.BytesIO(text)})
-        monkeypatch.setattr("sys.stdin", stdin)
-        inputs = Inputs()
-        assert read_result("-", inputs, "weights") is None
-        assert inputs.open("-", "the problem").read() == text
+        for text in ((SAMPLES / "bank.yaml").read_bytes(), b'{"query": [[1, 2]], "key": 1}'):
+            stdin = type("Stdin", (), {"buffer": io.BytesIO(text)})
+            monkeypatch.setattr("sys.stdin", stdin)
+            inputs = Inputs()
+            assert read_result("-", inputs, "weights") is None
+            assert inputs.open("-", "the problem").read() == text
         np.savez(tmp_path / "p.npz", query=np.ones((2, 3)), embeddings=np.ones((2, 3)))
         assert read_result(str(tmp_path / "p.npz"), Inputs(), "weights") is None
         np.savez(tmp_path / "s.npz", scores=np.ones((2, 3)), value=np.ones((3, 1)))

@@ -298,6 +298,27 @@ class TestWidth:
             shown = plain(text.render(draw(drawing, text.fit(drawing.outline, style)), style))
             assert ("head 1" in shown[1]) is (width == 110)
 
+    def test_several_panels_are_halves_if_only_these_are_side_by_side(self) -> None:
+        for panels, width, line in ((1, 90, "  "), (2, 90, "▀"), (2, 80, "  ")):
+            shown = text.render(heat_map(np.eye(36)[None].repeat(panels, 0)),
+                                Style(width=width, colours=256))  # fmt: skip
+            cells = seen(shown.split("\n")[2 + (panels > 1)])[3:5]
+            assert "".join(cell.character for cell in cells) == line * (2 if line == "▀" else 1)
+
+    def test_numbers_are_for_up_to_16_keys(self) -> None:
+        for columns, first in ((16, "1"), (17, "90000000000000000")):
+            shown = text.render(heat_map(np.eye(columns)), Style(width=200)).split("\n")[2]
+            assert shown.split()[1] == first
+
+    def test_weights_that_are_negative_after_all_have_room_for_signs(
+        self, tmp_path: Path, attn: Attn
+    ) -> None:
+        np.save(tmp_path / "w.npy", -np.eye(1031))  # read by rows, not looked through before
+        ran = attn("heatmap", tmp_path / "w.npy")
+        assert ran.err.endswith("if they are scores, name that step\n")
+        assert 70 < max(map(cell_len, plain(ran.out))) <= 80
+        assert "-9" in ran.out
+
     def test_numbers_that_have_no_room_are_refused(self, attn: Attn, tmp_path: Path) -> None:
         np.save(tmp_path / "w.npy", np.eye(20))
         ran = attn("heatmap", tmp_path / "w.npy", "--numbers")
