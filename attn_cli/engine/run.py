@@ -12,7 +12,7 @@ from attn_cli.engine.step_plan import labels_of
 from attn_cli.engine.threads import OnProgress, Workers
 from attn_cli.engine.watch import Watch
 from attn_cli.maths.problem import Problem, Request
-from attn_cli.record import Choice, Record
+from attn_cli.record import Choice, Record, Step
 
 if TYPE_CHECKING:
     from attn_cli.engine.protocol import Engine, Sink
@@ -37,9 +37,10 @@ def run(
     plan = make_plan(problem, request)
     store = Store(problem, plan)
     passed = put_into(problem, request, plan, store, on_progress=on_progress, engine=engine)
+    steps = store.steps()
     return Record(
         command=command,
-        steps=store.steps(),
+        steps=steps,
         settings=passed.settings,
         query_tokens=labels_of(problem.query_tokens, plan.rows, problem.n_q),
         key_tokens=problem.key_tokens,
@@ -49,14 +50,14 @@ def run(
         choices=passed.choices,
         title=problem.title,
         warnings=passed.warnings,
-        repeats={} if request.steps is not None else _repeats(problem, plan),
+        repeats={} if request.steps is not None else _repeats(problem, plan, steps),
     )
 
 
-def _repeats(problem: Problem, plan: Plan) -> dict[str, str]:
+def _repeats(problem: Problem, plan: Plan, steps: dict[str, Step]) -> dict[str, str]:
     from attn_cli.engine.repeats import repeats
 
-    return repeats(problem, plan.steps)
+    return repeats(problem, plan.steps, steps)
 
 
 class Passed(NamedTuple):
