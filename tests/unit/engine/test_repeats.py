@@ -8,6 +8,14 @@ import numpy as np
 import pytest
 
 from attn_cli import compute, translate
+from attn_cli.dataclass import replace
+from attn_cli.engine.plan import make_plan
+from attn_cli.engine.repeats import repeats
+from attn_cli.engine.run import run
+from attn_cli.formula import Equation, Symbol
+from attn_cli.maths.problem import Request
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import from_mapping
 
 X = [[1, 0], [0, 1], [1, 1]]
 ALL = {"q": "embeddings", "k": "embeddings", "v": "embeddings"}
@@ -15,7 +23,7 @@ LAST = {"output": "context"}
 
 
 @pytest.mark.parametrize(
-    ("keys", "repeats"),
+    ("keys", "expected"),
     [
         ({"score": "dot"}, {**ALL, **LAST, "scores": "products"}),
         ({}, {**ALL, **LAST}),
@@ -34,9 +42,9 @@ LAST = {"output": "context"}
         ({"score": {"function": "sparse", "window": 1, "inside": "dot"}}, {**ALL, **LAST}),
     ],
 )  # fmt: skip
-def test_what_is_equal_by_definition(keys: dict[str, Any], repeats: dict[str, str]) -> None:
+def test_what_is_equal_by_definition(keys: dict[str, Any], expected: dict[str, str]) -> None:
     record = compute({"embeddings": X, **keys})
-    assert record.repeats == repeats
+    assert record.repeats == expected
 
 
 def test_numbers_that_happen_to_be_equal_are_two_steps() -> None:
@@ -77,3 +85,21 @@ def test_those_of_the_sentence_of_a_translation() -> None:
     record = translate("I love tennis", "samples/tennis.yaml", context=True)
     assert record.repeats["sentence.output"] == "sentence.context"
     assert set(record.repeats) | set(record.repeats.values()) <= set(record.steps)
+
+
+def test_a_part_of_the_rows_repeats_nothing_of_all_rows() -> None:
+    record = compute({"embeddings": X}, query_token=1)
+    assert record.repeats == {"k": "embeddings", "v": "embeddings", **LAST}
+
+
+def test_a_formula_alone_does_not_make_two_steps_equal() -> None:
+    problem = read_problem(from_mapping({"embeddings": X, "weights": {"value": X[:2]}}))
+    request = Request()
+    plan, record = make_plan(problem, request), run(problem, request)
+    as_scores = Equation(Symbol("weights"), Symbol("scores"))
+    steps = {**record.steps, "weights": replace(record.steps["weights"], expression=as_scores)}
+    assert repeats(problem, plan.steps, steps) == record.repeats  # weights are no scores
+    of_q = replace(record.steps["v"], expression=record.steps["q"].expression, reads=())
+    assert repeats(problem, plan.steps, {**record.steps, "v": of_q}) == record.repeats
+    of_x = replace(of_q, reads=("embeddings",))
+    assert repeats(problem, plan.steps, {**record.steps, "v": of_x})["v"] == "embeddings"

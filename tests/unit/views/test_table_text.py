@@ -259,13 +259,20 @@ def test_every_weight_can_be_read_on_its_shade(colours: int, light: bool) -> Non
 
 
 def test_heads_have_one_scale_of_shades_and_hidden_keys_none() -> None:
-    record = record_of(
-        "weights", embeddings=[[9, 0], [0, 0], [0, 0.1]], tokens=WORDS, score="dot", heads=2,
-        causal=True,
-    )  # fmt: skip
-    one, two = render(record, Style(colours=256)).split("head 1")
+    keys: dict[str, Any] = {"tokens": WORDS, "score": "dot", "heads": 2}
+    apart = record_of("weights", embeddings=[[9, 0], [0, 0], [-9, 0]], **keys)
     shade = re.compile(r"\x1b\[38;5;\d+;48;5;(\d+)m")
-    assert shade.findall(one)[0] == shade.findall(two)[0]  # 1 in both
-    assert len(shade.findall(one)) == len(shade.findall(two)) == 6  # of 9 cells 3 are hidden
-    assert not shade.search(render(record, Style(colours=16)))
-    assert "\x1b[1m" in render(record, Style(colours=16))
+    one, two = map(shade.findall, render(apart, Style(colours=256)).split("head 1"))
+    assert one[0] == one[-1] == "222"  # 1: the last colour
+    assert two == ["24"] * 9  # 1/3 each, on the scale of the other head
+    causal = render(record_of("weights", embeddings=IDENTITY, causal=True), Style(colours=256))
+    assert len(shade.findall(causal)) == 6  # of 9 cells, of which 3 are hidden
+    few = render(apart, Style(colours=16))
+    assert not shade.search(few)
+    assert "\x1b[1m" in few
+
+
+def test_negative_weights_have_a_scale_on_both_sides_of_0() -> None:
+    shade = re.compile(r"\x1b\[38;5;\d+;48;5;(\d+)m")
+    shown = render(given_weights([[-0.5, 0, 0.25, 0.5]]), Style(colours=256, light=True))
+    assert shade.findall(shown) == ["25", "255", "173", "88"]
