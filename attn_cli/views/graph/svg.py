@@ -21,7 +21,9 @@ from attn_cli.views.pictures import svg
 from attn_cli.views.pictures.labels import names, shortened, token, width
 from attn_cli.views.pictures.panels import MARGIN, placed
 
-MOST_TOKENS, MOST_PANELS = 60, 16
+MOST_TOKENS = 60
+MOST_PAIRS = 1 << 14  # of query and key in all panels together: two megabytes
+LEAST_PAIRS = 1 << 8  # that a panel counts for
 THICK = 12  # pixels of the widest curve
 PITCH = 24  # from token to token
 SPAN = 248  # from queries to keys
@@ -42,10 +44,11 @@ def check_size(queries: int, keys: int, panels: int) -> None:
             f"{keys} keys",
             help="for more write: attn heatmap FILE -o weights.svg",
         )
-    if panels > MOST_PANELS:
+    most = MOST_PAIRS // max(queries * keys, LEAST_PAIRS)
+    if panels > most:
         raise AttnError(
-            f"a picture has room for the curves of {MOST_PANELS} heads, and there are {panels} in "
-            "all batch entries",
+            f"a picture has room for the curves of {most} heads of {queries} x {keys} tokens, and "
+            f"there are {panels} in all batch entries",
             help="choose one with --head N, and one batch entry with --batch N",
         )
 

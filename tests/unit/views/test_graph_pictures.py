@@ -149,15 +149,19 @@ def test_what_is_too_large_is_refused_before_it_is_computed(
     for shape, said in (
         ((61, 2), "error: curves are drawn for up to 60 tokens, and there are 61 queries and 61 "
          "keys\nhelp: for more write: attn heatmap FILE -o weights.svg\n"),
-        ((1, 17, 3, 2), "error: a picture has room for the curves of 16 heads, and there are 17 in "
-         "all batch entries\nhelp: choose one with --head N, and one batch entry with --batch N\n"),
+        ((1, 18, 31, 2), "error: a picture has room for the curves of 17 heads of 31 x 31 tokens, "
+         "and there are 18 in all batch entries\n"
+         "help: choose one with --head N, and one batch entry with --batch N\n"),
+        ((5, 13, 1, 2), "error: a picture has room for the curves of 64 heads of 1 x 1 tokens, "
+         "and there are 65 in all batch entries\n"
+         "help: choose one with --head N, and one batch entry with --batch N\n"),
     ):  # fmt: skip
         np.savez(tmp_path / "p.npz", **{n: np.ones(shape) for n in "qkv"})  # type: ignore[arg-type]
         ran = attn("graph", tmp_path / "p.npz", "-o", tmp_path / f"x.{format}")
         assert (ran.status, ran.out, ran.err) == (2, "", said)
         assert not (tmp_path / f"x.{format}").exists()
-    with pytest.raises(TypeError):  # one of 17 heads is computed
-        attn("graph", tmp_path / "p.npz", "-f", format, "--head", 16)
+    with pytest.raises(TypeError):  # one head alone is computed
+        attn("graph", tmp_path / "p.npz", "-f", format, "--head", 12, "--batch", 4)
 
 
 class TestPNG:
