@@ -105,7 +105,7 @@ def test_negative_weights_are_dashed_in_another_colour() -> None:
     plus, minus = shown.titled("path")["a → b: 3"], shown.titled("path")["a → c: -1.5000"]
     assert (plus["stroke"], minus["stroke"]) == ("#7e3307", "#234993")
     assert (plus["stroke-width"], minus["stroke-width"]) == ("12", "6")
-    assert "stroke-dasharray" in minus
+    assert minus["stroke-dasharray"] == "6 3"
     assert "stroke-dasharray" not in plus
     assert "for a weight of 3" in shown.description
     assert "blue and dashed: below 0" in shown.texts

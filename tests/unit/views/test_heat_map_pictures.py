@@ -108,12 +108,16 @@ def test_hidden_cells_and_nan_have_patterns(svg: Svg, attn: Attn, tmp_path: Path
     assert len(hidden) == 8
     assert all(re.search(r": hidden \(\w+\)$", title) for title in hidden)
     assert len(shown.all("rect")) == 16 + OUTSIDE + 1
+    assert shown.texts.count("0") == 1  # below the ramp: hidden cells have no number
+    assert "; hidden by: " in shown.description
     assert [p.attrib["id"] for p in shown.all("pattern")] == ["attn-hidden", "attn-nan"]
     np.save(tmp_path / "w.npy", np.array([[np.nan, 0.5], [1.0, 0.0]]))
     shown = drawing(attn("heatmap", tmp_path / "w.npy", "-f", "svg").out)
     assert shown.titled("rect")["0 → 0: nan"]["fill"] == "url(#attn-nan)"
     assert shown.titled("rect")["1 → 1: 0"]["fill"] == RAMP[0]  # 0 is not hidden
-    assert "nan" in shown.texts
+    assert shown.texts.count("nan") == 2  # in the cell, and in the legend
+    (text,) = (t for t in shown.all("text") if t.text == "nan" and "stroke" in t.attrib)
+    assert (text.attrib["stroke"], text.attrib["paint-order"]) == ("#fff", "stroke")
     assert "hidden" not in shown.description
 
 
@@ -126,6 +130,9 @@ def test_numbers_if_there_are_few_cells_or_if_they_are_asked_for(svg: Svg) -> No
     few = as_written([row[:12] for row in weights[:12]])
     assert svg(few).texts.count("0.12") == 144
     assert "0.12" not in svg(few, "--no-numbers").texts
+    wider = as_written([[1234567.891, 0.5]], memory={"tokens": ["a", "b"]}, tokens=["c"])
+    assert "1234567.89" not in svg(wider).texts
+    assert "1234567.89" in svg(wider, "--numbers").texts
     wide = as_written([[123456.789, 0.5]], memory={"tokens": ["a", "b"]}, tokens=["c"])
     assert "123456.79" in svg(wide).texts
     assert [cell["width"] for cell in svg(wide).titled("rect").values()] == ["66", "66"]
@@ -142,6 +149,7 @@ def test_several_heads_on_one_scale(svg: Svg) -> None:
     assert len(shown.all("rect")) == 2 * 16 + OUTSIDE
     assert sum(rect.attrib["fill"] == RAMP[32] for rect in shown.all("rect")) == 2 + 1
     one = svg(HEADS, "--head", 1)
+    assert shown.size[1] - one.size[1] == 18 + 16  # the titles of panels, and a line of the legend
     assert "head 1" not in one.texts
     assert len(one.all("rect")) == 16 + OUTSIDE
 
@@ -167,14 +175,30 @@ def test_many_cells_are_a_picture(keys: int, pictures: int, svg: Svg) -> None:
             for at, off in zip(expected.ravel(), mask.ravel(), strict=True)
         ]
         return
-    data = base64.b64decode(images[0].attrib["href"].removeprefix("data:image/png;base64,"))
-    found = pixels(data)
+    found = pixels(picture(images[0]))
     assert found.shape == (64, 65, 3)
+    assert (found[mask] == 255).all()  # the clear one: the pattern is seen through it
     for row, column in np.argwhere(~mask):
         assert hex_of(tuple(found[row, column].tolist())) == RAMP[expected[row, column]]
-    assert data.count(b"tRNS") == 1
     assert images[0].attrib["style"] == "image-rendering:pixelated"
     assert int(images[0].attrib["width"]) == 65 * int(images[0].attrib["height"]) // 64
+
+
+def picture(image: Any) -> bytes:
+    """The PNG inside an SVG."""
+    return base64.b64decode(image.attrib["href"].removeprefix("data:image/png;base64,"))
+
+
+def test_nan_in_a_picture(attn: Attn, tmp_path: Path) -> None:
+    weights = np.full((65, 64), 0.5)
+    weights[3, 5] = np.nan
+    np.save(tmp_path / "w.npy", weights)
+    shown = drawing(attn("heatmap", tmp_path / "w.npy", "-f", "svg").out)
+    found = pixels(picture(shown.all("image")[0]))
+    assert np.argwhere((found == 0xAA).all(axis=-1)).tolist() == [[3, 5]]
+    assert shown.all("rect")[-1].attrib["fill"] == "#aaa"  # the legend's
+    assert len(shown.all("rect")) == OUTSIDE + 1
+    assert "nan" in shown.texts
 
 
 def test_more_cells_than_pixels_are_pooled(attn: Attn, tmp_path: Path) -> None:
@@ -182,13 +206,17 @@ def test_more_cells_than_pixels_are_pooled(attn: Attn, tmp_path: Path) -> None:
     shown = drawing(attn("heatmap", tmp_path / "w.npy", "-f", "svg").out)
     assert "one cell is 3 x 1 tokens: keys summed, mean of queries" in shown.texts
     assert len(shown.all("image")) == 4
-    assert pixels(base64.b64decode(shown.all("image")[0].attrib["href"][22:])).shape == (434, 3, 3)
-    np.save(tmp_path / "w.npy", np.full((2, 1500), 0.25, np.float32))
+    assert pixels(picture(shown.all("image")[0])).shape == (434, 3, 3)
+    np.save(tmp_path / "w.npy", np.full((2, 1101), 0.25, np.float32))
     shown = drawing(attn("heatmap", tmp_path / "w.npy", "-f", "svg", "--digits", 2).out)
     titles = list(shown.titled("rect"))
     assert titles[0] == "0, key 0 to 1: 0.50"
-    assert titles[-1] == "1, key 1498 to 1499: 0.50"
-    assert len(titles) == 2 * 750
+    assert titles[-1] == "1, key 1100 to 1100: 0.25"
+    assert len(titles) == 2 * 551
+    np.save(tmp_path / "w.npy", np.full((1030, 3), 0.25, np.float32))
+    shown = drawing(attn("heatmap", tmp_path / "w.npy", "-f", "svg").out)
+    assert len(shown.titled("rect")) == 515 * 3
+    assert "0.25" not in shown.texts[:-2]  # no numbers in cells of two tokens
 
 
 def test_hostile_tokens_stay_text(svg: Svg) -> None:
@@ -226,6 +254,14 @@ def test_labels_are_turned_and_thinned(svg: Svg) -> None:
         False,
     ]
     shown = svg(as_written(np.eye(60).tolist()))  # 8 pixels each
+    assert {cell["height"] for cell in shown.titled("rect").values()} == {"7"}
+    row = svg(as_written(np.eye(60)[:1].tolist(), ["a"], memory={"tokens": ["b"] * 60}))
+    assert (row.all("rect")[1].attrib["width"], row.all("rect")[1].attrib["height"]) == ("7", "11")
+    tall = svg(as_written(np.eye(60)[:, :1].tolist(), memory={"tokens": ["b"]}), "--no-numbers")
+    assert (tall.all("rect")[1].attrib["width"], tall.all("rect")[1].attrib["height"]) == (
+        "11",
+        "7",
+    )
     numbers = [text for text in shown.texts if text.isdigit()]
     assert numbers == [*map(str, range(0, 60, 2))] * 2 + ["0", "1"]
 
