@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from attn_cli.views import View
 
 _PICTURES = ("svg", "png", "pdf")
+_COMPILED = "compile LaTeX: write it with --standalone -o FILE.tex, and run pdflatex FILE.tex"
 _DRAWING = "attn heatmap FILE -o weights.svg and attn graph FILE -o graph.svg draw the weights"
 
 
@@ -54,10 +55,13 @@ def _picture_meant(views: Mapping[str, View], asked: str) -> str:
     """Return the command that draws a picture which these views cannot; empty if none is meant."""
     if asked.lower() not in _PICTURES:
         return ""
+    kind = asked.lower()
     if "dot" in views:
-        kind = asked.lower()
         return f"Graphviz draws it: attn graph FILE --format dot | dot -T{kind} > graph.{kind}"
-    return "" if "svg" in views else _DRAWING
+    if kind == "pdf" and "latex" in views:
+        return _COMPILED
+    of_problem = any("Record" in view.accepts for view in views.values())
+    return _DRAWING if of_problem and "svg" not in views else ""
 
 
 def is_special(output: str) -> bool:

@@ -38,6 +38,12 @@ RESULTS = {
     "Differences": preset_comparison,
     **dict.fromkeys(("Steps", "Functions", "Samples", "Sample"), lists),
 }
+# What commands need before their options.
+FILES = {
+    "translate": ["le"],
+    **{key: [LOVE] for key in ("compute", "graph", "stats", "explain", "heatmap")},
+    **{key: [str(SAMPLES / "not_like.yaml")] for key in ("next", "train")},
+}
 WORDS = yaml.safe_load((SAMPLES / "not_like.yaml").read_text())["next_word"]["vocabulary"]
 NAMES = View(
     name="names",
@@ -85,6 +91,18 @@ def test_every_command_offers_the_formats_that_accept_its_results(attn: Attn) ->
         assert f"-f, --format FORMAT {'Of gradients: ' * (command == 'train')}{listed}." in shown
         assert "-o, --output" in shown
         assert "--color WHEN" in shown
+
+
+def test_every_command_names_the_suffixes_that_it_writes(attn: Attn, tmp_path: Path) -> None:
+    for (views, _), commands in commands_by_views().items():
+        suffixes = ", ".join(suffix for view in views for suffix in view.suffixes)
+        for command in commands:
+            options = ["--show-gradients"] if command == "train" else []
+            ran = attn(command, *FILES.get(command, []), "-o", tmp_path / "out.zzz", *options)
+            assert (ran.status, ran.out) == (2, ""), command
+            help_ = f"help: say it with --format, or use one of {suffixes}\n"
+            assert ran.err.endswith(f"cannot be told from its suffix\n{help_}"), command
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_new_view_is_in_help(names: str, attn: Attn) -> None:
@@ -412,10 +430,7 @@ class TestColour:
 
     @pytest.mark.parametrize("command", sorted(set(COMMANDS) - ABOUT))
     def test_an_unknown_value_is_refused_by_every_command(self, command: str, attn: Attn) -> None:
-        sample = str(SAMPLES / "not_like.yaml")
-        file = {"compute": [LOVE], "graph": [LOVE], "next": [sample], "translate": ["le"]}
-        file |= {"train": [sample], "stats": [LOVE]}
-        ran = attn(command, *file.get(command, []), "--color", "alwys")
+        ran = attn(command, *FILES.get(command, []), "--color", "alwys")
         assert (ran.status, ran.out) == (2, "")
         assert ran.err == "error: --color cannot be 'alwys'\nhelp: did you mean 'always'?\n"
 
