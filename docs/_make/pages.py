@@ -52,10 +52,11 @@ def _drawing(name: str) -> str:
     return f"attn heatmap samples/{name}.yaml"
 
 
-def _picture(name: str) -> str:
-    ran = run(f"{_drawing(name)} -f svg")
+def _picture(command: str) -> str:
+    """Return the SVG that a command draws."""
+    ran = run(f"{command} -f svg")
     if ran.status or not ran.output.startswith("<svg"):
-        raise RuntimeError(f"{_drawing(name)}\nended with status {ran.status}:\n{ran.output}")
+        raise RuntimeError(f"{command}\nended with status {ran.status}:\n{ran.output}")
     return ran.output
 
 
@@ -139,7 +140,11 @@ _WRITERS: dict[str, Callable[[], None]] = {
     "docs/gallery/index.md": _gallery_index,
     **{f"docs/gallery/{name}.md": partial(_gallery, name) for name in samples()},
 }
-PICTURES = {f"docs/pictures/{name}.svg": partial(_picture, name) for name in samples()}
+_DRAWN = {
+    **{name: _drawing(name) for name in samples()},
+    "hand": "attn heatmap docs/tutorial/files/hand.yaml",
+}
+PICTURES = {f"docs/pictures/{name}.svg": partial(_picture, line) for name, line in _DRAWN.items()}
 MAN_PAGES = {f"docs/man/{name}": partial(man.page, name) for name in man.NAMES}
 PAGES: dict[str, Callable[[], str]] = {
     **{name: partial(_rendered, write) for name, write in _WRITERS.items()},
