@@ -86,7 +86,7 @@ def test_one_query_of_each_convention(family: str) -> None:
     check_each(FAMILIES[family], check)
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(problems(), st.integers(0, 3), st.data())
 def test_some_steps_of_one_query_batch_entry_and_head_in_blocks_of_few_rows(
     problem: dict[str, Any], rows: int, data: st.DataObject
@@ -110,7 +110,7 @@ def test_some_steps_of_one_query_batch_entry_and_head_in_blocks_of_few_rows(
     same(part, expected)
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(problems(), st.data())
 def test_as_little_memory_as_the_steps_take(problem: dict[str, Any], data: st.DataObject) -> None:
     read, whole = whole_of(problem)

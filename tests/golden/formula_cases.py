@@ -10,16 +10,21 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
 
 from attn_cli import Record, compute, translate
+from attn_cli.engine.plan import make_plan
+from attn_cli.engine.settings import settings
 from attn_cli.formula import Formula
 from attn_cli.maths.normalizers import NORMALIZERS as NORMALIZERS_THERE_ARE
+from attn_cli.maths.problem import Request
 from attn_cli.maths.scores import SCORES as SCORES_THERE_ARE
-from attn_cli.reading.schema import read_document
+from attn_cli.maths.stage import StepSpec
+from attn_cli.reading.schema import read_document, read_problem
+from attn_cli.record import Step
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.train.learning import gradient_record
@@ -312,8 +317,8 @@ WEIGHTED = {**TOKENS, "embeddings": {"a": ones(4), "b": ones(4), "c_d": ones(4)}
             "train": {"examples": [["a b", "x"]], "steps": 1}}  # fmt: skip
 
 
-def _records() -> Iterator[tuple[str, Callable[[], Record]]]:
-    """Yield name and record of every case."""
+def _records() -> Iterator[tuple[str, Callable[[], Record | Planned]]]:
+    """Yield the name of every case, and what makes its formulas."""
     for name in PLAIN:
         yield name, partial(compute, OWN[name])
     for path in sorted(SAMPLES.glob("*.yaml")):
@@ -333,7 +338,20 @@ def _records() -> Iterator[tuple[str, Callable[[], Record]]]:
     yield "train", partial(_gradients, from_mapping(WEIGHTED))
     for name, problem in (PROBLEMS | OWN).items():
         if name not in PLAIN:
-            yield name, partial(compute, problem)
+            yield name, partial(_planned, problem)
+
+
+class Planned(NamedTuple):
+    """What is shown of a problem before anything is computed: formulas and settings."""
+
+    steps: dict[str, StepSpec]
+    settings: dict[str, object]
+
+
+def _planned(keys: dict[str, Any]) -> Planned:
+    problem, request = read_problem(from_mapping(keys)), Request()
+    steps = make_plan(problem, request).steps
+    return Planned({name: step.spec for name, step in steps.items()}, settings(problem, request))
 
 
 def _gradients(document: Any) -> Record:
@@ -351,12 +369,17 @@ def formulas() -> Iterator[Formula]:
     """Yield the formulas of all steps of all cases."""
     yield from (formula for _, _, formula in listed())
     for _, record in records():
-        yield from (step.expression for step in record.steps.values())
+        yield from (formula_of(step) for step in record.steps.values())
+
+
+def formula_of(step: Step | StepSpec) -> Formula:
+    """Return the formula of a step that is computed, or of one that is planned."""
+    return step.formula if isinstance(step, StepSpec) else step.expression
 
 
 @cache
-def records() -> list[tuple[str, Record]]:
-    """Return the record of every case."""
+def records() -> list[tuple[str, Record | Planned]]:
+    """Return the record of every case, or what is planned for it."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return [(case, made()) for case, made in _records()]
@@ -367,7 +390,7 @@ def _texts() -> Iterator[tuple[str, str, str]]:
         yield case, name, str(formula)
     for case, record in records():
         for name, step in record.steps.items():
-            yield case, name, step.formula
+            yield case, name, str(formula_of(step))
         for name in SETTINGS:
             found = record.settings.get(name)
             if found:

@@ -12,6 +12,7 @@ import weakref
 from ast import literal_eval
 from collections import Counter
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from attn_cli.reading.schema import read_problem
 from attn_cli.record import Record
 from attn_cli.sources.matrices.document import from_mapping
 from tests.conftest import Attn
+from tests.helpers.many import check_each
 from tests.helpers.processes import ATTN, program, run_to_end, started
 from tests.helpers.streaming import Numbers, memory_of, streaming
 from tests.unit.sources.test_stored import by_rows
@@ -51,8 +53,7 @@ def saved(folder: Path, *lead: int) -> Path:
 
 @pytest.mark.parametrize("only", ["q", "scores", "masked", "weights", "output"])
 @pytest.mark.parametrize("suffix", ["npy", "csv", "tsv"])
-@pytest.mark.parametrize("lead", [(), (2,), (2, 3)])
-@pytest.mark.parametrize("height", [1, 4, 100])
+@pytest.mark.parametrize(("lead", "height"), [((), 4), ((2,), 1), ((2, 3), 4), ((2, 3), 100)])
 def test_parts_are_the_whole(
     only: str, suffix: str, lead: tuple[int, ...], height: int,
     attn: Attn, tmp_path: Path,
@@ -71,8 +72,10 @@ def test_parts_are_the_whole(
 
 
 @pytest.mark.parametrize("only", ["output", "context", "weights", "visible", "lse", "layer_norm"])
-@pytest.mark.parametrize("chosen", [{}, {"batch": 1}, {"head": 5}, {"query_token": 4}])
-@pytest.mark.parametrize("height", [1, 4, 100])
+@pytest.mark.parametrize(
+    ("chosen", "height"),
+    [({}, 1), ({}, 4), ({}, 100), ({"batch": 1}, 4), ({"head": 5}, 1), ({"query_token": 4}, 4)],
+)
 def test_parts_of_heads_behind_the_tokens(
     only: str, chosen: dict[str, Any], height: int,
     attn: Attn, tmp_path: Path,
@@ -103,10 +106,10 @@ def test_more_than_the_memory_allowed_goes_into_a_file(attn: Attn, tmp_path: Pat
     np.testing.assert_allclose(np.load(out), compute(path)["weights"], rtol=1e-12, atol=1e-14)
 
 
-def drawn(axes: str = "bhsd", heads: int = 6, kv_heads: int = 2) -> dict[str, Any]:
-    """Q (2, heads, 13, 5), K (2, kv_heads, 7, 5) and V (2, kv_heads, 7, 3), or heads behind."""
-    rng = np.random.default_rng(heads)
-    sizes = {"query": (2, heads, 13, 5), "key": (2, kv_heads, 7, 5), "value": (2, kv_heads, 7, 3)}
+def drawn(axes: str = "bhsd", n_q: int = 13) -> dict[str, Any]:
+    """Q (2, 6, n_q, 5), K (2, 2, 7, 5) and V (2, 2, 7, 3), or heads behind."""
+    rng = np.random.default_rng(6)
+    sizes = {"query": (2, 6, n_q, 5), "key": (2, 2, 7, 5), "value": (2, 2, 7, 3)}
     arrays = {name: rng.normal(size=size) for name, size in sizes.items()}
     if axes == "bshd":
         arrays = {name: x.swapaxes(1, 2) for name, x in arrays.items()}
@@ -128,7 +131,7 @@ PARTED: dict[str, Any] = {
 
 @cache
 def grouped(axes: str, grouping: str) -> Problem:
-    return read(drawn(axes) | {"grouping": literal_eval(grouping), "causal": "bottom-right"})
+    return read(drawn(axes, n_q=5) | {"grouping": literal_eval(grouping), "causal": "bottom-right"})
 
 
 @cache
@@ -137,17 +140,26 @@ def whole_of(axes: str, grouping: str, only: str, parted: str, engine: Any) -> R
     return run(grouped(axes, grouping), request, engine=engine)
 
 
-@pytest.mark.parametrize("anywhere", [True, False])
+ORDERS = list(
+    product(
+        (True, False),
+        ("interleave", "tile", [1, 0, 0, 1, 1, 0]),
+        ("q", "scores", "lse", "context", "output"),
+    )
+)
+
+
 @pytest.mark.parametrize("axes", ["bhsd", "bshd"])
-@pytest.mark.parametrize("grouping", ["interleave", "tile", [1, 0, 0, 1, 1, 0]])
-@pytest.mark.parametrize("only", ["q", "scores", "lse", "context", "output"])
 @pytest.mark.parametrize("parted", PARTED)
 @pytest.mark.parametrize("engine", [Definition(), Tiles(subtile=3, aligned=2)])
-def test_any_order_of_computing(
-    anywhere: bool, axes: str, grouping: Any, only: str, parted: str, engine: Any
+def test_any_order_of_computing(axes: str, parted: str, engine: Any) -> None:
+    orders = [order for order in ORDERS if order[2] == "output" or engine.name != "tiles"]
+    check_each(orders, lambda order: as_the_whole(axes, parted, engine, *order))
+
+
+def as_the_whole(
+    axes: str, parted: str, engine: Any, anywhere: bool, grouping: Any, only: str
 ) -> None:
-    if only != "output" and engine.name == "tiles":
-        return
     problem = grouped(axes, repr(grouping))
     request = Request(steps=(only,), tile=(4, 3), **PARTED[parted])
     step = streaming(problem, request)
@@ -235,15 +247,14 @@ FEW: dict[str, dict[str, int]] = {
 }
 
 
-@pytest.mark.parametrize("anywhere", [True, False])
-@pytest.mark.parametrize("axes", ["bhsd", "bshd"])
-@pytest.mark.parametrize("grouping", ["interleave", "tile"])
-@pytest.mark.parametrize("joined", [True, False])
 @pytest.mark.parametrize("few", FEW)
-def test_how_often_keys_are_read(
-    anywhere: bool, axes: str, grouping: str, joined: bool, few: str
-) -> None:
+def test_how_often_keys_are_read(few: str) -> None:
     """Once; again only if values come in order and the keys of two heads do not fit."""
+    cases = product((True, False), ("bhsd", "bshd"), ("interleave", "tile"), (True, False))
+    check_each(cases, lambda case: as_often(few, *case))
+
+
+def as_often(few: str, anywhere: bool, axes: str, grouping: str, joined: bool) -> None:
     keys: dict[str, Any] = {"grouping": grouping}
     if joined:
         keys["weights"] = {"output": RNG.normal(size=(6 * 3, 4))}

@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import arrays
 from attn_cli import compute
 from attn_cli.formula import Symbol, number
 from attn_cli.maths.normalizers import NORMALIZERS
+from tests.helpers.many import check_each
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +41,6 @@ Case = tuple[str, dict[str, float]]
 SCORES = arrays(np.float64, (3, 5), elements=st.floats(-30, 30))
 VISIBLE = arrays(np.bool_, (3, 5))
 few = settings(max_examples=25)  # of every normaliser, three rows each
-of_simplex = pytest.mark.parametrize("case", SIMPLEX, ids=str)
 of_gradual = pytest.mark.parametrize("case", GRADUAL, ids=str)
 of_every = pytest.mark.parametrize("case", EVERY, ids=str)
 
@@ -191,14 +191,16 @@ def test_of_keys_close_to_each_other_at_the_threshold_the_nearer_takes_the_rest(
 # Laws
 
 
-@of_simplex
 @few
 @given(scores=SCORES, visible=VISIBLE)
-def test_rows_are_points_of_the_simplex(case: Case, scores: Any, visible: Any) -> None:
-    for dtype, tolerance in ((np.float64, 1e-15), (np.float32, 5e-7)):
-        found = weights(case, scores, visible, dtype)
-        assert ((found >= 0) & (found <= 1)).all()
-        np.testing.assert_allclose(found.sum(axis=1), visible.any(axis=1), rtol=tolerance)
+def test_rows_are_points_of_the_simplex(scores: Any, visible: Any) -> None:
+    def check(case: Case) -> None:
+        for dtype, tolerance in ((np.float64, 1e-15), (np.float32, 5e-7)):
+            found = weights(case, scores, visible, dtype)
+            assert ((found >= 0) & (found <= 1)).all()
+            np.testing.assert_allclose(found.sum(axis=1), visible.any(axis=1), rtol=tolerance)
+
+    check_each(SIMPLEX, check)
 
 
 @given(SCORES, VISIBLE)
@@ -211,13 +213,16 @@ def test_rows_with_a_sink_sum_to_less_than_one(scores: Any, visible: Any) -> Non
         np.testing.assert_allclose(found.sum(axis=1) + share, 1, rtol=1e-13)
 
 
-@of_simplex
 @few
 @given(scores=SCORES, shift=st.integers(-1000, 1000))
-def test_a_shift_changes_nothing_on_the_simplex(case: Case, scores: Any, shift: int) -> None:
+def test_a_shift_changes_nothing_on_the_simplex(scores: Any, shift: int) -> None:
     # On a grid the shift is exact, so that it alone is tried.
-    scores = np.round(scores * 1024) / 1024
-    np.testing.assert_array_equal(weights(case, scores + shift), weights(case, scores))
+    rows = np.round(scores * 1024) / 1024
+
+    def check(case: Case) -> None:
+        np.testing.assert_array_equal(weights(case, rows + shift), weights(case, rows))
+
+    check_each(SIMPLEX, check)
 
 
 @given(SCORES, st.floats(-30, 30))
@@ -228,35 +233,43 @@ def test_a_sink_shifts_with_the_scores(scores: Any, shift: float) -> None:
     np.testing.assert_array_equal(found, weights(("softmax", {}), scores))
 
 
-@of_gradual
 @few
 @given(scores=SCORES, visible=VISIBLE, order=st.permutations(range(5)))
-def test_keys_may_come_in_any_order(case: Case, scores: Any, visible: Any, order: Any) -> None:
-    moved = weights(case, scores[:, order], visible[:, order])
-    np.testing.assert_allclose(moved, weights(case, scores, visible)[:, order], rtol=0, atol=1e-14)
+def test_keys_may_come_in_any_order(scores: Any, visible: Any, order: Any) -> None:
+    def check(case: Case) -> None:
+        moved = weights(case, scores[:, order], visible[:, order])
+        found = weights(case, scores, visible)
+        np.testing.assert_allclose(moved, found[:, order], rtol=0, atol=1e-14)
+
+    check_each(GRADUAL, check)
 
 
-@of_gradual
 @few
 @given(scores=SCORES)
-def test_a_larger_score_has_no_smaller_weight(case: Case, scores: Any) -> None:
+def test_a_larger_score_has_no_smaller_weight(scores: Any) -> None:
     ordered = np.sort(scores, axis=1)
-    assert (np.diff(weights(case, ordered), axis=1) >= -1e-15).all()
+
+    def check(case: Case) -> None:
+        assert (np.diff(weights(case, ordered), axis=1) >= -1e-15).all()
+
+    check_each(GRADUAL, check)
 
 
-@of_every
 @few
 @given(scores=SCORES, visible=VISIBLE, behind=st.sampled_from([-INF, INF, NAN, 1e300, -1e300, 0.0]))
 @example(scores=np.zeros((3, 5)), visible=np.eye(3, 5, dtype=np.bool_), behind=NAN)
 def test_hidden_keys_weigh_nothing_and_change_nothing(
-    case: Case, scores: Any, visible: Any, behind: float
+    scores: Any, visible: Any, behind: float
 ) -> None:
-    with np.errstate(all="ignore"):
-        found = weights(case, np.where(visible, scores, behind), visible)
-    np.testing.assert_array_equal(found[~visible], 0)
-    for row, seen, one in zip(scores, visible, found, strict=True):
-        alone = weights(case, row[seen][None])
-        np.testing.assert_allclose(one[seen][None], alone, rtol=1e-14, atol=1e-15)
+    def check(case: Case) -> None:
+        with np.errstate(all="ignore"):
+            found = weights(case, np.where(visible, scores, behind), visible)
+        np.testing.assert_array_equal(found[~visible], 0)
+        for row, seen, one in zip(scores, visible, found, strict=True):
+            alone = weights(case, row[seen][None])
+            np.testing.assert_allclose(one[seen][None], alone, rtol=1e-14, atol=1e-15)
+
+    check_each(EVERY, check)
 
 
 # Edges
@@ -346,14 +359,15 @@ def test_parameters_are_in_the_type_of_the_scores() -> None:
     assert lse(case, scores).dtype == np.float32
 
 
-@of_simplex
 @few
 @given(scores=arrays(np.float32, (3, 5), elements=st.floats(-3, 3, width=32)))
-def test_float32_is_the_float64_result_rounded(case: Case, scores: Any) -> None:
-    exact = weights(case, scores.astype(np.float64))
-    np.testing.assert_allclose(
-        weights(case, scores, None, np.float32), exact, rtol=1e-6, atol=1e-45
-    )
+def test_float32_is_the_float64_result_rounded(scores: Any) -> None:
+    def check(case: Case) -> None:
+        exact = weights(case, scores.astype(np.float64))
+        found = weights(case, scores, None, np.float32)
+        np.testing.assert_allclose(found, exact, rtol=1e-6, atol=1e-45)
+
+    check_each(SIMPLEX, check)
 
 
 @pytest.mark.parametrize(
