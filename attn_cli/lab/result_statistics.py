@@ -114,6 +114,8 @@ def _fill(
             part = rows[first : first + height]
             at = np.array(part, dtype=np.intp)
             numbers = values[slice(part.start, part.stop) if rows.step == 1 else at]
+            if numbers.dtype.kind != "f":
+                numbers = numbers.astype(np.float64)
             hidden = None if codes is None else codes[lead][at]
             watch.look(lead, at, numbers, hidden)
             tally.add(lead, at, numbers, hidden)

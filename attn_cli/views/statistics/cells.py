@@ -28,9 +28,11 @@ class Text(NamedTuple):
 
 
 def title(found: Statistics) -> str:
-    """Return the formula of the step, and its shape with the names of its axes."""
-    shape = " x ".join(map(str, found.shape))
-    return f"{found.formula}   ({' x '.join(found.axes)}: {shape})"
+    """Return the name of the step, its formula, and its shape with the names of its axes."""
+    formula, shape = found.formula, " x ".join(map(str, found.shape))
+    if formula != found.step and not formula.startswith(f"{found.step} = "):
+        formula = f"{found.step}: {formula}"
+    return f"{formula}   ({' x '.join(found.axes)}: {shape})"
 
 
 def texts(found: Statistics, digits: int, *, align: bool) -> list[Text]:
@@ -87,7 +89,7 @@ def notes(found: Statistics) -> list[str]:
     if not found.placed:
         lines.append("queries are not among the keys: no distance, diagonal and previous")
     if not found.known:
-        lines.append("which keys are hidden is not known: a weight of 0 leaves relative open")
+        lines.append("a weight of 0 may be that of a hidden key, so relative has no value")
     if found.empty:
         rows = "1 query has" if found.empty == 1 else f"{found.empty} queries have"
         lines.append(f"{rows} weights that are all 0: these are in no mean")

@@ -452,7 +452,7 @@ def test_an_archive_has_codes_and_an_array_alone_has_none(attn: Attn) -> None:
         assert third["relative"] == ""  # a weight of 0 may be that of a hidden key
         names = ("entropy", "max", "distance", "first", "diagonal", "previous", "top_90")
         assert [third[name] for name in names] == [one[name] for name in names]
-    assert "which keys are hidden is not known" in attn("stats", "weights.npy").out
+    assert "a weight of 0 may be that of a hidden key" in attn("stats", "weights.npy").out
     rows = list(csv.DictReader(io.StringIO(table(attn, "weights.npy", "--per-query"))))
     assert [row["keys"] for row in rows[:4]] == ["", "", "", "4"]  # the last query sees all keys
 
@@ -473,6 +473,23 @@ def test_weights_alone_have_words_and_need_not_be_finite(
     assert "w.npy is not finite at [1, 0] (1 value)" in ran.err
     assert attn("stats", "w.npy", "--causal", "true").status == 2  # that is for a problem
     assert attn("stats", "w.npy", "--only", "scores").status == 2
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.bool_, np.float16])
+def test_arrays_of_all_numbers_are_weights(dtype: Any, attn: Attn, tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", np.eye(3, dtype=dtype)[[1, 0, 2]])
+    (line,) = csv.DictReader(io.StringIO(table(attn, tmp_path / "w.npy")))
+    expected = {"entropy": 0, "distance": 2 / 3, "diagonal": 1 / 3, "previous": 0.5, "not_one": 0}
+    assert {name: float(line[name]) for name in expected} == pytest.approx(expected)
+
+
+def test_the_title_names_the_step(attn: Attn) -> None:
+    ran = attn("translate", "-d", SAMPLES / "french_english.yaml", "chat", "-f", "json")
+    titles = attn("stats", "-", stdin=ran.out).out, attn("stats", SAMPLES / "bank.yaml").out
+    assert [text.split("   ")[0] for text in titles] == [
+        "weights: alpha = softmax(z)",
+        "weights = softmax(masked)",
+    ]
 
 
 def test_an_array_by_columns_is_turned(attn: Attn, tmp_path: Path) -> None:
