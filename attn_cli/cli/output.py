@@ -120,17 +120,17 @@ class OutputOptions:
     @classmethod
     def offered(cls) -> dict[str, Any]:
         """Return option -> its annotation, of the options that the command uses."""
-        hints = get_type_hints(cls, include_extras=True)
         views = cls.views()
         names = f"{cls.leads}{', '.join(views)}."
-        hints["format"] = Annotated[
-            Text, typer.Option("--format", "-f", metavar="FORMAT", help=names)
-        ]
         means = {"format", "output", "color"}.union(*(view.options for view in views.values()))
         means |= {"force"} if cls.reads_files else set()
         means |= {"quiet"} if cls.warns else set()
         means -= set() if cls.shades else {"light"}
-        return {name: hints[name] for name in vars(cls()) if name.rstrip("_") in means}
+        hints = _hints(cls, {name for name in vars(cls()) if name.rstrip("_") in means})
+        hints["format"] = Annotated[
+            Text, typer.Option("--format", "-f", metavar="FORMAT", help=names)
+        ]
+        return {name: hints[name] for name in vars(cls()) if name in hints}
 
     @classmethod
     def views(cls, *results: str) -> dict[str, View]:
@@ -217,6 +217,18 @@ class OutputOptions:
                 negative = vars(self).get(option) is False
                 named = _NEGATIVE[option] if negative else option
                 say(f"warning: --{named} has no effect on the format {view.name}{but}")
+
+
+def _hints(cls: type, names: set[str]) -> dict[str, Any]:
+    """Return option -> its annotation, for these options only: evaluating all of them is slow."""
+    hints: dict[str, Any] = {}
+    for each in reversed(cls.__mro__):
+        written = vars(each).get("__annotations__", {})
+        part = {name: hint for name, hint in written.items() if name in names}
+        if part:
+            own = {"__annotations__": part, "__module__": each.__module__}
+            hints |= get_type_hints(type(each.__name__, (), own), include_extras=True)
+    return hints
 
 
 @dataclass(kw_only=True)
