@@ -124,7 +124,7 @@ def _parts(lines: list[Line], label: str, write: w.Write) -> list[str]:
     texts = [w.numbers(line, write, w.TEXT) for line in lines]
     if not any(texts):
         return [_vector(lines, write)]
-    letter = label.removeprefix("to ")[0]
+    letter = label.removeprefix("to ").removeprefix("layer ")[0]  # as in tables
     parts = []
     for line, text in zip(lines, texts, strict=True):
         further = w.further(line, write, w.TEXT)

@@ -94,7 +94,7 @@ def test_columns_of_vectors_are_named_after_them() -> None:
     columns = {name: step.letter_of(-1) for name, step in record.steps.items()}
     assert columns == {
         "embeddings": "x", "q": "q", "k": "k", "v": "v", "products": "", "scores": "",
-        "weights": "", "context": "c", "concat": "c", "output": "out", "residual": "r",
+        "weights": "", "context": "c", "concat": "c", "output": "o", "residual": "r",
         "hidden": "h", "feed_forward": "f",
     }  # fmt: skip
 
