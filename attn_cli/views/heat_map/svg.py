@@ -57,7 +57,7 @@ def render(heat: HeatMap, style: Style) -> str:
     panels = placed(len(heat.panels), grid.width, grid.height)
     body = [
         svg.group(
-            [*_labels(heat, at, grid), *cells(heat, at, grid, style)],
+            [*_labels(heat, at, grid), *cells(heat, at, grid, style), svg.frame(*grid.area)],
             transform=f"translate({svg.number(x)} {svg.number(y)})",
         )
         for at, (x, y) in enumerate(panels.corners)

@@ -143,7 +143,7 @@ def _dots(panel: Panel, grid: Grid, inks: list[str]) -> Iterator[str]:
 def _picture(
     panel: Panel, level: NDArray[np.intp], colours: tuple[RGB, ...], grid: Grid
 ) -> Iterator[str]:
-    """Yield one picture of all cells, a pixel each; the pattern is seen through hidden ones."""
+    """Yield one picture of all cells; the pattern is seen through hidden ones."""
     indices = level.astype(np.uint8)
     indices[np.isnan(panel.values)] = UNKNOWN
     indices[panel.hidden != 0] = CLEAR
@@ -155,6 +155,8 @@ def _picture(
     }
     if (panel.hidden != 0).any():
         yield svg.element("rect", **place, fill=f"url(#{HIDDEN})")
+    # As many pixels as on the drawing: programs that smooth what they enlarge blur no cell.
+    indices = indices.repeat(grid.high, axis=0).repeat(grid.wide, axis=1)
     written = palette_png(indices, (*colours, (255, 255, 255), NAN_RGB), CLEAR)
     yield svg.element(
         "image",

@@ -50,6 +50,12 @@ class Grid:
         """The height of the panel."""
         return self.top + self.rows * self.high
 
+    @property
+    def area(self) -> tuple[float, float, float, float]:
+        """Left, top, width and height of the cells together."""
+        wide, high = self.columns * self.wide - self.gap, self.rows * self.high - self.gap
+        return self.left, self.top, wide, high
+
     def corner(self, row: int, column: int) -> tuple[float, float]:
         """Return the left upper corner of a cell."""
         return self.left + column * self.wide, self.top + row * self.high
@@ -83,7 +89,7 @@ def grid_of(heat: HeatMap, style: Style) -> Grid:
         columns=columns,
         wide=wide,
         high=high,
-        gap=1 if min(wide, high) >= 4 else 0,
+        gap=1 if rectangles and min(wide, high) >= 4 else 0,
         left=left,
         top=(labels if turned else svg.SIZE) + PAD + (TITLE if title else 0),
         width=left + max(columns * wide, title),

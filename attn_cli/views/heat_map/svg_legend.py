@@ -42,6 +42,7 @@ def drawn_legend(heat: HeatMap, x: float, y: float, *, rectangles: bool) -> Lege
         svg.element("rect", x=x + at * box, y=y, width=box, height=HIGH, fill=hex_of(colour))
         for at, colour in enumerate(colours)
     ]
+    elements.append(svg.frame(x, y, whole, HIGH))
     y += HIGH + svg.SIZE
     last = len(ticks) - 1
     for at, tick in enumerate(ticks):

@@ -67,6 +67,12 @@ def text(content: str, x: float, y: float, *, whole: str = "", **attributes: Val
     return element("text", *titles, escaped(content), x=x, y=y, **attributes)
 
 
+def frame(x: float, y: float, width: float, height: float) -> str:
+    """Return a thin line around an area, which shows where pale cells end."""
+    d = f"M{number(x)} {number(y)}h{number(width)}v{number(height)}h{number(-width)}z"
+    return element("path", d=d, fill="none", stroke="#ccc", stroke_width=0.5)
+
+
 def group(elements: Iterable[str], **attributes: Value) -> str:
     """Return a group with one element on each line."""
     return element("g", "\n", *(f"{each}\n" for each in elements), **attributes)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from attn_cli import compute
 from attn_cli.views.colour import hex_of, ramp
@@ -175,8 +176,7 @@ def test_many_cells_are_a_picture(keys: int, pictures: int, svg: Svg) -> None:
             for at, off in zip(expected.ravel(), mask.ravel(), strict=True)
         ]
         return
-    found = pixels(picture(images[0]))
-    assert found.shape == (64, 65, 3)
+    found = picture(images[0], 64, 65)
     assert (found[mask] == 255).all()  # the clear one: the pattern is seen through it
     for row, column in np.argwhere(~mask):
         assert hex_of(tuple(found[row, column].tolist())) == RAMP[expected[row, column]]
@@ -184,9 +184,14 @@ def test_many_cells_are_a_picture(keys: int, pictures: int, svg: Svg) -> None:
     assert int(images[0].attrib["width"]) == 65 * int(images[0].attrib["height"]) // 64
 
 
-def picture(image: Any) -> bytes:
-    """The PNG inside an SVG."""
-    return base64.b64decode(image.attrib["href"].removeprefix("data:image/png;base64,"))
+def picture(image: Any, rows: int, columns: int) -> NDArray[np.uint8]:
+    """The colours of the cells of a picture inside an SVG, all pixels of each alike."""
+    written = base64.b64decode(image.attrib["href"].removeprefix("data:image/png;base64,"))
+    found = pixels(written)
+    assert found.shape[:2] == (int(image.attrib["height"]), int(image.attrib["width"]))
+    cells = found.reshape(rows, found.shape[0] // rows, columns, found.shape[1] // columns, 3)
+    assert (cells == cells[:, :1, :, :1]).all()
+    return cells[:, 0, :, 0]
 
 
 def test_nan_in_a_picture(attn: Attn, tmp_path: Path) -> None:
@@ -194,7 +199,7 @@ def test_nan_in_a_picture(attn: Attn, tmp_path: Path) -> None:
     weights[3, 5] = np.nan
     np.save(tmp_path / "w.npy", weights)
     shown = drawing(attn("heatmap", tmp_path / "w.npy", "-f", "svg").out)
-    found = pixels(picture(shown.all("image")[0]))
+    found = picture(shown.all("image")[0], 65, 64)
     assert np.argwhere((found == 0xAA).all(axis=-1)).tolist() == [[3, 5]]
     assert shown.all("rect")[-1].attrib["fill"] == "#aaa"  # the legend's
     assert len(shown.all("rect")) == OUTSIDE + 1
@@ -206,7 +211,7 @@ def test_more_cells_than_pixels_are_pooled(attn: Attn, tmp_path: Path) -> None:
     shown = drawing(attn("heatmap", tmp_path / "w.npy", "-f", "svg").out)
     assert "one cell is 3 x 1 tokens: keys summed, mean of queries" in shown.texts
     assert len(shown.all("image")) == 4
-    assert pixels(picture(shown.all("image")[0])).shape == (434, 3, 3)
+    assert picture(shown.all("image")[0], 434, 3).shape == (434, 3, 3)
     np.save(tmp_path / "w.npy", np.full((2, 1101), 0.25, np.float32))
     shown = drawing(attn("heatmap", tmp_path / "w.npy", "-f", "svg", "--digits", 2).out)
     titles = list(shown.titled("rect"))
