@@ -36,7 +36,7 @@ def choose_view(views: Mapping[str, View], asked: str | None, output: str | None
         raise AttnError(what, help=f"name a file whose suffix says the format: one of {suffixes}")
     hint = _picture_meant(views, output.rpartition(".")[2])
     raise AttnError(
-        f"the format of '{output}' cannot be told from its suffix",
+        f"the format of '{output}' cannot be determined from its suffix",
         help=f"{hint or 'say it with --format'}, or use one of {suffixes}",
     )
 

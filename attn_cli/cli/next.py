@@ -122,7 +122,7 @@ class NextOptions:
             text = printable(" ".join((name, *self.words)))
             raise AttnError(
                 f"{printable(name)}: there is no such file",
-                help=f"the problem file stands before the words: attn next FILE {text}",
+                help=f"the problem file comes before the words: attn next FILE {text}",
             )
 
 

@@ -33,7 +33,7 @@ class PartOptions:
     ] = None
 
     def chosen(self) -> Chosen:
-        """Return the part; raise AttnError for what is no list or range."""
+        """Return the part; raise AttnError for a malformed list or range."""
         from attn_cli.lab.drawing import Chosen
 
         return Chosen(self.batch, self._heads(), self._rows())

@@ -159,7 +159,7 @@ class DictionaryOptions:
         else:
             raise AttnError(
                 "there is nothing to translate",
-                help="attn translate le chat, or a sentence a line on standard input",
+                help="attn translate le chat, or one sentence per line on standard input",
             )
         for text, parts, place in found:
             if not parts:

@@ -10,7 +10,7 @@ from attn_cli.cli.keys import COMMANDS as TAKE_KEYS
 from attn_cli.cli.keys import options
 from attn_cli.errors import AttnError, folded, nearest, printable
 
-_FILE = "the file is no option: {path} FILE"
+_FILE = "the file is not an option: {path} FILE"
 # Other names for options -> ours; a command that has none of ours gets the usual advice.
 _OPTIONS_MEANT = {
     "q": "--query",
@@ -67,7 +67,7 @@ def usage_error(error: Any, arguments: Sequence[str], commands: Collection[str])
         if path.rpartition(" ")[2] in TAKE_KEYS:
             known |= set(options())
         if path == "attn" and (named := _path(arguments, commands)) != path:
-            return AttnError(message, help=f"options stand behind the command: {named} {option[1]}")
+            return AttnError(message, help=f"options come after the command: {named} {option[1]}")
         return _no_option(option[1], message, path, known, usual)
     if command := re.match(r"no such command '(.*?)'", message):
         return _no_command(command[1], message.partition(". Did you mean")[0], commands, usual)

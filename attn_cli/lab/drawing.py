@@ -180,7 +180,8 @@ def leads_of(
 def _how(outline: Outline, pool: str | None) -> How:
     if pool == "mass" and outline.default_pool == "max":
         raise AttnError(
-            f"{argument('pool', 'mass')} adds up weights, and {outline.step} is no weight of keys",
+            f"{argument('pool', 'mass')} adds up weights, and {outline.step} is not a weight of "
+            "keys",
             help="leave it out: a block is then its number of the largest magnitude",
         )
     return outline.default_pool if pool in (None, "mass") else "max"

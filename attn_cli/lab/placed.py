@@ -65,7 +65,7 @@ def _placed(settings: Mapping[str, Any]) -> bool:
 
 
 def _entries(runs: Any) -> tuple[Integers, ...]:
-    """Return the positions of each batch entry from their runs; none if they are no runs."""
+    """Return the positions of each batch entry from their runs; none if they are not runs."""
     if not isinstance(runs, list) or not runs:
         return ()
     nested = isinstance(runs[0], list) and bool(runs[0]) and isinstance(runs[0][0], list)

@@ -53,7 +53,7 @@ def of_problem(
     """Return the drawing of the one step of a request; rows are computed within `computing`.
 
     Raises AttnError for a step, batch entry or head that the problem does not have, and for a step
-    that is no matrix.
+    that is not a matrix.
     """
     for head in chosen.heads or ():
         plan_unheld(problem, replace(request, head=head))  # refuses one that there is not

@@ -57,7 +57,7 @@ def of_record(record: Record, step: str, chosen: Chosen = EVERYTHING) -> Drawing
 def of_result(result: Result, chosen: Chosen = EVERYTHING) -> Drawing:
     """Return the drawing of a step that was computed before.
 
-    Raises AttnError for one that is no matrix, and for a batch entry or head that it lacks.
+    Raises AttnError for one that is not a matrix, and for a batch entry or head that it lacks.
     """
     if not drawable(result.axes):
         raise AttnError(

@@ -27,7 +27,7 @@ from attn_cli.maths.visible.base import CODES
 SHARE = 0.9  # of the weights, of `top_90`
 _ROUNDING = 1e-9  # nine equal weights of ten are 0.9, whatever their sum is rounded to
 _FEW = 64  # weights that are sorted at first
-# Reasons why a key is no token of the query's sequence at all.
+# Reasons why a key is not a token of the query's sequence at all.
 _ABSENT = np.array([CODES["key_lengths"], CODES["key_start"], CODES["documents"]], dtype=np.uint8)
 
 

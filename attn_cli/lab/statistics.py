@@ -204,7 +204,7 @@ def statistics(
     positions = positions_of(
         settings(problem, request), problem.n_q, problem.n_k, cross=problem.cross
     )
-    assert step.spec.type is not None  # weights are no codes
+    assert step.spec.type is not None  # weights are not codes
     tally = Tally(positions, batched=bool(problem.batch), eps=step.spec.type.eps)
     sink = TallySink(tally, name, hides=hides)
     passed = put_into(problem, request, plan, sink, on_progress=on_progress)

@@ -34,7 +34,7 @@ from attn_cli.sources.text.words import nfc, words_of
 
 DICTIONARY_KEYS = {
     "pairs": "source word: target word, in order",
-    "embeddings": "source word -> vector, also of words that are no keys",
+    "embeddings": "source word -> vector, also of words that are not keys",
     "target_embeddings": "target word -> vector; one-hot without",
     "context": "self-attention over the sentence before the look-up: weights, score, heads, ...",
     "score": "a score function (default: dot)",

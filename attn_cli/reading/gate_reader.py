@@ -65,7 +65,7 @@ def read_gate(
 
 
 def _logits(sources: Sources, node: object, shape: ScoresShape, d_v: int) -> np.ndarray:
-    """Return logits (batch, heads, n_q, d_v), or with one number a head and query.
+    """Return logits (batch, heads, n_q, d_v), or with one number per head and query.
 
     In layout columns they are written (batch, heads, d_v, n_q).
     """

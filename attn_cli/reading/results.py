@@ -67,7 +67,7 @@ def read_result(file: str, inputs: Inputs, step: str, *, of_batch: bool = False)
     """Return the step that a file holds; None if the file is a problem, which is still unread.
 
     `of_batch`: the first of three axes of an array is that of batch entries, else of heads. Raises
-    AttnError if it holds other steps, or what is no step.
+    AttnError if it holds other steps, or arrays that are not steps.
     """
     name = printable(name_of(file))
     base, mark, _ = file.rpartition("#")
@@ -238,7 +238,7 @@ def _refuse_other_names(archive: Archive, step: str) -> None:
 
 
 def _has_results(names: set[str]) -> bool:
-    """Return whether an archive has steps that are no keys of a problem too."""
+    """Return whether an archive has steps that are not keys of a problem."""
     keys = KEYS.keys() - {"weights"} | {"q", "k", "v"}  # weights of a problem are a mapping
     found = names & ({stage.name for stage in STAGES} - keys)
     queries = names & {"q", "query"}
@@ -279,9 +279,9 @@ def _of_text(data: bytes, name: str, step: str) -> Result | None:
 
 
 def _broken(error: ValueError, name: str, text: str) -> AttnError:
-    """Return the error for a text that is no JSON document."""
+    """Return the error for a text that is not a JSON document."""
     if not isinstance(error, json.JSONDecodeError):
-        return AttnError(f"{name} is no JSON: {printable(str(error))}", where=Where(name))
+        return AttnError(f"{name} is not JSON: {printable(str(error))}", where=Where(name))
     if error.msg == "Extra data" and text[: error.pos].strip():
         return AttnError(
             f"{name} holds several documents, and one is wanted here",
@@ -290,7 +290,7 @@ def _broken(error: ValueError, name: str, text: str) -> AttnError:
         )
     line = error.doc.split("\n")[error.lineno - 1]
     return AttnError(
-        f"{name} is no JSON: {error.msg}", where=Where(name, error.lineno, error.colno, line)
+        f"{name} is not JSON: {error.msg}", where=Where(name, error.lineno, error.colno, line)
     )
 
 
@@ -360,7 +360,7 @@ def _numbers(values: Any, what: str, axes: int) -> AnyArray:
         array = np.zeros(())
     if array.ndim != axes or not array.size:
         raise AttnError(
-            f"{what} has values that are no array of {axes} axes",
+            f"{what} has values that are not an array of {axes} axes",
             help="it was changed after attn wrote it: write it again",
         )
     return array

@@ -16,9 +16,9 @@ from attn_cli.record import Comparison, Numbered, Record, Step
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-HIDDEN = "."  # stands where a key is hidden from a query
-MARK = "*"  # stands behind the largest weight of each query
-GAP = "..."  # stands where rows or columns are left out
+HIDDEN = "."  # for a key that is hidden from a query
+MARK = "*"  # after the largest weight of each query
+GAP = "..."  # for rows or columns that are left out
 COLUMN_GAP = 3  # between two columns of a table
 LABEL_WIDTH = 32  # columns of a terminal; a longer word is shortened
 SHORTEST = 12  # to which a narrow terminal shortens words
@@ -142,7 +142,7 @@ def _sheet(
 
 
 def _legend(step: Step, values: NDArray[Any], hidden: NDArray[np.uint8] | None) -> list[str]:
-    """Return the line that says what codes mean, or why cells are hidden; none where none are."""
+    """Return the line that says what codes mean, or why cells are hidden; none if none are."""
     if not step.legend:
         return []
     codes = sorted(set((values if hidden is None else hidden).ravel().tolist()))
@@ -310,5 +310,5 @@ def _largest(
         return np.zeros(values.shape, dtype=np.bool_)
     peaks = step.peaks[at]
     peaks = peaks[None, :] if step.axes[-1] == "query" else peaks[:, None]
-    largest: NDArray[np.bool_] = values == peaks  # -inf, and so no mark, where no key is seen
+    largest: NDArray[np.bool_] = values == peaks  # -inf, and so no mark, if no key is seen
     return largest

@@ -91,7 +91,7 @@ SCORE = ScoreFunction(
     explanation=(
         "One or more selections, united; a position that none of them selects gets no weight. "
         "`inside` picks another score than `dot`: inside: scaled, or inside: {function: additive, "
-        "W1: ...}. Some texts write sparse attention as one number a query, a sum of q.k_j over "
+        "W1: ...}. Some texts write sparse attention as one number per query, a sum of q.k_j over "
         "the selected keys. What is computed here is one score for each selected pair: softmax, or "
         "another normaliser, runs over the selected keys of a row, and the others weigh nothing."
     ),

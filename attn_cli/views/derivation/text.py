@@ -97,7 +97,7 @@ def _wrapped(head: str, parts: list[str], width: int) -> Iterator[str]:
 
 
 def _pieces(part: str, room: int) -> Iterator[str]:
-    """Yield what can stand on a line by itself: a term, or words if that is too long."""
+    """Yield the smallest parts of a line: a term, or words if that is too long."""
     for piece in _BREAKS.split(part):
         if cell_width(piece) <= room:
             yield piece

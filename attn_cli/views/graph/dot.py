@@ -14,7 +14,7 @@ SHAPES = {"token": "ellipse", "query": "box", "key": "ellipse"}
 
 
 def render(graph: Graph, style: Style) -> str:
-    """Return a digraph that Graphviz draws as it stands."""
+    """Return a digraph that Graphviz draws without changes."""
     return "".join(f"{line}\n" for line in _lines(graph, style))
 
 

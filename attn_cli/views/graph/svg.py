@@ -186,7 +186,7 @@ class _Look:
 
 @dataclass(frozen=True)
 class _Legend:
-    """Lines of four widths with the weights that they mean, and what is left out."""
+    """Lines of four widths with the weights that they mean, and the count of edges left out."""
 
     elements: list[str]
     width: float

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from attn_cli.lab.heat_map import Axis, HeatMap
 
 Kind = Literal["numbers", "blocks", "halves", "digits"]
-WIDTH = 80  # columns of what is no terminal
+WIDTH = 80  # columns of text that is not for a terminal
 GAP = 3  # between two panels
 NUMBERED = 16  # keys: with more, numbers are noise
 LINES = 200  # rows of cells, if all keys have columns of their own

@@ -44,7 +44,7 @@ def hidden_by(heat: HeatMap) -> str:
 
 
 def notes(heat: HeatMap, *, hidden: str = "") -> list[str]:
-    """Return what else there is to say; `hidden` is what stands in a hidden cell, if text does."""
+    """Return the notes of the legend; `hidden` is the text of a hidden cell, if there is one."""
     found = []
     if heat.scale == "row":
         found.append("each row by its own largest")

@@ -1,6 +1,6 @@
 """Tokens as labels in a picture: on one line, clipped, and how wide they can become.
 
-The font is that of whoever looks, so a width is an estimate that is rather too large.
+The font is that of the viewer, so a width is an estimate that is rather too large.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def names(labels: Sequence[str], positions: Sequence[int]) -> list[str]:
 
 
 def in_title(label: str) -> str:
-    """Return a label to stand in a sentence: letters from right to left turn nothing else around.
+    """Return a label for a sentence: letters from right to left do not reverse the rest.
 
     >>> in_title("cat"), in_title("א") == "\u2068א\u2069"
     ('cat', True)

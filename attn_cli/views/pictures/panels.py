@@ -18,7 +18,7 @@ class Placed(NamedTuple):
 
 
 def placed(count: int, width: float, height: float) -> Placed:
-    """Return the places of so many panels, in rows of the same length but for the last.
+    """Return the places of so many panels, in rows of the same length except the last.
 
     >>> placed(3, 600, 100)
     Placed(corners=[(8, 8), (640, 8), (8, 140)], width=1248, height=248)

@@ -81,7 +81,7 @@ def group(elements: Iterable[str], **attributes: Value) -> str:
 def document(
     width: float, height: float, *, name: str, description: str, body: Iterable[str]
 ) -> str:
-    """Return a whole SVG on a white ground, with a name and a description for those who hear it.
+    """Return a whole SVG on a white ground, with a name and a description for screen readers.
 
     Width and height are whole pixels, so that a picture of it has exactly twice as many.
     """

@@ -12,7 +12,7 @@ from attn_cli.errors import printable
 from attn_cli.lab.statistics import Statistics
 from attn_cli.views.cells import GAP, LABEL_WIDTH, cells, pointed
 
-NONE = "-"  # stands where there is no value
+NONE = "-"  # for a missing value
 MARK = "*"  # behind what is computed from shares of a sum that is not 1
 
 
@@ -73,7 +73,7 @@ def _places(found: Statistics) -> list[str]:
 
 
 def notes(found: Statistics) -> list[str]:
-    """Return what is said below a table: units, marks, what is missing, and what was sampled."""
+    """Return the notes below a table: units, marks, missing values, and sampling."""
     even = "; every query sees a key, and its weights add up to 1" if _even(found) else ""
     lines = [f"entropy in bits{even}"]
     if found.stride > 1:

@@ -101,7 +101,7 @@ def test_every_command_names_the_suffixes_that_it_writes(attn: Attn, tmp_path: P
             ran = attn(command, *FILES.get(command, []), "-o", tmp_path / "out.zzz", *options)
             assert (ran.status, ran.out) == (2, ""), command
             help_ = f"help: say it with --format, or use one of {suffixes}\n"
-            assert ran.err.endswith(f"cannot be told from its suffix\n{help_}"), command
+            assert ran.err.endswith(f"cannot be determined from its suffix\n{help_}"), command
     assert not list(tmp_path.iterdir())
 
 

@@ -1,0 +1,104 @@
+"""Habits of language that make sentences hard to read: neither package nor documents have them.
+
+The test reads docstrings, comments, texts and Markdown. A pattern that hits a good sentence is too
+wide: make it narrower. There are no exceptions by place.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.processes import ROOT
+
+THING = r"(?:number|row|line|slope|vector|sentence|word|list|column|mark|weight|score|edge|module)"
+UNIT = (
+    r"(?:head|row|line|key|query|token|word|batch entry|sequence|sentence|pair|step|edge|column"
+    r"|item|format|setting)"
+)
+HABITS = {
+    rf"\b(?:one|an?) {THING} an? {UNIT}\b": "one per head",
+    r"\bone an? (?:head|query|key|row|token|batch entry)\b": "one per head",
+    r"\bwhat is (?:large|largest|left|over|seen|missing|asked)\b": "name the thing",
+    r"\b[Ww]here (?:nobody|nothing|none|no \w+|that is|there (?:is|are)|not)\b": "if",
+    r"\bhears?\b": "is called with",
+    r"\bstands?\b(?! for\b)(?!-)": "is, comes",
+    r"\banew\b": "again",
+    r"\b[Ww]hoever\b": "the caller, the user",
+    r"\btold\b": "is given, is called with",
+    r"\bin turns\b": "alternately",
+    r"\bas resolved\b": "with all settings",
+    r"\bselected away\b": "replaced",
+    r"\bheeds?\b": "respects",
+    r"\bmends?\b": "fixes",
+    r"\bhardly\b": "barely",
+    r"\bparted\b": "separated",
+    r"\breckon": "computes",
+    r"\bgo(?:es)? by\b": "depends on",
+    r"\blet go\b": "dropped",
+    r"\bbut for\b": "except",
+    r"\b(?:has|have|had) (?:a|no) say\b": "sets",
+    r"\b[Ww]ild\b": "not finite",
+    r"(?<![Tt]here )\b(?:is|are|was) no (?!longer\b|need\b|more\b|one\b)\w+": "is not a",
+    r"\b(?:given|refused|written|allowed|together) beside\b": "with",
+}
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """(file:line, text) of all that people read."""
+    for path in sorted((ROOT / "attn_cli").rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if (
+                token.type in {tokenize.STRING, tokenize.COMMENT}
+                or "FSTRING" in (tokenize.tok_name[token.type])
+            ):
+                for at, line in enumerate(token.string.splitlines()):
+                    yield f"{path.relative_to(ROOT)}:{token.start[0] + at}", line
+    for path in documents():
+        for at, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            yield f"{path.relative_to(ROOT)}:{at}", line
+
+
+def documents() -> list[Path]:
+    names = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", "tests/README.md")
+    return [*(ROOT / name for name in names), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_no_habit_is_left() -> None:
+    found = [
+        f"{place}: '{hit[0]}': say {better!r}\n    {line.strip()}"
+        for place, line in texts()
+        for pattern, better in HABITS.items()
+        for hit in [re.search(pattern, line)]
+        if hit
+    ]
+    assert not found, f"{len(found)} lines\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "one slope a head", "one number a batch entry", "what is large", "where nobody looks",
+        "hears of reading", "query i stands at key j", "written anew", "whoever asks has checked",
+        "a function that is told its tiles", "is no NPY file", "all but for the first",
+    ],
+)  # fmt: skip
+def test_habits_are_found(sentence: str) -> None:
+    assert any(re.search(pattern, sentence) for pattern in HABITS)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "one slope per head", "there is no file", "a key that a query sees", "is no longer read",
+        "where the queries are", "stands for all", "what is computed", "a row of a head",
+    ],
+)  # fmt: skip
+def test_good_sentences_are_not_found(sentence: str) -> None:
+    assert not any(re.search(pattern, sentence) for pattern in HABITS)
