@@ -31,7 +31,10 @@ class HeatMapOptions(PartOptions):
     """The step that is drawn, the part of it, and how its numbers become colours."""
 
     only: Annotated[
-        str, typer.Option("--only", metavar="STEP", help="The step (default: weights).")
+        str,
+        typer.Option(
+            "--only", metavar="STEP", help="The step (default: weights).", show_default=False
+        ),
     ] = "weights"
     colours: Annotated[
         str,
@@ -70,10 +73,18 @@ class HeatMapOptions(PartOptions):
                 )
 
 
+@dataclass(kw_only=True)
 class HeatMapOutput(OutputOptions):
     """How the heat map is shown and where it goes."""
 
     results = ("HeatMap",)
+
+    digits: Annotated[
+        int | None,
+        typer.Option(
+            "--digits", metavar="N", help="Decimals of numbers in cells (default: 2; json: all)."
+        ),
+    ] = None
 
 
 def heatmap(

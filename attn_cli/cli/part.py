@@ -22,14 +22,20 @@ class PartOptions:
     """The part of a step that is looked at."""
 
     head: Annotated[
-        str, typer.Option("--head", metavar="N,N", help="Take some heads, from 0 (default: all).")
+        str,
+        typer.Option(
+            "--head",
+            metavar="N,N",
+            help="Take some heads, from 0 (default: all).",
+            show_default=False,
+        ),
     ] = "all"
     batch: Annotated[
         int | None, typer.Option("--batch", metavar="N", help="Take one batch entry, from 0.")
     ] = None
     rows: Annotated[
         str | None,
-        typer.Option("--rows", metavar="A:B", help="Take the queries from A up to, not with, B."),
+        typer.Option("--rows", metavar="A:B", help="Take the queries from A to B, without B."),
     ] = None
 
     def chosen(self) -> Chosen:
