@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from attn_cli import __version__
-from attn_cli.cli.keys import epilog, written_out
+from attn_cli.cli.keys import written_out
 from attn_cli.cli.slips import refuse_slips
 from attn_cli.cli.talk import say
 from attn_cli.cli.usage import usage_error
@@ -92,6 +92,10 @@ COMMANDS = {
 }
 
 
+# The commands with a text below their options, and the module whose `epilog` gives it.
+BELOW = {"compute": "attn_cli.cli.keys", "stats": "attn_cli.cli.stats"}
+
+
 class Program(TyperGroup):
     """The program: it knows the names of all commands; those that are loaded can be run."""
 
@@ -131,8 +135,8 @@ def build(wanted: str | None = None) -> typer.Typer:
     app.callback(invoke_without_command=True)(attn)
     for name, command in COMMANDS.items():
         if wanted in (None, name):
-            keys = epilog() if name == "compute" else None
-            app.command(name, short_help=command.help, epilog=keys)(command.load())
+            below = import_module(BELOW[name]).epilog() if name in BELOW else None
+            app.command(name, short_help=command.help, epilog=below)(command.load())
     return app
 
 

@@ -102,3 +102,16 @@ def _computed(
             stride=stride,
             on_progress=on_progress,
         )
+
+
+def epilog() -> str:
+    """Return the part of the help that lists the columns."""
+    from attn_cli.lab.statistics_columns import OF_HEADS, OF_QUERIES
+
+    per_head = "Columns per head, means over queries; p = w / sum w, of the keys that are seen:"
+    parts = []
+    for title, columns in ((per_head, OF_HEADS), ("Other columns per query:", OF_QUERIES)):
+        known = {column.name for column in OF_HEADS} if columns is OF_QUERIES else set()
+        lines = [f"  {c.name:14}{c.meaning}" for c in columns if c.name not in known]
+        parts.append("\n".join(["\b", title, *lines]))
+    return "\n\n".join(parts)
