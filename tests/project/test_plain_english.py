@@ -49,25 +49,34 @@ HABITS = {
 }
 
 
+ANY = re.compile("|".join(f"(?:{pattern})" for pattern in HABITS))
+
+
 def texts() -> Iterator[tuple[str, str]]:
-    """(file:line, text) of all that people read."""
-    for path in sorted((ROOT / "attn_cli").rglob("*.py")):
-        source = path.read_text(encoding="utf-8")
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if (
-                token.type in {tokenize.STRING, tokenize.COMMENT}
-                or "FSTRING" in (tokenize.tok_name[token.type])
-            ):
-                for at, line in enumerate(token.string.splitlines()):
-                    yield f"{path.relative_to(ROOT)}:{token.start[0] + at}", line
-    for path in documents():
-        for at, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            yield f"{path.relative_to(ROOT)}:{at}", line
+    """(file:line, line) of the package and of the documents, for lines that may have a habit."""
+    for path in (*sorted((ROOT / "attn_cli").rglob("*.py")), *documents()):
+        text = path.read_text(encoding="utf-8")
+        if ANY.search(text):
+            lines = text.splitlines() if path.suffix == ".md" else in_quotes(text)
+            yield from ((f"{path.relative_to(ROOT)}:{at}", s) for at, s in enumerate(lines, 1))
+
+
+def in_quotes(source: str) -> list[str]:
+    """Return the strings and comments of each line of Python."""
+    lines = [""] * len(source.splitlines())
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        name = tokenize.tok_name[token.type]
+        if name in {"STRING", "COMMENT"} or "FSTRING" in name:
+            for at, line in enumerate(token.string.splitlines(), token.start[0] - 1):
+                lines[at] += f"{line} "
+    return lines
 
 
 def documents() -> list[Path]:
     names = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", "tests/README.md")
-    return [*(ROOT / name for name in names), *sorted((ROOT / "docs").rglob("*.md"))]
+    pages = [*(ROOT / name for name in names), *sorted((ROOT / "docs").rglob("*.md"))]
+    # Pages that are generated as a whole have the texts of the package.
+    return [page for page in pages if "<!-- Generated" not in page.read_text(encoding="utf-8")[:99]]
 
 
 def test_no_habit_is_left() -> None:
