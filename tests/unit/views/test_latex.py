@@ -131,6 +131,18 @@ class TestTooWide:
         just = {"embeddings": np.ones((2, 16)).tolist()}
         assert attn(*self.ASKED, "q", stdin=json.dumps(just)).status == 0
 
+    def test_nothing_is_computed_before(self, attn: Attn, tmp_path: Path) -> None:
+        """The width of a step is refused even before its size is, in both layouts."""
+        path = tmp_path / "p.json"
+        for layout, shape in (("rows", (17, 2)), ("columns", (2, 17))):
+            path.write_text(json.dumps({"layout": layout, "embeddings": np.ones(shape).tolist()}))
+            small = ("compute", path, "--memory", "1B", "--only")
+            assert attn(*small, "scores").err.startswith("error: the requested steps would take")
+            ran = attn(*small, "scores", "-f", "latex")
+            assert ran.err.startswith("error: scores has 17 columns")
+        ran = attn(*small, "output", "-f", "latex")
+        assert ran.err.startswith("error: output has 17 columns")
+
     def test_the_verdict_of_a_wide_step_is_shown(self, attn: Attn) -> None:
         wide = json.dumps({"embeddings": np.ones((1, 17)).tolist()})
         check = f"q={[[1] * 17]}"
@@ -202,6 +214,11 @@ def test_hostile_words_break_nothing(options: tuple[str, ...], attn: Attn) -> No
         assert_whole(ran.out)
         assert needed(ran.out)[1] is beyond
         assert not re.search("[\x00-\x09\x0b-\x1f\u202e\u2028]", ran.out)
+
+
+def test_a_token_in_a_formula_is_text() -> None:
+    latex = Words("row 1 ('</s>|') of ", Symbol("Q")).latex()
+    assert latex == r"\text{row 1 ('}{<}\text{/s}{>}{|}\text{') of }Q"
 
 
 class TestMarkdown:
