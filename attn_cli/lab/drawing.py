@@ -19,13 +19,13 @@ from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, argument
 from attn_cli.lab.heat_map import Axis, HeatMap, Panel, finished, largest_of_rows
 from attn_cli.lab.pooling import Cut, How, Pool, cut
+from attn_cli.lab.sampling import LIMIT
 from attn_cli.record import Labels
 
 Lead = tuple[int, ...]
 FEATURES = ("dimension", "unit")
 LEADING = ("batch", "head", "key head")
 PER_CELL = 4  # rows that are computed of each row of cells if rows are sampled
-MANY = 1 << 31  # cells of a step: of more, rows are sampled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ def draw(
     colours: str = "auto",
     pool: str | None = None,
     exact: bool = False,
-    many: int = MANY,
+    many: int = LIMIT,
 ) -> HeatMap:
     """Return the heat map, of at most `fit` rows and columns of cells; None: all.
 

@@ -61,11 +61,6 @@ class Statistics:
     settings: Mapping[str, object]
     warnings: tuple[str, ...] = ()
 
-    @property
-    def lines(self) -> int:
-        """The number of lines."""
-        return len(self.uneven)
-
 
 @dataclass(frozen=True)
 class Labelled:
@@ -247,11 +242,13 @@ def finished(tally: Tally, labelled: Labelled, *, per_query: bool, **known: Any)
     values: dict[str, list[Any]] = {column.name: [] for column in columns}
     uneven: list[bool] = []
     empty = queries = 0
+    known_keys = True
     for place, at, rows in tally.heads():
         far = tally.uneven(rows)
         empty += int(np.count_nonzero((rows.keys > 0) & (rows.total == 0) & ~rows.wild))
         queries = len(at)
         counted = tally.counted(rows)
+        known_keys &= bool(counted.all())
         if per_query:
             found = _of_queries(at, rows, counted, labelled)
         else:
@@ -274,7 +271,7 @@ def finished(tally: Tally, labelled: Labelled, *, per_query: bool, **known: Any)
         queries=queries,
         empty=empty,
         placed=tally.placed,
-        known=all(tally.counted(rows).all() for _, _, rows in tally.heads()),
+        known=known_keys,
         **known,
     )
 
