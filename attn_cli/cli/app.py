@@ -65,6 +65,7 @@ COMMANDS = {
     "heatmap": Command("attn_cli.cli.heatmap", "heatmap", "Draw a step as a heat map.", "Look"),
     "graph": Command("attn_cli.cli.graph", "graph", "Draw which token attends to which.", "Look"),
     "stats": Command("attn_cli.cli.stats", "stats", "Measure where attention goes.", "Look"),
+    "check": Command("attn_cli.cli.check", "check", "Judge answers, and find mistakes.", "Ask"),
     "scores": Command(
         "attn_cli.cli.functions", "scores", "List the score functions, or explain one.", "List"
     ),

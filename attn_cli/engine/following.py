@@ -70,10 +70,12 @@ class Following:
         if self._pooling is None or next_word is None:
             return
         values: dict[str, AnyArray] = {last_of_rows(self._problem): self._pooling.pooled()}
+        pooled = next_word.rows(self._problem.n_q)
+        at = Rows(self._problem, group[0] if self._problem.batch else 0, 0, pooled)
         for spec in self._pooled:
             read = (values[name] for name in spec.reads)
-            apply = spec.stage.apply if spec.name == "pooled" else spec.apply
-            values[spec.name] = apply(self._problem, *read)
+            apply = spec.exact if spec.name == "pooled" else spec.apply
+            values[spec.name] = apply(at, *read)
             self._out.note(spec.name, group, values[spec.name])
         if "probabilities" in self._plan.steps:
             tokens, top = self._problem.query_tokens, self._plan.top

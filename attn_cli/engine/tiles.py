@@ -125,6 +125,8 @@ def _reasons(problem: Problem) -> Iterator[str]:
     except the output must be of one type, and no rule may need a whole row or its weights.
     """
     rules, precision, chosen = problem.rules, problem.precision, problem.score.selection
+    if problem.altered:
+        yield f"values of steps are replaced: {', '.join(problem.altered)}"
     if rules.normalizer.sinks is None:
         yield f"weights are not exponentials over their sum, but {rules.normalizer.name}"
     if rules.top_k is not None:

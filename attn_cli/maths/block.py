@@ -166,6 +166,12 @@ class Block:
             self._weighing = weighing
         return self._weighing
 
+    def keep(self, spec: StepSpec, exact: AnyArray) -> None:
+        """Keep the values of a step; those of weights are also kept before they are rounded."""
+        self.values[spec.name] = spec.rounded(exact)
+        if spec.stage.role == WEIGHT and spec.stage.marked:
+            self.unrounded = exact
+
     def made(self, spec: StepSpec) -> StepValues:
         """Return a step of the block, with the marks of its hidden keys if tables show them."""
         values = self.values[spec.name]
@@ -188,7 +194,7 @@ def steps(entry: Entry, rows: slice, keys: slice, schedule: Schedule) -> Iterato
     why = any(spec.name == "visible" for spec, _ in schedule)
     block, has_empty = Block(entry, rows, keys, why=why), False
     for spec, finished in schedule:
-        block.values[spec.name] = spec.apply(block, *map(block.value, spec.reads))
+        block.keep(spec, spec.exact(block, *map(block.value, spec.reads)))
         if block.kinds is not None and not has_empty:
             has_empty = True
             yield StepValues("empty", block.kinds)

@@ -19,7 +19,16 @@ from attn_cli.formula import Call, Formula, Symbol, Words
 from attn_cli.maths.linear import Linear
 from attn_cli.maths.normalizers.softmax import normalize
 from attn_cli.maths.rows import last_of_rows
-from attn_cli.maths.stage import POOLED, PROBABILITY, SCORE, VECTOR, Stage, StepSpec, define
+from attn_cli.maths.stage import (
+    POOLED,
+    PROBABILITY,
+    SCORE,
+    VECTOR,
+    Rows,
+    Stage,
+    StepSpec,
+    define,
+)
 from attn_cli.record import Choice, Labels
 
 if TYPE_CHECKING:
@@ -101,9 +110,9 @@ class Pooling:
         return mean
 
 
-def logits(problem: Problem, pooled: Array) -> Array:
+def logits(rows: Rows, pooled: Array) -> Array:
     """Return pooled W + b, one number per word."""
-    return _head(problem).linear(problem.precision.wide(pooled))
+    return _head(rows.problem).linear(rows.problem.precision.wide(pooled))
 
 
 def _head(problem: Problem) -> NextWord:
@@ -174,7 +183,7 @@ NEXT_WORD = (
         formula=lambda _: define("probabilities", Call("softmax", Symbol("logits"))),
         may_read=("logits",),
         depth=_words,
-        apply=lambda problem, logits: probabilities(problem.precision.wide(logits)),
+        apply=lambda rows, logits: probabilities(rows.problem.precision.wide(logits)),
         condition="next_word is given",
     ),
 )

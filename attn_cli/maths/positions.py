@@ -23,10 +23,12 @@ from attn_cli.formula import Equation, Formula, Remark, Symbol, Words, number
 
 @dataclass(frozen=True)
 class Positions:
-    """One row a position, and how it came about."""
+    """One row per position, and how it was made; `base` and `layout` of sines and cosines."""
 
     values: Array  # (n, d_model)
     formula: Formula
+    base: float | None = None  # None: learned
+    layout: str = ""
 
     def added_to(self, X: Array, type_: FloatType, rows: Any = slice(None)) -> Array:
         """Return rows of X' = X + P, rounded to a type."""
@@ -51,7 +53,7 @@ def sinusoidal(n: int, d: int, base: float, layout: str, dtype: np.dtype[Any]) -
         exponent = Symbol("i") / max(h - 1, 1)
     angles = Words("sin and cos of position") / number(float(base)) ** exponent
     formula = Equation(Symbol("P"), Remark(angles, layout))
-    return Positions(table.astype(dtype), formula)
+    return Positions(table.astype(dtype), formula, base, layout)
 
 
 def learned(table: Array, n: int) -> Positions:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from attn_cli.arrays import Array, Tensor
-from attn_cli.dataclass import dataclass, replace
+from attn_cli.dataclass import dataclass, field, replace
 from attn_cli.maths.after import After
 from attn_cli.maths.heads import PerHead, of_head
 from attn_cli.maths.linear import IDENTITY, Linear
@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # parts of only some problems are imported where they are rea
     from attn_cli.maths.norm import HeadNorm
     from attn_cli.maths.positions import Positions
     from attn_cli.maths.rope import Rope
+    from attn_cli.maths.stage import Alter
 
 Placement = Literal["scores", "query", "split"]
 Tile = tuple[int, int]  # how many queries, how many keys
@@ -146,6 +147,7 @@ class Problem:
     conventions: Mapping[str, object]  # knob -> resolved value, with the name of the preset
     title: str = ""  # the name of this sequence, if there are several
     warnings: tuple[str, ...] = ()
+    altered: Mapping[str, Alter] = field(default_factory=dict)  # steps whose values are replaced
 
     def named(self, batch: int | None) -> Problem:
         """Return the problem with the labels of the batch entry, if one is chosen and has its own.

@@ -16,7 +16,7 @@ which is followed by the values of the steps that the stage reads (`READABLE`: o
     ROWS      some queries of one head                           apply(rows, ...)
     JOINED    some queries, the heads side by side if the problem joins them
                                                                  apply(rows, ...)
-    POOLED    one batch entry                                    apply(problem, ...)
+    POOLED    one batch entry                                    apply(rows, ...)
 
 QUERIES and KEYS get no values of PROBLEM steps: they take their rows from the problem. A BLOCK
 stage gets the rows of its block; it can read a step of keys only if that has the keys of the past
@@ -67,6 +67,8 @@ OF_PAIRS = ("query", "key")
 PER_QUERY = ("query",)
 
 Reads = tuple[str, ...]
+# Replaces the values of a step: is called with the first argument of `Stage.apply` and the values.
+Alter = Callable[[Any, AnyArray], AnyArray]
 
 
 def of_dtype(precision: Precision) -> FloatType:
@@ -100,7 +102,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Rows:
-    """Some queries of one head, or of all heads that are joined."""
+    """Some queries of one head, or of all heads that are joined; or those that are pooled."""
 
     problem: Problem
     batch: int
@@ -151,6 +153,7 @@ class Stage(NamedTuple):
             type=None if self.role == CODE else self.type(problem.precision),
             new_keys=self.new_keys(problem),
             problem=problem,
+            alter=problem.altered.get(self.name),
         )
 
 
@@ -174,6 +177,7 @@ class StepSpec:
     new_keys: bool
     problem: Problem | None  # None after pickling, which stores the formula instead
     written: Formula | None = None
+    alter: Alter | None = None  # what replaces its values; None in every problem as it was read
 
     @property
     def formula(self) -> Formula:
@@ -196,7 +200,15 @@ class StepSpec:
 
     def apply(self, *arguments: Any) -> AnyArray:
         """Return the values, rounded to the step's type; see the module for the arguments."""
+        return self.rounded(self.exact(*arguments))
+
+    def exact(self, *arguments: Any) -> AnyArray:
+        """Return the values before they are rounded to the step's type."""
         values = self.stage.apply(*arguments)
+        return values if self.alter is None else self.alter(arguments[0], values)
+
+    def rounded(self, values: AnyArray) -> AnyArray:
+        """Return values in the step's type."""
         return values if self.type is None else self.type.round(values)
 
 

@@ -114,8 +114,7 @@ def weights(block: Block, before: Array) -> Array:
     """Return the normalised scores; rows without a visible key follow `empty_rows`."""
     entry, rules = block.entry, block.rules
     kinds = block.close(before)
-    block.unrounded = rules.weights(before, block.seen, kinds, entry.parameters, entry.temperature)
-    return block.unrounded
+    return rules.weights(before, block.seen, kinds, entry.parameters, entry.temperature)
 
 
 def lse(block: Block, before: Array) -> Array:
@@ -139,8 +138,7 @@ def dropped(block: Block, _: Array) -> Array:
     assert rules.dropout is not None  # this stage applies
     assert block.unrounded is not None  # the weights come before
     factors = precision.weighted_sum.round(block.unrounded)
-    block.unrounded = rules.dropout(precision.wide(factors), block.at)
-    return block.unrounded
+    return rules.dropout(precision.wide(factors), block.at)
 
 
 def context(block: Block, *_: Array) -> Array:

@@ -94,7 +94,7 @@ def forward(problem: Problem, stages: Stages) -> Forward:
     pooling.add(every, values[last_of_rows(problem)])
     values["pooled"] = pooling.pooled()
     for name in ("logits", "probabilities"):
-        values[name] = specs[name].apply(problem, values[specs[name].reads[0]])
+        values[name] = specs[name].apply(Rows(problem, 0, 0, every), values[specs[name].reads[0]])
     return Forward(heads, values)
 
 

@@ -18,6 +18,7 @@ from attn_cli.views.view import BAR, BOX, DECIMALS, Encoding, Style, View, Views
 __all__ = ["BAR", "BOX", "DECIMALS", "VIEWS", "Encoding", "Style", "View", "Views"]
 
 _TABLES = ("digits", "full", "verbose", "from")
+_ANSWERS = ("Judged", "Graded")
 _CONVENTIONS = ("Catalogue", "Preset", "Differences")
 
 VIEWS = Views(
@@ -244,6 +245,76 @@ VIEWS = Views(
         accepts=("Derivation",),
         module="attn_cli.views.derivation.json",
         suffixes=(".json",),
+        options=("digits",),
+    ),
+    View(
+        name="table",
+        accepts=_ANSWERS,
+        module="attn_cli.views.answers.table",
+        suffixes=(".txt",),
+        options=("digits", "color"),
+        drawn=True,
+    ),
+    View(
+        name="json",
+        accepts=_ANSWERS,
+        module="attn_cli.views.answers.json",
+        suffixes=(".json",),
+        options=("digits",),
+    ),
+    View(
+        name="csv",
+        accepts=_ANSWERS,
+        module="attn_cli.views.answers.csv",
+        suffixes=(".csv",),
+    ),
+    View(
+        name="tsv",
+        accepts=_ANSWERS,
+        module="attn_cli.views.answers.tsv",
+        suffixes=(".tsv",),
+    ),
+    View(
+        name="markdown",
+        accepts=_ANSWERS,
+        module="attn_cli.views.answers.markdown",
+        suffixes=(".md",),
+        options=("digits",),
+    ),
+    View(
+        name="table",
+        accepts=("Mistakes",),
+        module="attn_cli.views.mistakes.table",
+        suffixes=(".txt",),
+        options=("digits",),
+        drawn=True,
+    ),
+    View(
+        name="json",
+        accepts=("Mistakes",),
+        module="attn_cli.views.mistakes.json",
+        suffixes=(".json",),
+        options=("digits",),
+    ),
+    View(
+        name="csv",
+        accepts=("Mistakes",),
+        module="attn_cli.views.mistakes.csv",
+        suffixes=(".csv",),
+        options=("digits",),
+    ),
+    View(
+        name="tsv",
+        accepts=("Mistakes",),
+        module="attn_cli.views.mistakes.tsv",
+        suffixes=(".tsv",),
+        options=("digits",),
+    ),
+    View(
+        name="markdown",
+        accepts=("Mistakes",),
+        module="attn_cli.views.mistakes.markdown",
+        suffixes=(".md",),
         options=("digits",),
     ),
     View(

@@ -128,8 +128,8 @@ def _sheet(
         title=title_of(whole, beyond=len(entry)),
         repeats="",
         corner=step.axes[-2],
-        columns=_labels(step, -1, first, room),
-        rows=_labels(step, -2, first, room),
+        columns=labels_along(step, -1, first, room),
+        rows=labels_along(step, -2, first, room),
         cells=shown,
         values=values,
         hidden=np.zeros(values.shape, dtype=np.bool_) if hidden is None else hidden != 0,
@@ -283,7 +283,7 @@ def with_gaps(items: list[Any], places: list[int], gap: Any) -> list[Any]:
     return result
 
 
-def _labels(step: Step, axis: int, first: int, room: int) -> list[str]:
+def labels_along(step: Step, axis: int, first: int, room: int) -> list[str]:
     """Return the labels along an axis: words, or numbers, those of features behind a letter."""
     labels, indices = step.labels[axis], step.indices(axis)
     if isinstance(labels, Numbered):

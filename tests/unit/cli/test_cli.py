@@ -152,6 +152,8 @@ BASES: dict[str, list[str]] = {
 LOVE_TENNIS = "I love tennis --dictionary samples/tennis.yaml --format table"
 NOT_LIKE = "samples/not_like.yaml not like --format table"
 LOOKED_UP = "le --embeddings w.npy --words list.txt --format table"
+WRONG_Q = "q=[[1,2,3],[0,0,0],[0,0,0]]"
+WRONG_OUTPUT = "output=[[1.5,2.5,3.5],[0,0,0],[0,0,0]]"
 GRADIENTS = "samples/not_like.yaml --show-gradients"
 
 
@@ -251,6 +253,32 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "normalize": (LOVE, f"{LOVE} --normalize argmax"),
         "causal": (LOVE, f"{LOVE} --causal true"),
         "dtype": (f"{LOVE} --digits 7", f"{LOVE} --digits 7 --dtype float16"),
+        "set": (LOVE, f"{LOVE} --set scale=3"),
+    },
+    "check": {
+        "problem": (LOVE, "samples/two_heads.yaml"),
+        "answers": (LOVE, f"{LOVE} q=[[1,2,3],[0,0,0],[0,0,0]]"),
+        "tolerance": (f"{LOVE} {WRONG_Q}", f"{LOVE} {WRONG_Q} --tolerance 9"),
+        "format": (f"{LOVE} {WRONG_Q}", f"{LOVE} {WRONG_Q} --format csv"),
+        "output": (f"{LOVE} {WRONG_Q}", f"{LOVE} {WRONG_Q} --output out.csv"),
+        "force": (
+            f"forced.yaml {WRONG_Q} -f csv -o forced.yaml",
+            f"forced.yaml {WRONG_Q} -f csv -o forced.yaml --force",
+        ),
+        "digits": (f"{LOVE} {WRONG_OUTPUT}", f"{LOVE} {WRONG_OUTPUT} --digits 7"),
+        "quiet": (
+            f"{LOVE} {WRONG_Q} --set mask=[[-inf]]",
+            f"{LOVE} {WRONG_Q} --set mask=[[-inf]] --quiet",
+        ),
+        "color": (f"{LOVE} {WRONG_Q}", f"{LOVE} {WRONG_Q} --color always"),
+        "score": (LOVE, f"{LOVE} --score scaled"),
+        "scale": (LOVE, f"{LOVE} --scale 2"),
+        "normalize": (LOVE, f"{LOVE} --normalize argmax"),
+        "causal": (LOVE, f"{LOVE} --causal true"),
+        "dtype": (
+            f"{LOVE} {WRONG_OUTPUT} --digits 9",
+            f"{LOVE} {WRONG_OUTPUT} --digits 9 --dtype float16",
+        ),
         "set": (LOVE, f"{LOVE} --set scale=3"),
     },
     "stats": {

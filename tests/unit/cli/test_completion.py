@@ -193,6 +193,7 @@ def test_a_script_has_every_command_option_and_value(shell: str, attn: Attn) -> 
 def problem_of(command: str) -> list[str]:
     """Arguments with which a command has all that it needs."""
     files = {
+        "check": "love_coding",
         "compute": "love_coding",
         "explain": "love_coding",
         "graph": "love_coding",

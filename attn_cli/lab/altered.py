@@ -1,0 +1,126 @@
+"""Problems some of whose steps have other values: the later steps are computed from these.
+
+    with_steps(problem, {"scores": S})["weights"] = softmax(S)
+
+Arrays are in the order in which they are computed: (batch, head, query, key or dimension), with the
+leading axes that the problem has. `own` and `computed` change between this and the problem's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from attn_cli.arrays import AnyArray
+from attn_cli.dataclass import replace
+from attn_cli.engine.order import order_of
+from attn_cli.engine.run import run
+from attn_cli.maths.block import Block
+from attn_cli.maths.inputs import embedded
+from attn_cli.maths.pipeline import pipeline
+from attn_cli.maths.problem import Problem, Projection, Request
+from attn_cli.maths.stage import PROBLEM, Rows, Side, StepSpec
+
+Steps = dict[str, AnyArray]
+
+
+def steps_of(problem: Problem, names: Iterable[str] | None = None) -> Steps:
+    """Return the values of steps, by name; None: of all that the problem has."""
+    specs = pipeline(problem)
+    wanted = tuple(specs) if names is None else tuple(names)
+    record = run(problem, Request(steps=wanted))
+    return {
+        name: computed(problem, specs[name], step.values) for name, step in record.steps.items()
+    }
+
+
+def computed(problem: Problem, spec: StepSpec, values: AnyArray) -> AnyArray:
+    """Return values in the problem's own order of axes in the order in which they are computed."""
+    return values.transpose(np.argsort(_order(problem, spec, values.ndim)))
+
+
+def own(problem: Problem, spec: StepSpec, values: AnyArray) -> AnyArray:
+    """Return values in the order in which they are computed in the problem's own order of axes."""
+    return values.transpose(_order(problem, spec, values.ndim))
+
+
+def _order(problem: Problem, spec: StepSpec, axes: int) -> tuple[int, ...]:
+    lead = axes - len(spec.axes)
+    return order_of(problem, spec, (*problem.lead_axes[:lead], *spec.axes))
+
+
+def with_steps(problem: Problem, values: Mapping[str, AnyArray]) -> Problem:
+    """Return the problem with these values of steps, of all batch entries, heads and rows."""
+    specs = pipeline(problem)
+    altered = {name: _given(array, specs[name]) for name, array in values.items()}
+    problem = replace(problem, altered={**problem.altered, **altered})
+    return _read_again(problem) if any(specs[n].scope == PROBLEM for n in values) else problem
+
+
+def _read_again(problem: Problem) -> Problem:
+    """Return the problem whose projections read its embeddings as they are after alterations."""
+    steps = steps_of(problem, [n for n in ("embeddings", "positions") if n in pipeline(problem)])
+    problem = replace(problem, embeddings=steps["embeddings"])
+    if problem.positions is not None and "positions" in problem.altered:
+        table = replace(problem.positions, values=steps["positions"])
+        problem = replace(problem, positions=table)
+    X = steps_of(problem, [embedded(problem)])[embedded(problem)]
+
+    def moved(side: Projection) -> Projection:
+        return replace(side, inputs=X) if side.letter not in {"", "M"} else side
+
+    return replace(
+        problem,
+        query=problem.query and moved(problem.query),
+        key=problem.key and moved(problem.key),
+        value=moved(problem.value),
+    )
+
+
+def with_rounded(problem: Problem, decimals: Mapping[str, int]) -> Problem:
+    """Return the problem whose named steps are rounded to so many decimals, ties away from 0."""
+    specs = pipeline(problem)
+    altered = {name: _rounding(number) for name, number in decimals.items()}
+    problem = replace(problem, altered={**problem.altered, **altered})
+    return _read_again(problem) if any(specs[n].scope == PROBLEM for n in decimals) else problem
+
+
+def rounded(values: AnyArray, decimals: int) -> AnyArray:
+    """Return values rounded to so many decimals, ties away from 0, as people round by hand."""
+    unit = 10.0**decimals
+    with np.errstate(invalid="ignore", over="ignore"):
+        size = np.floor(np.abs(values) * unit + 0.5 + 1e-9) / unit
+    found: AnyArray = np.where(np.isfinite(size), np.copysign(size, values), values)
+    return found
+
+
+def _rounding(decimals: int) -> Callable[[Any, AnyArray], AnyArray]:
+    return lambda _, values: rounded(values, decimals)
+
+
+def _given(array: AnyArray, spec: StepSpec) -> Callable[[Any, AnyArray], AnyArray]:
+    """Return what replaces the values of a step: the part of an array that belongs to its place."""
+    lead_axes = array.ndim - len(spec.axes)
+
+    def part(place: Any, values: AnyArray) -> AnyArray:
+        if isinstance(place, Problem):
+            chosen = array
+        elif isinstance(place, Side):
+            chosen = array[place.lead][place.rows]
+        elif isinstance(place, Block):
+            chosen = array[place.entry.lead][place.at.i]
+            chosen = chosen[:, place.at.j] if spec.axes[-1] == "key" else chosen
+        else:
+            chosen = _of_rows(array, place, lead_axes, spec)
+        return np.asarray(chosen, dtype=values.dtype)
+
+    return part
+
+
+def _of_rows(array: AnyArray, place: Rows, lead_axes: int, spec: StepSpec) -> AnyArray:
+    problem = place.problem
+    lead = (*((place.batch,) if problem.batch else ()), *((place.head,) if problem.heads else ()))
+    own_entry: AnyArray = array[lead[:lead_axes]]
+    return own_entry[place.i] if "query" in spec.axes else own_entry

@@ -1,0 +1,1 @@
+"""A student's answers, judged step by step; and what an exercise can and cannot show."""

@@ -1,0 +1,132 @@
+"""Usual mistakes with the scale of the scores, and with a temperature."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from attn_cli.dataclass import replace
+from attn_cli.lab.altered import with_steps
+from attn_cli.lab.variants.variant import Base, Variant
+from attn_cli.maths.problem import Problem
+
+
+def _scaled_by(base: Base, scale: float | None) -> Problem | None:
+    """Return the problem with another scale; None if it has that scale, or none by d_k."""
+    problem = base.problem
+    if scale is None or problem.scale == scale or problem.key is None:
+        return None
+    return replace(problem, scale=scale)
+
+
+def _by_root(base: Base) -> bool:
+    """Return whether the scale is the root of d_k that nobody chose."""
+    return not base.problem.scale_given and base.problem.scale != 1
+
+
+def _unscaled(base: Base) -> Problem | None:
+    return _scaled_by(base, 1.0)
+
+
+def _by_d_k(base: Base) -> Problem | None:
+    d_k = base.problem.key.depth if base.problem.key else 0
+    return _scaled_by(base, 1 / d_k) if _by_root(base) and d_k else None
+
+
+def _root_anyway(base: Base) -> Problem | None:
+    """Return the problem scaled by 1/sqrt(d_k), if it is one of products that are not scaled."""
+    problem = base.problem
+    if problem.scale != 1 or problem.key is None or "products" not in base.specs:
+        return None
+    return _scaled_by(base, 1 / sqrt(problem.key.depth))
+
+
+def _by_d_model(base: Base) -> Problem | None:
+    d_model = float(base.facts["d_model"])
+    return _scaled_by(base, 1 / sqrt(d_model)) if _by_root(base) and d_model else None
+
+
+def _multiplied(base: Base) -> Problem | None:
+    d_k = base.problem.key.depth if base.problem.key else 0
+    return _scaled_by(base, sqrt(d_k)) if _by_root(base) and d_k else None
+
+
+def _twice(base: Base) -> Problem | None:
+    scale = base.problem.scale
+    if isinstance(scale, tuple):
+        return _scaled_by(base, None) if all(x == 1 for x in scale) else _squared(base, scale)
+    return _scaled_by(base, scale * scale)
+
+
+def _squared(base: Base, scale: tuple[float, ...]) -> Problem:
+    return replace(base.problem, scale=tuple(x * x for x in scale))
+
+
+def _after_softmax(base: Base) -> Problem | None:
+    unscaled = _unscaled(base)
+    scale = base.problem.scale
+    if unscaled is None or isinstance(scale, tuple):
+        return None
+    weights = Base(unscaled).steps["weights"] * scale
+    return with_steps(unscaled, {"weights": weights})
+
+
+def _multiplied_temperature(base: Base) -> Problem | None:
+    temperature = base.problem.rules.temperature
+    if temperature is None:
+        return None
+    turned = (
+        tuple(1 / t for t in temperature) if isinstance(temperature, tuple) else 1 / temperature
+    )
+    return replace(base.problem, rules=replace(base.problem.rules, temperature=turned))
+
+
+def _no_temperature(base: Base) -> Problem | None:
+    rules = base.problem.rules
+    if rules.temperature is None:
+        return None
+    return replace(base.problem, rules=replace(rules, temperature=None))
+
+
+SCALING = (
+    Variant("no-scale", "the scores were not scaled", _unscaled, ("ttsugriy, common mistakes, 2",)),
+    Variant(
+        "divided-by-d_k",
+        "the scores were divided by d_k = {d_k} instead of sqrt(d_k) = {sqrt_d_k}",
+        _by_d_k,
+        ("NTK4A#3",),
+    ),
+    Variant(
+        "scaled-twice",
+        "the scores were scaled twice",
+        _twice,
+        ("scaling-matrix-preconditioning#2",),
+    ),
+    Variant(
+        "divided-by-sqrt-d_model",
+        "the scores were divided by sqrt(d_model) = {root} instead of sqrt(d_k) = {sqrt_d_k}",
+        _by_d_model,
+        ("karpathy/ng-video-lecture#6", "aladdinpersson/Machine-Learning-Collection#65"),
+    ),
+    Variant(
+        "multiplied-by-sqrt-d_k",
+        "the scores were multiplied by sqrt(d_k) = {sqrt_d_k} instead of divided by it",
+        _multiplied,
+        ("rasbt/LLMs-from-scratch#856",),
+    ),
+    Variant(
+        "scaled-anyway",
+        "the scores were divided by sqrt(d_k) = {sqrt_d_k}, and here they are not scaled",
+        _root_anyway,
+    ),
+    Variant(
+        "scaled-after-softmax",
+        "the weights were scaled instead of the scores",
+        _after_softmax,
+    ),
+    Variant(
+        "temperature-multiplied",
+        "the scores were multiplied by the temperature instead of divided by it",
+        _multiplied_temperature,
+    ),
+    Variant("no-temperature", "the temperature was left out", _no_temperature),
+)

@@ -1,0 +1,132 @@
+"""What a variant is: a problem computed in another way, by a usual mistake or another convention.
+
+A variant is a name, a sentence that says what was done, and a change: a function from a problem to
+the problem that gives the numbers of that variant, or None if the variant means nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from functools import cached_property
+from math import sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from attn_cli.arrays import AnyArray, Bools
+from attn_cli.dataclass import replace
+from attn_cli.engine.run import run
+from attn_cli.errors import AttnError, dotted
+from attn_cli.lab.altered import Steps, computed
+from attn_cli.maths.pairs import last_of_scores
+from attn_cli.maths.pipeline import pipeline
+from attn_cli.maths.place import Place
+from attn_cli.maths.problem import Problem, Request
+from attn_cli.maths.stage import StepSpec
+from attn_cli.maths.visible.base import all_of
+from attn_cli.reading.schema import read_problem
+from attn_cli.record import Record
+
+if TYPE_CHECKING:
+    from attn_cli.sources.matrices.document import Document
+
+
+class Base:
+    """The problem of which there are variants; its steps are computed once, when they are read.
+
+    `document` is what the problem was read from; without it there are no variants of conventions.
+    """
+
+    def __init__(self, problem: Problem, document: Document | None = None) -> None:
+        self.problem, self.document = problem, document
+        self._varied: dict[str, Base | None] = {}
+
+    def varied(self, variant: Variant) -> Base | None:
+        """Return the base of a variant, made once; None if the variant means nothing here."""
+        if variant.name not in self._varied:
+            problem = variant.change(self)
+            self._varied[variant.name] = None if problem is None else Base(problem)
+        return self._varied[variant.name]
+
+    def read_with(self, key: tuple[str, ...], value: object) -> Problem | None:
+        """Return the problem with another value of a key; None if it cannot be read so."""
+        if self.document is None:
+            return None
+        changed = replace(
+            self.document, tree=deepcopy(self.document.tree), options=dict(self.document.options)
+        )
+        try:
+            changed.replace(key, value, dotted(key))
+            return read_problem(changed)
+        except AttnError:
+            return None
+
+    @cached_property
+    def specs(self) -> dict[str, StepSpec]:
+        """The steps that the problem has, by name."""
+        return pipeline(self.problem)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The values of all steps, in the order in which they are computed."""
+        record = self.record
+        return {
+            name: computed(self.problem, self.specs[name], step.values)
+            for name, step in record.steps.items()
+        }
+
+    @cached_property
+    def record(self) -> Record:
+        """The record of all steps, in the problem's own order of axes."""
+        return run(self.problem, Request(steps=tuple(self.specs)))
+
+    @property
+    def scores(self) -> AnyArray:
+        """The scores as they are normalised."""
+        return self.steps[last_of_scores(self.problem)]
+
+    @cached_property
+    def visible(self) -> Bools:
+        """Which keys each query sees: (batch entries, heads, n_q, n_k), 1 for axes that are not."""
+        problem = self.problem
+        batches, heads = (problem.batch or (1,))[0], problem.heads or 1
+        i, j = np.arange(problem.n_q), np.arange(problem.n_k)
+        found = np.ones((batches, heads, problem.n_q, problem.n_k), dtype=np.bool_)
+        for batch in range(batches):
+            for head in range(heads):
+                at = Place(batch, head, i, j, problem.token_positions)
+                found[batch, head] = all_of(problem.rules.schemes, at)
+        return found
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """The numbers that sentences name."""
+        problem = self.problem
+        d_k = problem.key.depth if problem.key else 0
+        d_model = 0 if problem.embeddings is None else int(problem.embeddings.shape[1])
+        d_model = d_model or d_k * (problem.heads or 1)
+        numbers = {"d_k": d_k, "sqrt_d_k": sqrt(d_k), "d_model": d_model, "root": sqrt(d_model)}
+        return {name: f"{number:.5g}" for name, number in numbers.items()}
+
+
+Change = Callable[[Base], Problem | None]
+MISTAKE, CONVENTION = "mistake", "convention"
+
+
+class Variant(NamedTuple):
+    """One variant. `sentence` has slots for `Base.facts`; `sources` tell where it was met."""
+
+    name: str
+    sentence: str
+    change: Change
+    sources: tuple[str, ...] = ()
+    kind: str = MISTAKE
+
+    def of(self, base: Base) -> Problem | None:
+        """Return the problem of this variant; None if it means nothing for the problem."""
+        return self.change(base)
+
+    def said(self, base: Base) -> str:
+        """Return the sentence, with the numbers of the problem."""
+        return self.sentence.format(**base.facts)

@@ -1,0 +1,1 @@
+"""Views of judged answers, and of what an exercise can show."""

@@ -1,0 +1,109 @@
+"""What the views of answers have in common: verdicts in words, and grids of given numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from attn_cli.arrays import AnyArray
+from attn_cli.lab.answers.judging import Judgement
+from attn_cli.views.cells import LABEL_WIDTH, cells, labels_along
+
+LEFT_OUT = "-"  # in place of a number that was left out
+
+
+class Grid(NamedTuple):
+    """One matrix of an answer as text: wrong numbers have the expected ones behind them."""
+
+    heading: str
+    corner: str
+    columns: list[str]
+    rows: list[str]
+    cells: list[list[str]]
+    wrong: list[list[bool]]
+
+
+def verdict(judgement: Judgement) -> str:
+    """Return what is said of a step, in one line."""
+    answer, wrong = judgement.answer, int(judgement.wrong.sum())
+    given = int(answer.given.sum())
+    count = f"{wrong} of {given} {'number' if given == 1 else 'numbers'}"
+    if judgement.follows:
+        return f"follows correctly from your {' and '.join(judgement.follows)}"
+    if judgement.verdict == "agrees":
+        return f"this is {answer.step} transposed, and right" if answer.turned else "agrees"
+    if judgement.verdict == "rounded":
+        return "agrees with rounded intermediate results"
+    if judgement.verdict == "truncated":
+        return f"truncated: {count} cut off instead of rounded"
+    return f"differs in {count}"
+
+
+def reasons(judgement: Judgement) -> Iterator[str]:
+    """Yield what explains a step that differs, each in a sentence."""
+    if judgement.verdict != "differs" or judgement.follows:
+        return
+    for explanation in judgement.explanations:
+        yield explanation.sentence
+    if judgement.explanations:
+        return
+    if judgement.nearest is not None:
+        left = f"which leaves {judgement.nearest.off} of them unexplained"
+        yield (
+            "none of the usual mistakes gives these numbers; the nearest: "
+            f"{judgement.nearest.sentence}, {left}"
+        )
+    else:
+        yield "none of the usual mistakes gives these numbers"
+
+
+def solved(judgement: Judgement, digits: int) -> str | None:
+    """Return the sentence with the weights that a wrong context was computed with."""
+    if judgement.solved is None or judgement.solved.size > 100:
+        return None
+    return f"the weights that give these numbers: {matrix(judgement.solved, digits)}"
+
+
+def matrix(values: AnyArray, digits: int) -> str:
+    """Return an array in one line, as nested lists; 2.0000000000000004 is 2."""
+    values = np.round(values, 12)
+    if values.ndim == 0:
+        return cells(np.array([[values]]), digits)[0][0]
+    if values.ndim == 1:
+        return f"[{', '.join(cells(values[None, :], digits)[0])}]"
+    return f"[{', '.join(matrix(part, digits) for part in values)}]"
+
+
+def grids(judgement: Judgement, digits: int) -> Iterator[Grid]:
+    """Yield the matrices of an answer, one per batch entry and head."""
+    answer, step = judgement.answer, judgement.step
+    matrix_of = step.as_matrix()
+    corner, rows = matrix_of.axes[-2], labels_along(matrix_of, -2, 0, LABEL_WIDTH)
+    columns = labels_along(matrix_of, -1, 0, LABEL_WIDTH)
+    decimals = digits if answer.decimals is None else answer.decimals
+    lead = max(step.values.ndim - 2, 0)
+    for place in np.ndindex(step.values.shape[:lead]):
+        named = zip(step.axes, place, strict=False)
+        parts = (answer.values, answer.given, step.values, judgement.wrong)
+        values, given, expected, wrong = (np.atleast_2d(part[place]) for part in parts)
+        shown = cells(np.where(given, values, 0), decimals)
+        right = cells(expected, max(digits, decimals))
+        yield Grid(
+            heading=", ".join(f"{axis} {at}" for axis, at in named),
+            corner=corner,
+            columns=columns,
+            rows=rows,
+            cells=[
+                [_cell(*one) for one in zip(*line, strict=True)]
+                for line in zip(shown, right, given.tolist(), wrong.tolist(), strict=True)
+            ],
+            wrong=wrong.tolist(),
+        )
+
+
+def _cell(given: str, expected: str, there: bool, wrong: bool) -> str:
+    if not there:
+        return LEFT_OUT
+    return f"{given} ({expected})" if wrong else given

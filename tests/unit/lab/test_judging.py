@@ -1,0 +1,289 @@
+"""Answers judged: right, rounded, truncated, wrong; and which mistake explains a wrong one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attn_cli.errors import AttnError
+from attn_cli.lab.altered import own
+from attn_cli.lab.answers.judging import Judged, Judgement, judge
+from attn_cli.lab.answers.sheet_reader import sheet_of
+from attn_cli.lab.variants import MISTAKES, Base
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import Document, from_mapping
+
+RNG = np.random.default_rng(23)
+X = [[1, 0, 2], [0, 1, 1], [3, 1, 0], [1, 1, 1], [2, 0, 1]]
+W = {
+    "query": [[1, 0, 1], [0, 2, 0], [1, 1, 0]],
+    "key": [[0, 1, 1], [1, 0, 0], [2, 0, 1]],
+    "value": [[1, 2, 0], [0, 1, 3], [1, 0, 1]],
+}
+PROBLEM = {"embeddings": X, "weights": W, "score": "scaled", "tokens": ["a", "b", "c", "d", "e"]}
+
+
+def base_of(**keys: Any) -> Base:
+    document = from_mapping({**PROBLEM, **keys})
+    return Base(read_problem(document), document)
+
+
+def judged(base: Base, tolerance: float | None = None, **answers: Any) -> Judged:
+    return judge(base, sheet_of(Document(answers), base, "sheet", tolerance))
+
+
+def only(base: Base, tolerance: float | None = None, **answers: Any) -> Judgement:
+    (found,) = judged(base, tolerance, **answers).judgements
+    return found
+
+
+def written(values: Any, decimals: int) -> Any:
+    """The numbers as a person writes them: texts with so many decimals, ties away from 0."""
+    if np.ndim(values):
+        return [written(value, decimals) for value in values]
+    unit = 10.0**decimals
+    return f"{np.copysign(np.floor(abs(values) * unit + 0.5) / unit, values):.{decimals}f}"
+
+
+def numbers(texts: Any) -> Any:
+    return np.array(texts, dtype=float)
+
+
+def by_hand(decimals: int, X: Any = X, W: Mapping[str, Any] = W) -> dict[str, Any]:
+    """What a careful student writes, who rounds every step and goes on from what is written."""
+    q, k, v = (written(np.array(X) @ np.array(W[n]), decimals) for n in ("query", "key", "value"))
+    scores = written(numbers(q) @ numbers(k).T / np.sqrt(np.shape(k)[1]), decimals)
+    raised = written(np.exp(numbers(scores)), decimals)
+    total = written(numbers(raised).sum(axis=1), decimals)
+    weights = written(numbers(raised) / numbers(total)[:, None], decimals)
+    output = written(numbers(weights) @ numbers(v), decimals)
+    return {"q": q, "k": k, "scores": scores, "exp_scores": raised, "exp_sum": total,
+            "weights": weights, "output": output}  # fmt: skip
+
+
+class TestRight:
+    @pytest.mark.parametrize("decimals", [2, 3, 4])
+    def test_a_careful_student_is_right(self, decimals: int) -> None:
+        found = judged(base_of(), **by_hand(decimals))
+        assert found.agrees, [(j.answer.step, j.verdict) for j in found.judgements]
+
+    @settings(max_examples=15, deadline=None)
+    @given(st.integers(0, 10**6), st.integers(2, 4))
+    def test_so_is_one_on_any_exercise(self, seed: int, decimals: int) -> None:
+        rng = np.random.default_rng(seed)
+        n, d = int(rng.choice([2, 3, 5])), int(rng.choice([2, 3]))
+        X = rng.integers(-1, 3, (n, d)).tolist()
+        W = {name: rng.integers(-1, 2, (d, d)).tolist() for name in ("query", "key", "value")}
+        document = from_mapping({"embeddings": X, "weights": W, "score": "scaled"})
+        base = Base(read_problem(document), document)
+        found = judged(base, **by_hand(decimals, X, W))
+        assert found.agrees, [(j.answer.step, j.verdict) for j in found.judgements]
+
+    def test_half_a_unit_of_the_last_decimal_agrees(self) -> None:
+        base = base_of(embeddings=[[1]], weights={"query": [[1]], "key": [[1]], "value": [[0.125]]},
+                       tokens=["a"])  # fmt: skip
+        for text in ("0.12", "0.13", "0.125", "1/8"):
+            assert only(base, v=[[text]]).verdict == "agrees", text
+        assert only(base, v=[["0.11"]]).verdict == "differs"
+
+    def test_a_step_without_a_decimal_point_is_exact(self) -> None:
+        base = base_of()
+        q = base.steps["q"]
+        assert only(base, q=q.astype(int).tolist()).verdict == "agrees"
+        assert only(base, weights=np.rint(base.steps["weights"]).astype(int).tolist()).wrong.any()
+
+    def test_a_tolerance_replaces_the_rule(self) -> None:
+        base = base_of()
+        moved = (base.steps["weights"] + 0.03).tolist()
+        assert only(base, weights=moved).verdict == "differs"
+        assert only(base, 0.031, weights=moved).verdict == "agrees"
+
+    def test_rows_alone_and_numbers_left_out(self) -> None:
+        base = base_of()
+        row = written(base.steps["weights"][2], 3)
+        found = only(base, weights={"c": [row[0], None, *row[2:]]})
+        assert found.verdict == "agrees"
+        assert int(found.answer.given.sum()) == 4
+
+    def test_of_k_transposed_it_says_so(self) -> None:
+        base = base_of()
+        k = base.steps["k"]
+        found = only(base, k=k.T.astype(int).tolist())
+        assert k.shape[0] != k.shape[1]
+        assert (found.verdict, found.answer.turned) == ("agrees", True)
+
+
+class TestWrong:
+    def test_a_changed_digit_is_found_in_its_cell(self) -> None:
+        base = base_of()
+        texts = written(base.steps["weights"], 4)
+        for row, column in ((0, 1), (3, 4)):
+            changed = [list(line) for line in texts]
+            changed[row][column] = f"{float(changed[row][column]) + 0.0123:.4f}"
+            found = only(base, weights=changed)
+            assert found.verdict == "differs"
+            assert np.argwhere(found.wrong).tolist() == [[row, column]]
+
+    def test_cut_off_instead_of_rounded(self) -> None:
+        base = base_of()
+        exact = base.steps["weights"]
+        cut = [[f"{np.trunc(x * 1e4) / 1e4:.4f}" for x in row] for row in exact]
+        found = only(base, weights=cut)
+        assert found.verdict == "truncated"
+        assert 0 < found.wrong.sum() < found.wrong.size
+
+    def test_later_steps_follow_from_the_students_own(self) -> None:
+        base = base_of()
+        scores = base.steps["products"] / 2  # a scale that is no variant: 2 instead of sqrt(3)
+        weights = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        found = judged(
+            base,
+            scores=written(scores, 4),
+            weights=written(weights, 4),
+            output=written(weights @ base.steps["v"], 4),
+        )
+        assert [each.verdict for each in found.judgements] == ["differs"] * 3
+        assert [each.follows for each in found.judgements[1:]] == [("scores",), ("weights",)]
+        (factor,) = found.judgements[0].explanations
+        assert factor.sentence == "each number is 0.866 times the right one"
+        assert not found.agrees
+
+    def test_all_mistakes_that_give_the_numbers_are_named(self) -> None:
+        base = base_of()
+        found = only(base, scores=written(base.steps["products"] / 3, 4))
+        names = [each.name for each in found.explanations]
+        assert names == ["divided-by-d_k", "scaled-twice"]
+        assert found.explanations[0].sentence == (
+            "the scores were divided by d_k = 3 instead of sqrt(d_k) = 1.7321"
+        )
+
+    def test_a_mistake_is_found_after_the_students_own_earlier_one(self) -> None:
+        base = base_of()
+        scores = base.steps["products"]  # not scaled
+        weights = np.exp(scores) / np.exp(scores).sum(axis=0)  # and then over the queries
+        found = judged(base, scores=written(scores, 4), weights=written(weights, 4))
+        assert found.judgements[0].explanations[0].name == "no-scale"
+        assert found.judgements[1].follows == ()
+        assert found.judgements[1].explanations[0].name == "softmax-over-queries"
+
+    def test_other_arrangements_of_right_numbers(self) -> None:
+        base = base_of()
+        weights = base.steps["weights"]
+        for values, name in (
+            (weights.T, "transposed"),
+            (weights[[1, 0, 2, 3, 4]], "rows-in-another-order"),
+            (base.steps["scores"], "another-step"),
+        ):
+            found = only(base, weights=written(values, 4))
+            assert name in [each.name for each in found.explanations]
+
+    def test_the_weights_behind_a_wrong_output_are_solved(self) -> None:
+        V = [[2, 0, 1], [0, 3, 1], [1, 1, 5]]
+        base = base_of(embeddings=X[:3], tokens=["a", "b", "c"],
+                       weights={**W, "value": V})  # fmt: skip
+        used = np.array([[0.5, 0.25, 0.25], [0.125, 0.5, 0.375], [0.2, 0.2, 0.6]])
+        v = base.steps["v"]
+        assert np.linalg.matrix_rank(v) == 3
+        found = only(base, output=written(used @ v, 5))
+        assert found.solved is not None
+        np.testing.assert_allclose(found.solved, used, atol=1e-4)
+        uniform = only(base, output=written(np.full((3, 3), 1 / 3) @ v, 5))
+        assert "uniform-weights" in [each.name for each in uniform.explanations]
+
+    def test_nothing_found_says_so(self) -> None:
+        base = base_of()
+        found = only(base, weights=written(RNG.random((5, 5)), 4))
+        assert found.explanations == ()
+        assert found.nearest is None or found.nearest.off < 25
+
+    def test_the_same_weights_in_both_heads(self) -> None:
+        embeddings = RNG.integers(-2, 3, (2, 3)).tolist()
+        weights = {n: RNG.integers(-2, 3, (3, 4)).tolist() for n in ("query", "key", "value")}
+        base = base_of(embeddings=embeddings, tokens=["a", "b"], heads=2, weights=weights)
+        of_first = np.broadcast_to(base.steps["weights"][:1], (2, 2, 2))
+        assert (np.linalg.matrix_rank(base.steps["v"]) == 2).all()
+        found = only(base, context=written(of_first @ base.steps["v"], 5))
+        assert "weights-of-one-head" in [each.name for each in found.explanations]
+
+
+def _cases() -> list[tuple[str, dict[str, Any]]]:
+    heads = {n: RNG.integers(-2, 3, (3, 4)).tolist() for n in ("query", "key", "value")}
+    heads["output"] = RNG.integers(-2, 3, (4, 4)).tolist()
+    mask = [[1, 0, 1, 1, 0]] * 2 + [[0, 1, 1, 0, 1]] * 3
+    return [
+        ("plain", {}),
+        ("dot", {"score": "dot"}),
+        ("causal", {"causal": "top-left", "temperature": 2}),
+        ("biases", {"biases": {n: [1, 2, 3] for n in W}, "residual": True, "layer_norm": True}),
+        ("heads", {"heads": 2, "weights": heads}),
+        ("positions", {"positions": "sinusoidal"}),
+        ("mask", {"mask": {"values": mask, "true_means": "attend"}}),
+        ("window", {"window": {"left": 1, "right": 2}, "normalize": "argmax"}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "keys"), _cases(), ids=[case[0] for case in _cases()])
+def test_each_mistake_is_found_again_and_never_on_the_right_answer(
+    name: str, keys: dict[str, Any]
+) -> None:
+    """At the first step that it changes, and at the output."""
+    base = base_of(**keys)
+    steps = [n for n in ("q", "k", "v", "scores", "masked", "weights", "concat", "output")
+             if n in base.specs]  # fmt: skip
+    right = {n: own(base.problem, base.specs[n], base.steps[n]) for n in steps}
+    found = judged(base, **{step: written(values, 4) for step, values in right.items()})
+    assert all(each.right and each.explanations == () for each in found.judgements)
+    tried = 0
+    for variant in MISTAKES:
+        varied = base.varied(variant)
+        if varied is None:
+            continue
+        changed = {}
+        for step in steps:
+            values = own(base.problem, base.specs[step], varied.steps[step])
+            with np.errstate(invalid="ignore"):
+                if np.nanmax(np.abs(values - right[step])) > 4 * 5e-5:
+                    changed[step] = values
+        for step in list(dict.fromkeys([*list(changed)[:1], *list(changed)[-1:]])):
+            (found_again,) = judged(base, **{step: written(changed[step], 4)}).judgements
+            names = [each.name for each in found_again.explanations]
+            assert variant.name in names, (step, variant.name, found_again.verdict, names)
+            tried += 1
+    assert tried > 20
+
+
+class TestSheets:
+    @pytest.mark.parametrize(
+        ("answers", "message"),
+        [
+            ({}, "the sheet has no answers"),
+            ({"weigths": [[1]]}, "unknown step 'weigths'"),
+            ({"masked": [[1]]}, "this problem has no step 'masked'"),
+            ({"weights": [["x"] * 5] * 5}, "weights[0][0] must be a number, not 'x'"),
+            (
+                {"weights": [[0.2] * 4] * 5},
+                "the answer for weights has 5 x 4 numbers, but weights has 5 x 5",
+            ),
+            ({"weights": {"z": [0.2] * 5}}, "there is no query 'z'"),
+            ({"weights": "many"}, "weights must be numbers, not 'many'"),
+            ({"weights": [[None] * 5] * 5}, "weights has no numbers"),
+            ({"weights": 3}, "weights must have 5 numbers, one per query"),
+            ({"q": [[1] * 3] * 5, "query": [[1] * 3] * 5}, "there are two answers for q"),
+        ],
+    )
+    def test_a_wrong_sheet_is_refused(self, answers: dict[str, Any], message: str) -> None:
+        with pytest.raises(AttnError, match="^" + message.replace("[", r"\[")) as caught:
+            judged(base_of(), **answers)
+        assert caught.value.help or caught.value.path
+
+    def test_fractions_and_roots_are_numbers(self) -> None:
+        base = base_of(embeddings=[[1, 1]], tokens=["a"], score="scaled", weights=None)
+        assert only(base, scores=[["2/sqrt(2)"]]).verdict == "agrees"
+
+    def test_other_names_of_a_step(self) -> None:
+        base = base_of()
+        found = judged(base, attention=written(base.steps["weights"], 3))
+        assert [each.answer.step for each in found.judgements] == ["weights"]
