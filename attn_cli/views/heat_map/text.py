@@ -311,6 +311,8 @@ def _ramp(heat: HeatMap, shades: Shades, width: int) -> Line:
     if room < len(ticks):  # the ends alone
         ticks = [ticks[0], ticks[-1]]
         room = width - sum(len(tick) + 2 for tick in ticks)
+    if room < len(ticks):
+        return [(f"{ticks[0]} to {ticks[-1]}", "")]
     each = max(1, (min(RAMP, room) - 1) // (len(ticks) - 1))
     cells = each * (len(ticks) - 1) + 1
     line: Line = [(ticks[0], "")]

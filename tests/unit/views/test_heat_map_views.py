@@ -215,6 +215,16 @@ class TestLegend:
         log = heat_map(np.eye(2), low=1 / 512, high=1.0, scale="log")
         assert legend.ticks(log) == ["0.001953", "0.01562", "0.125", "1"]
 
+    def test_without_room_for_a_ramp_there_are_the_ends(self) -> None:
+        heat = heat_map(np.eye(2), low=-123456.0, high=123456.0, diverging=True)
+        for width, shown in ((20, "(-1.235e+05 to\n 1.235e+05)"), (26, "(-1.235e+05   1.235e+05)")):
+            lines = "\n".join(
+                plain(text.render(heat, Style(width=width, colours=256)))[
+                    -len(shown.split("\n")) - 1 :
+                ]
+            )
+            assert lines == f"{shown}\n"
+
     def test_it_says_what_a_cell_is(self, tmp_path: Path, attn: Attn) -> None:
         np.save(tmp_path / "w.npy", np.full((512, 512), 1 / 512, np.float32))
         out = attn("heatmap", tmp_path / "w.npy", "--width", 100).out
