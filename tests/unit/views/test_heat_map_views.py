@@ -217,7 +217,10 @@ class TestLegend:
 
     def test_without_room_for_a_ramp_there_are_the_ends(self) -> None:
         heat = heat_map(np.eye(2), low=-123456.0, high=123456.0, diverging=True)
-        for width, shown in ((20, "(-1.235e+05 to\n 1.235e+05)"), (26, "(-1.235e+05   1.235e+05)")):
+        for width, shown in (
+            (20, "(-1.235e+05 to\n 1.235e+05)"),
+            (26, "(-1.235e+05     1.235e+05)"),
+        ):
             lines = "\n".join(
                 plain(text.render(heat, Style(width=width, colours=256)))[
                     -len(shown.split("\n")) - 1 :
