@@ -231,14 +231,14 @@ VIEWS = Views(
         accepts=("Derivation",),
         module="attn_cli.views.derivation.markdown",
         suffixes=(".md",),
-        options=("digits",),
+        options=("digits", "math"),
     ),
     View(
         name="latex",
         accepts=("Derivation",),
         module="attn_cli.views.derivation.latex",
         suffixes=(".tex",),
-        options=("digits",),
+        options=("digits", "standalone"),
     ),
     View(
         name="json",

@@ -49,7 +49,10 @@ def test_samples_formulas_and_hostile_words(attn: Attn, tmp_path: Path) -> None:
         attn("compute", "-", *DOCUMENT, *options, stdin=problem_of(HOSTILE)).out
         for options in (("--booktabs",), ())
     ]
+    hostile.append(attn("explain", "-", *DOCUMENT, stdin=problem_of(HOSTILE)).out)
     documents = [*of_samples(attn, "--booktabs"), *of_samples(attn, "--verbose"), *hostile]
+    for name, step in (("additive", "weights"), ("two_heads", "output"), ("bank", "exp_sum")):
+        documents.append(attn("explain", SAMPLES / f"{name}.yaml", "--only", step, *DOCUMENT).out)
     for document in documents:
         assert_whole(document)
         assert needed(document)[1] is False

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from attn_cli.lab.derivation.result import Line
+from attn_cli.lab.derivation.templates import TEMPLATES
 from attn_cli.views.derivation import written as w
 
 
@@ -34,6 +35,14 @@ NAMES: dict[str, Any] = {
     "sin": math.sin, "max": max, "sigmoid": _sigmoid, "gelu": _gelu, "gelu_tanh": _gelu_tanh,
     "inf": math.inf, "nan": math.nan, "__builtins__": {},
 }  # fmt: skip
+
+
+def has_its_template(line: Line) -> bool:
+    """Whether a line is as the table has it: no value without the arithmetic that it has there.
+
+    A hidden cell has none, whatever is in the table.
+    """
+    return line.template in TEMPLATES or line.template.kind == "hidden"
 
 
 def arithmetic(line: Line) -> str:

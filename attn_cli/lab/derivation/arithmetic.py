@@ -41,7 +41,7 @@ SIGNS: Mapping[str, Callable[[Any, Any], Any]] = {
     "^": np.power,
 }
 _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
-_SLOT = re.compile(r"<(\w+)>")
+SLOT = re.compile(r"<(\w+)>")
 _MARK = re.compile(r"<(\w+)\?>")  # is there if the slot is, and writes nothing
 _TOKEN = re.compile(r"<\w+>|[a-z_]+|[0-9.]+|[-+*/^(),]")
 
@@ -66,7 +66,7 @@ def present(pattern: str, slots: Collection[str]) -> str:
 
 def names_in(pattern: str) -> set[str]:
     """Return the names of the slots of a pattern, and of those that it only asks for."""
-    return {*_SLOT.findall(pattern), *_MARK.findall(pattern)}
+    return {*SLOT.findall(pattern), *_MARK.findall(pattern)}
 
 
 @lru_cache(maxsize=256)

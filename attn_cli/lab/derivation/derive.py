@@ -271,7 +271,8 @@ def _checked(line: Line, problem: Problem) -> Line:
     least = min(near * size, near * (1000 * abs(result) + 1))
     if np.array_equal(value, result, equal_nan=True) or abs(value - result) <= least:
         return line
-    return replace(line, template=replace(line.template, kind="value", numbers=""), rest=None)
+    plain = replace(line.template, kind="value", numbers="", symbols=line.formula, note="")
+    return replace(line, template=plain, slots={}, rest=None, note="")
 
 
 def _types(problem: Problem) -> tuple[FloatType, ...]:

@@ -40,9 +40,11 @@ def found(*facts: str, **slots: Any) -> Found:
     return Found(frozenset(facts), {name: x for name, x in slots.items() if x is not None})
 
 
-def linear(x: Array, through: Linear, n: int) -> Found:
-    """Return the numbers of x W + b, one dimension of it."""
+def linear(x: Array, through: Linear, n: int | None) -> Found:
+    """Return the numbers of x W + b, one dimension of it; without one what it consists of."""
     weight, bias = through.weight, through.bias
+    if n is None:
+        return found(*(["weighed"] if weight is not None else ["shifted"] * (bias is not None)))
     b = None if bias is None else float(bias[n])
     if weight is not None:
         return found("weighed", x=x, W=np.asarray(weight[:, n], np.float64), b=b)
@@ -58,8 +60,9 @@ def _of_source(source: Projection, lead: tuple[int, ...], row: int) -> tuple[Arr
 def _projected(source: Projection | None, lead: tuple[int, ...], row: int, n: int | None) -> Found:
     assert source is not None  # this stage applies
     x, through = _of_source(source, lead, row)
-    given = not source.letter and through.weight is None and through.bias is None
-    return found("given") if given or n is None else linear(x, through, n)
+    if not source.letter and through.weight is None and through.bias is None:
+        return found("given")
+    return linear(x, through, n)
 
 
 def q(query: Query, where: Where) -> Found:
@@ -182,7 +185,7 @@ def output(query: Query, where: Where) -> Found:
 
 def _through(query: Query, step: str, through: Linear, where: Where) -> Found:
     (before,) = query.specs[step].reads
-    return found() if where.n is None else linear(query.at(before), through, where.n)
+    return linear(query.at(before), through, where.n)
 
 
 def residual(query: Query, where: Where) -> Found:

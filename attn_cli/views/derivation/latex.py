@@ -2,6 +2,7 @@ r"""A derivation in LaTeX: one `align*` of amsmath, a line for each line of arit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import groupby
@@ -11,7 +12,10 @@ from attn_cli.lab.derivation.result import Derivation, Line, Row
 from attn_cli.views import Style, tex
 from attn_cli.views.derivation import written as w
 from attn_cli.views.derivation.layout import VECTOR, clipped, remarks
+from attn_cli.views.latex_document import document
 
+LINE = 75  # characters of a line, about as many as a page has room for
+BREAK = " \\\\\n  &\\quad"
 COMPONENT = ", <n>"  # of the left side of a line of one dimension
 
 
@@ -22,8 +26,9 @@ def render(derivation: Derivation, style: Style) -> str:
     body = f"{{\\allowdisplaybreaks\n\\begin{{align*}}\n{lines}\n\\end{{align*}}}}\n"
     said = [f"({derivation.chosen})"] if derivation.chosen else []
     said += [f"({remark})" for remark in remarks(derivation, style.decimals)]
-    comments = "".join(f"% {printable(each)}\n" for each in said)
-    return f"{tex.needs(body)}\n{body}{comments}"
+    body += "".join(f"% {printable(each)}\n" for each in said)
+    first = tex.needs(body)
+    return document(first, body, (), ()) if style.standalone else f"{first}\n{body}"
 
 
 def _lines(derivation: Derivation, write: w.Write, decimals: int) -> Iterator[str]:
@@ -51,7 +56,27 @@ def _equation(line: Line, sides: list[str], decimals: int, *, whole: bool) -> st
         left = left.replace(f"<{name}>", written)
     note = w.note(line, decimals, clipped)
     said = rf" \quad \text{{({tex.words(note)})}}" if note else ""
-    return f"{left} &= {' = '.join(sides)}{said}"
+    broken = [f"{BREAK} ".join(_broken(side)) for side in sides]
+    if sum(map(_length, (left, *sides))) <= LINE:
+        return f"{left} &= {' = '.join(sides)}{said}"
+    between = " \\\\\n  &= "
+    return f"{left} &= {between.join(broken)}{said}"
+
+
+def _length(side: str) -> int:
+    """Return about how many characters wide a side is."""
+    return len(re.sub(r"\\[a-zA-Z]+|[{}_^]", "", side).replace(" ", ""))
+
+
+def _broken(side: str) -> list[str]:
+    """Return a side in parts that fit a line, cut before a sign outside all brackets."""
+    parts, depth = [""], 0
+    for piece in re.split(r"( [-+] )", side):
+        if depth == 0 and _length(parts[-1] + piece) > LINE and re.fullmatch(" [-+] ", piece):
+            parts.append("")
+        parts[-1] += piece
+        depth += sum(piece.count(each) for each in "({") - sum(piece.count(e) for e in ")}")
+    return [part.strip() for part in parts]
 
 
 def _word(word: str, name: str) -> str:

@@ -22,16 +22,20 @@ Word = Callable[[str], str]  # how words are shown
 Table = tuple[list[str], list[list[str]]]  # its head, and its lines
 
 
-class Paragraph(NamedTuple):
-    """The lines of one step: what they are of, in letters and in numbers, and a note.
+class Part(NamedTuple):
+    """The arithmetic of one step of a key, or of a step without keys."""
 
-    `parts` are those of each key, with its word before them; without keys there is one list.
-    """
+    word: str  # the key; empty if there is none
+    texts: list[str]  # one for each dimension
+    note: str
+
+
+class Paragraph(NamedTuple):
+    """The lines of one step: what they are of, in letters and in numbers."""
 
     label: str
     symbols: str
-    parts: list[tuple[str, list[str]]]
-    note: str
+    parts: list[Part]
     table: Table | None = None  # of a row
 
 
@@ -76,7 +80,9 @@ def remarks(derivation: Derivation, decimals: int) -> Iterator[str]:
         yield LAST
 
 
-def paragraphs(derivation: Derivation, decimals: int, word: Word = clipped) -> Iterator[Paragraph]:
+def paragraphs(
+    derivation: Derivation, decimals: int, word: Word = clipped, medium: w.Medium = w.TEXT
+) -> Iterator[Paragraph]:
     """Yield the lines, those of one step and token together.
 
     Lines of kind `softmax` are left out if a table shows the same.
@@ -89,9 +95,9 @@ def paragraphs(derivation: Derivation, decimals: int, word: Word = clipped) -> I
         first = lines[0]
         if isinstance(first, Row):
             symbols = w.filled(first, first.template.symbols, write, word)
-            yield Paragraph(label, symbols, [], "", table(first, decimals, word))
+            yield Paragraph(label, symbols, [], table(first, decimals, word))
         elif first.template.kind != "softmax" or step not in in_table:
-            yield _paragraph(lines, label, decimals, word, one=one)
+            yield _paragraph(lines, label, decimals, word, medium, one=one)
 
 
 def _of(line: Line, write: w.Write, word: Word) -> tuple[str, str]:
@@ -101,7 +107,9 @@ def _of(line: Line, write: w.Write, word: Word) -> tuple[str, str]:
     return line.step, label
 
 
-def _paragraph(lines: list[Line], label: str, decimals: int, word: Word, *, one: bool) -> Paragraph:
+def _paragraph(
+    lines: list[Line], label: str, decimals: int, word: Word, medium: w.Medium, *, one: bool
+) -> Paragraph:
     first = lines[0]
     write = partial(w.shown, decimals=decimals)
     symbols = w.filled(first, first.template.symbols, write, word)
@@ -111,33 +119,36 @@ def _paragraph(lines: list[Line], label: str, decimals: int, word: Word, *, one:
         several = len(lines) > 1
         notes = dict.fromkeys(w.note(line, decimals, word, several=several) for line in lines)
         said = "; ".join(filter(None, notes))
-        return Paragraph(label, symbols, [("", _parts(lines, label, write))], said)
-    parts = []
-    for line in lines:
-        note = w.note(line, decimals, word)
-        texts = [*_parts([line], label, write), *([in_brackets(note)] if note else [])]
-        parts.append((word(line.words["key"]), texts))
-    return Paragraph(label, symbols, parts, "")
+        return Paragraph(label, symbols, [Part("", _texts(lines, label, write, medium), said)])
+    parts = [
+        Part(
+            word(line.words["key"]),
+            _texts([line], label, write, medium),
+            w.note(line, decimals, word),
+        )
+        for line in lines
+    ]
+    return Paragraph(label, symbols, parts)
 
 
-def _parts(lines: list[Line], label: str, write: w.Write) -> list[str]:
-    texts = [w.numbers(line, write, w.TEXT) for line in lines]
+def _texts(lines: list[Line], label: str, write: w.Write, medium: w.Medium) -> list[str]:
+    texts = [w.numbers(line, write, medium) for line in lines]
     if not any(texts):
-        return [_vector(lines, write)]
+        return [_vector(lines, write, medium)]
     letter = label.removeprefix("to ").removeprefix("layer ")[0]  # as in tables
     parts = []
     for line, text in zip(lines, texts, strict=True):
-        further = w.further(line, write, w.TEXT)
+        further = w.further(line, write, medium)
         n = line.words.get("n")
-        name = f"{letter}{n}" if n is not None and len(lines) > 1 else ""
-        result = write(line.result) if isinstance(line.result, float) else _vector([line], write)
+        name = medium.component(letter, n) if n is not None and len(lines) > 1 else ""
+        result = _vector([line], write, medium)
         parts.append(" = ".join(part for part in (name, text, further, result) if part))
     return parts
 
 
-def _vector(lines: list[Line], write: w.Write) -> str:
+def _vector(lines: list[Line], write: w.Write, medium: w.Medium) -> str:
     values = [x for line in lines for x in w.values(line)]
-    return _listed(values, write)
+    return _listed(values, lambda x: medium.number(write(x)))
 
 
 def _listed(values: Sequence[float], write: w.Write) -> str:

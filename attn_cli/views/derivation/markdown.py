@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attn_cli.lab.derivation.result import Derivation
 from attn_cli.views import Style
-from attn_cli.views.derivation.layout import Paragraph, paragraphs, remarks, title
+from attn_cli.views.derivation.layout import Paragraph, in_brackets, paragraphs, remarks, title
+from attn_cli.views.derivation.written import TEX, TEXT
 from attn_cli.views.markdown import escaped, row
+from attn_cli.views.markdown_math import between_dollars
 
 
 def render(derivation: Derivation, style: Style) -> str:
@@ -20,8 +22,8 @@ def _lines(derivation: Derivation, style: Style) -> Iterator[str]:
     if derivation.chosen:
         yield from ("", escaped(f"({derivation.chosen})"))
     yield ""
-    for each in paragraphs(derivation, style.decimals):
-        yield from _paragraph(each)
+    for each in paragraphs(derivation, style.decimals, medium=TEX if style.math else TEXT):
+        yield from _paragraph(each, between_dollars if style.math else _code)
         if each.table is not None:
             head, lines = each.table
             yield ""
@@ -33,19 +35,24 @@ def _lines(derivation: Derivation, style: Style) -> Iterator[str]:
         yield from ("", escaped(f"({remark})"))
 
 
-def _paragraph(each: Paragraph) -> Iterator[str]:
-    head = f"- {escaped(each.label)}"
+def _paragraph(each: Paragraph, written: Callable[[str], str]) -> Iterator[str]:
+    """Yield an item of the list; `written` makes arithmetic Markdown."""
+    head = f"- {escaped(each.label)}:"
     symbols = f" {escaped(each.symbols)}" if each.symbols else ""
-    note = f" ({escaped(each.note)})" if each.note else ""
-    if len(each.parts) > 1:
-        yield f"{head}:{symbols}"
-        for word, parts in each.parts:
-            yield f"  - {escaped(word)}: {_codes(parts)}"
+    parts = [
+        ", ".join(map(written, part.texts))
+        + (f" {escaped(in_brackets(part.note))}" if part.note else "")
+        for part in each.parts
+    ]
+    if len(parts) > 1:
+        yield f"{head}{symbols}"
+        for part, text in zip(each.parts, parts, strict=True):
+            yield f"  - {escaped(part.word)}: {text}"
         return
-    codes = "".join(f" {_codes(parts)}" for _, parts in each.parts)
-    yield f"{head}:{symbols}{',' if symbols and codes else ''}{codes}{note}"
+    texts = "".join(f" {text}" for text in parts)
+    yield f"{head}{symbols}{',' if symbols and texts else ''}{texts}"
 
 
-def _codes(parts: list[str]) -> str:
+def _code(text: str) -> str:
     """Return arithmetic as code, which needs no escapes: it has numbers, signs and functions."""
-    return ", ".join(f"`{part}`" if not part.startswith("(") else escaped(part) for part in parts)
+    return f"`{text}`"

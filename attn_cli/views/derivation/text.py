@@ -13,6 +13,7 @@ from attn_cli.views.columns import paragraph
 from attn_cli.views.derivation.layout import (
     WORD,
     Paragraph,
+    Part,
     Table,
     clipped,
     in_brackets,
@@ -54,11 +55,11 @@ def _paragraph(each: Paragraph, labels: int, aligned: int, width: int) -> Iterat
     head = f"{INDENT}{_padded(each.label, labels)}{GAP}"
     if each.symbols:
         head += _padded(each.symbols, aligned) + (PART if each.parts else "")
-    note = [in_brackets(each.note)] if each.note else []
-    words = max((cell_width(word) for word, _ in each.parts), default=0)
-    for word, parts in each.parts or [("", [])]:
-        lead = f"{head}{_padded(word, words)}{GAP}" if words else head
-        yield from _wrapped(lead, [*parts, *note], width)
+    words = max((cell_width(part.word) for part in each.parts), default=0)
+    for part in each.parts or [Part("", [], "")]:
+        lead = f"{head}{_padded(part.word, words)}{GAP}" if words else head
+        note = [in_brackets(part.note)] if part.note else []
+        yield from _wrapped(lead, [*part.texts, *note], width)
         head = " " * cell_width(head)
     if each.table is not None:
         yield from _table(each.table, width)

@@ -5,13 +5,14 @@ Numbers for people have so many decimals; whole numbers, and others that are sho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from attn_cli.lab.derivation.arithmetic import Tree, names_in, present
+from attn_cli.lab.derivation.arithmetic import SLOT, Tree, names_in, present
 from attn_cli.lab.derivation.result import Line
 from attn_cli.views import tex
 
@@ -44,6 +45,7 @@ class Medium(NamedTuple):
     quotient: Callable[[str, str], str]
     power: Callable[[str, str], str]
     call: Callable[[str, list[str]], str]
+    component: Callable[[str, str], str]
     drops: bool  # whether fractions and exponents need no parentheses
 
 
@@ -63,7 +65,13 @@ def _tex_call(function: str, arguments: list[str]) -> str:
 
 
 TEXT = Medium(
-    str, "*", lambda a, b: f"{a} / {_guarded(b)}", lambda a, b: f"{a}^{b}", _call, drops=False
+    str,
+    "*",
+    lambda a, b: f"{a} / {_guarded(b)}",
+    lambda a, b: f"{a}^{b}",
+    _call,
+    lambda letter, n: f"{letter}{n}",
+    drops=False,
 )
 TEX = Medium(
     tex.number,
@@ -71,6 +79,7 @@ TEX = Medium(
     lambda a, b: rf"\frac{{{a}}}{{{b}}}",
     lambda a, b: f"{a}^{{{b}}}",
     _tex_call,
+    lambda letter, n: f"{letter}_{{{n}}}",
     drops=True,
 )
 
@@ -204,16 +213,14 @@ def rounds(line: Line, decimals: int) -> bool:
 
 def filled(line: Line, pattern: str, write: Write, word: Callable[[str], str]) -> str:
     """Return a label or a note with its words and numbers."""
-    pattern = present(pattern, line.slots)
-    for name in names_in(pattern):
+
+    def slot(found: re.Match[str]) -> str:
+        name = found[1]
         if name in line.words:
-            text = word(line.words[name])
-        elif name in line.slots:
-            text = write(float(line.slots[name]))
-        else:
-            continue
-        pattern = pattern.replace(f"<{name}>", text)
-    return pattern
+            return word(line.words[name])
+        return write(float(line.slots[name])) if name in line.slots else found[0]
+
+    return SLOT.sub(slot, present(pattern, line.slots))
 
 
 def note(line: Line, decimals: int, word: Callable[[str], str], *, several: bool = False) -> str:

@@ -22,7 +22,7 @@ from attn_cli.record import Record
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.files import Inputs
 from tests.conftest import SAMPLES
-from tests.helpers.derived import arithmetic, worked_out
+from tests.helpers.derived import arithmetic, has_its_template, worked_out
 
 DICTIONARIES = {"french_english.yaml", "tennis.yaml"}
 CLOSE = 1e-12
@@ -64,6 +64,7 @@ def check(derivation: Derivation, record: Record, head: int = 0) -> None:
             continue
         value = np.asarray(expected(record, line, head), np.float64)
         np.testing.assert_allclose(line.result, value, rtol=CLOSE, atol=CLOSE, err_msg=str(where))
+        assert has_its_template(line) or isinstance(line.result, tuple), where
         text = arithmetic(line)
         if text:
             right = pytest.approx(float(value), rel=1e-9, abs=CLOSE, nan_ok=True)

@@ -18,7 +18,7 @@ from attn_cli.views import VIEWS, Style
 from attn_cli.views.cells import cell_width
 from attn_cli.views.derivation.written import shown
 from tests.conftest import Attn
-from tests.unit.test_formula import assert_sound
+from tests.helpers.latex import assert_whole
 
 HEADS = "samples/two_heads.yaml"
 LOVE = "samples/love_coding.yaml"
@@ -50,8 +50,11 @@ def rendered(derivation: Derivation, view: str, **style: Any) -> str:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_no_line_is_wider_than_the_terminal_and_no_number_is_lost(width: int) -> None:
+    many = {"embeddings": [[n % 7 / 3.0, 5.25 - n] * 5 for n in range(20)]}
     for derivation in (
         hostile(),
+        derivation_of(many, Asked(query=5)),
+        derivation_of(many, Asked(query=5, key=3)),
         derivation_of({"embeddings": [[0.1, -20.5]] * 9, "score": "scaled"}, Asked(key=4)),
     ):
         lines = rendered(derivation, "text", width=width).splitlines()
@@ -66,14 +69,44 @@ def test_hostile_words_are_text_in_every_view() -> None:
     for view in VIEWS.of("Derivation"):
         text = rendered(derivation, view, width=80)
         assert all(c.isprintable() for line in text.split("\n") for c in line), view
-    assert_sound(
-        re.sub(r"%.*|\\(begin|end)\{align\*\}|\\symbol|&", "", rendered(derivation, "latex"))
-    )
+    assert_whole(rendered(derivation, "latex"))
+    assert_whole(rendered(derivation, "latex", standalone=True))
     assert rendered(derivation, "latex").count(r"\end{align*}") == 1
     rows = [line for line in rendered(derivation, "markdown").splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
     document = json.loads(rendered(derivation, "json"))
     assert document["format"] == "attn/1"
+
+
+def test_words_that_look_like_slots_are_words() -> None:
+    tokens = ["<key>", "<query>", "<n>"]
+    keys = {"tokens": tokens, "embeddings": [[1.0, 2.0], [2.0, 1.0], [0.0, 1.0]]}
+    text = rendered(derivation_of(keys, Asked(query=0, key=1)), "text")
+    assert text.startswith("weights(<key>, <query>) = ")
+    assert "q(<key>)" in text
+    assert "k(<query>)" in text
+
+
+def test_markdown_has_arithmetic_as_code_or_as_math() -> None:
+    keys = {"embeddings": [[1.0, 2.0], [2.0, 1.0]], "score": "scaled"}
+    derivation = derivation_of(keys, Asked(query=0, key=1))
+    assert "- product: q.k, `1*2 + 2*1 = 4`\n" in rendered(derivation, "markdown")
+    math = rendered(derivation, "markdown", math=True)
+    assert r"- score: $\frac{4}{\sqrt{2}} = 2.8284$" in math
+    assert "`" not in math
+
+
+def test_long_lines_of_latex_are_broken_outside_brackets() -> None:
+    keys = {
+        "query": [[1 / 3 + n for n in range(8)]],
+        "key": [[-1 / 7 - n for n in range(8)]],
+        "value": [[1.0]],
+    }
+    latex = rendered(derivation_of(keys, Asked(query=0, key=0)), "latex")
+    assert_whole(latex)
+    assert re.search(
+        r"q_\{\\text\{0\}\} \\cdot k_\{\\text\{0\}\} &= -?0\.3333.* \\\\\n  &\\quad [-+] ", latex
+    )
 
 
 def test_json_has_the_template_the_slots_and_the_result_of_each_line(attn: Attn) -> None:
