@@ -76,7 +76,7 @@ FEW = st.integers(1, 5)
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_a_packed_document_is_the_document_alone(
     reader: str, way: Callable[[Mapping], Mapping], data: st.DataObject
@@ -102,7 +102,7 @@ def test_a_packed_document_is_the_document_alone(
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(n_q=FEW, n_k=FEW, before=st.integers(0, 3), beyond=st.integers(0, 3), seed=SEEDS)
 def test_padding_on_both_sides_changes_nothing(
     reader: str, way: Callable[[Mapping], Mapping], n_q: int, n_k: int,
@@ -126,7 +126,7 @@ def test_padding_on_both_sides_changes_nothing(
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(tokens=FEW, before=st.integers(0, 3), causal=st.sampled_from([True, "top-left"]), seed=SEEDS)
 def test_left_padding_of_a_row_of_tokens(
     reader: str, way: Callable[[Mapping], Mapping], tokens: int,
@@ -147,7 +147,7 @@ def test_left_padding_of_a_row_of_tokens(
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(n_q=FEW, n_k=FEW, causal=ALIGNMENTS, data=st.data())
 def test_one_document_is_none(
     reader: str, way: Callable[[Mapping], Mapping], n_q: int, n_k: int,
@@ -175,7 +175,7 @@ def test_one_document_is_none(
 
 @pytest.mark.parametrize("rotated", [True, False])
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(tokens=st.integers(2, 7), data=st.data())
 def test_a_cache_gives_the_rows_of_the_whole(
     rotated: bool, way: Callable[[Mapping], Mapping], tokens: int, data: st.DataObject
@@ -196,7 +196,7 @@ def test_a_cache_gives_the_rows_of_the_whole(
 
 
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(n_q=FEW, n_k=FEW, causal=ALIGNMENTS, seed=SEEDS)
 def test_given_positions_that_are_the_resolved_ones_change_nothing(
     way: Callable[[Mapping], Mapping], n_q: int, n_k: int, causal: str, seed: int

@@ -52,6 +52,7 @@ def answers(path: Path) -> list[tuple[object, str]]:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_sample_is_what_its_seed_gives(name: str, tmp_path: Path, attn: Attn) -> None:
+    """Trained again, a trained file is the same file, to the last byte."""
     path = SAMPLES / f"{name}.yaml"
     text = path.read_text()
     ran = attn("train", path, "-o", tmp_path / "again.yaml")
@@ -69,6 +70,7 @@ def test_a_sample_is_what_its_seed_gives(name: str, tmp_path: Path, attn: Attn) 
                 np.testing.assert_allclose(learnt[group][key], values, atol=1.1e-4)
     for key in shipped.keys() - LEARNT:
         assert learnt[key] == shipped[key]
+    assert attn("train", "-", "-o", "-", stdin=again).out == again
 
 
 def test_what_not_like_says() -> None:
@@ -92,13 +94,6 @@ def test_columns_is_not_like_turned() -> None:
     for name, step in here.steps.items():
         got = there[name].T if step.values.ndim > 1 else there[name]
         np.testing.assert_allclose(got, step.values, rtol=1e-13)
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_training_a_trained_file_again_gives_the_same_file(name: str, attn: Attn) -> None:
-    path = SAMPLES / f"{name}.yaml"
-    once = attn("train", path, "-o", "-").out
-    assert attn("train", "-", "-o", "-", stdin=once).out == once
 
 
 def test_three_steps_by_hand() -> None:
