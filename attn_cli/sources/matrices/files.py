@@ -53,7 +53,11 @@ class Target:
 
 @dataclass(frozen=True)
 class ReadSizes:
-    """How large files are read. All sizes are in bytes; they change the speed, not the result."""
+    """How large files are read. All sizes are in bytes; they change the speed, not the result.
+
+    `chunk` must be larger than `gap`: a read of fewer bytes than `gap` counts as one of scattered
+    parts, after some of which the whole array is read and held (`File.part`).
+    """
 
     by_rows_from: int = 8 << 20  # a smaller array is read whole, even if only rows of it are used
     chunk: int = 1 << 20  # of an array, read at once: it stays in the cache until it is checked

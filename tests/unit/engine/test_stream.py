@@ -339,7 +339,8 @@ def test_keys_and_values_are_read_once(
     monkeypatch.setattr(os, "preadv", counted)
     written: Any = {name: str(file) for name, file in files.items()} | {"axes": axes}
     written |= {"rope": True, "offset": 0} if rope else {}
-    problem = read_problem(from_mapping(written, by_rows()))
+    # Several chunks of each array. A chunk is larger than a gap: a smaller read is one of parts.
+    problem = read_problem(from_mapping(written, by_rows(chunk=1 << 14, gap=1 << 10)))
     step = streaming(problem, Request(steps=(only,)))
     step.into(Numbers(step, anywhere=target == "file"))
     side_by_side = axes == "bshd" and heads > 1  # the second head is read with the first again
