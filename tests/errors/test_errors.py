@@ -147,6 +147,8 @@ def test_message(case: Case, folder: Path, attn: Attn) -> None:
     viewed = {"--format", "-o", "--full", "--labels", "--digits"} & set(arguments)
     if viewed or arguments[0] != "compute":
         return  # another format would be another complaint
+    if ALL.index(case) % 3:
+        return  # one document is made as the other: of a third it is enough
     as_json = attn(*arguments, "--format", "json")
     document = json.loads(as_json.out)
     assert (as_json.status, as_json.err) == (2, "")
