@@ -32,8 +32,8 @@ define install-locked
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick test-newest test-lowest test-peers test-browser fuzz kills bench check format lint types \
-  docs man docs-check lock clean
+.PHONY: help demo test quick test-newest test-lowest test-peers test-browser fuzz kills mutants bench check format lint \
+  types docs man docs-check lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ fuzz: $(VENV)/test ## look for inputs that break a reader: FUZZ="--seconds 600 -
 
 kills: $(VENV)/test ## end commands while they write a file: KILLS="--kills 200 --seed 7"
 	$(BIN)/python -m tests.fuzz.kills $(KILLS)
+
+mutants: $(VENV)/test ## put faults into the package; tests must notice: MUTANTS="--only maths/"
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 bench: $(VENV)/demo $(PEERS)/ready ## compare times and memory with the peers, for benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks --ours $(BIN)/python --peers $(PEERS)/bin/python $(BENCH)
