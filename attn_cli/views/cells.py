@@ -289,17 +289,21 @@ def labels_along(step: Step, axis: int, first: int, room: int) -> list[str]:
     if isinstance(labels, Numbered):
         letter = step.letter_of(axis)
         return [f"{letter}{labels.number(index) + first}" for index in indices]
-    return [_short(printable(labels[index]), room) for index in indices]
+    return [_short(labels[index], room) for index in indices]
 
 
 def _short(word: str, room: int) -> str:
-    """Return a word, shortened if it takes more than `room` columns of a terminal."""
-    if cell_width(word) <= room:
-        return word
-    word = word[: room - len(GAP)]
-    while cell_width(word) > room - len(GAP):
-        word = word[:-1]
-    return word + GAP
+    """Return a word as it can be printed, shortened if it takes more than `room` columns."""
+    shown = printable(word)
+    if cell_width(shown) <= room:
+        return shown
+    kept = ""
+    for character in word[:room]:  # an escape is kept whole, or not at all
+        longer = kept + printable(character)
+        if cell_width(longer) > room - len(GAP):
+            break
+        kept = longer
+    return kept + GAP
 
 
 def _largest(

@@ -383,3 +383,8 @@ def test_a_new_row_is_found_by_its_names(added: str, attn: Attn, tmp_path: Path)
     (tmp_path / "bare.yaml").write_text(TOKENS)
     near = attn("compute", tmp_path / "bare.yaml", "--only", "doubeld")
     assert near.status == 2
+
+
+def test_vectors_and_nothing_else_have_a_letter_for_their_features() -> None:
+    for stage in STAGES:
+        assert bool(stage.letter) == (stage.role == VECTOR), stage.name

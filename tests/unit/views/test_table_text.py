@@ -188,7 +188,7 @@ def test_a_continued_block_of_columns_says_so() -> None:
 
 HOSTILE = [
     "\u202edrawkcab", "a\x1b[31mred", "x\u2028y\n|", "日本語", "* | ` _ \\frac{1}{2}",
-    "👩\u200d👧", "long " * 60,
+    "👩\u200d👧" * 9, "long " * 60,
 ]  # fmt: skip
 
 
@@ -200,6 +200,7 @@ def test_hostile_words_are_text_and_break_no_line(width: int | None) -> None:
     lines = plain.split("\n")
     assert all(line.isprintable() and line == line.rstrip() for line in lines)
     assert width is None or max(map(cell_width, lines)) <= width
+    assert not re.search(r"\\(u\w{0,3})?\.\.\.", plain)  # no escape is cut
     for words in ("\\u202edraw", "a\\x1b[31mr", "日本語", "* | ` _ ", "long long"):
         assert sum(line.startswith(words) for line in lines) >= 2
     for colours, light in ((16, False), (256, True), (1 << 24, False)):
