@@ -66,7 +66,7 @@ class Step:
     None if the request has no marks. `legend` has the meanings of the codes, by number. `reads`
     names the steps that it is computed from. `role` is the meaning of its numbers: vector, score,
     weight, code or probability. `aliases` are its other names in use. `letter` is what tables call
-    the features of a vector, before their numbers: q0, q1.
+    the features of a vector, before their numbers: q0, q1. `blank`: tables leave its cells empty.
     """
 
     name: str
@@ -83,6 +83,7 @@ class Step:
     role: str = "vector"
     aliases: tuple[str, ...] = ()
     letter: str = ""
+    blank: bool = False
 
     @property
     def formula(self) -> str:

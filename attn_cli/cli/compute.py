@@ -50,6 +50,15 @@ def _compared(problem: Problem, request: Request, expected: Expected, *, alone: 
     return compare(shown, whole, expected)
 
 
+def _emptied(record: Record, blank: tuple[str, ...], steps: StepOptions) -> Record:
+    """Return the record as a worksheet, if steps are to be left empty."""
+    if not blank:
+        return record
+    from attn_cli.lab.worksheet import worksheet
+
+    return worksheet(record, blank, steps.steps())
+
+
 def compute(
     problem: ProblemOptions,
     keys: KeyOptions,
@@ -68,6 +77,7 @@ def compute(
     """
     output.check_steps(steps.only)
     check_target(output)
+    blank = steps.blanked(output)
     from attn_cli.cli.progress import computing
     from attn_cli.engine.run import run
 
@@ -82,7 +92,8 @@ def compute(
         ]  # can fail, so it comes before any output
         for each, wanted in zip(problems, requests, strict=True):
             check_sizes(each, wanted, output)
-        records = (run(each, wanted) for each, wanted in zip(problems, requests, strict=True))
+        pairs = zip(problems, requests, strict=True)
+        records = (_emptied(run(each, wanted), blank, steps) for each, wanted in pairs)
         return deliver_several(records, output)
     loaded = problems[0].named(steps.batch)
     request = steps.request(loaded, output, resources)
@@ -102,7 +113,7 @@ def compute(
                     step.whole, partial(step.into, on_progress=on_progress), output
                 )
         if expected is None:
-            record = run(loaded, request, on_progress=on_progress)
+            record = _emptied(run(loaded, request, on_progress=on_progress), blank, steps)
         else:
             record = _compared(loaded, request, expected, alone=alone)
     return deliver(record, output)

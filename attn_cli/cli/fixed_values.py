@@ -25,13 +25,14 @@ _EVERYWHERE: dict[str, Values] = {
     "normalize": NORMALIZERS.names,
     "causal": ("true", "false", *KNOBS["causal"].words),
     "dtype": tuple(FLOAT_TYPES),
+    "blank": step_names(),
     "show": step_names(),
     "only": step_names(),
     "method": tuple(METHODS),
     "unknown": UNKNOWN,
     "color": COLORS,
 }
-LISTED = ("show",)  # one or several of them, separated by commas
+LISTED = ("blank", "show")  # one or several of them, separated by commas
 # By command and parameter.
 _TRANSLATION = ("q", "k", "k_transposed", "v", "scores", "weights", "context", "target_scores")
 _HERE: dict[tuple[str, str], Values] = {

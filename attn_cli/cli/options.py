@@ -215,6 +215,14 @@ class StepOptions(ShownOptions):
     ] = None
     batch: Batch = None
     head: Head = None
+    blank: Annotated[
+        Text,
+        _option(
+            "Leave the cells of these steps, and of those that follow, empty: a worksheet.",
+            "--blank",
+            metavar="STEPS",
+        ),
+    ] = None
     check: Annotated[
         list[str],
         _option(
@@ -249,6 +257,29 @@ class StepOptions(ShownOptions):
             marks=output.drawn,
             **resources.given(),
         )
+
+    def blanked(self, output: OutputOptions) -> tuple[str, ...]:
+        """Return the names of the steps that are left empty; none if there are none.
+
+        Raises AttnError if the format has no empty cells, or if answers would show the numbers.
+        """
+        if self.blank is None:
+            return ()
+        if not output.drawn:
+            able = [name for name, view in output.views().items() if "full" in view.options]
+            raise AttnError(
+                f"--blank leaves cells of tables empty, and {output.name} has no tables",
+                help=f"use one of {', '.join(able)}, such as -o sheet.md",
+            )
+        if self.check:
+            raise AttnError(
+                "--check says what the numbers are, and --blank takes them out",
+                help="use one of them",
+            )
+        names = tuple(name.strip() for name in self.blank.split(",") if name.strip())
+        if not names:
+            raise AttnError("--blank names no step", help="write --blank weights,output")
+        return names
 
     def expected(self, inputs: Inputs) -> Expected | None:
         """Return step -> the values that it is compared with; None if no option gives any."""

@@ -116,7 +116,7 @@ def _sheet(
     values = step.values[at]
     # NaN in a hidden cell is what empty_rows asked for, and goes on into the output.
     hidden = None if step.hidden is None else np.where(np.isnan(values), 0, step.hidden[at])
-    shown = cells(values, digits)
+    shown = [[""] * len(row) for row in values] if step.blank else cells(values, digits)
     if hidden is not None:
         shown = [
             [HIDDEN if code else text for text, code in zip(texts, codes, strict=True)]

@@ -13,6 +13,7 @@ from attn_cli.views.tex import in_math, number, words
 _USUAL_COLUMNS = 10  # that a matrix of amsmath has room for
 _NAMED = re.compile(r"([a-z]?)(\d+)")  # the label of a position without a word: 3, or q3
 _PLAIN = re.compile(r"\d[\d.]*")
+_EMPTY = r"\phantom{0.0000}"  # room to write a number
 
 
 def matrix(sheet: Sheet, style: Style) -> Iterator[str]:
@@ -91,6 +92,8 @@ def _marked(sheet: Sheet) -> Iterator[list[tuple[str, bool]]]:
 
 def _in_math(cell: str, bold: bool) -> str:
     """Return a cell for math mode."""
+    if not cell:
+        return _EMPTY
     if cell == HIDDEN:
         return r"\cdot"
     return rf"\mathbf{{{number(cell)}}}" if bold else number(cell)

@@ -114,6 +114,7 @@ EFFECTS: dict[str, list[str]] = {
     "show": ["--show", "q"],
     "only": ["--only", "q"],
     "query_token": ["--query-token", "I"],
+    "blank": ["--blank", "q"],
     "batch": ["--batch", "1"],
     "head": ["--head", "1"],
     "memory": ["--memory", "1B"],
