@@ -18,6 +18,7 @@ from attn_cli.cli.app import COMMANDS
 from attn_cli.cli.output import OutputOptions
 from attn_cli.conventions import preset, presets
 from attn_cli.lab import heat_map, preset_comparison, statistics, weights_graph
+from attn_cli.lab.answers import judging, showing
 from attn_cli.lab.derivation import result as derivation
 from attn_cli.maths.catalogue import catalogue
 from attn_cli.views import VIEWS, View
@@ -33,6 +34,9 @@ RESULTS = {
     "Derivation": derivation,
     "HeatMap": heat_map,
     "Statistics": statistics,
+    "Judged": judging,
+    "Graded": judging,
+    "Mistakes": showing,
     "Catalogue": presets,
     "Preset": preset,
     "Differences": preset_comparison,
@@ -41,7 +45,7 @@ RESULTS = {
 # What commands need before their options.
 FILES = {
     "translate": ["le"],
-    **{key: [LOVE] for key in ("compute", "graph", "stats", "explain", "heatmap")},
+    **{key: [LOVE] for key in ("check", "compute", "graph", "stats", "explain", "heatmap")},
     **{key: [str(SAMPLES / "not_like.yaml")] for key in ("next", "train")},
 }
 WORDS = yaml.safe_load((SAMPLES / "not_like.yaml").read_text())["next_word"]["vocabulary"]
