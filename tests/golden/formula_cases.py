@@ -349,7 +349,7 @@ class Planned(NamedTuple):
 
 
 def _planned(keys: dict[str, Any]) -> Planned:
-    problem, request = read_problem(from_mapping(keys)), Request()
+    problem, request = read_problem(from_mapping(keys)), Request(asides=True)
     steps = make_plan(problem, request).steps
     return Planned({name: step.spec for name, step in steps.items()}, settings(problem, request))
 
