@@ -201,6 +201,9 @@ def lse(query: Query, where: Where) -> Found:  # noqa: ARG001
     common = _exponential(query)
     if not (common.facts and float(query.at("exp_sum")) > 0):
         return found()
+    z = query.last[query.seen]
+    if len(z) <= MOST_TERMS:
+        return Found(common.facts | {"written"}, {**common.slots, "z": z})
     return found("summed", sum=float(query.at("exp_sum")), m=common.slots.get("m"))
 
 

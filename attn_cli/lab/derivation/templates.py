@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from attn_cli.lab.derivation.result import Template
-from attn_cli.lab.derivation.templates_pairs import NORMALISED, PAIR_TEX, SCORES, S, rows
+from attn_cli.lab.derivation.templates_pairs import NORMALISED, PAIR_TEX, SCORES, S, Z, rows
 
 Q_TEX, K_TEX, V_TEX = "q_{<query>, <n>}", "k_{<key>, <n>}", "v_{<key>, <n>}"
 ROW_TEX = r"\mathrm{<step>}_{<query>, <n>}"
@@ -83,6 +83,16 @@ def _present(step: str, label: str, tex: str) -> tuple[Template, ...]:
 
 
 TEMPLATES: tuple[Template, ...] = (
+    *(
+        Template(
+            step=step,
+            kind="value",
+            label=f"{letter}(<token>)",
+            symbols=step,
+            tex=f"{letter}_{{<token>, <n>}}",
+        )
+        for step, letter in (("embeddings", "x"), ("positions", "p"))
+    ),
     Template(
         step="positioned",
         kind="plus",
@@ -188,13 +198,15 @@ TEMPLATES: tuple[Template, ...] = (
         term="<e>",
     ),
     *NORMALISED,
-    Template(
-        step="lse",
-        when=("summed",),
+    *rows(
+        "lse",
+        {"when": ("written", "sink=1"), "numbers": "log(<terms> + 1)", "term": f"exp({Z})"},
+        {"when": ("written",), "numbers": "[<m> + ]log(<terms>[ + exp(<sink>[ - <m>])])",
+         "term": f"exp({Z}[ - <m>])"},
+        {"when": ("summed",), "numbers": "[<m> + ]log(<sum>)"},
         kind="function",
         label="lse",
         tex=r"\mathrm{lse}_{<query>}",
-        numbers="[<m> + ]log(<sum>)",
     ),
     Template(
         step="row_sums",
