@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ConventionOutput(ListOptions):
-    """How conventions are shown and where they go."""
+    """The options of output of conventions."""
 
     results = ("Catalogue", "Preset", "Differences")
 

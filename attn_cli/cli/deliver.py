@@ -42,7 +42,7 @@ def check_target(output: OutputOptions) -> None:
 
 
 def check_sizes(problem: Problem, request: Request, output: OutputOptions) -> None:
-    """Raise AttnError, before anything is computed, where a step is too large for the format."""
+    """Raise AttnError, before anything is computed, if a step is too large for the format."""
     view = output.view()
     if view.bounded:
         from attn_cli.engine.order import whole_of

@@ -22,7 +22,7 @@ Name = Annotated[
 
 
 class FunctionOutput(ListOptions):
-    """How functions are shown and where they go."""
+    """The options of output of functions."""
 
     results = ("Functions",)
 

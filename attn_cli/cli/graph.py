@@ -95,7 +95,7 @@ class EdgeOptions:
 
 
 class GraphOutput(OutputOptions):
-    """How the graph is shown and where it goes."""
+    """The options of output of the graph."""
 
     results = ("Graph",)
 

@@ -75,7 +75,7 @@ class HeatMapOptions(PartOptions):
 
 @dataclass(kw_only=True)
 class HeatMapOutput(OutputOptions):
-    """How the heat map is shown and where it goes."""
+    """The options of output of the heat map."""
 
     results = ("HeatMap",)
 

@@ -185,11 +185,11 @@ class ShownOptions:
 
     @property
     def asked(self) -> bool:
-        """Whether steps were asked for, or all of them."""
+        """Return whether steps are requested, some or all."""
         return self.show is not None or self.only is not None
 
     def steps(self) -> tuple[str, ...] | None:
-        """Return the names of the steps that were asked for, None for all."""
+        """Return the names of the requested steps, None for all."""
         if self.show is not None and self.only is not None:
             raise AttnError(
                 "--show and --only exclude each other",

@@ -11,7 +11,7 @@ from attn_cli.cli.output import ListOptions
 
 
 class StepOutput(ListOptions):
-    """How steps are shown and where they go."""
+    """The options of output of steps."""
 
     results = ("Steps",)
 

@@ -45,7 +45,7 @@ class Surface:
     name: str  # "" for the program
     usage: str  # its usage line
     summary: str  # its line in the list of commands
-    paragraphs: tuple[str, ...]  # what it does
+    paragraphs: tuple[str, ...]  # its description
     examples: tuple[str, ...]  # lines for a shell
     arguments: tuple[Parameter, ...]
     options: tuple[Parameter, ...]

@@ -82,8 +82,8 @@ class _Columns:
 
     queries: tuple[Node, ...]
     keys: tuple[Node, ...]
-    left: float  # where the text of queries ends
-    right: float  # where the text of keys begins
+    left: float  # the end of the text of queries
+    right: float  # the beginning of the text of keys
     width: float
     top: float  # the middle of the first token
 

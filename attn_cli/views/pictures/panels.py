@@ -1,4 +1,4 @@
-"""Panels of one size, side by side, and below each other where a row is full."""
+"""Panels of one size, side by side, with a new row if one is full."""
 
 from __future__ import annotations
 

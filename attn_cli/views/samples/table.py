@@ -1,4 +1,4 @@
-"""The sample problems for people: one per line, with what it shows."""
+"""The sample problems for people: one per line, with its title."""
 
 from __future__ import annotations
 

@@ -45,6 +45,10 @@ of_gradual = pytest.mark.parametrize("case", GRADUAL, ids=str)
 of_every = pytest.mark.parametrize("case", EVERY, ids=str)
 
 
+def test_every_normaliser_has_cases() -> None:
+    assert {name for name, _ in EVERY} == set(NORMALIZERS.names)
+
+
 def weights(case: Case, scores: Any, visible: Any = None, dtype: Any = np.float64) -> Any:
     """The weights of rows, or of one row, where only what is visible has a score."""
     name, parameters = case
