@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from attn_cli.maths.problem import Problem, Request
     from attn_cli.record import Record
 
+BY_HAND = 10_000  # numbers of an answer that is compared with every other step, if it differs
 ONE = "choose one: --tokens WORDS"
 
 
@@ -43,11 +44,14 @@ def _verdict_alone(steps: StepOptions, output: OutputOptions) -> bool:
 def _compared(problem: Problem, request: Request, expected: Expected, *, alone: bool) -> Record:
     """Return the record of the steps to show, with the comparisons; no steps if `alone`."""
     from attn_cli.engine.run import run
-    from attn_cli.lab.compare import compare
+    from attn_cli.lab.compare import compare, fitting
 
     whole = run(problem, replace(request, steps=tuple(expected.values), edge=None))
     shown = replace(whole, steps={}) if alone else run(problem, request)
-    return compare(shown, whole, expected)
+    compared = compare(shown, whole, expected)
+    if compared.agrees or max(v.size for v in expected.values.values()) > BY_HAND:
+        return compared
+    return fitting(compared, expected, run(problem, replace(request, steps=None, edge=None)))
 
 
 def _emptied(record: Record, blank: tuple[str, ...], steps: StepOptions) -> Record:

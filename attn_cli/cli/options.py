@@ -234,7 +234,10 @@ class StepOptions(ShownOptions):
     tolerance: Annotated[
         Text,
         _option(
-            "Largest difference --check accepts (default: 0.00005).", "--tolerance", metavar="T"
+            "Largest difference --check accepts (default: half a unit of the last decimal that "
+            "was written; of files 0.00005).",
+            "--tolerance",
+            metavar="T",
         ),
     ] = None
 
@@ -288,16 +291,23 @@ class StepOptions(ShownOptions):
                 raise AttnError("--tolerance belongs to --check", help="add --check STEP=MATRIX")
             return None
         from attn_cli.cli.override import read_checks
-        from attn_cli.lab.compare import TOLERANCE, Expected
+        from attn_cli.lab.compare import Expected
+        from attn_cli.sources.matrices.matrix import names_file
+        from attn_cli.sources.text.decimals import most_decimals
 
-        tolerance = TOLERANCE
+        tolerance = None
         if self.tolerance is not None:
             tolerance = number_of("--tolerance", self.tolerance)
-        if tolerance < 0:
+        if tolerance is not None and tolerance < 0:
             raise AttnError(f"--tolerance must be 0 or more, not {tolerance:g}")
         notes: list[str] = []
-        values = read_checks(self.check, inputs, notes)
-        return Expected(values, tolerance, tuple(notes))
+        read = read_checks(self.check, inputs, notes)
+        return Expected(
+            values={step: values for step, (values, _) in read.items()},
+            tolerance=tolerance,
+            decimals={s: most_decimals(n) for s, (_, n) in read.items() if not names_file(n)},
+            notes=tuple(notes),
+        )
 
 
 def number_of(option: str, text: str) -> float:

@@ -145,8 +145,12 @@ def lines_of(inputs: Inputs, wanted_for: str, what: str) -> list[tuple[str, str]
     return found
 
 
-def read_checks(texts: Sequence[str], inputs: Inputs, notes: list[str]) -> dict[str, AnyArray]:
+def read_checks(
+    texts: Sequence[str], inputs: Inputs, notes: list[str]
+) -> dict[str, tuple[AnyArray, object]]:
     """Return step -> expected values, from texts STEP=MATRIX whose matrix is YAML or a path.
+
+    The node that each was read from is beside it.
 
     Notes on how they were read are added to `notes`.
     """
@@ -162,7 +166,7 @@ def read_checks(texts: Sequence[str], inputs: Inputs, notes: list[str]) -> dict[
         node = _value(value, f"--check {printable(name)}", notes)
         document = Document({name: node}, inputs=inputs, options={(name,): option})
         try:
-            expected[name] = read_array(document, node, (name,))
+            expected[name] = read_array(document, node, (name,)), node
         except AttnError as error:
             raise document.located(error) from None
     return expected

@@ -1,7 +1,8 @@
 """Comparison of a step with expected numbers.
 
-A value agrees if |here - expected| <= tolerance * max(1, |expected|). An infinity agrees with the
-same infinity only, NaN with NaN only.
+A value agrees if |here - expected| <= tolerance * max(1, |expected|); numbers that were written out
+have the tolerance of their decimals instead (`lab.tolerance`). An infinity agrees with the same
+infinity only, NaN with NaN only.
 """
 
 from __future__ import annotations
@@ -12,22 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attn_cli.dataclass import dataclass, replace
+from attn_cli.dataclass import dataclass, field, replace
 from attn_cli.errors import AttnError
+from attn_cli.lab.tolerance import EXACT, LEAST, allowed, half_unit
 from attn_cli.record import Comparison, Record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TOLERANCE = 5e-5  # half a unit of the fourth decimal, which tables show
-
 
 @dataclass(frozen=True)
 class Expected:
-    """The values that a step is compared with."""
+    """The values that a step is compared with.
+
+    `tolerance` None: 5e-5, and the rule of `decimals` for the steps that are in it.
+    """
 
     values: Mapping[str, NDArray[Any]]
-    tolerance: float = TOLERANCE
+    tolerance: float | None = None
+    decimals: Mapping[str, int | None] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # notes for the user on how they were read
 
 
@@ -37,27 +41,45 @@ def compare(record: Record, whole: Record, expected: Expected) -> Record:
     Raises AttnError if a shape is not the step's.
     """
     results = tuple(
-        _compared(whole, name, values, expected.tolerance)
-        for name, values in expected.values.items()
+        _compared(whole, name, values, expected) for name, values in expected.values.items()
     )
     turned = (
-        _turned(whole, comparison, expected.values[comparison.step])
-        for comparison in results
-        if not comparison.agrees
+        _turned(whole, comparison, expected) for comparison in results if not comparison.agrees
     )
     warnings = (*record.warnings, *expected.notes, *(note for note in turned if note))
     return replace(record, comparisons=results, warnings=warnings)
 
 
-def _turned(record: Record, comparison: Comparison, values: NDArray[Any]) -> str:
+def _turned(record: Record, comparison: Comparison, expected: Expected) -> str:
     """Return a warning if the values agree with two axes of one size exchanged; else empty."""
+    values = expected.values[comparison.step]
     for b, a in _pairs(values.ndim):
         if values.shape[a] == values.shape[b]:
             exchanged = values.swapaxes(a, b)
-            if _compared(record, comparison.step, exchanged, comparison.tolerance).agrees:
+            if _compared(record, comparison.step, exchanged, expected).agrees:
                 what = f"the expected {comparison.step} agrees with axes {b} and {a} exchanged"
                 return f"{what}{_advice(b, a, values.ndim)}"
     return ""
+
+
+def fitting(record: Record, expected: Expected, every: Record) -> Record:
+    """Return the record with a warning for each wrong answer that is another step of `every`."""
+    notes = []
+    for comparison in record.comparisons:
+        values = expected.values[comparison.step]
+        for name, step in every.steps.items():
+            if comparison.agrees or name == comparison.step or step.values.shape != values.shape:
+                continue
+            if _compared(every, name, values, _as_if(expected, comparison.step, name)).agrees:
+                notes.append(f"the expected {comparison.step} are the numbers of {name}")
+                break
+    return replace(record, warnings=(*record.warnings, *notes))
+
+
+def _as_if(expected: Expected, step: str, name: str) -> Expected:
+    """Return what is expected with the decimals of a step for another one."""
+    there = step in expected.decimals
+    return replace(expected, decimals={name: expected.decimals[step]} if there else {})
 
 
 def _pairs(axes: int) -> Iterator[tuple[int, int]]:
@@ -88,8 +110,9 @@ def _advice(b: int, a: int, axes: int) -> str:
     return ""
 
 
-def _compared(record: Record, name: str, expected: NDArray[Any], tolerance: float) -> Comparison:
+def _compared(record: Record, name: str, expected: NDArray[Any], asked: Expected) -> Comparison:
     step = record.steps[name]
+    tolerance = EXACT if asked.tolerance is None else asked.tolerance
     if expected.shape != step.values.shape:
         shape = ", ".join(map(str, expected.shape))
         raise AttnError(
@@ -105,6 +128,9 @@ def _compared(record: Record, name: str, expected: NDArray[Any], tolerance: floa
     distance[(here == wanted) | (np.isnan(here) & np.isnan(wanted))] = 0
     distance[np.isnan(distance)] = np.inf
     limit = tolerance * np.maximum(1, np.where(np.isfinite(wanted), np.abs(wanted), 1))
+    if asked.tolerance is None and name in asked.decimals:
+        tolerance = max(half_unit(asked.decimals[name]), LEAST)
+        limit = allowed(wanted, asked.decimals[name])
     off = distance > limit
     worst = np.unravel_index(int((distance / limit if tolerance else distance).argmax()), off.shape)
     place = tuple(int(index) for index in worst)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Bools
 from attn_cli.dataclass import dataclass
+from attn_cli.lab.tolerance import allowed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-EXACT = 5e-5  # the tolerance of a step without a decimal point, and of files of programs
-LEAST = 1e-6  # of max(1, |x|): the smallest tolerance, whatever the decimals
 
 
 @dataclass(frozen=True)
@@ -33,18 +31,11 @@ class Answer:
     turned: bool = False  # whether it was given with its last two axes exchanged
 
     def allowed(self, expected: AnyArray) -> NDArray[np.float64]:
-        """Return how far each number may be from the expected one.
-
-        Half a unit of the last decimal, or 1e-6 max(1, |x|) if that is more; 5e-5 without decimals.
-        """
-        if self.tolerance is not None:
-            least = self.tolerance
-        else:
-            least = EXACT if self.decimals is None else 0.5 * 10.0**-self.decimals
+        """Return how far each number may be from the expected one."""
+        if self.tolerance is None:
+            return allowed(expected, self.decimals)
         size = np.abs(np.where(np.isfinite(expected), expected, 0).astype(np.float64))
-        relative = self.tolerance if self.tolerance is not None else LEAST
-        allowed: NDArray[Any] = np.maximum(least, relative * np.maximum(1, size))
-        return allowed * (1 + 1e-9) + 1e-12  # so that a tie of decimal numbers agrees
+        return self.tolerance * np.maximum(1, size) * (1 + 1e-9) + 1e-12
 
     @property
     def whole(self) -> bool:

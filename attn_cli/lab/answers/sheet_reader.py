@@ -8,7 +8,6 @@ output: output.csv                      a file; null for a number that was not g
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,12 +23,11 @@ from attn_cli.maths.stage import CODE
 from attn_cli.sources.matrices.document import Document, Known, open_document
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.sources.matrices.matrix import names_file, read_array
+from attn_cli.sources.text.decimals import most_decimals
 from attn_cli.sources.text.events import parse_kindly
 from attn_cli.sources.text.scalars import kind_of, number
 from attn_cli.sources.text.tokens import find_token
 
-_DECIMAL = re.compile(r"[+-]?\d*\.(\d*)(?:[eE]([+-]?\d+))?")
-_EXPONENT = re.compile(r"[+-]?\d+[eE]([+-]?\d+)")
 _FORMS = "write nested lists, rows by their words ({love: [0.2, 0.8]}), or the path of a file"
 
 
@@ -132,9 +130,9 @@ class _Reader:
             )
         else:
             whole = _array_of(node)
+            self._decimals = most_decimals(node)
             if whole == self._turned_shape != self._shape:
-                turned = self._take(self._nested(node, path), path, written=True)
-                self._count(node)
+                turned = self._take(self._nested(node, path), path, written=False)
             elif whole and whole != self._shape:
                 raise self._misfit(whole, path)
             else:
@@ -163,26 +161,12 @@ class _Reader:
         if values.shape != self._shape:
             raise self._misfit(values.shape, path)
         self._values, self._given = values, np.ones(self._shape, dtype=np.bool_)
-        if written and self._decimals is None:
-            texts = (repr(x) for x in values.ravel().tolist() if x != int(x) or x % 1)
-            self._decimals = max((_decimals(text) or 0 for text in texts), default=None)
+        if written:
+            self._decimals = most_decimals([x for x in values.ravel().tolist() if x % 1])
         return turned
 
     def _nested(self, node: Any, path: Path) -> AnyArray:
         return read_array(self._document, node, path)
-
-    def _count(self, node: Any) -> None:
-        """Count the decimals of all numbers in nested lists."""
-        for item in node:
-            if isinstance(item, list | tuple):
-                self._count(item)
-            else:
-                self._note(item)
-
-    def _note(self, item: Any) -> None:
-        found = _decimals(item if isinstance(item, str) else repr(item))
-        if found is not None:
-            self._decimals = max(self._decimals or 0, found)
 
     def _fill(self, place: tuple[int, ...], node: Any, path: Path) -> None:
         """Fill the values from a place on."""
@@ -214,7 +198,6 @@ class _Reader:
             return
         self._values[place] = number(node, path)
         self._given[place] = True
-        self._note(node)
 
     def _index(self, depth: int, key: str, path: Path) -> int:
         """Return the position of a row that is named by its word, or its number."""
@@ -261,17 +244,3 @@ def _array_of(node: Any) -> tuple[int, ...] | None:
         return None
     (shape,) = inner
     return None if shape is None else (len(node), *shape)
-
-
-def _decimals(text: str) -> int | None:
-    """Return how many decimals a number is written with; None if it has no decimal point.
-
-    >>> _decimals("0.250"), _decimals("3"), _decimals("1.2e-3"), _decimals("1/3")
-    (3, None, 4, None)
-    """
-    text = str(text)
-    if found := _DECIMAL.fullmatch(text):
-        return max(0, len(found[1]) - int(found[2] or 0))
-    if found := _EXPONENT.fullmatch(text):
-        return max(0, -int(found[1]))
-    return None
