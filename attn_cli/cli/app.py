@@ -146,8 +146,8 @@ def program(wanted: str) -> Any:
     return typer.main.get_command(build(wanted))
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         write_stdout(f"attn {__version__}\n")
         raise typer.Exit
 

@@ -127,7 +127,7 @@ class NextOptions:
 
 
 def next_word(
-    asked: NextOptions, keys: KeyOptions, shown: ShownOptions, output: OutputOptions
+    phrase: NextOptions, keys: KeyOptions, shown: ShownOptions, output: OutputOptions
 ) -> int:
     """Predict the next word: in a pipe only the word, on a terminal its weights too.
 
@@ -138,14 +138,14 @@ def next_word(
     attn next samples/dog_sentence.yaml --show probabilities
     """
     wanted = shown.steps()
-    if asked.compare and shown.asked:
+    if phrase.compare and shown.asked:
         raise AttnError(
             "--compare shows weights and values, so it goes with neither --show nor --only",
             help="leave out one of the two",
         )
     brief = False
-    if not asked.compare:
-        output = answer_in_a_pipe(output, shown=shown.asked or asked.top is not None)
+    if not phrase.compare:
+        output = answer_in_a_pipe(output, shown=shown.asked or phrase.top is not None)
         brief = answer_on_a_terminal(output, shown=shown.asked)
         wanted = BRIEF if brief else wanted
     output.check_steps(shown.only)
@@ -153,11 +153,11 @@ def next_word(
     from attn_cli.engine.run import run
     from attn_cli.maths.problem import Request
 
-    problems = asked.problems(keys, output)
-    beside = asked.compare and output.name == "table"
+    problems = phrase.problems(keys, output)
+    beside = phrase.compare and output.name == "table"
     edge = None if beside else output.edge
     request = Request(
-        steps=_with_answer(wanted, output), edge=edge, head=asked.head, top=asked.top or TOP
+        steps=_with_answer(wanted, output), edge=edge, head=phrase.head, top=phrase.top or TOP
     )
 
     for problem in problems:

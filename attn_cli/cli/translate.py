@@ -169,7 +169,7 @@ class DictionaryOptions:
         return found
 
 
-def translate(asked: DictionaryOptions, shown: ShownOptions, output: OutputOptions) -> int:
+def translate(look_up: DictionaryOptions, shown: ShownOptions, output: OutputOptions) -> int:
     """Translate words by attention: the words are Q, the dictionary is K and V.
 
     In a pipe only the answer is written, on a terminal the answer and its weights.
@@ -180,20 +180,20 @@ def translate(asked: DictionaryOptions, shown: ShownOptions, output: OutputOptio
     attn translate --dictionary samples/tennis.yaml --context "I love tennis"
     attn translate chats --top 3 --show q,weights
     """
-    asked.check()
+    look_up.check()
     wanted = shown.steps()
-    output = answer_in_a_pipe(output, shown=shown.asked or asked.top > 0)
+    output = answer_in_a_pipe(output, shown=shown.asked or look_up.top > 0)
     brief = answer_on_a_terminal(output, shown=shown.asked)
     output.check_steps(shown.only)
     check_target(output)
-    translations = asked.read(output)
+    translations = look_up.read(output)
     from attn_cli.language.translation import translate as translated
 
     steps: dict[str, None] = {}
 
     def records() -> Iterator[Record]:
         for each in translations:
-            record = translated(each, top=asked.top, edge=output.edge)
+            record = translated(each, top=look_up.top, edge=output.edge)
             steps.update(dict.fromkeys(record.steps))
             yield record.chosen(BRIEF if brief else wanted)
 

@@ -22,7 +22,7 @@ def worksheet(record: Record, blank: Collection[str], shown: Collection[str] | N
     for name in blank:
         if name not in record.steps:
             raise AttnError(
-                f"--blank: there is no step '{printable(name)}' to leave empty",
+                f"there is no step '{printable(name)}' to leave empty",
                 help=did_you_mean(name, record.steps, what="there are", listed=True),
             )
     kept = set(shown or ()) - set(blank)
