@@ -7,8 +7,6 @@ dictionary's context does not have it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 # How the command line takes a key.
 YAML = "yaml"  # --NAME VALUE is short for --set NAME=VALUE
 OWN = "own"  # cli/options.py defines it
@@ -20,7 +18,7 @@ ALWAYS = "always"
 UNLESS_LIST = "unless it is a list"
 
 
-_NONE: Mapping[str, str] = {}
+_NONE: dict[str, str] = {}
 
 
 class Key:
@@ -51,7 +49,7 @@ class Key:
         learnable: str = NEVER,
         in_context: bool = False,
         uses_positions: bool = False,
-        inner: Mapping[str, str] = _NONE,
+        inner: dict[str, str] = _NONE,
     ) -> None:
         self.name, self.group, self.meaning = name, group, meaning
         self.option, self.alone = option, alone
