@@ -86,6 +86,20 @@ def test_one_query_of_each_convention(family: str) -> None:
     check_each(FAMILIES[family], check)
 
 
+def test_one_batch_entry_has_the_bits_of_the_whole() -> None:
+    """It is computed as it is among the others."""
+    batches = [case for case in PROBLEMS if problem_of(case).batch]
+
+    def check(case: str) -> None:
+        whole = record_of(case)
+        part = attn_cli.compute(problem_of(case), steps=list(whole.steps), batch=1)
+        for name, step in whole.steps.items():
+            expected = entry_of(step, {"batch": 1})
+            np.testing.assert_array_equal(part[name], expected, err_msg=name)
+
+    check_each(batches[::5], check)
+
+
 @settings(max_examples=120)
 @given(problems(), st.integers(0, 3), st.data())
 def test_some_steps_of_one_query_batch_entry_and_head_in_blocks_of_few_rows(
