@@ -17,6 +17,8 @@ import pytest
 
 from tests.conftest import Attn
 
+pytestmark = pytest.mark.slow
+
 CASES = Path(__file__).parent
 
 

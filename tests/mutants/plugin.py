@@ -40,6 +40,7 @@ class Mutants:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Try all changes, and say what became of each."""
         shown: Any = session.config.pluginmanager.getplugin("terminalreporter")
+        forget()  # what tests made when they were imported
         functions = found({change.function for change in self.changes})
         calls = self._calls(session.items, functions, shown)
         forget()
@@ -59,7 +60,7 @@ class Mutants:
                     os.close(reader)
                     for each in functions[change.function]:
                         each.__code__ = code
-                    said = _failed(calls.get(change.function) or calls.get(FORK, []))
+                    said = _failed(_calls_of(change.function, calls))
                 except BaseException as error:
                     said = f"killed by {type(error).__name__}: {error}"
                 finally:
@@ -114,6 +115,17 @@ class Mutants:
     def _say(self, shown: Any, change: Change, said: str) -> None:
         self.counts["killed" if said.startswith("killed") else said] += 1
         shown.write_line(f"\n{said}: {change}")
+
+
+def _calls_of(
+    function: Function, calls: dict[Function, list[tuple[float, pytest.Item]]]
+) -> list[tuple[float, pytest.Item]]:
+    """Return the tests of a function; then those that start processes, which may call it there."""
+    seen = calls.get(function, [])
+    if seen and not function.file.startswith("cli"):
+        return seen
+    known = {item for _, item in seen}
+    return seen + [call for call in calls.get(FORK, []) if call[1] not in known]
 
 
 def _failed(calls: list[tuple[float, pytest.Item]]) -> str:

@@ -86,6 +86,7 @@ def test_scores_come_from_the_registry(attn: Attn) -> None:
             assert parameter.meaning in explained
         assert score.name in attn("compute", "--help").out
     sparse = " ".join(attn("scores", "sparse").out.split())
+    assert "score: {function: sparse, window: 2}" in sparse
     assert "Some texts write sparse attention as one number per query, a sum of q.k_j" in sparse
 
 

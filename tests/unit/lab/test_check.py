@@ -84,6 +84,19 @@ def test_infinities_and_nan(attn: Attn) -> None:
     )
 
 
+def test_nan_that_is_expected_agrees(attn: Attn) -> None:
+    given = ["--query", "[[1]]", "--key", "[[1]]", "--value", "[[nan, 2]]", "--nonfinite", "allow"]
+    assert attn("compute", *given, "--only", "v", "--check", "v=[[nan, 2]]").status == 0
+    assert attn("compute", *given, "--only", "v", "--check", "v=[[nan, nan]]").status == 1
+
+
+def test_the_worst_value_is_the_farthest_for_its_size(attn: Attn) -> None:
+    """1 of 1000 is ten times what is allowed, 0.5 of 0 five thousand times."""
+    given = ["--query", "[[1]]", "--key", "[[1]]", "--value", "[[1000, 0]]", "--tolerance", "1e-4"]
+    ran = attn("compute", *given, "--only", "v", "--check", "v=[[1001, 0.5]]")
+    assert "most at (0, v1): 0 here, 0.5 expected" in ran.out
+
+
 def test_an_answer_with_two_axes_of_one_size_exchanged(attn: Attn, tmp_path: Path) -> None:
     V = np.arange(1, 2 * 5 * 5 * 7 + 1.0).reshape(2, 5, 5, 7)
     np.save(tmp_path / "zero.npy", 0 * V)

@@ -16,6 +16,8 @@ from attn_cli.lab.variants import MISTAKES, Base
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import Document, from_mapping
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(23)
 X = [[1, 0, 2], [0, 1, 1], [3, 1, 0], [1, 1, 1], [2, 0, 1]]
 W = {

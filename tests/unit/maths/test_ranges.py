@@ -54,6 +54,12 @@ def test_the_hull_is_from_the_first_to_the_last(some: list[Range]) -> None:
     assert hull(union(some)) == ((min(keys), max(keys) + 1) if keys else (0, 0))
 
 
+def test_the_longest_is_not_the_last() -> None:
+    assert longest(((0, 5), (7, 9))) == (0, 5)
+    assert longest(((2, 3), (5, 11), (13, 14))) == (5, 11)
+    assert longest(()) == (0, 0)
+
+
 def test_generators_are_read_once() -> None:
     assert intersection(((a, a + 2) for a in (0, 4)), iter([(1, 5)])) == ((1, 2), (4, 5))
 
