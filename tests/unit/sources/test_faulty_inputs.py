@@ -17,6 +17,7 @@ from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.sources.matrices import lines, npy_files
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.files import Inputs
+from attn_cli.sources.matrices.foreign import folder_of_a_model
 from tests.conftest import Attn
 from tests.unit.sources.test_stored import by_rows
 
@@ -277,3 +278,11 @@ def test_a_signalling_nan_is_refused_like_any_other(
     problem = {**dict.fromkeys(("query", "key", "value"), str(path)), "dtype": other}
     with pytest.raises(AttnError, match=r"^query\[0\]\[1\] is NaN\n"):
         compute(read_problem(from_mapping(problem, by_rows() if large else Inputs())))
+
+
+def test_a_folder_of_tensors_is_that_of_a_model(tmp_path: Path) -> None:
+    assert not folder_of_a_model(str(tmp_path))
+    (tmp_path / "readme.txt").write_text("")
+    assert not folder_of_a_model(str(tmp_path))
+    (tmp_path / "part-1.safetensors").write_text("")
+    assert folder_of_a_model(str(tmp_path))
