@@ -289,10 +289,10 @@ def labels_along(step: Step, axis: int, first: int, room: int) -> list[str]:
     if isinstance(labels, Numbered):
         letter = step.letter_of(axis)
         return [f"{letter}{labels.number(index) + first}" for index in indices]
-    return [_short(labels[index], room) for index in indices]
+    return [short_word(labels[index], room) for index in indices]
 
 
-def _short(word: str, room: int) -> str:
+def short_word(word: str, room: int) -> str:
     """Return a word as it can be printed, shortened if it takes more than `room` columns."""
     shown = printable(word)
     if cell_width(shown) <= room:

@@ -78,13 +78,15 @@ def _rows(problem: Problem, asked: Asked) -> tuple[int, ...] | None:
 
 
 def _said(problem: Problem, asked: Asked, axes: list[str], rows: tuple[int, ...] | None) -> str:
-    what = " and ".join(axes)
+    *others, last = axes
+    what = f"{', '.join(others)} and {last}" if others else last
     which = (
         "whose weight is largest" if asked.key is not None else "whose largest weight is largest"
     )
     if rows is None or asked.query is not None:
         return f"the {what} {which}"
-    return f"the {what} {which}, of every {rows[1] if len(rows) > 1 else problem.n_q}th query"
+    step = rows[1] if len(rows) > 1 else problem.n_q
+    return f"the {what} {which}, of one in {step} queries"
 
 
 class _Largest:

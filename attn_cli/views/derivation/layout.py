@@ -8,9 +8,8 @@ from itertools import groupby
 from math import isfinite, log10
 from typing import NamedTuple
 
-from attn_cli.errors import printable
 from attn_cli.lab.derivation.result import Column, Derivation, Line, Row
-from attn_cli.views.cells import cell_width
+from attn_cli.views.cells import short_word
 from attn_cli.views.derivation import written as w
 
 WORD = 20  # columns of a word, at most
@@ -41,12 +40,7 @@ class Paragraph(NamedTuple):
 
 def clipped(text: str, width: int = WORD) -> str:
     """Return a word as it is printed, cut to so many columns."""
-    text = printable(text)
-    if cell_width(text) <= width:
-        return text
-    while cell_width(text) > width - 3:
-        text = text[:-1]
-    return f"{text}..."
+    return short_word(text, width)
 
 
 def in_brackets(note: str) -> str:

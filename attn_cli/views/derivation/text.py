@@ -56,6 +56,9 @@ def _paragraph(each: Paragraph, labels: int, aligned: int, width: int) -> Iterat
     if each.symbols:
         head += _padded(each.symbols, aligned) + (PART if each.parts else "")
     words = max((cell_width(part.word) for part in each.parts), default=0)
+    if each.parts and cell_width(head) > width // 2:  # no room: the parts go below the symbols
+        yield from paragraph(head.strip(), width, INDENT)
+        head = INDENT * 2
     for part in each.parts or [Part("", [], "")]:
         lead = f"{head}{_padded(part.word, words)}{GAP}" if words else head
         note = [in_brackets(part.note)] if part.note else []

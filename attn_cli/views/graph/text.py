@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from attn_cli.errors import printable
 from attn_cli.lab.weights_graph import Graph, Node
 from attn_cli.views import Style
 from attn_cli.views.bars import bars, padded
-from attn_cli.views.cells import GAP, LABEL_WIDTH, cell_width
+from attn_cli.views.cells import LABEL_WIDTH, cell_width, short_word
 from attn_cli.views.graph.parts import entry, left_out, strengths, weights
 
 BAR_CELLS = 10  # of the strongest bar
+LEAST_WORD = 8  # columns of a word on a narrow terminal
 
 
 def render(graph: Graph, style: Style) -> str:
@@ -24,12 +24,12 @@ def render(graph: Graph, style: Style) -> str:
 
 
 def _lines(graph: Graph, style: Style) -> list[str]:
-    names = _names(graph.nodes)
-    sources = padded([names[edge.source] for edge in graph.edges])
-    targets = padded([names[edge.target] for edge in graph.edges])
     numbers = weights(graph, style.decimals, align=True)
     width = max(map(len, numbers), default=0)
     entries = padded([f"{entry(edge)}   " if edge.entry else "" for edge in graph.edges])
+    names = _names(graph.nodes, _room(style, max(map(len, entries), default=0) + width))
+    sources = padded([names[edge.source] for edge in graph.edges])
+    targets = padded([names[edge.target] for edge in graph.edges])
     heads = [
         f"{lead}{source} -> {target}   {number:>{width}}"
         for lead, source, target, number in zip(entries, sources, targets, numbers, strict=True)
@@ -49,12 +49,16 @@ def _bars(graph: Graph, heads: list[str], style: Style) -> list[str]:
     return bars(list(strengths(graph)), room, ascii=style.ascii)
 
 
-def _names(nodes: tuple[Node, ...]) -> dict[str, str]:
+def _room(style: Style, used: int) -> int:
+    """Return the columns of a word: two fit on a line, beside what is used, the arrow and gaps."""
+    if style.width is None:
+        return LABEL_WIDTH
+    return max(LEAST_WORD, min(LABEL_WIDTH, (style.width - used - len(" ->    ")) // 2))
+
+
+def _names(nodes: tuple[Node, ...], room: int) -> dict[str, str]:
     """Return id -> the word of a node, with its position if the word occurs twice."""
-    words = {}
-    for node in nodes:
-        word = printable(node.label)
-        words[node.id] = word if len(word) <= LABEL_WIDTH else word[: LABEL_WIDTH - 3] + GAP
+    words = {node.id: short_word(node.label, room) for node in nodes}
     count = Counter((node.kind, words[node.id]) for node in nodes)
     return {
         node.id: f"{words[node.id]} ({node.position})"

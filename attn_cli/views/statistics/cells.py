@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from attn_cli.errors import printable
 from attn_cli.lab.statistics import Statistics
-from attn_cli.views.cells import GAP, LABEL_WIDTH, cells, pointed
+from attn_cli.views.cells import LABEL_WIDTH, SHORTEST, cells, pointed, short_word
 
 NONE = "-"  # for a missing value
 MARK = "*"  # behind what is computed from shares of a sum that is not 1
@@ -35,8 +34,12 @@ def title(found: Statistics) -> str:
     return f"{formula}   ({' x '.join(found.axes)}: {shape})"
 
 
-def texts(found: Statistics, digits: int, *, align: bool) -> list[Text]:
-    """Return the columns that tables have."""
+def texts(found: Statistics, digits: int, *, align: bool, width: int | None = None) -> list[Text]:
+    """Return the columns that tables have; on a terminal of a narrow width words are shortened.
+
+    A line has the word of a query in every block, beside at least one column: `at` has two words.
+    """
+    room = LABEL_WIDTH if width is None else max(SHORTEST, min(LABEL_WIDTH, (width - 12) // 3))
     shown = []
     even = _even(found)
     for column in (each for each in found.columns if each.head):
@@ -45,9 +48,9 @@ def texts(found: Statistics, digits: int, *, align: bool) -> list[Text]:
         values = found.values[column.name]
         if column.name == "largest":
             shown += [Text(column.head, _numbers(values, [], digits, align=align), False)]
-            shown += [Text("at", _places(found), True)]
+            shown += [Text("at", _places(found, room), True)]
         elif any(isinstance(value, str) for value in values):
-            shown.append(Text(column.head, [_word(value) for value in values], True))
+            shown.append(Text(column.head, [_word(value, room) for value in values], True))
         else:
             marks = [
                 MARK if column.of_shares and uneven and value is not None else ""
@@ -66,10 +69,13 @@ def _even(found: Statistics) -> bool:
     return not any(found.uneven) and not blind
 
 
-def _places(found: Statistics) -> list[str]:
+def _places(found: Statistics, room: int) -> list[str]:
     """Return the query and the key of the largest weight of each line."""
     ends = zip(found.values["query_token"], found.values["key_token"], strict=True)
-    return [NONE if query is None else f"{_word(query)} -> {_word(key)}" for query, key in ends]
+    return [
+        NONE if query is None else f"{_word(query, room)} -> {_word(key, room)}"
+        for query, key in ends
+    ]
 
 
 def notes(found: Statistics) -> list[str]:
@@ -106,11 +112,8 @@ def ordinal(number: int) -> str:
     return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
-def _word(value: Any) -> str:
-    if value is None:
-        return NONE
-    text = printable(value)
-    return text if len(text) <= LABEL_WIDTH else text[: LABEL_WIDTH - len(GAP)] + GAP
+def _word(value: Any, room: int) -> str:
+    return NONE if value is None else short_word(value, room)
 
 
 def _numbers(values: Sequence[Any], marks: list[str], digits: int, *, align: bool) -> list[str]:

@@ -13,7 +13,7 @@ from attn_cli.views.statistics.cells import Text, notes, texts, title
 
 def render(found: Statistics, style: Style) -> str:
     """Return the title, the table, and what is to be said of it."""
-    columns = texts(found, style.decimals, align=True)
+    columns = texts(found, style.decimals, align=True, width=style.width)
     first = 1 + next((at for at, column in enumerate(columns) if column.words), -1)
     fixed = first if found.per_query else len(found.axes) - 2
     lines = [*paragraph(title(found), style.width), *_blocks(columns, fixed, style.width), ""]

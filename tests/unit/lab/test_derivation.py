@@ -153,7 +153,7 @@ def test_no_query_is_asked_for() -> None:
     batch, head, query, _ = np.unravel_index(weights.argmax(), weights.shape)
     derivation = derive(problem_of(keys), Asked())
     assert dict(derivation.index) == {"batch": batch, "head": head, "query": query}
-    assert derivation.chosen == "the batch and head and query whose largest weight is largest"
+    assert derivation.chosen == "the batch, head and query whose largest weight is largest"
     of_key = derive(problem_of(keys), Asked(batch=1, key=2))
     head, query = np.unravel_index(weights[1, :, :, 2].argmax(), (3, 5))
     assert dict(of_key.index) == {"batch": 1, "head": head, "query": query, "key": 2}
@@ -169,7 +169,7 @@ def test_of_very_many_weights_some_queries_are_looked_at(monkeypatch: pytest.Mon
     X = np.random.default_rng(3).normal(size=(40, 3))
     derivation = derive(problem_of({"embeddings": X}), Asked())
     assert derivation.index["query"] % 20 == 0
-    assert derivation.chosen == "the query whose largest weight is largest, of every 20th query"
+    assert derivation.chosen == "the query whose largest weight is largest, of one in 20 queries"
 
 
 def test_a_hidden_cell_has_its_reason() -> None:
