@@ -21,7 +21,7 @@ from attn_cli.maths.block import Block
 from attn_cli.maths.inputs import embedded
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem, Projection, Request
-from attn_cli.maths.stage import PROBLEM, Rows, Side, StepSpec
+from attn_cli.maths.stage import PROBLEM, Alter, Rows, Side, StepSpec
 
 Steps = dict[str, AnyArray]
 
@@ -82,7 +82,9 @@ def _read_again(problem: Problem) -> Problem:
 def with_rounded(problem: Problem, decimals: Mapping[str, int]) -> Problem:
     """Return the problem whose named steps are rounded to so many decimals, ties away from 0."""
     specs = pipeline(problem)
-    altered = {name: _rounding(number) for name, number in decimals.items()}
+    altered = {
+        name: _rounding(number, problem.altered.get(name)) for name, number in decimals.items()
+    }
     problem = replace(problem, altered={**problem.altered, **altered})
     return _read_again(problem) if any(specs[n].scope == PROBLEM for n in decimals) else problem
 
@@ -90,14 +92,18 @@ def with_rounded(problem: Problem, decimals: Mapping[str, int]) -> Problem:
 def rounded(values: AnyArray, decimals: int) -> AnyArray:
     """Return values rounded to so many decimals, ties away from 0, as people round by hand."""
     unit = 10.0**decimals
+    exact = values.astype(np.float64)  # 16-bit numbers times the unit may overflow
     with np.errstate(invalid="ignore", over="ignore"):
-        size = np.floor(np.abs(values) * unit + 0.5 + 1e-9) / unit
-    found: AnyArray = np.where(np.isfinite(size), np.copysign(size, values), values)
-    return found
+        size = np.floor(np.abs(exact) * unit + 0.5 + 1e-9) / unit
+        found = np.where(np.isfinite(size), np.copysign(size, exact), exact)
+        return found.astype(values.dtype)
 
 
-def _rounding(decimals: int) -> Callable[[Any, AnyArray], AnyArray]:
-    return lambda _, values: rounded(values, decimals)
+def _rounding(decimals: int, before: Alter | None) -> Alter:
+    """Return what rounds the values of a step, after what replaced them before, if anything did."""
+    if before is None:
+        return lambda _, values: rounded(values, decimals)
+    return lambda place, values: rounded(before(place, values), decimals)
 
 
 def _given(array: AnyArray, spec: StepSpec) -> Callable[[Any, AnyArray], AnyArray]:

@@ -152,20 +152,32 @@ def agrees_rounded(base: Base, answer: Answer) -> bool:
     of them alone.
     """
     low = high = base.steps[answer.step]
-    for values in _with_rounding(base, answer):
-        if values.shape == low.shape:
-            low, high = np.fmin(low, values), np.fmax(high, values)
     spec = base.specs[answer.step]
-    span = (own(base.problem, spec, low), own(base.problem, spec, high))
-    return not _outside(answer, *span).any()
+    for values in _with_rounding(base, answer):
+        if values.shape != low.shape:
+            continue
+        low, high = np.fmin(low, values), np.fmax(high, values)
+        span = (own(base.problem, spec, low), own(base.problem, spec, high))
+        if not _outside(answer, *span).any():
+            return True
+    return not off(answer, own(base.problem, spec, base.steps[answer.step])).any()
 
 
 def _with_rounding(base: Base, answer: Answer) -> Iterator[AnyArray]:
     """Yield the values of the step with all earlier steps rounded, then with each of them alone."""
+    if answer.step in base.problem.altered:
+        return  # it is not computed from earlier steps
     decimals = DECIMALS if answer.decimals is None else answer.decimals
     before = _before(base, answer.step)
-    for names in (before, *((name,) for name in before)) if before else ():
-        yield _rounded_before(base.problem, names, decimals, answer.step)
+    for names in (before, *((name,) for name in before if _has_more(base.steps[name], decimals))):
+        if any(_has_more(base.steps[name], decimals) for name in names):
+            yield _rounded_before(base.problem, names, decimals, answer.step)
+
+
+def _has_more(values: AnyArray, decimals: int) -> bool:
+    """Return whether rounding changes some of the values."""
+    finite = np.where(np.isfinite(values), values, 0).astype(np.float64)
+    return bool(np.abs(rounded(finite, decimals) - finite).max(initial=0) > 1e-12)
 
 
 def _before(base: Base, step: str) -> tuple[str, ...]:
@@ -179,8 +191,9 @@ def _before(base: Base, step: str) -> tuple[str, ...]:
 
 def _rounded_before(problem: Problem, names: Sequence[str], decimals: int, step: str) -> AnyArray:
     """Return a step with these earlier steps rounded; weights = exp_scores / exp_sum then."""
+    by_hand = step not in {"exp_scores", "exp_sum"} and "weights" not in problem.altered
     problem = with_rounded(problem, dict.fromkeys(names, decimals))
-    if step not in {"exp_scores", "exp_sum"} and {"exp_scores", "exp_sum"} & set(names):
+    if by_hand and {"exp_scores", "exp_sum"} & set(names):
         parts = steps_of(problem, ["exp_scores", "exp_sum"])
         raised, total = parts["exp_scores"], parts["exp_sum"][..., None]
         with np.errstate(all="ignore"):
@@ -196,7 +209,9 @@ def _truncated(answer: Answer, expected: AnyArray, wrong: Bools) -> bool:
     if answer.decimals is None or not np.isfinite(expected[wrong]).all():
         return False
     unit = 10.0**answer.decimals
-    cut = np.trunc(np.where(np.isfinite(expected), expected, 0) * unit * (1 + 1e-12)) / unit
+    finite = np.where(np.isfinite(expected), expected, 0).astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        cut = np.trunc(finite * unit * (1 + 1e-12)) / unit
     return bool(np.isclose(answer.values[wrong], cut[wrong], rtol=0, atol=1e-9).all())
 
 
@@ -227,13 +242,14 @@ def _follows(base: Base, answer: Answer, before: Sequence[Judgement]) -> tuple[s
     """Return the wrong steps from which an answer follows correctly; none if it does not."""
     needed = closure(base.specs.values(), [answer.step])
     used = [each for each in before if each.answer.step in needed]
-    steps = _own_steps(base, used)
-    if not steps:
-        return ()
-    onward = Base(with_steps(base.problem, steps))
-    expected = own(base.problem, base.specs[answer.step], onward.steps[answer.step])
-    if off(answer, expected).any() and not agrees_rounded(onward, answer):
-        return ()
-    # Of several wrong steps the last alone may explain it.
-    last = list(steps)[-1]
-    return (last,)
+    # Steps that follow were written with few decimals; the student may have gone on from all.
+    for chosen in (used, [each for each in used if not each.follows]):
+        steps = _own_steps(base, chosen)
+        if not steps:
+            continue
+        onward = Base(with_steps(base.problem, steps))
+        expected = own(base.problem, base.specs[answer.step], onward.steps[answer.step])
+        if not off(answer, expected).any() or agrees_rounded(onward, answer):
+            # Of several wrong steps the last alone may explain it.
+            return (next(e.answer.step for e in reversed(used) if not e.right),)
+    return ()

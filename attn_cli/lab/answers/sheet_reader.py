@@ -33,7 +33,19 @@ _FORMS = "write nested lists, rows by their words ({love: [0.2, 0.8]}), or the p
 
 def read_sheet(file: str, inputs: Inputs, base: Base, tolerance: float | None) -> Sheet:
     """Return the answers of a file; raise AttnError, with the place, for the first fault."""
-    document = open_document(file, inputs, Known(step_names(), ()))
+    ending = os.path.splitext(file)[1].lower()
+    if ending in {".csv", ".tsv", ".npy"}:
+        name = printable(file)
+        raise AttnError(
+            f"{name} holds one matrix, and does not say of which step",
+            help=f"name its step: 'weights={name}'; a sheet is YAML or JSON",
+        )
+    try:
+        document = open_document(file, inputs, Known(step_names(), ()))
+    except AttnError as error:
+        if error.help is not None and "expected a mapping of keys" in error.help:
+            error.help = "write steps and their numbers, such as 'weights: [[0.5, 0.5]]'"
+        raise
     if document.text is None:
         raise AttnError(
             f"{printable(file)} holds arrays that a program wrote, not a sheet of answers",

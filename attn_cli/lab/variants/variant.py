@@ -45,7 +45,8 @@ class Base:
     def varied(self, variant: Variant) -> Base | None:
         """Return the base of a variant, made once; None if the variant means nothing here."""
         if variant.name not in self._varied:
-            problem = variant.change(self)
+            with np.errstate(all="ignore"):  # a mistake may overflow where the right way does not
+                problem = variant.change(self)
             self._varied[variant.name] = None if problem is None else Base(problem)
         return self._varied[variant.name]
 

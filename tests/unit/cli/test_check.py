@@ -120,6 +120,18 @@ def test_arrays_of_a_program_are_for_diff(attn: Attn) -> None:
     assert "attn diff" in ran.err
 
 
+def test_a_file_without_steps_says_what_a_sheet_is(attn: Attn) -> None:
+    Path("w.csv").write_text("0.7,0.3\n0.3,0.7\n")
+    ran = attn("check", "exercise.yaml", "w.csv")
+    assert ran.status == 2
+    assert "name its step: 'weights=w.csv'" in ran.err
+    for text in ("", "5\n"):
+        Path("none.yaml").write_text(text)
+        ran = attn("check", "exercise.yaml", "none.yaml")
+        assert ran.status == 2
+        assert "write steps and their numbers" in ran.err
+
+
 def test_the_place_of_a_fault(attn: Attn) -> None:
     Path("eve.yaml").write_text("weights:\n- [0.7, x]\n- [0.3, 0.7]\n")
     ran = attn("check", "exercise.yaml", "eve.yaml")

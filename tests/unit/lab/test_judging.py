@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attn_cli.errors import AttnError
-from attn_cli.lab.altered import own
+from attn_cli.lab.altered import own, steps_of, with_rounded, with_steps
 from attn_cli.lab.answers.judging import Judged, Judgement, judge
 from attn_cli.lab.answers.sheet_reader import sheet_of
 from attn_cli.lab.variants import MISTAKES, Base
@@ -24,6 +24,12 @@ W = {
     "query": [[1, 0, 1], [0, 2, 0], [1, 1, 0]],
     "key": [[0, 1, 1], [1, 0, 0], [2, 0, 1]],
     "value": [[1, 2, 0], [0, 1, 3], [1, 0, 1]],
+}
+# X W_q and X W_k of three tokens: the scores of token 1 are 1, 0 and 1.
+EXCHANGED = {
+    "query": [[2, 1, 2], [0, 1, 0], [2, 2, 2]],
+    "key": [[0, 1, 2], [1, 0, 0], [1, 1, 2]],
+    "value": [[2, 3, 1], [0, 1, 0], [2, 4, 1]],
 }
 PROBLEM = {"embeddings": X, "weights": W, "score": "scaled", "tokens": ["a", "b", "c", "d", "e"]}
 
@@ -289,3 +295,23 @@ class TestSheets:
         base = base_of()
         found = judged(base, attention=written(base.steps["weights"], 3))
         assert [each.answer.step for each in found.judgements] == ["weights"]
+
+
+def test_rounding_keeps_what_a_variant_or_a_student_replaced() -> None:
+    # Rounded exponentials must not bring the right weights back into a variant: with one decimal
+    # the span from [0.5, 0, 0.5] to the right [0.42, 0.16, 0.42] would explain everything between.
+    base = Base(read_problem(from_mapping({**EXCHANGED, "score": "dot"})))
+    found = only(base, weights={"1": ["0.5", "0.1", "0.4"]})
+    assert found.verdict == "differs"
+    assert found.explanations == ()
+    twice = with_rounded(with_steps(base.problem, {"q": np.full((3, 3), 0.26)}), {"q": 1})
+    np.testing.assert_allclose(steps_of(twice, ["q"])["q"], 0.3, rtol=1e-12)
+
+
+def test_mistakes_that_overflow_give_no_warning() -> None:
+    huge = {"query": [[1e200, 1], [1, 1]], "key": [[1e200, 1], [0, 1]], "value": [[1, 2], [3, 4]]}
+    base = Base(read_problem(from_mapping(huge)))
+    assert only(base, weights=[[2, 2], [2, 2]]).verdict == "differs"
+    half = Base(read_problem(from_mapping({**PROBLEM, "dtype": "float16"})))
+    wrong = written(np.full((5, 5), 7.0), 6)
+    assert only(half, scores=wrong).verdict == "differs"
