@@ -19,7 +19,7 @@ from attn_cli.lab.altered import computed, own, rounded, steps_of, with_rounded,
 from attn_cli.lab.answers.sheet import Answer, Sheet
 from attn_cli.lab.variants.variant import Base
 from attn_cli.maths.problem import Problem
-from attn_cli.maths.stage import CODE, closure
+from attn_cli.maths.stage import CODE, PROBLEM, closure
 from attn_cli.record import Step
 
 if TYPE_CHECKING:
@@ -169,6 +169,9 @@ def _with_rounding(base: Base, answer: Answer) -> Iterator[AnyArray]:
         return  # it is not computed from earlier steps
     decimals = DECIMALS if answer.decimals is None else answer.decimals
     before = _before(base, answer.step)
+    inputs = {name for name in before if base.specs[name].scope == PROBLEM}
+    if not any(_has_more(base.steps[name], decimals) for name in inputs):
+        before = tuple(name for name in before if name not in inputs)
     for names in (before, *((name,) for name in before if _has_more(base.steps[name], decimals))):
         if any(_has_more(base.steps[name], decimals) for name in names):
             yield _rounded_before(base.problem, names, decimals, answer.step)
