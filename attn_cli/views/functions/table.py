@@ -7,24 +7,25 @@ from collections.abc import Iterator
 
 from attn_cli.lists import FunctionInfo, Functions
 from attn_cli.views import Style
+from attn_cli.views.columns import paragraph
 
 ROOM = 16  # columns of the names
 
 
-def render(shown: Functions, _: Style) -> str:
+def render(shown: Functions, style: Style) -> str:
     """Return the text of all functions, or of one."""
     if not shown.explained:
-        return "\n".join(_summary(entry) for entry in shown.entries)
+        return "\n".join(_summary(entry, style.width) for entry in shown.entries)
     (entry,) = shown.entries
     return "".join(f"{line}\n" for line in _explained(entry, shown.key))
 
 
-def _summary(entry: FunctionInfo) -> str:
+def _summary(entry: FunctionInfo, width: int | None) -> str:
     """Return name, formula, parameters and reference, one per line; say which is the default."""
     mark = "   (default)" if entry.default else ""
-    lines = [f"{entry.name:{ROOM}}{entry.formula}{mark}"]
-    lines += [f"{'':{ROOM}}{p.signature}" for p in entry.parameters]
-    lines.append(f"{'':{ROOM}}[{entry.reference}]")
+    lines = paragraph(f"{entry.formula}{mark}", width, f"{entry.name:{ROOM}}")
+    for text in (*(p.signature for p in entry.parameters), f"[{entry.reference}]"):
+        lines += paragraph(text, width, " " * ROOM)
     return "\n".join(lines) + "\n"
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,6 +40,7 @@ Texts = list[list[str]]
 
 DECIMALS = 2
 BOLD, DIM = "\x1b[1m", "\x1b[2m"
+_BREAKS = re.compile(r" (?!= )(?<! = )")  # a line does not end at the sign of a digit
 RAMP = 17  # columns of the ramp in the legend
 EVERY = 5  # columns of the index above blocks, in cells
 EVERY_THIN = 10  # the same above cells of one column
@@ -284,7 +286,7 @@ def _words(part: Line, end: str, room: int) -> list[Line]:
     if len(part) > 1 or sum(cell_width(text) for text, _ in whole) <= room:
         return [whole]
     ((text, _),) = part
-    return [[(word, "")] for word in f"{text}{end}".split(" ")]
+    return [[(word, "")] for word in _BREAKS.split(f"{text}{end}")]
 
 
 def _parts(heat: HeatMap, found: Layout, ink: Ink, width: int) -> Iterator[Line]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from attn_cli.lab.derivation.choice import Asked
 from attn_cli.lab.derivation.derive import derive
 from attn_cli.lab.statistics import statistics
+from attn_cli.maths import catalogue
 from attn_cli.maths.problem import Request
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.views import VIEWS, Style
 from attn_cli.views.cells import cell_width
+from attn_cli.views.heat_map.text import _words as words_of
 from tests.unit.lab.test_graph import graph_of
 
 # The twelfth column of each is within an escape, or within a wide character.
@@ -41,3 +43,23 @@ def test_keys_are_below_symbols_that_leave_no_room_for_them() -> None:
     at = next(n for n, line in enumerate(lines) if "the largest score of the row" in line)
     assert lines[at].endswith("the first on a tie")
     assert lines[at + 1 : at + 4] == ["    a   1", "    b   0", "    c   0"]
+
+
+def test_lists_of_functions_are_wrapped_and_lose_no_word() -> None:
+    for listed in (catalogue.scores(None), catalogue.normalizers(None)):
+        render = VIEWS.of("Functions")["table"].render
+        narrow, wide = render(listed, Style(width=60)), render(listed, Style())
+        assert isinstance(narrow, str)
+        assert isinstance(wide, str)
+        assert [line for line in narrow.splitlines() if cell_width(line) > 60] == []
+        assert narrow.split() == wide.split()
+        assert max(map(cell_width, wide.splitlines())) > 80
+
+
+def test_a_digit_of_a_legend_is_on_the_line_of_its_sign() -> None:
+    shown = words_of(
+        [("0 = below 0.0043, 3 = from 0.0071, 9 = from 0.0328 to 0.0423", "")], ";", 30
+    )
+    assert [word for ((word, _),) in shown] == [
+        "0 = below", "0.0043,", "3 = from", "0.0071,", "9 = from", "0.0328", "to", "0.0423;",
+    ]  # fmt: skip
