@@ -71,7 +71,8 @@ def _close(answer: Answer, variant: _Computed) -> bool:
     """Return whether rounded intermediate results could explain the rest."""
     with np.errstate(invalid="ignore"):
         distance = np.abs(answer.values - variant.values) / answer.allowed(variant.values)
-    return bool(np.nanmax(np.where(answer.given, distance, 0)) < FAR)
+    compared = answer.given & ~np.isnan(distance)
+    return bool(distance.max(where=compared, initial=0) < FAR)
 
 
 def _variants(base: Base, answer: Answer) -> Iterator[tuple[str, str, _Computed]]:
@@ -116,8 +117,10 @@ def _common_factor(answer: Answer, expected: AnyArray) -> float | None:
     right, given = expected[finite].astype(np.float64), answer.values[finite]
     if right.size < 2 or not right.any() or np.count_nonzero(right) < 2:
         return None
-    factor = float((right * given).sum() / (right * right).sum())
-    if factor == 0 or off(answer, np.where(finite, expected * factor, expected)).any():
+    with np.errstate(over="ignore", invalid="ignore"):
+        factor = float((right * given).sum() / (right * right).sum())
+        scaled = np.where(finite, expected.astype(np.float64) * factor, expected)
+    if factor == 0 or not np.isfinite(factor) or off(answer, scaled).any():
         return None
     return factor
 

@@ -68,7 +68,9 @@ def solved(judgement: Judgement, digits: int) -> str | None:
 
 def matrix(values: AnyArray, digits: int) -> str:
     """Return an array in one line, as nested lists; 2.0000000000000004 is 2."""
-    values = np.round(values, 12)
+    values = values.astype(np.float64)  # the unit of the last decimal overflows in float16
+    small = np.abs(values) < 1e12
+    values = np.where(small, np.round(np.where(small, values, 0), 12), values)
     if values.ndim == 0:
         return cells(np.array([[values]]), digits)[0][0]
     if values.ndim == 1:

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from attn_cli.views.answers.parts import matrix
 from tests.conftest import Attn
 
 # Q = K = V = I: of two tokens, and so every number is known without a computer.
@@ -170,3 +172,9 @@ def test_a_tolerance_needs_answers(attn: Attn) -> None:
     ran = attn("check", "exercise.yaml", "--tolerance", "0.1")
     assert (ran.status, ran.out) == (2, "")
     assert "--tolerance belongs to answers, and there are none" in ran.err
+
+
+def test_numbers_of_16_bits_and_huge_ones_are_written_as_they_are() -> None:
+    assert matrix(np.array([1, 70], dtype=np.float16), 4) == "[1, 70]"
+    assert matrix(np.array([[2.0000000000000004, np.inf]]), 4) == "[[2, inf]]"
+    assert "inf" not in matrix(np.array([1e300]), 4)

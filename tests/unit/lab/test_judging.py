@@ -312,6 +312,8 @@ def test_mistakes_that_overflow_give_no_warning() -> None:
     huge = {"query": [[1e200, 1], [1, 1]], "key": [[1e200, 1], [0, 1]], "value": [[1, 2], [3, 4]]}
     base = Base(read_problem(from_mapping(huge)))
     assert only(base, weights=[[2, 2], [2, 2]]).verdict == "differs"
+    assert only(base, q=[[2e200, 1], [3, 1]]).verdict == "differs"
+    assert only(base, scores={"1": ["nan", "nan"]}).verdict == "differs"
     half = Base(read_problem(from_mapping({**PROBLEM, "dtype": "float16"})))
     wrong = written(np.full((5, 5), 7.0), 6)
     assert only(half, scores=wrong).verdict == "differs"
