@@ -106,7 +106,8 @@ def _after_softmax(base: Base) -> Problem | None:
 HIDING = (
     Variant(
         "mask-after-softmax",
-        "the mask was applied after softmax, and the rows were not divided by their sum again",
+        "the mask was applied after softmax, and the rows were not divided by their sum again (if "
+        "they are, the weights are right)",
         _after_softmax,
         ("huggingface/pytorch-image-models#2236",),
     ),

@@ -317,3 +317,13 @@ def test_mistakes_that_overflow_give_no_warning() -> None:
     half = Base(read_problem(from_mapping({**PROBLEM, "dtype": "float16"})))
     wrong = written(np.full((5, 5), 7.0), 6)
     assert only(half, scores=wrong).verdict == "differs"
+
+
+def test_a_mask_after_softmax_is_right_if_rows_are_divided_by_their_sum_again() -> None:
+    base = base_of(causal=True)
+    scores = base_of().steps["scores"]
+    weights = np.tril(np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True))
+    wrong = only(base, weights=written(weights, 4))
+    assert [each.name for each in wrong.explanations] == ["mask-after-softmax"]
+    again = weights / weights.sum(axis=1, keepdims=True)
+    assert only(base, weights=written(again, 4)).verdict == "agrees"
