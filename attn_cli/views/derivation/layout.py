@@ -39,8 +39,8 @@ class Paragraph(NamedTuple):
 
 
 def clipped(text: str, width: int = WORD) -> str:
-    """Return a word as it is printed, cut to so many columns."""
-    return short_word(text, width)
+    """Return a word as it is printed, cut to so many columns; one of blanks only is quoted."""
+    return short_word(text, width) if text.strip() else f"'{short_word(text, width - 2)}'"
 
 
 def in_brackets(note: str) -> str:

@@ -233,3 +233,16 @@ def test_what_there_is_not(options: tuple[str, ...], message: str, attn: Attn) -
 )  # fmt: skip
 def test_numbers_for_people(x: float, text: str) -> None:
     assert shown(x, 4) == text
+
+
+def test_words_of_blanks_are_quoted() -> None:
+    keys = {"tokens": [" ", "  ", "a"], "embeddings": [[0.5, 1.0], [1.0, 0.25], [0.75, 3.0]]}
+    lines = rendered(derivation_of(keys, Asked(query=0)), "text", width=80).splitlines()
+    assert lines[0] == "weights(' ')"
+    assert [line.split()[0] for line in lines if line.startswith("  k(")] == [
+        "k('",
+        "k('",
+        "k(a)",
+    ]
+    row = lines[next(n for n, line in enumerate(lines) if "over the row of ' '" in line) + 2 :]
+    assert [line[:8].strip() for line in row[:3]] == ["' '", "'  '", "a"]
