@@ -233,3 +233,10 @@ def test_an_archive_of_columns_is_read_again_as_columns(attn: Attn, tmp_path: Pa
     assert (
         again.out == attn("compute", SAMPLES / "columns.yaml", "--only", "output", "-f", "csv").out
     )
+
+
+def test_an_npy_that_is_not_streamed_has_the_values(attn: Attn, tmp_path: Path) -> None:
+    """In layout columns a step is written as a whole, after it is computed."""
+    sample, out = SAMPLES / "columns.yaml", tmp_path / "weights.npy"
+    assert attn("compute", sample, "--only", "weights", "-o", out).status == 0
+    np.testing.assert_array_equal(np.load(out), compute(str(sample))["weights"])
