@@ -28,7 +28,7 @@ def lines(bench: Bench) -> Iterator[Line]:
     short = replace(bench, effort=replace(bench.effort, most=3 * bench.effort.most))
     for name, (arguments, mark) in COMMANDS.items():
         yield from _lines(short, f"attn {name}", bench.attn(*arguments), mark)
-    wrong = ["sh", "-c", '"$@"; [ $? -eq 1 ]', "sh", *bench.attn(*WRONG)]
+    wrong = ["/bin/sh", "-c", '"$@"; [ $? -eq 1 ]', "sh", *bench.attn(*WRONG)]
     yield from _lines(short, "attn check, wrong", wrong, 2.55)
     yield from _lines(short, f"{FLOOR}, nothing else", [bench.ours, "-c", FLOOR], None)
 
