@@ -28,6 +28,7 @@ class Command:
     function: str
     help: str
     group: str
+    below: str = ""  # the module whose `epilog` is the text below its options
 
     def load(self) -> Callable[..., Any]:
         """Return a function with the signature that Typer reads; it returns the call to make.
@@ -48,7 +49,11 @@ class Command:
 # In the order of the help, one group after another.
 COMMANDS = {
     "compute": Command(
-        "attn_cli.cli.compute", "compute", "Compute attention, step by step.", "Compute"
+        "attn_cli.cli.compute",
+        "compute",
+        "Compute attention, step by step.",
+        "Compute",
+        "attn_cli.cli.keys",
     ),
     "next": Command(
         "attn_cli.cli.next", "next_word", "Predict the next word of a sentence.", "Compute"
@@ -64,7 +69,13 @@ COMMANDS = {
     ),
     "heatmap": Command("attn_cli.cli.heatmap", "heatmap", "Draw a step as a heat map.", "Look"),
     "graph": Command("attn_cli.cli.graph", "graph", "Draw which token attends to which.", "Look"),
-    "stats": Command("attn_cli.cli.stats", "stats", "Measure where attention goes.", "Look"),
+    "stats": Command(
+        "attn_cli.cli.stats",
+        "stats",
+        "Measure where attention goes.",
+        "Look",
+        "attn_cli.cli.stats",
+    ),
     "check": Command("attn_cli.cli.check", "check", "Judge answers, and find mistakes.", "Ask"),
     "scores": Command(
         "attn_cli.cli.functions", "scores", "List the score functions, or explain one.", "List"
@@ -91,10 +102,6 @@ COMMANDS = {
         "attn_cli.cli.completion", "completion", "Print the completion script of a shell.", "Help"
     ),
 }
-
-
-# The commands with a text below their options, and the module whose `epilog` gives it.
-BELOW = {"compute": "attn_cli.cli.keys", "stats": "attn_cli.cli.stats"}
 
 
 class Program(TyperGroup):
@@ -136,7 +143,7 @@ def build(wanted: str | None = None) -> typer.Typer:
     app.callback(invoke_without_command=True)(attn)
     for name, command in COMMANDS.items():
         if wanted in (None, name):
-            below = import_module(BELOW[name]).epilog() if name in BELOW else None
+            below = import_module(command.below).epilog() if command.below else None
             app.command(name, short_help=command.help, epilog=below)(command.load())
     return app
 

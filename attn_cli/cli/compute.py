@@ -82,42 +82,51 @@ def compute(
     output.check_steps(steps.only)
     check_target(output)
     blank = steps.blanked(output)
-    from attn_cli.cli.progress import computing
-    from attn_cli.engine.run import run
-
     with reading_inputs(output.output, force=output.force, memory=resources.memory) as inputs:
         expected = steps.expected(inputs)
         problems = problem.read_all(keys, inputs)
-    if problems[0].title:
-        if expected is not None:
-            raise AttnError("--check compares one sequence, and there are several", help=ONE)
-        requests = [
-            steps.request(each, output, resources) for each in problems
-        ]  # can fail, so it comes before any output
-        for each, wanted in zip(problems, requests, strict=True):
-            check_sizes(each, wanted, output)
-        pairs = zip(problems, requests, strict=True)
-        records = (_emptied(run(each, wanted), blank, steps) for each, wanted in pairs)
-        return deliver_several(records, output)
-    loaded = problems[0].named(steps.batch)
-    request = steps.request(loaded, output, resources)
+    if not problems[0].title:
+        loaded = problems[0].named(steps.batch)
+        return _one(loaded, steps.request(loaded, output, resources), expected, steps, output)
+    if expected is not None:
+        raise AttnError("--check compares one sequence, and there are several", help=ONE)
+    requests = [steps.request(each, output, resources) for each in problems]
+    for each, wanted in zip(problems, requests, strict=True):  # can fail: before any output
+        check_sizes(each, wanted, output)
+    from attn_cli.engine.run import run
+
+    pairs = zip(problems, requests, strict=True)
+    return deliver_several((_emptied(run(*pair), blank, steps) for pair in pairs), output)
+
+
+def _one(
+    problem: Problem,
+    request: Request,
+    expected: Expected | None,
+    steps: StepOptions,
+    output: OutputOptions,
+) -> int:
+    """Compute one sequence, stream its step if the format can, and deliver the record."""
+    from attn_cli.cli.progress import computing
+    from attn_cli.engine.run import run
+
     alone = expected is not None and _verdict_alone(steps, output)
     if not alone:
-        check_sizes(loaded, request, output)
+        check_sizes(problem, request, output)
     if not output.quiet:
-        _note_narrow(loaded)
+        _note_narrow(problem)
     streams = expected is None and output.view().streams
-    with computing(loaded, request, streams=streams) as on_progress:
+    with computing(problem, request, streams=streams) as on_progress:
         if streams:
             from attn_cli.engine.stream import streamed
 
-            step = streamed(loaded, request)
+            step = streamed(problem, request)
             if step is not None:
                 return deliver_streamed(
                     step.whole, partial(step.into, on_progress=on_progress), output
                 )
-        if expected is None:
-            record = _emptied(run(loaded, request, on_progress=on_progress), blank, steps)
+        if expected is not None:
+            record = _compared(problem, request, expected, alone=alone)
         else:
-            record = _compared(loaded, request, expected, alone=alone)
-    return deliver(record, output)
+            record = run(problem, request, on_progress=on_progress)
+    return deliver(_emptied(record, steps.blanked(output), steps), output)

@@ -133,11 +133,11 @@ def deliver_beside(records: list[Record], output: OutputOptions) -> ExitStatus:
 
 def answer_in_a_pipe(output: OutputOptions, *, shown: bool) -> OutputOptions:
     """Return the output with the format `answer` if no option chose a format or steps."""
-    if output.format is None and output.output in {None, "-"} and not shown:
-        asked = (output.digits is not None, output.full, output.labels, output.verbose, output.math,
-                 output.booktabs, output.standalone, output.from_)  # fmt: skip
-        if not _is_terminal(sys.stdout) and not any(asked):
-            return replace(output, format="answer")
+    to_pipe = (
+        output.format is None and output.output in {None, "-"} and not _is_terminal(sys.stdout)
+    )
+    if to_pipe and not shown and set(output.given) <= {"color", "light"}:
+        return replace(output, format="answer")
     return output
 
 
@@ -206,7 +206,7 @@ class _Encoded:
         self._next = 0  # the number of the next value, if they come in order
 
     def write(self, start: int, values: AnyArray) -> None:
-        """Write values, `first` being the number of the first; the head comes before value 0."""
+        """Write values, of which `start` is the number of the first; the head is before value 0."""
         head, itemsize, encode = self._encoding
         data = encode(start, values)
         if self.anywhere and itemsize is not None:

@@ -11,7 +11,9 @@ import re
 from attn_cli.errors import AttnError
 from attn_cli.reading.keys import KEYS, YAML
 
-COMMANDS = ("compute", "graph", "heatmap", "next", "stats")  # the commands that have --set
+# The commands that have --set; the help of the first lists the keys.
+COMMANDS = ("compute", "check", "explain", "graph", "heatmap", "next", "stats")
+FROM_FILES = (*COMMANDS, "train")  # commands whose first argument is a problem file
 NUMBER = r"[\d.]+(e[-+]?\d+)?"  # the full form is in `scalars`, which imports NumPy
 
 

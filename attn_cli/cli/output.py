@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Text = str | None
 COLORS = ("auto", "always", "never")
 RECORDS: tuple[str, ...] = ("Record",)
+OF_ALL_VIEWS = ("format", "output", "force", "quiet")  # options that every view obeys
 LEAST_WIDTH = 20  # columns that a heat map needs
 _NEGATIVE = {"light": "dark", "labels": "no-labels", "numbers": "no-numbers"}
 
@@ -144,6 +145,16 @@ class OutputOptions:
         return choose_view(self.views(*results), self.format, self.output)
 
     @property
+    def given(self) -> tuple[str, ...]:
+        """The options of views that have another value than if they are left out."""
+        usual = vars(type(self)())
+        return tuple(
+            name.rstrip("_")
+            for name, value in vars(self).items()
+            if value != usual[name] and name not in OF_ALL_VIEWS and value != "never"
+        )
+
+    @property
     def name(self) -> str:
         """The name of the format."""
         return self.view().name
@@ -196,22 +207,8 @@ class OutputOptions:
 
     def _say_meaningless(self, view: View, views: dict[str, View]) -> None:
         """Warn of each option that has no effect on the view."""
-        given = {
-            "digits": self.digits is not None,
-            "full": self.full and not type(self).full,
-            "labels": self.labels is not None,
-            "verbose": self.verbose,
-            "from": self.from_ != 0,
-            "math": self.math,
-            "booktabs": self.booktabs,
-            "standalone": self.standalone,
-            "color": self.color == "always",
-            "light": self.light is not None,
-            "width": self.width is not None,
-            "numbers": self.numbers is not None,
-        }
-        for option, asked in given.items():
-            if asked and option not in view.options:
+        for option in self.given:
+            if option not in view.options:
                 able = ", ".join(name for name, other in views.items() if option in other.options)
                 but = f", but on: {able}" if able else ""
                 negative = vars(self).get(option) is False

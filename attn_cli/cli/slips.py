@@ -6,17 +6,10 @@ import os
 from collections.abc import Container
 from itertools import takewhile
 
+from attn_cli.cli.keys import FROM_FILES
 from attn_cli.errors import AttnError, printable
 
 PROBLEMS = (".yaml", ".yml", ".json", ".npz")
-FROM_FILES = (
-    "compute",
-    "graph",
-    "heatmap",
-    "next",
-    "stats",
-    "train",
-)  # commands whose first argument is a file
 
 
 def refuse_slips(arguments: list[str], commands: Container[str]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-TRUECOLOR = 1 << 24
+from attn_cli.views.view import PALETTE, TRUECOLOR
+
 FEWEST = 16  # of a terminal that does not say how many
 
 # What the name of a terminal says, if COLORTERM says nothing: over ssh that is not passed on.
@@ -16,7 +17,7 @@ _NAMED = {
     "ghostty": TRUECOLOR,
     "kitty": TRUECOLOR,
     "wezterm": TRUECOLOR,
-    "256color": 256,
+    "256color": PALETTE,
 }
 _LIGHT = {"7", "15"}  # the white ones of the first 16 colours
 

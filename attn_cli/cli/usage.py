@@ -7,7 +7,7 @@ from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 
 from attn_cli.cli.keys import COMMANDS as TAKE_KEYS
-from attn_cli.cli.keys import options
+from attn_cli.cli.keys import FROM_FILES, options
 from attn_cli.errors import AttnError, folded, nearest, printable
 
 _FILE = "the file is not an option: {path} FILE"
@@ -94,7 +94,7 @@ def _no_option(
         return AttnError(plain, help=listed)
     if option in ("-V", "--version"):
         return AttnError(plain, help="attn --version shows the version")
-    if name in _FILES and path.rpartition(" ")[2] in (*TAKE_KEYS, "train"):
+    if name in _FILES and path.rpartition(" ")[2] in FROM_FILES:
         return AttnError(plain, help=_FILE.format(path=path))
     wanted = _OPTIONS_MEANT.get(name)
     if wanted in known:

@@ -16,7 +16,9 @@ import numpy as np
 from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import replace
 from attn_cli.engine.order import order_of
-from attn_cli.engine.run import run
+from attn_cli.engine.plan import make_plan
+from attn_cli.engine.run import put_into
+from attn_cli.engine.sink import Store
 from attn_cli.maths.block import Block
 from attn_cli.maths.inputs import embedded
 from attn_cli.maths.pipeline import pipeline
@@ -28,11 +30,13 @@ Steps = dict[str, AnyArray]
 
 def steps_of(problem: Problem, names: Iterable[str] | None = None) -> Steps:
     """Return the values of steps, by name; None: of all that the problem has."""
-    specs = pipeline(problem)
-    wanted = tuple(specs) if names is None else tuple(names)
-    record = run(problem, Request(steps=wanted))
+    request = Request(steps=tuple(pipeline(problem) if names is None else names))
+    plan = make_plan(problem, request)
+    store = Store(problem, plan)
+    put_into(problem, request, plan, store)
     return {
-        name: computed(problem, specs[name], step.values) for name, step in record.steps.items()
+        name: computed(problem, plan.pipeline[name], step.values)
+        for name, step in store.steps().items()
     }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from attn_cli.views import ramps
+from attn_cli.views.view import PALETTE, TRUECOLOR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,8 +23,6 @@ LEVELS = 32  # the last level: a ramp has 33 colours
 BLACK: RGB = (0, 0, 0)
 WHITE: RGB = (255, 255, 255)
 RESET = "\x1b[0m"
-TRUECOLOR = 1 << 24  # colours of a terminal that takes 24 bits for each
-PALETTE = 256
 _CUBE = (0, 95, 135, 175, 215, 255)  # red, green and blue of the indices 16 to 231 (xterm)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BOX = "─"  # the one character beyond ASCII that tables are drawn with; bars have their own
 BAR = "█"  # the one that bars are drawn with
 DECIMALS = 4  # of numbers for people, unless an option sets it
+PALETTE, TRUECOLOR = 256, 1 << 24  # colours of a terminal: by index, and by 24 bits each
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,7 @@ def _after_softmax(base: Base) -> Problem | None:
     if unscaled is None or isinstance(scale, tuple):
         return None
     weights = Base(unscaled).steps["weights"] * scale
-    return with_steps(unscaled, {"weights": weights})
+    return with_steps(base.problem, {"weights": weights})  # its scores are those of `no-scale`
 
 
 def _multiplied_temperature(base: Base) -> Problem | None:

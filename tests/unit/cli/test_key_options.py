@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import attn_cli
-from attn_cli.cli.keys import options
+from attn_cli.cli.app import build
+from attn_cli.cli.keys import COMMANDS, options
 from attn_cli.errors import AttnError
 from attn_cli.sources.text.events import parse
 from tests.conftest import Attn
@@ -75,6 +76,14 @@ CASES: dict[str, tuple[str, str]] = {
     "--precision": (f"{SQUARE}dtype: float16\n", "{scores: float32}"),
     "--nonfinite": (SQUARE, "allow"),
 }
+
+
+def test_every_command_with_set_takes_keys_as_options() -> None:
+    import typer
+
+    loaded = typer.main.get_command(build()).commands  # type: ignore[attr-defined]
+    with_set = {name for name in loaded if any(p.name == "set" for p in loaded[name].params)}
+    assert set(COMMANDS) == with_set
 
 
 def record_of(ran: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from attn_cli.views import colour
-from attn_cli.views.colour import BLACK, PALETTE, TRUECOLOR, WHITE, contrast, ramp, shades, xterm
+from attn_cli.views.colour import BLACK, WHITE, contrast, ramp, shades, xterm
+from attn_cli.views.view import PALETTE, TRUECOLOR
 
 GROUNDS = [(diverging, light) for diverging in (False, True) for light in (False, True)]
 

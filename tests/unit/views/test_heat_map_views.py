@@ -18,8 +18,9 @@ from attn_cli.maths.problem import Request
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.views import Style
-from attn_cli.views.colour import TRUECOLOR, ramp
+from attn_cli.views.colour import ramp
 from attn_cli.views.heat_map import legend, text
+from attn_cli.views.view import TRUECOLOR
 from tests.conftest import SAMPLES, Attn, on_terminal
 from tests.helpers.hostile import HOSTILE
 
