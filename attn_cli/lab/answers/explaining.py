@@ -9,7 +9,6 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import replace
-from attn_cli.lab.altered import own
 from attn_cli.lab.answers.judging import agrees_rounded, off
 from attn_cli.lab.answers.sheet import Answer
 from attn_cli.lab.answers.solved import known_weights, solved_weights
@@ -77,19 +76,16 @@ def _close(answer: Answer, variant: _Computed) -> bool:
 
 def _variants(base: Base, answer: Answer) -> Iterator[tuple[str, str, _Computed]]:
     """Yield the name, sentence and values of each variant that changes the step of the answer."""
-    right = base.steps[answer.step]
+    right = base.shown(answer.step)
     for variant in variants_of(base):
         varied = base.varied(variant)
         if varied is None or answer.step not in varied.specs:
             continue
-        values = varied.steps[answer.step]
+        values = varied.shown(answer.step)
         if values.shape != right.shape:
             continue
-        shown = own(base.problem, base.specs[answer.step], values)
-        expected = own(base.problem, base.specs[answer.step], right)
-        given = replace(answer, values=shown.astype(np.float64))
-        if off(given, expected).any():  # otherwise it cannot be the reason
-            yield variant.name, variant.said(base), _Computed(varied, shown)
+        if off(replace(answer, values=values.astype(np.float64)), right).any():  # or no reason
+            yield variant.name, variant.said(base), _Computed(varied, values)
 
 
 def _seen_in_numbers(base: Base, judgement: Judgement) -> Iterator[Explanation]:
@@ -104,7 +100,7 @@ def _seen_in_numbers(base: Base, judgement: Judgement) -> Iterator[Explanation]:
     for name, spec in base.specs.items():
         if name == answer.step or spec.stage.role == "code":
             continue
-        values = own(base.problem, spec, base.steps[name])
+        values = base.shown(name)
         if values.shape == expected.shape and not off(answer, values).any():
             yield Explanation("another-step", f"these are the numbers of {name}")
     if expected.ndim > 1:

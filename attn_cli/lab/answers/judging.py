@@ -115,7 +115,7 @@ def judge(base: Base, sheet: Sheet, *, command: str = "check") -> Judged:
 
 def _judged(base: Base, answer: Answer) -> Judgement:
     """Return the judgement of an answer by itself."""
-    expected = own(base.problem, base.specs[answer.step], base.steps[answer.step])
+    expected = base.shown(answer.step)
     wrong = off(answer, expected)
     verdict: Verdict = "agrees"
     if wrong.any():
@@ -160,7 +160,7 @@ def agrees_rounded(base: Base, answer: Answer) -> bool:
         span = (own(base.problem, spec, low), own(base.problem, spec, high))
         if not _outside(answer, *span).any():
             return True
-    return not off(answer, own(base.problem, spec, base.steps[answer.step])).any()
+    return not off(answer, base.shown(answer.step)).any()
 
 
 def _with_rounding(base: Base, answer: Answer) -> Iterator[AnyArray]:
@@ -251,8 +251,7 @@ def _follows(base: Base, answer: Answer, before: Sequence[Judgement]) -> tuple[s
         if not steps:
             continue
         onward = Base(with_steps(base.problem, steps))
-        expected = own(base.problem, base.specs[answer.step], onward.steps[answer.step])
-        if not off(answer, expected).any() or agrees_rounded(onward, answer):
+        if not off(answer, onward.shown(answer.step)).any() or agrees_rounded(onward, answer):
             # Of several wrong steps the last alone may explain it.
             return (next(e.answer.step for e in reversed(used) if not e.right),)
     return ()

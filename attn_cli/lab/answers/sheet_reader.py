@@ -15,7 +15,6 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
-from attn_cli.lab.altered import own
 from attn_cli.lab.answers.sheet import Answer, Sheet
 from attn_cli.lab.variants.variant import Base
 from attn_cli.maths.pipeline import names as step_names
@@ -121,11 +120,8 @@ class _Reader:
 
     def __init__(self, document: Document, base: Base, step: str, tolerance: float | None) -> None:
         self._document, self._step, self._tolerance = document, step, tolerance
-        problem, spec = base.problem, base.specs[step]
-        right = own(problem, spec, base.steps[step])
-        self._shape = right.shape
-        found = base.record.steps[step]
-        self._axes, self._labels = found.axes, found.labels
+        right = base.record.steps[step]
+        self._shape, self._axes, self._labels = right.shape, right.axes, right.labels
         self._decimals: int | None = None
         self._values = np.full(self._shape, np.nan)
         self._given = np.zeros(self._shape, dtype=np.bool_)

@@ -17,7 +17,7 @@ import numpy as np
 from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, Path, dotted
-from attn_cli.lab.altered import own, rounded
+from attn_cli.lab.altered import rounded
 from attn_cli.lab.variants import Base, Variant, variants_of
 from attn_cli.maths.stage import CODE
 from attn_cli.reading.schema import read_problem
@@ -85,18 +85,17 @@ def mistakes(base: Base, *, command: str = "check", seconds: float = SECONDS) ->
         if not changed:
             hidden.append(variant)
             continue
-        steps = {name: own(base.problem, base.specs[name], x) for name, x in changed.items()}
         shown.append(
             Shown(
                 name=variant.name,
                 sentence=variant.said(base),
                 kind=variant.kind,
-                first=next(iter(steps)),
-                steps=steps,
+                first=next(iter(changed)),
+                steps=changed,
             )
         )
     right = {
-        name: own(base.problem, spec, base.steps[name])
+        name: base.shown(name)
         for name, spec in base.specs.items()
         if spec.stage.role != CODE and not spec.stage.aside
     }
@@ -116,10 +115,10 @@ def _changed(base: Base, variant: Variant) -> dict[str, AnyArray] | None:
     if varied is None:
         return None
     return {
-        name: varied.steps[name]
+        name: varied.shown(name)
         for name, spec in base.specs.items()
         if spec.stage.role != CODE and not spec.stage.aside and name in varied.specs
-        if _differ(varied.steps[name], base.steps[name])
+        if _differ(varied.shown(name), base.shown(name))
     }
 
 

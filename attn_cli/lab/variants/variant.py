@@ -82,6 +82,10 @@ class Base:
         """The record of all steps, in the problem's own order of axes."""
         return run(self.problem, Request(steps=tuple(self.specs)))
 
+    def shown(self, step: str) -> AnyArray:
+        """Return the values of a step in the problem's own order of axes."""
+        return self.record.steps[step].values
+
     @property
     def scores(self) -> AnyArray:
         """The scores as they are normalised."""
