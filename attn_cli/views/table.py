@@ -46,7 +46,7 @@ def render(record: Record, style: Style) -> str:
         from attn_cli.views.choices import lines
 
         for line in (*lines(record, style), ""):
-            write([(line, "")])
+            _write_wrapped(line, style, write)
     for each in record.comparisons:
         _write_wrapped(verdict(each, style.first), style, write, "" if each.agrees else BAD)
         write([])

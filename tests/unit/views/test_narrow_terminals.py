@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attn_cli import compute
 from attn_cli.lab.derivation.choice import Asked
 from attn_cli.lab.derivation.derive import derive
 from attn_cli.lab.statistics import statistics
@@ -12,6 +13,7 @@ from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.views import VIEWS, Style
 from attn_cli.views.cells import cell_width
 from attn_cli.views.heat_map.text import _words as words_of
+from tests.conftest import SAMPLES
 from tests.unit.lab.test_graph import graph_of
 
 # The twelfth column of each is within an escape, or within a wide character.
@@ -63,3 +65,11 @@ def test_a_digit_of_a_legend_is_on_the_line_of_its_sign() -> None:
     assert [word for ((word, _),) in shown] == [
         "0 = below", "0.0043,", "3 = from", "0.0071,", "9 = from", "0.0328", "to", "0.0423;",
     ]  # fmt: skip
+
+
+def test_an_answer_is_wrapped() -> None:
+    record = compute(SAMPLES / "not_like.yaml", steps=["probabilities"])
+    text = VIEWS.of("Record")["table"].render(record, Style(width=40))
+    assert isinstance(text, str)
+    assert [line for line in text.splitlines() if cell_width(line) > 40] == []
+    assert "not like -> hate\n  0.9997, 0.9996 above 'like'\n" in text
