@@ -165,6 +165,20 @@ def in_formats(line: str) -> dict[str, tuple[str, str]]:
     return {o: (f"{line} -f {f}", f"{line} -f {f} --{o}") for o, f in formats.items()}
 
 
+# Options that change a problem.
+OF_PROBLEMS = {
+    "query": (LOVE, f"{LOVE} --query q.npy"),
+    "key": (LOVE, f"{LOVE} --key q.npy"),
+    "value": (LOVE, f"{LOVE} --value short.npy"),
+    "tokens": (LOVE, f"{LOVE} --tokens 'a b c'"),
+    "tokens_file": (LOVE, f"{LOVE} --tokens-file list.txt"),
+    "key_tokens_file": (LOVE, f"{LOVE} --key-tokens-file list.txt"),
+    "score": (LOVE, f"{LOVE} --score scaled"),
+    "scale": (LOVE, f"{LOVE} --scale 2"),
+    "normalize": (LOVE, f"{LOVE} --normalize argmax"),
+    "causal": (LOVE, f"{LOVE} --causal true"),
+    "set": (LOVE, f"{LOVE} --set scale=3"),
+}
 PAIRS: dict[str, dict[str, tuple[str, str]]] = {
     "translate": {
         "dictionary": ("table", "table --dictionary samples/tennis.yaml --unknown keep"),
@@ -232,6 +246,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "light": (f"{NOT_LIKE} --color always", f"{NOT_LIKE} --color always --light"),
     },
     "graph": {
+        **OF_PROBLEMS,
         "threshold": (LOVE, f"{LOVE} --threshold 0.5"),
         "top": (LOVE, f"{LOVE} --top 2"),
         "batch": ("heads.npz", "heads.npz --batch 1"),
@@ -243,19 +258,8 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "digits": (LOVE, f"{LOVE} --digits 7"),
         "quiet": (f"{LOVE} --set mask=[[-inf]]", f"{LOVE} --set mask=[[-inf]] --quiet"),
         "color": (LOVE, f"{LOVE} --color always"),
-        "query": (LOVE, f"{LOVE} --query q.npy"),
-        "key": (LOVE, f"{LOVE} --key q.npy"),
-        "value": (LOVE, f"{LOVE} --value short.npy"),
-        "tokens": (LOVE, f"{LOVE} --tokens 'a b c'"),
-        "tokens_file": (LOVE, f"{LOVE} --tokens-file list.txt"),
-        "key_tokens_file": (LOVE, f"{LOVE} --key-tokens-file list.txt"),
         "lower": (LOVE, f"{LOVE} --lower"),
-        "score": (LOVE, f"{LOVE} --score scaled"),
-        "scale": (LOVE, f"{LOVE} --scale 2"),
-        "normalize": (LOVE, f"{LOVE} --normalize argmax"),
-        "causal": (LOVE, f"{LOVE} --causal true"),
         "dtype": (f"{LOVE} --digits 7", f"{LOVE} --digits 7 --dtype float16"),
-        "set": (LOVE, f"{LOVE} --set scale=3"),
     },
     "check": {
         "problem": (f"{LOVE} {WRONG_Q}", f"samples/columns.yaml {WRONG_Q}"),
@@ -284,6 +288,7 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "set": (f"{LOVE} {WRONG_OUTPUT}", f"{LOVE} {WRONG_OUTPUT} --set scale=3"),
     },
     "stats": {
+        **OF_PROBLEMS,
         "per_query": (LOVE, f"{LOVE} --per-query"),
         "only": (LOVE, f"{LOVE} --only scores"),
         "rows": (LOVE, f"{LOVE} --rows 1:"),
@@ -299,19 +304,8 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "digits": (LOVE, f"{LOVE} --digits 7"),
         "quiet": (f"{LOVE} --set mask=[[-inf]]", f"{LOVE} --set mask=[[-inf]] --quiet"),
         "color": (LOVE, f"{LOVE} --color always"),
-        "query": (LOVE, f"{LOVE} --query q.npy"),
-        "key": (LOVE, f"{LOVE} --key q.npy"),
-        "value": (LOVE, f"{LOVE} --value short.npy"),
-        "tokens": (LOVE, f"{LOVE} --tokens 'a b c'"),
-        "tokens_file": (LOVE, f"{LOVE} --tokens-file list.txt"),
-        "key_tokens_file": (LOVE, f"{LOVE} --key-tokens-file list.txt"),
         "lower": (f"{LOVE} --per-query", f"{LOVE} --per-query --lower"),
-        "score": (LOVE, f"{LOVE} --score scaled"),
-        "scale": (LOVE, f"{LOVE} --scale 2"),
-        "normalize": (LOVE, f"{LOVE} --normalize argmax"),
-        "causal": (LOVE, f"{LOVE} --causal true"),
         "dtype": (f"{LOVE} --digits 7", f"{LOVE} --digits 7 --dtype float16"),
-        "set": (LOVE, f"{LOVE} --set scale=3"),
     },
     "conventions": {
         "format": ("torch", "torch --format json"),
