@@ -58,7 +58,7 @@ def sheets(
     token without a word. On a terminal of a narrow `width` words are shortened to a third of it.
     """
     lead = _chosen(record, first) if first else ""
-    room = LABEL_WIDTH if width is None else min(LABEL_WIDTH, max(width // 3, SHORTEST))
+    room = room_of_words(width)
     for axes, group in groupby(record.steps.values(), key=lambda step: step.as_matrix().axes[:-2]):
         steps = list(group)
         of_step = [list(product(*map(step.indices, range(len(axes))))) for step in steps]
@@ -77,6 +77,11 @@ def sheets(
                     sheet.notes.extend([note] if note else [])
                     yield sheet
                 heading = ""
+
+
+def room_of_words(width: int | None) -> int:
+    """Return the columns of the longest word: fewer on a narrow terminal."""
+    return LABEL_WIDTH if width is None else min(LABEL_WIDTH, max(width // 3, SHORTEST))
 
 
 def _chosen(record: Record, first: int) -> str:

@@ -26,7 +26,7 @@ Line = list[tuple[str, str]]  # pieces of text, each behind a code of the termin
 
 WIDE_GAP = "   "  # in a title, between formula and size
 PLAIN_FROM = 1000  # a sheet of more cells is for a pager or a program, and has no colours
-BOLD, BAD, RESET = "\x1b[1m", "\x1b[1;31m", "\x1b[0m"
+BOLD, BAD, GOOD, RESET = "\x1b[1m", "\x1b[1;31m", "\x1b[1;32m", "\x1b[0m"
 
 
 def render(record: Record, style: Style) -> str:
@@ -72,27 +72,32 @@ def _write_sheet(sheet: Sheet, style: Style, write: Callable[[Line], None]) -> N
 def _write_wrapped(
     sentence: str, style: Style, write: Callable[[Line], None], code: str = ""
 ) -> None:
-    """Write a sentence in lines that fit the terminal, if it goes to one.
+    """Write a sentence in lines that fit the terminal, if it goes to one."""
+    for line in fitted(sentence, style.width):
+        write([(line, code)])
+
+
+def fitted(sentence: str, width: int | None) -> list[str]:
+    """Return a sentence in lines of a width; None: in one.
 
     What is behind a wide gap, the size in a title, is on a line of its own if it does not fit.
     """
-    lines = [sentence]
-    if style.width is not None and cell_width(sentence) > style.width:
-        import textwrap
+    if width is None or cell_width(sentence) <= width:
+        return [sentence]
+    import textwrap
 
-        first, *others = sentence.split(WIDE_GAP)
-        lines = []
-        for indent, part in (("", first), *(("  ", other) for other in others)):
-            lines += textwrap.wrap(
-                part,
-                style.width,
-                initial_indent=indent,
-                subsequent_indent="  ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-    for line in lines:
-        write([(line, code)])
+    first, *others = sentence.split(WIDE_GAP)
+    lines = []
+    for indent, part in (("", first), *(("  ", other) for other in others)):
+        lines += textwrap.wrap(
+            part,
+            width,
+            initial_indent=indent,
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return lines
 
 
 def _uncoloured(out: StringIO) -> Callable[[Line], None]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray
 from attn_cli.lab.answers.judging import Judgement
-from attn_cli.views.cells import LABEL_WIDTH, cells, labels_along
+from attn_cli.views.cells import cells, labels_along, room_of_words
 
 LEFT_OUT = "-"  # in place of a number that was left out
 
@@ -78,12 +78,12 @@ def matrix(values: AnyArray, digits: int) -> str:
     return f"[{', '.join(matrix(part, digits) for part in values)}]"
 
 
-def grids(judgement: Judgement, digits: int) -> Iterator[Grid]:
+def grids(judgement: Judgement, digits: int, width: int | None = None) -> Iterator[Grid]:
     """Yield the matrices of an answer, one per batch entry and head."""
     answer, step = judgement.answer, judgement.step
-    matrix_of = step.as_matrix()
-    corner, rows = matrix_of.axes[-2], labels_along(matrix_of, -2, 0, LABEL_WIDTH)
-    columns = labels_along(matrix_of, -1, 0, LABEL_WIDTH)
+    matrix_of, room = step.as_matrix(), room_of_words(width)
+    corner, rows = matrix_of.axes[-2], labels_along(matrix_of, -2, 0, room)
+    columns = labels_along(matrix_of, -1, 0, room)
     decimals = digits if answer.decimals is None else answer.decimals
     lead = max(step.values.ndim - 2, 0)
     for place in np.ndindex(step.values.shape[:lead]):

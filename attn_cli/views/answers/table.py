@@ -10,8 +10,7 @@ from attn_cli.views import BOX, Style
 from attn_cli.views.answers.parts import Grid, grids, reasons, solved, verdict
 from attn_cli.views.cells import COLUMN_GAP, cell_width, column_blocks, title_of
 from attn_cli.views.columns import paragraph
-
-_RED, _GREEN, _RESET = "\x1b[31m", "\x1b[32m", "\x1b[0m"
+from attn_cli.views.table import BAD, BOLD, GOOD, RESET, fitted
 
 
 def render(judged: Judged | Graded, style: Style) -> str:
@@ -33,8 +32,8 @@ def _lines(judged: Judged, style: Style) -> Iterator[str]:
         lead = f"{each.answer.step:{width}}   "
         first, *rest = paragraph(verdict(each), style.width, lead)
         if style.colour:
-            colour = _GREEN if each.right or each.follows else _RED
-            first = f"{lead}{colour}{first[len(lead) :]}{_RESET}"
+            colour = GOOD if each.right or each.follows else BAD
+            first = f"{lead}{colour}{first[len(lead) :]}{RESET}"
         yield from (first, *rest)
         for reason in reasons(each):
             yield from paragraph(reason, style.width, " " * (width + 3))
@@ -48,19 +47,17 @@ def _lines(judged: Judged, style: Style) -> Iterator[str]:
 
 def _tables(judgement: Judgement, style: Style) -> Iterator[str]:
     title = title_of(judgement.step)
-    for at, grid in enumerate(grids(judgement, style.decimals)):
+    for at, grid in enumerate(grids(judgement, style.decimals, style.width)):
         yield ""
         if at == 0:
-            yield from paragraph(title, style.width)
+            yield from (_coloured(line, BOLD, style.colour) for line in fitted(title, style.width))
         if grid.heading:
             yield grid.heading
-        yield from _grid(grid, style)
-    yield ""
-    note = "(a number that differs has the expected one in brackets)"
-    yield from paragraph(note, style.width)
+        yield from _grid(grid, judgement.answer.step, style)
+    yield from fitted("(a number that differs has the expected one in brackets)", style.width)
 
 
-def _grid(grid: Grid, style: Style) -> Iterator[str]:
+def _grid(grid: Grid, step: str, style: Style) -> Iterator[str]:
     label = max(map(cell_width, (grid.corner, *grid.rows)))
     widths = [
         max(cell_width(name), *(cell_width(row[at]) for row in grid.cells))
@@ -69,7 +66,7 @@ def _grid(grid: Grid, style: Style) -> Iterator[str]:
     gap = " " * COLUMN_GAP
     for number, (start, stop) in enumerate(column_blocks(label, widths, style.width)):
         if number:
-            yield ""
+            yield from ("", _coloured(f"{step}, continued", BOLD, style.colour))
         chosen = range(start, stop)
         yield _padded(grid.corner, label) + "".join(
             gap + _right(grid.columns[at], widths[at]) for at in chosen
@@ -77,14 +74,14 @@ def _grid(grid: Grid, style: Style) -> Iterator[str]:
         yield BOX * (label + sum(widths[at] + COLUMN_GAP for at in chosen))
         for name, cells, wrong in zip(grid.rows, grid.cells, grid.wrong, strict=True):
             shown = (
-                _coloured(_right(cells[at], widths[at]), style.colour and wrong[at])
+                _coloured(_right(cells[at], widths[at]), BAD, style.colour and wrong[at])
                 for at in chosen
             )
             yield _padded(name, label) + "".join(gap + cell for cell in shown)
 
 
-def _coloured(text: str, wrong: bool) -> str:
-    return f"{_RED}{text}{_RESET}" if wrong else text
+def _coloured(text: str, code: str, wanted: bool) -> str:
+    return f"{code}{text}{RESET}" if wanted else text
 
 
 def _padded(text: str, width: int) -> str:

@@ -56,13 +56,16 @@ def _paragraph(each: Paragraph, labels: int, aligned: int, width: int) -> Iterat
     if each.symbols:
         head += _padded(each.symbols, aligned) + (PART if each.parts else "")
     words = max((cell_width(part.word) for part in each.parts), default=0)
-    if each.parts and cell_width(head) > width // 2:  # no room: the parts go below the symbols
+    beside = cell_width(head) + (words + len(GAP) if words else 0)  # where the parts would begin
+    longest = max((cell_width(text) for part in each.parts for text in part.texts), default=0)
+    narrow = beside > width // 2 and beside + longest > width
+    if each.parts and (cell_width(head) > width // 2 or narrow):  # they go below the symbols
         yield from paragraph(head.strip(), width, INDENT)
         head = INDENT * 2
     for part in each.parts or [Part("", [], "")]:
         lead = f"{head}{_padded(part.word, words)}{GAP}" if words else head
         note = [in_brackets(part.note)] if part.note else []
-        yield from _wrapped(lead, [*part.texts, *note], width)
+        yield from _wrapped(lead, [*part.texts, *note], width, below=not words)
         head = " " * cell_width(head)
     if each.table is not None:
         yield from _table(each.table, width)
@@ -72,10 +75,13 @@ def _padded(text: str, width: int) -> str:
     return text + " " * (width - cell_width(text))
 
 
-def _wrapped(head: str, parts: list[str], width: int) -> Iterator[str]:
-    """Yield a head and parts; a part that has no room begins a line, or is broken at spaces."""
+def _wrapped(head: str, parts: list[str], width: int, *, below: bool = True) -> Iterator[str]:
+    """Yield a head and parts; a part that has no room begins a line, or is broken at spaces.
+
+    `below`: parts are on lines of their own if the head fills half of a line.
+    """
     indent = cell_width(head)
-    if indent > width // 2:  # the symbols fill the line: the numbers go below
+    if below and indent > width // 2:
         yield from paragraph(head.strip(), width, INDENT)
         if not parts:
             return

@@ -45,7 +45,6 @@ def test_a_wrong_sheet(attn: Attn) -> None:
         "─────────────────────────────────────\n"
         "0       2.72 (0.7311)      1 (0.2689)\n"
         "1          1 (0.2689)   2.72 (0.7311)\n"
-        "\n"
         "(a number that differs has the expected one in brackets)\n"
         "\n"
         "output = context   (query x dimension: 2 x 2)\n"
@@ -53,7 +52,6 @@ def test_a_wrong_sheet(attn: Attn) -> None:
         "─────────────────────────────────────\n"
         "0       2.72 (0.7311)      3 (0.8068)\n"
         "1          1 (0.2689)   8.16 (2.1932)\n"
-        "\n"
         "(a number that differs has the expected one in brackets)\n"
     )
 
@@ -102,8 +100,8 @@ def test_markdown(attn: Attn) -> None:
 
 def test_colours_are_for_a_terminal(attn: Attn) -> None:
     ran = attn("check", "exercise.yaml", "bob.yaml", "--color", "always")
-    assert "\x1b[31m2.72 (0.7311)\x1b[0m" in ran.out
-    assert "\x1b[32mfollows correctly" in ran.out
+    assert "\x1b[1;31m2.72 (0.7311)\x1b[0m" in ran.out
+    assert "\x1b[1;32mfollows correctly" in ran.out
 
 
 def test_a_sheet_and_a_step_together_are_refused(attn: Attn) -> None:

@@ -73,3 +73,14 @@ def test_an_answer_is_wrapped() -> None:
     assert isinstance(text, str)
     assert [line for line in text.splitlines() if cell_width(line) > 40] == []
     assert "not like -> hate\n  0.9997, 0.9996 above 'like'\n" in text
+
+
+def test_keys_stay_beside_symbols_while_their_arithmetic_fits() -> None:
+    keys = {"tokens": ["river", "bank"], "embeddings": [[2, 0, 1], [1, 1, 0]], "score": "dot"}
+    derivation = derive(read_problem(from_mapping(keys)), Asked())
+    for width, beside in ((60, True), (44, False)):
+        text = VIEWS.of("Derivation")["text"].render(derivation, Style(width=width))
+        assert isinstance(text, str)
+        line = next(line for line in text.splitlines() if "q.k" in line)
+        assert (line.split()[2:3] == ["river"]) is beside, text
+        assert [line for line in text.splitlines() if cell_width(line) > width] == []
