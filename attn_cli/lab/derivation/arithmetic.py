@@ -83,18 +83,19 @@ def parse(pattern: str) -> Tree:
 
 
 def _sum(tokens: list[str]) -> Tree:
-    tree = _product(tokens)
-    while tokens and tokens[0] in "+-":
-        sign = tokens.pop(0)
-        tree = (sign, tree, _product(tokens))
-    return tree
+    return _joined(tokens, "+-", _product)
 
 
 def _product(tokens: list[str]) -> Tree:
-    tree = _signed(tokens)
-    while tokens and tokens[0] in "*/":
+    return _joined(tokens, "*/", _signed)
+
+
+def _joined(tokens: list[str], signs: str, part: Callable[[list[str]], Tree]) -> Tree:
+    """Return the tree of parts with these signs between them, the first two joined first."""
+    tree = part(tokens)
+    while tokens and tokens[0] in signs:
         sign = tokens.pop(0)
-        tree = (sign, tree, _signed(tokens))
+        tree = (sign, tree, part(tokens))
     return tree
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from attn_cli.dataclass import replace
 from attn_cli.engine.plan import make_plan
 from attn_cli.engine.run import run
-from attn_cli.errors import AttnError
+from attn_cli.errors import AttnError, printable
 from attn_cli.floats import FloatType
 from attn_cli.lab.derivation.arithmetic import evaluate, names_in, present
 from attn_cli.lab.derivation.choice import Asked, Chosen, choose
@@ -41,14 +41,16 @@ NEAR = {"float64": 1e-9, "float32": 1e-4, "float16": 0.05, "bfloat16": 0.2}
 def derive(problem: Problem, asked: Asked, step: str = "weights") -> Derivation:
     """Return how a step of one query comes about, for one key or for all of its row.
 
-    Raises AttnError for a step, batch entry or head that the problem does not have, and if the
-    row needs more memory than it may take.
+    Raises AttnError for a step, batch entry or head that the problem does not have, for a key of a
+    step without an axis of keys, for another query than the one that is pooled, and if the row
+    needs more memory than it may take.
     """
     if step not in pipeline(problem):
         make_plan(problem, Request(steps=(step,)))  # says which steps there are
+    _check_key(problem, asked, step)
     if problem.n_q == 0:
         raise AttnError("there is no query to explain", help="the problem has no query row")
-    chosen = choose(problem, asked)
+    chosen = choose(problem, _of_pooled(problem, asked, step))
     problem = problem.named(chosen.batch if problem.batch else None)
     query = _computed(problem, asked, chosen, step)
     lines = tuple(_lines(query, step, asked.key))
@@ -72,15 +74,46 @@ def derive(problem: Problem, asked: Asked, step: str = "weights") -> Derivation:
     )
 
 
+def _check_key(problem: Problem, asked: Asked, step: str) -> None:
+    """Raise AttnError if a key is asked for and the step has no axis of keys."""
+    specs = pipeline(problem)
+    if asked.key is None or "key" in specs[step].axes:
+        return
+    there = ", ".join(name for name, spec in specs.items() if "key" in spec.axes)
+    raise AttnError(
+        f"the step {step} has no axis of keys, so no key of it can be explained",
+        help=f"name no key, or one of the steps with keys: {there}",
+    )
+
+
+def _of_pooled(problem: Problem, asked: Asked, step: str) -> Asked:
+    """Return what is asked, with the query whose row is pooled if the step has only that row."""
+    head = problem.next_word
+    if pipeline(problem)[step].scope != POOLED or head is None or head.row is None:
+        return asked
+    if asked.query not in {None, head.row}:
+        word = printable(problem.query_tokens[head.row])
+        raise AttnError(
+            f"the step {step} is computed from query {head.row} ('{word}') alone",
+            help="name no query; next_word.pool says which query it is",
+        )
+    return replace(asked, query=head.row)
+
+
+def _joins(query: Query, step: str) -> bool:
+    """Return whether a step has the numbers of all heads together."""
+    return query.problem.joined and query.specs[step].scope in {JOINED, POOLED}
+
+
 def _lead(query: Query, step: str) -> tuple[str, ...]:
-    joined = query.problem.joined and query.specs[step].scope in {JOINED, POOLED}
+    joined = _joins(query, step)
     return tuple(axis for axis in query.problem.lead_axes if axis == "batch" or not joined)
 
 
 def _said(query: Query, step: str, chosen: Chosen) -> str:
     """Return what was chosen; of a step of all heads also which head the lines are of."""
-    joined = query.problem.joined and query.specs[step].scope in {JOINED, POOLED}
-    of_head = [f"the lines before concat are those of head {chosen.head}"] if joined else []
+    lines = f"the lines before concat are those of head {chosen.head}"
+    of_head = [lines] if _joins(query, step) else []
     return "; ".join([chosen.said, *of_head] if chosen.said else of_head)
 
 

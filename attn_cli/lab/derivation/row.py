@@ -10,8 +10,7 @@ import numpy as np
 from attn_cli.arrays import Array, Integers
 from attn_cli.lab.derivation.place import Query
 from attn_cli.lab.derivation.result import Column, Row
-from attn_cli.lab.derivation.sources import Where
-from attn_cli.lab.derivation.sources_pairs import SOURCES
+from attn_cli.lab.derivation.sources_pairs import exponential, largest
 from attn_cli.lab.derivation.templates import COLUMNS, ROW, TOTALS
 
 KEYS = 14  # the most that all have a line in the table
@@ -23,12 +22,11 @@ def row_of(query: Query, names: Collection[str], key: int | None) -> Row:
     weights = query.at("weights")
     shown, others = _shown(query, weights, key)
     columns = list(_columns(query, names, shown, others))
-    largest = weights[query.seen].max(initial=-np.inf)
-    marked = shown == key if key is not None else weights[shown] == largest
+    heaviest = weights[query.seen].max(initial=-np.inf)
+    marked = shown == key if key is not None else weights[shown] == heaviest
     codes = [query.reason(int(j)) for j in np.flatnonzero(~query.seen)] if len(weights) else []
-    first = SOURCES["exp_scores"](query, Where(key=int(shown[0])))
     name = query.problem.rules.normalizer.name
-    note = ROW.note if "exponential" in first.facts and query.has("exp_scores") else ""
+    note = ROW.note if query.has("exp_scores") else ""
     return Row(
         template=ROW,
         step=ROW.step,
@@ -39,7 +37,7 @@ def row_of(query: Query, names: Collection[str], key: int | None) -> Row:
             "normalize": {"none": "weights"}.get(name, name),
             "step": ROW.step,
         },
-        slots={"largest": float(query.last[query.seen].max())} if note else {},
+        slots={**exponential(query).slots, "largest": largest(query)} if note else {},
         result=(),
         note=note,
         heading="key",
@@ -94,7 +92,7 @@ def _heading(query: Query, heading: str) -> str:
     """Return the heading of a column; of exponentials with what they are of."""
     if not heading.startswith("exp"):
         return heading
-    slots = SOURCES["exp_scores"](query, Where(key=int(np.flatnonzero(query.seen)[0]))).slots
+    slots = exponential(query).slots
     divided = " / T" if "T" in slots else ""
     return f"exp(score{divided}{' - max' if 'm' in slots else ''})"
 
@@ -103,5 +101,5 @@ def _beside(query: Query, step: str) -> float | None:
     """Return the exponential of the sink."""
     if step != "exp_scores":
         return None
-    slots = SOURCES[step](query, Where(key=int(np.flatnonzero(query.seen)[0]))).slots
+    slots = exponential(query).slots
     return float(np.exp(slots["sink"] - slots.get("m", 0.0))) if "sink" in slots else None

@@ -168,23 +168,29 @@ def _normalised(query: Query) -> tuple[Array, float | None, tuple[float, ...] | 
     return query.last[query.seen], rules.temperature_of(query.head), given
 
 
-def _exponential(query: Query) -> Found:
-    """Return what all lines of exponentials have: temperature, sink, the largest score."""
+def largest(query: Query) -> float:
+    """Return what softmax subtracts: the largest of scores / T and the sink; 0 if none is there."""
     z, T, sinks = _normalised(query)
+    return float(max([*(z / (T or 1)), *(sinks or ())], default=0.0))
+
+
+def exponential(query: Query) -> Found:
+    """Return what all lines of exponentials have: temperature, sink, what is subtracted."""
+    _, T, sinks = _normalised(query)
     if sinks is None:
         return found()
     facts, sink = {"exponential"}, sinks[0] if sinks else None
-    m = max([*(z / (T or 1)), *sinks], default=0.0)
+    m = largest(query)
     shift = bool(np.isfinite(m)) and abs(m) > limit(query.problem.precision, query.problem.n_k)
     facts |= {"shift"} if shift else set()
     facts |= {"sink=1"} if sink == 0 and not shift else set()
-    return found(*facts, T=T, sink=sink, m=float(m) if shift else None)
+    return found(*facts, T=T, sink=sink, m=m if shift else None)
 
 
 def exp_scores(query: Query, where: Where) -> Found:
     """Return the numbers of exp(score)."""
     assert where.key is not None  # lines of pairs have one
-    common = _exponential(query)
+    common = exponential(query)
     if not query.seen[where.key]:
         return found("hidden")
     return Found(common.facts, {**common.slots, "s": float(query.last[where.key])})
@@ -192,13 +198,13 @@ def exp_scores(query: Query, where: Where) -> Found:
 
 def exp_sum(query: Query, where: Where) -> Found:  # noqa: ARG001
     """Return the numbers of the sum of a row's exponentials."""
-    common = _exponential(query)
+    common = exponential(query)
     return Found(common.facts, {**common.slots, "e": query.at("exp_scores")[query.seen]})
 
 
 def lse(query: Query, where: Where) -> Found:  # noqa: ARG001
     """Return the numbers of the logarithm of that sum."""
-    common = _exponential(query)
+    common = exponential(query)
     if not (common.facts and float(query.at("exp_sum")) > 0):
         return found()
     z = query.last[query.seen]
@@ -225,7 +231,7 @@ def weights(query: Query, where: Where) -> Found:
 
 
 def _softmax(query: Query, s: float, z: Array, key: int) -> Found:
-    common = _exponential(query)
+    common = exponential(query)
     slots = {**common.slots, "s": s}
     if len(z) > MOST_TERMS:
         more = _lse(query, z, common.slots)

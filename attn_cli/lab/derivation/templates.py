@@ -15,8 +15,8 @@ Q_TEX, K_TEX, V_TEX = "q_{<query>, <n>}", "k_{<key>, <n>}", "v_{<key>, <n>}"
 ROW_TEX = r"\mathrm{<step>}_{<query>, <n>}"
 
 
-def _projection(step: str, label: str, tex: str, symbols: str = "") -> tuple[Template, ...]:
-    """Return the rows of x W + b."""
+def _projection(step: str, label: str, tex: str, symbols: str) -> tuple[Template, ...]:
+    """Return the rows of x W + b; `symbols` are the names of x, W and b."""
     x, W, b = symbols.split()
     return (
         Template(step=step, when=("given",), kind="value", label=label, symbols="given", tex=tex),
@@ -282,12 +282,8 @@ TEMPLATES: tuple[Template, ...] = (
         "hidden",
         {"when": ("activation=relu",), "numbers": "max(<terms>[ + <b>], 0)",
          "symbols": "relu(x W1[<b?> + b1])"},
-        {"when": ("activation=gelu",), "numbers": "gelu(<terms>[ + <b>])",
-         "symbols": "gelu(x W1[<b?> + b1])"},
-        {"when": ("activation=gelu_tanh",), "numbers": "gelu_tanh(<terms>[ + <b>])",
-         "symbols": "gelu_tanh(x W1[<b?> + b1])"},
-        {"when": ("activation=tanh",), "numbers": "tanh(<terms>[ + <b>])",
-         "symbols": "tanh(x W1[<b?> + b1])"},
+        *({"when": (f"activation={name}",), "numbers": f"{name}(<terms>[ + <b>])",
+           "symbols": f"{name}(x W1[<b?> + b1])"} for name in ("gelu", "gelu_tanh", "tanh")),
         {"when": ("activation=identity",), "numbers": "<terms>[ + <b>]",
          "symbols": "x W1[<b?> + b1]"},
         kind="function",
@@ -356,8 +352,8 @@ ROW = Template(
     kind="row",
     label="<normalize>",
     symbols="over the row of <query>",
-    note="<largest>, the largest, is subtracted from all scores before exp: no overflow, and the "
-    "same weights",
+    note="<largest>, the largest[<sink?>, sink included], is subtracted from all scores[<T?> / T] "
+    "before exp: no overflow, and the same weights",
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attn_cli.lab.derivation.result import Template
 
 PAIR_TEX = r"\mathrm{<step>}_{<query>, <key>}"
@@ -9,7 +11,7 @@ S = "<s>[ / <T>]"  # a score as it is normalised
 Z = "<z>[ / <T>]"  # the same of each key
 
 
-def rows(step: str, *each: dict[str, object], **common: object) -> tuple[Template, ...]:
+def rows(step: str, *each: Mapping[str, object], **common: object) -> tuple[Template, ...]:
     """Return the templates of a step, with what they have in common."""
     return tuple(Template(step=step, **{**common, **row}) for row in each)  # type: ignore[arg-type]
 

@@ -32,12 +32,8 @@ def render(derivation: Derivation, style: Style) -> str:
         "settings": derivation.settings,
         "warnings": list(derivation.warnings),
     }
-    return written({**document, **rounded_parts(document, style.digits)})
-
-
-def rounded_parts(document: dict[str, object], digits: int | None) -> dict[str, object]:
-    """Return the parts of the document that `--digits` rounds."""
-    return {name: rounded(document[name], digits) for name in ("result", "lines")}
+    numbers = {name: rounded(document[name], style.digits) for name in ("result", "lines")}
+    return written({**document, **numbers})
 
 
 def _line(line: Line, style: Style) -> dict[str, object]:

@@ -17,7 +17,6 @@ from attn_cli.lab.derivation.result import Line
 from attn_cli.views import tex
 
 Write = Callable[[float], str]
-ROUNDED = "(numbers shown are rounded)"
 
 
 def shown(x: float, decimals: int) -> str:

@@ -203,6 +203,50 @@ def test_scores_beyond_the_range_are_less_their_largest() -> None:
     check(derive(problem_of(keys), Asked(query=0)), compute(keys, steps=names_of(keys)))
 
 
+@pytest.mark.parametrize(
+    ("more", "subtracted"),
+    [
+        ({}, "4, the largest, is subtracted from all scores before"),
+        ({"temperature": 2}, "2, the largest, is subtracted from all scores / T before"),
+        (
+            {"normalize": {"function": "sink_logits", "logits": [7.0]}},
+            "7, the largest, sink included, is subtracted from all scores before",
+        ),
+        (
+            {"normalize": "softmax1", "temperature": 2},
+            "2, the largest, sink included, is subtracted from all scores / T before",
+        ),
+    ],
+)
+def test_what_softmax_subtracts_is_divided_by_the_temperature_and_counts_the_sink(
+    more: dict[str, Any], subtracted: str
+) -> None:
+    keys = {"score": {"function": "given", "scores": [[4.0, 1.0]]}, "value": [[3.0], [5.0]]}
+    derivation = derive(problem_of({**keys, **more}), Asked())
+    assert next(iter(remarks(derivation, 4))).startswith(subtracted)
+
+
+@pytest.mark.parametrize("step", ["q", "context", "exp_sum", "embeddings"])
+def test_a_key_of_a_step_without_keys_is_refused(step: str) -> None:
+    with pytest.raises(AttnError, match=f"the step {step} has no axis of keys") as caught:
+        derive(problem_of(PLAIN), Asked(query=0, key=1), step)
+    assert str(caught.value.help).endswith(
+        "the steps with keys: k, v, products, scores, exp_scores, weights"
+    )
+
+
+def test_a_next_word_of_one_row_is_explained_by_that_row() -> None:
+    head = {"vocabulary": ["y", "n"], "weights": [[1.0, 0.0], [0.0, 1.0]], "pool": {"token": "b"}}
+    problem = problem_of({**PLAIN, "next_word": head})
+    derivation = derive(problem, Asked(), "logits")
+    assert {line.index["query"] for line in lines_of(derivation, "context")} == {1}
+    (pooled,) = {line.step: line.result for line in lines_of(derivation, "pooled")[:1]}.values()
+    assert pooled == lines_of(derivation, "context")[0].result
+    assert derivation.chosen == ""
+    with pytest.raises(AttnError, match=r"logits is computed from query 1 \('b'\) alone"):
+        derive(problem, Asked(query=2), "logits")
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_narrow_types_keep_their_arithmetic(dtype: str) -> None:
     derivation = derive(problem_of({**PLAIN, "dtype": dtype, "causal": True}), Asked(query=2))
