@@ -21,6 +21,7 @@ from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.record import Record
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.files import Inputs
+from attn_cli.views.derivation.layout import remarks
 from tests.conftest import SAMPLES
 from tests.helpers.derived import arithmetic, has_its_template, worked_out
 
