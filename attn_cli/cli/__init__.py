@@ -114,7 +114,7 @@ def _wants_json(arguments: list[str]) -> bool:
 def _last(arguments: list[str], option: str) -> str | None:
     """Return the last value of an option, None if it is not there.
 
-    `option` is a pattern whose groups are what is attached to its name.
+    `option` is a pattern for its name; its groups match a value that is attached to the name.
     """
     wanted = None
     for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):

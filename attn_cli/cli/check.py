@@ -64,7 +64,7 @@ class CheckOptions:
         return tolerance
 
     def document(self, keys: KeyOptions, inputs: Inputs) -> Document:
-        """Return what is written of the problem, with the options in their places."""
+        """Return the document of the problem, with the options put into it."""
         return ProblemOptions(file=self.problem).document(keys, inputs)
 
     def sheets(self, base: Base, inputs: Inputs) -> list[Sheet]:

@@ -30,7 +30,7 @@ ONE = "choose one: --tokens WORDS"
 
 
 def _note_narrow(problem: Problem) -> None:
-    """Print a note, on a terminal, if inputs are narrower than a dtype that nobody chose."""
+    """Print a note, on a terminal, if inputs are narrower than float64 and no dtype is chosen."""
     if problem.narrow and terminal_columns() is not None:
         types = " and ".join(problem.narrow)
         say(f"note: inputs are {types}, computed in float64: --dtype float32 halves time and size")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from attn_cli.views.view import Rendered, View
 
 
-BRIEF = ("weights",)  # the steps that a terminal gets with an answer, if nobody asks for others
+BRIEF = ("weights",)  # steps shown with an answer on a terminal, unless an option names steps
 
 
 def check_target(output: OutputOptions) -> None:
@@ -142,7 +142,7 @@ def answer_in_a_pipe(output: OutputOptions, *, shown: bool) -> OutputOptions:
 
 
 def answer_on_a_terminal(output: OutputOptions, *, shown: bool) -> bool:
-    """Return whether a terminal gets the answer and its weights: nobody asked to see more."""
+    """Return whether the answer and its weights go to a terminal: no option names steps."""
     to_screen = output.format is None and output.output in {None, "-"}
     return to_screen and not shown and _is_terminal(sys.stdout)
 

@@ -150,7 +150,7 @@ def read_checks(
 ) -> dict[str, tuple[AnyArray, object]]:
     """Return step -> expected values, from texts STEP=MATRIX whose matrix is YAML or a path.
 
-    The node that each was read from is beside it.
+    Beside the values of a step is the node that they were read from.
 
     Notes on how they were read are added to `notes`.
     """

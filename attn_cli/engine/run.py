@@ -61,7 +61,7 @@ def _repeats(problem: Problem, plan: Plan, steps: dict[str, Step]) -> dict[str, 
 
 
 class Passed(NamedTuple):
-    """What is known of a computation after all its values have gone into a sink."""
+    """The parts of a record that are known once all values are in a sink."""
 
     settings: dict[str, object]
     answer: str | list[str] | None
@@ -80,8 +80,8 @@ def put_into(
 ) -> Passed:
     """Compute the steps of a plan into any sink, block by block.
 
-    A sink that reduces what it gets (a pooled map, statistics) takes `plan_unheld`, which has no
-    room for whole steps. The other arguments and errors are those of `run`.
+    For a sink that holds no whole steps (a pooled map, statistics) the plan is that of
+    `plan_unheld`. The other arguments and errors are those of `run`.
     """
     chosen = choose(problem, plan, engine or request.engine)
     watch = Watch(problem, plan, sink)
