@@ -87,7 +87,7 @@ def _check_key(problem: Problem, asked: Asked, step: str) -> None:
 
 
 def _of_pooled(problem: Problem, asked: Asked, step: str) -> Asked:
-    """Return what is asked, with the query whose row is pooled if the step has only that row."""
+    """Return the question, with the query whose row is pooled if the step has only that row."""
     head = problem.next_word
     if pipeline(problem)[step].scope != POOLED or head is None or head.row is None:
         return asked
