@@ -1,14 +1,15 @@
 """The variants of a problem, as data: one list, which every question about them reads.
 
 A new variant is one row in one of the modules here; a new kind of variants is one module and one
-line. `variants_of` adds the conventions of other systems that matter for a problem.
+line. `variants_of` adds the conventions of other systems that matter for a problem: these explain
+the answers of people. `hypotheses` has presets and the variants of kernels too, for their outputs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attn_cli.lab.variants.conventions import of_conventions
+from attn_cli.lab.variants.conventions import of_conventions, of_presets
 from attn_cli.lab.variants.finishing import FINISHING
 from attn_cli.lab.variants.heads import HEADS
 from attn_cli.lab.variants.hiding import HIDING
@@ -36,4 +37,13 @@ def variants_of(base: Base) -> Iterator[Variant]:
     yield from of_conventions(base)
 
 
-__all__ = ["MISTAKES", "Base", "Variant", "variants_of"]
+def hypotheses(base: Base) -> Iterator[Variant]:
+    """Yield every variant: those of kernels, which take time to load, and presets by name too."""
+    from attn_cli.lab.variants.kernels import KERNELS
+
+    yield from variants_of(base)
+    yield from of_presets(base)
+    yield from KERNELS
+
+
+__all__ = ["MISTAKES", "Base", "Variant", "hypotheses", "variants_of"]

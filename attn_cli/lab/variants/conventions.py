@@ -11,8 +11,7 @@ from functools import partial
 
 from attn_cli.conventions.knobs import KNOBS, Knob, Plain, text
 from attn_cli.conventions.presets import PRESETS
-from attn_cli.lab.variants.variant import CONVENTION, Base, Variant
-from attn_cli.maths.problem import Problem
+from attn_cli.lab.variants.variant import CONVENTION, Base, Changes, Variant, of_keys
 
 _LEFT_OUT = ("axes", "scale_placement", "precision", "mask_fill")
 _NAMED = 3  # systems that a sentence names
@@ -28,12 +27,27 @@ def of_conventions(base: Base) -> Iterator[Variant]:
         here = text(base.problem.conventions[knob.name])
         for answer in knob.answers:
             if answer.in_problems and text(answer.value) != here:
-                yield Variant(
+                yield of_keys(
                     f"{knob.name}: {text(answer.value)}",
                     _sentence(knob, answer.value, answer.meaning),
-                    partial(_with, knob.key, answer.value),
+                    partial(_same, {knob.name: answer.value}),
                     kind=CONVENTION,
                 )
+
+
+def of_presets(base: Base) -> Iterator[Variant]:
+    """Yield one variant per preset that the problem does not name itself."""
+    if base.document is None:
+        return
+    for name, preset in PRESETS.items():
+        if base.document.tree.get("like") != name:
+            yield of_keys(
+                f"like: {name}",
+                _plain(f"the conventions are those of {preset.title}"),
+                partial(_same, {"like": name}),
+                kind=CONVENTION,
+                sources=preset.sources,
+            )
 
 
 def _matters(base: Base, knob: Knob) -> bool:
@@ -52,9 +66,13 @@ def _sentence(knob: Knob, value: Plain, meaning: str) -> str:
     users = [name for name, p in PRESETS.items() if text(p.settings.get(knob.name)) == text(value)]
     shown = ", ".join(users[:_NAMED]) + (f" and {len(users) - _NAMED} more" * (len(users) > _NAMED))
     whose = f", as in {shown}" if users else ""
-    said = f"{knob.name} is {text(value)} ({meaning}){whose}"
-    return said.replace("{", "{{").replace("}", "}}")
+    return _plain(f"{knob.name} is {text(value)} ({meaning}){whose}")
 
 
-def _with(key: tuple[str, ...], value: Plain, base: Base) -> Problem | None:
-    return base.read_with(key, value)
+def _plain(sentence: str) -> str:
+    """Return a sentence without slots."""
+    return sentence.replace("{", "{{").replace("}", "}}")
+
+
+def _same(changes: Changes, base: Base) -> Changes:  # noqa: ARG001
+    return changes

@@ -2,22 +2,23 @@
 
 A variant is a name, a sentence that says what was done, and a change: a function from a problem to
 the problem that gives the numbers of that variant, or None if the variant means nothing for it.
+If keys of a problem file can say the same, the variant has them too, as `compute --set` takes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from functools import cached_property
 from math import sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Bools
+from attn_cli.conventions.knobs import Plain
 from attn_cli.dataclass import replace
 from attn_cli.engine.run import run
-from attn_cli.errors import AttnError, dotted
+from attn_cli.errors import AttnError
 from attn_cli.lab.altered import Steps, computed
 from attn_cli.maths.pairs import last_of_scores
 from attn_cli.maths.pipeline import pipeline
@@ -50,15 +51,23 @@ class Base:
             self._varied[variant.name] = None if problem is None else Base(problem)
         return self._varied[variant.name]
 
-    def read_with(self, key: tuple[str, ...], value: object) -> Problem | None:
-        """Return the problem with another value of a key; None if it cannot be read so."""
+    def read_with(self, changes: Changes) -> Problem | None:
+        """Return the problem with other values of keys, without those of None.
+
+        None if it cannot be read so.
+        """
         if self.document is None:
             return None
         changed = replace(
-            self.document, tree=deepcopy(self.document.tree), options=dict(self.document.options)
+            self.document, tree=_copied(self.document.tree), options=dict(self.document.options)
         )
         try:
-            changed.replace(key, value, dotted(key))
+            for key, value in changes.items():
+                path = tuple(key.split("."))
+                if value is None:
+                    changed.remove(path)
+                else:
+                    changed.replace(path, _copied(value), key)
             return read_problem(changed)
         except AttnError:
             return None
@@ -115,23 +124,56 @@ class Base:
         return {name: f"{number:.5g}" for name, number in numbers.items()}
 
 
-Change = Callable[[Base], Problem | None]
-MISTAKE, CONVENTION = "mistake", "convention"
+def _copied(node: Any) -> Any:
+    """Return a node whose mappings are copies; nothing changes its lists and arrays."""
+    if isinstance(node, dict):
+        return {key: _copied(inner) for key, inner in node.items()}
+    return node
+
+
+Change = Callable[[Base], "Problem | None"]
+# Dotted keys of a problem -> their values, as `attn compute --set KEY=VALUE` takes them; None is
+# written null, and removes the key.
+Changes = Mapping[str, Plain]
+MISTAKE, CONVENTION, KERNEL = "mistake", "convention", "kernel"
+KINDS = (MISTAKE, CONVENTION, KERNEL)
 
 
 class Variant(NamedTuple):
-    """One variant. `sentence` has slots for `Base.facts`; `sources` tell where it was met."""
+    """One variant. `sentence` has slots for `Base.facts`; `sources` tell where it was met.
+
+    `keys` gives the changes of keys that have the same effect, if keys can say it; `needs` says
+    in words which problems the variant means something for, empty for all of them.
+    """
 
     name: str
     sentence: str
     change: Change
     sources: tuple[str, ...] = ()
     kind: str = MISTAKE
+    keys: Callable[[Base], Changes | None] | None = None
+    needs: str = ""
 
     def of(self, base: Base) -> Problem | None:
         """Return the problem of this variant; None if it means nothing for the problem."""
         return self.change(base)
 
+    def changes(self, base: Base) -> Changes | None:
+        """Return the changed keys, as `compute --set` takes them; None if keys cannot say it."""
+        return None if self.keys is None else self.keys(base)
+
     def said(self, base: Base) -> str:
         """Return the sentence, with the numbers of the problem."""
         return self.sentence.format(**base.facts)
+
+
+def of_keys(
+    name: str, sentence: str, keys: Callable[[Base], Changes | None], *, kind: str, **more: Any
+) -> Variant:
+    """Return a variant that is a change of keys: the problem is read again with them."""
+
+    def changed(base: Base) -> Problem | None:
+        changes = keys(base)
+        return None if changes is None else base.read_with(changes)
+
+    return Variant(name, sentence, changed, kind=kind, keys=keys, **more)

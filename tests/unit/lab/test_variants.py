@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from attn_cli.lab.altered import steps_of, with_rounded, with_steps
-from attn_cli.lab.variants import MISTAKES, Base, variants_of
+from attn_cli.lab.variants import MISTAKES, Base, hypotheses, variants_of
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
@@ -207,6 +207,30 @@ def test_conventions_that_matter_are_variants() -> None:
     np.testing.assert_allclose(weights[0], [1 / 3, 1 / 3, 1 / 3, 0, 0])  # sees j <= i + 2
     assert "flash-attn" in found["causal: bottom-right"].said(base)
     assert not any(name.startswith(("rope", "alibi", "window")) for name in found)
+
+
+def test_conventions_and_presets_have_their_changes() -> None:
+    base = base_of(query=np.ones((3, 2)), key=np.ones((5, 2)), value=np.eye(5), causal="top-left")
+    found = {variant.name: variant for variant in hypotheses(base)}
+    assert found["causal: bottom-right"].changes(base) == {"causal": "bottom-right"}
+    assert found["like: flash-attn"].changes(base) == {"like": "flash-attn"}
+    assert found["no-scale"].kind == "mistake"
+    assert found["scale-padded-to-8"].kind == "kernel"
+    assert found["scale-padded-to-8"].changes(base) == {"scale": 8**-0.5}
+    assert found["scale-padded-to-8"].of(base).scale == 8**-0.5  # type: ignore[union-attr]
+    assert found["scale-of-all-heads"].of(base) is None
+    assert not any(variant.kind == "kernel" for variant in variants_of(base))
+
+
+def test_a_change_to_none_removes_the_key() -> None:
+    base = base_of(query=np.ones((3, 2)), key=np.ones((5, 2)), value=np.eye(5), causal="top-left")
+    problem = base.read_with({"causal": None, "scale": 3})
+    assert problem is not None
+    assert problem.scale == 3
+    assert not problem.rules.schemes
+    assert base.read_with({"causal": "upside-down"}) is None
+    assert base.document is not None
+    assert base.document.tree["causal"] == "top-left"
 
 
 class TestAltered:
