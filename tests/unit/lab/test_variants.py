@@ -216,8 +216,8 @@ def test_conventions_and_presets_have_their_changes() -> None:
     assert found["like: flash-attn"].changes(base) == {"like": "flash-attn"}
     assert found["no-scale"].kind == "mistake"
     assert found["scale-padded-to-8"].kind == "kernel"
-    assert found["scale-padded-to-8"].changes(base) == {"scale": 8**-0.5}
-    assert found["scale-padded-to-8"].of(base).scale == 8**-0.5  # type: ignore[union-attr]
+    assert found["scale-padded-to-8"].changes(base) == {"scale": 1 / np.sqrt(8)}
+    assert found["scale-padded-to-8"].of(base).scale == 1 / np.sqrt(8)  # type: ignore[union-attr]
     assert found["scale-of-all-heads"].of(base) is None
     assert not any(variant.kind == "kernel" for variant in variants_of(base))
 
