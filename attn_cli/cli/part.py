@@ -52,7 +52,14 @@ class PartOptions:
                 f"--head cannot be '{printable(self.head)}'",
                 help="write the numbers of heads, from 0, with commas: --head 0,3; or --head all",
             )
-        return tuple(dict.fromkeys(map(int, self.head.split(","))))
+        heads = tuple(map(int, self.head.split(",")))
+        for at, head in enumerate(heads):
+            if head in heads[:at]:
+                raise AttnError(
+                    f"--head {printable(self.head)} names head {head} twice",
+                    help=f"write --head {','.join(map(str, dict.fromkeys(heads)))}",
+                )
+        return heads
 
     def _rows(self) -> tuple[int | None, int | None] | None:
         if self.rows is None:

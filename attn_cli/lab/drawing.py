@@ -42,6 +42,8 @@ class Outline:
     rows: range  # positions of the rows that are drawn
     cross: bool
     signed: bool  # whether numbers can be negative
+    batch: int | None = None  # the batch entry that was chosen
+    named: bool = False  # whether heads were chosen: then each has its number, also if it is alone
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -188,11 +190,21 @@ def _how(outline: Outline, pool: str | None) -> How:
 
 
 def _title(outline: Outline, lead: Lead) -> str:
-    """Return the title of a panel: `batch 1, head 3`, without an axis along which all are alike."""
+    """Return the title of a panel: `batch 1, head 3`.
+
+    An axis along which all panels are alike is left out, unless it was chosen.
+    """
+    chosen = [] if outline.batch is None else [f"batch {outline.batch}"]
     return ", ".join(
-        f"{axis} {at}"
-        for number, (axis, at) in enumerate(zip(outline.lead_axes, lead, strict=True))
-        if len({other[number] for other in outline.leads}) > 1
+        [
+            *chosen,
+            *(
+                f"{axis} {at}"
+                for number, (axis, at) in enumerate(zip(outline.lead_axes, lead, strict=True))
+                if len({other[number] for other in outline.leads}) > 1
+                or (outline.named and axis == "head")
+            ),
+        ]
     )
 
 

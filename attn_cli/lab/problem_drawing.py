@@ -68,7 +68,8 @@ def of_problem(
     _refuse_heads(step, chosen)
     if step.spec.axes != OF_PAIRS:
         record = run(problem, replace(request, asides=True), command="heatmap")
-        return of_record(record, step.name, chosen._replace(batch=None))
+        drawing = of_record(record, step.name, chosen._replace(batch=None))
+        return replace(drawing, outline=replace(drawing.outline, batch=chosen.batch))
     return Drawing(_outline(problem, step, chosen), _filling(problem, request, step, computing))
 
 
@@ -98,6 +99,8 @@ def _outline(problem: Problem, step: StepPlan, chosen: Chosen) -> Outline:
         rows=rows_of(chosen.rows, "query", problem.n_q),
         cross=problem.cross,
         signed=signed(step.name, step.spec.stage.role) or rules.normalizer.name == "none",
+        batch=chosen.batch,
+        named=chosen.heads is not None,
     )
 
 

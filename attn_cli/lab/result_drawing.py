@@ -81,6 +81,8 @@ def of_result(result: Result, chosen: Chosen = EVERYTHING) -> Drawing:
         rows=rows_of(chosen.rows, down, len(result.labels[-2])),
         cross=result.cross,
         signed=signed(result.step, result.role) or _has_negative(result.values),
+        batch=chosen.batch,
+        named=chosen.heads is not None,
     )
     return Drawing(outline, _filling(result))
 

@@ -249,6 +249,16 @@ def verdict(comparison: Comparison, first: int = 0) -> str:
     )
 
 
+def ordinal(number: int) -> str:
+    """Return a number as the place in a row.
+
+    >>> [ordinal(n) for n in (2, 3, 11, 21, 500)]
+    ['2nd', '3rd', '11th', '21st', '500th']
+    """
+    teens = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
 def gaps(indices: Sequence[int]) -> list[int]:
     """Return the places in front of which something is left out.
 
@@ -297,18 +307,18 @@ def labels_along(step: Step, axis: int, first: int, room: int) -> list[str]:
     return [short_word(labels[index], room) for index in indices]
 
 
-def short_word(word: str, room: int) -> str:
-    """Return a word as it can be printed, shortened if it takes more than `room` columns."""
+def short_word(word: str, room: int, cut: str = GAP) -> str:
+    """Return a word as it can be printed; of more than `room` columns, shortened, and `cut`."""
     shown = printable(word)
     if cell_width(shown) <= room:
         return shown
     kept = ""
     for character in word[:room]:  # an escape is kept whole, or not at all
         longer = kept + printable(character)
-        if cell_width(longer) > room - len(GAP):
+        if cell_width(longer) > room - len(cut):
             break
         kept = longer
-    return kept + GAP
+    return kept + cut
 
 
 def _largest(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isinf
 
 import numpy as np
 
 from attn_cli.lab.weights_graph import Edge, Graph
 from attn_cli.views.cells import cells, pointed
+
+EVERY: Mapping[str, int] = {}  # entry: nothing is chosen
 
 
 def weights(graph: Graph, digits: int, *, align: bool) -> list[str]:
@@ -32,6 +35,12 @@ def strengths(graph: Graph) -> list[float]:
 def entry(edge: Edge) -> str:
     """Return the batch entry and head of an edge; empty if the weights are one matrix."""
     return ", ".join(f"{axis} {index}" for axis, index in edge.entry.items())
+
+
+def chosen(graph: Graph, entry: Mapping[str, int] = EVERY) -> str:
+    """Return the batch entry and head that were chosen, with those of an entry; empty if none."""
+    found = {axis: graph.settings.get(axis) for axis in ("batch", "head")} | dict(entry)
+    return ", ".join(f"{axis} {number}" for axis, number in found.items() if number is not None)
 
 
 def left_out(graph: Graph) -> str:

@@ -16,7 +16,7 @@ from attn_cli.errors import AttnError
 from attn_cli.lab.weights_graph import Graph, Node
 from attn_cli.views import Style
 from attn_cli.views.colour import hex_of, ramp
-from attn_cli.views.graph.parts import largest, left_out, strengths, weights
+from attn_cli.views.graph.parts import chosen, largest, left_out, strengths, weights
 from attn_cli.views.pictures import svg
 from attn_cli.views.pictures.labels import names, shortened, token, width
 from attn_cli.views.pictures.panels import MARGIN, placed
@@ -61,7 +61,7 @@ def render(graph: Graph, style: Style) -> str:
     curves = _curves(graph, style, columns)
     body = [
         svg.group(
-            [*columns.drawn(entry), *curves.get(entry, ())],
+            [*columns.drawn(chosen(graph, dict(entry))), *curves.get(entry, ())],
             transform=f"translate({svg.number(x)} {svg.number(y)})",
         )
         for entry, (x, y) in zip(entries, panels.corners, strict=True)
@@ -96,7 +96,7 @@ class _Columns:
         )
         left = _room("query", queries)
         right = left + SPAN + 2 * GAP
-        top = HEADS + TITLE * titled + PITCH / 2
+        top = HEADS + TITLE * (titled or bool(chosen(graph))) + PITCH / 2
         return cls(queries, keys, left, right, right + _room("key", keys), top)
 
     @property
@@ -104,11 +104,10 @@ class _Columns:
         """The height of the panel, down to the end of the last token's line."""
         return self.top + PITCH * (max(len(self.queries), len(self.keys)) - 0.5)
 
-    def drawn(self, entry: Entry) -> Iterator[str]:
+    def drawn(self, title: str) -> Iterator[str]:
         """Yield the texts: the title of the panel, the heads of the columns, the tokens."""
         head = self.top - PITCH / 2 - HEADS + svg.SIZE
         if self.top > HEADS + PITCH / 2:
-            title = ", ".join(f"{axis} {number}" for axis, number in entry)
             yield svg.text(title, 0, svg.SIZE, font_weight="bold")
         for kind, nodes, x, anchor in (
             ("query", self.queries, self.left, "end"),
@@ -220,6 +219,7 @@ def _description(graph: Graph, panels: int) -> str:
     queries = len(kinds) - kinds.count("key")
     keys = kinds.count("key") or queries
     parts = [f"{queries} queries, {keys} keys"]
+    parts += [chosen(graph)] if chosen(graph) else []
     parts += [f"{panels} batch entries and heads"] if panels > 1 else []
     parts += [
         f"{len(graph.edges)} curves, {THICK} pixels wide for a weight of {largest(graph):.15g}"

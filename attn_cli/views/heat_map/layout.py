@@ -84,7 +84,9 @@ def layout(heat: HeatMap, style: Style, texts: Sequence[Sequence[Sequence[str]]]
     """
     width, columns = width_of(style), len(heat.keys.starts)
     whole = heat.pool is None
-    if style.numbers or (style.numbers is None and whole and columns <= NUMBERED):
+    # Without shades, a scale that was chosen is that of digits: numbers have none.
+    chosen = heat.scale != "linear" and not shaded(style)
+    if style.numbers or (style.numbers is None and whole and columns <= NUMBERED and not chosen):
         found = _numbers(heat, width, texts)
         if found is not None:
             return found._replace(beside=_beside(heat, found, width))
@@ -105,8 +107,9 @@ def layout(heat: HeatMap, style: Style, texts: Sequence[Sequence[Sequence[str]]]
 
 
 def panel_width(heat: HeatMap, found: Layout) -> int:
-    """Return the columns of a panel."""
-    return found.label + 1 + found.cell * len(heat.keys.starts)
+    """Return the columns of a panel, those of its title included."""
+    title = max(len(panel.title) for panel in heat.panels)
+    return max(title, found.label + 1 + found.cell * len(heat.keys.starts))
 
 
 def room(width: int) -> int:
@@ -116,7 +119,7 @@ def room(width: int) -> int:
 
 def indexed(position: int, label: str) -> str:
     """Return a position with its word, if it has one."""
-    return label if label == str(position) else f"{position} {printable(label)}"
+    return label if label == str(position) else f"{position} {label}"
 
 
 def indexed_labels(axis: Axis) -> list[str]:
@@ -125,14 +128,14 @@ def indexed_labels(axis: Axis) -> list[str]:
 
 
 def _label(names: Iterable[str], most: int) -> int:
-    return min(max(map(cell_width, names)), most)
+    return min(max(cell_width(printable(name)) for name in names), most)
 
 
 def _numbers(heat: HeatMap, width: int, texts: Sequence[Sequence[Sequence[str]]]) -> Layout | None:
     """Return the roomiest layout with numbers that fits; None if none does."""
     columns = len(heat.keys.starts)
     heads = max(cell_width(printable(label)) for label in heat.keys.labels)
-    names = [printable(label) for label in heat.queries.labels]
+    names = heat.queries.labels
     full, less = _label(names, 2 * room(width)), _label(names, room(width))
     lengths = {len(text) for panel in texts for row in panel for text in row}
     longest = max(lengths)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from attn_cli.errors import printable
+from attn_cli.views.cells import ordinal
 
 if TYPE_CHECKING:
     from attn_cli.lab.heat_map import Axis, HeatMap
@@ -62,7 +64,9 @@ def notes(heat: HeatMap, *, hidden: str = "") -> list[str]:
 
 
 def _panels(heat: HeatMap) -> str:
-    names = {word for panel in heat.panels for word in panel.title.split() if word.isalpha()}
+    """Return what panels differ in: heads, batch entries, or both."""
+    count = Counter(part for panel in heat.panels for part in panel.title.split(", "))
+    names = {part.split()[0] for part, times in count.items() if times < len(heat.panels)}
     return "heads" if names == {"head"} else "entries" if names == {"batch"} else "panels"
 
 
@@ -78,13 +82,3 @@ def _block(heat: HeatMap) -> str:
 
 def _unit(axis: Axis) -> str:
     return f"{axis.name}s" if axis.name in {"dimension", "unit"} else "tokens"
-
-
-def ordinal(n: int) -> str:
-    """Return a number as it counts.
-
-    >>> [ordinal(n) for n in (2, 3, 11, 21, 500)]
-    ['2nd', '3rd', '11th', '21st', '500th']
-    """
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n}{'th' if n % 100 in (11, 12, 13) else ending}"

@@ -112,7 +112,8 @@ def _description(heat: HeatMap) -> str:
     rows, columns = heat.queries, heat.keys
     sizes = f"{rows.count} {_plural(rows.name)} x {columns.count} {_plural(columns.name)}"
     parts = [legend.title(heat), sizes]
-    parts += [f"{len(heat.panels)} panels"] if len(heat.panels) > 1 else []
+    first = heat.panels[0].title
+    parts += [f"{len(heat.panels)} panels"] if len(heat.panels) > 1 else [first] if first else []
     parts.append(f"from {legend.number(heat.low)} to {legend.number(heat.high)}")
     parts += [legend.hidden_by(heat)] if heat.reasons else []
     return "; ".join([*parts, *legend.notes(heat)])

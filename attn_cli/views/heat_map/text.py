@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from attn_cli.errors import printable
 from attn_cli.views import Style
-from attn_cli.views.cells import cell_width, cells, pointed
+from attn_cli.views.cells import cell_width, cells, pointed, short_word
 from attn_cli.views.colour import LEVELS, RESET, Shades, levels, shades
 from attn_cli.views.heat_map import legend
 from attn_cli.views.heat_map.layout import (
@@ -152,10 +151,10 @@ def _panel(heat: HeatMap, panel: Panel, texts: Texts, found: Layout, ink: Ink) -
     if heat.diverging:
         shares = (shares + 1) / 2
     numbers = found.kind == "numbers"
-    names = [printable(n) for n in heat.queries.labels] if numbers else indexed_labels(heat.queries)
+    names = list(heat.queries.labels) if numbers else indexed_labels(heat.queries)
     step = 2 if found.kind == "halves" else 1
     for row in range(0, len(names), step):
-        name = clipped(names[row], found.label, ink.cut)
+        name = short_word(names[row], found.label, ink.cut)
         label = " " * (found.label - cell_width(name)) + name + " "
         yield [(label, ""), *_row(heat, panel, shares, texts, found, ink, row)]
 
@@ -165,7 +164,7 @@ def _heads(heat: HeatMap, found: Layout, ink: Ink) -> str:
     head = " " * (found.label + 1)
     if found.kind == "numbers":
         for label in heat.keys.labels:
-            name = clipped(printable(label), found.cell - 1, ink.cut)
+            name = short_word(label, found.cell - 1, ink.cut)
             head += " " * (found.cell - cell_width(name)) + name
         return head.rstrip()
     every = EVERY if found.cell > 1 else EVERY_THIN
@@ -250,7 +249,7 @@ def _keys(heat: HeatMap, found: Layout, ink: Ink, width: int) -> list[str]:
     shown = found.kind == "numbers" or set(keys.labels) <= set(heat.queries.labels)
     if not worded or shown or keys.block > 1 or keys.name != "key":
         return []
-    words = [clipped(name, 24, ink.cut) for name in indexed_labels(keys)]
+    words = [short_word(name, 24, ink.cut) for name in indexed_labels(keys)]
     lines = ["keys:"]
     for word in words:
         if cell_width(f"{lines[-1]}  {word}") > width and lines[-1].strip():
@@ -302,6 +301,8 @@ def _parts(heat: HeatMap, found: Layout, ink: Ink, width: int) -> Iterator[Line]
         scale = note.startswith(("each row", "one scale", "log scale"))
         if not (numbers and scale):  # numbers are their own scale
             yield [(note, "")]
+    if numbers and heat.scale != "linear":
+        yield [("no shades: the scale changes no number", "")]
     if found.kind != "numbers" and any(np.isnan(panel.values).any() for panel in heat.panels):
         yield [(f"{ink.nan} nan", "")]
 
@@ -345,16 +346,3 @@ def _wrapped(text: str, width: int) -> list[str]:
     from textwrap import wrap
 
     return wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
-
-
-def clipped(text: str, width: int, cut: str) -> str:
-    """Return a text of at most so many columns, the last of them a mark if it is shortened."""
-    if cell_width(text) <= width:
-        return text
-    kept, used = "", 0
-    for character in text:
-        used += cell_width(character)
-        if used > width - 1:
-            break
-        kept += character
-    return kept + cut

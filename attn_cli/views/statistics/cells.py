@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from attn_cli.lab.statistics import Statistics
-from attn_cli.views.cells import LABEL_WIDTH, SHORTEST, cells, pointed, short_word
+from attn_cli.views.cells import LABEL_WIDTH, SHORTEST, cells, ordinal, pointed, short_word
 
 NONE = "-"  # for a missing value
 MARK = "*"  # behind what is computed from shares of a sum that is not 1
@@ -100,16 +100,6 @@ def notes(found: Statistics) -> list[str]:
         rows = "1 query has" if found.empty == 1 else f"{found.empty} queries have"
         lines.append(f"{rows} weights that are all 0: these are in no mean")
     return lines
-
-
-def ordinal(number: int) -> str:
-    """Return a number as the place in a row.
-
-    >>> ordinal(2), ordinal(11), ordinal(500), ordinal(33)
-    ('2nd', '11th', '500th', '33rd')
-    """
-    teens = number % 100 in (11, 12, 13)
-    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
 def _word(value: Any, room: int) -> str:

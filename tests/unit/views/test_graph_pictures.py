@@ -94,8 +94,8 @@ def test_a_panel_for_each_head_on_one_scale(attn: Attn, tmp_path: Path) -> None:
     assert shown.size[0] < 1300
     one = drawing(attn("graph", tmp_path / "p.npz", "-f", "svg", "--head", 2).out)
     assert [text for text in one.texts if "head" in text or "batch" in text] == [
-        "batch 0",
-        "batch 1",
+        "batch 0, head 2",
+        "batch 1, head 2",
     ]
     assert len(one.all("path")) == 2 * 16 + 4  # and the legend's
 

@@ -150,8 +150,9 @@ def test_several_heads_on_one_scale(svg: Svg) -> None:
     assert len(shown.all("rect")) == 2 * 16 + OUTSIDE
     assert sum(rect.attrib["fill"] == RAMP[32] for rect in shown.all("rect")) == 2 + 1
     one = svg(HEADS, "--head", 1)
-    assert shown.size[1] - one.size[1] == 18 + 16  # the titles of panels, and a line of the legend
-    assert "head 1" not in one.texts
+    assert shown.size[1] - one.size[1] == 16  # a line of the legend
+    assert "head 1" in one.texts
+    assert "; head 1; " in one.description
     assert len(one.all("rect")) == 16 + OUTSIDE
 
 

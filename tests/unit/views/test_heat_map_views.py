@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -291,6 +292,39 @@ class TestWidth:
         assert r"a\nb\tc\r" in text.render(heat_map(np.ones((n, 2)), tokens=HOSTILE), Style())
         escaped = heat_map(np.ones((1, 1)), tokens=["a\x1b[31mb"])
         assert r"a\x1b[31mb" in text.render(escaped, Style(colours=256))
+
+    def test_a_word_is_not_cut_within_an_escape(self) -> None:
+        heat = heat_map(np.ones((2, 2)), tokens=["ab\x1b[31m" + "c" * 40, "\u202e" * 9])
+        for numbers, width in product((True, False), range(20, 60)):
+            shown = text.render(heat, Style(width=width, numbers=numbers))
+            assert re.findall(r"\\(?!x1b|u202e)", shown) == []  # each that begins is whole
+            assert "ab" in shown
+            assert "…" in shown
+
+    def test_chosen_heads_and_batch_entries_are_named(self, attn: Attn, tmp_path: Path) -> None:
+        ones = np.ones((2, 3, 2, 5))
+        np.savez(tmp_path / "p.npz", query=ones, key=ones, value=ones)
+        for step in ("weights", "q"):  # computed for the map, and drawn from a record
+            for options, titles in (
+                (("--batch", 1, "--head", 2), "batch 1, head 2"),
+                (("--batch", 1, "--head", "0,2"), "batch 1, head 0 batch 1, head 2"),
+                (("--head", 1), "batch 0, head 1 batch 1, head 1"),
+            ):
+                ran = attn("heatmap", tmp_path / "p.npz", "--only", step, "--width", 60, *options)
+                assert " ".join(ran.out.split("\n")[1].split()) == titles
+        ran = attn("heatmap", tmp_path / "p.npz", "--batch", 1, "--no-numbers")
+        assert "one scale for all heads" in ran.out
+
+    def test_a_chosen_scale_is_that_of_digits(self, attn: Attn, tmp_path: Path) -> None:
+        np.save(tmp_path / "w.npy", np.array([[0.5, 0.25], [0.0625, 0.125]]))
+        ran = attn("heatmap", tmp_path / "w.npy", "--colours", "row")
+        assert [line.split()[-1] for line in ran.out.split("\n")[2:4]] == ["95", "59"]
+        assert ran.out.endswith("\n(0 = 0, 9 = largest; each row by its own largest)\n")
+        numbers = attn("heatmap", tmp_path / "w.npy", "--colours", "row", "--numbers").out
+        assert numbers.endswith("no shades: the scale changes no number)\n")
+        shades = text.render(heat_map(np.eye(3), scale="row"), Style(colours=256))
+        assert "1" in plain(shades)[1]
+        assert "no shades" not in shades
 
     def test_panels_are_side_by_side_as_many_as_fit(self) -> None:
         titles = {80: [3, 1], 40: [1] * 4, 200: [4]}  # a panel of 20 columns, and gaps of 3
