@@ -8,6 +8,7 @@ computed once.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from attn_cli.maths.block import Entry
 from attn_cli.maths.meeting import key_end, query_end, value_end
 from attn_cli.maths.parameter import Parameters
 from attn_cli.maths.problem import Problem
+from attn_cli.maths.scores.base import Block as ScoreBlock
 from attn_cli.maths.scores.base import Parts, ScoreFunction
 from attn_cli.maths.stage import (
     BLOCK,
@@ -95,43 +97,13 @@ class EntryBuilder:
 
         `rows` are some of the query rows; None: all of them.
         """
-        problem, wide = self.problem, self.problem.precision.wide
         rows = self.rows if rows is None else rows
-        batch, head = problem.entry(lead)
         of_queries = self._walk(
-            self._schedules.queries, query_end(problem), Side(problem, lead, rows)
+            self._schedules.queries, query_end(self.problem), Side(self.problem, lead, rows)
         )
-        of_keys = self._keys_of(problem.key_lead(lead))
-        Q, K = of_queries.get(query_end(problem)), of_keys.get(key_end(problem))
-        V = of_keys.get(value_end(problem))
-        if Q is None:
-            Q = np.zeros((len(rows), 0), dtype=problem.dtype)
-        if K is None:
-            K = np.zeros((problem.n_k, 0), dtype=problem.dtype)
-        # Parameters with an axis of queries are cut to the rows.
-        score, parameters = problem.score, cut_to(rows, problem.score, problem.parameters)
-        Q, K, scale = self._placed(Q, K, problem.factor(head))
-        Q, K = wide(Q), wide(K)
-        return Entry(
-            lead=lead,
-            batch=batch,
-            head=head,
-            i=rows,
-            token_positions=problem.token_positions,
-            Q=Q,
-            K=K,
-            function=score.innermost(parameters),
-            score=score.prepare(Q, K, parameters) if self._schedules.in_blocks else _nothing,
-            scale=scale,
-            shows_products=problem.placement == "scores",
-            selection=score.selection(parameters) if score.selection else None,
-            rules=problem.rules,
-            parameters=problem.rules.of_head(head),
-            temperature=problem.rules.temperature_of(head),
-            V=None if V is None else wide(V),
-            of_queries=of_queries,
-            of_keys=of_keys,
-        )
+        of_keys = self._keys_of(self.problem.key_lead(lead))
+        sides = Sides(rows, of_queries, of_keys)
+        return prepared(self.problem, lead, sides, in_blocks=self._schedules.in_blocks)
 
     def unread(self, key_lead: Lead) -> None:
         """Compute the steps of a key head that no query head reads."""
@@ -174,15 +146,72 @@ class EntryBuilder:
                 del values[name]
         return values
 
-    def _placed(self, Q: Array, K: Array, factor: float) -> tuple[Array, Array, float]:
-        """Return Q and K, scaled if the scale is placed before the product, and the scale left."""
-        problem = self.problem
-        rounded, wide = problem.precision.scaled.round, problem.precision.wide
-        if problem.placement == "query":
-            return rounded(wide(Q) * factor), K, 1.0
-        if problem.placement == "split":
-            return rounded(wide(Q) * factor), rounded(wide(K) * factor), 1.0
-        return Q, K, factor
+
+class Sides(NamedTuple):
+    """The steps of the queries of a head, and of the keys that it reads, before they meet."""
+
+    rows: Integers  # the numbers of the queries
+    of_queries: Mapping[str, Array]
+    of_keys: Mapping[str, Array]
+
+
+def prepared(
+    problem: Problem,
+    lead: Lead,
+    sides: Sides,
+    *,
+    in_blocks: bool,
+    score: ScoreBlock | None = None,
+) -> Entry:
+    """Return one batch entry and query head, ready for blocks.
+
+    `score` is the prepared score function, if there is one already for the same Q and K.
+    """
+    wide = problem.precision.wide
+    batch, head = problem.entry(lead)
+    rows, of_queries, of_keys = sides
+    Q, K = of_queries.get(query_end(problem)), of_keys.get(key_end(problem))
+    V = of_keys.get(value_end(problem))
+    if Q is None:
+        Q = np.zeros((len(rows), 0), dtype=problem.dtype)
+    if K is None:
+        K = np.zeros((problem.n_k, 0), dtype=problem.dtype)
+    # Parameters with an axis of queries are cut to the rows.
+    function, parameters = problem.score, cut_to(rows, problem.score, problem.parameters)
+    Q, K, scale = _placed(problem, Q, K, problem.factor(head))
+    Q, K = wide(Q), wide(K)
+    if score is None:
+        score = function.prepare(Q, K, parameters) if in_blocks else _nothing
+    return Entry(
+        lead=lead,
+        batch=batch,
+        head=head,
+        i=rows,
+        token_positions=problem.token_positions,
+        Q=Q,
+        K=K,
+        function=function.innermost(parameters),
+        score=score,
+        scale=scale,
+        shows_products=problem.placement == "scores",
+        selection=function.selection(parameters) if function.selection else None,
+        rules=problem.rules,
+        parameters=problem.rules.of_head(head),
+        temperature=problem.rules.temperature_of(head),
+        V=None if V is None else wide(V),
+        of_queries=of_queries,
+        of_keys=of_keys,
+    )
+
+
+def _placed(problem: Problem, Q: Array, K: Array, factor: float) -> tuple[Array, Array, float]:
+    """Return Q and K, scaled if the scale is placed before the product, and the scale left."""
+    rounded, wide = problem.precision.scaled.round, problem.precision.wide
+    if problem.placement == "query":
+        return rounded(wide(Q) * factor), K, 1.0
+    if problem.placement == "split":
+        return rounded(wide(Q) * factor), rounded(wide(K) * factor), 1.0
+    return Q, K, factor
 
 
 def _nothing(_rows: slice, _keys: slice) -> Parts:
