@@ -27,7 +27,7 @@ from attn_cli.cli.options import (
     Text,
 )
 from attn_cli.cli.output import OutputOptions
-from attn_cli.dataclass import dataclass
+from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, printable
 
 if TYPE_CHECKING:
@@ -165,7 +165,8 @@ def next_word(
 
     def records() -> Iterator[Record]:
         for problem in problems:
-            yield run(problem, request, command="next").chosen(wanted)
+            words = replace(problem, answer=None)  # the next word, not what `answer` reads
+            yield run(words, request, command="next").chosen(wanted)
 
     if beside:
         from attn_cli.cli.deliver import deliver_beside

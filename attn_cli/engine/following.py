@@ -79,7 +79,7 @@ class Following:
             self._out.note(spec.name, group, values[spec.name])
         if "probabilities" in self._plan.steps:
             tokens, top = self._problem.query_tokens, self._plan.top
-            self._out.choices.append(choice(next_word, tokens, values["probabilities"], top))
+            self._out.words[at.batch] = choice(next_word, tokens, values["probabilities"], top)
 
 
 def _due(spec: StepSpec, plan: Plan) -> bool:

@@ -46,6 +46,7 @@ class Plan:
     computed: Integers  # positions of the queries that are computed
     memory: int
     top: int  # number of next words in the ranking
+    answers: bool  # whether the weights answer the question of the problem
     marks: bool  # whether hidden cells of tables are marked
     threads: int
     tile: Tile
@@ -90,11 +91,14 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     of_queries = [step.rows for step in steps.values() if step.rows is not None]
     if problem.next_word is not None and any(s.spec.scope == POOLED for s in steps.values()):
         of_queries.append(problem.next_word.rows(problem.n_q))
+    answers = problem.answer is not None and "weights" in steps
+    if problem.answer is not None and answers:
+        of_queries.append(problem.answer.rows(problem.n_q))
     wanted = np.zeros(problem.n_q, dtype=np.bool_)  # np.unique would load numpy.ma: 12 ms
     for positions in of_queries:
         wanted[positions] = True
     computed = np.flatnonzero(wanted)
-    groups = _groups(problem, steps, chosen)
+    groups = _groups(problem, steps, chosen, of_all_heads=answers)
     marks = request.marks and hides(problem)
     unread = _unread(problem, steps, chosen)
     return Plan(
@@ -107,6 +111,7 @@ def make_plan(problem: Problem, request: Request) -> Plan:
         computed=computed,
         memory=memory,
         top=request.top,
+        answers=answers,
         marks=marks,
         threads=request.threads,
         tile=request.tile,
@@ -134,20 +139,27 @@ def not_contexts_alone(plan: Plan) -> str | None:
 
 
 def _groups(
-    problem: Problem, steps: dict[str, StepPlan], chosen: Chosen
+    problem: Problem, steps: dict[str, StepPlan], chosen: Chosen, *, of_all_heads: bool
 ) -> dict[Lead, tuple[Lead, ...]]:
-    """Return the batch entries and heads to compute, grouped if they make one output."""
+    """Return the batch entries and heads to compute, grouped if they make one output.
+
+    `of_all_heads`: all heads are computed, also if one was chosen.
+    """
     depth = len(problem.batch) if problem.joined else len(problem.lead)
     after = any(step.spec.scope in {JOINED, POOLED} for step in steps.values())
-    all_heads = problem.joined and after
-    leads = product(
-        *(
-            _union([_entries(problem, s, axis) for s in steps.values() if axis in s.free], size)
-            if chosen[axis] is None and not (all_heads and axis == depth)
-            else [chosen[axis]]
-            for axis, size in enumerate(problem.lead)
-        )
-    )
+    all_heads = problem.joined and (after or of_all_heads)
+
+    def entries(axis: int, size: int) -> Sequence[int | None]:
+        if all_heads and axis == depth:
+            return [chosen[axis]]
+        if of_all_heads and axis == len(problem.batch):
+            return range(size)
+        if chosen[axis] is not None:
+            return [chosen[axis]]
+        held = [_entries(problem, s, axis) for s in steps.values() if axis in s.free]
+        return _union(held, size)
+
+    leads = product(*(entries(axis, size) for axis, size in enumerate(problem.lead)))
     groups: dict[Lead, tuple[Lead, ...]] = {}
     for lead in leads:
         group: Lead = tuple(int(index) for index in lead[:depth] if index is not None)

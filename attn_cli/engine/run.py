@@ -64,7 +64,7 @@ class Passed(NamedTuple):
     """The parts of a record that are known once all values are in a sink."""
 
     settings: dict[str, object]
-    answer: str | list[str] | None
+    answer: object
     choices: tuple[Choice, ...]
     warnings: tuple[str, ...]
 
@@ -89,6 +89,6 @@ def put_into(
     return Passed(
         settings={**settings(problem, request), "engine": engine_settings(chosen)},
         answer=watch.answer,
-        choices=tuple(watch.choices),
+        choices=tuple(each for of_entry in watch.choices for each in of_entry),
         warnings=(*problem.warnings, *watch.warnings()),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from attn_cli.maths.visible.base import Lead
 from attn_cli.record import Choice
 
 if TYPE_CHECKING:
+    from attn_cli.engine.deciding import Deciding
     from attn_cli.engine.protocol import Sink
 
 NO_KEYS = slice(0, 0)
@@ -31,7 +33,8 @@ class Watch:
         self._problem, self._plan, self._sink = problem, plan, sink
         # Steps that are NaN if `empty_rows` makes weights NaN.
         self._of_weights = downstream(plan.pipeline.values(), "weights")
-        self.choices: list[Choice] = []  # the next word of each batch entry
+        self.words: dict[int, Choice] = {}  # the next word of each batch entry
+        self._deciding = _deciding(problem, plan)
         # The choice for rows without a visible key -> their number, and the first of them.
         self._empty: dict[str, tuple[int, list[tuple[Lead, int]]]] = {}
         self._nan_rows: dict[Lead, Bools] = {}  # queries that `empty_rows` makes NaN
@@ -56,6 +59,8 @@ class Watch:
                 self._ignore_empty_rows(lead, nonfinite, rows)
             if nonfinite.any():
                 self._note_nonfinite(made.name, lead, nonfinite, rows, keys)
+        if self._deciding is not None and made.name == "weights" and rows is not None:
+            self._deciding.add(lead, made.values, rows, keys)
         if self._sink.wants(made.name):
             self._sink.put(lead, made, rows)
 
@@ -63,13 +68,24 @@ class Watch:
         """Put values of a step that has no hidden keys."""
         self.put(lead, StepValues(name, values), rows)
 
+    @cached_property
+    def choices(self) -> list[list[Choice]]:
+        """What was chosen, for each batch entry; none if the problem asks for no answer."""
+        if self._deciding is not None:
+            return self._deciding.choices(self.words)
+        return [[word] for _, word in sorted(self.words.items())]
+
     @property
-    def answer(self) -> str | list[str] | None:
-        """The next word, one per batch entry if there are several; None if the problem has none."""
-        words = [choice.answer for choice in self.choices]
-        if not words:
+    def answer(self) -> object:
+        """The answer, one per batch entry if there are several; None if the problem has none."""
+        answers = [[each.answer for each in of_entry] for of_entry in self.choices]
+        if not answers:
             return None
-        return words if self._plan.steps["probabilities"].free else words[0]
+        name = "probabilities" if self._deciding is None else "weights"
+        several = bool(self._problem.batch) and 0 in self._plan.steps[name].free
+        of_one = self._problem.answer is None or self._problem.answer.of_one
+        short = [of_entry[0] for of_entry in answers] if of_one else answers
+        return short if several else short[0]
 
     def _watches(self, name: str) -> bool:
         """Return whether values of a step are checked to be finite.
@@ -124,7 +140,7 @@ class Watch:
         """Yield warnings: queries that see no key, doubtful answers, values that are not finite."""
         for kind in (kind for kind in KINDS if kind in self._empty):
             yield self._empty_rows(*self._empty[kind], _GIVEN[kind])
-        yield from (choice.doubt for choice in self.choices if choice.doubt)
+        yield from (each.doubt for of_entry in self.choices for each in of_entry if each.doubt)
         for name, (count, first) in self._nonfinite.items():
             values = "1 value" if count == 1 else f"{count} values"
             dtype = self._narrowest(name)
@@ -148,6 +164,15 @@ class Watch:
         rest = f" and {more} more" if more else ""
         verb = "has" if count == 1 else "have"
         return f"{'; '.join(names)}{rest} {verb} no key to attend to: the weights there are {given}"
+
+
+def _deciding(problem: Problem, plan: Plan) -> Deciding | None:
+    """Return what decides on the answer from the weights; None if the weights are not read."""
+    if problem.answer is None or not plan.answers:
+        return None
+    from attn_cli.engine.deciding import Deciding
+
+    return Deciding(problem, problem.answer, plan.top)
 
 
 _GIVEN = {

@@ -67,18 +67,25 @@ def probabilities(logits: Array) -> Array:
 
 def choice(next_word: NextWord, tokens: Labels, probabilities: Array, top: int) -> Choice:
     """Return the likeliest word, the first on a tie, and the ranking of the `top` first."""
-    order = np.argsort(-probabilities, kind="stable")[: max(top, 2)]
-    ranking = tuple((next_word.vocabulary[at], float(probabilities[at])) for at in order)
+    return chosen(" ".join(tokens), next_word.vocabulary, probabilities, top, _LIKELIEST)
+
+
+def chosen(asked: str, names: Labels, values: Array, top: int, doubts: tuple[str, str]) -> Choice:
+    """Return the name of the largest value, the first on a tie, and the ranking of the first ones.
+
+    `doubts` says what is doubtful if the value is not finite, and if the second is equal to it.
+    """
+    order = np.argsort(-values, kind="stable")[: max(top, 2)]
+    ranking = tuple((names[at], float(values[at])) for at in order)
     best, value = ranking[0]
     second = ranking[1] if len(ranking) > 1 else None
-    phrase = " ".join(tokens)
     doubt = ""
     if not np.isfinite(value):
-        doubt = f"the word after '{phrase}' is unknown: its probabilities are not finite"
+        doubt = doubts[0].format(asked=asked)
     elif second is not None and second[1] == value:
-        doubt = f"after '{phrase}', '{best}' and '{second[0]}' are equally likely"
+        doubt = doubts[1].format(asked=asked, best=best, second=second[0])
     return Choice(
-        asked=phrase,
+        asked=asked,
         answer=best,
         value=value,
         runner_up=second and second[0],
@@ -86,6 +93,12 @@ def choice(next_word: NextWord, tokens: Labels, probabilities: Array, top: int) 
         ranking=ranking[:top],
         doubt=doubt,
     )
+
+
+_LIKELIEST = (
+    "the word after '{asked}' is unknown: its probabilities are not finite",
+    "after '{asked}', '{best}' and '{second}' are equally likely",
+)
 
 
 class Pooling:

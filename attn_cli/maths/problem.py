@@ -26,6 +26,7 @@ from attn_cli.maths.visible.base import Lead
 from attn_cli.record import Labels
 
 if TYPE_CHECKING:  # parts of only some problems are imported where they are read
+    from attn_cli.maths.answer import Answer
     from attn_cli.maths.gate import OutputGate
     from attn_cli.maths.norm import HeadNorm
     from attn_cli.maths.positions import Positions
@@ -136,6 +137,7 @@ class Problem:
     gate: OutputGate | None
     after: After
     next_word: NextWord | None
+    answer: Answer | None = None
     token_labels: Labels  # of the rows of embeddings
     query_tokens: Labels
     key_tokens: Labels

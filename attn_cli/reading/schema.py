@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attn_cli.errors import AttnError, Path, argument, either
 from attn_cli.maths.adjustments import Adjustment, Softcap, hide_permanently
@@ -47,6 +47,11 @@ from attn_cli.sources.matrices.files import Inputs
 from attn_cli.sources.matrices.spread import ScoresShape
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import choice, finite, narrowed
+
+if TYPE_CHECKING:
+    from attn_cli.maths.answer import Answer
+    from attn_cli.maths.next_word import NextWord
+    from attn_cli.record import Labels
 
 LAYOUTS = ("rows", "columns")
 
@@ -104,6 +109,8 @@ def _problem(document: Document) -> Problem:
     check_factor(scale, placement, sources.precision)
     labels, entries = read_labels(sources, n_q, projections)
     of_keys = X is not None and "query" in tree  # embeddings became keys and values
+    cross = "memory" in tree or n_q != projections.n_k or of_keys
+    next_word = read_next_word(sources, after, labels[0])
     return Problem(
         query=projections.query,
         key=projections.key,
@@ -128,18 +135,33 @@ def _problem(document: Document) -> Problem:
         rules=rules,
         gate=read_gate(sources, projections.query, shape, projections.value.depth),
         after=after,
-        next_word=read_next_word(sources, after, labels[0]),
+        next_word=next_word,
+        answer=_answer(tree, labels, next_word, cross=cross),
         token_labels=labels_of_embeddings(labels, of_keys=of_keys, past=past or 0),
         query_tokens=labels[0],
         key_tokens=labels[1],
         tokens_of=entries,
-        cross="memory" in tree or n_q != projections.n_k or of_keys,
+        cross=cross,
         layout="columns" if sources.columns else "rows",
         nonfinite="refuse" if sources.finite else "allow",
         narrow=() if "dtype" in tree else tuple(sorted(sources.narrow)),
         conventions={"like": tree.get("like"), **conventions.resolved()},
         warnings=(*document.notes, *sources.warnings, *warnings, *conventions.notes()),
     )
+
+
+def _answer(
+    tree: Mapping[str, Any],
+    labels: tuple[Labels, Labels],
+    next_word: NextWord | None,
+    *,
+    cross: bool,
+) -> Answer | None:
+    if "answer" not in tree:
+        return None
+    from attn_cli.reading.answer_reader import read_answer
+
+    return read_answer(tree["answer"], *labels, next_word, cross=cross)
 
 
 def _sources(document: Document) -> Sources:

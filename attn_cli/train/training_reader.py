@@ -183,6 +183,13 @@ def _base(document: Document, pairs: list[Pair]) -> Problem:
             "train needs next_word: its logits are what is learnt",
             help="add next_word: {vocabulary: [...], weights: [[...], ...]}",
         )
+    if "answer" in tree and tree["answer"]["read"] != "word":
+        raise AttnError(
+            f"train learns the next word, and the answer of this file is read: "
+            f"{tree['answer']['read']}",
+            path=("answer", "read"),
+            help="write answer: {read: word}, or leave answer out",
+        )
     refuse_functions_without_gradient(base)
     return base
 

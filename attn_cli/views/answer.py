@@ -12,6 +12,7 @@ def render(record: Record, _: Style) -> str:
     if record.text is None:
         raise AttnError(
             "there is no answer to show: the problem asks for none",
-            help="a problem with next_word has one, if probabilities are among its steps",
+            help="a problem with next_word has one if probabilities are among its steps; one with "
+            "answer, if weights are",
         )
     return f"{record.text}\n"

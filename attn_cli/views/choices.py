@@ -9,6 +9,7 @@ from attn_cli.record import Choice, Record
 from attn_cli.views import Style
 from attn_cli.views.bars import bars, padded
 
+DECIDED = 5  # keys that are named with the weights that decided a choice
 BAR_CELLS = 20  # of the bar of 1, or of the largest number if that is larger
 
 
@@ -22,7 +23,9 @@ def lines(record: Record, style: Style) -> Iterator[str]:
     for choice, question, answer in zip(record.choices, asked, answers, strict=True):
         yield f"{question} -> {answer}   {margin(choice, style.decimals)}".rstrip()
         yield from (f"  {line}" for line in _ranking(choice, style))
-    if record.text is not None and len(record.choices) > 1:
+        if choice.attention and choice.alone is None:
+            yield f"  {decided_by(choice, style.decimals)}"
+    if record.text is not None and len(record.choices) > 1 and "\n" not in record.text:
         yield from ("", printable(record.text))
 
 
@@ -38,6 +41,13 @@ def margin(choice: Choice, digits: int) -> str:
         return f"{choice.value:.{digits}f}"
     above = f"{choice.margin:.{digits}f} above" if choice.margin else "the same as"
     return f"{choice.value:.{digits}f}, {above} '{printable(choice.runner_up)}'"
+
+
+def decided_by(choice: Choice, digits: int) -> str:
+    """Return the keys that decided the choice, the largest weights first."""
+    ranked = sorted(choice.attention, key=lambda pair: -pair[1])
+    named = ", ".join(f"{printable(word)} {weight:.{digits}f}" for word, weight in ranked[:DECIDED])
+    return f"decided by the weights of {named}"
 
 
 def _beside(record: Record, style: Style) -> Iterator[str]:

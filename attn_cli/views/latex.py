@@ -16,7 +16,7 @@ from attn_cli.errors import AttnError, printable
 from attn_cli.record import Choice, Record, Step, Whole
 from attn_cli.views import Style
 from attn_cli.views.cells import HIDDEN, Sheet, sheets, verdict
-from attn_cli.views.choices import margin
+from attn_cli.views.choices import decided_by, margin
 from attn_cli.views.latex_document import document
 from attn_cli.views.latex_matrix import matrix, table
 from attn_cli.views.tex import needs, words
@@ -83,7 +83,7 @@ def _lines(record: Record, of_record: list[Sheet], style: Style) -> Iterator[str
         yield ""
         for choice in record.choices:
             yield from map(_paragraph, _chosen(choice, style))
-        if record.text is not None and len(record.choices) > 1:
+        if record.text is not None and len(record.choices) > 1 and "\n" not in record.text:
             yield _paragraph(words(record.text))
     for comparison in record.comparisons:
         yield from ("", _paragraph(words(verdict(comparison, style.first))))
@@ -120,6 +120,8 @@ def _chosen(choice: Choice, style: Style) -> Iterator[str]:
     if choice.ranking:
         near = (f"{printable(word)} {value:.{decimals}f}" for word, value in choice.ranking)
         yield rf"\quad {words(', '.join(near))}"
+    if choice.attention and choice.alone is None:
+        yield rf"\quad {words(decided_by(choice, decimals))}"
     if choice.alone is not None:
         paid = (f"{printable(word)} {weight:.{decimals}f}" for word, weight in choice.attention)
         yield rf"\quad {words(f'alone: {choice.alone}; attention paid: ' + ', '.join(paid))}"

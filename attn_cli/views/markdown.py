@@ -9,7 +9,7 @@ from attn_cli.errors import printable
 from attn_cli.record import Record, Step
 from attn_cli.views import Style, settings
 from attn_cli.views.cells import GAP, Sheet, sheets, size_of, verdict, with_gaps
-from attn_cli.views.choices import margin
+from attn_cli.views.choices import decided_by, margin
 from attn_cli.views.markdown_math import between_dollars
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
@@ -40,6 +40,8 @@ def _lines(record: Record, style: Style) -> Iterator[str]:
         yield ""
         chosen = f"{printable(choice.asked)} -> {printable(choice.answer)}"
         yield escaped(f"{chosen}   {margin(choice, style.decimals)}".rstrip())
+        if choice.attention and choice.alone is None:
+            yield from ("", escaped(decided_by(choice, style.decimals)))
     for comparison in record.comparisons:
         yield ""
         yield escaped(verdict(comparison, style.first))
