@@ -205,7 +205,7 @@ _MEMBERS = {
     "steps": "by name: `formula`, `role`, `reads` (the steps it is computed from), `axes`, "
     "`shape`, `values`; and `labels` of axes whose labels are others there: after a past, `k` has "
     "new keys alone",
-    "answer": "the next word or the translation, else null",
+    "answer": "the next word, the translation or what the key `answer` reads; else null",
     "warnings": "the texts of the warnings",
 }
 
