@@ -1,0 +1,260 @@
+"""The noise of a type: a problem computed several times, each rounding up or down at random.
+
+    noise = Noise.of(problem, ("output",), kernel_types("bfloat16"))
+    noise.floor("output")        # rms of the emulations less the exact values
+
+Kernels of one type agree as far as their roundings do, and these depend on orders of sums that
+nobody writes down. Stochastic arithmetic samples them, as CADNA (Vignes 1993) and Verrou (Fevotte
+and Lathuiliere 2016) do: a number x between two neighbours a < b of its type becomes b with
+probability (x - a) / (b - a), else a. So a number of the type stays as it is, no result has a bias,
+and the error of a rounding is sqrt(2) times that of rounding to nearest: 1/6 of a squared unit in
+the last place for 1/12. With 1/2 for each it would be twice that of rounding to nearest, and its
+mean over the emulations would not be the exact number.
+
+What is emulated: every rounding of a step and of a factor. Sums run in float64; each term of a sum
+is moved by up to one unit in the last place of the type in which sums run, which covers the orders
+of sums (a block of 64 products that is added one by one has about that error). Scales and tables of
+rotations are the same numbers in all kernels, and are rounded to nearest.
+
+Everything is carried in float64, so the mathematics does not know about it: `Random` is a
+`FloatType`, and `RandomPrecision` the `Precision` of a problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from attn_cli.arrays import AnyArray, Array
+from attn_cli.dataclass import dataclass, replace
+from attn_cli.engine.plan import UNLIMITED, make_plan
+from attn_cli.engine.run import put_into
+from attn_cli.engine.sink import Store
+from attn_cli.floats import FLOAT_TYPES, FloatType
+from attn_cli.lab.altered import Steps, computed
+from attn_cli.maths.precision import ONE_TYPE, NormTypes, Precision
+from attn_cli.maths.problem import Problem, Request
+
+EMULATIONS = 8
+NARROW = ("bfloat16", "float16")  # in these, sums run in float32
+_CARRIER = np.dtype(np.float64)
+_SMALLEST = float(np.finfo(np.float16).smallest_normal)  # of float16, with all digits
+_DIGITS = 53  # of the carrier
+_LEAST = 1 / 64  # of a unit in the last place of a typical value: the floor of exact results
+
+Compute = Callable[[Problem], Steps]
+
+
+@dataclass(frozen=True)
+class Random(FloatType):
+    """A type whose roundings go up or down at random; its numbers are carried in float64."""
+
+    source: np.random.BitGenerator
+
+    @classmethod
+    def like(cls, type_: FloatType, source: np.random.BitGenerator) -> Random:
+        """Return the type of the same numbers that is rounded to at random."""
+        return cls(type_.name, _CARRIER, source)
+
+    def round(self, x: Array) -> Array:
+        """Return x, each number at one of its two neighbours in this type."""
+        y = np.array(x, dtype=np.float64)
+        if self.name == "float64" or not y.size:
+            return y
+        fraction = np.uint64((1 << (_DIGITS - self._digits)) - 1)
+        random = self.source.random_raw(y.size).reshape(y.shape)
+        random &= fraction
+        # Infinities and NaN have no digits there: nothing is carried into them.
+        bits = y.view(np.uint64)
+        bits += random
+        bits &= ~fraction
+        return self._limited(x, y)
+
+    def number(self, x: float) -> float:
+        """Return one number, a scale or its root, to nearest: kernels agree about it."""
+        return FLOAT_TYPES[self.name].number(x)
+
+    @property
+    def _digits(self) -> int:
+        return 1 - int(np.log2(self.eps))
+
+    def _limited(self, x: Array, y: Array) -> Array:
+        """Return y without numbers that are too large, or too small for all digits.
+
+        Numbers below 1e-38 keep theirs: they change no sum. Those of float16 matter from 6e-5.
+        """
+        plain, size = FLOAT_TYPES[self.name], np.abs(y)
+        if size.max() > -plain.lowest:
+            over = size > -plain.lowest
+            y[over] = np.copysign(np.inf, y[over])
+        if self.name == "float16":
+            small = size < _SMALLEST
+            if small.any():
+                units = np.abs(x[small]) / (_SMALLEST * plain.eps)
+                units = np.floor(units + np.random.Generator(self.source).random(units.shape))
+                y[small] = np.copysign(units * (_SMALLEST * plain.eps), x[small])
+        return y
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomPrecision(Precision):
+    """Types that are rounded to at random, and sums whose terms are moved at random."""
+
+    source: np.random.BitGenerator
+
+    def wide(self, x: Array) -> Array:
+        """Return the terms of a sum, each moved by up to one unit in its last place.
+
+        Of 16-bit numbers they stay: their own roundings are far larger than those of the sum.
+        """
+        if self.dtype.name in NARROW:
+            return np.asarray(x, dtype=np.float64)
+        moves = np.random.Generator(self.source).random(np.shape(x))
+        moves -= 0.5
+        moves *= 2 * self.accumulate.eps
+        moves += 1
+        return np.asarray(x, dtype=np.float64) * moves
+
+
+def at_random(precision: Precision, seed: int) -> RandomPrecision:
+    """Return the same types, rounded to at random by a seed."""
+    source = np.random.SFC64(seed)
+    types: dict[str, Any] = {
+        name: Random.like(getattr(precision, name), source) for name in ("dtype", *ONE_TYPE)
+    }
+    norm = NormTypes(
+        Random.like(precision.norm.row, source), Random.like(precision.norm.gain, source)
+    )
+    return RandomPrecision(**types, norm=norm, rope=precision.rope, source=source)
+
+
+def kernel_types(name: str, *, scores: str = "") -> Precision:
+    """Return the types of a usual kernel for arrays of one type.
+
+    16 bits: sums, scores and softmax are in float32; the weights are rounded as they meet V.
+    `scores`: another type of the scores, as kernels have that write them to memory.
+    """
+    dtype = FLOAT_TYPES[name]
+    wide = FLOAT_TYPES["float32"] if name in NARROW else dtype
+    return Precision(
+        dtype=dtype,
+        accumulate=wide,
+        scale=wide,
+        scaled=dtype,
+        scores=FLOAT_TYPES[scores] if scores else wide,
+        softmax=wide,
+        weighted_sum=dtype,
+        output=dtype,
+        norm=NormTypes(wide, dtype),
+    )
+
+
+def exactly(problem: Problem) -> Problem:
+    """Return the problem computed in float64 throughout, from the inputs as they are."""
+    return _typed(problem, kernel_types("float64"))
+
+
+def _typed(problem: Problem, precision: Precision) -> Problem:
+    rules = replace(problem.rules, precision=precision)
+    return replace(problem, rules=rules, nonfinite="allow")
+
+
+def values_of(problem: Problem, names: Collection[str], rows: tuple[int, ...] | None) -> Steps:
+    """Return the values of steps by their definition, in the order in which they are computed."""
+    request = Request(
+        steps=tuple(names), rows=rows, asides=True, memory=UNLIMITED, engine="definition"
+    )
+    plan = make_plan(problem, request)
+    store = Store(problem, plan)
+    with np.errstate(all="ignore"):
+        put_into(problem, request, plan, store)
+    return {
+        name: computed(problem, plan.pipeline[name], step.values)
+        for name, step in store.steps().items()
+    }
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The exact values of some steps, and their emulations in some types."""
+
+    exact: Mapping[str, AnyArray]
+    emulated: tuple[Mapping[str, AnyArray], ...]
+    types: Precision
+
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        names: Collection[str],
+        types: Precision,
+        *,
+        rows: tuple[int, ...] | None = None,
+        stored: Mapping[str, FloatType] | None = None,
+        count: int = EMULATIONS,
+        compute: Compute | None = None,
+    ) -> Noise:
+        """Return the noise of the named steps of a problem, in these types.
+
+        `rows` are the query rows that are computed, ascending; None: all. `stored` are types to
+        which the values of a step are rounded once more, if its array is narrower than the step.
+        `compute` returns the steps of a problem, for callers that compute in another way.
+        """
+        compute = compute or (lambda each: values_of(each, names, rows))
+        emulated = []
+        for seed in range(count):
+            precision = at_random(types, seed)
+            steps = dict(compute(_typed(problem, precision)))
+            for name, type_ in (stored or {}).items():
+                if name in steps:
+                    steps[name] = Random.like(type_, precision.source).round(steps[name])
+            emulated.append(steps)
+        return cls(compute(exactly(problem)), tuple(emulated), types)
+
+    def errors(self, name: str) -> AnyArray:
+        """Return the emulations of a step less its exact values, along a new first axis."""
+        return self._errors[name]
+
+    @cached_property
+    def _errors(self) -> dict[str, AnyArray]:
+        return {
+            name: np.stack([difference(each[name], exact) for each in self.emulated])
+            for name, exact in self.exact.items()
+        }
+
+    def floor(self, name: str) -> float:
+        """Return the rms of the emulations of a step against its exact values.
+
+        At least 1/64 of a unit in the last place of a typical value: some results are exact.
+        """
+        return max(rms(self.errors(name)), self._least(name))
+
+    def _least(self, name: str) -> float:
+        return _LEAST * self.types.dtype.eps * (rms(self.exact[name]) or 1.0)
+
+    def rests(self, name: str) -> AnyArray:
+        """Return the rms of each emulation of a step against the exact values, in floors."""
+        return np.array([rms(each) for each in self.errors(name)]) / self.floor(name)
+
+
+def difference(there: AnyArray, here: AnyArray) -> AnyArray:
+    """Return there - here; 0 where both are the same infinity, or both NaN."""
+    with np.errstate(invalid="ignore"):
+        found: AnyArray = np.subtract(there, here, dtype=np.float64)
+    odd = ~np.isfinite(found)
+    if odd.any():
+        same = (there == here) | (np.isnan(there) & np.isnan(here))
+        found[odd & same] = 0
+    return found
+
+
+def rms(x: AnyArray) -> float:
+    """Return the root of the mean square of the finite numbers of an array; 0 for none."""
+    flat = np.asarray(x, dtype=np.float64).ravel()
+    finite = np.isfinite(flat)
+    if not finite.all():
+        flat = flat[finite]
+    return float(np.sqrt(flat @ flat / flat.size)) if flat.size else 0.0

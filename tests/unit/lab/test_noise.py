@@ -1,0 +1,125 @@
+"""Random rounding, and the noise of a problem in a type."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from attn_cli.arrays import Array
+from attn_cli.floats import FLOAT_TYPES
+from attn_cli.lab.noise import EMULATIONS, Noise, Random, at_random, difference, kernel_types, rms
+from attn_cli.maths.problem import Problem
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import from_mapping
+
+NARROWED = ("bfloat16", "float16", "float32")
+
+
+def random_type(name: str, seed: int = 1) -> Random:
+    return Random.like(FLOAT_TYPES[name], np.random.SFC64(seed))
+
+
+def neighbours(name: str, x: float) -> tuple[float, float]:
+    """Return the numbers of a type around one of them."""
+    digits = {"bfloat16": 8, "float16": 11, "float32": 24}[name]
+    quantum = 2.0 ** (np.floor(np.log2(abs(x))) + 1 - digits)
+    return float(np.floor(x / quantum) * quantum), float(np.ceil(x / quantum) * quantum)
+
+
+@pytest.mark.parametrize("name", NARROWED)
+def test_rounds_to_a_neighbour_by_its_distance(name: str) -> None:
+    for x in (0.3, -2.7, 1234.56789):
+        below, above = neighbours(name, x)
+        rounded = random_type(name).round(np.full(20_000, x))
+        assert set(rounded.tolist()) == {below, above}
+        share = np.mean(rounded == above)
+        assert share == pytest.approx((x - below) / (above - below), abs=0.02)
+
+
+@pytest.mark.parametrize("name", NARROWED)
+def test_numbers_of_the_type_stay(name: str) -> None:
+    x = np.random.default_rng(3).standard_normal(1000) * 7
+    x = np.concatenate([FLOAT_TYPES[name].round(x).astype(np.float64), [0, np.inf, -np.inf]])
+    assert np.array_equal(random_type(name).round(x), x)
+    assert np.isnan(random_type(name).round(np.array([np.nan]))).all()
+
+
+def test_what_is_too_large_becomes_infinite() -> None:
+    x = np.array([65536.0, -70000.0, 65504.0, 1.0])
+    assert random_type("float16").round(x).tolist() == [np.inf, -np.inf, 65504.0, 1.0]
+
+
+def test_small_numbers_of_float16_have_one_spacing() -> None:
+    unit = 2.0**-24  # the smallest number above 0
+    rounded = random_type("float16").round(np.full(20_000, 3.25 * unit))
+    assert set(rounded.tolist()) == {3 * unit, 4 * unit}
+    assert np.mean(rounded == 4 * unit) == pytest.approx(0.25, abs=0.02)
+
+
+def test_scales_are_rounded_to_nearest() -> None:
+    types = at_random(kernel_types("bfloat16"), 0)
+    assert types.factor(0.3, root=False) == float(np.float32(0.3))
+
+
+def test_16_bit_kernels_sum_in_float32() -> None:
+    types = kernel_types("float16")
+    names = [types.accumulate.name, types.scores.name, types.softmax.name]
+    assert names == ["float32"] * 3
+    assert (types.weighted_sum.name, types.output.name) == ("float16", "float16")
+    assert kernel_types("bfloat16", scores="bfloat16").scores.name == "bfloat16"
+
+
+def one_key(V: Array) -> Problem:
+    """Return a problem whose output is V: one key has all the weight."""
+    return read_problem(from_mapping({"query": [[1]], "key": [[1]], "value": V, "score": "dot"}))
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16"])
+def test_the_floor_is_that_of_one_rounding(name: str) -> None:
+    V = np.random.default_rng(5).uniform(1, 2, (1, 4000))  # all have one spacing
+    noise = Noise.of(one_key(V), ("output",), kernel_types(name))
+    assert len(noise.emulated) == EMULATIONS
+    assert np.array_equal(noise.exact["output"], V)
+    # v is rounded, and then it stays; the mean of f (1 - f) over f from 0 to 1 is 1/6
+    assert noise.floor("output") == pytest.approx(FLOAT_TYPES[name].eps / np.sqrt(6), rel=0.05)
+    assert noise.rests("output") == pytest.approx(1, abs=0.1)
+
+
+def test_float32_moves_the_terms_of_sums() -> None:
+    V = np.random.default_rng(5).uniform(1, 2, (1, 4000))
+    noise = Noise.of(one_key(V), ("output",), kernel_types("float32"))
+    # v as it is read and as it is summed, its weight, and the context are terms: each is moved by
+    # up to eps of itself, and the mean of v^2 is 7/3; four results are rounded.
+    expected = np.sqrt(4 * 7 / 9 + 4 / 6) * FLOAT_TYPES["float32"].eps
+    assert noise.floor("output") == pytest.approx(expected, rel=0.05)
+
+
+def test_exact_results_have_a_floor_too() -> None:
+    noise = Noise.of(one_key(np.array([[2.0, 2.0]])), ("output",), kernel_types("bfloat16"))
+    assert noise.floor("output") == 2 * 2.0**-7 / 64
+    assert not noise.errors("output").any()
+
+
+def test_seeds_are_fixed() -> None:
+    problem = one_key(np.array([[0.3, 0.7]]))
+    one, other = (Noise.of(problem, ("output",), kernel_types("float16")) for _ in range(2))
+    assert np.array_equal(one.errors("output"), other.errors("output"))
+    assert len({each["output"].tobytes() for each in one.emulated}) > 1
+
+
+def test_stored_values_are_rounded_once_more() -> None:
+    problem = one_key(np.array([[0.3, 0.7]]))
+    stored = {"output": FLOAT_TYPES["bfloat16"]}
+    noise = Noise.of(problem, ("output",), kernel_types("float32"), stored=stored)
+    for each in noise.emulated:
+        assert np.array_equal(FLOAT_TYPES["bfloat16"].round(each["output"]), each["output"])
+
+
+def test_difference_and_rms_of_numbers_that_are_not_finite() -> None:
+    inf, nan = np.inf, np.nan
+    off = difference(np.array([-inf, nan, 1.0, 3.0]), np.array([-inf, nan, nan, 1.0]))
+    assert off[:2].tolist() == [0, 0]
+    assert np.isnan(off[2])
+    assert off[3] == 2
+    assert rms(np.array([3.0, 4.0, nan])) == pytest.approx(np.sqrt(12.5))
+    assert rms(np.array([])) == 0
