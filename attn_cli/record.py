@@ -173,6 +173,7 @@ class Comparison:
     letters: tuple[str | None, ...]  # of the labels that are numbers, the letter before them
     here: float
     expected: float
+    transposed: bool = False  # whether the expected values are those of the step transposed
 
 
 @dataclass(frozen=True)

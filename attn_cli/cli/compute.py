@@ -44,12 +44,13 @@ def _verdict_alone(steps: StepOptions, output: OutputOptions) -> bool:
 def _compared(problem: Problem, request: Request, expected: Expected, *, alone: bool) -> Record:
     """Return the record of the steps to show, with the comparisons; no steps if `alone`."""
     from attn_cli.engine.run import run
-    from attn_cli.lab.compare import compare, fitting
+    from attn_cli.lab.compare import compare, fitting, with_rows
 
-    whole = run(problem, replace(request, steps=tuple(expected.values), edge=None))
+    whole = run(problem, replace(request, steps=expected.steps, edge=None))
+    expected = with_rows(expected, whole)
     shown = replace(whole, steps={}) if alone else run(problem, request)
     compared = compare(shown, whole, expected)
-    if compared.agrees or max(v.size for v in expected.values.values()) > BY_HAND:
+    if compared.agrees or expected.size > BY_HAND:
         return compared
     return fitting(compared, expected, run(problem, replace(request, steps=None, edge=None)))
 

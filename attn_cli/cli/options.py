@@ -291,9 +291,7 @@ class StepOptions(ShownOptions):
                 raise AttnError("--tolerance belongs to --check", help="add --check STEP=MATRIX")
             return None
         from attn_cli.cli.override import read_checks
-        from attn_cli.lab.compare import Expected
-        from attn_cli.sources.matrices.matrix import names_file
-        from attn_cli.sources.text.decimals import most_decimals
+        from attn_cli.lab.compare import expected_of
 
         tolerance = None
         if self.tolerance is not None:
@@ -301,13 +299,7 @@ class StepOptions(ShownOptions):
         if tolerance is not None and tolerance < 0:
             raise AttnError(f"--tolerance must be 0 or more, not {tolerance:g}")
         notes: list[str] = []
-        read = read_checks(self.check, inputs, notes)
-        return Expected(
-            values={step: values for step, (values, _) in read.items()},
-            tolerance=tolerance,
-            decimals={s: most_decimals(n) for s, (_, n) in read.items() if not names_file(n)},
-            notes=tuple(notes),
-        )
+        return expected_of(read_checks(self.check, inputs, notes), tolerance, notes)
 
 
 def number_of(option: str, text: str) -> float:

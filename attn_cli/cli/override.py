@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from attn_cli.arrays import AnyArray
 from attn_cli.errors import AttnError, Where, dotted, printable
 from attn_cli.reading.keys import KEYS
 from attn_cli.reading.schema import names_of_keys
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.files import Inputs, twice_from_stdin
 from attn_cli.sources.matrices.lookup import is_vectors_file
-from attn_cli.sources.matrices.matrix import read_array
 from attn_cli.sources.matrices.tables import decode
 from attn_cli.sources.text.events import Quoted, parse, parse_kindly
 from attn_cli.sources.text.mappings import advice_for_key
@@ -145,16 +143,13 @@ def lines_of(inputs: Inputs, wanted_for: str, what: str) -> list[tuple[str, str]
     return found
 
 
-def read_checks(
-    texts: Sequence[str], inputs: Inputs, notes: list[str]
-) -> dict[str, tuple[AnyArray, object]]:
-    """Return step -> expected values, from texts STEP=MATRIX whose matrix is YAML or a path.
+def read_checks(texts: Sequence[str], inputs: Inputs, notes: list[str]) -> dict[str, Document]:
+    """Return step -> a document with its expected values, from texts STEP=MATRIX.
 
-    Beside the values of a step is the node that they were read from.
-
-    Notes on how they were read are added to `notes`.
+    The matrix is YAML or a path. Notes on how it was read are added to `notes`. Raises AttnError
+    for two matrices of one step.
     """
-    expected = {}
+    found: dict[str, Document] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         option = f"--check {printable(text)}"
@@ -163,13 +158,11 @@ def read_checks(
                 f"--check needs STEP=MATRIX, not '{printable(text)}'",
                 help="for example --check output=hand.csv, or --check 'q=[[1, 0], [0, 1]]'",
             )
+        if name in found:
+            raise AttnError(f"--check {printable(name)} is given twice", help="keep one of them")
         node = _value(value, f"--check {printable(name)}", notes)
-        document = Document({name: node}, inputs=inputs, options={(name,): option})
-        try:
-            expected[name] = read_array(document, node, (name,)), node
-        except AttnError as error:
-            raise document.located(error) from None
-    return expected
+        found[name] = Document({name: node}, inputs=inputs, options={(name,): option})
+    return found
 
 
 def refuse_two_readers(file: str | None, options: Mapping[str, str]) -> None:

@@ -238,13 +238,15 @@ def verdict(comparison: Comparison, first: int = 0) -> str:
     c = comparison
     within = f"within {c.tolerance:g}"
     if c.agrees:
-        return f"check {c.step}: yes, {c.values} of {c.values} values agree {within}"
+        said = f"check {c.step}: yes, {c.values} of {c.values} values agree {within}"
+        return f"{said}: this is {c.step} transposed, and right" if c.transposed else said
     place = ", ".join(
         printable(label) if letter is None else f"{letter}{int(label) + first}"
         for label, letter in zip(c.place, c.letters, strict=True)
     )
+    what = f"{c.step}, given transposed" if c.transposed else c.step
     return (
-        f"check {c.step}: no, {c.off} of {c.values} values differ by more than {c.tolerance:g}, "
+        f"check {what}: no, {c.off} of {c.values} values differ by more than {c.tolerance:g}, "
         f"most at ({place}): {c.here:.10g} here, {c.expected:.10g} expected"
     )
 

@@ -99,8 +99,9 @@ def _choice(choice: Choice) -> dict[str, object]:
 
 
 def _check(comparison: Comparison) -> dict[str, object]:
-    members = {name: value for name, value in vars(comparison).items() if name != "letters"}
-    return {**members, "place": list(comparison.place)}
+    apart = ("letters", "transposed")
+    members = {name: value for name, value in vars(comparison).items() if name not in apart}
+    return {**members, "place": list(comparison.place), "transposed": comparison.transposed}
 
 
 def rounded(value: Any, digits: int | None) -> Any:

@@ -125,6 +125,7 @@ def write_wrong_files() -> None:
     Path("model/config.json").write_text("{}")
     np.save("bhsd.npy", np.ones((2, 3, 5, 7)))
     np.save("exchanged.npy", np.ones((2, 5, 3, 7)))
+    np.save("turned.npy", ok.T)
     Path("semicolons.csv").write_text("1,5;2\n3;4,5\n")
     Path("half.csv").write_text("1/2,0\n0,1\n")
     Path("latin.yaml").write_bytes(b"scale: 1\ntokens: [caf\xe9]\n")

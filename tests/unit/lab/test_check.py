@@ -121,9 +121,7 @@ def test_an_answer_that_is_transposed_and_square(attn: Attn) -> None:
     square = "[[2, 0, 2], [3, 1, 4], [1, 0, 1]]"
     ran = attn("compute", LOVE, "--check", f"v={square}", "-f", "json")
     assert ran.status == 1
-    assert json.loads(ran.out)["warnings"] == [
-        "the expected v agrees with axes 0 and 1 exchanged: write {file: ..., transpose: true}"
-    ]
+    assert json.loads(ran.out)["warnings"] == ["the expected v is v transposed"]
     assert attn("compute", LOVE, "--check", f"v={square}", "-q").err == ""
 
 
@@ -134,6 +132,7 @@ def test_json_has_the_comparison(attn: Attn) -> None:
     assert check == {
         "step": "weights", "agrees": False, "values": 3, "off": 2, "tolerance": 0.05,
         "place": ["love", "I"], "here": compute(LOVE)["weights"][1, 0], "expected": 0.5,
+        "transposed": False,
     }  # fmt: skip
     assert "checks" not in json.loads(attn(*ONE, "--format", "json").out)
 
@@ -220,3 +219,43 @@ def test_what_is_checked_is_beside_the_steps_in_a_format_without_verdicts(attn: 
     ran = attn(*problem, "--check", "v=[[2, 7], [11, 3]]", "--only", "k", "-f", "csv")
     assert ran.out == "1.0,0.0,2.0\n0.0,3.0,1.0\n"
     assert ran.err.startswith("check v: yes, 4 of 4 values agree")
+
+
+def test_an_answer_that_is_written_out_transposed_is_right(attn: Attn) -> None:
+    """K of samples/scaled.yaml is 3 x 4, so that nobody can take K^T for K."""
+    turned = [[1, 2, 0], [0, 1, 2], [1, 0, 2], [2, 1, 0]]
+    problem = ["compute", str(SAMPLES / "scaled.yaml")]
+    ran = attn(*problem, "--check", f"k={turned}")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == (
+        "check k: yes, 12 of 12 values agree within 5e-05: this is k transposed, and right\n"
+    )
+    turned[3][0] = 5
+    ran = attn(*problem, "--check", f"k={turned}")
+    assert ran.status == 1
+    assert ran.out.startswith("check k, given transposed: no, 1 of 12 values differ")
+    assert "most at (0, k3): 2 here, 5 expected" in ran.out
+    (check,) = json.loads(attn(*problem, "--check", f"k={turned}", "-f", "json").out)["checks"]
+    assert check["transposed"] is True
+
+
+def test_rows_of_an_answer_are_named_by_their_words(attn: Attn, tmp_path: Path) -> None:
+    """softmax(1, 0, 1) is 0.42232, 0.15536, 0.42232."""
+    problem = ["compute", LOVE]
+    for row, status in (
+        ("love: [0.42, 0.16, 0.42]", 0),
+        ("1: [0.42, null, 0.42]", 0),
+        ("love: [0.42, 0.17, 0.42]", 1),
+        ("I: [0.42, 0.16, 0.42]", 1),
+    ):
+        ran = attn(*problem, "--check", f"weights={{{row}}}")
+        assert ran.status == status, row
+        assert f" of {2 if 'null' in row else 3} values" in ran.out
+    assert (
+        "most at (love, love): 0.1553624035 here, 0.17 expected"
+        in attn(*problem, "--check", "weights={love: [0.42, 0.17, 0.42]}").out
+    )
+    ran = attn(*problem, "--check", "weights={love: [1, 0, 1]}")
+    assert "the expected weights are the numbers of products" in ran.err
+    one = attn(*problem, "--query-token", "love", "--check", "weights={love: [0.42, 0.16, 0.42]}")
+    assert one.status == 0

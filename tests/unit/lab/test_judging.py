@@ -1,6 +1,7 @@
 """Answers judged: right, rounded, truncated, wrong; and which mistake explains a wrong one."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -290,6 +291,11 @@ class TestSheets:
     def test_fractions_and_roots_are_numbers(self) -> None:
         base = base_of(embeddings=[[1, 1]], tokens=["a"], score="scaled", weights=None)
         assert only(base, scores=[["2/sqrt(2)"]]).verdict == "agrees"
+
+    def test_decimals_of_a_table_are_those_that_are_written(self, tmp_path: Path) -> None:
+        (tmp_path / "w.csv").write_text(",a,b\na,0.500,0.500\nb,0.500,0.500\n")
+        base = base_of(embeddings=X[:2], tokens=["a", "b"])
+        assert only(base, weights=str(tmp_path / "w.csv")).answer.decimals == 3
 
     def test_other_names_of_a_step(self) -> None:
         base = base_of()
