@@ -111,11 +111,10 @@ def check(asked: CheckOptions, keys: KeyOptions, output: CheckOutput) -> int:
     check_target(output)
     asked.allowed()
     from attn_cli.lab.variants import Base
-    from attn_cli.reading.schema import read_problem
 
     with reading_inputs(output.output, force=output.force) as inputs:
         document = asked.document(keys, inputs)
-        base = Base(read_problem(document), document)
+        base = Base.read(document)
         sheets = asked.sheets(base, inputs)
     if not asked.answers:
         from attn_cli.lab.answers.showing import mistakes

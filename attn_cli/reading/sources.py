@@ -74,8 +74,19 @@ class Sources:
 
     def numbers(self, node: Any, path: Path) -> Array:
         """Return an array of numbers with any axes, in the type of the problem."""
-        array = cast(self.read_array(node, path), path, self.dtype, finite=self.finite)
-        return self.rounded(array, path)
+        return self._cast(self.read_array(node, path), path)
+
+    def _cast(self, written: AnyArray, path: Path) -> Array:
+        """Return an array that was read, in the type of the problem."""
+
+        def make() -> Array:
+            return self.rounded(cast(written, path, self.dtype, finite=self.finite), path)
+
+        if self.document.held is None:
+            return make()
+        key = (self.precision.dtype.name, str(self.finite), *path)
+        found: Array = self.document.held.once(key, written, make)
+        return found
 
     def of_heads(self, node: Any, path: Path, before: tuple[str, ...], heads: int | None) -> Array:
         """Return an array whose last axis has one number per head; one number without heads."""
@@ -107,7 +118,7 @@ class Sources:
         path: Path = (side,)
         written = self.written(side)
         if isinstance(written, np.ndarray):
-            return self.rounded(cast(written, path, self.dtype, finite=self.finite), path)
+            return self._cast(written, path)
         from attn_cli.sources.matrices.stored import Stored
 
         assert isinstance(written, Stored)

@@ -10,9 +10,9 @@ are those of the whole computation, bit for bit: the same functions run on the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -169,11 +169,8 @@ class Sample:
     def _same_inputs(self, problem: Problem, plan: Plan, schedules: Schedules) -> bool:
         """Return whether q, k and v are those of the base, up to where they meet."""
         base = self.base.problem
-        if any(getattr(problem, name) is not getattr(base, name) for name in _INPUTS):
-            return False
-        if any(getattr(problem, name) != getattr(base, name) for name in _SIZES):
-            return False
-        if problem.qk_transform.rope is not None and problem.rotated_at is not base.rotated_at:
+        compared = (*_INPUTS, *_SIZES, *(("rotated_at",) if problem.qk_transform.rope else ()))
+        if not all(_same(getattr(problem, name), getattr(base, name)) for name in compared):
             return False
         altered = {**problem.altered, **base.altered}
         if any(
@@ -183,13 +180,15 @@ class Sample:
         ):
             return False
         read = {n for n in schedules.read if plan.pipeline[n].scope in _BEFORE_BLOCKS}
-        return problem.precision == base.precision and read <= self._plan.needed
+        return _same(problem.precision, base.precision) and read <= self._plan.needed
 
     def _same_scores(self, problem: Problem) -> bool:
         """Return whether the score function is that of the base, of the same q and k."""
         base = self.base.problem
         unscaled = problem.placement == base.placement == "scores"
-        return unscaled and problem.score is base.score and problem.parameters is base.parameters
+        return unscaled and all(
+            _same(getattr(problem, name), getattr(base, name)) for name in ("score", "parameters")
+        )
 
     def _held(self, plan: Plan, name: str) -> Integers | None:
         """Return which of the computed rows a step holds; None: all, or it has no rows."""
@@ -203,6 +202,21 @@ class _Shared(NamedTuple):
 
     sides: Sides
     score: ScoreBlock
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two parts of problems are the same; arrays are if they are one object."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if hasattr(one, "_form"):  # a dataclass
+        return all(_same(getattr(one, name), getattr(other, name)) for name in vars(one))
+    return isinstance(one, str | int | float | np.dtype) and bool(one == other)
 
 
 def _once(score: ScoreBlock) -> ScoreBlock:

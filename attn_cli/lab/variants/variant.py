@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from math import sqrt
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,9 +28,7 @@ from attn_cli.maths.stage import StepSpec
 from attn_cli.maths.visible.base import all_of
 from attn_cli.reading.schema import read_problem
 from attn_cli.record import Record
-
-if TYPE_CHECKING:
-    from attn_cli.sources.matrices.document import Document
+from attn_cli.sources.matrices.document import Document, Held
 
 
 class Base:
@@ -42,6 +40,12 @@ class Base:
     def __init__(self, problem: Problem, document: Document | None = None) -> None:
         self.problem, self.document = problem, document
         self._varied: dict[str, Base | None] = {}
+
+    @classmethod
+    def read(cls, document: Document) -> Base:
+        """Return the problem of a document; its files are read once for all variants."""
+        document.held = document.held or Held()
+        return cls(read_problem(document), document)
 
     def varied(self, variant: Variant) -> Base | None:
         """Return the base of a variant, made once; None if the variant means nothing here."""

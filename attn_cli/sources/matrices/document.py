@@ -9,7 +9,7 @@ import codecs
 import os
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +45,27 @@ class Member:
         return self.archive.read(self.name, path)
 
 
+class Held:
+    """The arrays of a document that is read several times: each is read, and cast, once."""
+
+    def __init__(self) -> None:
+        self._made: dict[Path, tuple[object, Any]] = {}
+
+    def once(self, key: Path, source: object, make: Callable[[], Any]) -> Any:
+        """Return what was made of the same source before, or make it."""
+        if key not in self._made or not _same(self._made[key][0], source):
+            self._made[key] = source, make()
+        return self._made[key][1]
+
+
+def _same(one: object, other: object) -> bool:
+    """Return whether two nodes are one, or have the same text; arrays are not compared."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        texts = all(isinstance(value, str) for value in (*one.values(), *other.values()))
+        return texts and one == other
+    return one is other or (isinstance(one, str) and one == other)
+
+
 @dataclass
 class Document:
     """The tree of a problem, and the origin of each of its parts."""
@@ -61,6 +82,7 @@ class Document:
     notes: list[str] = field(default_factory=list)  # notes for the user on the text
     written: str | None = None  # the text of the file, if `text` has commas put into it
     marked: bool = False  # whether the file begins with a byte order mark
+    held: Held | None = None  # the arrays, if the document will be read again with other keys
 
     def where(self, path: Path, *, at_key: bool = False) -> Where | None:
         """Return the place of a node, or of the nearest above it."""

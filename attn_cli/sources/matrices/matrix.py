@@ -47,6 +47,17 @@ def read_array_by_rows(document: Document, node: Any, path: Path) -> Tensor:
 
 
 def _written(document: Document, node: Any, path: Path, *, whole: bool) -> Tensor:
+    if document.held is None:
+        return _read(document, node, path, whole=whole)
+    found: Tensor = document.held.once(
+        ("whole" if whole else "rows", *path),
+        node,
+        lambda: _read(document, node, path, whole=whole),
+    )
+    return found
+
+
+def _read(document: Document, node: Any, path: Path, *, whole: bool) -> Tensor:
     if isinstance(node, Member):
         return _from_archive(document, node.archive, node.name, path, whole=whole)
     if isinstance(node, dict):

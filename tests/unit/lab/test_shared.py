@@ -1,6 +1,7 @@
 """Variants on a sample of rows and heads: bit for bit the numbers of the whole computation."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from attn_cli.lab.variants import Base, Variant, hypotheses
 from attn_cli.lab.variants.shared import Sample
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem, Request
-from attn_cli.reading.schema import read_problem
+from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.sources.matrices.document import from_mapping
+from attn_cli.sources.matrices.files import Inputs
 
+X = np.arange(9.0).reshape(3, 3)
 RNG = np.random.default_rng(18)
 
 
@@ -106,7 +109,32 @@ def test_products_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(base.problem, scale=2.0)
     assert not np.allclose(sample.own["output"], sample.of(other)["output"])  # type: ignore[index]
     assert len(asked) == 12  # batch entries and heads
-    assert base.problem.key is not None
-    doubled = replace(base.problem, key=replace(base.problem.key))  # the same keys, another object
-    assert sample.of(doubled) is not None
+    key = base.problem.key
+    assert key is not None
+    again = replace(base.problem, key=replace(key, inputs=key.embedded))
+    assert sample.of(again) is not None
+    assert len(asked) == 12  # the same array
+    again = replace(base.problem, key=replace(key, inputs=key.embedded.copy()))
+    assert sample.of(again) is not None
     assert len(asked) == 24
+
+
+def test_a_preset_shares_the_arrays_of_the_problem() -> None:
+    base = Base.read(from_mapping({"query": X, "key": X, "value": X, "softcap": 2}))
+    problem = base.read_with({"like": "torch", "softcap": 3, "scale": 2})
+    assert problem is not None
+    assert problem.key is not None
+    assert problem.key.inputs is base.problem.key.inputs  # type: ignore[union-attr]
+
+
+def test_files_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(tmp_path / "x.npy", X.astype(np.float32))
+    (tmp_path / "problem.yaml").write_text(
+        "query: x.npy\nkey: {file: x.npy}\nvalue: x.npy\nmask: x.npy\n"
+    )
+    document = read_document(str(tmp_path / "problem.yaml"), Inputs())
+    base = Base.read(document)
+    monkeypatch.setattr(Inputs, "open", None)
+    problem = base.read_with({"scale": 2, "like": "jax"})
+    assert problem is not None
+    assert problem.value.inputs is base.problem.value.inputs
