@@ -1,6 +1,6 @@
-"""Learning: the parameters that make the examples' next words likely.
+"""Learning: the parameters with which the answers of the examples are right.
 
-    loss = mean over the examples of -log probability of the word that follows
+    loss = mean over the examples of the loss of each, as `objective` defines it
 
 All examples count at every step (full batch), and Adam takes the step: Kingma and Ba 2015 (arXiv
 1412.6980), algorithm 1, with the beta1, beta2 and epsilon of that paper:
@@ -28,6 +28,7 @@ from attn_cli.maths.problem import Problem
 from attn_cli.record import Labels, Numbered, Record, Step
 from attn_cli.train.learnt import with_arrays
 from attn_cli.train.loss import Stages, loss_and_gradients
+from attn_cli.train.objective import Target, objective_of
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -42,10 +43,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Example:
-    """One example: a problem, the word that follows, and the arrays that are learnt."""
+    """One example: a problem, what should be the answer, and the arrays that are learnt."""
 
     problem: Problem
-    target: int
+    target: Target
     sources: Mapping[str, Origin]  # by the name of the array in the problem
 
     @cached_property
@@ -58,7 +59,7 @@ class Example:
         return with_arrays(self.problem, arrays)
 
     def gradients(self, values: Mapping[str, Array]) -> tuple[float, bool, dict[str, Array]]:
-        """Return the loss, whether the likeliest word is right, and parameter -> gradient.
+        """Return the loss, whether the answer is right, and parameter -> gradient.
 
         A parameter that nothing depends on has no gradient, not one of zeros.
         """
@@ -69,8 +70,8 @@ class Example:
                 whole = found.setdefault(source.parameter, np.zeros_like(values[source.parameter]))
                 # A number that is used in several places (a repeated word) gets their sum.
                 np.add.at(whole.reshape(-1), source.places, sums[name])
-        right = int(np.argmax(passed.probabilities)) == self.target
-        return passed.loss(self.target), right, found
+        objective = objective_of(self.problem)
+        return objective.loss(passed, self.target), objective.is_right(passed, self.target), found
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class State:
 
     step: int
     loss: float
-    right: int  # number of examples whose most likely word is right
+    right: int  # number of examples whose answer is right
     values: Mapping[str, Array]
     gradients: Mapping[str, Array]
 

@@ -1,10 +1,9 @@
 """The loss of one example and its gradients, by hand: forward, every value kept, then back.
 
-    loss = -log softmax(logits)_target,   d logits = softmax(logits) - e_target
-
-The forward pass is that of `maths`. Each part has its gradient in its own module (`backward`);
-here they are applied in reverse, through heads and projections to the embeddings. Gradients have
-the names of `train.learnt`, and the shapes of the problem's arrays.
+The forward pass is that of `maths`. The backward pass begins with the gradient of the loss, with
+respect to the logits or the weights (`objective`). Each part has its gradient in its own module
+(`backward`); here they are applied in reverse, through heads and projections to the embeddings.
+Gradients have the names of `train.learnt`, and the shapes of the problem's arrays.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from attn_cli.maths.rows import last_of_rows
 from attn_cli.maths.stage import BLOCK, JOINED, Rows, Schedule, StepSpec, schedule_of
 from attn_cli.maths.visible.base import Lead
 from attn_cli.train.learnt import EMBEDDINGS, MEMORY, NAMES, POSITIONS, Gradients
+from attn_cli.train.objective import OfAttended, Target, objective_of
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,6 @@ class Forward:
         """The probabilities of all words."""
         return self.steps["probabilities"]
 
-    def loss(self, target: int) -> float:
-        """Return -log of the target's probability, from the logits, so that it cannot be log 0."""
-        logits = self.steps["logits"]
-        top = logits.max()
-        return float(top + np.log(np.exp(logits - top).sum()) - logits[target])
-
 
 def forward(problem: Problem, stages: Stages) -> Forward:
     """Run the stages of `maths` over all rows at once, for a problem without batches."""
@@ -82,6 +76,8 @@ def forward(problem: Problem, stages: Stages) -> Forward:
     leads: list[Lead] = [()] if problem.heads is None else [(h,) for h in range(problem.heads)]
     heads = tuple(_head(problem, stages, lead) for lead in leads)
     values: dict[str, Array] = {}
+    if not objective_of(problem).reads_words:
+        return Forward(heads, values)
     if problem.after.residual:
         values[embedded(problem)] = problem.positioned(every)
     for spec in specs.values():
@@ -119,15 +115,20 @@ def _head(problem: Problem, stages: Stages, lead: Lead) -> Head:
 
 
 def loss_and_gradients(
-    problem: Problem, target: int, stages: Stages | None = None
+    problem: Problem, target: Target, stages: Stages | None = None
 ) -> tuple[Forward, Gradients]:
     """Return the forward pass and, by name, the gradients of its loss.
 
     `stages` are those of the problem, or of one that differs in the numbers of its arrays.
     """
     passed, sums = forward(problem, stages or Stages.of(problem)), Gradients()
-    d_logits = passed.probabilities.copy()
-    d_logits[target] -= 1
+    objective = objective_of(problem)
+    if isinstance(objective, OfAttended):
+        d_weights = objective.d_weights(passed, target)
+        for head in passed.heads:
+            _of_weights(problem, head, d_weights, sums)
+        return passed, sums
+    d_logits = objective.d_logits(passed, target)
     d_rows, of_linear = _next_word(problem).backward(passed.steps["pooled"], problem.n_q, d_logits)
     sums.add_all(of_linear, NAMES["next_word"]["linear"])
     context = np.concatenate([head.steps["context"] for head in passed.heads], axis=1)
@@ -144,11 +145,17 @@ def _of_head(problem: Problem, head: Head, dC: Array, sums: Gradients) -> None:
     """Add those of one head: context = weights V, weights = normalize(scale * score + mask)."""
     weights = head.steps["weights"]
     _of_projection(problem, problem.value, "value", head.lead, weights.T @ dC, sums)
+    _of_weights(problem, head, dC @ head.V.T, sums)
+
+
+def _of_weights(problem: Problem, head: Head, dW: Array, sums: Gradients) -> None:
+    """Add those of weights = normalize(scale * score + mask), from the gradient of the weights."""
+    weights = head.steps["weights"]
     normalizer, score = problem.rules.normalizer, problem.score
     assert normalizer.backward is not None  # checked by `refuse_functions_without_gradient`
     assert score.backward is not None
     scale = of_head(problem.scale, head.lead[-1] if head.lead else 0)
-    dS = scale * normalizer.backward(weights, head.visible, dC @ head.V.T)
+    dS = scale * normalizer.backward(weights, head.visible, dW)
     dQ, dK, of_parameters = score.backward(head.Q, head.K, problem.parameters, head.steps, dS)
     for name, d in of_parameters.items():
         sums.add(f"score.{name}", d)

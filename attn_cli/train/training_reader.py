@@ -1,7 +1,8 @@
 """The `train:` key: examples, and which of the written arrays are learnt.
 
     train:
-      examples: [[not like, hate], ...]    words, and the word that follows
+      examples: [[not like, hate], ...]    words, and the answer: the word that follows, or the key
+                                           to attend to; for `query: all` one key per query
       parameters: [weights.query, ...]     key paths; default: all that are written but embeddings
       steps: 300
       learning_rate: 0.05
@@ -23,6 +24,7 @@ import numpy as np
 from attn_cli.arrays import Array
 from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.maths.answer import ReadAttended, ReadKept
 from attn_cli.maths.problem import Problem
 from attn_cli.reading.keys import KEYS
 from attn_cli.reading.schema import read_problem
@@ -49,6 +51,7 @@ from attn_cli.train.numbered import (
     origins,
     written_parameters,
 )
+from attn_cli.train.targets import target_of
 from attn_cli.train.unlearnable import (
     refuse_functions_without_gradient,
     refuse_keys_without_gradient,
@@ -63,7 +66,7 @@ class Pair(NamedTuple):
     """An example as it is written."""
 
     tokens: tuple[str, ...]
-    follows: str
+    answer: str | tuple[str, ...]
 
 
 def read_training(document: Document) -> Training:
@@ -95,7 +98,7 @@ def _training(document: Document) -> Training:
     pairs = _pairs(keys, lower="lower" in tree and flag(tree["lower"], ("lower",)))
     base = _base(document, pairs)
     written = written_parameters(document, base)
-    examples = _examples(document, base, pairs, written)
+    examples = _examples(document, pairs, written)
     names = _names(keys, examples[0], written)
     from_file = choice(keys.get("start", "seed"), ("train", "start"), ("seed", "file")) == "file"
     seed = integer(keys.get("seed", 0), ("train", "seed"), 0)
@@ -150,7 +153,9 @@ def _pairs(keys: Mapping[str, Any], *, lower: bool) -> list[Pair]:
                 help=_FORM,
             )
         tokens = read_tokens(item[0], (*path, 0), lower=lower)
-        pairs.append(Pair(tokens, word(item[1], (*path, 1))))
+        several = isinstance(item[1], list | tuple)
+        answer = read_tokens(item[1], (*path, 1)) if several else word(item[1], (*path, 1))
+        pairs.append(Pair(tokens, answer))
     return pairs
 
 
@@ -178,24 +183,28 @@ def _base(document: Document, pairs: list[Pair]) -> Problem:
         document = replace(document, tree={**tree, "tokens": list(pairs[0].tokens)})
     refuse_keys_without_gradient(tree)
     base = read_problem(document)
-    if base.next_word is None:
+    _check_answer(base)
+    if base.next_word is None and not isinstance(base.answer, ReadAttended):
         raise AttnError(
-            "train needs next_word: its logits are what is learnt",
-            help="add next_word: {vocabulary: [...], weights: [[...], ...]}",
-        )
-    if "answer" in tree and tree["answer"]["read"] != "word":
-        raise AttnError(
-            f"train learns the next word, and the answer of this file is read: "
-            f"{tree['answer']['read']}",
-            path=("answer", "read"),
-            help="write answer: {read: word}, or leave answer out",
+            "train needs next_word, whose logits are learnt, or an answer that is read: attended",
+            help="add next_word: {vocabulary: [...], weights: [[...], ...]}, or "
+            "answer: {read: attended, query: TOKEN}",
         )
     refuse_functions_without_gradient(base)
     return base
 
 
+def _check_answer(base: Problem) -> None:
+    if isinstance(base.answer, ReadKept):
+        raise AttnError(
+            "kept tokens cannot be learnt: which tokens are kept changes in jumps",
+            path=("answer", "read"),
+            help="learn with answer: {read: attended, ...} or {read: word}",
+        )
+
+
 def _examples(
-    document: Document, base: Problem, pairs: list[Pair], written: Mapping[str, Written]
+    document: Document, pairs: list[Pair], written: Mapping[str, Written]
 ) -> list[Example]:
     """Return the examples, each with the numbered problem and the origins of its arrays."""
     numbers = numbered(document, written)
@@ -204,7 +213,10 @@ def _examples(
         numbered_problem(numbers, document, pair.tokens, path)
         for pair, path in zip(pairs, places, strict=True)
     ]
-    targets = [_target(base, at, pair) for at, pair in enumerate(pairs)]
+    targets = [
+        target_of(problem, pair.answer, (*place, 1))
+        for problem, pair, place in zip(problems, pairs, places, strict=True)
+    ]
     return [
         Example(problem, target, origins(problem, written, document))
         for problem, target in zip(problems, targets, strict=True)
@@ -216,19 +228,6 @@ def _learning(example: Example, written: Mapping[str, Written], names: Sequence[
     problem = example.gather({name: values for name, (values, _) in written.items()})
     sources = {n: s for n, s in example.sources.items() if s.parameter in names}
     return replace(example, problem=problem, sources=sources)
-
-
-def _target(base: Problem, at: int, pair: Pair) -> int:
-    """Return the place of the word that follows in the vocabulary."""
-    assert base.next_word is not None  # it was checked
-    vocabulary = [nfc(each) for each in base.next_word.vocabulary]
-    if nfc(pair.follows) not in vocabulary:
-        raise AttnError(
-            f"{dotted((*EXAMPLES, at, 1))}: '{printable(pair.follows)}' is not in the vocabulary",
-            path=(*EXAMPLES, at, 1),
-            help=did_you_mean(pair.follows, vocabulary, what="next_word.vocabulary has"),
-        )
-    return vocabulary.index(nfc(pair.follows))
 
 
 def _names(

@@ -1,0 +1,68 @@
+"""What an example should answer, as the place of a word or of keys."""
+
+from __future__ import annotations
+
+from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.maths.answer import ReadAttended
+from attn_cli.maths.problem import Problem
+from attn_cli.sources.text.tokens import find_token
+from attn_cli.sources.text.words import nfc
+from attn_cli.train.objective import Target
+
+
+def target_of(problem: Problem, answer: str | tuple[str, ...], path: Path) -> Target:
+    """Return the target of the example at a path; raise AttnError if the problem has none such."""
+    rule = problem.answer
+    if isinstance(rule, ReadAttended) and rule.query is None:
+        return _keys(problem, rule, answer, path)
+    if not isinstance(answer, str):
+        raise AttnError(
+            f"{dotted(path)} must be one word, not a list of {len(answer)}",
+            path=path,
+            help="an example is [words, answer]; several answers are for answer: {query: all}",
+        )
+    if isinstance(rule, ReadAttended):
+        return _key(problem, rule, answer, path)
+    return _word(problem, answer, path)
+
+
+def _word(problem: Problem, answer: str, path: Path) -> int:
+    """Return the place of the word that follows in the vocabulary."""
+    assert problem.next_word is not None  # it was checked
+    vocabulary = [nfc(each) for each in problem.next_word.vocabulary]
+    if nfc(answer) not in vocabulary:
+        raise AttnError(
+            f"{dotted(path)}: '{printable(answer)}' is not in the vocabulary",
+            path=path,
+            help=did_you_mean(answer, vocabulary, what="next_word.vocabulary has"),
+        )
+    return vocabulary.index(nfc(answer))
+
+
+def _keys(
+    problem: Problem, rule: ReadAttended, answer: str | tuple[str, ...], path: Path
+) -> tuple[int, ...]:
+    answers = (answer,) if isinstance(answer, str) else answer
+    what = "answer" if len(answers) == 1 else "answers"
+    if len(answers) != problem.n_q:
+        raise AttnError(
+            f"{dotted(path)} has {len(answers)} {what}, and there are {problem.n_q} queries",
+            path=path,
+            help="with query: all every token needs a key that it should attend to",
+        )
+    return tuple(_key(problem, rule, each, (*path, at)) for at, each in enumerate(answers))
+
+
+def _key(problem: Problem, rule: ReadAttended, answer: str, path: Path) -> int:
+    try:
+        key = find_token(problem.key_tokens, answer, what="key")
+    except AttnError as error:
+        raise AttnError(f"{dotted(path)}: {error.message}", path=path, help=error.help) from None
+    if rule.among is not None and key not in rule.among:
+        known = ", ".join(printable(problem.key_tokens[at]) for at in rule.among)
+        raise AttnError(
+            f"{dotted(path)}: '{printable(answer)}' is not in answer.among",
+            path=path,
+            help=f"answer.among has: {known}",
+        )
+    return key
