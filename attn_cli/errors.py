@@ -23,6 +23,7 @@ class ExitStatus(IntEnum):
     DONE = 0
     NO = 1  # the answer is no: values differ from the expected ones
     BAD = 2  # wrong usage or bad input
+    UNDECIDED = 3  # no verdict is possible
     HUNG_UP = 129  # 128 + SIGHUP: the terminal went away
     INTERRUPTED = 130  # 128 + SIGINT
     TERMINATED = 143  # 128 + SIGTERM

@@ -62,8 +62,8 @@ def check_place(target: str | None) -> None:
 def deliver(result: Any, output: OutputOptions) -> ExitStatus:
     """Render a result, write it to standard output or the file, and print its warnings.
 
-    Its type is one of the command's `results`. It can have `warnings`, `comparisons` and `agrees`;
-    if that is false, the exit status is 1.
+    Its type is one of the command's `results`. It can have `warnings`, `comparisons` and `agrees`:
+    if that is false, the exit status is 1, and if it is None, 3.
     """
     view = output.view(type(result).__name__)
     warnings = getattr(result, "warnings", ())
@@ -76,7 +76,10 @@ def deliver(result: Any, output: OutputOptions) -> ExitStatus:
 
         for comparison in comparisons:
             say(verdict(comparison))
-    return ExitStatus.DONE if getattr(result, "agrees", True) else ExitStatus.NO
+    agrees = getattr(result, "agrees", True)
+    if agrees is None:
+        return ExitStatus.UNDECIDED
+    return ExitStatus.DONE if agrees else ExitStatus.NO
 
 
 def deliver_several(records: Iterable[Record], output: OutputOptions) -> ExitStatus:

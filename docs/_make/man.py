@@ -15,6 +15,7 @@ STATUS = {
     ExitStatus.DONE: "Done.",
     ExitStatus.NO: "The answer is no: a value that was compared differs.",
     ExitStatus.BAD: "Wrong usage or bad input.",
+    ExitStatus.UNDECIDED: "No verdict is possible.",
     ExitStatus.HUNG_UP: "Ended by SIGHUP.",
     ExitStatus.INTERRUPTED: "Ended by SIGINT: Ctrl-C.",
     ExitStatus.PIPE_CLOSED: "The reader of the output went away.",

@@ -178,6 +178,7 @@ _STATUSES = {
     "DONE": "done, and every comparison that was asked for agrees",
     "NO": "a comparison that was asked for says no",
     "BAD": "wrong usage or bad input",
+    "UNDECIDED": "no verdict is possible",
     "HUNG_UP": "ended by SIGHUP; no unfinished file is left",
     "INTERRUPTED": "ended by SIGINT (Ctrl-C), likewise",
     "TERMINATED": "ended by SIGTERM, likewise",
