@@ -46,7 +46,7 @@ class Plan:
     computed: Integers  # positions of the queries that are computed
     memory: int
     top: int  # number of next words in the ranking
-    answers: bool  # whether the weights answer the question of the problem
+    answers: bool  # whether the steps are wanted from which the answer is read
     marks: bool  # whether hidden cells of tables are marked
     threads: int
     tile: Tile
@@ -91,7 +91,7 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     of_queries = [step.rows for step in steps.values() if step.rows is not None]
     if problem.next_word is not None and any(s.spec.scope == POOLED for s in steps.values()):
         of_queries.append(problem.next_word.rows(problem.n_q))
-    answers = problem.answer is not None and "weights" in steps
+    answers = problem.answer is not None and steps.keys() >= set(problem.answer.reads)
     if problem.answer is not None and answers:
         of_queries.append(problem.answer.rows(problem.n_q))
     wanted = np.zeros(problem.n_q, dtype=np.bool_)  # np.unique would load numpy.ma: 12 ms

@@ -30,6 +30,8 @@ class ReadWord:
 
     pooled: int | None  # the row that is pooled; None: the mean of all
 
+    reads = ("weights", "probabilities")
+
     @property
     def of_one(self) -> bool:
         """Whether the answer is one word, not a list."""
@@ -52,6 +54,8 @@ class ReadAttended:
 
     query: int | None
     among: tuple[int, ...] | None  # the keys that can be the answer; None: all
+
+    reads = ("weights",)
 
     @property
     def of_one(self) -> bool:
@@ -77,6 +81,8 @@ class ReadKept:
     """The keys that receive most, as many as `keep`. Queries and keys are the same tokens."""
 
     keep: int
+
+    reads = ("weights",)
 
     @property
     def of_one(self) -> bool:

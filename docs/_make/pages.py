@@ -25,6 +25,9 @@ def _gallery(name: str) -> None:
     show(*_commands(name))
     print(f"\nIts weights as a picture, `{_drawing(name)} -o {name}.svg`:\n")
     print(f"![The weights of {name} as a heat map](../pictures/{name}.svg)")
+    if _answers(name):
+        print(f"\nAnd as lines, `attn graph samples/{name}.yaml -o {name}_graph.svg`:\n")
+        print(f"![The weights of {name} as lines](../pictures/{name}_graph.svg)")
     print("\n[All samples](index.md)")
 
 
@@ -39,9 +42,32 @@ def _commands(name: str) -> tuple[str, ...]:
         )
     if "pairs:" in text:
         return (f"attn translate --dictionary {path} le chat est sous la table",)
+    if _answers(name):
+        steps = "weights,probabilities" if "next_word:" in text else "weights"
+        asked = (f"attn compute {path} {other} --format answer" for other in _OTHERS.get(name, ()))
+        return (
+            f"attn compute {path} --format answer",
+            *asked,
+            f"attn compute {path} --show {steps}",
+        )
     if "next_word:" in text:
         return (f"attn next {path}", f"attn compute {path} --show weights,probabilities")
     return (f"attn compute {path}",)
+
+
+# Other questions to samples with an answer.
+_OTHERS = {
+    "question_answering": ("--tokens 'Where is it located'",),
+    "sentiment": (
+        "--tokens 'The movie was fantastic'",
+        "--tokens 'The ending was disappointing'",
+    ),
+}
+
+
+def _answers(name: str) -> bool:
+    """Return whether a sample asks for an answer that attention gives."""
+    return "\nanswer:" in (ROOT / f"samples/{name}.yaml").read_text(encoding="utf-8")
 
 
 def _drawing(name: str) -> str:
@@ -142,6 +168,7 @@ _WRITERS: dict[str, Callable[[], None]] = {
 }
 _DRAWN = {
     **{name: _drawing(name) for name in samples()},
+    **{f"{name}_graph": f"attn graph samples/{name}.yaml" for name in samples() if _answers(name)},
     "hand": "attn heatmap docs/tutorial/files/hand.yaml",
 }
 PICTURES = {f"docs/pictures/{name}.svg": partial(_picture, line) for name, line in _DRAWN.items()}

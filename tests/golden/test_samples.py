@@ -49,7 +49,10 @@ def expected(problem: dict[str, Any]) -> dict[str, Any]:
         X = matrix(X)
     if problem.get("positions") == "sinusoidal":
         X = [[x + p for x, p in zip(row, place, strict=True)] for row, place in placed(X)]
-    M = problem.get("memory", {}).get("embeddings", X)
+    memory = problem.get("memory", {})
+    M = memory.get("embeddings", X)
+    if isinstance(problem.get("embeddings"), dict) and "tokens" in memory and M is X:
+        M = [problem["embeddings"][token] for token in words(memory)]
     heads = problem.get("heads", 1)
     of_head = []
     for head in range(heads):
@@ -78,9 +81,13 @@ def expected(problem: dict[str, Any]) -> dict[str, Any]:
 
 
 def words(problem: dict[str, Any]) -> list[str]:
-    """The tokens, where they are a text without their commas."""
+    """The tokens; of a text without commas and full stops."""
     tokens = problem["tokens"]
-    return tokens.replace(",", "").split() if isinstance(tokens, str) else list(tokens)
+    return (
+        tokens.replace(",", "").replace(".", "").split()
+        if isinstance(tokens, str)
+        else list(tokens)
+    )
 
 
 def placed(X: Any) -> Any:

@@ -24,7 +24,9 @@ from tests.conftest import SAMPLES, Attn, in_process
 
 pytestmark = pytest.mark.slow
 
-SHIPPED = ("not_like", "not_like_columns", "dog_sentence")
+SHIPPED = (
+    "not_like", "not_like_columns", "dog_sentence", "question_answering", "sentiment", "captioning",
+)  # fmt: skip
 LEARNT = {"weights", "next_word", "embeddings"}
 
 SMALL: dict[str, Any] = {
