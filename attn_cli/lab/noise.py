@@ -119,6 +119,23 @@ class RandomPrecision(Precision):
         return np.asarray(x, dtype=np.float64) * moves
 
 
+class Nearest(FloatType):
+    """A type that is rounded to as usual, to nearest; its numbers are carried in float64."""
+
+    def round(self, x: Array) -> Array:
+        """Return x rounded to nearest."""
+        return FLOAT_TYPES[self.name].round(x).astype(np.float64, copy=False)
+
+
+def to_nearest(precision: Precision) -> Precision:
+    """Return the same types, rounded to as usual and carried in float64."""
+    types: dict[str, Any] = {
+        name: Nearest(getattr(precision, name).name, _CARRIER) for name in ("dtype", *ONE_TYPE)
+    }
+    norm = (Nearest(type_.name, _CARRIER) for type_ in (precision.norm.row, precision.norm.gain))
+    return Precision(**types, norm=NormTypes(*norm), rope=precision.rope)
+
+
 def at_random(precision: Precision, seed: int) -> RandomPrecision:
     """Return the same types, rounded to at random by a seed."""
     source = np.random.SFC64(seed)
@@ -154,10 +171,11 @@ def kernel_types(name: str, *, scores: str = "") -> Precision:
 
 def exactly(problem: Problem) -> Problem:
     """Return the problem computed in float64 throughout, from the inputs as they are."""
-    return _typed(problem, kernel_types("float64"))
+    return in_types(problem, kernel_types("float64"))
 
 
-def _typed(problem: Problem, precision: Precision) -> Problem:
+def in_types(problem: Problem, precision: Precision) -> Problem:
+    """Return the problem computed in other types; numbers that are not finite are allowed."""
     rules = replace(problem.rules, precision=precision)
     return replace(problem, rules=rules, nonfinite="allow")
 
@@ -207,7 +225,7 @@ class Noise:
         emulated = []
         for seed in range(count):
             precision = at_random(types, seed)
-            steps = dict(compute(_typed(problem, precision)))
+            steps = dict(compute(in_types(problem, precision)))
             for name, type_ in (stored or {}).items():
                 if name in steps:
                     steps[name] = Random.like(type_, precision.source).round(steps[name])

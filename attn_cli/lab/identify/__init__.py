@@ -1,0 +1,1 @@
+"""Which convention made an output: hypotheses judged against the noise of its type."""

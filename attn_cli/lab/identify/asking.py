@@ -1,0 +1,141 @@
+"""`identify`: observed steps of a problem -> the classes of hypotheses that explain them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attn_cli.errors import AttnError
+from attn_cli.lab.altered import Steps
+from attn_cli.lab.identify import parts
+from attn_cli.lab.identify.candidates import Candidate, candidates
+from attn_cli.lab.identify.judging import Judge, size
+from attn_cli.lab.identify.observed import Given, Observed, read_observed
+from attn_cli.lab.identify.result import Explanation, Identified, Read
+from attn_cli.lab.identify.search import IN_QUESTION, Group, Searched
+from attn_cli.lab.noise import exactly
+from attn_cli.lab.variants import Base
+from attn_cli.maths.precision import Precision
+from attn_cli.maths.stage import downstream
+
+Looked = tuple[Candidate, Steps]
+_TRIED = 3  # hypotheses beyond the centre that are emulated themselves
+
+
+def identify(base: Base, given: Sequence[Given], *, open: bool = False) -> Identified:
+    """Return which hypotheses about a problem explain observed steps of it.
+
+    `open`: nobody believes the problem itself, which is one hypothesis among others. Raises
+    AttnError for arrays that cannot be steps of the problem, and for inputs on which no hypothesis
+    differs: a single key.
+    """
+    problem = exactly(base.problem)
+    exact = Base(problem, base.document)
+    observed = [read_observed(problem, each) for each in given]
+    stated = _stated(base)
+    searched = Searched(exact, observed, stated)
+    found = candidates(exact)
+    looked = [(c, v) for c in found if (v := searched.look(c)) is not None]
+    _refuse_blind(exact, observed)
+    searched.choose_layouts(values for _, values in looked)
+    return _Asking(searched, looked, open=open).answer()
+
+
+def _stated(base: Base) -> Precision | None:
+    """Return the types that the problem says; None if it says none."""
+    says = base.document is not None and "dtype" in base.document.tree
+    return base.problem.precision if says else None
+
+
+def _refuse_blind(base: Base, observed: Sequence[Observed]) -> None:
+    """Raise AttnError if each query sees one key, and no step from before the weights is there."""
+    downstream_of = {"weights", *downstream(base.specs.values(), "weights")}
+    if not {each.step for each in observed} <= downstream_of or base.problem.n_k > 1:
+        return
+    raise AttnError(
+        "this input cannot tell: a single key has all the weight, whatever the convention is",
+        help="observe lse or scores, or give inputs of several keys",
+    )
+
+
+class _Asking:
+    """The groups of hypotheses, and the judges of those that are nearest."""
+
+    def __init__(self, searched: Searched, looked: Sequence[Looked], *, open: bool) -> None:
+        self._searched, self._looked, self._open = searched, looked, open
+        self._judges: dict[int, tuple[Judge, str]] = {}
+
+    def _judge(self, candidate: Candidate) -> tuple[Judge, str]:
+        if id(candidate.problem) not in self._judges:
+            self._judges[id(candidate.problem)] = self._searched.judge(candidate)
+        return self._judges[id(candidate.problem)]
+
+    def answer(self) -> Identified:
+        """Return the classes, and which of them explain the observed steps."""
+        judge, _ = self._judge(self._looked[0][0])
+        near, far = self._searched.in_question(self._looked, judge)
+        itself = [c for c, _ in self._looked[:1] if c not in near and c not in far]
+        groups = self._searched.groups([*itself, *near, *far], judge)
+        return self._result(groups, self._explaining(groups, judge))
+
+    def _explaining(self, groups: Sequence[Group], judge: Judge) -> list[Group]:
+        """Return the groups that explain the observed steps."""
+        beyond = [g for g in groups if not g.believed and g.test.beyond and g.rest <= IN_QUESTION]
+        found = [g for g in beyond[:_TRIED] if self._judge(g.first)[0].explained]
+        if not found:
+            return [g for g in groups if g.believed and judge.explained]
+        best, _ = self._judge(found[0].first)
+        others = [g for g in found[1:] if not best.test(best.off(g.values)).rejected]
+        return [found[0], *others]
+
+    def _result(self, groups: Sequence[Group], explaining: Sequence[Group]) -> Identified:
+        first = (*explaining, *groups)[0]
+        judge, scores = self._judge(first.first)
+        ranked = [*explaining, *(g for g in groups if g not in explaining)]
+        others = [g for g in ranked if explaining and g not in explaining]
+        untold = [g for g in others if not self._told(g, judge)]
+        shown = [g for g in ranked if g not in untold or g.believed]
+        searched = self._searched
+        return Identified(
+            observed=tuple(self._read(each, judge) for each in searched.observed),
+            classes=tuple(self._explanation(g, judge, explains=g in explaining) for g in shown),
+            untold=tuple(h for g in untold if not g.believed for h in g.hypotheses),
+            tried=sum(len(candidate.hypotheses) for candidate, _ in self._looked) - 1,
+            depth=1,
+            scores=scores,
+            rows=judge.rows,
+            off=judge.rows_off,
+            sample=parts.said(searched.base.problem, searched.judged.part),
+            open=self._open,
+            warnings=searched.base.problem.warnings,
+        )
+
+    def _told(self, group: Group, judge: Judge) -> bool:
+        return judge.test(judge.off(group.values)).told
+
+    def _explanation(self, group: Group, judge: Judge, *, explains: bool) -> Explanation:
+        own = self._judge(group.first)[0] if explains else judge
+        projected = None if group.believed else group.test
+        return Explanation(
+            hypotheses=group.hypotheses,
+            believed=group.believed,
+            rest=own.rest(None if explains else judge.off(group.values)),
+            c=None if projected is None else projected.c,
+            bar=None if projected is None else projected.bar,
+            explains=explains,
+            apart=size(judge.off(group.values)),
+        )
+
+    def _read(self, observed: Observed, judge: Judge) -> Read:
+        stated = self._searched.stated
+        return Read(
+            step=observed.step,
+            source=observed.source,
+            shape=observed.shape,
+            axes=observed.axes,
+            sizes=observed.sizes,
+            layout=self._searched.layouts[observed.step],
+            layouts=tuple(observed.fitted),
+            dtype=observed.dtype.name,
+            stated="" if stated is None else stated.dtype.name,
+            floor=judge.floors[observed.step],
+        )

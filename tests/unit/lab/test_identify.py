@@ -1,0 +1,167 @@
+"""Which convention made an output: kernels in 16 bits, written here with NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attn_cli.arrays import Array
+from attn_cli.errors import AttnError, ExitStatus
+from attn_cli.floats import FLOAT_TYPES
+from attn_cli.lab.identify.asking import identify
+from attn_cli.lab.identify.observed import Given, narrowest
+from attn_cli.lab.identify.result import Identified
+from attn_cli.lab.variants import Base
+from attn_cli.sources.matrices.document import from_mapping
+
+B, H, N, D = 1, 3, 41, 16
+
+
+def rounded(x: Array, name: str) -> Array:
+    """Return numbers rounded to a type, to nearest."""
+    return FLOAT_TYPES[name].round(np.asarray(x, dtype=np.float64)).astype(np.float64)
+
+
+def inputs(name: str = "bfloat16", seed: int = 0, n: int = N) -> dict[str, Array]:
+    """Return Q, K and V of a type, with unit variance."""
+    rng = np.random.default_rng(seed)
+    return {
+        side: rounded(rng.standard_normal((B, H, n, D)), name) for side in ("query", "key", "value")
+    }
+
+
+def kernel(
+    arrays: Mapping[str, Array],
+    name: str = "bfloat16",
+    *,
+    scale: float = D**-0.5,
+    causal: bool = False,
+    cap: float = 0,
+) -> tuple[Array, Array]:
+    """Return output and lse of a kernel: sums in float32, weights rounded as they meet V."""
+    q, k, v = (x.astype(np.float32) for x in arrays.values())
+    s = (q @ k.swapaxes(-1, -2)) * np.float32(scale)
+    if cap:
+        s = np.float32(cap) * np.tanh(s / np.float32(cap))
+    if causal:
+        s = np.where(np.tri(*s.shape[-2:]) == 1, s, -np.inf)
+    top = s.max(axis=-1, keepdims=True)
+    e = np.exp(s - top)
+    total = e.sum(axis=-1, keepdims=True)
+    output = rounded(rounded(e, name).astype(np.float32) @ v / total, name)
+    return output, (np.log(total) + top)[..., 0].astype(np.float64)
+
+
+def asked(arrays: Mapping[str, Array], observed: Mapping[str, Array], **keys: Any) -> Identified:
+    document = from_mapping({**arrays, "score": "scaled", **keys})
+    given = [Given(step, f"{step}.npy", values) for step, values in observed.items()]
+    return identify(Base.read(document), given)
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16", "float32"])
+def test_what_is_believed_explains_the_output(name: str) -> None:
+    arrays = inputs(name)
+    output, _ = kernel(arrays, name, causal=True)
+    found = asked(arrays, {"output": output}, causal=True)
+    assert found.status == ExitStatus.DONE
+    assert found.classes[0].believed
+    assert found.off == 0
+    assert found.observed[0].dtype == name
+    assert found.classes[0].rest < 1
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float32"])
+def test_another_convention_is_found(name: str) -> None:
+    arrays = inputs(name)
+    output, lse = kernel(arrays, name)
+    found = asked(arrays, {"output": output, "lse": lse}, causal=True)
+    assert found.status == ExitStatus.NO
+    (best,) = found.explaining
+    assert "no-causal" in [each.name for each in best.hypotheses]
+    assert best.c == pytest.approx(1, abs=0.01)
+    assert found.separation is not None
+    assert found.separation > 10
+    (believed,) = (each for each in found.classes if each.believed)
+    assert believed.rest > 10
+
+
+def test_an_unknown_scale_is_explained_by_none_of_the_list() -> None:
+    arrays = inputs()
+    output, _ = kernel(arrays, scale=0.7)
+    found = asked(arrays, {"output": output})
+    assert found.status == ExitStatus.UNDECIDED
+    assert not found.explaining
+    assert found.off > 0.9 * found.rows
+
+
+def test_one_wrong_row_is_no_noise() -> None:
+    arrays = inputs()
+    output, _ = kernel(arrays)
+    output[0, 1, 7] = output[0, 1, 8]
+    found = asked(arrays, {"output": output})
+    assert found.status == ExitStatus.UNDECIDED
+    assert found.off == 1
+    assert found.rows == B * H * N
+
+
+def test_layouts_are_tried() -> None:
+    arrays = inputs(n=H)  # as many queries as heads: two layouts fit
+    output, _ = kernel(arrays, causal=True)
+    for name, turned in (("bhsd", output), ("bshd", output.swapaxes(1, 2))):
+        found = asked(arrays, {"output": turned}, causal=True)
+        assert found.observed[0].layout == name
+        assert set(found.observed[0].layouts) == {"bhsd", "bshd"}
+        assert found.status == ExitStatus.DONE
+
+
+def test_the_type_that_the_problem_says_holds() -> None:
+    arrays = inputs()
+    output, _ = kernel(arrays)
+    found = asked(arrays, {"output": output}, dtype="float16")
+    assert (found.observed[0].dtype, found.observed[0].stated) == ("bfloat16", "float16")
+
+
+def test_scores_that_were_rounded_are_noticed() -> None:
+    arrays = inputs()
+    q, k, v = arrays.values()
+    s = rounded(rounded(q @ k.swapaxes(-1, -2), "bfloat16") * D**-0.5, "bfloat16")
+    e = np.exp(s - s.max(axis=-1, keepdims=True))
+    weights = rounded(e / e.sum(axis=-1, keepdims=True), "bfloat16")
+    found = asked(arrays, {"output": rounded(weights @ v, "bfloat16")})
+    assert (found.status, found.scores) == (ExitStatus.DONE, "bfloat16")
+    output, _ = kernel(arrays)
+    assert asked(arrays, {"output": output}).scores == "float32"
+
+
+def test_the_narrowest_type_that_holds_all_numbers() -> None:
+    assert narrowest(np.array([1.0, 3.140625, np.nan])).name == "bfloat16"
+    assert narrowest(np.array([1.0, 1 + 2**-10])).name == "float16"
+    assert narrowest(np.array([2.0**-100, 1 + 2**-20])).name == "float32"
+    assert narrowest(np.array([0.1])).name == "float64"
+
+
+def test_inputs_that_cannot_tell_are_refused() -> None:
+    one = {name: np.ones((1, 1, 1, 2)) for name in ("query", "key", "value")}
+    with pytest.raises(AttnError, match="a single key has all the weight"):
+        asked(one, {"output": np.ones((1, 1, 1, 2))})
+    # before the softmax there is something to see
+    assert asked(one, {"lse": np.array([[[np.sqrt(2)]]])}).status == ExitStatus.DONE
+
+
+@pytest.mark.parametrize(
+    ("step", "values", "message"),
+    [
+        ("output", np.zeros((B, H, N, D)), "0 throughout"),
+        ("output", np.full((B, H, N, D), np.nan), "NaN throughout"),
+        ("output", np.ones((B, H, N, D + 1)), "fits no layout of output"),
+        ("outputs", np.ones((B, H, N, D)), "unknown step 'outputs'"),
+        ("capped", np.ones((B, H, N, D)), "no numbers of a step 'capped'"),
+        ("output", np.full((B, H, N, D), "x"), "holds no numbers"),
+    ],
+)
+def test_arrays_that_cannot_be_the_step(step: str, values: Array, message: str) -> None:
+    with pytest.raises(AttnError, match=message):
+        asked(inputs(), {step: values})
