@@ -120,9 +120,9 @@ def check(asked: CheckOptions, keys: KeyOptions, output: CheckOutput) -> int:
         from attn_cli.lab.answers.showing import mistakes
 
         return deliver(mistakes(base), output)
-    from attn_cli.lab.answers.judging import Graded, judge
+    from attn_cli.lab.answers.judging import Graded, judge_all
 
-    judged = tuple(judge(base, sheet) for sheet in sheets)
+    judged = tuple(judge_all(base, sheets))
     if len(judged) == 1:
         return deliver(judged[0], output)
     return deliver(Graded(command="check", sheets=judged, warnings=base.record.warnings), output)

@@ -9,102 +9,111 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import replace
-from attn_cli.lab.answers.judging import agrees_rounded, off
+from attn_cli.lab.answers.arrangements import arrangements
+from attn_cli.lab.answers.rounding import Rounding, distance, off
 from attn_cli.lab.answers.sheet import Answer
-from attn_cli.lab.answers.solved import known_weights, solved_weights
-from attn_cli.lab.variants import Base, variants_of
+from attn_cli.lab.answers.slips import slip_in
+from attn_cli.lab.answers.solved import changed_weights, known_weights, solved_weights
+from attn_cli.lab.answers.trials import Trial, Trials
+from attn_cli.lab.variants import Base
 
 if TYPE_CHECKING:
     from attn_cli.lab.answers.judging import Judgement
 
 
-FAR = 20  # tolerances: a larger distance is not from rounding
-
-
 class Explanation(NamedTuple):
-    """A variant that gives the numbers of an answer, and how many of them it does not give."""
+    """A variant that gives the numbers of an answer, or comes near.
+
+    `off`: how many of them it does not give; `far`: by how much at most.
+    """
 
     name: str
     sentence: str
     off: int = 0
+    far: float = 0.0
 
 
-def explained(base: Base, judgement: Judgement) -> Judgement:
+RIGHT = Explanation("right", "the right numbers")  # as the nearest, if no variant is nearer
+
+
+def explained(trials: Trials, judgement: Judgement) -> Judgement:
     """Return the judgement with all explanations of its answer, or else the nearest variant.
 
-    `base` is the problem as it goes on from the student's own earlier steps.
+    `trials` are of the problem as it goes on from the student's own earlier steps.
     """
-    answer = judgement.answer
-    tried = [(*each, off(answer, each[2].values)) for each in _variants(base, answer)]
-    found = [Explanation(name, said) for name, said, _, wrong in tried if not wrong.any()]
-    if not found:  # rounded intermediate results take longer
-        found = [
-            Explanation(name, said)
-            for name, said, variant, _ in tried
-            if _close(answer, variant) and agrees_rounded(variant.base, answer)
-        ]
-    near = [Explanation(name, said, int(wrong.sum())) for name, said, _, wrong in tried]
-    found += _seen_in_numbers(base, judgement)
+    base, answer = trials.base, judgement.answer
+    right = base.shown(answer.step)
+    tried = list(_changing(trials, answer, right))
+    found = [_of_variant(base, each) for each in tried if not off(answer, each.values).any()]
+    if not found and tried:  # rounded intermediate results take longer
+        found = list(_with_rounding(base, answer, tried))
+    found += [Explanation(*each) for each in arrangements(base, answer, judgement.step)]
     solved = solved_weights(base, answer)
     if solved is not None:
-        known = list(known_weights(base, answer, solved))
-        found += [Explanation(*each) for each in known]
-        judgement = replace(judgement, solved=solved)
+        found += [Explanation(*each) for each in known_weights(base, answer, solved)]
+        changed = () if found else changed_weights(base, answer, solved)
+        judgement = replace(judgement, solved=solved, changed=changed)
     factor = None if found else _common_factor(answer, judgement.step.values)
     if factor is not None:
         found.append(Explanation("factor", f"each number is {factor:.4g} times the right one"))
-    nearest = min(near, key=lambda each: each.off, default=None)
-    if nearest is not None and 2 * nearest.off > int(judgement.wrong.sum()):
-        nearest = None  # it explains less than half of what is wrong
-    return replace(judgement, explanations=tuple(found), nearest=None if found else nearest)
+    if found:
+        return replace(judgement, explanations=tuple(found))
+    nearest = _nearest(base, answer, right, tried)
+    return replace(judgement, nearest=nearest, slip=slip_in(base, answer))
 
 
-class _Computed(NamedTuple):
-    """The step of a variant."""
-
-    base: Base
-    values: AnyArray
+def _of_variant(base: Base, trial: Trial) -> Explanation:
+    return Explanation(trial.variant.name, trial.variant.said(base))
 
 
-def _close(answer: Answer, variant: _Computed) -> bool:
-    """Return whether rounded intermediate results could explain the rest."""
-    with np.errstate(invalid="ignore"):
-        distance = np.abs(answer.values - variant.values) / answer.allowed(variant.values)
-    compared = answer.given & ~np.isnan(distance)
-    return bool(distance.max(where=compared, initial=0) < FAR)
+def _changing(trials: Trials, answer: Answer, right: AnyArray) -> Iterator[Trial]:
+    """Yield the variants that change the step of the answer: others are no reason."""
+    for trial in trials.of(answer.step):
+        if off(replace(answer, values=trial.values.astype(np.float64)), right).any():
+            yield trial
 
 
-def _variants(base: Base, answer: Answer) -> Iterator[tuple[str, str, _Computed]]:
-    """Yield the name, sentence and values of each variant that changes the step of the answer."""
-    right = base.shown(answer.step)
-    for variant in variants_of(base):
-        varied = base.varied(variant)
-        if varied is None or answer.step not in varied.specs:
-            continue
-        values = varied.shown(answer.step)
-        if values.shape != right.shape:
-            continue
-        if off(replace(answer, values=values.astype(np.float64)), right).any():  # or no reason
-            yield variant.name, variant.said(base), _Computed(varied, values)
+def _with_rounding(base: Base, answer: Answer, tried: list[Trial]) -> Iterator[Explanation]:
+    """Yield the variants that give the numbers of an answer with rounded intermediate results.
 
-
-def _seen_in_numbers(base: Base, judgement: Judgement) -> Iterator[Explanation]:
-    """Yield what the numbers of an answer are, if they are another arrangement of right ones."""
-    answer, expected = judgement.answer, judgement.step.values
-    if not answer.whole:
+    Only those are tried that are near: rounding moves a variant about as far as the right answer.
+    """
+    near = [(distance(answer, trial.values), trial) for trial in tried]
+    if min(far for far, _ in near) > _NEAREST:
         return
-    if expected.ndim > 1 and expected.shape[-1] == expected.shape[-2]:
-        turned = replace(answer, values=answer.values.swapaxes(-1, -2))
-        if not off(turned, expected).any():
-            yield Explanation("transposed", f"this is {answer.step} transposed")
-    for name, spec in base.specs.items():
-        if name == answer.step or spec.stage.role == "code":
-            continue
-        values = base.shown(name)
-        if values.shape == expected.shape and not off(answer, values).any():
-            yield Explanation("another-step", f"these are the numbers of {name}")
-    if expected.ndim > 1:
-        yield from _rows_in_another_order(answer, expected)
+    room = 2 + 3 * Rounding(base, answer).width()
+    for far, trial in near:
+        if far <= room and Rounding(Base(trial.problem), answer).agrees():
+            yield _of_variant(base, trial)
+
+
+_NEAREST = 50.0  # tolerances: more cannot be from rounding
+
+
+def _nearest(base: Base, answer: Answer, right: AnyArray, tried: list[Trial]) -> Explanation:
+    """Return the variant that is nearest, or the right numbers if no variant is nearer.
+
+    A variant is nearest if it gives the most numbers, at least half of those that are wrong; if
+    none gives so many, the least distance decides. It may not leave more unexplained than are
+    wrong.
+    """
+    wrong = int(off(answer, right).sum())
+
+    def near(values: AnyArray) -> tuple[bool, float, float]:
+        left, far = int(off(answer, values).sum()), distance(answer, values)
+        return (False, left, far) if left <= wrong / 2 else (True, far, far)
+
+    best, nearest = near(right), None
+    for trial in (each for each in tried if int(off(answer, each.values).sum()) <= wrong):
+        if near(trial.values) < best:
+            best, nearest = near(trial.values), trial
+    values = right if nearest is None else nearest.values
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(answer.values - values)
+    counted = answer.given & np.isfinite(apart)
+    return (RIGHT if nearest is None else _of_variant(base, nearest))._replace(
+        off=int(off(answer, values).sum()), far=float(apart.max(where=counted, initial=0))
+    )
 
 
 def _common_factor(answer: Answer, expected: AnyArray) -> float | None:
@@ -119,26 +128,3 @@ def _common_factor(answer: Answer, expected: AnyArray) -> float | None:
     if factor == 0 or not np.isfinite(factor) or off(answer, scaled).any():
         return None
     return factor
-
-
-def _rows_in_another_order(answer: Answer, expected: AnyArray) -> Iterator[Explanation]:
-    rows = expected.shape[-2]
-    if rows < 2 or expected.ndim != 2:
-        return
-    order: list[int] = []
-    for row in range(rows):
-        fits = [
-            at for at in range(rows) if at not in order and not _row_off(answer, expected, row, at)
-        ]
-        if not fits:
-            return
-        order.append(fits[0])
-    if order != sorted(order):
-        yield Explanation("rows-in-another-order", "the rows are right, but in another order")
-
-
-def _row_off(answer: Answer, expected: AnyArray, given: int, right: int) -> bool:
-    alone = replace(
-        answer, values=answer.values[given : given + 1], given=answer.given[given : given + 1]
-    )
-    return bool(off(alone, expected[right : right + 1]).any())

@@ -8,28 +8,29 @@ differs     none of these; the first such step has explanations
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Bools
 from attn_cli.dataclass import dataclass, replace
-from attn_cli.lab.altered import computed, own, rounded, steps_of, with_rounded, with_steps
+from attn_cli.lab.altered import computed, with_steps
+from attn_cli.lab.answers.rounding import agrees_rounded, off
 from attn_cli.lab.answers.sheet import Answer, Sheet
 from attn_cli.lab.variants.variant import Base
-from attn_cli.maths.problem import Problem
-from attn_cli.maths.stage import CODE, PROBLEM, closure
+from attn_cli.maths.stage import closure
 from attn_cli.record import Step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attn_cli.lab.answers.explaining import Explanation
+    from attn_cli.lab.answers.slips import Slip
+    from attn_cli.lab.answers.trials import Trials
 
 Verdict = Literal["agrees", "rounded", "truncated", "differs"]
 RIGHT = ("agrees", "rounded")
-DECIMALS = 4  # of intermediate results, if the answer has no decimal point
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,9 @@ class Judgement:
     follows: tuple[str, ...] = ()  # the earlier, wrong steps from which it follows correctly
     explanations: tuple[Explanation, ...] = ()
     nearest: Explanation | None = None  # if there is no explanation
+    slip: Slip | None = None  # one number of an earlier step that would explain it
     solved: AnyArray | None = None  # the weights with which a wrong context was computed
+    changed: tuple[tuple[float, float], ...] = ()  # right weights, and the solved ones, if few
 
     @property
     def right(self) -> bool:
@@ -87,30 +90,43 @@ class Graded:
 
 
 def judge(base: Base, sheet: Sheet, *, command: str = "check") -> Judged:
-    """Return the judgement of each answer, in the order in which the steps are computed.
+    """Return the judgement of each answer of a sheet."""
+    return next(judge_all(base, (sheet,), command=command))
+
+
+def judge_all(base: Base, sheets: Iterable[Sheet], *, command: str = "check") -> Iterator[Judged]:
+    """Yield the judgement of each answer of each sheet, in the order of the computation.
 
     `base` is the problem. Each step is compared with the right numbers; if it differs, with what
     follows from the student's own earlier steps.
     """
+    from attn_cli.lab.answers.trials import Trials
+
+    trials = Trials(base)
+    for sheet in sheets:
+        yield Judged(
+            command=command,
+            sheet=sheet,
+            judgements=tuple(_judgements(trials, sheet)),
+            order=tuple(base.specs),
+            warnings=base.record.warnings,
+        )
+
+
+def _judgements(trials: Trials, sheet: Sheet) -> list[Judgement]:
     from attn_cli.lab.answers.explaining import explained
 
     found: list[Judgement] = []
     for answer in sheet.answers:
-        judgement = _judged(base, answer)
+        judgement = _judged(trials.base, answer)
         if not judgement.right:
             earlier = [each for each in found if each.verdict == "differs"]
-            follows = _follows(base, answer, found) if earlier else ()
+            follows = _follows(trials.base, answer, found) if earlier else ()
             judgement = replace(judgement, follows=follows)
             if not follows and judgement.verdict == "differs":
-                judgement = explained(_from_own(base, found), judgement)
+                judgement = explained(_from_own(trials, found), judgement)
         found.append(judgement)
-    return Judged(
-        command=command,
-        sheet=sheet,
-        judgements=tuple(found),
-        order=tuple(base.specs),
-        warnings=base.record.warnings,
-    )
+    return found
 
 
 def _judged(base: Base, answer: Answer) -> Judgement:
@@ -126,85 +142,6 @@ def _judged(base: Base, answer: Answer) -> Judgement:
     return Judgement(
         answer=answer, verdict=verdict, step=base.record.steps[answer.step], wrong=wrong
     )
-
-
-def off(answer: Answer, expected: AnyArray) -> Bools:
-    """Return which of the given values are not within the tolerance of the expected ones."""
-    return _outside(answer, expected, expected)
-
-
-def _outside(answer: Answer, low: AnyArray, high: AnyArray) -> Bools:
-    """Return which of the given values are outside a span by more than the tolerance."""
-    given = answer.values
-    with np.errstate(invalid="ignore"):
-        below = given < low - answer.allowed(low)
-        above = given > high + answer.allowed(high)
-    infinite = ~np.isfinite(low) | ~np.isfinite(high) | ~np.isfinite(given)
-    same = (given == low) | (np.isnan(given) & np.isnan(low))
-    found: Bools = np.where(infinite, ~same, below | above) & answer.given
-    return found
-
-
-def agrees_rounded(base: Base, answer: Answer) -> bool:
-    """Return whether an answer lies in the span of what rounded intermediate results give.
-
-    The step is computed with all earlier steps rounded to the decimals of the answer, and with each
-    of them alone.
-    """
-    low = high = base.steps[answer.step]
-    spec = base.specs[answer.step]
-    for values in _with_rounding(base, answer):
-        if values.shape != low.shape:
-            continue
-        low, high = np.fmin(low, values), np.fmax(high, values)
-        span = (own(base.problem, spec, low), own(base.problem, spec, high))
-        if not _outside(answer, *span).any():
-            return True
-    return not off(answer, base.shown(answer.step)).any()
-
-
-def _with_rounding(base: Base, answer: Answer) -> Iterator[AnyArray]:
-    """Yield the values of the step with all earlier steps rounded, then with each of them alone."""
-    if answer.step in base.problem.altered:
-        return  # it is not computed from earlier steps
-    decimals = DECIMALS if answer.decimals is None else answer.decimals
-    before = _before(base, answer.step)
-    inputs = {name for name in before if base.specs[name].scope == PROBLEM}
-    if not any(_has_more(base.steps[name], decimals) for name in inputs):
-        before = tuple(name for name in before if name not in inputs)
-    for names in (before, *((name,) for name in before if _has_more(base.steps[name], decimals))):
-        if any(_has_more(base.steps[name], decimals) for name in names):
-            yield _rounded_before(base.problem, names, decimals, answer.step)
-
-
-def _has_more(values: AnyArray, decimals: int) -> bool:
-    """Return whether rounding changes some of the values."""
-    finite = np.where(np.isfinite(values), values, 0).astype(np.float64)
-    return bool(np.abs(rounded(finite, decimals) - finite).max(initial=0) > 1e-12)
-
-
-def _before(base: Base, step: str) -> tuple[str, ...]:
-    """Return the steps that a step is computed from, by hand: weights from the exponentials too."""
-    needed = closure(base.specs.values(), [step])
-    if "weights" in needed:
-        needed |= {"exp_scores", "exp_sum"} & base.specs.keys()
-    numbers = (n for n, spec in base.specs.items() if spec.stage.role != CODE)
-    return tuple(name for name in numbers if name in needed and name != step)
-
-
-def _rounded_before(problem: Problem, names: Sequence[str], decimals: int, step: str) -> AnyArray:
-    """Return a step with these earlier steps rounded; weights = exp_scores / exp_sum then."""
-    by_hand = step not in {"exp_scores", "exp_sum"} and "weights" not in problem.altered
-    problem = with_rounded(problem, dict.fromkeys(names, decimals))
-    if by_hand and {"exp_scores", "exp_sum"} & set(names):
-        parts = steps_of(problem, ["exp_scores", "exp_sum"])
-        raised, total = parts["exp_scores"], parts["exp_sum"][..., None]
-        with np.errstate(all="ignore"):
-            weights = np.where(total > 0, raised / total, 0)
-        if "weights" in names:
-            weights = rounded(weights, decimals)
-        problem = with_steps(problem, {"weights": weights})
-    return steps_of(problem, [step])[step]
 
 
 def _truncated(answer: Answer, expected: AnyArray, wrong: Bools) -> bool:
@@ -235,10 +172,14 @@ def _own_steps(base: Base, before: Sequence[Judgement]) -> Mapping[str, NDArray[
     }
 
 
-def _from_own(base: Base, before: Sequence[Judgement]) -> Base:
-    """Return the problem as it goes on from the student's own wrong steps."""
-    steps = _own_steps(base, before)
-    return Base(with_steps(base.problem, steps)) if steps else base  # of no document any more
+def _from_own(trials: Trials, before: Sequence[Judgement]) -> Trials:
+    """Return the variants of the problem as it goes on from the student's own wrong steps."""
+    from attn_cli.lab.answers.trials import Trials as OfSteps
+
+    steps = _own_steps(trials.base, before)
+    if not steps:
+        return trials
+    return OfSteps(Base(with_steps(trials.base.problem, steps)))  # of no document any more
 
 
 def _follows(base: Base, answer: Answer, before: Sequence[Judgement]) -> tuple[str, ...]:

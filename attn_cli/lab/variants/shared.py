@@ -259,7 +259,8 @@ class _Collected:
     def take(self, other: _Collected) -> None:
         """Hold all that another one does."""
         for name, parts in other._parts.items():
-            self._parts[name] = parts
+            if parts:  # steps of the whole problem are not in an entry
+                self._parts[name] = parts
 
     def array(self, name: str, rows: Integers | None) -> AnyArray:
         """Return the values of a step: its leads, then its own axes; `rows` of the queries."""

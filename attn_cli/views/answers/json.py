@@ -46,7 +46,10 @@ def _step(judgement: Judgement, style: Style) -> dict[str, object]:
         "transposed": answer.turned,
         "follows": list(judgement.follows),
         "explanations": [_explanation(each) for each in judgement.explanations],
-        "nearest": None if near is None else {**_explanation(near), "unexplained": near.off},
+        "nearest": None
+        if near is None
+        else {**_explanation(near), "unexplained": near.off, "far": near.far},
+        "slip": None if judgement.slip is None else judgement.slip._asdict(),
         "axes": list(judgement.step.axes),
         "labels": {
             axis: list(labels)
@@ -58,6 +61,7 @@ def _step(judgement: Judgement, style: Style) -> dict[str, object]:
         "solved_weights": None
         if judgement.solved is None
         else rounded(judgement.solved.tolist(), style.digits),
+        "changed_weights": [list(pair) for pair in judgement.changed],
     }
 
 

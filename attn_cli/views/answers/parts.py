@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attn_cli.arrays import AnyArray
+from attn_cli.errors import printable
 from attn_cli.lab.answers.judging import Judgement
 from attn_cli.views.cells import cells, labels_along, room_of_words
 
@@ -47,21 +48,42 @@ def reasons(judgement: Judgement) -> Iterator[str]:
         return
     for explanation in judgement.explanations:
         yield explanation.sentence
-    if judgement.explanations:
+    near = judgement.nearest
+    if judgement.explanations or near is None:
         return
-    if judgement.nearest is not None:
-        left = f"which leaves {judgement.nearest.off} of them unexplained"
-        yield (
-            "none of the usual mistakes gives these numbers; the nearest: "
-            f"{judgement.nearest.sentence}, {left}"
-        )
+    none, given = (
+        "none of the usual mistakes gives these numbers",
+        int(judgement.answer.given.sum()),
+    )
+    if near.name == "right":
+        yield f"{none}, and none is nearer than the right ones, at most {near.far:.3g} away"
     else:
-        yield "none of the usual mistakes gives these numbers"
+        yield (
+            f"{none}; the nearest: {near.sentence}, which leaves {near.off} of {given} "
+            f"unexplained, at most {near.far:.3g} away"
+        )
+    slip = judgement.slip
+    if slip is not None:
+        at, decimals = ", ".join(map(printable, slip.place)), judgement.answer.decimals or 0
+        before = matrix(np.array(slip.before), max(4, decimals))
+        yield (
+            f"one earlier number would explain them: {slip.step} ({at}) would have to be "
+            f"{slip.after:.10g} instead of {before}"
+        )
 
 
 def solved(judgement: Judgement, digits: int) -> str | None:
     """Return the sentence with the weights that a wrong context was computed with."""
-    if judgement.solved is None or judgement.solved.size > 100:
+    if judgement.solved is None:
+        return None
+    digits = max(digits, judgement.answer.decimals or 0)
+    if judgement.changed:
+        pairs = (
+            f"{matrix(np.array(there), digits)} instead of {matrix(np.array(here), digits)}"
+            for here, there in judgement.changed
+        )
+        return f"the weights would have to be {', and '.join(pairs)}"
+    if judgement.solved.size > 100 or judgement.explanations:
         return None
     return f"the weights that give these numbers: {matrix(judgement.solved, digits)}"
 

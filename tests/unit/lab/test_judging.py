@@ -206,7 +206,59 @@ class TestWrong:
         base = base_of()
         found = only(base, weights=written(RNG.random((5, 5)), 4))
         assert found.explanations == ()
-        assert found.nearest is None or found.nearest.off < 25
+        near = found.nearest
+        assert near is not None
+        assert (near.off, found.slip) == (25, None)
+        numbers_ = numbers(written(found.answer.values, 4))
+        far = {
+            v.name: np.abs(w.shown("weights") - numbers_).max()
+            for v in MISTAKES
+            if (w := base.varied(v)) is not None
+        }
+        assert near.name == min(far, key=lambda name: far[name])
+        assert near.far == pytest.approx(far[near.name])
+
+    def test_no_mistake_is_nearer_than_the_right_numbers(self) -> None:
+        """amanailab: 1.66082 for 1.66048; the weight would have to be 0.66959, not 0.66976."""
+        eye = [[1, 0], [0, 1]]
+        document = from_mapping({"query": eye, "key": eye, "value": [[1, 2], [3, 4]]})
+        base = Base(read_problem(document), document)
+        found = only(base, output=[["1.66082", "2.66082"], ["2.33918", "3.33918"]])
+        assert found.nearest is not None
+        assert (found.nearest.name, found.nearest.off) == ("right", 4)
+        weight = np.exp(np.sqrt(0.5)) / (1 + np.exp(np.sqrt(0.5)))
+        assert found.nearest.far == pytest.approx(abs(3 - 2 * weight - 1.66082))
+        (one, other) = found.changed
+        assert one == pytest.approx((weight, (3 - 1.66082) / 2), abs=1e-6)
+        assert other == pytest.approx((1 - weight, 1 - (3 - 1.66082) / 2), abs=1e-6)
+
+    @pytest.mark.parametrize(
+        ("step", "earlier", "place", "labels"),
+        [
+            ("weights", "scores", (1, 2), ("b", "c")),
+            ("scores", "products", (1, 2), None),  # one number says nothing of another
+            ("products", "q", (3, 1), ("d", "q1")),
+            ("products", "k", (4, 2), ("e", "k2")),
+            ("context", "v", (2, 1), ("c", "v1")),
+            ("q", "embeddings", (0, 2), ("a", "x2")),
+        ],
+    )
+    def test_one_earlier_number_that_explains_an_answer(
+        self, step: str, earlier: str, place: tuple[int, int], labels: tuple[str, ...] | None
+    ) -> None:
+        base = base_of()
+        values = base.steps[earlier].copy()
+        values[place] += 1.5
+        changed = steps_of(with_steps(base.problem, {earlier: values}), [step])[step]
+        found = only(base, **{step: written(changed, 4)})
+        assert found.explanations == ()
+        if labels is None:
+            assert found.slip is None
+            return
+        assert found.slip is not None
+        assert (found.slip.step, found.slip.place) == (earlier, labels)
+        assert found.slip.before == pytest.approx(base.steps[earlier][place])
+        assert found.slip.after == pytest.approx(values[place], abs=1e-3)
 
     def test_the_same_weights_in_both_heads(self) -> None:
         embeddings = RNG.integers(-2, 3, (2, 3)).tolist()

@@ -1,0 +1,53 @@
+"""The values of steps in all variants of a problem: each is computed once, for all sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from attn_cli.arrays import AnyArray
+from attn_cli.lab.altered import own
+from attn_cli.lab.variants import Base, Variant, variants_of
+from attn_cli.lab.variants.shared import Sample
+from attn_cli.maths.problem import Problem
+
+
+class Trial(NamedTuple):
+    """A step of a variant, in the problem's own order of axes."""
+
+    variant: Variant
+    problem: Problem
+    values: AnyArray
+
+
+class Trials:
+    """A problem with its variants."""
+
+    def __init__(self, base: Base) -> None:
+        self.base = base
+        self._problems: list[tuple[Variant, Problem]] | None = None
+        self._of_steps: dict[str, list[Trial]] = {}
+
+    def of(self, step: str) -> list[Trial]:
+        """Return the step in each variant that has it with the same axes and sizes."""
+        if step not in self._of_steps:
+            self._of_steps[step] = list(self._computed(step))
+        return self._of_steps[step]
+
+    def _computed(self, step: str) -> Iterator[Trial]:
+        sample, spec = Sample(self.base, (step,)), self.base.specs[step]
+        if self._problems is None:
+            self._problems = list(self._changed())
+        for variant, problem in self._problems:
+            steps = sample.of(problem)
+            if steps is not None:
+                yield Trial(variant, problem, own(self.base.problem, spec, steps[step]))
+
+    def _changed(self) -> Iterator[tuple[Variant, Problem]]:
+        for variant in variants_of(self.base):
+            with np.errstate(all="ignore"):  # a mistake may overflow where the right way does not
+                problem = variant.of(self.base)
+            if problem is not None:
+                yield variant, problem
