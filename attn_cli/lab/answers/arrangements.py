@@ -77,7 +77,7 @@ def _turned(answer: Answer) -> Answer:
 
 
 def _order(answer: Answer, right: AnyArray) -> tuple[int, ...]:
-    """Return, for each row, the row whose numbers it has; empty if they are no other order."""
+    """Return, for each row, the row whose numbers it has; empty if none is moved."""
     order: list[int] = []
     for row in range(len(right)):
         fits = [at for at in range(len(right)) if at not in order and _fits(answer, row, right[at])]

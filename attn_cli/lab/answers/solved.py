@@ -12,7 +12,7 @@ from attn_cli.lab.answers.sheet import Answer
 from attn_cli.lab.variants.variant import Base
 from attn_cli.maths.meeting import value_end
 
-_MOST = 2  # weights that are told one by one: what they are, and what they would have to be
+_MOST = 2  # weights that are named one by one, with what they would have to be
 
 
 def solved_weights(base: Base, answer: Answer) -> AnyArray | None:
