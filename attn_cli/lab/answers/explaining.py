@@ -67,7 +67,7 @@ def _of_variant(base: Base, trial: Trial) -> Explanation:
 
 
 def _changing(trials: Trials, answer: Answer, right: AnyArray) -> Iterator[Trial]:
-    """Yield the variants that change the step of the answer: others are no reason."""
+    """Yield the variants that change the step of the answer."""
     for trial in trials.of(answer.step):
         if off(replace(answer, values=trial.values.astype(np.float64)), right).any():
             yield trial
