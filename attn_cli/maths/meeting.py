@@ -33,6 +33,7 @@ from attn_cli.maths.token_positions import P_J
 if TYPE_CHECKING:
     from attn_cli.maths.norm import HeadNorm
     from attn_cli.maths.problem import Problem
+    from attn_cli.maths.rope import Rope
 
 
 def normed_query(problem: Problem) -> str:
@@ -90,6 +91,10 @@ def _k_rotated(problem: Problem) -> Reads | None:
     return ("present_key",) if behind_past else (normed_key(problem),)
 
 
+def _rope_of_keys(problem: Problem) -> Rope | None:
+    return problem.qk_transform.key_rope or problem.qk_transform.rope
+
+
 def _normed_formula(norm: HeadNorm | None, name: str) -> Formula:
     assert norm is not None  # this stage applies
     return define(f"{name}_normed", norm.formula(Symbol(name)))
@@ -118,7 +123,7 @@ def _q_rotated_formula(problem: Problem) -> Formula:
 
 
 def _k_rotated_formula(problem: Problem) -> Formula:
-    rope, past, p_j = problem.qk_transform.rope, problem.past, problem.rotated_at.key_formula
+    rope, past, p_j = _rope_of_keys(problem), problem.past, problem.rotated_at.key_formula
     assert rope is not None  # this stage applies
     if past is not None and past.rotated and p_j != P_J:  # these are the new keys alone
         p_j = p_j + past.length
@@ -153,7 +158,7 @@ def rotated_queries(side: Side, q: Array) -> Array:
 def rotated_keys(side: Side, k: Array) -> Array:
     """Return k, rotated by the positions of the keys."""
     problem = side.problem
-    rope = problem.qk_transform.rope
+    rope = _rope_of_keys(problem)
     assert rope is not None  # this stage applies
     p_j = problem.rotated_at.keys(problem.entry(side.lead)[0], _turned(problem, len(k)))
     return rope(problem.precision.wide(k), p_j)

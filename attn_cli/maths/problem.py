@@ -100,13 +100,15 @@ class Past:
 class QKTransform:
     """Transforms of q and k before their product: a norm of each head's rows, and rotation.
 
-    `positions` are those of rope, if they differ from the problem's own.
+    `positions` are those of rope, if they differ from the problem's own; `key_rope` is how k is
+    turned, if that differs from q: no problem file says so, a faulty implementation may do so.
     """
 
     query_norm: HeadNorm | None = None
     key_norm: HeadNorm | None = None
     rope: Rope | None = None
     positions: TokenPositions | None = None
+    key_rope: Rope | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,38 +6,14 @@ from functools import partial
 
 import numpy as np
 
-from attn_cli.arrays import Bools
 from attn_cli.dataclass import replace
-from attn_cli.formula import Words
 from attn_cli.lab.altered import with_steps
 from attn_cli.lab.variants.variant import Base, Variant
+from attn_cli.lab.variants.visibility import Elsewhere, seeing, shifted, with_each, with_schemes
 from attn_cli.maths.adjustments import Masking
-from attn_cli.maths.place import FAR, Place, near
 from attn_cli.maths.problem import Problem
-from attn_cli.maths.rules import Rules
 from attn_cli.maths.visible.base import Scheme
 from attn_cli.maths.visible.causal import Causal
-from attn_cli.maths.visible.user import Mask
-
-
-def _seeing(base: Base, visible: Bools) -> Problem | None:
-    """Return the problem in which exactly these keys are seen; None if that changes nothing."""
-    if np.array_equal(visible, base.visible):
-        return None
-    mask = Mask(visible, None, Words("the variant sees it"), hides=not visible.all())
-    return replace(base.problem, rules=_with_schemes(base.problem.rules, (mask,)))
-
-
-def _with_schemes(rules: Rules, schemes: tuple[Scheme, ...]) -> Rules:
-    """Return the rules with other schemes, also in the step that masks."""
-    adjustments = [
-        replace(each, hides=schemes) if isinstance(each, Masking) else each
-        for each in rules.adjustments
-    ]
-    masks = any(isinstance(each, Masking) for each in adjustments)
-    if not masks and schemes:
-        adjustments.append(Masking(None, schemes))
-    return replace(rules, schemes=schemes, adjustments=tuple(adjustments))
 
 
 def _hides(base: Base) -> bool:
@@ -46,39 +22,27 @@ def _hides(base: Base) -> bool:
 
 def _dropped(reason: str, base: Base) -> Problem | None:
     """Return the problem without the schemes of a reason."""
-    rules = base.problem.rules
-    kept = tuple(scheme for scheme in rules.schemes if scheme.reason != reason)
-    if len(kept) == len(rules.schemes):
-        return None
-    return replace(base.problem, rules=_with_schemes(rules, kept))
+    return with_each(base.problem, lambda scheme: None if scheme.reason == reason else scheme)
 
 
 def _inverted(base: Base) -> Problem | None:
-    return _seeing(base, ~base.visible) if _hides(base) else None
+    return seeing(base, ~base.visible) if _hides(base) else None
 
 
 def _transposed(base: Base) -> Problem | None:
     if base.problem.n_q != base.problem.n_k:
         return None
-    return _seeing(base, base.visible.swapaxes(-1, -2))
+    return seeing(base, base.visible.swapaxes(-1, -2))
 
 
 def _causal_off_by(shift: int, base: Base) -> Problem | None:
     """Return the problem whose causal order ends `shift` keys later, or earlier."""
-    problem = base.problem
-    causal = [scheme for scheme in problem.rules.schemes if isinstance(scheme, Causal)]
-    if not causal:
-        return None
-    visible = np.ones_like(base.visible)
-    i, j = np.arange(problem.n_q), np.arange(problem.n_k)
-    for batch, head in np.ndindex(visible.shape[:2]):
-        at = Place(batch, head, i, j, problem.token_positions)
-        for scheme in problem.rules.schemes:
-            seen = scheme.sees(at)
-            if isinstance(scheme, Causal):
-                seen = near(at.p_i, at.p_j, FAR, shift)
-            visible[batch, head] &= seen
-    return _seeing(base, visible)
+    positions = shifted(base.problem.token_positions, shift)
+
+    def change(scheme: Scheme) -> Scheme:
+        return Elsewhere(scheme, positions) if isinstance(scheme, Causal) else scheme
+
+    return with_each(base.problem, change)
 
 
 def _filled_with_zero(base: Base) -> Problem | None:
@@ -97,7 +61,7 @@ def _after_softmax(base: Base) -> Problem | None:
     """Return the problem whose hidden weights are set to 0 after softmax, without a new sum."""
     if not _hides(base):
         return None
-    unmasked = replace(base.problem, rules=_with_schemes(base.problem.rules, ()))
+    unmasked = with_schemes(base.problem, ())
     weights = Base(unmasked).steps["weights"]
     visible = np.broadcast_to(base.visible, (*base.visible.shape[:2], *weights.shape[-2:]))
     return with_steps(unmasked, {"weights": weights * visible.reshape(weights.shape)})

@@ -19,12 +19,12 @@ from attn_cli.conventions.knobs import Plain
 from attn_cli.dataclass import replace
 from attn_cli.engine.run import run
 from attn_cli.errors import AttnError
-from attn_cli.lab.altered import Steps, computed
+from attn_cli.lab.altered import Steps, computed, steps_of
 from attn_cli.maths.pairs import last_of_scores
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.place import Place
 from attn_cli.maths.problem import Problem, Request
-from attn_cli.maths.stage import StepSpec
+from attn_cli.maths.stage import KEYS, QUERIES, StepSpec
 from attn_cli.maths.visible.base import all_of
 from attn_cli.reading.schema import read_problem
 from attn_cli.record import Record
@@ -89,6 +89,17 @@ class Base:
             name: computed(self.problem, self.specs[name], step.values)
             for name, step in record.steps.items()
         }
+
+    def side(self, name: str) -> AnyArray:
+        """Return the values of a step of queries or keys; no step of pairs is computed for it."""
+        if "steps" in vars(self):
+            return self.steps[name]
+        return self._sides[name]
+
+    @cached_property
+    def _sides(self) -> Steps:
+        sides = [name for name, spec in self.specs.items() if spec.scope in (QUERIES, KEYS)]
+        return steps_of(self.problem, sides)
 
     @cached_property
     def record(self) -> Record:
