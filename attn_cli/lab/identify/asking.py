@@ -19,6 +19,7 @@ from attn_cli.maths.stage import downstream
 
 Looked = tuple[Candidate, Steps]
 _TRIED = 3  # hypotheses beyond the centre that are emulated themselves
+_CLOSER = 0.9  # of the rest of what is believed: nothing explains it, but this is nearer
 
 
 def identify(base: Base, given: Sequence[Given], *, open: bool = False) -> Identified:
@@ -57,6 +58,12 @@ def _refuse_blind(base: Base, observed: Sequence[Observed]) -> None:
     )
 
 
+def _nearest(groups: Sequence[Group]) -> Group:
+    """Return the nearest group; the believed one, if that is about as near."""
+    near = (g for g in groups if g.believed and g.rest < groups[0].rest / _CLOSER)
+    return next(near, groups[0])
+
+
 class _Asking:
     """The groups of hypotheses, and the judges of those that are nearest."""
 
@@ -88,7 +95,7 @@ class _Asking:
         return [found[0], *others]
 
     def _result(self, groups: Sequence[Group], explaining: Sequence[Group]) -> Identified:
-        first = (*explaining, *groups)[0]
+        first = explaining[0] if explaining else _nearest(groups)
         judge, scores = self._judge(first.first)
         ranked = [*explaining, *(g for g in groups if g not in explaining)]
         others = [g for g in ranked if explaining and g not in explaining]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,7 +104,8 @@ class Sample:
                 return None
         if self._wanted((KEYS,)) and problem.kv_heads != base.kv_heads:
             return None
-        return replace(plan, pipeline=specs, needed=closure(specs.values(), self.steps))
+        plan = replace(plan, pipeline=specs, needed=closure(specs.values(), self.steps))
+        return plan if problem.key_heads == base.key_heads else _with_unread(problem, plan)
 
     def _compute(self, problem: Problem, plan: Plan, found: _Collected) -> None:
         """Compute the steps of a plan, as `engine.blocks` does."""
@@ -230,6 +232,12 @@ def _once(score: ScoreBlock) -> ScoreBlock:
         return made[at]
 
     return block
+
+
+def _with_unread(problem: Problem, plan: Plan) -> Plan:
+    """Return the plan with the key heads that no query head reads any more."""
+    heads = sorted(set(range(problem.kv_heads or 0)) - set(problem.key_heads))
+    return replace(plan, unread=tuple(product(*map(range, problem.batch), heads)))
 
 
 def _alike(one: StepSpec, other: StepSpec) -> bool:
