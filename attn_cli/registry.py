@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Generic, TypeVar
 
-from attn_cli.errors import AttnError, Path, did_you_mean
+from attn_cli.errors import AttnError, Path, did_you_mean, printable
 
 T = TypeVar("T")
 
@@ -25,6 +25,7 @@ class Registry(Generic[T]):
         *,
         default: str = "",
         meant: Mapping[str, str] | None = None,
+        aliases: Mapping[str, tuple[str, str]] | None = None,
         listed: bool = False,
     ) -> None:
         self.kind = kind
@@ -32,6 +33,7 @@ class Registry(Generic[T]):
         self._meant = (
             meant or {}
         )  # other names -> the names that they mean, for the advice of errors
+        self._aliases = aliases or {}  # other names that are accepted -> the name, and a reason
         self._listed = listed  # whether the advice lists all names even if it has a likely one
         self._attribute = attribute
         self._modules = dict(modules)
@@ -44,6 +46,15 @@ class Registry(Generic[T]):
     def module(self, name: str) -> str:
         """Return the module of a name that is registered."""
         return self._modules[name]
+
+    def note(self, name: str) -> str:
+        """Return what an accepted other name was read as, and why; empty for a name of its own."""
+        meaning, why = self._meaning(name)
+        return f"the {self.kind} '{printable(name)}' is read as {meaning}: {why}" if why else ""
+
+    def _meaning(self, name: str) -> tuple[str, str]:
+        """Return the name that another name stands for, and why; a name of its own as it is."""
+        return self._aliases.get(name.lower().replace("-", "_"), (name, ""))
 
     def add(self, name: str, module: str) -> None:
         """Register a module, from outside this package, by a name."""
@@ -58,6 +69,7 @@ class Registry(Generic[T]):
 
     def get(self, name: str, *, path: Path = ()) -> T:
         """Return the entry; raise AttnError, with the likely name, if there is none."""
+        name, _ = self._meaning(name)
         if name not in self._modules:
             raise AttnError(
                 f"unknown {self.kind} '{name}'",

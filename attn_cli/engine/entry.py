@@ -13,13 +13,15 @@ from typing import NamedTuple
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Array, Integers
-from attn_cli.dataclass import dataclass
+from attn_cli.dataclass import dataclass, replace
+from attn_cli.errors import AttnError, printable
 from attn_cli.maths.block import Entry
 from attn_cli.maths.meeting import key_end, query_end, value_end
 from attn_cli.maths.parameter import Parameters
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.scores.base import Block as ScoreBlock
 from attn_cli.maths.scores.base import Parts, ScoreFunction
+from attn_cli.maths.select import Selection
 from attn_cli.maths.stage import (
     BLOCK,
     JOINED,
@@ -103,7 +105,10 @@ class EntryBuilder:
         )
         of_keys = self._keys_of(self.problem.key_lead(lead))
         sides = Sides(rows, of_queries, of_keys)
-        return prepared(self.problem, lead, sides, in_blocks=self._schedules.in_blocks)
+        entry = prepared(self.problem, lead, sides, in_blocks=self._schedules.in_blocks)
+        if entry.selection is not None and entry.selection.defined is not None:
+            self.note("zero_keys", self.problem.key_lead(lead), ~entry.selection.defined, None)
+        return entry
 
     def unread(self, key_lead: Lead) -> None:
         """Compute the steps of a key head that no query head reads."""
@@ -194,7 +199,7 @@ def prepared(
         score=score,
         scale=scale,
         shows_products=problem.placement == "scores",
-        selection=function.selection(parameters) if function.selection else None,
+        selection=selection_of(problem, lead, rows, Q, K) if in_blocks else None,
         rules=problem.rules,
         parameters=problem.rules.of_head(head),
         temperature=problem.rules.temperature_of(head),
@@ -216,6 +221,41 @@ def _placed(problem: Problem, Q: Array, K: Array, factor: float) -> tuple[Array,
 
 def _nothing(_rows: slice, _keys: slice) -> Parts:
     raise AssertionError("no step of a block is wanted")
+
+
+def selection_of(
+    problem: Problem, lead: Lead, rows: Integers, Q: Array, K: Array
+) -> Selection | None:
+    """Return the selected pairs; None: all. Keys without a score are not selected.
+
+    Raises AttnError for a query without a score.
+    """
+    score, parameters = problem.score, problem.parameters
+    selection = score.selection(parameters) if score.selection else None
+    function, _ = score.innermost(parameters)
+    if function.undefined is None:
+        return selection
+    undefined = function.undefined(Q)
+    if undefined.any():
+        raise _undefined_query(problem, lead, int(rows[undefined.argmax()]))
+    undefined = function.undefined(K)
+    if not undefined.any():
+        return selection
+    return replace(selection or Selection(), defined=~undefined)
+
+
+def _undefined_query(problem: Problem, lead: Lead, row: int) -> AttnError:
+    """Return the error of a query without a score, at its place."""
+    word = problem.query_tokens[row]
+    entry = "".join(f"{name} {at}, " for name, at in zip(problem.lead_axes, lead, strict=True))
+    named = "" if word == str(row) else f" ('{printable(word)}')"
+    function, _ = problem.score.innermost(problem.parameters)
+    return AttnError(
+        f"{entry}query {row}{named} is a zero vector, which has no direction: "
+        f"{function.name} has no value there",
+        path=("score",),
+        help="leave the query out, or use dot or scaled",
+    )
 
 
 def cut_to(rows: Integers, score: ScoreFunction, parameters: Parameters) -> Parameters:

@@ -217,7 +217,10 @@ class Kernel:
         Every `stride`-th query selects the same keys.
         """
         selection, i = self._entry.selection, self._entry.i[rows]
-        if selection is None or selection.stride is None or i[-1] - i[0] != len(i) - 1:
+        if selection is None or selection.stride is None or selection.defined is not None:
+            yield StridePass(selected=selection)
+            return
+        if i[-1] - i[0] != len(i) - 1:
             yield StridePass(selected=selection)
             return
         near = replace(selection, stride=None)

@@ -38,6 +38,7 @@ class Watch:
         # The choice for rows without a visible key -> their number, and the first of them.
         self._empty: dict[str, tuple[int, list[tuple[Lead, int]]]] = {}
         self._nan_rows: dict[Lead, Bools] = {}  # queries that `empty_rows` makes NaN
+        self._zero_keys: dict[Lead, tuple[int, int]] = {}  # key head -> their number, of how many
         self._nonfinite: dict[str, tuple[int, list[int]]] = {}  # step -> number, place of the first
 
     def put(
@@ -50,6 +51,9 @@ class Watch:
         if made.name == "empty":
             assert rows is not None  # it has a value for each query
             self._note_empty(lead, made.values, rows)
+            return
+        if made.name == "zero_keys":
+            self._zero_keys[lead] = int(made.values.sum()), len(made.values)
             return
         if self._watches(made.name):
             nonfinite = ~np.isfinite(made.values)
@@ -138,6 +142,7 @@ class Watch:
 
     def warnings(self) -> Iterator[str]:
         """Yield warnings: queries that see no key, doubtful answers, values that are not finite."""
+        yield from self._zero_vectors()
         for kind in (kind for kind in KINDS if kind in self._empty):
             yield self._empty_rows(*self._empty[kind], _GIVEN[kind])
         yield from (each.doubt for of_entry in self.choices for each in of_entry if each.doubt)
@@ -145,6 +150,18 @@ class Watch:
             values = "1 value" if count == 1 else f"{count} values"
             dtype = self._narrowest(name)
             yield f"{name} is not finite at {first} ({values}): {dtype} overflows there"
+
+    def _zero_vectors(self) -> Iterator[str]:
+        """Yield a warning if keys are hidden because the score function has no value for them."""
+        zero, keys = (sum(each) for each in zip((0, 0), *self._zero_keys.values(), strict=True))
+        if zero:
+            function, _ = self._problem.score.innermost(self._problem.parameters)
+            what = "is a zero vector" if zero == 1 else "are zero vectors"
+            whose = " of all heads and batch entries" if len(self._zero_keys) > 1 else ""
+            yield (
+                f"{zero} of {keys} keys{whose} {what}, without a direction: {function.name} hides "
+                + ("it" if zero == 1 else "them")
+            )
 
     def _narrowest(self, name: str) -> str:
         """Return the type in which a step overflows first: its own, or that of the softmax."""

@@ -34,7 +34,7 @@ from attn_cli.maths.stage import WEIGHT, Schedule, StepSpec
 from attn_cli.maths.token_positions import TokenPositions
 from attn_cli.maths.visible.base import REASONS, Lead, all_of, codes, common_reach
 
-SPARSE, TOP_K = REASONS.index("sparse"), REASONS.index("top_k")
+SPARSE, TOP_K, ZERO_KEY = map(REASONS.index, ("sparse", "top_k", "zero_key"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +218,11 @@ def score_of(entry: Entry, rows: slice, keys: slice) -> Array:
 def why_hidden(entry: Entry, at: Place, selected: Bools) -> AnyArray:
     """Return the code of the first reason that hides a key from a query, 0 if none does."""
     found = codes(entry.rules.schemes, at)
-    found[~selected & ((found == 0) | (found > SPARSE))] = SPARSE
+    defined = None if entry.selection is None else entry.selection.defined
+    left_out = ~selected if defined is None else ~selected & defined[None, at.j]
+    found[left_out & ((found == 0) | (found > SPARSE))] = SPARSE
+    if defined is not None:
+        found[(found == 0) & ~defined[None, at.j]] = ZERO_KEY
     return found
 
 

@@ -19,13 +19,15 @@ class Parameter:
 
     `array` has the symbolic shape `axes`; `number` is finite and at least `least`, if that is
     given; `positive` is a number above 0; `integer` is a whole number from `minimum`; `flag` is
-    true or false; `pairs` is a list of [query, key]; `score` is another score function.
+    true or false; `choice` is one of `choices`; `pairs` is a list of [query, key]; `score` is
+    another score function.
     """
 
     name: str
-    kind: Literal["array", "number", "positive", "integer", "flag", "pairs", "score"]
+    kind: Literal["array", "number", "positive", "integer", "flag", "choice", "pairs", "score"]
     meaning: str
     axes: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
     minimum: int = 0
     least: float | None = None
     default: float | None = None  # of an optional number
@@ -41,6 +43,7 @@ class Parameter:
             "positive": "> 0",
             "integer": f"whole number >= {self.minimum}",
             "flag": "true or false",
+            "choice": " | ".join(self.choices),
             "pairs": "[[query, key], ...]",
             "score": "score function",
         }[self.kind]

@@ -42,9 +42,13 @@ def attention(problem: Problem, lead: Lead = ()) -> tuple[Array, Array]:
 
     visible = all_of(rules.schemes, at)
     seen = selected = np.ones_like(visible)
+    function, _ = problem.score.innermost(problem.parameters)
+    if function.undefined is not None:
+        seen = selected = selected & ~function.undefined(k)
     if problem.score.selection is not None:
-        selected = problem.score.selection(problem.parameters)(at.i, at.j, scores, visible)
-        scores, seen = np.where(selected, scores, -np.inf), selected
+        chosen = problem.score.selection(problem.parameters)
+        seen = selected = selected & chosen(at.i, at.j, scores, visible & selected)
+    scores = np.where(selected, scores, -np.inf)
     for adjustment in rules.adjustments:
         scores, seen = adjustment(types.wide(scores), seen, visible, at)
         scores, seen = types.scores.round(np.where(selected, scores, -np.inf)), seen & selected

@@ -13,7 +13,7 @@ import numpy as np
 from attn_cli.arrays import Array, Bools, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.maths.place import near
-from attn_cli.maths.ranges import Range, Ranges, union
+from attn_cli.maths.ranges import Range, Ranges, intersection, runs, union
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,8 @@ class Selection:
     block           i div block = j div block
     global_tokens   i < global_tokens or j < global_tokens
     top_k           the top_k largest visible scores of the row; ties with the last are kept
+
+    A key that is not `defined` is never selected; if nothing else is given, all others are.
     """
 
     pairs: Integers | None = None  # (number of pairs, 2), sorted by query
@@ -34,11 +36,17 @@ class Selection:
     block: int | None = None
     global_tokens: int | None = None
     top_k: int | None = None
+    defined: Bools | None = None  # (n_k): keys for which there is a score; None: all
 
     @property
     def empty(self) -> bool:
         """Whether no selection is given."""
-        return all(value is None for value in vars(self).values())
+        return all(value is None for name, value in vars(self).items() if name != "defined")
+
+    @property
+    def only_defined(self) -> bool:
+        """Whether all defined keys are selected."""
+        return self.defined is not None and self.empty
 
     def __call__(self, i: Integers, j: Integers, scores: Array, visible: Bools) -> Bools:
         """Return (len(i) x len(j)): whether a position is selected.
@@ -46,11 +54,14 @@ class Selection:
         `scores` and `visible` belong to the same positions; only `top_k` reads them.
         """
         found = list(self._each(i, j, scores, visible))
-        return reduce(np.logical_or, found) if found else np.zeros((len(i), len(j)), dtype=np.bool_)
+        chosen = reduce(np.logical_or, found) if found else np.zeros((len(i), len(j)), np.bool_)
+        return chosen if self.defined is None else chosen & self.defined[None, j]
 
     def _each(self, i: Integers, j: Integers, scores: Array, visible: Bools) -> Iterator[Bools]:
         """Yield the positions of each given selection."""
         rows, columns = i[:, None], j[None, :]
+        if self.only_defined:
+            yield np.ones((len(i), len(j)), dtype=np.bool_)
         if self.pairs is not None:
             yield among(self.pairs, i, j)
         if self.window is not None:
@@ -62,12 +73,13 @@ class Selection:
         if self.global_tokens is not None:
             yield (rows < self.global_tokens) | (columns < self.global_tokens)
         if self.top_k is not None:
-            yield k_largest(scores, visible, self.top_k)
+            seen = visible if self.defined is None else visible & self.defined[None, j]
+            yield k_largest(scores, seen, self.top_k)
 
     def reach(self, i: Integers, n_k: int) -> Ranges:
         """Return the ranges outside which no key can be selected for the queries i."""
         first, last, shared = int(i.min()), int(i.max()), self.global_tokens or 0
-        if self.stride is not None or self.top_k is not None or first < shared:
+        if self.only_defined or self.stride is not None or self.top_k is not None or first < shared:
             return union([(0, n_k)])
         found: list[Range] = [(0, shared)]
         if self.window is not None:
@@ -86,7 +98,9 @@ class Selection:
         It is the longest one that follows from the first and the last query.
         """
         first, last = int(i.min()), int(i.max())
-        found: list[Range] = [(0, n_k if last < (self.global_tokens or 0) else 0)]
+        found: list[Range] = [
+            (0, n_k if self.only_defined or last < (self.global_tokens or 0) else 0)
+        ]
         found.append((0, self.global_tokens or 0))
         if self.window is not None:
             found.append((last - self.window, first + self.window + 1))
@@ -94,6 +108,8 @@ class Selection:
             start = first // self.block * self.block
             found.append((start, start + self.block))
         whole = union((max(start, 0), min(stop, n_k)) for start, stop in found)
+        if self.defined is not None:
+            whole = intersection(whole, runs(self.defined))
         return max(whole, key=lambda part: part[1] - part[0], default=(0, 0))
 
 

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 def hides(problem: Problem) -> bool:
     """Return whether anything can hide a key."""
-    return bool(problem.rules.schemes or problem.score.selection or problem.rules.top_k)
+    innermost, _ = problem.score.innermost(problem.parameters)
+    selects = problem.score.selection or innermost.undefined
+    return bool(problem.rules.schemes or selects or problem.rules.top_k)
 
 
 def _of_last(problem: Problem) -> Reads:

@@ -20,6 +20,7 @@ from attn_cli.registry import Registry
 from attn_cli.sources.matrices.matrix import is_one_value, read_array
 from attn_cli.sources.text.mappings import refuse_unknown_parameters
 from attn_cli.sources.text.scalars import (
+    choice,
     finite,
     flag,
     integer,
@@ -64,6 +65,14 @@ def read_function(registry: Registry[Function], node: Any, path: Path) -> tuple[
     return registry.get(word(node, path), path=path), {}
 
 
+def note_other_name(sources: Sources, node: Any) -> None:
+    """Add a warning if a score function is named by another name that is accepted."""
+    name = node.get("function") if isinstance(node, dict) else node
+    note = SCORES.note(name) if isinstance(name, str) else ""
+    if note and note not in sources.warnings:
+        sources.warnings += (note,)
+
+
 def read_parameters(
     sources: Sources,
     name: str,
@@ -89,7 +98,8 @@ def read_parameters(
             values[parameter.name] = _read(sources, node, place, parameter, dtype, heads)
         elif not parameter.optional:
             signature = ", ".join(p.signature for p in parameters)
-            example = f"{{{named_by}: {name}, {parameter.name}: ...}}"
+            value = " | ".join(parameter.choices) or "..."
+            example = f"{{{named_by}: {name}, {parameter.name}: {value}}}"
             raise AttnError(
                 f"{dotted(place)} is missing: {name} needs {signature}",
                 path=path,
@@ -111,6 +121,8 @@ def _read(
         return _inside(sources, node, path, dtype)
     if parameter.kind == "pairs":
         return read_array(sources.document, node, path)
+    if parameter.kind == "choice":
+        return choice(node, path, parameter.choices)
     if parameter.kind == "array":
         return _array(sources, node, path, parameter.axes, heads)
     return _number(node, path, parameter, dtype)
@@ -149,6 +161,7 @@ def _inside(
     sources: Sources, node: Any, path: Path, dtype: np.dtype[Any]
 ) -> tuple[ScoreFunction, dict[str, Any]]:
     """Return the score function inside another, with its parameters."""
+    note_other_name(sources, node)
     function, given = read_function(SCORES, node, path)
     if function.selection is not None:
         raise AttnError(

@@ -16,7 +16,12 @@ from attn_cli.maths.problem import Placement
 from attn_cli.maths.scores import SCORES
 from attn_cli.maths.scores.base import ScoreFunction
 from attn_cli.reading.conventions_reader import Conventions
-from attn_cli.reading.parameters import Given, read_function, read_parameters
+from attn_cli.reading.parameters import (
+    Given,
+    note_other_name,
+    read_function,
+    read_parameters,
+)
 from attn_cli.reading.sources import Sources
 from attn_cli.sources.matrices.casting import cast
 from attn_cli.sources.matrices.shapes import Shapes, shape_text
@@ -34,7 +39,9 @@ def reads_q_and_k(function: ScoreFunction, given: Given) -> bool:
 
 def read_score(sources: Sources) -> tuple[ScoreFunction, Given]:
     """Return the score function of a problem, and its parameters as they are written."""
-    return read_function(SCORES, sources.document.tree.get("score", SCORES.default), PATH)
+    node = sources.document.tree.get("score", SCORES.default)
+    note_other_name(sources, node)
+    return read_function(SCORES, node, PATH)
 
 
 def read_score_parameters(

@@ -14,7 +14,7 @@ from attn_cli.reading.keys import KEYS
 from attn_cli.reading.sources import Sources
 from attn_cli.reading.token_positions_reader import goes_by_positions, is_false
 
-HIDING_SCORES = ("sparse", "given")
+HIDING_SCORES = ("sparse", "given", "cosine")
 
 
 def unused_keys(

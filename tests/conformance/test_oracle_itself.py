@@ -262,6 +262,15 @@ SCORES: list[tuple[dict[str, Any], float]] = [
     ({"function": "gated", "W_g": [[1, 0, -1, 0.5]]}, 13 / (1 + math.exp(-0.5))),
     ({"function": "gated", "W_g": [[0, 1, 0, 0]], "b_g": [-3]}, 13 / (1 + math.e)),
     ({"function": "gaussian", "sigma": 1.5}, -13 / 4.5),
+    (
+        {"function": "concat", "W": [[2, 0, 0, -1]], "v": [7], "b": [3.5], "order": "query-key"},
+        7 * math.tanh(0.5),
+    ),
+    (
+        {"function": "concat", "W": [[0, -1, 2, 0]], "v": [7], "b": [3.5], "order": "key-query"},
+        7 * math.tanh(0.5),
+    ),
+    ({"function": "cosine"}, 13 / math.hypot(*Q) / math.hypot(*K)),
 ]
 
 

@@ -68,6 +68,9 @@ SCORES: dict[str, Any] = {
     "gated": {"function": "gated", "W_g": ones(1, 8)},
     "gated, b_g": {"function": "gated", "W_g": ones(1, 8), "b_g": ones(1)},
     "gaussian": {"function": "gaussian", "sigma": 0.000001},
+    "cosine": "cosine",
+    "concat": {"function": "concat", "W": ones(2, 8), "v": ones(2), "order": "query-key"},
+    "concat, b": {"function": "concat", "W": ones(2, 8), "v": ones(2), "b": ones(2), "order": "key-query"},  # noqa: E501
     "given": {"function": "given", "scores": ones(5, 7)},
     "sparse": {"function": "sparse", "window": 1},
     "sparse, scaled": {"function": "sparse", "inside": "scaled", "top_k": 2},

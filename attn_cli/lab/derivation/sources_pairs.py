@@ -15,6 +15,8 @@ from attn_cli.maths.adjustments import Biases, Masking, Softcap
 from attn_cli.maths.exponentials import limit
 from attn_cli.maths.meeting import value_end
 from attn_cli.maths.place import cells
+from attn_cli.maths.scores.concat import QUERY_KEY
+from attn_cli.maths.scores.cosine import directions
 from attn_cli.maths.visible.base import all_of
 
 WIDE = 8  # the most inner terms of an additive score that are written out
@@ -96,9 +98,26 @@ def _additive(query: Query, key: int, p: Mapping[str, Any]) -> tuple[set[str], d
     return set(), {**slots, "w": np.concatenate([W1, W2], axis=1), "x": x}
 
 
+def _concat(query: Query, key: int, p: Mapping[str, Any]) -> tuple[set[str], dict[str, Any]]:
+    q, k = _ends(query, "scores", key)
+    W = np.asarray(p["W"], np.float64)
+    pair = np.concatenate([q, k] if p["order"] == QUERY_KEY else [k, q])
+    b = None if p.get("b") is None else np.asarray(p["b"], np.float64)
+    slots: dict[str, Any] = {"v": np.asarray(p["v"], np.float64)} | ({} if b is None else {"b": b})
+    if len(pair) > WIDE:
+        return {"wide", f"order={p['order']}"}, {**slots, "a": W @ pair}
+    return set(), {**slots, "w": W, "x": np.broadcast_to(pair, W.shape)}
+
+
 def _gaussian(query: Query, key: int, p: Mapping[str, Any]) -> tuple[set[str], dict[str, Any]]:
     q, k = _ends(query, "scores", key)
     return set(), {"q": q, "k": k, "sigma": float(p["sigma"])}
+
+
+def _cosine(query: Query, key: int, _: Mapping[str, Any]) -> tuple[set[str], dict[str, Any]]:
+    q, k = _ends(query, "scores", key)
+    (length_q,), (length_k,) = (directions(x[None])[1].ravel() for x in (q, k))
+    return set(), {"q": q, "k": k, "length_q": float(length_q), "length_k": float(length_k)}
 
 
 def _given(query: Query, key: int, p: Mapping[str, Any]) -> tuple[set[str], dict[str, Any]]:
@@ -108,7 +127,9 @@ def _given(query: Query, key: int, p: Mapping[str, Any]) -> tuple[set[str], dict
 # Score functions that are not products: what their templates read.
 OTHERS: Mapping[str, Callable[..., tuple[set[str], dict[str, Any]]]] = {
     "additive": _additive,
+    "concat": _concat,
     "gaussian": _gaussian,
+    "cosine": _cosine,
     "given": _given,
 }
 

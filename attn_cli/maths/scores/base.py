@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from attn_cli.arrays import Array
+from attn_cli.arrays import Array, Bools
 from attn_cli.dataclass import dataclass
 from attn_cli.formula import Formula, Symbol
 from attn_cli.maths.parameter import Parameter, Parameters
@@ -55,7 +55,8 @@ class ScoreFunction:
     `products` are the formulas of the step of that name in layout rows and columns, None if the
     function has no such step; `expression` is the unscaled score with the parameters given.
     `factor` is set if the score is a product factor(Q) K^T; `by_tiles` computes the same numbers
-    another way, for `engine.tiles`, and equals `prepare` up to rounding.
+    another way, for `engine.tiles`, and equals `prepare` up to rounding. `undefined` returns for
+    which rows of Q or K there is no score at all: such a query is an error, such a key is hidden.
 
     `backward` is the gradient, for one head. dS (n_q, n_k) is d loss / d score, the score unscaled;
     it is 0 for a key that is hidden or not selected. `steps` has the `products` and the `gate` of
@@ -78,6 +79,7 @@ class ScoreFunction:
     selection: Callable[[Parameters], Selection] | None = None
     factor: Callable[[Array, Parameters], Array] | None = None
     by_tiles: Prepare | None = None
+    undefined: Callable[[Array], Bools] | None = None
     backward: Backward | None = None
 
     def __reduce__(self) -> tuple[Callable[[str], ScoreFunction], tuple[str]]:

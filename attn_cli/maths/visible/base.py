@@ -27,7 +27,7 @@ Codes: TypeAlias = "NDArray[np.uint8]"
 # if several schemes hide a key, the first of them here is named.
 REASONS = (
     "visible", "causal", "window", "key_lengths", "documents", "sparse", "mask", "top_k",
-    "key_start",
+    "key_start", "zero_key",
 )  # fmt: skip
 # More ranges than this, of documents whose tokens take turns, are joined if few keys are between.
 MANY, GAP = 64, 64

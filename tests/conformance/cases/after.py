@@ -37,10 +37,13 @@ _SCORES: list[dict[str, Any]] = [
     {"function": "scaled"},
     {"function": "additive", "W1": FOUR.normal(5, 4), "W2": FOUR.normal(5, 4), "v": FOUR.normal(5)},
     {"function": "multiplicative", "W": FOUR.normal(4, 4)},
+    {"function": "concat", "W": FOUR.normal(5, 8), "v": FOUR.normal(5), "order": "key-query"},
+    {"function": "cosine"},
     {"function": "gated", "W_g": FOUR.normal(1, 8), "b_g": [0.5]},
     {"function": "gaussian", "sigma": 1.25},
     {"function": "sparse", "window": 1, "inside": {"function": "gaussian", "sigma": 1.25}},
     {"function": "sparse", "top_k": 3, "global_tokens": 1},
+    {"function": "sparse", "window": 1, "stride": 3, "inside": "cosine"},
 ]
 
 AFTER: Cases = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.conformance.oracle.after import after
-from tests.conformance.oracle.hidden import Hidden, is_sparse
+from tests.conformance.oracle.hidden import Hidden, selects
 from tests.conformance.oracle.inputs import each_row, inputs, joined
 from tests.conformance.oracle.normalise import WITH_LSE, exponentials, named, normalise
 from tests.conformance.oracle.plain import Axes, Heads
@@ -56,7 +56,7 @@ def attention_with_named(problem: dict[str, Any]) -> tuple[dict[str, Any], dict[
     normalised = normalise(problem, axes, given)
     X = {"embeddings": problem["embeddings"]} if "embeddings" in problem else {}
     heads: dict[str, Any] = {**steps, **rotations, **products, **given.steps}
-    if Hidden(problem, axes).by_mask or "top_k" in problem or is_sparse(problem):
+    if Hidden(problem, axes).by_mask or "top_k" in problem or selects(problem):
         heads["visible"] = given.codes
     heads |= normalised
     trimmed = {name: axes.trimmed(step) for name, step in heads.items()}

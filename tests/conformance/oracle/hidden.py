@@ -8,8 +8,9 @@ from typing import Any
 
 from tests.conformance.oracle.plain import Axes, Heads, axes_of, element, of_head
 from tests.conformance.oracle.positions import Positions, length, start
+from tests.conformance.oracle.scores import inner_score
 
-CAUSAL, WINDOW, LENGTH, DOCUMENT, SPARSE, USER, TOP_K, START = range(1, 9)
+CAUSAL, WINDOW, LENGTH, DOCUMENT, SPARSE, USER, TOP_K, START, ZERO_KEY = range(1, 10)
 MASKING = ("window", "key_start", "key_lengths", "documents", "mask")
 
 
@@ -113,10 +114,10 @@ class Hidden:
         """Whether any reason hides that does not depend on scores."""
         return any(hides(b, h, i, j) for hides in self.reasons.values())
 
-    def code(self, sparse: bool, b: int, h: int, i: int, j: int) -> int:
-        """The first reason that hides, 0 where none does; `sparse`: whether that score does."""
+    def code(self, left_out: int, b: int, h: int, i: int, j: int) -> int:
+        """The first reason that hides, 0 where none does; `left_out`: the score's own reason, 0."""
         reasons = {n for n, hides in self.reasons.items() if hides(b, h, i, j)}
-        return min(reasons | ({SPARSE} if sparse else set()), default=0)
+        return min(reasons | ({left_out} if left_out else set()), default=0)
 
 
 def selected(score: dict[str, Any], i: int, j: int) -> bool:
@@ -143,20 +144,29 @@ def is_sparse(problem: dict[str, Any]) -> bool:
     return (score["function"] if isinstance(score, dict) else score) == "sparse"
 
 
-def not_selected(problem: dict[str, Any], axes: Axes, hidden: Hidden, scores: Heads) -> Any:
-    """[batch][head][query][key]: whether the score `sparse` leaves the pair out.
+def selects(problem: dict[str, Any]) -> bool:
+    """Whether the score function can leave pairs out."""
+    return is_sparse(problem) or inner_score(problem)["function"] == "cosine"
 
-    Its top_k ranks the keys that nothing else hides.
+
+def not_selected(problem: dict[str, Any], axes: Axes, hidden: Hidden, scores: Heads) -> Any:
+    """[batch][head][query][key]: why the score leaves the pair out, 0 where it does not.
+
+    `sparse` does not select it, or `cosine` has no value there (NaN: the key is zero). The top_k of
+    `sparse` ranks the keys that nothing else hides.
     """
     if not is_sparse(problem):
-        return axes.pairs(lambda b, h, i, j: False)
+        cosine = inner_score(problem)["function"] == "cosine"
+        return axes.pairs(
+            lambda b, h, i, j: ZERO_KEY if cosine and math.isnan(scores[b][h][i][j]) else 0
+        )
     score = problem["score"]
 
-    def row(b: int, h: int, i: int) -> list[bool]:
+    def row(b: int, h: int, i: int) -> list[int]:
         seen = [not hidden.otherwise(b, h, i, j) for j in range(axes.n_k)]
         best = [False] * axes.n_k
         if "top_k" in score:
             best = reaches(scores[b][h][i], seen, score["top_k"])
-        return [not (best[j] or selected(score, i, j)) for j in range(axes.n_k)]
+        return [0 if best[j] or selected(score, i, j) else SPARSE for j in range(axes.n_k)]
 
     return axes.rows(row)

@@ -25,6 +25,13 @@ def raw(score: dict[str, Any], q: Vector, k: Vector) -> float:
         b = score.get("b", [0.0] * len(score["v"]))
         units = zip(times(score["W1"], q), times(score["W2"], k), b, strict=True)
         return dot(score["v"], [math.tanh(x + y + z) for x, y, z in units])
+    if name == "concat":
+        first, second = {"query-key": (q, k), "key-query": (k, q)}[score["order"]]
+        b = score.get("b", [0.0] * len(score["v"]))
+        hidden = zip(times(score["W"], [*first, *second]), b, strict=True)
+        return dot(score["v"], [math.tanh(x + y) for x, y in hidden])
+    if name == "cosine":
+        return dot(q, k) / (math.hypot(*q) * math.hypot(*k)) if any(k) else math.nan
     if name == "multiplicative":
         return dot(q, times(score["W"], k))
     if name == "gaussian":

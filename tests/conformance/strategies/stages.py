@@ -28,10 +28,13 @@ def scores(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
         "additive": {"W1": z.normal(5, z.d_k), "W2": z.normal(5, z.d_k), "v": z.normal(5)},
         "gated": {"W_g": z.normal(1, 2 * z.d_k)},
         "gaussian": {"sigma": 1.5},
+        "concat": {"W": z.normal(5, 2 * z.d_k), "v": z.normal(5)},
+        "cosine": {},
         "given": {"scores": z.normal(z.n_q, z.n_k)},
     }
     functions["additive"] |= {"b": z.normal(5)} if maybe(draw) else {}
     functions["gated"] |= {"b_g": z.normal(1)} if maybe(draw) else {}
+    functions["concat"] |= {"order": draw(st.sampled_from(["query-key", "key-query"]))}
     name = draw(st.sampled_from(["scaled", *functions]))
     score: Any = {"function": name, **functions[name]}
     if maybe(draw, 5):

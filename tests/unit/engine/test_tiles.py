@@ -113,6 +113,9 @@ IN_ORDER = np.sort(PIECES)
 PAIRS = [[int(i), int(j)] for i, j in RNG.integers(0, N_K, (500, 2))]
 SINKS = {"function": "sink_logits", "logits": RNG.normal(size=6).tolist()}
 
+ZEROED = np.random.default_rng(3).normal(size=(N_K, D))  # of which some keys are zero vectors
+ZEROED[[0, 5, 6, 7, 90, N_K - 1]] = 0
+
 LARGER: dict[str, Mapping] = {
     "dense": qkv(),
     "causal": qkv(N_K, causal=True),
@@ -161,6 +164,22 @@ LARGER: dict[str, Mapping] = {
     "sparse given": inside({"function": "given", "scores": RNG.normal(size=(N_K, N_K))}),
     "additive": plain(score={"function": "additive", **ADDITIVE, "b": RNG.normal(size=H)}),
     "gaussian": plain(score={"function": "gaussian", "sigma": 2.0}),
+    "concat": plain(
+        score={
+            "function": "concat",
+            "W": RNG.normal(size=(H, 2 * D)),
+            "v": RNG.normal(size=H),
+            "order": "key-query",
+        }
+    ),
+    "cosine": plain(score="cosine"),
+    "cosine, zero keys": {**plain(score="cosine"), "key": ZEROED},
+    "cosine, zero keys, causal": {**plain(score="cosine"), "key": ZEROED, "causal": "bottom-right"},
+    "sparse cosine, zero keys": {**inside({"function": "cosine"}), "key": ZEROED},
+    "stride of cosine, zero keys": {
+        **sparse(stride=11, inside="cosine"),
+        "key": ZEROED,
+    },
 }
 
 

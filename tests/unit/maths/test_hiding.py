@@ -133,9 +133,9 @@ def test_the_mask_of_the_user() -> None:
 def test_codes_name_the_first_reason() -> None:
     assert REASONS == (
         "visible", "causal", "window", "key_lengths", "documents", "sparse", "mask", "top_k",
-        "key_start",
+        "key_start", "zero_key",
     )  # fmt: skip
-    assert [CODES[reason] for reason in REASONS] == list(range(9))
+    assert [CODES[reason] for reason in REASONS] == list(range(10))
     none = np.zeros((1, 1, N_Q, N_K), dtype=np.bool_)
     row = np.arange(N_K) != 0
     schemes: list[Scheme] = [

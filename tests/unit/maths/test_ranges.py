@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli.arrays import Bools, Integers
+from attn_cli.dataclass import replace
 from attn_cli.formula import Symbol
 from attn_cli.maths.place import Place
 from attn_cli.maths.ranges import Range, Ranges, hull, intersection, longest, runs, union, without
@@ -191,7 +192,7 @@ def selections(draw: st.DrawFn) -> Selection:
         for name, least in (("window", 0), ("stride", 1), ("block", 1), ("global_tokens", 1))
     }
     pairs = draw(st.one_of(st.none(), PAIRS.map(as_pairs)))
-    return Selection(**numbers, pairs=pairs)
+    return replace(Selection(pairs=None, **numbers, defined=None), pairs=pairs)
 
 
 def selects(selection: Selection, i: int, j: int) -> bool:
@@ -230,6 +231,25 @@ def test_the_reach_of_one_query_is_tight(selection: Selection, row: int) -> None
         return
     keys = {key for key in range(N_K) if selects(selection, row, key)}
     assert keys_of(selection.reach(np.array([row]), N_K)) == keys
+
+
+@given(selections(), st.sets(st.integers(0, N_K - 1)), ROWS)
+def test_keys_that_are_not_defined_are_never_selected(
+    selection: Selection, lost: set[int], rows: list[int]
+) -> None:
+    """If nothing else is given, all others are."""
+    i, j = np.array(rows), np.arange(N_K)
+    nothing = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.bool_)
+    defined = ~np.isin(j, sorted(lost))
+    found = replace(selection, defined=defined)
+    selected = np.array(
+        [[selection.empty or selects(selection, a, b) for b in range(N_K)] for a in rows]
+    )
+    np.testing.assert_array_equal(found(i, j, *nothing), selected & defined)
+    assert set(np.flatnonzero((selected & defined).any(axis=0))) <= keys_of(found.reach(i, N_K))
+    start, stop = found.open(i, N_K)
+    assert (selected & defined)[:, start:stop].all()
+    assert stop > start or not (selection.empty and defined.any())
 
 
 def test_the_reach_of_pairs() -> None:

@@ -39,6 +39,14 @@ CASES: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
     "gated": ("gated", K, {"W_g": normal(1, 2 * D)}),
     "gated with b_g": ("gated", K, {"W_g": normal(1, 2 * D), "b_g": [2.5]}),
     "gaussian": ("gaussian", K, {"sigma": 1.7}),
+    "concat": ("concat", K_OTHER, {"W": normal(H, D + 13), "v": normal(H), "order": "query-key"}),
+    "concat with b, the key first": (
+        "concat",
+        K_OTHER,
+        {"W": normal(H, D + 13), "v": normal(H), "b": normal(H), "order": "key-query"},
+    ),
+    "cosine": ("cosine", K, {}),
+    "sparse inside cosine": ("sparse", K, {"stride": 3, "inside": "cosine"}),
     "sparse pairs": ("sparse", K, {"pairs": [[0, 6], [4, 0], [2, 2], [2, 3]]}),
     "sparse window": ("sparse", K, {"window": 1}),
     "sparse window 0": ("sparse", K, {"window": 0}),
@@ -85,7 +93,7 @@ def test_scores_weights_and_context(case: str, scale: float | None) -> None:
 def test_products_are_unscaled_and_only_where_there_are_some(case: str) -> None:
     name, keys, parameters = CASES[case]
     record = attention(Q, keys, V, written(name, parameters), scale=5)
-    if {"v", "sigma"} & {*parameters, *parameters.get("inside", ())}:  # additive, gaussian
+    if "cosine" in case or {"v", "sigma"} & {*parameters, *parameters.get("inside", ())}:
         assert "products" not in record.steps
         return
     W = parameters.get("W")
@@ -165,7 +173,7 @@ def test_top_k_keeps_ties_and_looks_only_at_what_is_visible() -> None:
     np.testing.assert_allclose(record["weights"], [[1 / 3, 0, 1 / 3, 0, 1 / 3]], rtol=1e-15)
 
 
-@pytest.mark.parametrize("name", ["dot", "scaled", "gated", "gaussian"])
+@pytest.mark.parametrize("name", ["dot", "scaled", "gated", "gaussian", "cosine"])
 def test_depths_must_agree_where_q_k_is_formed(name: str) -> None:
     every: dict[str, dict[str, Any]] = {
         "gated": {"W_g": normal(1, D + 13)},

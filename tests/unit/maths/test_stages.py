@@ -93,6 +93,7 @@ EXTRA: dict[str, dict[str, Any]] = {
         for function, parameters in (
             ("gated", {"W_g": np.ones((1, 8))}),
             ("gaussian", {"sigma": 1}),
+            ("cosine", {}),
         )
         for name, keys in (
             ("normed", {"qk_norm": {"function": "rms"}}),

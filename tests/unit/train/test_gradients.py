@@ -77,6 +77,10 @@ def scores() -> Iterator[tuple[str, Mapping]]:
     yield "gated, b_g", {"function": "gated", "W_g": normal(6, 1, 2 * D_K), "b_g": normal(7, 1)}
     yield "gated, number", {"function": "gated", "W_g": normal(6, 1, 2 * D_K), "b_g": 0.7}
     yield "gaussian", {"function": "gaussian", "sigma": 1.7}
+    yield "cosine", {"function": "cosine"}
+    both = {"W": normal(9, 7, 2 * D_K), "v": normal(3, 7)}
+    yield "concat", {"function": "concat", **both, "order": "query-key"}
+    yield "concat, b", {"function": "concat", **both, "b": normal(4, 7), "order": "key-query"}
     yield "given", {"function": "given", "scores": normal(8, N, N)}
 
 
@@ -379,7 +383,7 @@ def test_a_score_function_without_a_gradient_is_refused(score: Any) -> None:
         problem = replace(problem, parameters={**problem.parameters, "inside": (without, inner)})
     with pytest.raises(AttnError, match=r"^the score function dot has no gradient") as error:
         refuse_functions_without_gradient(problem)
-    others = "dot, scaled, additive, multiplicative, gated, sparse, gaussian, given"
+    others = "dot, scaled, additive, concat, multiplicative, gated, sparse, gaussian, cosine, given"
     assert error.value.help == f"those that have one: {others}"
 
 
