@@ -77,6 +77,9 @@ COMMANDS = {
         "attn_cli.cli.stats",
     ),
     "check": Command("attn_cli.cli.check", "check", "Judge answers, and find mistakes.", "Ask"),
+    "identify": Command(
+        "attn_cli.cli.identify", "identify", "Find the convention that made an output.", "Ask"
+    ),
     "scores": Command(
         "attn_cli.cli.functions", "scores", "List the score functions, or explain one.", "List"
     ),

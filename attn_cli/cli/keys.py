@@ -12,7 +12,7 @@ from attn_cli.errors import AttnError
 from attn_cli.reading.keys import KEYS, YAML
 
 # The commands that have --set; the help of the first lists the keys.
-COMMANDS = ("compute", "check", "explain", "graph", "heatmap", "next", "stats")
+COMMANDS = ("compute", "check", "explain", "graph", "heatmap", "identify", "next", "stats")
 FROM_FILES = (*COMMANDS, "train")  # commands whose first argument is a problem file
 NUMBER = r"[\d.]+(e[-+]?\d+)?"  # the full form is in `scalars`, which imports NumPy
 

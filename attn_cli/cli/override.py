@@ -143,8 +143,10 @@ def lines_of(inputs: Inputs, wanted_for: str, what: str) -> list[tuple[str, str]
     return found
 
 
-def read_checks(texts: Sequence[str], inputs: Inputs, notes: list[str]) -> dict[str, Document]:
-    """Return step -> a document with its expected values, from texts STEP=MATRIX.
+def read_checks(
+    texts: Sequence[str], inputs: Inputs, notes: list[str], option: str = "--check"
+) -> dict[str, Document]:
+    """Return step -> a document with its values, from texts STEP=MATRIX of an option.
 
     The matrix is YAML or a path. Notes on how it was read are added to `notes`. Raises AttnError
     for two matrices of one step.
@@ -152,16 +154,17 @@ def read_checks(texts: Sequence[str], inputs: Inputs, notes: list[str]) -> dict[
     found: dict[str, Document] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        option = f"--check {printable(text)}"
         if not equals or not name or not value.strip():
             raise AttnError(
-                f"--check needs STEP=MATRIX, not '{printable(text)}'",
-                help="for example --check output=hand.csv, or --check 'q=[[1, 0], [0, 1]]'",
+                f"{option} needs STEP=MATRIX, not '{printable(text)}'",
+                help=f"for example {option} output=hand.csv, or {option} 'q=[[1, 0], [0, 1]]'",
             )
         if name in found:
-            raise AttnError(f"--check {printable(name)} is given twice", help="keep one of them")
-        node = _value(value, f"--check {printable(name)}", notes)
-        found[name] = Document({name: node}, inputs=inputs, options={(name,): option})
+            raise AttnError(f"{option} {printable(name)} is given twice", help="keep one of them")
+        node = _value(value, f"{option} {printable(name)}", notes)
+        document = Document({name: node}, inputs=inputs)
+        document.options[name,] = f"{option} {printable(text)}"
+        found[name] = document
     return found
 
 

@@ -35,6 +35,7 @@ from attn_cli.engine.run import put_into
 from attn_cli.engine.sink import Store
 from attn_cli.floats import FLOAT_TYPES, FloatType
 from attn_cli.lab.altered import Steps, computed
+from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.precision import ONE_TYPE, NormTypes, Precision
 from attn_cli.maths.problem import Problem, Request
 
@@ -197,11 +198,15 @@ def values_of(problem: Problem, names: Collection[str], rows: tuple[int, ...] | 
 
 @dataclass(frozen=True)
 class Noise:
-    """The exact values of some steps, and their emulations in some types."""
+    """The exact values of some steps, and their emulations in some types.
+
+    `eps` has the distance from 1 to the next number, in the type that each step has in the end.
+    """
 
     exact: Mapping[str, AnyArray]
     emulated: tuple[Mapping[str, AnyArray], ...]
     types: Precision
+    eps: Mapping[str, float]
 
     @classmethod
     def of(
@@ -222,15 +227,18 @@ class Noise:
         `compute` returns the steps of a problem, for callers that compute in another way.
         """
         compute = compute or (lambda each: values_of(each, names, rows))
+        stored = stored or {}
+        specs = pipeline(in_types(problem, types))
+        eps = {name: _widest(specs[name].type, stored.get(name)) for name in names}
         emulated = []
         for seed in range(count):
             precision = at_random(types, seed)
             steps = dict(compute(in_types(problem, precision)))
-            for name, type_ in (stored or {}).items():
+            for name, type_ in stored.items():
                 if name in steps:
                     steps[name] = Random.like(type_, precision.source).round(steps[name])
             emulated.append(steps)
-        return cls(compute(exactly(problem)), tuple(emulated), types)
+        return cls(compute(exactly(problem)), tuple(emulated), types, eps)
 
     def errors(self, name: str) -> AnyArray:
         """Return the emulations of a step less its exact values, along a new first axis."""
@@ -251,11 +259,16 @@ class Noise:
         return max(rms(self.errors(name)), self._least(name))
 
     def _least(self, name: str) -> float:
-        return _LEAST * self.types.dtype.eps * (rms(self.exact[name]) or 1.0)
+        return _LEAST * self.eps[name] * (rms(self.exact[name]) or 1.0)
 
     def rests(self, name: str) -> AnyArray:
         """Return the rms of each emulation of a step against the exact values, in floors."""
         return np.array([rms(each) for each in self.errors(name)]) / self.floor(name)
+
+
+def _widest(*types: FloatType | None) -> float:
+    """Return the largest distance from 1 to the next number of these types."""
+    return max((type_.eps for type_ in types if type_ is not None), default=0.0)
 
 
 def difference(there: AnyArray, here: AnyArray) -> AnyArray:

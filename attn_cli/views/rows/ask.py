@@ -1,4 +1,4 @@
-"""Views of judged answers, and of what an exercise can show."""
+"""Views of judged answers, of what an exercise can show, and of identified conventions."""
 
 from __future__ import annotations
 
@@ -76,5 +76,25 @@ ASK = (
         module="attn_cli.views.mistakes.markdown",
         suffixes=(".md",),
         options=("digits",),
+    ),
+    View(
+        name="table",
+        accepts=("Identified",),
+        module="attn_cli.views.identified.table",
+        suffixes=(".txt",),
+        drawn=True,
+    ),
+    View(
+        name="json",
+        accepts=("Identified",),
+        module="attn_cli.views.identified.json",
+        suffixes=(".json",),
+        options=("digits",),
+    ),
+    View(
+        name="markdown",
+        accepts=("Identified",),
+        module="attn_cli.views.identified.markdown",
+        suffixes=(".md",),
     ),
 )

@@ -198,14 +198,17 @@ def problem_of(command: str) -> list[str]:
         "explain": "love_coding",
         "graph": "love_coding",
         "heatmap": "love_coding",
+        "identify": "love_coding",
         "next": "not_like",
         "stats": "love_coding",
         "train": "not_like",
     }
     if command == "translate":
         return ["chat"]
-    extra = ["--show-gradients"] if command == "train" else []
-    return [str(SAMPLES / f"{files[command]}.yaml"), *extra] if command in files else []
+    more = {"train": ["--show-gradients"], "identify": ["--observed", "output=[[1]]"]}
+    if command not in files:
+        return []
+    return [str(SAMPLES / f"{files[command]}.yaml"), *more.get(command, [])]
 
 
 def listed(error: str) -> set[str]:

@@ -100,6 +100,14 @@ def test_exact_results_have_a_floor_too() -> None:
     assert not noise.errors("output").any()
 
 
+def test_lse_of_a_16_bit_kernel_has_the_noise_of_float32() -> None:
+    keys = {"query": [[1.0, 0.5]], "key": [[1.0, 0.25], [-0.5, 2.0]], "value": [[1.0], [2.0]]}
+    problem = read_problem(from_mapping(keys))
+    noise = Noise.of(problem, ("output", "lse"), kernel_types("bfloat16"))
+    assert noise.floor("lse") < 1e-6
+    assert noise.floor("output") > 1e-4
+
+
 def test_seeds_are_fixed() -> None:
     problem = one_key(np.array([[0.3, 0.7]]))
     one, other = (Noise.of(problem, ("output",), kernel_types("float16")) for _ in range(2))

@@ -20,6 +20,7 @@ from attn_cli.conventions import preset, presets
 from attn_cli.lab import heat_map, preset_comparison, statistics, weights_graph
 from attn_cli.lab.answers import judging, showing
 from attn_cli.lab.derivation import result as derivation
+from attn_cli.lab.identify import result as identification
 from attn_cli.maths.catalogue import catalogue
 from attn_cli.views import VIEWS, View
 from docs._make.tables import commands_by_views
@@ -37,6 +38,7 @@ RESULTS = {
     "Judged": judging,
     "Graded": judging,
     "Mistakes": showing,
+    "Identified": identification,
     "Catalogue": presets,
     "Preset": preset,
     "Differences": preset_comparison,
@@ -45,7 +47,10 @@ RESULTS = {
 # What commands need before their options.
 FILES = {
     "translate": ["le"],
-    **{key: [LOVE] for key in ("check", "compute", "graph", "stats", "explain", "heatmap")},
+    **{
+        key: [LOVE]
+        for key in ("check", "compute", "graph", "stats", "explain", "heatmap", "identify")
+    },
     **{key: [str(SAMPLES / "not_like.yaml")] for key in ("next", "train")},
 }
 WORDS = yaml.safe_load((SAMPLES / "not_like.yaml").read_text())["next_word"]["vocabulary"]

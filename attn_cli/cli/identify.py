@@ -1,0 +1,91 @@
+"""`attn identify`: which convention made the output of a kernel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attn_cli.cli.deliver import check_target, deliver
+from attn_cli.cli.inputs import reading_inputs
+from attn_cli.cli.options import KeyOptions, ProblemOptions
+from attn_cli.cli.output import OutputOptions
+from attn_cli.dataclass import dataclass, field
+from attn_cli.errors import AttnError
+
+if TYPE_CHECKING:
+    from attn_cli.lab.identify.observed import Given
+    from attn_cli.sources.matrices.document import Document
+    from attn_cli.sources.matrices.files import Inputs
+
+
+@dataclass(kw_only=True)
+class ObservedOptions:
+    """The observed arrays, and how far the search goes."""
+
+    observed: Annotated[
+        list[str],
+        typer.Option(
+            "--observed",
+            metavar="STEP=FILE",
+            help="A step as the kernel wrote it, e.g. output=o.npy. Can be repeated.",
+        ),
+    ] = field(default_factory=list)
+
+    def read(self, inputs: Inputs) -> list[Given]:
+        """Return the observed arrays."""
+        from attn_cli.cli.override import read_checks
+
+        if not self.observed:
+            raise AttnError(
+                "no output is given", help="add --observed output=o.npy, as the kernel wrote it"
+            )
+        read = read_checks(self.observed, inputs, [], "--observed")
+        return [_given(step, document) for step, document in read.items()]
+
+
+def _given(step: str, document: Document) -> Given:
+    from attn_cli.lab.identify.observed import Given
+    from attn_cli.sources.matrices.matrix import names_file, read_array
+
+    node = document.tree[step]
+    try:
+        values = read_array(document, node, (step,))
+    except AttnError as error:
+        raise document.located(error) from None
+    return Given(step, str(node) if names_file(node) else "", values)
+
+
+class IdentifyOutput(OutputOptions):
+    """How the classes are shown and where they go."""
+
+    results = ("Identified",)
+    shades = False
+
+
+def identify(
+    problem: ProblemOptions,
+    asked: ObservedOptions,
+    keys: KeyOptions,
+    output: IdentifyOutput,
+) -> int:
+    """Find the convention that made an output: hypotheses judged against the noise of its type.
+
+    The problem says what you believe; with --query, --key and --value alone nothing is believed.
+    Exit status: 0 if the problem explains the observed arrays (without a problem: if exactly one
+    class does), 1 if one other class does, 3 if none or several do.
+
+    \b
+    attn compute samples/two_heads.yaml --only output -o o.npy
+    attn identify samples/two_heads.yaml --observed output=o.npy
+    attn identify --query q.npy --key k.npy --value v.npy --observed output=v.npy --format json
+    """
+    output.check()
+    check_target(output)
+    from attn_cli.lab.identify.asking import identify as identified
+    from attn_cli.lab.variants import Base
+
+    with reading_inputs(output.output, force=output.force) as inputs:
+        given = asked.read(inputs)
+        base = Base.read(problem.document(keys, inputs))
+        return deliver(identified(base, given, open=problem.file is None), output)

@@ -1,0 +1,1 @@
+"""Views of the classes of hypotheses that explain observed numbers."""
