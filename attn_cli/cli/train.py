@@ -183,7 +183,7 @@ def train(options: TrainOptions, output: TrainOutput) -> int:
     emit(rewritten(document, last.values), (), target, drawn=False)
     say(
         f"loss {first.loss:.4g} -> {last.loss:.4g} in {_count(last.step, 'step')}; "
-        f"{last.right} of {_count(len(training.examples), 'example')} right"
+        f"{last.right} of {_count(training.count, 'example')} right"
     )
     return ExitStatus.DONE
 

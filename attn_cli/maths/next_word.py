@@ -51,11 +51,14 @@ class NextWord:
         return np.arange(n_q) if self.row is None else np.array([self.row], dtype=np.intp)
 
     def backward(self, pooled: Array, n_q: int, d_logits: Array) -> tuple[Array, Linear]:
-        """Return d rows (n_q, d), 0 for those not pooled, and the gradients of the projection."""
-        d_pooled, of_linear = self.linear.backward(pooled[None, :], d_logits[None, :])
+        """Return d rows, 0 for those not pooled, and the gradients of the projection.
+
+        pooled (examples, d), d_logits (examples, words) -> d rows (examples, n_q, d)
+        """
+        d_pooled, of_linear = self.linear.backward(pooled, d_logits)
         rows = self.rows(n_q)
-        d_rows = np.zeros((n_q, d_pooled.shape[1]), dtype=d_pooled.dtype)
-        d_rows[rows] = d_pooled / len(rows)
+        d_rows = np.zeros((len(d_pooled), n_q, d_pooled.shape[1]), dtype=d_pooled.dtype)
+        d_rows[:, rows] = d_pooled[:, None] / len(rows)
         return d_rows, of_linear
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from attn_cli.arrays import Array
 from attn_cli.maths.parameter import Parameter
 from attn_cli.maths.problem import Problem
-from attn_cli.train.learning import Example, Learnt
+from attn_cli.train.learning import Examples, Learnt
 from attn_cli.train.learnt import EMBEDDINGS, POSITIONS, attribute_of
 from attn_cli.train.numbered import Written
 
@@ -26,7 +26,7 @@ CONSTANT = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}  # by the attribute that hol
 
 
 def at_start(
-    name: str, written: Written, example: Example, rng: np.random.Generator | None
+    name: str, written: Written, example: Examples, rng: np.random.Generator | None
 ) -> Learnt:
     """Return a parameter at its start: as written if there is no `rng`.
 

@@ -24,11 +24,13 @@ from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError
 from attn_cli.formula import Prefix, Symbol
+from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
+from attn_cli.maths.stage import StepSpec
 from attn_cli.record import Labels, Numbered, Record, Step
-from attn_cli.train.learnt import with_arrays
-from attn_cli.train.loss import Stages, loss_and_gradients
-from attn_cli.train.objective import Target, objective_of
+from attn_cli.train.learnt import EMBEDDINGS, with_arrays
+from attn_cli.train.loss import Stack, loss_and_gradients
+from attn_cli.train.objective import Targets, objective_of
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -42,36 +44,47 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Example:
-    """One example: a problem, what should be the answer, and the arrays that are learnt."""
+class Examples:
+    """Examples of equal length that differ in their words alone, and the arrays that are learnt.
+
+    `problem` is that of the first. X has the vectors of all words (examples, n, d); the source of
+    the array `embeddings` has their places likewise.
+    """
 
     problem: Problem
-    target: Target
+    X: Array | None
+    targets: Targets
     sources: Mapping[str, Origin]  # by the name of the array in the problem
 
     @cached_property
-    def _stages(self) -> Stages:
-        return Stages.of(self.problem)
+    def _specs(self) -> Mapping[str, StepSpec]:
+        return pipeline(self.problem)
 
-    def gather(self, values: Mapping[str, Array]) -> Problem:
-        """Return the problem with these values of the parameters."""
+    def gather(self, values: Mapping[str, Array]) -> Stack:
+        """Return the examples with these values of the parameters."""
         arrays = {n: values[s.parameter].ravel()[s.places] for n, s in self.sources.items()}
-        return with_arrays(self.problem, arrays)
+        X = arrays.pop(EMBEDDINGS, self.X)
+        return Stack(with_arrays(self.problem, arrays), X, len(self.targets))
 
-    def gradients(self, values: Mapping[str, Array]) -> tuple[float, bool, dict[str, Array]]:
-        """Return the loss, whether the answer is right, and parameter -> gradient.
+    def gradients(self, values: Mapping[str, Array]) -> tuple[float, int, dict[str, Array]]:
+        """Return the sum of the losses, how many answers are right, and parameter -> gradient.
 
         A parameter that nothing depends on has no gradient, not one of zeros.
         """
-        passed, sums = loss_and_gradients(self.gather(values), self.target, self._stages)
+        passed, sums = loss_and_gradients(self.gather(values), self.targets, self._specs)
         found: dict[str, Array] = {}
         for name, source in self.sources.items():
             if name in sums:
-                whole = found.setdefault(source.parameter, np.zeros_like(values[source.parameter]))
+                shape = values[source.parameter].shape
                 # A number that is used in several places (a repeated word) gets their sum.
-                np.add.at(whole.reshape(-1), source.places, sums[name])
+                size = values[source.parameter].size
+                places, part = source.places.ravel(), sums[name].ravel()
+                whole = np.bincount(places, part, minlength=size).astype(np.float64).reshape(shape)
+                before = found.get(source.parameter)
+                found[source.parameter] = whole if before is None else before + whole
         objective = objective_of(self.problem)
-        return objective.loss(passed, self.target), objective.is_right(passed, self.target), found
+        losses = objective.losses(passed, self.targets)
+        return float(losses.sum()), int(objective.right(passed, self.targets).sum()), found
 
 
 @dataclass(frozen=True)
@@ -85,13 +98,18 @@ class Learnt:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Examples, parameters by name, and how to learn."""
+    """Examples, in groups of equal length; parameters by name; and how to learn."""
 
-    examples: tuple[Example, ...]
+    examples: tuple[Examples, ...]
     parameters: Mapping[str, Learnt]
     steps: int
     learning_rate: float
     digits: int | None  # decimals that the learnt numbers are rounded to; None: all that they have
+
+    @property
+    def count(self) -> int:
+        """The number of examples."""
+        return sum(len(group.targets) for group in self.examples)
 
     @property
     def start(self) -> dict[str, Array]:
@@ -115,9 +133,7 @@ def train(training: Training) -> Iterator[State]:
 
     Raises AttnError if the loss is not finite.
     """
-    values = training.start
-    m = {name: np.zeros_like(value) for name, value in values.items()}
-    v = {name: np.zeros_like(value) for name, value in values.items()}
+    values, adam = training.start, Adam(training)
     for t in range(training.steps + 1):
         if t == training.steps and t and training.digits is not None:
             values = {name: rounded(value, training.digits) for name, value in values.items()}
@@ -125,27 +141,53 @@ def train(training: Training) -> Iterator[State]:
         yield state
         if t == training.steps:
             return
-        values = {}
-        for name, g in state.gradients.items():
-            m[name] = BETA1 * m[name] + (1 - BETA1) * g
-            v[name] = BETA2 * v[name] + (1 - BETA2) * g**2
-            mean, spread = m[name] / (1 - BETA1 ** (t + 1)), v[name] / (1 - BETA2 ** (t + 1))
-            step = training.learning_rate * mean / (np.sqrt(spread) + EPSILON)
-            value = state.values[name] - step
-            values[name] = np.abs(value) if training.parameters[name].positive else value
+        values = adam.step(state)
+
+
+class Adam:
+    """The moments m and v of each parameter, and the step that they give."""
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+        self._m = {name: np.zeros(value.size) for name, value in training.start.items()}
+        self._v = {name: np.zeros(value.size) for name, value in training.start.items()}
+
+    def step(self, state: State) -> dict[str, Array]:
+        """Return the values after a step; the moments change in place."""
+        t, values = state.step + 1, {}
+        for name, gradient in state.gradients.items():
+            g = gradient.reshape(-1)  # a single number is an array, too
+            m, v = self._m[name], self._v[name]
+            part = (1 - BETA1) * g
+            m *= BETA1
+            m += part
+            np.multiply(g, g, out=part)
+            part *= 1 - BETA2
+            v *= BETA2
+            v += part
+            np.divide(v, 1 - BETA2**t, out=part)
+            np.sqrt(part, out=part)
+            part += EPSILON
+            step = m / (1 - BETA1**t)
+            step *= self._training.learning_rate
+            step /= part
+            value = np.subtract(state.values[name].reshape(-1), step, out=step)
+            value = value.reshape(gradient.shape)
+            values[name] = np.abs(value) if self._training.parameters[name].positive else value
+        return values
 
 
 def measured(training: Training, values: Mapping[str, Array], step: int) -> State:
     """Return loss and gradients, each the mean over all examples."""
-    total, right, count = 0.0, 0, len(training.examples)
-    sums = {name: np.zeros_like(value) for name, value in values.items()}
+    total, right, count = 0.0, 0, training.count
+    sums: dict[str, Array] = {}
     with np.errstate(all="ignore"):  # an overflow shows in the loss
-        for example in training.examples:
-            loss, is_right, gradients = example.gradients(values)
-            total += loss
-            right += is_right
+        for group in training.examples:
+            losses, of_group, gradients = group.gradients(values)
+            total += losses
+            right += of_group
             for name, gradient in gradients.items():
-                sums[name] += gradient
+                sums[name] = sums[name] + gradient if name in sums else gradient
     finite = isfinite(total) and all(np.isfinite(g).all() for g in sums.values())
     if not finite:
         when = f"after {step} {'step' if step == 1 else 'steps'}" if step else "before any step"
@@ -156,7 +198,10 @@ def measured(training: Training, values: Mapping[str, Array], step: int) -> Stat
             if step
             else "look at the steps with attn compute: one of them overflows",
         )
-    means = {name: gradient / count for name, gradient in sums.items()}
+    means = {
+        name: sums[name] / count if name in sums else np.zeros_like(value)
+        for name, value in values.items()
+    }
     return State(step, total / count, right, values, means)
 
 
@@ -173,7 +218,7 @@ def gradient_record(training: Training) -> Record:
         command="train",
         steps={name: _step(training, name, g) for name, g in state.gradients.items()},
         settings={
-            "examples": len(training.examples),
+            "examples": training.count,
             "parameters": list(training.parameters),
             "loss": state.loss,
             "right": state.right,

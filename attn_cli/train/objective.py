@@ -1,10 +1,11 @@
-"""What is learnt: the loss of an example, and the gradients with which its backward pass begins.
+"""What is learnt: the losses of examples, and the gradients with which the backward pass begins.
 
     word       loss = -log softmax(logits)_target      d logits = softmax(logits) - e_target
     attended   loss = -log w_target, where w is the mean over H heads of the weights of a query;
                d weights_target = -1 / (H w_target) in each head; the mean over several queries
 
-`Target` is the place of a word in the vocabulary, or of the key that each query should attend to.
+Targets are the places of words in the vocabulary (examples), or of the keys that each query should
+attend to (examples, queries).
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attn_cli.arrays import Array
+from attn_cli.arrays import Array, Bools, Integers
 from attn_cli.maths.answer import ReadAttended, ReadKept
 from attn_cli.maths.problem import Problem
 
 if TYPE_CHECKING:
     from attn_cli.train.loss import Forward
 
-Target = int | tuple[int, ...]
+Targets = Integers
 
 
 class OfWord:
@@ -29,22 +30,29 @@ class OfWord:
     reads_words = True
 
     @staticmethod
-    def loss(passed: Forward, target: Target) -> float:
-        """Return -log of the target's probability."""
-        logits = passed.steps["logits"]
-        top = logits.max()
-        return float(top + np.log(np.exp(logits - top).sum()) - logits[target])
+    def losses(passed: Forward, targets: Targets) -> Array:
+        """Return -log of the target's probability, of each example.
+
+        log of the sum of exp(logits) = the largest logit - log of the largest probability, which is
+        at least 1 over the number of words.
+        """
+        logits, each = passed.steps["logits"], np.arange(len(targets))
+        likeliest = logits.argmax(axis=1)
+        total = logits[each, likeliest] - np.log(passed.probabilities[each, likeliest])
+        losses: Array = total - logits[each, targets]
+        return losses
 
     @staticmethod
-    def is_right(passed: Forward, target: Target) -> bool:
-        """Return whether the target is the likeliest word."""
-        return int(np.argmax(passed.probabilities)) == target
+    def right(passed: Forward, targets: Targets) -> Bools:
+        """Return whether the target is the likeliest word, of each example."""
+        found: Bools = passed.probabilities.argmax(axis=1) == targets
+        return found
 
     @staticmethod
-    def d_logits(passed: Forward, target: Target) -> Array:
-        """Return the gradient of the loss with respect to the logits."""
+    def d_logits(passed: Forward, targets: Targets) -> Array:
+        """Return the gradient of the sum of the losses with respect to the logits."""
         found = passed.probabilities.copy()
-        found[target] -= 1
+        found[np.arange(len(found)), targets] -= 1
         return found
 
 
@@ -57,30 +65,35 @@ class OfAttended:
         self._rule = rule
 
     def _mean(self, passed: Forward) -> Array:
-        """Return the weights of the queries that are read (queries, n_k), the mean over heads."""
+        """Return the weights (examples, queries, n_k) of the queries that are read."""
         weights = np.mean([head.steps["weights"] for head in passed.heads], axis=0)
-        read: Array = weights[self._rule.rows(len(weights))]
+        read: Array = weights[:, self._rule.rows(weights.shape[1])]
         return read
 
-    def loss(self, passed: Forward, target: Target) -> float:
-        """Return the mean of -log of the weights of the targets."""
-        mean = self._mean(passed)
-        return float(-np.log(mean[np.arange(len(mean)), np.atleast_1d(target)]).mean())
+    def losses(self, passed: Forward, targets: Targets) -> Array:
+        """Return the mean over the queries of -log of the weight of the target."""
+        of_targets = np.take_along_axis(self._mean(passed), targets[..., None], axis=-1)
+        losses: Array = -np.log(of_targets[..., 0]).mean(axis=1)
+        return losses
 
-    def is_right(self, passed: Forward, target: Target) -> bool:
+    def right(self, passed: Forward, targets: Targets) -> Bools:
         """Return whether every query attends most to its target, of the keys that can be meant."""
         mean = self._mean(passed)
-        among = np.arange(mean.shape[1]) if self._rule.among is None else np.array(self._rule.among)
-        most: Array = among[mean[:, among].argmax(axis=1)]
-        return bool((most == np.atleast_1d(target)).all())
+        keys = range(mean.shape[-1]) if self._rule.among is None else self._rule.among
+        among = np.array(keys, dtype=np.intp)
+        most = among[mean[..., among].argmax(axis=-1)]
+        found: Bools = np.all(most == targets, axis=-1)
+        return found
 
-    def d_weights(self, passed: Forward, target: Target) -> Array:
-        """Return the gradient of the loss with respect to the weights of each head (n_q, n_k)."""
+    def d_weights(self, passed: Forward, targets: Targets) -> Array:
+        """Return the gradient with respect to the weights of each head (examples, n_q, n_k)."""
         mean = self._mean(passed)
+        d_mean = np.zeros_like(mean)
+        of_targets = np.take_along_axis(mean, targets[..., None], axis=-1)
+        slope = -1 / (of_targets * mean.shape[1] * len(passed.heads))
+        np.put_along_axis(d_mean, targets[..., None], slope, axis=-1)
         found = np.zeros_like(passed.heads[0].steps["weights"])
-        each, targets = np.arange(len(mean)), np.atleast_1d(target)
-        rows = self._rule.rows(len(found))
-        found[rows, targets] = -1 / (mean[each, targets] * len(mean) * len(passed.heads))
+        found[:, self._rule.rows(found.shape[1])] = d_mean
         return found
 
 

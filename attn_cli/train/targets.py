@@ -5,16 +5,22 @@ from __future__ import annotations
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.maths.answer import ReadAttended
 from attn_cli.maths.problem import Problem
+from attn_cli.record import Labels
 from attn_cli.sources.text.tokens import find_token
 from attn_cli.sources.text.words import nfc
-from attn_cli.train.objective import Target
 
 
-def target_of(problem: Problem, answer: str | tuple[str, ...], path: Path) -> Target:
-    """Return the target of the example at a path; raise AttnError if the problem has none such."""
+def target_of(
+    problem: Problem, keys: Labels, answer: str | tuple[str, ...], path: Path
+) -> int | tuple[int, ...]:
+    """Return the target of an example whose answer is at a path: a word, or a key per query.
+
+    `keys` are the words of its keys. Raises AttnError if the answer is not among them, or is not
+    in the vocabulary.
+    """
     rule = problem.answer
     if isinstance(rule, ReadAttended) and rule.query is None:
-        return _keys(problem, rule, answer, path)
+        return _keys(problem, keys, rule, answer, path)
     if not isinstance(answer, str):
         raise AttnError(
             f"{dotted(path)} must be one word, not a list of {len(answer)}",
@@ -22,7 +28,7 @@ def target_of(problem: Problem, answer: str | tuple[str, ...], path: Path) -> Ta
             help="an example is [words, answer]; several answers are for answer: {query: all}",
         )
     if isinstance(rule, ReadAttended):
-        return _key(problem, rule, answer, path)
+        return (_key(keys, rule, answer, path),)
     return _word(problem, answer, path)
 
 
@@ -40,7 +46,11 @@ def _word(problem: Problem, answer: str, path: Path) -> int:
 
 
 def _keys(
-    problem: Problem, rule: ReadAttended, answer: str | tuple[str, ...], path: Path
+    problem: Problem,
+    keys: Labels,
+    rule: ReadAttended,
+    answer: str | tuple[str, ...],
+    path: Path,
 ) -> tuple[int, ...]:
     answers = (answer,) if isinstance(answer, str) else answer
     what = "answer" if len(answers) == 1 else "answers"
@@ -50,16 +60,16 @@ def _keys(
             path=path,
             help="with query: all every token needs a key that it should attend to",
         )
-    return tuple(_key(problem, rule, each, (*path, at)) for at, each in enumerate(answers))
+    return tuple(_key(keys, rule, each, (*path, at)) for at, each in enumerate(answers))
 
 
-def _key(problem: Problem, rule: ReadAttended, answer: str, path: Path) -> int:
+def _key(keys: Labels, rule: ReadAttended, answer: str, path: Path) -> int:
     try:
-        key = find_token(problem.key_tokens, answer, what="key")
+        key = find_token(keys, answer, what="key")
     except AttnError as error:
         raise AttnError(f"{dotted(path)}: {error.message}", path=path, help=error.help) from None
     if rule.among is not None and key not in rule.among:
-        known = ", ".join(printable(problem.key_tokens[at]) for at in rule.among)
+        known = ", ".join(printable(keys[at]) for at in rule.among)
         raise AttnError(
             f"{dotted(path)}: '{printable(answer)}' is not in answer.among",
             path=path,

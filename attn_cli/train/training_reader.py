@@ -17,41 +17,33 @@ the file to those of an example.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from attn_cli.arrays import Array
 from attn_cli.dataclass import replace
-from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
+from attn_cli.errors import AttnError, Path, did_you_mean, printable
 from attn_cli.maths.answer import ReadAttended, ReadKept
 from attn_cli.maths.problem import Problem
 from attn_cli.reading.keys import KEYS
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import Document
-from attn_cli.sources.matrices.lookup import WordTable
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import (
     choice,
     flag,
     integer,
-    kind_of,
     positive,
-    word,
 )
-from attn_cli.sources.text.tokens import known_words, read_tokens
-from attn_cli.sources.text.words import nfc
+from attn_cli.sources.text.tokens import read_tokens
+from attn_cli.train.examples_reader import Pair, grouped, read_pairs, rows_of_words
 from attn_cli.train.initial import at_start
-from attn_cli.train.learning import Example, Training
+from attn_cli.train.learning import Examples, Training
 from attn_cli.train.learnt import EMBEDDINGS
 from attn_cli.train.numbered import (
     Written,
-    numbered,
-    numbered_problem,
-    origins,
     written_parameters,
 )
-from attn_cli.train.targets import target_of
 from attn_cli.train.unlearnable import (
     refuse_functions_without_gradient,
     refuse_keys_without_gradient,
@@ -60,13 +52,6 @@ from attn_cli.train.unlearnable import (
 STEPS = 300
 LEARNING_RATE = 0.05
 EXAMPLES: Path = ("train", "examples")
-
-
-class Pair(NamedTuple):
-    """An example as it is written."""
-
-    tokens: tuple[str, ...]
-    answer: str | tuple[str, ...]
 
 
 def read_training(document: Document) -> Training:
@@ -95,10 +80,12 @@ def _training(document: Document) -> Training:
     tree = {key: node for key, node in document.tree.items() if key != "sequences"}
     document = replace(document, tree=tree)
     keys = mapping(tree.get("train", {}), ("train",), KEYS["train"].inner)
-    pairs = _pairs(keys, lower="lower" in tree and flag(tree["lower"], ("lower",)))
+    pairs = read_pairs(keys, lower="lower" in tree and flag(tree["lower"], ("lower",)))
+    _refuse_other_embeddings(tree)
+    rows = rows_of_words(tree["embeddings"], pairs)
     base = _base(document, pairs)
     written = written_parameters(document, base)
-    examples = _examples(document, pairs, written)
+    examples = grouped(document, pairs, rows, written)
     names = _names(keys, examples[0], written)
     from_file = choice(keys.get("start", "seed"), ("train", "start"), ("seed", "file")) == "file"
     seed = integer(keys.get("seed", 0), ("train", "seed"), 0)
@@ -127,47 +114,7 @@ def _digits(keys: Mapping[str, Any]) -> int | None:
     return digits
 
 
-def _pairs(keys: Mapping[str, Any], *, lower: bool) -> list[Pair]:
-    """Return the examples as written."""
-    if "examples" not in keys:
-        raise AttnError("train.examples is missing", path=EXAMPLES, help=_FORM)
-    node = keys["examples"]
-    if not isinstance(node, list | tuple):
-        raise AttnError(
-            f"train.examples must be a list, not {kind_of(node)}", path=EXAMPLES, help=_FORM
-        )
-    if not node:
-        raise AttnError("train.examples is empty", path=EXAMPLES, help=_FORM)
-    pairs = []
-    for at, item in enumerate(node):
-        path = (*EXAMPLES, at)
-        if not isinstance(item, list | tuple):
-            raise AttnError(
-                f"{dotted(path)} must be [words, word], not {kind_of(item)}", path=path, help=_FORM
-            )
-        if len(item) != 2:
-            raise AttnError(
-                f"{dotted(path)} has {len(item)} {'part' if len(item) == 1 else 'parts'}, expected "
-                "2: [words, word]",
-                path=path,
-                help=_FORM,
-            )
-        tokens = read_tokens(item[0], (*path, 0), lower=lower)
-        several = isinstance(item[1], list | tuple)
-        answer = read_tokens(item[1], (*path, 1)) if several else word(item[1], (*path, 1))
-        pairs.append(Pair(tokens, answer))
-    return pairs
-
-
-_FORM = (
-    "write train: {examples: [[not like, hate], [[do, like], like]]}: words, then the one that "
-    "follows"
-)
-
-
-def _base(document: Document, pairs: list[Pair]) -> Problem:
-    """Return the problem of the file itself; raise AttnError if it cannot be learnt from."""
-    tree = document.tree
+def _refuse_other_embeddings(tree: Mapping[str, Any]) -> None:
     table = tree.get("embeddings")
     if not isinstance(table, dict) or isinstance(table.get("file"), str):
         raise AttnError(
@@ -175,10 +122,11 @@ def _base(document: Document, pairs: list[Pair]) -> Problem:
             path=("embeddings",) if "embeddings" in tree else (),
             help="write embeddings: {not: [1, 0], like: [0, 1], ...}",
         )
-    vectors: dict[str, Array] = {nfc(word): np.zeros(1) for word in table}
-    known = WordTable(("embeddings",), vectors, lambda asked: known_words(asked, vectors))
-    for at, pair in enumerate(pairs):
-        known.rows(pair.tokens, (*EXAMPLES, at, 0))
+
+
+def _base(document: Document, pairs: list[Pair]) -> Problem:
+    """Return the problem of the file itself; raise AttnError if it cannot be learnt from."""
+    tree = document.tree
     if "tokens" not in tree:  # they are the examples'
         document = replace(document, tree={**tree, "tokens": list(pairs[0].tokens)})
     refuse_keys_without_gradient(tree)
@@ -203,40 +151,20 @@ def _check_answer(base: Problem) -> None:
         )
 
 
-def _examples(
-    document: Document, pairs: list[Pair], written: Mapping[str, Written]
-) -> list[Example]:
-    """Return the examples, each with the numbered problem and the origins of its arrays."""
-    numbers = numbered(document, written)
-    places = [(*EXAMPLES, at) for at in range(len(pairs))]
-    problems = [
-        numbered_problem(numbers, document, pair.tokens, path)
-        for pair, path in zip(pairs, places, strict=True)
-    ]
-    targets = [
-        target_of(problem, pair.answer, (*place, 1))
-        for problem, pair, place in zip(problems, pairs, places, strict=True)
-    ]
-    return [
-        Example(problem, target, origins(problem, written, document))
-        for problem, target in zip(problems, targets, strict=True)
-    ]
-
-
-def _learning(example: Example, written: Mapping[str, Written], names: Sequence[str]) -> Example:
-    """Return an example with the numbers of the file, of which those named are learnt."""
-    problem = example.gather({name: values for name, (values, _) in written.items()})
-    sources = {n: s for n, s in example.sources.items() if s.parameter in names}
-    return replace(example, problem=problem, sources=sources)
+def _learning(group: Examples, written: Mapping[str, Written], names: Sequence[str]) -> Examples:
+    """Return examples with the numbers of the file, of which those named are learnt."""
+    stack = group.gather({name: values for name, (values, _) in written.items()})
+    sources = {n: s for n, s in group.sources.items() if s.parameter in names}
+    return replace(group, problem=stack.problem, X=stack.X, sources=sources)
 
 
 def _names(
-    keys: Mapping[str, Any], example: Example, written: Mapping[str, Written]
+    keys: Mapping[str, Any], group: Examples, written: Mapping[str, Written]
 ) -> tuple[str, ...]:
     """Return the names of the learnt parameters: those given, else all except embeddings."""
     with np.errstate(all="ignore"):
         ones = {name: np.ones_like(values) for name, (values, _) in written.items()}
-        reached = example.gradients(ones)[2]
+        reached = group.gradients(ones)[2]
     able = [name for name in written if name in reached]
     if "parameters" not in keys:
         names = [name for name in able if name != EMBEDDINGS]

@@ -4,6 +4,8 @@
     lse     = log_sum(scores, visible, parameters)     # (rows x keys) -> (rows); optional
     dS      = backward(weights, visible, d_weights)    # (rows x keys) -> (rows x keys); optional
 
+A normaliser with `backward` accepts leading axes in `normalize` and `backward`: (..., rows, keys).
+
 `scores` are those of one batch entry and head, in float64 or float32, -inf where `visible` is
 False; the weights there are exactly 0, and all 0 in a row without a visible key. `empty_rows` (the
 final weights of such a row), `temperature` and `top_k` are applied outside the normaliser.

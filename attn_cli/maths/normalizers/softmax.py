@@ -20,20 +20,26 @@ NONE: Parameters = {}
 
 
 def normalize(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
-    """Return the softmax of each row of (rows x keys): its sum is 1, or 0 if no key is visible."""
-    highest = scores.max(axis=1, keepdims=True, where=visible, initial=-np.inf)
-    highest[~visible.any(axis=1)] = 0  # -inf - (-inf) is NaN
+    """Return the softmax of rows (..., rows, keys): each sums to 1, or to 0 if it sees no key."""
+    highest = scores.max(axis=-1, keepdims=True, where=visible, initial=-np.inf)
+    # -inf - (-inf) is NaN
+    highest = np.where(visible.any(axis=-1, keepdims=True), highest, highest.dtype.type(0))
+    if visible.all():  # faster without `where`
+        e: Array = scores - highest
+        np.exp(e, out=e)
+        np.divide(e, row_sums(e), out=e, casting="same_kind")
+        return e
     e = np.exp(scores - highest, out=np.zeros_like(scores), where=visible)
     weights: Array = np.divide(e, row_sums(e), out=e, where=visible, casting="same_kind")
     return weights
 
 
 def row_sums(e: Array) -> Array:
-    """Return the sum of each row of (rows x keys) as (rows x 1), in float32 at least.
+    """Return the sum of each row of (..., rows, keys) as (..., rows, 1), in float32 at least.
 
     65 504 keys of equal score are the most that a sum in float16 can hold.
     """
-    total: Array = e.sum(axis=1, keepdims=True, dtype=np.promote_types(e.dtype, np.float32))
+    total: Array = e.sum(axis=-1, keepdims=True, dtype=np.promote_types(e.dtype, np.float32))
     return total
 
 
@@ -49,7 +55,7 @@ def log_sum(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
 def backward(weights: Array, visible: Bools, d_weights: Array) -> Array:
     """Return dS_j = w_j (dw_j - sum_l w_l dw_l) of each row; 0 for hidden keys, which weigh 0."""
     d = np.where(visible, d_weights, 0)
-    d_scores: Array = weights * (d - (weights * d).sum(axis=1, keepdims=True))
+    d_scores: Array = weights * (d - (weights * d).sum(axis=-1, keepdims=True))
     return d_scores
 
 

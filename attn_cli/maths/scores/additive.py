@@ -27,6 +27,9 @@ from attn_cli.maths.scores.base import (
     Parts,
     ScoreFunction,
     Steps,
+    pairs_of,
+    summed,
+    zeros_of,
 )
 
 IN_CACHE = 1 << 17  # bytes
@@ -46,10 +49,10 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     v = p["v"]
 
     def block(rows: slice, keys: slice) -> Parts:
-        a, b = A[rows], B[keys]
-        score = np.zeros((len(a), len(b)), dtype=A.dtype)
+        a, b = A[..., rows, :], B[..., keys, :]
+        score = np.zeros(pairs_of(a, b), dtype=A.dtype)
         for h in range(len(v)):
-            score += v[h] * np.tanh(a[:, h, None] + b[None, :, h])
+            score += v[h] * np.tanh(a[..., h, None] + b[..., None, :, h])
         return Parts(score=score)
 
     return block
@@ -132,16 +135,17 @@ def backward(Q: Array, K: Array, p: Parameters, _: Steps, dS: Array) -> Gradient
     A, B = Q @ W1.T, K @ W2.T
     if p.get("b") is not None:
         A = A + p["b"]
-    dA, dB, dv = np.zeros_like(A), np.zeros_like(B), np.zeros_like(v)
+    lead = dS.shape[:-2]
+    dA, dB, dv = zeros_of(A, lead), zeros_of(B, lead), np.zeros_like(v)
     for h in range(len(v)):
-        t = np.tanh(A[:, h, None] + B[None, :, h])
+        t = np.tanh(A[..., h, None] + B[..., None, :, h])
         z = dS * v[h] * (1 - t**2)
         dv[h] = (dS * t).sum()
-        dA[:, h] = z.sum(axis=1)
-        dB[:, h] = z.sum(axis=0)
-    of_parameters = {"W1": dA.T @ Q, "W2": dB.T @ K, "v": dv}
+        dA[..., h] = z.sum(axis=-1)
+        dB[..., h] = z.sum(axis=-2)
+    of_parameters = {"W1": summed(dA.mT @ Q, 2), "W2": summed(dB.mT @ K, 2), "v": dv}
     if p.get("b") is not None:
-        of_parameters["b"] = dA.sum(axis=0)
+        of_parameters["b"] = summed(dA, 1)
     return dA @ W1, dB @ W2, of_parameters
 
 

@@ -1,10 +1,12 @@
 """What every score function is: one signature for all of them.
 
-    block = function.prepare(Q, K, parameters)    # once: (n_q, d_q), (n_k, d_k)
+    block = function.prepare(Q, K, parameters)    # once: (..., n_q, d_q), (..., n_k, d_k)
     parts = block(rows, keys)                     # any query rows against any range of keys
     dQ, dK, d_parameters = function.backward(Q, K, parameters, steps, dS)       # for training only
 
-Batch entries and heads are prepared one by one, so that Q and K are plain matrices here.
+Engines prepare batch entries and heads one by one, so that Q and K are plain matrices. Training
+prepares all examples of one length together: `prepare` and `backward` accept leading axes, of which
+Q or K may lack some that the other has.
 `scale` is not the score function's business: `maths.block` multiplies by it.
 """
 
@@ -12,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from attn_cli.arrays import Array, Bools
 from attn_cli.dataclass import dataclass
@@ -48,6 +52,25 @@ def no_scale(_d_k: int) -> float:
     return 1.0
 
 
+def pairs_of(Q: Array, K: Array) -> tuple[int, ...]:
+    """Return the shape of the scores of Q (..., n_q, d_q) and K (..., n_k, d_k)."""
+    lead = Q.shape[:-2] if Q.ndim > K.ndim else K.shape[:-2]
+    return (*lead, Q.shape[-2], K.shape[-2])
+
+
+def zeros_of(rows: Array, lead: tuple[int, ...]) -> Array:
+    """Return zeros for the gradient of rows (..., n, d), with all leading axes."""
+    zeros: Array = np.zeros((*lead, *rows.shape[-2:]), dtype=rows.dtype)
+    return zeros
+
+
+def summed(gradient: Array, axes: int) -> Array:
+    """Return the gradient of a parameter, summed over all axes but the last ones."""
+    leading = tuple(range(gradient.ndim - axes))
+    whole: Array = gradient.sum(axis=leading) if leading else gradient
+    return whole
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoreFunction:
     """A score function: its names and formulas for people, its `prepare` for the computation.
@@ -58,9 +81,10 @@ class ScoreFunction:
     another way, for `engine.tiles`, and equals `prepare` up to rounding. `undefined` returns for
     which rows of Q or K there is no score at all: such a query is an error, such a key is hidden.
 
-    `backward` is the gradient, for one head. dS (n_q, n_k) is d loss / d score, the score unscaled;
-    it is 0 for a key that is hidden or not selected. `steps` has the `products` and the `gate` of
-    the forward pass, if the function makes them. `attn train` refuses a function without it.
+    `backward` is the gradient, for one head. dS (..., n_q, n_k) is d loss / d score, the score
+    unscaled; it is 0 for a key that is hidden or not selected. `steps` has the `products` and the
+    `gate` of the forward pass, if the function makes them. dQ and dK have all leading axes of dS;
+    those of parameters are summed over them. `attn train` refuses a function without it.
     """
 
     name: str

@@ -32,7 +32,7 @@ QUERY_KEY, KEY_QUERY = ORDERS = ("query-key", "key-query")
 
 def split(Q: Array, p: Parameters) -> Parameters:
     """Return the parameters of the additive score: W1, applied to the query, and W2, to the key."""
-    W, d_q = p["W"], Q.shape[1]
+    W, d_q = p["W"], Q.shape[-1]
     if p["order"] == QUERY_KEY:
         W1, W2 = W[:, :d_q], W[:, d_q:]
     else:

@@ -29,8 +29,8 @@ from attn_cli.maths.scores.base import (
 
 
 def without_direction(x: Array) -> Bools:
-    """Return (n): True for each row of x (n, d) that is zero."""
-    zero: Bools = np.logical_not(x.any(axis=1))
+    """Return (..., n): True for each row of x (..., n, d) that is zero."""
+    zero: Bools = np.logical_not(x.any(axis=-1))
     return zero
 
 
@@ -41,10 +41,10 @@ def directions(x: Array) -> tuple[Array, Array]:
     two first, which is exact.
     """
     with np.errstate(all="ignore"):
-        largest = np.abs(x).max(axis=1, keepdims=True, initial=0)
+        largest = np.abs(x).max(axis=-1, keepdims=True, initial=0)
         _, exponent = np.frexp(largest)
         near_one = np.ldexp(x, -exponent)
-        length = np.sqrt((near_one * near_one).sum(axis=1, keepdims=True))
+        length = np.sqrt((near_one * near_one).sum(axis=-1, keepdims=True))
         unit = near_one / np.where(length == 0, x.dtype.type(1), length)
         return unit.astype(x.dtype, copy=False), np.ldexp(length, exponent)
 
@@ -54,7 +54,7 @@ def prepare(Q: Array, K: Array, _: Parameters) -> Block:
     of_queries, of_keys = directions(Q)[0], directions(K)[0]
 
     def block(rows: slice, keys: slice) -> Parts:
-        return Parts(score=of_queries[rows] @ of_keys[keys].T)
+        return Parts(score=of_queries[..., rows, :] @ of_keys[..., keys, :].mT)
 
     return block
 
@@ -78,12 +78,12 @@ def backward(Q: Array, K: Array, _: Parameters, __: Steps, dS: Array) -> Gradien
     A key that is zero has no gradient: dS is 0 there.
     """
     (A, of_query), (B, of_key) = directions(Q), directions(K)
-    return _along(A, of_query, dS @ B), _along(B, of_key, dS.T @ A), {}
+    return _along(A, of_query, dS @ B), _along(B, of_key, dS.mT @ A), {}
 
 
 def _along(unit: Array, length: Array, d: Array) -> Array:
     """Return the gradient of rows from that of their directions."""
-    across: Array = d - (unit * d).sum(axis=1, keepdims=True) * unit
+    across: Array = d - (unit * d).sum(axis=-1, keepdims=True) * unit
     return across / np.where(length == 0, 1, length)
 
 

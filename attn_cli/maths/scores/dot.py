@@ -33,7 +33,7 @@ def prepare(Q: Array, K: Array, _: Parameters) -> Block:
     """Return the block function of q.k."""
 
     def block(rows: slice, keys: slice) -> Parts:
-        return Parts(products=Q[rows] @ K[keys].T)
+        return Parts(products=Q[..., rows, :] @ K[..., keys, :].mT)
 
     return block
 
@@ -45,7 +45,7 @@ def expression(_: Parameters, layout: Layout) -> Formula:
 
 def backward(Q: Array, K: Array, _: Parameters, __: Steps, dS: Array) -> Gradients:
     """Return dQ = dS K and dK = dS^T Q."""
-    return dS @ K, dS.T @ Q, {}
+    return dS @ K, dS.mT @ Q, {}
 
 
 SCORE = ScoreFunction(

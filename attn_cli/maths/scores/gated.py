@@ -26,21 +26,22 @@ from attn_cli.maths.scores.base import (
     Parts,
     ScoreFunction,
     Steps,
+    summed,
 )
 
 
 def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     """Return the block function; the query's and the key's half of the gate are computed once."""
     W_g = p["W_g"][0]
-    d_q = Q.shape[1]
+    d_q = Q.shape[-1]
     of_query = Q @ W_g[:d_q]
     of_key = K @ W_g[d_q:]
     if p.get("b_g") is not None:
         of_query = of_query + p["b_g"]
 
     def block(rows: slice, keys: slice) -> Parts:
-        products = Q[rows] @ K[keys].T
-        gate = sigmoid(of_query[rows, None] + of_key[None, keys])
+        products = Q[..., rows, :] @ K[..., keys, :].mT
+        gate = sigmoid(of_query[..., rows, None] + of_key[..., None, keys])
         return Parts(products=products, gate=gate)
 
     return block
@@ -66,15 +67,16 @@ def backward(Q: Array, K: Array, p: Parameters, steps: Steps, dS: Array) -> Grad
         dK_j = sum_i dS_ij g_ij q_i + (sum_i z_ij) w_k
         dW_g = [sum_ij z_ij q_i; sum_ij z_ij k_j],   db_g = sum_ij z_ij
     """
-    W_g, d_q, g = p["W_g"][0], Q.shape[1], steps["gate"]
+    W_g, d_q, g = p["W_g"][0], Q.shape[-1], steps["gate"]
     dP = dS * g
     z = dS * steps["products"] * g * (1 - g)
-    of_query, of_key = z.sum(axis=1), z.sum(axis=0)
-    of_parameters = {"W_g": np.concatenate((of_query @ Q, of_key @ K))[None, :]}
+    of_query, of_key = z.sum(axis=-1, keepdims=True), z.sum(axis=-2)[..., None]
+    halves = (summed(of_query.mT @ Q, 2), summed(of_key.mT @ K, 2))
+    of_parameters = {"W_g": np.concatenate(halves, axis=1)}
     if p.get("b_g") is not None:
         of_parameters["b_g"] = z.sum()[None]
-    dQ = dP @ K + np.outer(of_query, W_g[:d_q])
-    dK = dP.T @ Q + np.outer(of_key, W_g[d_q:])
+    dQ = dP @ K + of_query * W_g[:d_q]
+    dK = dP.mT @ Q + of_key * W_g[d_q:]
     return dQ, dK, of_parameters
 
 

@@ -24,6 +24,8 @@ from attn_cli.maths.scores.base import (
     Parts,
     ScoreFunction,
     Steps,
+    pairs_of,
+    zeros_of,
 )
 
 
@@ -41,10 +43,10 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     sigma = p["sigma"] * float(unit)
 
     def block(rows: slice, keys: slice) -> Parts:
-        q, k = Q[rows], K[keys]
-        distance = np.zeros((len(q), len(k)), dtype=Q.dtype)
-        for d in range(q.shape[1]):
-            distance += ((q[:, d, None] - k[None, :, d]) * unit) ** 2
+        q, k = Q[..., rows, :], K[..., keys, :]
+        distance = np.zeros(pairs_of(q, k), dtype=Q.dtype)
+        for d in range(q.shape[-1]):
+            distance += ((q[..., d, None] - k[..., None, :, d]) * unit) ** 2
         return Parts(score=-distance / (2 * sigma**2))
 
     return block
@@ -67,12 +69,13 @@ def backward(Q: Array, K: Array, p: Parameters, _: Steps, dS: Array) -> Gradient
     Dimension by dimension, because sums of q minus sums of k lose the digits of their difference.
     """
     sigma = p["sigma"]
-    dQ, dK, squares = np.zeros_like(Q), np.zeros_like(K), 0.0
-    for d in range(Q.shape[1]):
-        ratio = (Q[:, d, None] - K[None, :, d]) / sigma
+    lead = dS.shape[:-2]
+    dQ, dK, squares = zeros_of(Q, lead), zeros_of(K, lead), 0.0
+    for d in range(Q.shape[-1]):
+        ratio = (Q[..., d, None] - K[..., None, :, d]) / sigma
         part = dS * ratio
-        dQ[:, d] = -part.sum(axis=1) / sigma
-        dK[:, d] = part.sum(axis=0) / sigma
+        dQ[..., d] = -part.sum(axis=-1) / sigma
+        dK[..., d] = part.sum(axis=-2) / sigma
         squares += (part * ratio).sum()
     return dQ, dK, {"sigma": np.asarray(squares / sigma)}
 

@@ -10,7 +10,15 @@ from __future__ import annotations
 from attn_cli.arrays import Array
 from attn_cli.formula import Formula, Words
 from attn_cli.maths.parameter import Parameter, Parameters
-from attn_cli.maths.scores.base import Block, Gradients, Layout, Parts, ScoreFunction, Steps
+from attn_cli.maths.scores.base import (
+    Block,
+    Gradients,
+    Layout,
+    Parts,
+    ScoreFunction,
+    Steps,
+    summed,
+)
 
 
 def prepare(_q: Array, _k: Array, p: Parameters) -> Block:
@@ -29,7 +37,7 @@ def expression(_: Parameters, __: Layout) -> Formula:
 
 def backward(_q: Array, _k: Array, _: Parameters, __: Steps, dS: Array) -> Gradients:
     """Return d scores = dS; Q and K are not read."""
-    return None, None, {"scores": dS}
+    return None, None, {"scores": summed(dS, 2)}
 
 
 SCORE = ScoreFunction(

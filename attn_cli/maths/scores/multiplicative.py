@@ -22,6 +22,7 @@ from attn_cli.maths.scores.base import (
     Parts,
     ScoreFunction,
     Steps,
+    summed,
 )
 
 W = Symbol("W")
@@ -39,7 +40,7 @@ def prepare(Q: Array, K: Array, p: Parameters) -> Block:
     QW = factor(Q, p)
 
     def block(rows: slice, keys: slice) -> Parts:
-        return Parts(products=QW[rows] @ K[keys].T)
+        return Parts(products=QW[..., rows, :] @ K[..., keys, :].mT)
 
     return block
 
@@ -52,7 +53,7 @@ def expression(_: Parameters, layout: Layout) -> Formula:
 def backward(Q: Array, K: Array, p: Parameters, _: Steps, dS: Array) -> Gradients:
     """Return dQ = dS K W^T, dK = dS^T Q W and dW = Q^T dS K."""
     W = p["W"]
-    return dS @ K @ W.T, dS.T @ Q @ W, {"W": Q.T @ dS @ K}
+    return dS @ K @ W.T, dS.mT @ Q @ W, {"W": summed(Q.mT @ dS @ K, 2)}
 
 
 SCORE = ScoreFunction(

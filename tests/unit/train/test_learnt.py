@@ -11,7 +11,7 @@ from attn_cli.maths.problem import Problem
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.train.learnt import arrays_of, with_arrays
-from attn_cli.train.loss import loss_and_gradients
+from attn_cli.train.loss import Stack, loss_and_gradients
 from tests.unit.train.test_gradients import D_K, D_V, D, base, normal
 
 H = 7
@@ -69,10 +69,13 @@ def everything(score: Any, *, heads: bool, seed: int = 0) -> Problem:
 def test_arrays_and_gradients_have_the_same_names_and_shapes(name: str, heads: bool) -> None:
     score, parameters = SCORES[name]
     problem = everything(score, heads=heads)
-    arrays, (_, gradients) = arrays_of(problem), loss_and_gradients(problem, 0)
+    assert problem.embeddings is not None
+    stack = Stack(problem, problem.embeddings[None], 1)
+    arrays, (_, gradients) = arrays_of(problem), loss_and_gradients(stack, np.array([0]))
     assert set(arrays) == set(gradients) == NAMES | parameters
     for key, array in arrays.items():
-        assert gradients[key].shape == array.shape, key
+        lead = (1,) if key == "embeddings" else ()  # one example
+        assert gradients[key].shape == (*lead, *array.shape), key
 
 
 @pytest.mark.parametrize("heads", [False, True])
