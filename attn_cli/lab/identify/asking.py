@@ -90,9 +90,23 @@ class _Asking:
         found = [g for g in beyond[:_TRIED] if self._judge(g.first)[0].explained]
         if not found:
             return [g for g in groups if g.believed and judge.explained]
-        best, _ = self._judge(found[0].first)
-        others = [g for g in found[1:] if not best.test(best.off(g.values)).rejected]
-        return [found[0], *others]
+        return self._kept(found)
+
+    def _kept(self, found: Sequence[Group]) -> list[Group]:
+        """Return the likeliest of the nearest groups, and all that are as near and told from it.
+
+        Those that noise does not separate from the nearest one count as one: the first of the list
+        of hypotheses is the likeliest.
+        """
+        nearest, _ = self._judge(found[0].first)
+        same = [g for g in found if not nearest.test(nearest.off(g.values)).told]
+        best = min([found[0], *same], key=lambda g: self._order(g.first))
+        judge, _ = self._judge(best.first)
+        others = [(g, judge.test(judge.off(g.values))) for g in found if g is not best]
+        return [best, *(g for g, test in others if test.told and not test.rejected)]
+
+    def _order(self, candidate: Candidate) -> int:
+        return next(n for n, (each, _) in enumerate(self._looked) if each is candidate)
 
     def _result(self, groups: Sequence[Group], explaining: Sequence[Group]) -> Identified:
         first = explaining[0] if explaining else _nearest(groups)

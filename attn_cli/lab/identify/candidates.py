@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from attn_cli.dataclass import replace
 from attn_cli.lab.identify.result import Hypothesis
 from attn_cli.lab.noise import exactly
 from attn_cli.lab.variants import Base, Variant, hypotheses
 from attn_cli.maths.problem import Problem
 
-# Parts of a problem that change no number.
+# Parts of a problem that change no number, or its last digit at most.
 _SAID = ("conventions", "warnings", "title", "narrow", "tokens_of", "scale_given", "layout")
+_ROUNDED = ("placement", "precision")
 _LABELS = ("token_labels", "query_tokens", "key_tokens", "cross", "nonfinite")
 
 
@@ -26,17 +28,34 @@ class Candidate(NamedTuple):
     variants: tuple[Variant, ...] = ()  # those of the hypotheses, to be joined with others
 
 
+_IGNORED = frozenset((*_SAID, *_LABELS, *_ROUNDED))
+_LARGE = 1 << 26  # cells
 ITSELF = Hypothesis(name="", sentence="the problem as it is", changes={})
 
 
 def candidates(base: Base) -> list[Candidate]:
     """Return the problem itself, then one candidate per problem that a hypothesis makes of it."""
     found = [Candidate(base.problem, (ITSELF,))]
+    full = _every_query_sees_a_key(base)
     for variant in hypotheses(base):
         varied = base.varied(variant)
         if varied is not None:
-            add(found, Candidate(exactly(varied.problem), (said(variant, base),), (variant,)))
+            problem = exactly(varied.problem)
+            if full and alike(problem.rules.schemes, base.problem.rules.schemes):
+                empty_rows = base.problem.rules.empty_rows  # changes no number
+                problem = replace(problem, rules=replace(problem.rules, empty_rows=empty_rows))
+            add(found, Candidate(problem, (said(variant, base),), (variant,)))
     return found
+
+
+def _every_query_sees_a_key(base: Base) -> bool:
+    problem = base.problem
+    if problem.score.selection is not None:
+        return False
+    entries = (problem.batch or (1,))[0] * (problem.heads or 1)
+    if problem.rules.schemes and entries * problem.n_q * problem.n_k > _LARGE:
+        return False
+    return not problem.rules.schemes or bool(base.visible.any(axis=-1).all())
 
 
 def said(variant: Variant, base: Base) -> Hypothesis:
@@ -51,13 +70,23 @@ def said(variant: Variant, base: Base) -> Hypothesis:
 
 def add(found: list[Candidate], new: Candidate) -> None:
     """Add a candidate, to one of the same problem if there is one."""
+    key = _key(new.problem)
     for at, each in enumerate(found):
-        if alike(each.problem, new.problem):
+        if _key(each.problem) == key and alike(each.problem, new.problem):
             found[at] = Candidate(
                 each.problem, (*each.hypotheses, *new.hypotheses), (*each.variants, *new.variants)
             )
             return
     found.append(new)
+
+
+def _key(problem: Problem) -> tuple[object, ...]:
+    """Return some of what problems must have in common to be alike."""
+    rules = problem.rules
+    schemes = tuple(each.reason for each in rules.schemes)
+    steps = tuple(each.step for each in rules.adjustments)
+    named = (rules.normalizer.name, problem.score.name, *schemes, *steps, *problem.altered)
+    return (problem.scale, rules.temperature, rules.top_k, problem.key_heads, *named)
 
 
 def alike(one: Any, other: Any) -> bool:
@@ -73,7 +102,9 @@ def differing(one: Any, other: Any) -> Iterator[str]:
         yield "type"
     elif hasattr(one, "_form"):
         for name in one._form.names:
-            if name not in _SAID + _LABELS and not alike(getattr(one, name), getattr(other, name)):
+            if name not in _SAID + _LABELS + _ROUNDED and not alike(
+                getattr(one, name), getattr(other, name)
+            ):
                 yield name
     elif not _equal(one, other):
         yield "value"

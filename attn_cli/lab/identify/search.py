@@ -34,7 +34,7 @@ _ODD = 1e6
 class Group:
     """Candidates that give the same numbers where they are judged."""
 
-    def __init__(self, candidate: Candidate, values: Steps, d: Array) -> None:
+    def __init__(self, candidate: Candidate, values: Mapping[str, AnyArray], d: Array) -> None:
         self.candidates, self.values, self.d = [candidate], values, d
         self.rest, self.test = 0.0, Test(0.0, np.inf)
 
@@ -182,7 +182,8 @@ class Searched:
         """Return the groups of candidates with the same numbers, nearest first."""
         groups: list[Group] = []
         for candidate in found:
-            values = self.judged.of(candidate.problem)
+            itself = candidate.problem is self.base.problem
+            values = judge.noise.exact if itself else self.judged.of(candidate.problem)
             if values is None:
                 continue
             d = judge.off(values)

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from attn_cli.dataclass import replace
-from attn_cli.lab.altered import with_steps
+from attn_cli.lab.altered import steps_of, with_steps
 from attn_cli.lab.variants.variant import Base, Variant
 from attn_cli.lab.variants.visibility import Elsewhere, seeing, shifted, with_each, with_schemes
 from attn_cli.maths.adjustments import Masking
@@ -62,7 +62,7 @@ def _after_softmax(base: Base) -> Problem | None:
     if not _hides(base):
         return None
     unmasked = with_schemes(base.problem, ())
-    weights = Base(unmasked).steps["weights"]
+    weights = steps_of(unmasked, ("weights",))["weights"]
     visible = np.broadcast_to(base.visible, (*base.visible.shape[:2], *weights.shape[-2:]))
     return with_steps(unmasked, {"weights": weights * visible.reshape(weights.shape)})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 
 from attn_cli.dataclass import replace
-from attn_cli.lab.altered import with_steps
+from attn_cli.lab.altered import steps_of, with_steps
 from attn_cli.lab.variants.variant import Base, Variant
 from attn_cli.maths.problem import Problem
 
@@ -66,7 +66,7 @@ def _after_softmax(base: Base) -> Problem | None:
     scale = base.problem.scale
     if unscaled is None or isinstance(scale, tuple):
         return None
-    weights = Base(unscaled).steps["weights"] * scale
+    weights = steps_of(unscaled, ("weights",))["weights"] * scale
     return with_steps(base.problem, {"weights": weights})  # its scores are those of `no-scale`
 
 
