@@ -93,7 +93,7 @@ class _Asking:
         return self._kept(found)
 
     def _kept(self, found: Sequence[Group]) -> list[Group]:
-        """Return the likeliest of the nearest groups, and all that are as near and told from it.
+        """Return the likeliest of the nearest groups, and those that noise does not reject either.
 
         Those that noise does not separate from the nearest one count as one: the first of the list
         of hypotheses is the likeliest.
