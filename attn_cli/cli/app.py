@@ -80,6 +80,9 @@ COMMANDS = {
     "identify": Command(
         "attn_cli.cli.identify", "identify", "Find the convention that made an output.", "Ask"
     ),
+    "verify": Command(
+        "attn_cli.cli.verify", "verify", "Test a function in all its conventions.", "Ask"
+    ),
     "scores": Command(
         "attn_cli.cli.functions", "scores", "List the score functions, or explain one.", "List"
     ),

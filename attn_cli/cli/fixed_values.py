@@ -9,6 +9,7 @@ from attn_cli.cli.shells import SHELLS
 from attn_cli.conventions.knobs import KNOBS
 from attn_cli.conventions.presets import PRESETS
 from attn_cli.floats import FLOAT_TYPES
+from attn_cli.lab.verifying.libraries import TRIED
 from attn_cli.language.methods import METHODS, UNKNOWN
 from attn_cli.maths.norm import FUNCTIONS as NORMS
 from attn_cli.maths.normalizers import NORMALIZERS
@@ -31,6 +32,8 @@ _EVERYWHERE: dict[str, Values] = {
     "method": tuple(METHODS),
     "unknown": UNKNOWN,
     "color": COLORS,
+    "like": tuple(PRESETS),
+    "arrays": tuple(TRIED),
 }
 LISTED = ("blank", "show")  # one or several of them, separated by commas
 # By command and parameter.

@@ -1,4 +1,4 @@
-"""Views of judged answers, of what an exercise can show, and of identified conventions."""
+"""Views of judged answers, exercises, identified conventions and verified functions."""
 
 from __future__ import annotations
 
@@ -96,5 +96,27 @@ ASK = (
         accepts=("Identified",),
         module="attn_cli.views.identified.markdown",
         suffixes=(".md",),
+    ),
+    View(
+        name="table",
+        accepts=("Verified",),
+        module="attn_cli.views.verified.table",
+        suffixes=(".txt",),
+        options=("digits", "color"),
+        drawn=True,
+    ),
+    View(
+        name="markdown",
+        accepts=("Verified",),
+        module="attn_cli.views.verified.markdown",
+        suffixes=(".md",),
+        options=("digits",),
+    ),
+    View(
+        name="json",
+        accepts=("Verified",),
+        module="attn_cli.views.verified.json",
+        suffixes=(".json",),
+        options=("digits",),
     ),
 )

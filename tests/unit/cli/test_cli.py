@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
+from inspect import getsource
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from attn_cli.cli.app import build
+from attn_cli.lab.verifying import grid, judging
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.scores import SCORES
 from tests.conftest import SAMPLES, Attn, Ran
+from tests.helpers import faulty_kernel
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +46,8 @@ def test_every_command_has_help_with_an_example_that_runs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TERM", "xterm-256color")  # with shades
     attn("samples", "--copy", "samples")
+    Path("mykernel.py").write_text(f"{getsource(faulty_kernel)}\nattention = kernel()\n")
+    monkeypatch.setattr(judging, "CASES", grid.CASES[:1])
     x = np.ones((3, 2))
     for name in "qkv":
         np.save(f"{name}.npy", x)

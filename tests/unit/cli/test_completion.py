@@ -205,6 +205,8 @@ def problem_of(command: str) -> list[str]:
     }
     if command == "translate":
         return ["chat"]
+    if command == "verify":
+        return ["kernel:attention", "--like", "torch"]
     more = {"train": ["--show-gradients"], "identify": ["--observed", "output=[[1]]"]}
     if command not in files:
         return []

@@ -21,6 +21,7 @@ from attn_cli.lab import heat_map, preset_comparison, statistics, weights_graph
 from attn_cli.lab.answers import judging, showing
 from attn_cli.lab.derivation import result as derivation
 from attn_cli.lab.identify import result as identification
+from attn_cli.lab.verifying import verified
 from attn_cli.maths.catalogue import catalogue
 from attn_cli.views import VIEWS, View
 from docs._make.tables import commands_by_views
@@ -39,6 +40,7 @@ RESULTS = {
     "Graded": judging,
     "Mistakes": showing,
     "Identified": identification,
+    "Verified": verified,
     "Catalogue": presets,
     "Preset": preset,
     "Differences": preset_comparison,
@@ -47,6 +49,7 @@ RESULTS = {
 # What commands need before their options.
 FILES = {
     "translate": ["le"],
+    "verify": ["kernel:attention", "--like", "torch"],
     **{
         key: [LOVE]
         for key in ("check", "compute", "graph", "stats", "explain", "heatmap", "identify")

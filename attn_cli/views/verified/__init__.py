@@ -1,0 +1,1 @@
+"""Views of what was found about a function that computes attention."""
