@@ -63,6 +63,20 @@ def with_steps(problem: Problem, values: Mapping[str, AnyArray]) -> Problem:
     return _read_again(problem) if any(specs[n].scope == PROBLEM for n in values) else problem
 
 
+def with_change(problem: Problem, step: str, change: Alter) -> Problem:
+    """Return the problem whose values of a step are changed wherever they are computed.
+
+    `change` is called as `Alter` is: with a block, say, and the values of the step there.
+    """
+    before = problem.altered.get(step)
+
+    def after(place: Any, values: AnyArray) -> AnyArray:
+        assert before is not None
+        return change(place, before(place, values))
+
+    return replace(problem, altered={**problem.altered, step: change if before is None else after})
+
+
 def _read_again(problem: Problem) -> Problem:
     """Return the problem whose projections read its embeddings as they are after alterations."""
     steps = steps_of(problem, [n for n in ("embeddings", "positions") if n in pipeline(problem)])

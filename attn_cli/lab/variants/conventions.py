@@ -56,7 +56,7 @@ def _matters(base: Base, knob: Knob) -> bool:
     if first in _LEFT_OUT:
         return False
     if first == "empty_rows":
-        return not base.visible.any(axis=-1).all()
+        return base.empty_rows
     if first == "grouping":
         return base.problem.heads_differ
     return first in base.document.tree

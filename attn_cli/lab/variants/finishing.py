@@ -20,7 +20,7 @@ def _no_residual(base: Base) -> Problem | None:
     after = base.problem.after
     if not after.residual:
         return None
-    embeddings = base.steps["output"]
+    embeddings = base.step("output")
     return with_steps(base.problem, {"residual": embeddings})
 
 
@@ -47,19 +47,19 @@ def _no_output_bias(base: Base) -> Problem | None:
 
 
 def _no_layer_norm(base: Base) -> Problem | None:
-    if "layer_norm" not in base.steps:
+    if "layer_norm" not in base.specs:
         return None
     (before,) = base.specs["layer_norm"].reads
-    return with_steps(base.problem, {"layer_norm": base.steps[before]})
+    return with_steps(base.problem, {"layer_norm": base.step(before)})
 
 
 def _unbiased_variance(base: Base) -> Problem | None:
     """Return the problem whose layer norm divides by n - 1 instead of n."""
     norm = base.problem.after.layer_norm
-    if norm is None or "layer_norm" not in base.steps:
+    if norm is None or "layer_norm" not in base.specs:
         return None
     (before,) = base.specs["layer_norm"].reads
-    x = base.steps[before].astype(np.float64)
+    x = base.step(before).astype(np.float64)
     if x.shape[-1] < 2:
         return None
     centred = x - x.mean(axis=-1, keepdims=True)

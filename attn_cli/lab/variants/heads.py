@@ -27,27 +27,27 @@ def _split(base: Base) -> Problem | None:
     values: Steps = {}
     for name in ("q", "k", "v"):
         if name in base.specs:
-            heads = base.steps[name]
+            heads = base.step(name)
             values[name] = _side_by_side(heads).reshape(heads.shape)
     return with_steps(problem, values)
 
 
 def _joined(base: Base) -> Problem | None:
     """Return the problem whose contexts (heads, n, d) are reshaped to (n, heads d)."""
-    if "concat" not in base.steps or (base.problem.heads or 1) < 2:
+    if "concat" not in base.specs or (base.problem.heads or 1) < 2:
         return None
     before = base.specs["concat"].reads[0]
     return with_steps(
-        base.problem, {"concat": base.steps[before].reshape(base.steps["concat"].shape)}
+        base.problem, {"concat": base.step(before).reshape(base.step("concat").shape)}
     )
 
 
 def _averaged(base: Base) -> Problem | None:
     """Return the problem whose output is the mean of the contexts; None if it has another size."""
-    if "concat" not in base.steps or (base.problem.heads or 1) < 2:
+    if "concat" not in base.specs or (base.problem.heads or 1) < 2:
         return None
-    mean = base.steps[base.specs["concat"].reads[0]].mean(axis=-3)
-    if mean.shape != base.steps["output"].shape:
+    mean = base.step(base.specs["concat"].reads[0]).mean(axis=-3)
+    if mean.shape != base.step("output").shape:
         return None
     return with_steps(base.problem, {"output": mean})
 
@@ -60,7 +60,7 @@ def _one_key_head(base: Base) -> Problem | None:
     values: Steps = {}
     for name in ("k", "v"):
         if name in base.specs:
-            array = base.steps[name]
+            array = base.step(name)
             values[name] = np.broadcast_to(array[..., :1, :, :], array.shape)
     return with_steps(problem, values)
 

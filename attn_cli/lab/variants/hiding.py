@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
+from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import replace
-from attn_cli.lab.altered import steps_of, with_steps
+from attn_cli.lab.altered import with_change
 from attn_cli.lab.variants.variant import Base, Variant
 from attn_cli.lab.variants.visibility import Elsewhere, seeing, shifted, with_each, with_schemes
 from attn_cli.maths.adjustments import Masking
+from attn_cli.maths.block import Block
 from attn_cli.maths.problem import Problem
-from attn_cli.maths.visible.base import Scheme
+from attn_cli.maths.visible.base import Scheme, all_of
 from attn_cli.maths.visible.causal import Causal
-
-
-def _hides(base: Base) -> bool:
-    return not base.visible.all()
 
 
 def _dropped(reason: str, base: Base) -> Problem | None:
@@ -26,11 +22,11 @@ def _dropped(reason: str, base: Base) -> Problem | None:
 
 
 def _inverted(base: Base) -> Problem | None:
-    return seeing(base, ~base.visible) if _hides(base) else None
+    return seeing(base, ~base.visible) if base.small and base.hides else None
 
 
 def _transposed(base: Base) -> Problem | None:
-    if base.problem.n_q != base.problem.n_k:
+    if base.problem.n_q != base.problem.n_k or not base.small or not base.hides:
         return None
     return seeing(base, base.visible.swapaxes(-1, -2))
 
@@ -47,7 +43,7 @@ def _causal_off_by(shift: int, base: Base) -> Problem | None:
 
 def _filled_with_zero(base: Base) -> Problem | None:
     """Return the problem in which hidden scores are 0 instead of -inf."""
-    if not _hides(base):
+    if not base.hides:
         return None
     rules = base.problem.rules
     adjustments = tuple(
@@ -59,12 +55,15 @@ def _filled_with_zero(base: Base) -> Problem | None:
 
 def _after_softmax(base: Base) -> Problem | None:
     """Return the problem whose hidden weights are set to 0 after softmax, without a new sum."""
-    if not _hides(base):
+    if not base.hides:
         return None
-    unmasked = with_schemes(base.problem, ())
-    weights = steps_of(unmasked, ("weights",))["weights"]
-    visible = np.broadcast_to(base.visible, (*base.visible.shape[:2], *weights.shape[-2:]))
-    return with_steps(unmasked, {"weights": weights * visible.reshape(weights.shape)})
+    schemes = base.problem.rules.schemes
+
+    def change(block: Block, weights: AnyArray) -> AnyArray:
+        found: AnyArray = weights * all_of(schemes, block.at)
+        return found
+
+    return with_change(with_schemes(base.problem, ()), "weights", change)
 
 
 HIDING = (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from attn_cli.arrays import AnyArray
-from attn_cli.lab.altered import with_steps
+from attn_cli.lab.altered import with_change, with_steps
 from attn_cli.lab.variants.variant import Base, Variant
+from attn_cli.maths.block import Block
+from attn_cli.maths.pairs import last_of_scores
 from attn_cli.maths.problem import Problem
 
 SOFTMAX = ("softmax", "softmax1", "sink_logits")
@@ -30,50 +33,74 @@ def _with_weights(base: Base, weights: AnyArray) -> Problem:
 
 def _softmax_over(axis: str, base: Base) -> Problem | None:
     """Return the problem with softmax over another axis, if there is one of more than one entry."""
-    problem, scores = base.problem, base.scores
+    problem = base.problem
     axes = (*problem.lead_axes, "query", "key")
-    if problem.rules.normalizer.name not in SOFTMAX:
+    if problem.rules.normalizer.name not in SOFTMAX or not base.small:
         return None
+    sizes = (*problem.lead, problem.n_q, problem.n_k)
     if axis == "matrix":
-        return _with_weights(base, _over(scores, (-2, -1))) if problem.n_q > 1 else None
-    if axis not in axes or scores.shape[axes.index(axis)] < 2:
+        return _with_weights(base, _over(base.scores, (-2, -1))) if problem.n_q > 1 else None
+    if axis not in axes or sizes[axes.index(axis)] < 2:
         return None
-    return _with_weights(base, _over(scores, (axes.index(axis),)))
+    return _with_weights(base, _over(base.scores, (axes.index(axis),)))
+
+
+def _from_scores(base: Base, weights: Callable[[AnyArray], AnyArray]) -> Problem:
+    """Return the problem whose weights are computed from rows of scores."""
+    last = last_of_scores(base.problem)
+
+    def change(block: Block, _: AnyArray) -> AnyArray:
+        return weights(block.value(last))
+
+    return with_change(base.problem, "weights", change)
+
+
+def _seen(scores: AnyArray) -> AnyArray:
+    return np.where(np.isfinite(scores), scores, 0)
 
 
 def _by_the_sum(base: Base) -> Problem | None:
     if base.problem.rules.normalizer.name not in SOFTMAX:
         return None
-    seen = np.where(np.isfinite(base.scores), base.scores, 0)
-    total = seen.sum(axis=-1, keepdims=True)
-    if not (np.abs(total) > 0).all():
+
+    def weights(scores: AnyArray) -> AnyArray:
+        seen = _seen(scores)
+        found: AnyArray = seen / seen.sum(axis=-1, keepdims=True)
+        return found
+
+    if base.small and not _seen(base.scores).sum(axis=-1).all():
         return None
-    return _with_weights(base, seen / total)
+    return _from_scores(base, weights)
 
 
 def _not_normalised(base: Base) -> Problem | None:
     if base.problem.rules.normalizer.name == "none":
         return None
-    return _with_weights(base, np.where(np.isfinite(base.scores), base.scores, 0))
+    return _from_scores(base, _seen)
 
 
 def _exponentials_alone(base: Base) -> Problem | None:
     if base.problem.rules.normalizer.name not in SOFTMAX:
         return None
-    with np.errstate(over="ignore"):
-        raised = np.exp(base.scores)
-    return _with_weights(base, raised) if np.isfinite(raised).all() else None
+    if base.small:
+        with np.errstate(over="ignore"):
+            if not np.isfinite(np.exp(base.scores)).all():
+                return None
+    return _from_scores(base, np.exp)
 
 
 def _other_tie(base: Base) -> Problem | None:
     """Return the problem whose argmax takes the last of equal scores instead of the first."""
     if base.problem.rules.normalizer.name != "argmax":
         return None
-    scores = base.scores
-    last = scores.shape[-1] - 1 - scores[..., ::-1].argmax(axis=-1)
-    weights = (np.arange(scores.shape[-1]) == last[..., None]).astype(scores.dtype)
-    weights[~np.isfinite(scores).any(axis=-1)] = 0
-    return _with_weights(base, weights)
+
+    def weights(scores: AnyArray) -> AnyArray:
+        last = scores.shape[-1] - 1 - scores[..., ::-1].argmax(axis=-1)
+        found: AnyArray = (np.arange(scores.shape[-1]) == last[..., None]).astype(scores.dtype)
+        found[~np.isfinite(scores).any(axis=-1)] = 0
+        return found
+
+    return _from_scores(base, weights)
 
 
 NORMALISING = (

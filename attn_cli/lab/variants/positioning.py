@@ -21,14 +21,14 @@ def _with_table(make: Table, base: Base) -> Problem | None:
     problem, table = base.problem, base.problem.positions
     if table is None or table.base is None or "positions" not in base.specs:
         return None
-    values = make(*base.steps["positions"].shape, table)
+    values = make(*base.step("positions").shape, table)
     return None if values is None else with_steps(problem, {"positions": values})
 
 
 def _none(base: Base) -> Problem | None:
     if "positions" not in base.specs:
         return None
-    return with_steps(base.problem, {"positions": np.zeros_like(base.steps["positions"])})
+    return with_steps(base.problem, {"positions": np.zeros_like(base.step("positions"))})
 
 
 def _base(number: float, n: int, d: int, table: Positions) -> AnyArray | None:

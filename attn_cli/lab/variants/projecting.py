@@ -42,9 +42,9 @@ def _weights_transposed(sides: tuple[Side, ...], base: Base) -> Problem | None:
 
 def _exchanged(base: Base) -> Problem | None:
     """Return the problem with q and k in each other's place."""
-    if not {"q", "k"} <= base.steps.keys() or base.problem.cross or _same_rows(base.problem):
+    if not {"q", "k"} <= base.specs.keys() or base.problem.cross or _same_rows(base.problem):
         return None
-    q, k = base.steps["q"], base.steps["k"]
+    q, k = base.step("q"), base.step("k")
     return with_steps(base.problem, {"q": k, "k": q}) if q.shape == k.shape else None
 
 
@@ -59,7 +59,7 @@ def _same_rows(problem: Problem) -> bool:
 def _not_transposed(base: Base) -> Problem | None:
     """Return the problem whose products are Q K instead of Q K^T."""
     problem = base.problem
-    if "products" not in base.steps or "k" not in base.steps:
+    if "products" not in base.specs or "k" not in base.specs:
         return None
     Q, K = _meeting(base)
     if K.shape[-1] != K.shape[-2] or Q.shape[:-2] != K.shape[:-2]:
@@ -72,15 +72,15 @@ def _not_transposed(base: Base) -> Problem | None:
 
 def _meeting(base: Base) -> tuple[AnyArray, AnyArray]:
     q, k = base.specs["products"].reads
-    return base.steps[q], base.steps[k]
+    return base.step(q), base.step(k)
 
 
 def _values_from(side: Side, base: Base) -> Problem | None:
     """Return the problem whose values were projected with the matrix of Q or K."""
     problem, name = base.problem, {"query": "q", "key": "k"}[side]
-    if _projected(problem, side) is None or name not in base.steps or problem.past is not None:
+    if _projected(problem, side) is None or name not in base.specs or problem.past is not None:
         return None
-    v, other = base.steps["v"], base.steps[name]
+    v, other = base.step("v"), base.step(name)
     same = v.shape == other.shape and _inputs(problem, "value") is _inputs(problem, side)
     return with_steps(problem, {"v": other}) if same else None
 
@@ -109,9 +109,9 @@ def _without_biases(base: Base) -> Problem | None:
 
 def _keys_as_values(base: Base) -> Problem | None:
     """Return the problem with V = K."""
-    if "k" not in base.steps or base.problem.past is not None:
+    if "k" not in base.specs or base.problem.past is not None:
         return None
-    k, v = base.steps["k"], base.steps["v"]
+    k, v = base.step("k"), base.step("v")
     key, value = base.problem.key, base.problem.value
     if k.shape != v.shape or key is None or key.linear.weight is not None:
         return None  # values that are projected with W_k are the same

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from math import sqrt
 
+from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import replace
-from attn_cli.lab.altered import steps_of, with_steps
+from attn_cli.lab.altered import with_change
 from attn_cli.lab.variants.variant import Base, Variant
+from attn_cli.maths.block import Block, steps
 from attn_cli.maths.problem import Problem
+from attn_cli.maths.stage import BLOCK, schedule_of
 
 
 def _scaled_by(base: Base, scale: float | None) -> Problem | None:
@@ -64,10 +67,20 @@ def _squared(base: Base, scale: tuple[float, ...]) -> Problem:
 def _after_softmax(base: Base) -> Problem | None:
     unscaled = _unscaled(base)
     scale = base.problem.scale
-    if unscaled is None or isinstance(scale, tuple):
+    if unscaled is None or isinstance(scale, tuple) or base.problem.placement != "scores":
         return None
-    weights = steps_of(unscaled, ("weights",))["weights"] * scale
-    return with_steps(base.problem, {"weights": weights})  # its scores are those of `no-scale`
+    specs = [spec for spec in base.specs.values() if spec.scope == BLOCK]
+    schedule = schedule_of(specs, ("weights",))
+
+    def change(block: Block, _: AnyArray) -> AnyArray:
+        entry = replace(block.entry, scale=1.0)
+        made = {
+            each.name: each.values for each in steps(entry, block.rows, block.at.keys, schedule)
+        }
+        found: AnyArray = made["weights"] * scale
+        return found
+
+    return with_change(base.problem, "weights", change)  # its scores are those of `no-scale`
 
 
 def _multiplied_temperature(base: Base) -> Problem | None:

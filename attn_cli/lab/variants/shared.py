@@ -98,7 +98,7 @@ class Sample:
             getattr(problem, n) != getattr(base, n) for n in ("n_q", "batch", "heads", "joined")
         ):
             return None
-        specs = pipeline(problem)
+        specs = self._specs(problem)
         for name in self.steps:
             if name not in specs or not _alike(specs[name], plan.pipeline[name]):
                 return None
@@ -106,6 +106,18 @@ class Sample:
             return None
         plan = replace(plan, pipeline=specs, needed=closure(specs.values(), self.steps))
         return plan if problem.key_heads == base.key_heads else _with_unread(problem, plan)
+
+    def _specs(self, problem: Problem) -> Mapping[str, StepSpec]:
+        """Return the steps of a variant; if they read the same as in the base, the needed ones."""
+        found: dict[str, StepSpec] = {}
+        for name, spec in self._plan.pipeline.items():
+            if name not in self._plan.needed:
+                continue
+            reads = spec.stage.reads(problem)
+            if reads != spec.reads:
+                return pipeline(problem)
+            found[name] = spec.stage.of(problem, found, reads)
+        return found
 
     def _compute(self, problem: Problem, plan: Plan, found: _Collected) -> None:
         """Compute the steps of a plan, as `engine.blocks` does."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from math import sqrt
+from math import prod, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,8 @@ from attn_cli.reading.schema import read_problem
 from attn_cli.record import Record
 from attn_cli.sources.matrices.document import Document, Held
 
+SMALL = 1 << 22  # scores of a problem; of more, variants that need all at once are left out
+
 
 class Base:
     """The problem of which there are variants; its steps are computed once, when they are read.
@@ -40,6 +42,7 @@ class Base:
     def __init__(self, problem: Problem, document: Document | None = None) -> None:
         self.problem, self.document = problem, document
         self._varied: dict[str, Base | None] = {}
+        self._some: Steps = {}
 
     @classmethod
     def read(cls, document: Document) -> Base:
@@ -90,16 +93,22 @@ class Base:
             for name, step in record.steps.items()
         }
 
-    def side(self, name: str) -> AnyArray:
-        """Return the values of a step of queries or keys; no step of pairs is computed for it."""
-        if "steps" in vars(self):
+    def step(self, name: str) -> AnyArray:
+        """Return the values of one step; if not all are known already, no later ones."""
+        if "record" in vars(self):
             return self.steps[name]
-        return self._sides[name]
+        if name not in self._some:
+            together = (QUERIES, KEYS)
+            names = [name]
+            if self.specs[name].scope in together:
+                names = [n for n, spec in self.specs.items() if spec.scope in together]
+            self._some |= steps_of(self.problem, names)
+        return self._some[name]
 
-    @cached_property
-    def _sides(self) -> Steps:
-        sides = [name for name, spec in self.specs.items() if spec.scope in (QUERIES, KEYS)]
-        return steps_of(self.problem, sides)
+    @property
+    def small(self) -> bool:
+        """Whether all scores may be computed for one variant."""
+        return prod(self.problem.lead) * self.problem.n_q * self.problem.n_k <= SMALL
 
     @cached_property
     def record(self) -> Record:
@@ -113,7 +122,7 @@ class Base:
     @property
     def scores(self) -> AnyArray:
         """The scores as they are normalised."""
-        return self.steps[last_of_scores(self.problem)]
+        return self.step(last_of_scores(self.problem))
 
     @cached_property
     def visible(self) -> Bools:
@@ -127,6 +136,18 @@ class Base:
                 at = Place(batch, head, i, j, problem.token_positions)
                 found[batch, head] = all_of(problem.rules.schemes, at)
         return found
+
+    @cached_property
+    def hides(self) -> bool:
+        """Whether a key is hidden; of a large problem, whether anything could hide one."""
+        return not self.visible.all() if self.small else bool(self.problem.rules.schemes)
+
+    @cached_property
+    def empty_rows(self) -> bool:
+        """Whether a query sees no key; of a large problem, whether that could be."""
+        if self.small:
+            return not self.visible.any(axis=-1).all()
+        return bool(self.problem.rules.schemes)
 
     @property
     def facts(self) -> Mapping[str, str]:

@@ -47,8 +47,8 @@ def _other_layout(sides: tuple[str, ...], base: Base) -> Problem | None:
     given = problem.query is not None and not problem.query.letter
     if problem.heads is None or not given or problem.past is not None:
         return None
-    values = {side: _read_across(base.side(side)) for side in sides}
-    if all(np.array_equal(base.side(side), values[side]) for side in sides):
+    values = {side: _read_across(base.step(side)) for side in sides}
+    if all(np.array_equal(base.step(side), values[side]) for side in sides):
         return None
     return with_steps(problem, values)
 

@@ -85,7 +85,7 @@ def _over_all_heads(base: Base) -> Problem | None:
     types = problem.precision.norm
     values: Steps = {}
     for side, norm in zip(("q", "k"), norms, strict=True):
-        x = base.side(side)
+        x = base.step(side)
         wide = x.swapaxes(-3, -2)
         whole = replace(norm, gain=None)(wide.reshape(*wide.shape[:-2], -1), types)
         y = whole.reshape(wide.shape).swapaxes(-3, -2)
@@ -105,7 +105,7 @@ def _after_rope(base: Base) -> Problem | None:
     at, types = problem.rotated_at, problem.precision.norm
     values: Steps = {}
     for side, norm in zip(("q", "k"), norms, strict=True):
-        x = base.side(side)
+        x = base.step(side)
         turned = x.astype(np.float64)
         for lead in np.ndindex(x.shape[:-2]):
             positions = _positions(at, side, problem.entry(lead)[0], x.shape[-2])
