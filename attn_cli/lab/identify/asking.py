@@ -8,9 +8,10 @@ from attn_cli.errors import AttnError
 from attn_cli.lab.altered import Steps
 from attn_cli.lab.identify import parts
 from attn_cli.lab.identify.candidates import Candidate, candidates
+from attn_cli.lab.identify.fitting import FAMILIES, Fit
 from attn_cli.lab.identify.judging import Judge, size
 from attn_cli.lab.identify.observed import Given, Observed, read_observed
-from attn_cli.lab.identify.result import Explanation, Identified, Read
+from attn_cli.lab.identify.result import Changes, Explanation, Identified, Read
 from attn_cli.lab.identify.search import IN_QUESTION, Group, Searched
 from attn_cli.lab.noise import exactly
 from attn_cli.lab.variants import Base
@@ -64,11 +65,16 @@ def _nearest(groups: Sequence[Group]) -> Group:
     return next(near, groups[0])
 
 
+def _changes(group: Group) -> Changes | None:
+    """Return the changes of keys of the first hypothesis of a group that has some."""
+    return next((each.changes for each in group.hypotheses if each.changes), None)
+
+
 class _Asking:
     """The groups of hypotheses, and the judges of those that are nearest."""
 
     def __init__(self, searched: Searched, looked: Sequence[Looked], *, open: bool) -> None:
-        self._searched, self._looked, self._open = searched, looked, open
+        self._searched, self._looked, self._open = searched, list(looked), open
         self._judges: dict[int, tuple[Judge, str]] = {}
 
     def _judge(self, candidate: Candidate) -> tuple[Judge, str]:
@@ -82,7 +88,34 @@ class _Asking:
         near, far = self._searched.in_question(self._looked, judge)
         itself = [c for c, _ in self._looked[:1] if c not in near and c not in far]
         groups = self._searched.groups([*itself, *near, *far], judge)
-        return self._result(groups, self._explaining(groups, judge))
+        explaining = self._explaining(groups, judge)
+        if not explaining:
+            groups = self._with(groups, self._fitted(groups, judge), judge)
+            explaining = self._explaining(groups, judge)
+        return self._result(groups, explaining)
+
+    def _with(
+        self, groups: Sequence[Group], more: Sequence[Candidate], judge: Judge
+    ) -> list[Group]:
+        """Return the groups and those of further candidates, nearest first."""
+        self._looked.extend((c, v) for c in more if (v := self._searched.look(c)) is not None)
+        found = [*groups, *self._searched.groups(more, judge)]
+        return sorted(found, key=lambda each: each.rest)
+
+    def _fitted(self, groups: Sequence[Group], judge: Judge) -> list[Candidate]:
+        """Return candidates with fitted numbers, from the problem and from the nearest others."""
+        searched = self._searched
+        fit = Fit(searched.base, searched.judged.of, judge, searched.heads)
+        starts: list[Changes] = [{}]
+        itself = next(g.rest for g in groups if g.believed)
+        nearer = [g for g in groups if g.rest < _CLOSER * itself]
+        starts += [changes for g in nearer[:_TRIED] if (changes := _changes(g))]
+        for changes in starts:
+            found = [each for family in FAMILIES if (each := fit.of(family, changes)) is not None]
+            near = [candidate for candidate, rest in found if rest <= IN_QUESTION]
+            if near:
+                return near
+        return []
 
     def _explaining(self, groups: Sequence[Group], judge: Judge) -> list[Group]:
         """Return the groups that explain the observed steps."""

@@ -11,12 +11,13 @@ from functools import cached_property
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray, Array
+from attn_cli.arrays import AnyArray, Array, Integers
 from attn_cli.dataclass import replace
 from attn_cli.floats import FLOAT_TYPES
 from attn_cli.lab.altered import Steps
 from attn_cli.lab.identify import parts
 from attn_cli.lab.identify.candidates import Candidate
+from attn_cli.lab.identify.fitting import heads_of
 from attn_cli.lab.identify.judging import SAME, Judge, Test, size
 from attn_cli.lab.identify.observed import Observed, Part
 from attn_cli.lab.identify.result import Hypothesis
@@ -120,6 +121,13 @@ class Searched:
     def _nearest(self, observed: Observed, layout: str, looked: Sequence[Steps]) -> float:
         there = self._first.array(observed, layout)
         return min(_size(difference(there, values[observed.step])) for values in looked)
+
+    @property
+    def heads(self) -> Integers | None:
+        """The head of each number where hypotheses are judged; None if some have none."""
+        if self.judged.part.heads is not None:
+            return None
+        return heads_of([(self.there[n].shape, each.axes) for n, each in self._names.items()])
 
     @cached_property
     def there(self) -> dict[str, AnyArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,17 +40,24 @@ def kernel(
     scale: float = D**-0.5,
     causal: bool = False,
     cap: float = 0,
+    sinks: Sequence[float] = (),
+    slopes: Sequence[float] = (),
 ) -> tuple[Array, Array]:
     """Return output and lse of a kernel: sums in float32, weights rounded as they meet V."""
     q, k, v = (x.astype(np.float32) for x in arrays.values())
     s = (q @ k.swapaxes(-1, -2)) * np.float32(scale)
     if cap:
         s = np.float32(cap) * np.tanh(s / np.float32(cap))
+    if slopes:
+        at = np.arange(s.shape[-1])
+        s = s - np.array(slopes)[:, None, None] * np.abs(at[:, None] - at)
     if causal:
         s = np.where(np.tri(*s.shape[-2:]) == 1, s, -np.inf)
     top = s.max(axis=-1, keepdims=True)
     e = np.exp(s - top)
     total = e.sum(axis=-1, keepdims=True)
+    if sinks:
+        total = total + np.exp(np.array(sinks)[:, None, None] - top)
     output = rounded(rounded(e, name).astype(np.float32) @ v / total, name)
     return output, (np.log(total) + top)[..., 0].astype(np.float64)
 
@@ -88,10 +95,41 @@ def test_another_convention_is_found(name: str) -> None:
     assert believed.rest > 10
 
 
-def test_an_unknown_scale_is_explained_by_none_of_the_list() -> None:
+FITTED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "fitted-scale: 0.7": ({"scale": 0.7}, {"scale": 0.7}),
+    "fitted-softcap": ({"cap": 1.7}, {"softcap": 1.7}),
+    "fitted-sinks": (
+        {"sinks": [1.0, 2.0, -0.5]},
+        {"normalize": {"function": "sink_logits", "logits": [1.0, 2.0, -0.5]}},
+    ),
+    "fitted-slopes": ({"slopes": [0.3, 0.05, 0.7]}, {"alibi": {"slopes": [0.3, 0.05, 0.7]}}),
+}
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_numbers_that_no_list_has_are_fitted(name: str) -> None:
+    options, keys = FITTED[name]
     arrays = inputs()
-    output, _ = kernel(arrays, scale=0.7)
-    found = asked(arrays, {"output": output})
+    found = asked(arrays, {"output": kernel(arrays, **options)[0]})
+    assert found.status == ExitStatus.NO
+    (best,) = found.explaining
+    hypothesis = next(each for each in best.hypotheses if each.name.startswith(name))
+    assert hypothesis.changes is not None
+    assert numbers(hypothesis.changes) == pytest.approx(numbers(keys), abs=0.02)
+
+
+def numbers(changes: Mapping[str, Any]) -> list[float]:
+    """Return the numbers of changed keys, in order."""
+    (value,) = changes.values()
+    if isinstance(value, Mapping):
+        value = value.get("logits") or value["slopes"]
+    return value if isinstance(value, list) else [value]
+
+
+def test_what_no_hypothesis_makes_is_explained_by_none() -> None:
+    arrays = inputs()
+    output, _ = kernel(arrays)
+    found = asked(arrays, {"output": np.roll(output, 5, axis=-1)})
     assert found.status == ExitStatus.UNDECIDED
     assert not found.explaining
     assert found.off > 0.9 * found.rows
