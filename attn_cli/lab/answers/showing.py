@@ -2,6 +2,7 @@
 
 A mistake is hidden if it gives the same numbers in every step, as they are written with some
 decimals. Then one number of the problem, or two, changed by 1 may part it from the right answer.
+If it gives the same numbers with random inputs too, no number can: then another shape may.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ from attn_cli.sources.text.scalars import WHOLE, is_number, number
 
 DECIMALS = 4
 SECONDS = 5.0  # for the search of numbers that part hidden mistakes
-INPUTS = ("embeddings", "memory", "query", "key", "value", "weights", "scores")
+INPUTS = (
+    "embeddings", "memory", "query", "key", "value", "weights", "biases", "scores", "mask",
+    "next_word",
+)  # fmt: skip
+DRAWS = 2  # of random inputs
 
 
 class Difference(NamedTuple):
@@ -52,13 +57,15 @@ class Shown:
 class Hidden:
     """A mistake that the exercise cannot show; `parts`: the changes after which it would.
 
-    Without any, `searched` says whether the time was not enough, or there was nothing to change.
+    `shape` says in words with which other shape it would, if no number can part it. Without any of
+    these, `searched` says whether the time was not enough, or there was nothing to change.
     """
 
     name: str
     sentence: str
     kind: str
     parts: tuple[Difference, ...] = ()
+    shape: str = ""
     searched: str = ""
 
 
@@ -130,32 +137,88 @@ def _differ(one: AnyArray, other: AnyArray) -> bool:
 
 def _parted(base: Base, variants: list[Variant], seconds: float) -> Iterator[Hidden]:
     """Yield the hidden variants, each with the first changes that part it."""
-    left, found = {v.name: v for v in variants}, {}
     until = monotonic() + seconds
-    in_time = True
+    by_numbers = _with_random_inputs(base, variants)
+    found, in_time = _by_numbers(base, [v for v in variants if v.name in by_numbers], until)
+    shapes = _by_shape(base, [v for v in variants if v.name not in by_numbers])
+    for variant in variants:
+        searched = "no number that was changed by 1, alone or with another, parts it"
+        if variant.name not in by_numbers:
+            searched = "it gives the right numbers whatever the numbers of the exercise are"
+        elif not in_time:
+            searched = f"no number was found in {seconds:g} s"
+        parted = variant.name in found or variant.name in shapes
+        yield Hidden(
+            name=variant.name,
+            sentence=variant.said(base),
+            kind=variant.kind,
+            parts=found.get(variant.name, ()),
+            shape=shapes.get(variant.name, ""),
+            searched="" if parted else searched,
+        )
+
+
+def _with_random_inputs(base: Base, variants: list[Variant]) -> set[str]:
+    """Return the names of the variants that some numbers may part: random ones do."""
+    left = {variant.name: variant for variant in variants}
+    names: set[str] = set()
+    if base.document is None:
+        return names
+    for seed in range(DRAWS if left else 0):
+        rng = np.random.default_rng(seed)
+        changes = tuple(
+            (path, Difference(dotted(path), value, _random(path, rng)))
+            for path, value in _numbers(base.document.tree)
+        )
+        changed = _read(base.document, changes)
+        if changed is None:  # numbers that not every problem can have: none is ruled out
+            return {*left, *names}
+        names |= {name for name, variant in left.items() if _changed(changed, variant)}
+        left = {name: variant for name, variant in left.items() if name not in names}
+    return names
+
+
+def _random(path: Path, rng: np.random.Generator) -> float:
+    """Return a number for an input; masks hold 0 and 1."""
+    return float(rng.integers(0, 2)) if path[0] == "mask" else float(rng.normal())
+
+
+def _by_numbers(
+    base: Base, variants: list[Variant], until: float
+) -> tuple[dict[str, tuple[Difference, ...]], bool]:
+    """Return the first changes that part each variant, and whether all were tried in time."""
+    left = {variant.name: variant for variant in variants}
+    found: dict[str, tuple[Difference, ...]] = {}
     for changes in _changes(base.document):
         if not left:
             break
         if monotonic() > until:
-            in_time = False
-            break
+            return found, False
         changed = _read(base.document, changes)
         if changed is None:
             continue
         for name in [n for n, v in left.items() if _changed(changed, v)]:
             found[name] = tuple(change for _, change in changes)
             del left[name]
-    for variant in variants:
-        searched = "no number that was changed by 1, alone or with another, parts it"
-        if not in_time:
-            searched = f"no number was found in {seconds:g} s"
-        yield Hidden(
-            name=variant.name,
-            sentence=variant.said(base),
-            kind=variant.kind,
-            parts=found.get(variant.name, ()),
-            searched="" if variant.name in found else searched,
-        )
+    return found, True
+
+
+def _by_shape(base: Base, variants: list[Variant]) -> dict[str, str]:
+    """Return, for each variant, the first other shape with which it gives other numbers."""
+    from attn_cli.lab.answers.shapes import other_shapes
+
+    left = {variant.name: variant for variant in variants}
+    found: dict[str, str] = {}
+    if base.document is None:
+        return found
+    for sentence, tree in other_shapes(base.document.tree, base.problem) if left else ():
+        changed = _of_tree(base.document, tree)
+        if changed is None:
+            continue
+        for name in [n for n, v in left.items() if _changed(changed, v)]:
+            found[name] = sentence
+            del left[name]
+    return found
 
 
 Change = tuple[Path, Difference]
@@ -200,6 +263,11 @@ def _read(document: Document | None, changes: tuple[Change, ...]) -> Base | None
             place = place[key]
         text = f"{change.after:.17g}"
         place[path[-1]] = text if WHOLE.fullmatch(text) else repr(change.after)
+    return _of_tree(document, tree)
+
+
+def _of_tree(document: Document, tree: dict[str, Any]) -> Base | None:
+    """Return the problem of other keys; None if it cannot be read so."""
     try:
         changed = replace(document, tree=tree)
         return Base(read_problem(changed), changed)

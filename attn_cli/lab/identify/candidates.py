@@ -39,7 +39,7 @@ def candidates(base: Base) -> list[Candidate]:
     full = _every_query_sees_a_key(base)
     for variant in hypotheses(base):
         varied = base.varied(variant)
-        if varied is not None:
+        if varied is not None and varied.problem is not base.problem:  # the same by construction
             problem = exactly(varied.problem)
             if full and alike(problem.rules.schemes, base.problem.rules.schemes):
                 empty_rows = base.problem.rules.empty_rows  # changes no number

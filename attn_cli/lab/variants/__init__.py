@@ -17,12 +17,14 @@ from attn_cli.lab.variants.normalising import NORMALISING
 from attn_cli.lab.variants.positioning import POSITIONING
 from attn_cli.lab.variants.projecting import PROJECTING
 from attn_cli.lab.variants.scaling import SCALING
+from attn_cli.lab.variants.ties import TIES
 from attn_cli.lab.variants.variant import Base, Variant
 
 # In the order in which people meet them: of several that fit, the first is the likeliest.
 MISTAKES: tuple[Variant, ...] = (
     *SCALING,
     *NORMALISING,
+    *TIES,
     *HIDING,
     *PROJECTING,
     *POSITIONING,
@@ -34,6 +36,10 @@ MISTAKES: tuple[Variant, ...] = (
 def variants_of(base: Base) -> Iterator[Variant]:
     """Yield all variants, the usual mistakes first; not all of them mean something here."""
     yield from MISTAKES
+    if any(scheme.reason == "window" for scheme in base.problem.rules.schemes):
+        from attn_cli.lab.variants.kernels.windows import WINDOWS
+
+        yield from WINDOWS  # people are off by one as kernels are
     yield from of_conventions(base)
 
 
@@ -41,7 +47,8 @@ def hypotheses(base: Base) -> Iterator[Variant]:
     """Yield every variant: those of kernels, which take time to load, and presets by name too."""
     from attn_cli.lab.variants.kernels import KERNELS
 
-    yield from variants_of(base)
+    yield from MISTAKES
+    yield from of_conventions(base)
     yield from of_presets(base)
     yield from KERNELS
 

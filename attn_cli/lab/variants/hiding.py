@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from attn_cli.arrays import AnyArray
+from attn_cli.arrays import AnyArray, Bools
 from attn_cli.dataclass import replace
 from attn_cli.lab.altered import with_change
 from attn_cli.lab.variants.variant import Base, Variant
@@ -16,19 +16,24 @@ from attn_cli.maths.visible.base import Scheme, all_of
 from attn_cli.maths.visible.causal import Causal
 
 
+def _seeing(base: Base, visible: Bools) -> Problem:
+    """Return the problem in which exactly these keys are seen: itself if they are the same."""
+    return seeing(base, visible) or base.problem
+
+
 def _dropped(reason: str, base: Base) -> Problem | None:
     """Return the problem without the schemes of a reason."""
     return with_each(base.problem, lambda scheme: None if scheme.reason == reason else scheme)
 
 
 def _inverted(base: Base) -> Problem | None:
-    return seeing(base, ~base.visible) if base.small and base.hides else None
+    return _seeing(base, ~base.visible) if base.small and base.hides else None
 
 
 def _transposed(base: Base) -> Problem | None:
     if base.problem.n_q != base.problem.n_k or not base.small or not base.hides:
         return None
-    return seeing(base, base.visible.swapaxes(-1, -2))
+    return _seeing(base, base.visible.swapaxes(-1, -2))
 
 
 def _causal_off_by(shift: int, base: Base) -> Problem | None:

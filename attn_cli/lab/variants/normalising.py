@@ -32,20 +32,25 @@ def _with_weights(base: Base, weights: AnyArray) -> Problem:
 
 
 def _softmax_over(axis: str, base: Base) -> Problem | None:
-    """Return the problem with softmax over another axis, if there is one of more than one entry."""
+    """Return the problem with softmax over another axis.
+
+    Over queries or batch entries of which there is one, all weights are 1: softmax of one number.
+    """
     problem = base.problem
     axes = (*problem.lead_axes, "query", "key")
     if problem.rules.normalizer.name not in SOFTMAX or not base.small:
         return None
     sizes = (*problem.lead, problem.n_q, problem.n_k)
     if axis == "matrix":
-        return _with_weights(base, _over(base.scores, (-2, -1))) if problem.n_q > 1 else None
-    if axis not in axes or sizes[axes.index(axis)] < 2:
+        return _with_weights(base, _over(base.scores, (-2, -1))) if problem.n_q > 1 else problem
+    if axis == "batch" and axis not in axes:
+        return from_scores(base, lambda scores: np.isfinite(scores).astype(scores.dtype))
+    if axis not in axes or (axis == "head" and sizes[axes.index(axis)] < 2):
         return None
     return _with_weights(base, _over(base.scores, (axes.index(axis),)))
 
 
-def _from_scores(base: Base, weights: Callable[[AnyArray], AnyArray]) -> Problem:
+def from_scores(base: Base, weights: Callable[[AnyArray], AnyArray]) -> Problem:
     """Return the problem whose weights are computed from rows of scores."""
     last = last_of_scores(base.problem)
 
@@ -70,13 +75,13 @@ def _by_the_sum(base: Base) -> Problem | None:
 
     if base.small and not _seen(base.scores).sum(axis=-1).all():
         return None
-    return _from_scores(base, weights)
+    return from_scores(base, weights)
 
 
 def _not_normalised(base: Base) -> Problem | None:
     if base.problem.rules.normalizer.name == "none":
         return None
-    return _from_scores(base, _seen)
+    return from_scores(base, _seen)
 
 
 def _exponentials_alone(base: Base) -> Problem | None:
@@ -86,21 +91,20 @@ def _exponentials_alone(base: Base) -> Problem | None:
         with np.errstate(over="ignore"):
             if not np.isfinite(np.exp(base.scores)).all():
                 return None
-    return _from_scores(base, np.exp)
+    return from_scores(base, np.exp)
 
 
-def _other_tie(base: Base) -> Problem | None:
-    """Return the problem whose argmax takes the last of equal scores instead of the first."""
-    if base.problem.rules.normalizer.name != "argmax":
+def _uniform(base: Base) -> Problem | None:
+    """Return the problem whose seen keys all have the same weight."""
+    if base.problem.rules.normalizer.name == "none":
         return None
 
     def weights(scores: AnyArray) -> AnyArray:
-        last = scores.shape[-1] - 1 - scores[..., ::-1].argmax(axis=-1)
-        found: AnyArray = (np.arange(scores.shape[-1]) == last[..., None]).astype(scores.dtype)
-        found[~np.isfinite(scores).any(axis=-1)] = 0
+        seen = np.isfinite(scores)
+        found: AnyArray = seen / np.maximum(seen.sum(axis=-1, keepdims=True), 1)
         return found
 
-    return _from_scores(base, weights)
+    return from_scores(base, weights)
 
 
 NORMALISING = (
@@ -117,7 +121,7 @@ NORMALISING = (
     ),
     Variant(
         "softmax-over-batch",
-        "softmax was taken over the batch entries instead of the keys",
+        "softmax was taken over the batch entries, not the keys; of one entry each weight is 1",
         partial(_softmax_over, "batch"),
         ("PyTorch-NLP#2",),
     ),
@@ -138,7 +142,5 @@ NORMALISING = (
         "the exponentials were taken as weights, not divided by their sum",
         _exponentials_alone,
     ),
-    Variant(
-        "last-of-equals", "of equal scores the last was taken instead of the first", _other_tie
-    ),
+    Variant("uniform-weights", "all keys that are seen were given the same weight", _uniform),
 )

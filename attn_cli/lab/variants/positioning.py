@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from attn_cli.arrays import AnyArray
+from attn_cli.dataclass import replace
 from attn_cli.lab.altered import with_steps
 from attn_cli.lab.variants.variant import Base, Variant
 from attn_cli.maths.positions import Positions, sinusoidal
@@ -29,6 +30,23 @@ def _none(base: Base) -> Problem | None:
     if "positions" not in base.specs:
         return None
     return with_steps(base.problem, {"positions": np.zeros_like(base.step("positions"))})
+
+
+def _concatenated(base: Base) -> Problem | None:
+    """Return the problem whose rows are [X, P] instead of X + P; None if matrices project them."""
+    problem = base.problem
+    if "positioned" not in base.specs or problem.embeddings is None:
+        return None
+    sides = [getattr(problem, side) for side in ("query", "key", "value")]
+    if any(side is None or side.letter != "X'" or side.linear.weight is not None for side in sides):
+        return None
+    X, P = base.step("embeddings"), base.step("positions")
+    rows = np.concatenate([X, P], axis=1)
+    moved = {
+        name: replace(getattr(problem, name), inputs=rows) for name in ("query", "key", "value")
+    }
+    scale = problem.scale if problem.scale_given or problem.scale == 1 else rows.shape[1] ** -0.5
+    return replace(problem, embeddings=rows, positions=None, scale=scale, **moved)
 
 
 def _base(number: float, n: int, d: int, table: Positions) -> AnyArray | None:
@@ -73,6 +91,13 @@ def _variant(name: str, sentence: str, make: Table, *sources: str) -> Variant:
 
 POSITIONING = (
     Variant("no-positions", "the positions were left out", _none),
+    Variant(
+        "positions-concatenated",
+        "the positions were set behind the embeddings instead of added to them",
+        _concatenated,
+        ("ttsugriy, common mistakes, 6",),
+        needs="embeddings that no matrix projects",
+    ),
     _variant("positions-from-1", "positions were counted from 1 instead of 0", _from_one),
     *(
         _variant(

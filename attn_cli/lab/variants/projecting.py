@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
+import numpy as np
+
 from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import replace
 from attn_cli.lab.altered import with_steps
@@ -98,13 +100,39 @@ def _without_projection(side: Side, base: Base) -> Problem | None:
     return replace(base.problem, **{side: replace(projection, linear=Linear())})  # type: ignore[arg-type]
 
 
-def _without_biases(base: Base) -> Problem | None:
+def _without_biases(sides: tuple[Side, ...], base: Base) -> Problem | None:
     changed = {}
-    for side in SIDES:
+    for side in sides:
         found: Projection | None = getattr(base.problem, side)
         if found is not None and found.linear.bias is not None:
             changed[side] = replace(found, linear=Linear(found.linear.weight))
     return replace(base.problem, **changed) if changed else None  # type: ignore[arg-type]
+
+
+def _score_transposed(base: Base) -> Problem | None:
+    """Return the problem with W^T instead of W between query and key."""
+    W = base.problem.parameters.get("W")
+    if base.problem.score.name != "multiplicative" or W is None or W.shape[-1] != W.shape[-2]:
+        return None
+    turned = {**base.problem.parameters, "W": W.swapaxes(-1, -2)}
+    return replace(base.problem, parameters=turned)
+
+
+def _projected_states(base: Base) -> Problem | None:
+    """Return the problem whose values are W2 k, as the additive score projects the keys."""
+    problem = base.problem
+    if problem.score.name != "additive" or "k" not in base.specs or problem.past is not None:
+        return None
+    states = base.step("k") @ np.swapaxes(problem.parameters["W2"], -1, -2)
+    return with_steps(problem, {"v": states}) if states.shape == base.step("v").shape else None
+
+
+def _reversed(base: Base) -> Problem | None:
+    """Return the problem whose tokens are in the reverse order."""
+    if "embeddings" not in base.specs or base.problem.cross or base.problem.past is not None:
+        return None
+    X = base.step("embeddings")
+    return with_steps(base.problem, {"embeddings": X[::-1]}) if len(X) > 1 else base.problem
 
 
 def _keys_as_values(base: Base) -> Problem | None:
@@ -157,5 +185,22 @@ PROJECTING = (
     Variant("no-W_q", "the queries were not projected", partial(_without_projection, "query")),
     Variant("no-W_k", "the keys were not projected", partial(_without_projection, "key")),
     Variant("no-W_v", "the values were not projected", partial(_without_projection, "value")),
-    Variant("no-bias", "the biases of q, k and v were left out", _without_biases),
+    Variant("no-bias", "the biases of q, k and v were left out", partial(_without_biases, SIDES)),
+    Variant("no-b_q", "the bias of q was left out", partial(_without_biases, ("query",))),
+    Variant("no-b_k", "the bias of k was left out", partial(_without_biases, ("key",))),
+    Variant("no-b_v", "the bias of v was left out", partial(_without_biases, ("value",))),
+    Variant(
+        "score-W-transposed",
+        "the matrix W between query and key was transposed",
+        _score_transposed,
+        ("probml/pml-book#707",),
+    ),
+    Variant(
+        "values-are-projected-states",
+        "the context is of the keys as the score projects them, W2 k, instead of the values",
+        _projected_states,
+        ("microsoft/CNTK#2083",),
+        needs="as many hidden units as a value has numbers",
+    ),
+    Variant("tokens-reversed", "the tokens were taken in the reverse order", _reversed),
 )

@@ -14,20 +14,25 @@ from attn_cli.maths.stage import BLOCK, schedule_of
 
 
 def _scaled_by(base: Base, scale: float | None) -> Problem | None:
-    """Return the problem with another scale; None if it has that scale, or none by d_k."""
+    """Return the problem with another scale, itself if it has that scale; None without keys."""
     problem = base.problem
-    if scale is None or problem.scale == scale or problem.key is None:
+    if scale is None or problem.key is None:
         return None
-    return replace(problem, scale=scale)
+    return problem if problem.scale == scale else replace(problem, scale=scale)
 
 
 def _by_root(base: Base) -> bool:
-    """Return whether the scale is the root of d_k that nobody chose."""
-    return not base.problem.scale_given and base.problem.scale != 1
+    """Return whether the scale is 1/sqrt(d_k), and nobody chose it."""
+    innermost, _ = base.problem.score.innermost(base.problem.parameters)
+    return not base.problem.scale_given and innermost.name == "scaled"
+
+
+def _is_scaled(base: Base) -> bool:
+    return _by_root(base) or base.problem.scale != 1
 
 
 def _unscaled(base: Base) -> Problem | None:
-    return _scaled_by(base, 1.0)
+    return _scaled_by(base, 1.0) if _is_scaled(base) else None
 
 
 def _by_d_k(base: Base) -> Problem | None:
@@ -38,12 +43,15 @@ def _by_d_k(base: Base) -> Problem | None:
 def _root_anyway(base: Base) -> Problem | None:
     """Return the problem scaled by 1/sqrt(d_k), if it is one of products that are not scaled."""
     problem = base.problem
-    if problem.scale != 1 or problem.key is None or "products" not in base.specs:
+    if _is_scaled(base) or problem.key is None or "products" not in base.specs:
         return None
     return _scaled_by(base, 1 / sqrt(problem.key.depth))
 
 
 def _by_d_model(base: Base) -> Problem | None:
+    key, heads = base.problem.key, base.problem.heads or 1
+    if key is None or (key.linear.weight is None and heads == 1):  # d_k is not another size
+        return None
     d_model = float(base.facts["d_model"])
     return _scaled_by(base, 1 / sqrt(d_model)) if _by_root(base) and d_model else None
 
@@ -55,9 +63,9 @@ def _multiplied(base: Base) -> Problem | None:
 
 def _twice(base: Base) -> Problem | None:
     scale = base.problem.scale
-    if isinstance(scale, tuple):
-        return _scaled_by(base, None) if all(x == 1 for x in scale) else _squared(base, scale)
-    return _scaled_by(base, scale * scale)
+    if not _is_scaled(base):
+        return None
+    return _squared(base, scale) if isinstance(scale, tuple) else _scaled_by(base, scale * scale)
 
 
 def _squared(base: Base, scale: tuple[float, ...]) -> Problem:
@@ -69,6 +77,8 @@ def _after_softmax(base: Base) -> Problem | None:
     scale = base.problem.scale
     if unscaled is None or isinstance(scale, tuple) or base.problem.placement != "scores":
         return None
+    if unscaled is base.problem:  # the scale is 1
+        return unscaled
     specs = [spec for spec in base.specs.values() if spec.scope == BLOCK]
     schedule = schedule_of(specs, ("weights",))
 

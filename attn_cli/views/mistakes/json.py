@@ -37,5 +37,6 @@ def _hidden(hidden: Hidden) -> dict[str, object]:
         "kind": hidden.kind,
         "sentence": hidden.sentence,
         "parts": [each._asdict() for each in hidden.parts],
+        "shape": hidden.shape or None,
         "searched": hidden.searched,
     }

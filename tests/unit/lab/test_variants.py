@@ -193,7 +193,7 @@ def test_a_variant_that_means_nothing_here_is_none() -> None:
     named = {variant.name for variant in MISTAKES if variant.of(base) is not None}
     absent = {
         "no-causal", "no-mask", "no-bias", "no-residual", "no-positions", "W_q-transposed",
-        "softmax-over-queries", "heads-averaged", "no-temperature", "last-of-equals",
+        "softmax-over-heads", "heads-averaged", "no-temperature", "last-of-equals", "no-scale",
     }  # fmt: skip
     assert named.isdisjoint(absent)
 
@@ -206,7 +206,7 @@ def test_conventions_that_matter_are_variants() -> None:
     weights = steps_of(problem, ["weights"])["weights"]
     np.testing.assert_allclose(weights[0], [1 / 3, 1 / 3, 1 / 3, 0, 0])  # sees j <= i + 2
     assert "flash-attn" in found["causal: bottom-right"].said(base)
-    assert not any(name.startswith(("rope", "alibi", "window")) for name in found)
+    assert not any(name.startswith(("rope", "alibi", "window:")) for name in found)
 
 
 def test_conventions_and_presets_have_their_changes() -> None:
