@@ -1,4 +1,4 @@
-"""The values of steps in all variants of a problem: each is computed once, for all sheets."""
+"""The values of steps in the variants of a problem, of which stages are computed once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from attn_cli.arrays import AnyArray
 from attn_cli.lab.altered import own
 from attn_cli.lab.variants import Base, Variant, variants_of
 from attn_cli.lab.variants.shared import Sample
+from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
+from attn_cli.maths.stage import CODE, StepSpec
 
 
 class Trial(NamedTuple):
@@ -22,8 +24,36 @@ class Trial(NamedTuple):
     values: AnyArray
 
 
+class AllSteps:
+    """All steps with numbers that tables show, in a problem and in its variants."""
+
+    def __init__(self, base: Base) -> None:
+        self._base = base
+        shown = (n for n, s in base.specs.items() if s.stage.role != CODE and not s.stage.aside)
+        self._names = tuple(shown)
+        self._samples: dict[tuple[str, ...], Sample] = {}
+
+    def of(self, problem: Problem) -> dict[str, AnyArray]:
+        """Return the steps of a variant, in the problem's own order of axes.
+
+        Those that the variant does not have, or has with other sizes, are left out.
+        """
+        specs, here = pipeline(problem), self._base.specs
+        names = tuple(n for n in self._names if n in specs and _size(specs[n]) == _size(here[n]))
+        if names not in self._samples:
+            self._samples[names] = Sample(self._base, names)
+        steps = self._samples[names].of(problem)
+        if steps is None:  # more queries, keys or heads
+            return {}
+        return {name: own(self._base.problem, here[name], values) for name, values in steps.items()}
+
+
+def _size(spec: StepSpec) -> tuple[object, ...]:
+    return spec.scope, spec.axes, spec.depth
+
+
 class Trials:
-    """A problem with its variants."""
+    """A problem with its variants; each step is computed once, for all sheets."""
 
     def __init__(self, base: Base) -> None:
         self.base = base

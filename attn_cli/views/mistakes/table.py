@@ -50,7 +50,7 @@ def _numbers(shown: Shown, style: Style) -> str:
 def parting(hidden: Hidden) -> str:
     """Return which numbers to change so that the mistake can be seen."""
     if hidden.shape:
-        return f"no number can part it; it could with {hidden.shape}"
+        return f"no numbers can show it; it could with {hidden.shape}"
     if not hidden.parts:
         return hidden.searched
     changes = " and ".join(
