@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from attn_cli.arrays import AnyArray
+from attn_cli.dataclass import replace
 from attn_cli.lab.altered import Steps, with_steps
-from attn_cli.lab.variants.variant import Base, Variant
+from attn_cli.lab.variants.variant import Base, Changes, Variant
 from attn_cli.maths.problem import Problem
 
 
@@ -57,12 +56,13 @@ def _one_key_head(base: Base) -> Problem | None:
     problem = base.problem
     if problem.heads is None or len(set(problem.key_heads)) < 2:
         return None
-    values: Steps = {}
-    for name in ("k", "v"):
-        if name in base.specs:
-            array = base.step(name)
-            values[name] = np.broadcast_to(array[..., :1, :, :], array.shape)
-    return with_steps(problem, values)
+    return replace(problem, key_heads=(0,) * problem.heads)
+
+
+def _one_key_head_keys(base: Base) -> Changes | None:
+    grouped = base.problem.kv_heads != base.problem.heads  # of as many there is no other map
+    problem = _one_key_head(base) if grouped else None
+    return None if problem is None else {"grouping": [0] * len(problem.key_heads)}
 
 
 HEADS = (
@@ -82,5 +82,8 @@ HEADS = (
         "heads-averaged", "the heads were averaged instead of set side by side", _averaged,
         ("ttsugriy, common mistakes, 5",),
     ),
-    Variant("first-key-head", "all query heads read the first key head", _one_key_head),
+    Variant(
+        "first-key-head", "all query heads read the first key head", _one_key_head,
+        keys=_one_key_head_keys,
+    ),
 )  # fmt: skip

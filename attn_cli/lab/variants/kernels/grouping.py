@@ -83,11 +83,6 @@ GROUPING = (
         lambda head, _, kv_heads: head // kv_heads,
     ),
     _row(
-        "grouping-first",
-        "all query heads read the first key head",
-        lambda *_: 0,
-    ),
-    _row(
         "grouping-one-further",
         "each query head read the key head after its own",
         lambda head, heads, kv_heads: (head * kv_heads // heads + 1) % kv_heads,
