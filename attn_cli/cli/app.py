@@ -80,6 +80,9 @@ COMMANDS = {
     "identify": Command(
         "attn_cli.cli.identify", "identify", "Find the convention that made an output.", "Ask"
     ),
+    "diff": Command(
+        "attn_cli.cli.diff", "diff", "Compare two computations, stage by stage.", "Ask"
+    ),
     "verify": Command(
         "attn_cli.cli.verify", "verify", "Test a function in all its conventions.", "Ask"
     ),

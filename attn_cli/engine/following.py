@@ -46,7 +46,9 @@ class Following:
 
     def add(self, group: Lead, rows: Integers, heads: Sequence[Mapping[str, AnyArray]]) -> None:
         """Compute the steps of one block that follow those of the heads that are joined."""
-        at = Rows(self._problem, group[0] if self._problem.batch else 0, 0, rows)
+        alone = self._problem.heads is not None and not self._problem.joined
+        head = group[-1] if alone else 0
+        at = Rows(self._problem, group[0] if self._problem.batch else 0, head, rows)
         values: dict[str, AnyArray] = {}
         for spec in self._joined:
             read: list[AnyArray] = []

@@ -206,7 +206,7 @@ def _of_archive(archive: Archive, inputs: Inputs, step: str, *, of_batch: bool) 
     """Return a member of an archive; None if that is a problem, not results."""
     names = set(archive.names)
     if step not in names:
-        if not _has_results(names):
+        if not has_results(names):
             _refuse_other_names(archive, step)
             return None
         raise AttnError(
@@ -237,7 +237,7 @@ def _refuse_other_names(archive: Archive, step: str) -> None:
     )
 
 
-def _has_results(names: set[str]) -> bool:
+def has_results(names: set[str]) -> bool:
     """Return whether an archive has steps that are not keys of a problem."""
     keys = KEYS.keys() - {"weights"} | {"q", "k", "v"}  # weights of a problem are a mapping
     found = names & ({stage.name for stage in STAGES} - keys)
@@ -257,6 +257,23 @@ def _hidden(result: Result, codes: AnyArray, legend: tuple[str, ...]) -> Result:
 
 def _of_text(data: bytes, name: str, step: str) -> Result | None:
     """Return a step of a JSON document of attn; None for other texts."""
+    document = document_of(data, name)
+    if document is None:
+        return None
+    steps = document["steps"]
+    if step not in steps:
+        raise AttnError(
+            f"{name} has no step '{printable(step)}'",
+            help=did_you_mean(step, map(printable, steps), what="it has", listed=True),
+        )
+    return _of_document(document, name, step)
+
+
+def document_of(data: bytes, name: str) -> Mapping[str, Any] | None:
+    """Return a JSON document of attn with steps; None for other texts.
+
+    Raises AttnError for a broken one, and for one without steps.
+    """
     if b'"format"' not in data or b'"attn/' not in data:
         return None
     text = decode(data, name)
@@ -269,13 +286,7 @@ def _of_text(data: bytes, name: str, step: str) -> Result | None:
     if not isinstance(document, dict) or not str(document.get("format")).startswith("attn/"):
         return None
     _refuse_other(document, name)
-    steps = document["steps"]
-    if step not in steps:
-        raise AttnError(
-            f"{name} has no step '{printable(step)}'",
-            help=did_you_mean(step, map(printable, steps), what="it has", listed=True),
-        )
-    return _of_document(document, name, step)
+    return document
 
 
 def _broken(error: ValueError, name: str, text: str) -> AttnError:
@@ -319,7 +330,7 @@ def _of_document(document: Mapping[str, Any], name: str, step: str) -> Result:
     """Return a step of a document."""
     made = document["steps"][step]
     axes = tuple(map(str, made.get("axes", ())))
-    values = _numbers(made["values"], f"{name}: {step}", len(axes))
+    values = numbers_of(made["values"], f"{name}: {step}", len(axes))
     shared, own = document.get("labels", {}), made.get("labels", {})
     labels = tuple(
         _labels(own.get(axis, shared.get(axis)), size, f"{name}: {axis}")
@@ -343,7 +354,7 @@ def _of_document(document: Mapping[str, Any], name: str, step: str) -> Result:
     visible = document["steps"].get("visible")
     if visible is None or step == "visible" or step not in MARKED:
         return result
-    codes = _numbers(visible["values"], f"{name}: visible", len(axes))
+    codes = numbers_of(visible["values"], f"{name}: visible", len(axes))
     if codes.shape != values.shape:
         return result
     return _hidden(result, codes.astype(np.intp), _legend(visible.get("legend")) or REASONS)
@@ -352,7 +363,7 @@ def _of_document(document: Mapping[str, Any], name: str, step: str) -> Result:
 MARKED = frozenset(stage.name for stage in STAGES if stage.marked)
 
 
-def _numbers(values: Any, what: str, axes: int) -> AnyArray:
+def numbers_of(values: Any, what: str, axes: int) -> AnyArray:
     """Return nested lists as an array; raise AttnError if they are none, or have other axes."""
     try:
         array = np.array(values, dtype=np.float64)

@@ -86,7 +86,8 @@ class _Asking:
         """Return the classes, and which of them explain the observed steps."""
         judge, _ = self._judge(self._looked[0][0])
         near, far = self._searched.in_question(self._looked, judge)
-        itself = [c for c, _ in self._looked[:1] if c not in near and c not in far]
+        met = {id(candidate) for candidate in (*near, *far)}
+        itself = [c for c, _ in self._looked[:1] if id(c) not in met]
         groups = self._searched.groups([*itself, *near, *far], judge)
         explaining = self._explaining(groups, judge)
         if not explaining:

@@ -119,4 +119,25 @@ ASK = (
         suffixes=(".json",),
         options=("digits",),
     ),
+    View(
+        name="table",
+        accepts=("Difference",),
+        module="attn_cli.views.differing.table",
+        suffixes=(".txt",),
+        options=("color", "light", "width"),
+        drawn=True,
+    ),
+    View(
+        name="json",
+        accepts=("Difference",),
+        module="attn_cli.views.differing.json",
+        suffixes=(".json",),
+        options=("digits",),
+    ),
+    View(
+        name="markdown",
+        accepts=("Difference",),
+        module="attn_cli.views.differing.markdown",
+        suffixes=(".md",),
+    ),
 )

@@ -1,0 +1,1 @@
+"""Two computations compared, stage by stage: noise, or a bug, and in which stage."""

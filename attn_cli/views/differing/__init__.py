@@ -1,0 +1,1 @@
+"""Views of two computations compared stage by stage."""

@@ -1,0 +1,302 @@
+"""Two computations compared: faults are found at their stage, and other roundings are noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from attn_cli.errors import AttnError
+from attn_cli.floats import FLOAT_TYPES
+from attn_cli.lab.altered import steps_of, with_steps
+from attn_cli.lab.differing.compare import Asked
+from attn_cli.lab.differing.difference import difference_of
+from attn_cli.lab.differing.inputs import Loaded
+from attn_cli.lab.differing.result import Difference
+from attn_cli.lab.differing.rows import LIMIT, rows_of
+from attn_cli.lab.differing.sides import narrowest
+from attn_cli.reading.dumps import Dump
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import from_mapping
+from tests.helpers.many import check_each
+
+Arrays = Mapping[str, NDArray[Any]]
+N, HEADS, D = 23, 2, 13
+QUIET = Asked(identify=False)
+
+
+def inputs(type_: str, n: int = N, seed: int = 0) -> dict[str, NDArray[Any]]:
+    """Return Q, K and V of unit normal numbers of a type."""
+    random = np.random.default_rng(seed)
+    made = (random.standard_normal((1, HEADS, n, D)) for _ in range(3))
+    return {
+        name: FLOAT_TYPES[type_].round(x).astype(np.float64)
+        for name, x in zip(("query", "key", "value"), made, strict=True)
+    }
+
+
+def problem(**keys: Any) -> Loaded:
+    document = from_mapping(keys)
+    return Loaded(name="A", problem=read_problem(document), document=document)
+
+
+def dump(arrays: Arrays) -> Loaded:
+    return Loaded(name="B", dump=Dump(name="B", arrays=dict(arrays), axes={}))
+
+
+def steps(names: str, **keys: Any) -> dict[str, NDArray[Any]]:
+    made = steps_of(read_problem(from_mapping(keys)))
+    return {name: made[name] for name in names.split()}
+
+
+def first_of(found: Difference) -> str:
+    return found.first.step if found.first is not None else found.verdict
+
+
+ALL = "q k v products scores capped biased masked weights lse context output"
+BASE: dict[str, Any] = {"causal": "top-left", "softcap": 3.0, "alibi": True}
+FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "nothing": ("noise", {}),
+    "another scale": ("scores", {"scale": 0.25}),
+    "another cap": ("capped", {"softcap": 4.0}),
+    "other slopes": ("biased", {"alibi": {"slopes": [0.3, 0.2]}}),
+    "a window": ("visible", {"window": {"left": 5, "right": 0}}),
+    "a sink": ("weights", {"normalize": "softmax1"}),
+    "a temperature": ("weights", {"temperature": 1.1}),
+}
+
+
+@pytest.mark.parametrize("type_", ["bfloat16", "float16", "float32"])
+def test_a_fault_is_found_at_its_stage(type_: str) -> None:
+    given = {**inputs(type_), **BASE}
+
+    def check(case: str) -> None:
+        stage, changes = FAULTS[case]
+        there = steps(ALL, **{**given, **changes}, dtype=type_)
+        found = difference_of(problem(**given), dump(there), QUIET)
+        assert first_of(found) == stage
+        after = [row.verdict for row in found.steps if row.step in {"context", "output"}]
+        assert "bug" not in after
+
+    check_each(FAULTS if type_ == "bfloat16" else ("nothing", "another scale", "a window"), check)
+
+
+def test_faults_of_no_option_are_found_at_their_stage() -> None:
+    given = {**inputs("bfloat16"), **BASE}
+    right = read_problem(from_mapping({**given, "dtype": "bfloat16"}))
+    made = steps_of(right)
+
+    def check(step: str) -> None:
+        wrong = made[step].copy()
+        wrong[0, 1, 7] = wrong[0, 1, 6]  # one row of one head is the row before
+        there = steps_of(with_steps(right, {step: wrong}))
+        found = difference_of(
+            problem(**given), dump({name: there[name] for name in ALL.split()}), QUIET
+        )
+        assert first_of(found) == step
+        (row,) = [row for row in found.steps if row.step == step]
+        assert [(s.axis, s.first) for s in row.shares if s.axis == "head"] == [("head", 1)]
+        assert dict(row.worst.place if row.worst else ())["query"] == 7
+        assert "head 1 holds 100 % of it" in found.sentence
+
+    check_each(("products", "weights"), check)
+
+
+def online(given: Arrays, type_: str, keys: int) -> dict[str, NDArray[Any]]:
+    """Return output and lse in float32: blocks of keys, sums in order, weights not divided."""
+    q, k, v = (given[name][0].astype(np.float32) for name in ("query", "key", "value"))
+    n = k.shape[1]
+    most = np.full((HEADS, n, 1), -np.inf, np.float32)
+    total = np.zeros((HEADS, n, 1), np.float32)
+    summed = np.zeros_like(q)
+    for start in range(0, n, keys):
+        part = slice(start, start + keys)
+        scores = np.zeros((HEADS, n, len(range(n)[part])), np.float32)
+        for feature in range(D):
+            scores += q[:, :, feature, None] * k[:, None, part, feature]
+        scores = scores * np.float32(D**-0.5)
+        seen = np.arange(n)[:, None] >= np.arange(n)[None, part]
+        scores = np.where(seen, scores, np.float32(-np.inf))
+        highest = np.maximum(most, scores.max(axis=-1, keepdims=True))
+        raised = np.exp(scores - highest)
+        total = total * np.exp(most - highest) + raised.sum(axis=-1, keepdims=True)
+        raised = FLOAT_TYPES[type_].round(raised).astype(np.float32)
+        summed *= np.exp(most - highest)
+        for key in range(raised.shape[-1]):
+            summed += raised[..., key, None] * v[:, None, start + key]
+        most = highest
+    output = FLOAT_TYPES[type_].round(summed / total)
+    return {"output": output[None], "softmax_lse": (most + np.log(total))[None, ..., 0]}
+
+
+@pytest.mark.parametrize("type_", ["bfloat16", "float16", "float32"])
+def test_another_order_of_sums_is_noise(type_: str) -> None:
+    for seed in range(3 if type_ == "float32" else 1):
+        given = inputs(type_, n=31, seed=seed)
+        found = difference_of(
+            problem(**given, causal="top-left"), dump(online(given, type_, 8)), QUIET
+        )
+        assert [(row.step, row.verdict) for row in found.steps] == [
+            ("lse", "noise"),
+            ("output", "noise"),
+        ]
+        assert not any(each.passes for each in found.power)
+
+
+def test_numpy_in_float32_is_noise_and_float64_is_the_same() -> None:
+    given = inputs("float32")
+    q, k, v = given.values()
+    scores = (q.astype(np.float32) @ k.astype(np.float32).swapaxes(-1, -2)) / np.float32(D**0.5)
+    raised = np.exp(scores)
+    weights = raised / raised.sum(axis=-1, keepdims=True)
+    found = difference_of(
+        problem(**given),
+        dump({"scores": scores, "attn_probs": weights, "out": weights @ v.astype(np.float32)}),
+        QUIET,
+    )
+    assert [row.verdict for row in found.steps] == ["noise", "same", "noise", "noise"]
+    exact = difference_of(problem(**given), dump(steps("scores weights output", **given)), QUIET)
+    assert exact.verdict == "same"
+
+
+def test_visible_keys_are_compared_first_with_the_reason() -> None:
+    given = inputs("bfloat16")
+    window = {"causal": "top-left", "window": {"left": 4, "right": 0}}
+    wider = {**window, "window": {"left": 5, "right": 0}}
+    there = steps("weights output", **given, **wider, dtype="bfloat16")
+    found = difference_of(problem(**given, **window), dump(there), QUIET)
+    assert [(row.step, row.verdict) for row in found.steps] == [
+        ("visible", "bug"),
+        ("weights", "inherited"),
+        ("output", "inherited"),
+    ]
+    rows = HEADS * (N - 5)  # each query from 5 on sees one key more
+    assert found.sentence == (
+        "first: visible - A hides (5, 0) of head 0: window; B sees it "
+        f"({rows} rows see one key more there)"
+    )
+    assert found.steps[0].cells == rows
+
+
+def test_layouts_and_base_2_are_noticed() -> None:
+    given = inputs("float16")
+    made = steps("q lse output", **given, dtype="float16")
+    arrays = {
+        "query": made["q"].transpose(0, 2, 1, 3),
+        "softmax_lse": made["lse"].transpose(0, 2, 1) / np.log(2),
+        "o": made["output"].transpose(0, 2, 1, 3).reshape(1, N, HEADS * D),
+    }
+    found = difference_of(problem(**given), dump(arrays), QUIET)
+    assert found.verdict == "noise"
+    notes = {row.step: row.note for row in found.steps}
+    assert "base 2" in notes["lse"]
+    assert {"query" in notes["q"], "o" in notes["output"]} == {True}
+
+
+def test_names_are_matched_listed_and_mapped() -> None:
+    given = inputs("float16")
+    made = steps("weights output", **given, dtype="float16")
+    arrays = {
+        "model.layers.0.self_attn.attn_probs_outputs": made["weights"],
+        "attn_output": made["output"],
+        "gamma": np.ones(3),
+    }
+    found = difference_of(problem(**given), dump(arrays), QUIET)
+    assert [row.step for row in found.steps][-2:] == ["weights", "output"]
+    assert found.unmatched_there == ("gamma",)
+    assert "scores" in found.unmatched_here
+    mapped = Asked(mapping={"output": "gamma"}, identify=False)
+    with pytest.raises(AttnError, match="gamma has shape"):
+        difference_of(problem(**given), dump(arrays), mapped)
+    two = {"probs": made["weights"], "attn_weights": made["weights"], "o": made["output"]}
+    found = difference_of(problem(**given), dump(two), QUIET)
+    assert "each could be weights" in found.unmatched_there[0]
+    chosen = Asked(mapping={"weights": "probs"}, identify=False)
+    found = difference_of(problem(**given), dump(two), chosen)
+    assert "weights" in [row.step for row in found.steps]
+
+
+def test_nan_against_a_number_is_a_bug() -> None:
+    given = inputs("float32")
+    made = steps("output", **given, dtype="float32")
+    broken = made["output"].copy()
+    broken[0, 1, 3, 2] = np.nan
+    found = difference_of(problem(**given), dump({"output": broken}), QUIET)
+    assert found.verdict == "bug"
+    assert found.first is not None
+    assert found.first.reasons == ("1 value is NaN there and a number here",)
+    with pytest.raises(AttnError, match="all NaN"):
+        difference_of(problem(**given), dump({"output": broken * np.nan}), QUIET)
+    both = {"x": np.array([[np.nan, 1.0]])}
+    found = difference_of(dump(both), dump(both), QUIET)
+    assert (found.verdict, found.steps[0].reasons) == ("same", ("1 value is NaN on both sides",))
+
+
+def test_without_a_problem() -> None:
+    given = inputs("bfloat16")
+    right = steps("weights output", **given, dtype="bfloat16")
+    rounded = {name: x * (1 + 2**-9) for name, x in right.items()}
+    other = steps("weights output", **given, causal="top-left", dtype="bfloat16")
+    assert difference_of(dump(right), dump(right), QUIET).verdict == "same"
+    noise = difference_of(dump(right), dump(rounded), QUIET)
+    assert (noise.verdict, noise.agrees) == ("noise", True)
+    bug = difference_of(dump(right), dump(other), QUIET)
+    assert (bug.verdict, first_of(bug)) == ("bug", "weights")
+    near = {"output": right["output"] + 0.03 * np.sin(np.arange(right["output"].size)).reshape(
+        right["output"].shape)}  # fmt: skip
+    unclear = difference_of(dump({"output": right["output"]}), dump(near), QUIET)
+    assert (unclear.verdict, unclear.agrees) == ("cannot tell", None)
+    tolerant = Asked(tolerance=0.1, identify=False)
+    assert difference_of(dump(right), dump(near), tolerant).verdict == "noise"
+    with pytest.raises(AttnError, match="no step in common"):
+        difference_of(dump({"a": np.ones(2)}), dump({"b": np.ones(2)}), QUIET)
+
+
+def test_a_tolerance_that_accepts_everything_is_said() -> None:
+    given = inputs("float32")
+    wrong = {"output": np.full((1, HEADS, N, D), 0.75)}
+    found = difference_of(problem(**given), dump(wrong), Asked(tolerance=9.0, identify=False))
+    assert found.verdict == "noise"
+    assert {each.name for each in found.power if each.passes} == {
+        "zeros",
+        "the previous row",
+        "the mean of V",
+    }
+    assert any("accepts everything that was tried" in note for note in found.notes)
+
+
+def test_two_problems_and_the_turned_order() -> None:
+    given = inputs("float32")
+    found = difference_of(problem(**given), problem(**given, scale=0.2), QUIET)
+    assert (first_of(found), found.agrees) == ("scores", False)
+    made = steps("weights output", **given, scale=0.2, dtype="float32")
+    turned = difference_of(dump(made), problem(**given), QUIET)
+    straight = difference_of(problem(**given), dump(made), QUIET)
+    assert first_of(turned) == first_of(straight) == "weights"
+    assert turned.first is not None
+    assert straight.first is not None
+    assert turned.first.worst is not None
+    assert straight.first.worst is not None
+    assert turned.first.worst.here == straight.first.worst.there
+
+
+def test_rows_are_sampled_at_odd_distances() -> None:
+    assert len(rows_of(100, 100, 1, exact=False)) == 100
+    rows = rows_of(1 << 19, 1 << 19, 1, exact=False)
+    assert len(rows) * (1 << 19) <= 3 * LIMIT
+    assert (rows[0], rows[-1]) == (0, (1 << 19) - 1)
+    assert int(rows[1]) % 2 == 1
+    assert len(rows_of(4000, 4000, 1, exact=True)) == 4000
+
+
+def test_the_narrowest_type() -> None:
+    assert [narrowest(np.array([x])) for x in (0.5, 1 + 2**-10, 1 + 2**-20, 0.1)] == [
+        "bfloat16",
+        "float16",
+        "float32",
+        "float64",
+    ]
+    assert narrowest(np.array([np.nan, np.inf])) == "bfloat16"
