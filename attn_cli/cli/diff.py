@@ -179,7 +179,10 @@ def _saved(found: Difference, here: Loaded, there: Loaded, asked: Asked, file: s
 
     if here.problem is None and there.problem is None:
         raise AttnError("--save needs a problem on one side", help="attn diff problem.yaml B")
-    saved = smallest(paired(here, there, asked), found)
+    try:
+        saved = smallest(paired(here, there, asked), found)
+    except AttnError as error:  # nothing that one query could show
+        return replace(found, saved=f"nothing is saved: {error.message}")
     other = f"{file[: -len('.npz')]}.there.npz"
     write_file(file, _archive(saved.problem))
     write_file(other, _archive(saved.there))

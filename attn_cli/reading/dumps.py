@@ -44,7 +44,7 @@ class Dump:
 def read_dump(file: str, inputs: Inputs, mapped: frozenset[str] = frozenset()) -> Dump | None:
     """Return the arrays of a file or folder; None for a problem, which is still unread.
 
-    An archive with an array that `mapped` names is no problem. Large arrays are read by rows when
+    An archive with an array that `mapped` names is a dump. Large arrays are read by rows when
     they are needed. Raises AttnError for files of other programs.
     """
     name = printable(name_of(file))

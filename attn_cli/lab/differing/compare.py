@@ -4,7 +4,7 @@
 
 The stages are those of the problem on one side, in float64. If both sides are problems, the first
 is the model and the second is observed, in its own types. Without a problem no stage can be
-computed: steps are compared as they are, and only roundings and clear differences are told apart.
+computed: steps are compared as they are, and only roundings are separated from clear differences.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def paired(here: Loaded, there: Loaded, asked: Asked) -> Pair:
         )
     turned = here.problem is None
     model, other = (there, here) if turned else (here, there)
-    assert other.dump is not None  # a side that is no problem is a dump
+    assert other.dump is not None  # a side without a problem is a dump
     mapping = {v: k for k, v in asked.mapping.items()} if turned else asked.mapping
     chosen = of_problem_and_dump(model, other.dump, mapping)
     observed = OfDump(other.dump, chosen.arrays, chosen.shapes)
@@ -170,7 +170,7 @@ def _fit(pair: Pair, observed: OfDump) -> None:
 def compared(pair: Pair, kernel: Kernel, contrast: Contrast) -> Iterator[Part]:
     """Yield the rows of all steps, with emulations in the types of a kernel.
 
-    Keys that one side alone sees are added to `contrast`; later stages see what is seen there.
+    Keys that one side alone sees are added to `contrast`; later stages see the same keys as there.
     """
     of_keys = tuple(n for n in pair.names if not pair.chosen.shapes[n].of_queries)
     of_queries = tuple(n for n in pair.names if n not in of_keys)

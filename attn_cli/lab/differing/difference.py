@@ -1,4 +1,4 @@
-"""The whole comparison: rows of steps, the first that is no noise, and what is said of it."""
+"""The whole comparison: rows of steps, the first that is more than noise, and its explanation."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def _named(hypothesis: Hypothesis) -> str:
     if not hypothesis.changes:
         return hypothesis.sentence
     changes = ", ".join(f"{key}={value}" for key, value in hypothesis.changes.items())
-    return f"{hypothesis.sentence} (--set {changes})"
+    return f"{hypothesis.sentence} ({changes})"
 
 
 def _how(explanation: Explanation, step: str) -> str:

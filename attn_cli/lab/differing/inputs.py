@@ -105,7 +105,7 @@ def of_problem_and_dump(model: Loaded, dump: Dump, chosen: Mapping[str, str]) ->
 
 
 def _said(dump: Dump, found: Matched, steps: Mapping[str, Shape]) -> list[str]:
-    """Return the arrays that are no step, with the reason if there is one."""
+    """Return the arrays without a step, with the reason if it is known."""
     said = []
     for array in found.unmatched:
         known = next((step for step in meanings(array) if step in steps), None)
@@ -113,7 +113,7 @@ def _said(dump: Dump, found: Matched, steps: Mapping[str, Shape]) -> list[str]:
         wrong = known is not None and not candidates(dump, array, steps[known])
         said.append(f"{array} (shape {shape}, no layout of {known})" if wrong else array)
     for step, arrays in found.unclear.items():
-        said.append(f"{', '.join(arrays)} (each could be {step}: choose with --map)")
+        said.append(f"{', '.join(arrays)} (each could be {step}: choose one by the option map)")
     return said
 
 

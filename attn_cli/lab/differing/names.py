@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 
 from attn_cli.dataclass import dataclass
-from attn_cli.errors import AttnError, did_you_mean, printable
+from attn_cli.errors import AttnError, argument, did_you_mean, printable
 from attn_cli.maths.pipeline import STAGES
 
 SINKS = "sinks"  # a parameter of softmax, not a step; compared with the logits of sink_logits
@@ -142,27 +142,32 @@ def matched(
 
 
 def read_map(text: str) -> dict[str, str]:
-    """Return here -> there of `--map here=there,...`; raise AttnError if it is malformed."""
+    """Return here -> there of `here=there,...`; raise AttnError if it is malformed."""
     found: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         here, equals, there = (side.strip() for side in part.partition("="))
         if not equals or not here or not there:
             raise AttnError(
-                f"--map cannot be '{printable(part)}'",
+                f"{argument('map')} cannot be '{printable(part)}'",
                 help="write here=there: a name of A, then the name of B that is the same",
             )
         if here in found or there in found.values():
-            raise AttnError(f"--map names '{printable(here if here in found else there)}' twice")
+            raise AttnError(
+                f"{argument('map')} names '{printable(here if here in found else there)}' twice"
+            )
         found[here] = there
     if not found:
-        raise AttnError("--map names no step", help="write --map weights=attn_probs")
+        raise AttnError(
+            f"{argument('map')} names no step",
+            help=f"write {argument('map', 'weights=attn_probs')}",
+        )
     return found
 
 
 def refuse_unknown(name: str, names: Collection[str], file: str) -> None:
-    """Raise AttnError for a name of `--map` that a side does not have."""
+    """Raise AttnError for a name of the option `map` that a side does not have."""
     if name not in names:
         raise AttnError(
-            f"--map: {file} has no array '{printable(name)}'",
+            f"{argument('map')}: {file} has nothing named '{printable(name)}'",
             help=did_you_mean(name, list(map(printable, names)), what="it has", listed=True),
         )

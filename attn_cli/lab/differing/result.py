@@ -100,7 +100,7 @@ class Difference:
     model: str | None  # the side whose problem the stages were computed with; None: no problem
     type: str | None  # of the other side
     verdict: Verdict
-    first: StepDifference | None  # the first that is no noise
+    first: StepDifference | None  # the first that is more than noise
     sentence: str  # the verdict in words
     identified: tuple[str, ...] = ()  # what `identify` says of the first
     power: tuple[Alternative, ...] = ()

@@ -38,7 +38,4 @@ def said(rows: Integers, queries: int) -> str:
     if len(rows) == queries:
         return ""
     stride = int(rows[1] - rows[0])
-    return (
-        f"{len(rows)} of {queries} rows were compared, every {stride}th and the last: --exact "
-        "compares all"
-    )
+    return f"{len(rows)} of {queries} rows were compared: every {stride}th, and the last"

@@ -46,15 +46,15 @@ def smallest(pair: Pair, found: Difference) -> Saved:
     problem = exactly(pair.problem)
     first = found.first
     if first is None:
-        raise AttnError("--save: there is no bug to save", help="the differences are noise")
+        raise AttnError("there is no bug")
     specs = pipeline(problem)
     meets = {n for n, s in specs.items() if s.scope == BLOCK} | downstream(
         specs.values(), "context"
     )
     if first.step not in meets | {"visible", "sinks"}:
         raise AttnError(
-            f"--save: the first difference is in {first.step}, before queries meet keys",
-            help="one query of one head does not show it; compare the inputs of that step",
+            f"the first difference is in {first.step}, before queries meet keys, and one query of "
+            "one head would not show it"
         )
     place = {} if first.worst is None else dict(first.worst.place)
     lead = tuple(place.get(axis, 0) for axis in problem.lead_axes)

@@ -11,7 +11,7 @@ from attn_cli.arrays import AnyArray, Integers, Tensor
 from attn_cli.dataclass import dataclass
 from attn_cli.engine.plan import plan_unheld
 from attn_cli.engine.step_plan import StepPlan
-from attn_cli.errors import AttnError, printable
+from attn_cli.errors import AttnError, argument, printable
 from attn_cli.floats import FLOAT_TYPES
 from attn_cli.lab.altered import Steps
 from attn_cli.lab.layouts import Layout, arranged, fitting, letters
@@ -90,9 +90,9 @@ class OfDump:
             if not found:
                 shape = shape_text(self._raw[step].shape)
                 raise AttnError(
-                    f"{dump.name}: {printable(arrays[step])} has shape {shape}, which is no layout "
-                    f"of {step}: {shapes[step].text}",
-                    help="leave it out, or say which step it is: --map here=there",
+                    f"{dump.name}: {printable(arrays[step])} has shape {shape}, which fits no "
+                    f"layout of {step}: {shapes[step].text}",
+                    help=f"leave it out, or say which step it is: {argument('map', 'here=there')}",
                 )
             self._choose(step, found[0])
 

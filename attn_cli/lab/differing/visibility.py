@@ -1,4 +1,4 @@
-"""Which keys each query sees there, and where that is not as it is here.
+"""Which keys each query sees there, compared with those it sees here.
 
 It is read from the first of these that there is:
 
@@ -27,7 +27,7 @@ NO_SCHEME = tuple(REASONS.index(reason) for reason in ("sparse", "top_k"))  # th
 
 
 class Sight(NamedTuple):
-    """Which keys are seen: (batch, heads, rows, n_k), and where that is known for sure."""
+    """Which keys are seen: (batch, heads, rows, n_k), and for which pairs that is certain."""
 
     seen: Bools
     known: Bools
@@ -46,7 +46,7 @@ class Contrast:
         self.source = ""
 
     def add(self, rows: Integers, codes: AnyArray, sight: Sight) -> None:
-        """Take some rows: the codes here, and what is seen there."""
+        """Take some rows: the codes here, and the keys seen there."""
         self.source = sight.source
         off = (sight.seen != (codes == 0)) & sight.known
         self.compared += int(np.count_nonzero(sight.known))
@@ -121,7 +121,7 @@ def _least(expected: Steps, shape: tuple[int, ...], codes: AnyArray) -> float:
 
 
 def completed(sight: Sight, codes: AnyArray) -> Bools:
-    """Return which keys are seen there, as here where that is not known."""
+    """Return which keys are seen there, as here for pairs that are not certain."""
     seen: Bools = np.where(sight.known, sight.seen, codes == 0)
     return seen
 

@@ -80,7 +80,7 @@ def sentences(found: Difference) -> Iterator[str]:
             yield from (f"{step.step}: {reason}" for reason in step.reasons)
     yield from found.notes
     if found.sampled:
-        yield found.sampled
+        yield f"{found.sampled} (--exact compares all)"
     for side, names in ((found.here, found.unmatched_here), (found.there, found.unmatched_there)):
         if names:
             yield f"only in {side}: {', '.join(map(printable, names))}"
@@ -97,8 +97,13 @@ def power(found: Difference) -> str:
     if passing:
         parts.append(f"{limit} also accepts: {_joined(passing)}")
     if failing:
-        parts.append(f"{_joined(failing)} {'fail' if len(failing) > 1 else 'fails'}")
+        parts.append(f"{_joined(failing)} {'fails' if _is_one(failing) else 'fail'}")
     return f"power, of {found.power_of}: {'; '.join(parts)}"
+
+
+def _is_one(names: list[str]) -> bool:
+    """Return whether these are one thing: `zeros` are several."""
+    return len(names) == 1 and names[0].startswith("the ")
 
 
 def _joined(names: list[str]) -> str:

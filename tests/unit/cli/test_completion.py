@@ -195,6 +195,7 @@ def problem_of(command: str) -> list[str]:
     files = {
         "check": "love_coding",
         "compute": "love_coding",
+        "diff": "love_coding",
         "explain": "love_coding",
         "graph": "love_coding",
         "heatmap": "love_coding",
@@ -207,7 +208,11 @@ def problem_of(command: str) -> list[str]:
         return ["chat"]
     if command == "verify":
         return ["kernel:attention", "--like", "torch"]
-    more = {"train": ["--show-gradients"], "identify": ["--observed", "output=[[1]]"]}
+    more = {
+        "diff": [str(SAMPLES / "love_coding.yaml")],
+        "train": ["--show-gradients"],
+        "identify": ["--observed", "output=[[1]]"],
+    }
     if command not in files:
         return []
     return [str(SAMPLES / f"{files[command]}.yaml"), *more.get(command, [])]
