@@ -20,6 +20,7 @@ from attn_cli.conventions import preset, presets
 from attn_cli.lab import heat_map, preset_comparison, statistics, weights_graph
 from attn_cli.lab.answers import judging, showing
 from attn_cli.lab.derivation import result as derivation
+from attn_cli.lab.differing import result as differing
 from attn_cli.lab.identify import result as identification
 from attn_cli.lab.verifying import verified
 from attn_cli.maths.catalogue import catalogue
@@ -40,6 +41,7 @@ RESULTS = {
     "Graded": judging,
     "Mistakes": showing,
     "Identified": identification,
+    "Difference": differing,
     "Verified": verified,
     "Catalogue": presets,
     "Preset": preset,
