@@ -31,6 +31,22 @@ class ObservedOptions:
             help="A step as the kernel wrote it, e.g. output=o.npy. Can be repeated.",
         ),
     ] = field(default_factory=list)
+    depth: Annotated[
+        int,
+        typer.Option(
+            "--depth",
+            metavar="N",
+            help="Hypotheses at a time: 1 (default), or 2: pairs, if no single one explains it.",
+            show_default=False,
+        ),
+    ] = 1
+
+    def check(self) -> None:
+        """Raise AttnError for a depth that there is not."""
+        if self.depth not in (1, 2):
+            raise AttnError(
+                f"--depth must be 1 or 2, not {self.depth}", help="2 tries pairs of hypotheses"
+            )
 
     def read(self, inputs: Inputs) -> list[Given]:
         """Return the observed arrays."""
@@ -82,10 +98,12 @@ def identify(
     """
     output.check()
     check_target(output)
+    asked.check()
     from attn_cli.lab.identify.asking import identify as identified
     from attn_cli.lab.variants import Base
 
     with reading_inputs(output.output, force=output.force) as inputs:
         given = asked.read(inputs)
         base = Base.read(problem.document(keys, inputs))
-        return deliver(identified(base, given, open=problem.file is None), output)
+        found = identified(base, given, open=problem.file is None, depth=asked.depth)
+        return deliver(found, output)

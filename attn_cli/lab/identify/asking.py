@@ -7,26 +7,39 @@ from collections.abc import Sequence
 from attn_cli.errors import AttnError
 from attn_cli.lab.altered import Steps
 from attn_cli.lab.identify import parts
-from attn_cli.lab.identify.candidates import Candidate, candidates
+from attn_cli.lab.identify.candidates import ITSELF, Candidate, candidates
 from attn_cli.lab.identify.fitting import FAMILIES, Fit
 from attn_cli.lab.identify.judging import Judge, size
 from attn_cli.lab.identify.observed import Given, Observed, read_observed
-from attn_cli.lab.identify.result import Changes, Explanation, Identified, Read
+from attn_cli.lab.identify.pairs import pairs
+from attn_cli.lab.identify.pattern import patterns
+from attn_cli.lab.identify.result import (
+    Explanation,
+    Hypothesis,
+    Identified,
+    Pattern,
+    Read,
+)
 from attn_cli.lab.identify.search import IN_QUESTION, Group, Searched
+from attn_cli.lab.identify.separating import advice, separating
 from attn_cli.lab.noise import exactly
 from attn_cli.lab.variants import Base
 from attn_cli.maths.precision import Precision
 from attn_cli.maths.stage import downstream
 
 Looked = tuple[Candidate, Steps]
+_MOST = 32  # pairs that are judged
 _TRIED = 3  # hypotheses beyond the centre that are emulated themselves
 _CLOSER = 0.9  # of the rest of what is believed: nothing explains it, but this is nearer
 
 
-def identify(base: Base, given: Sequence[Given], *, open: bool = False) -> Identified:
+def identify(
+    base: Base, given: Sequence[Given], *, open: bool = False, depth: int = 1
+) -> Identified:
     """Return which hypotheses about a problem explain observed steps of it.
 
-    `open`: nobody believes the problem itself, which is one hypothesis among others. Raises
+    `open`: nobody believes the problem itself, which is one hypothesis among others. `depth` 2:
+    pairs of hypotheses are tried if no single one explains it. Raises
     AttnError for arrays that cannot be steps of the problem, and for inputs on which no hypothesis
     differs: a single key.
     """
@@ -39,7 +52,7 @@ def identify(base: Base, given: Sequence[Given], *, open: bool = False) -> Ident
     looked = [(c, v) for c in found if (v := searched.look(c)) is not None]
     _refuse_blind(exact, observed)
     searched.choose_layouts(values for _, values in looked)
-    return _Asking(searched, looked, open=open).answer()
+    return _Asking(searched, looked, open=open, depth=depth).answer()
 
 
 def _stated(base: Base) -> Precision | None:
@@ -59,23 +72,22 @@ def _refuse_blind(base: Base, observed: Sequence[Observed]) -> None:
     )
 
 
-def _nearest(groups: Sequence[Group]) -> Group:
-    """Return the nearest group; the believed one, if that is about as near."""
-    near = (g for g in groups if g.believed and g.rest < groups[0].rest / _CLOSER)
-    return next(near, groups[0])
-
-
-def _changes(group: Group) -> Changes | None:
-    """Return the changes of keys of the first hypothesis of a group that has some."""
-    return next((each.changes for each in group.hypotheses if each.changes), None)
+def _of_keys(group: Group) -> Hypothesis | None:
+    """Return the first hypothesis of a group that changes of keys can say."""
+    return next((each for each in group.hypotheses if each.changes), None)
 
 
 class _Asking:
     """The groups of hypotheses, and the judges of those that are nearest."""
 
-    def __init__(self, searched: Searched, looked: Sequence[Looked], *, open: bool) -> None:
+    def __init__(
+        self, searched: Searched, looked: Sequence[Looked], *, open: bool, depth: int
+    ) -> None:
         self._searched, self._looked, self._open = searched, list(looked), open
+        self._depth = depth
         self._judges: dict[int, tuple[Judge, str]] = {}
+        self._tried = sum(len(candidate.hypotheses) for candidate, _ in looked) - 1
+        self._joined = 0
 
     def _judge(self, candidate: Candidate) -> tuple[Judge, str]:
         if id(candidate.problem) not in self._judges:
@@ -93,7 +105,23 @@ class _Asking:
         if not explaining:
             groups = self._with(groups, self._fitted(groups, judge), judge)
             explaining = self._explaining(groups, judge)
+        if not explaining and self._depth > 1:
+            groups = self._with(groups, self._pairs(judge), judge)
+            explaining = self._explaining(groups, judge)
         return self._result(groups, explaining)
+
+    def _pairs(self, judge: Judge) -> list[Candidate]:
+        """Return the pairs of hypotheses that may explain the observed steps, or are nearest."""
+        searched = self._searched
+        nearest = [self._looked[at][0] for at in searched.ranked(self._looked, judge)]
+        looked = [
+            (each, values)
+            for each in pairs(searched.base, nearest)
+            if (values := searched.look(each)) is not None
+        ]
+        self._joined = len(looked)
+        near, far = searched.in_question(looked, judge)
+        return [*near[:_MOST], *far]
 
     def _with(
         self, groups: Sequence[Group], more: Sequence[Candidate], judge: Judge
@@ -107,12 +135,11 @@ class _Asking:
         """Return candidates with fitted numbers, from the problem and from the nearest others."""
         searched = self._searched
         fit = Fit(searched.base, searched.judged.of, judge, searched.heads)
-        starts: list[Changes] = [{}]
         itself = next(g.rest for g in groups if g.believed)
         nearer = [g for g in groups if g.rest < _CLOSER * itself]
-        starts += [changes for g in nearer[:_TRIED] if (changes := _changes(g))]
-        for changes in starts:
-            found = [each for family in FAMILIES if (each := fit.of(family, changes)) is not None]
+        starts = [h for g in nearer[:_TRIED] if (h := _of_keys(g)) is not None]
+        for start in (ITSELF, *starts):
+            found = [each for family in FAMILIES if (each := fit.of(family, start)) is not None]
             near = [candidate for candidate, rest in found if rest <= IN_QUESTION]
             if near:
                 return near
@@ -143,7 +170,7 @@ class _Asking:
         return next(n for n, (each, _) in enumerate(self._looked) if each is candidate)
 
     def _result(self, groups: Sequence[Group], explaining: Sequence[Group]) -> Identified:
-        first = explaining[0] if explaining else _nearest(groups)
+        first = explaining[0] if explaining else self._nearest(groups)
         judge, scores = self._judge(first.first)
         ranked = [*explaining, *(g for g in groups if g not in explaining)]
         others = [g for g in ranked if explaining and g not in explaining]
@@ -154,15 +181,47 @@ class _Asking:
             observed=tuple(self._read(each, judge) for each in searched.observed),
             classes=tuple(self._explanation(g, judge, explains=g in explaining) for g in shown),
             untold=tuple(h for g in untold if not g.believed for h in g.hypotheses),
-            tried=sum(len(candidate.hypotheses) for candidate, _ in self._looked) - 1,
-            depth=1,
+            tried=self._tried + self._joined,
+            depth=self._depth,
             scores=scores,
             rows=judge.rows,
             off=judge.rows_off,
             sample=parts.said(searched.base.problem, searched.judged.part),
+            pattern=() if explaining else self._pattern(judge),
+            separate=self._separate(explaining, untold),
             open=self._open,
             warnings=searched.base.problem.warnings,
         )
+
+    def _nearest(self, groups: Sequence[Group]) -> Group:
+        """Return the nearest group: the problem itself, if it is about as near, or in most rows."""
+        itself = next(g for g in groups if g.believed)
+        judge, _ = self._judge(itself.first)
+        near = itself.rest < groups[0].rest / _CLOSER or judge.rows_off < judge.rows / 2
+        return itself if near else groups[0]
+
+    def _pattern(self, judge: Judge) -> tuple[Pattern, ...]:
+        """Return the regularities of what is off the nearest class."""
+        searched = self._searched
+        found: tuple[Pattern, ...] = ()
+        for each in searched.observed:
+            there = searched.there[each.step]
+            found += patterns(judge, each.step, each.axes, there, searched.averaged(each))
+        return found
+
+    def _separate(self, explaining: Sequence[Group], untold: Sequence[Group]) -> tuple[str, ...]:
+        """Return what would separate the classes that explain it, and those too near to them."""
+        others = [*explaining[1:], *(g for g in untold if not g.believed)]
+        if not explaining or not others:
+            return ()
+        searched = self._searched
+        observed = {each.step for each in searched.observed}
+        one, part = explaining[0].first.problem, searched.first_part
+        found = [
+            separating(searched.base, part, one, g.first.problem, observed) for g in others[:_TRIED]
+        ]
+        common = [step for step in found[0] if all(step in steps for steps in found)]
+        return advice(common)
 
     def _told(self, group: Group, judge: Judge) -> bool:
         return judge.test(judge.off(group.values)).told

@@ -132,8 +132,9 @@ class Fit:
         """`heads` has the query head of each observed number; None: not all of them have one."""
         self._base, self._look, self._judge, self._heads = base, look, judge, heads
 
-    def of(self, family: Family, changes: Changes) -> tuple[Candidate, float] | None:
+    def of(self, family: Family, start: Hypothesis) -> tuple[Candidate, float] | None:
         """Return the problem with the fitted numbers and its rest; None if there is none."""
+        changes = start.changes or {}
         problem = self._with(changes) if changes else self._base.problem
         theta = None if problem is None else family.start(problem)
         if problem is None or theta is None or (len(theta) > 1 and self._heads is None):
@@ -149,6 +150,8 @@ class Fit:
         named = ", ".join(f"{each:.4g}" for each in theta[:1]) if family.name == "scale" else ""
         name = f"fitted-{family.name}" + (f": {named}" if named else "")
         said = family.sentence(problem, theta)
+        if changes:
+            name, said = f"{start.name} and {name}", f"{start.sentence}, and {said}"
         return Candidate(final, (Hypothesis(name=name, sentence=said, changes=keys),)), rest
 
     def _with(self, changes: Changes) -> Problem | None:

@@ -123,6 +123,25 @@ class Searched:
         return min(_size(difference(there, values[observed.step])) for values in looked)
 
     @property
+    def first_part(self) -> Part:
+        """The rows and heads of the first look."""
+        return self._first.part
+
+    def averaged(self, observed: Observed) -> Array | None:
+        """Return V of the batch entries and heads of a step that is an average of it."""
+        problem = self.base.problem
+        if observed.step not in ("context", "output") or "v" not in self.base.specs:
+            return None
+        plain = problem.after.output.weight is None and problem.after.output.bias is None
+        if problem.joined or not plain or problem.past is not None or problem.gate is not None:
+            return None
+        values = Sample(self.base, ("v",)).own["v"]
+        if problem.heads is None:
+            return values
+        heads = self.judged.part.heads or range(problem.heads)
+        return values[..., [problem.key_heads[head] for head in heads], :, :]
+
+    @property
     def heads(self) -> Integers | None:
         """The head of each number where hypotheses are judged; None if some have none."""
         if self.judged.part.heads is not None:
@@ -172,10 +191,19 @@ class Searched:
         self, looked: Sequence[tuple[Candidate, Steps]], judge: Judge
     ) -> tuple[list[Candidate], list[Candidate]]:
         """Return the candidates that may explain the observed steps, and the nearest others."""
-        left = [(self._left(values, judge), at) for at, (_, values) in enumerate(looked)]
-        near = [looked[at][0] for rest, at in left if rest <= IN_QUESTION]
-        far = sorted((rest, at) for rest, at in left if rest > IN_QUESTION)
-        return near, [looked[at][0] for _, at in far[:_NEAREST]]
+        left = self.rests(looked, judge)
+        near = [each for (each, _), rest in zip(looked, left, strict=True) if rest <= IN_QUESTION]
+        far = [at for at in self.ranked(looked, judge) if left[at] > IN_QUESTION]
+        return near, [looked[at][0] for at in far[:_NEAREST]]
+
+    def ranked(self, looked: Sequence[tuple[Candidate, Steps]], judge: Judge) -> list[int]:
+        """Return the numbers of candidates, from the smallest rest at the first look on."""
+        left = self.rests(looked, judge)
+        return sorted(range(len(left)), key=lambda at: left[at])
+
+    def rests(self, looked: Sequence[tuple[Candidate, Steps]], judge: Judge) -> list[float]:
+        """Return the rest of each candidate at the first look, in floors."""
+        return [self._left(values, judge) for _, values in looked]
 
     def _left(self, values: Steps, judge: Judge) -> float:
         """Return the rest of the observed steps at the first look, in floors."""

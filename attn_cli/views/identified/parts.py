@@ -86,7 +86,7 @@ def notes(found: Identified) -> Iterator[str]:
     if found.untold:
         yield f"Cannot tell on this input: {names(found.untold)}."
     for pattern in found.pattern:
-        yield f"Off: {pattern.sentence}."
+        yield f"Off in {pattern.sentence}."
     for each in found.separate:
         yield f"To separate them: {each}."
     joined = ", alone and in pairs" if found.depth > 1 else ""

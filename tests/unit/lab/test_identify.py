@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,10 +63,12 @@ def kernel(
     return output, (np.log(total) + top)[..., 0].astype(np.float64)
 
 
-def asked(arrays: Mapping[str, Array], observed: Mapping[str, Array], **keys: Any) -> Identified:
+def asked(
+    arrays: Mapping[str, Array], observed: Mapping[str, Array], *, depth: int = 1, **keys: Any
+) -> Identified:
     document = from_mapping({**arrays, "score": "scaled", **keys})
     given = [Given(step, f"{step}.npy", values) for step, values in observed.items()]
-    return identify(Base.read(document), given)
+    return identify(Base.read(document), given, depth=depth)
 
 
 @pytest.mark.parametrize("name", ["bfloat16", "float16", "float32"])
@@ -203,3 +206,62 @@ def test_inputs_that_cannot_tell_are_refused() -> None:
 def test_arrays_that_cannot_be_the_step(step: str, values: Array, message: str) -> None:
     with pytest.raises(AttnError, match=message):
         asked(inputs(), {step: values})
+
+
+def test_pairs_are_tried_if_no_single_hypothesis_explains_it() -> None:
+    arrays = inputs()
+    output, lse = kernel(arrays, causal=True)
+    observed = {"output": output, "lse": lse / np.log(2)}
+    keys: dict[str, Any] = {"window": {"left": 8}, "causal": True}
+    assert asked(arrays, observed, **keys).status == ExitStatus.UNDECIDED
+    found = asked(arrays, observed, depth=2, **keys)
+    assert found.status == ExitStatus.NO
+    names = [each.name for each in found.explaining[0].hypotheses]
+    assert any("lse" in name and "window" in name for name in names), names
+
+
+def off(change: Callable[[Array], None]) -> list[str]:
+    """Return the pattern of an output in which something was changed."""
+    arrays = inputs(n=48)
+    output, _ = kernel(arrays)
+    change(output)
+    found = asked(arrays, {"output": rounded(output, "bfloat16")})
+    assert found.status == ExitStatus.UNDECIDED
+    return [each.sentence.removeprefix("output: ") for each in found.pattern]
+
+
+def test_patterns_of_rows() -> None:
+    def tail(output: Array) -> None:
+        output[:, 1, 40:] = output[:, 1, :8]
+
+    def ends_of_tiles(output: Array) -> None:
+        output[:, :, 14::16] += 3
+        output[:, :, 15::16] += 3
+
+    assert off(tail) == ["head 1 of 3", "queries 40 to 47 of 48"]
+    found = off(ends_of_tiles)
+    assert found[0] == "queries i with i mod 16 >= 14 of 48"
+    assert found[-1] == "18 rows are outside the range of V: they are not averages of it"
+
+
+def test_patterns_of_numbers() -> None:
+    def moved(output: Array) -> None:
+        output[:, 2] = output[:, 0]
+
+    def scaled(output: Array) -> None:
+        output *= np.linspace(0.5, 1.25, output.shape[2])[:, None]
+
+    def shifted(output: Array) -> None:
+        output[..., 3:7] = np.roll(output[..., 3:7], 1, axis=2)
+
+    def lost(output: Array) -> None:
+        output[0, 0, :5] = 0
+        output[0, 0, 5] = np.nan
+
+    assert "head 2 has the numbers of head 0" in off(moved)
+    (said,) = (each for each in off(scaled) if "expected one times a number" in each)
+    found = [float(x) for x in re.findall(r"\d\.\d+", said)]
+    assert found == pytest.approx([0.5, 1.25], abs=0.01)
+    assert "dimensions 3 to 6 of 16" in off(shifted)
+    assert off(lost)[:2] == ["head 0 of 3", "queries 0 to 5 of 48"]
+    assert {"5 rows are 0", "1 rows have numbers that are not finite"} <= set(off(lost))
