@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from functools import partial
 from io import StringIO
 from typing import Any
 
+from attn_cli.lab.variants import Variant
 from docs._make import man
 from docs._make.shell import ROOT, run
 from docs._make.shown import file, show
@@ -153,6 +155,38 @@ Without it, set `OPENBLAS_NUM_THREADS=1` before NumPy is imported. With one thre
 """
 
 
+def _variants() -> None:
+    from attn_cli.lab.variants import MISTAKES
+    from attn_cli.lab.variants.kernels import KERNELS
+
+    print("# Variants\n")
+    print(_ABOUT_VARIANTS)
+    _print_variants("Usual mistakes", MISTAKES, ("name", "what was done", "met in"))
+    _print_variants("Kernels", KERNELS, ("name", "what was done", "needs", "met in"))
+
+
+def _print_variants(title: str, variants: Iterable[Variant], columns: tuple[str, ...]) -> None:
+    """Print a table of variants, with some of the columns."""
+    print(f"## {title}\n\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
+    for variant in variants:
+        cells = {
+            "name": f"`{variant.name}`",
+            "what was done": re.sub(r" = \{\w+\}", "", variant.sentence),
+            "needs": variant.needs,
+            "met in": ", ".join(variant.sources),
+        }
+        print(f"| {' | '.join(cells[name] for name in columns)} |")
+    print()
+
+
+_ABOUT_VARIANTS = """A variant is a problem computed in another way. `attn check` explains wrong
+answers by the usual mistakes and by the conventions of other systems; `attn identify` explains the
+output of a kernel by all of them, by the [presets](conventions.md), and by what kernels were found
+to do. A variant that means nothing for a problem is not tried. Without a source, none was met in
+public; it is typical anyway.
+"""
+
+
 def _rendered(write: Callable[[], None]) -> str:
     text = StringIO()
     with redirect_stdout(text):
@@ -163,6 +197,7 @@ def _rendered(write: Callable[[], None]) -> str:
 _WRITERS: dict[str, Callable[[], None]] = {
     "docs/reference/commands.md": _commands_page,
     "docs/reference/python.md": _python,
+    "docs/reference/variants.md": _variants,
     "docs/gallery/index.md": _gallery_index,
     **{f"docs/gallery/{name}.md": partial(_gallery, name) for name in samples()},
 }

@@ -90,7 +90,7 @@ GROUPING = (
     *(
         kernel(
             f"layout-of-{'-'.join(sides)}",
-            f"{' and '.join(sides)} were read as if the axis of tokens came before that of heads"
+            f"{', '.join(sides[:-1])} and {sides[-1]} were read as if the axis of tokens came before that of heads"
             if len(sides) > 1
             else f"{sides[0]} was read as if the axis of tokens came before that of heads",
             partial(_other_layout, sides),

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from attn_cli.arrays import Integers
+from attn_cli.conventions.knobs import text
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.lab.variants.kernels.making import in_tree, kernel, kernel_of_keys
 from attn_cli.lab.variants.variant import Base, Changes, Variant
@@ -289,8 +290,8 @@ ROPE = (
     ),
     *(
         _row(
-            f"rope-base-{number:g}", f"the base of rope was {number:g}", partial(_of_base, number),
-            *(("vllm-project/vllm, rope_theta",) if number == 1e4 else ()),
+            f"rope-base-{text(number)}", f"the base of rope was {text(number)}",
+            partial(_of_base, number),
             keys="base",
         )
         for number in BASES
