@@ -17,6 +17,7 @@ from attn_cli.cli.deliver import (
     deliver_several,
     say_what_else,
 )
+from attn_cli.cli.generate import GenerateOptions
 from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import (
     Head,
@@ -88,9 +89,10 @@ class NextOptions:
         if self.file == "-" and self.words == ["-"]:
             raise twice_from_stdin("the problem", "the words")
         with reading_inputs(output.output, force=output.force) as inputs:
-            return read_problems(self._document(keys, inputs))
+            return read_problems(self.document(keys, inputs))
 
-    def _document(self, keys: KeyOptions, inputs: Inputs) -> Document:
+    def document(self, keys: KeyOptions, inputs: Inputs) -> Document:
+        """Return the document, with the options and the words put into it."""
         from attn_cli.cli.override import put_sequences, refuse_dash_among
 
         self._refuse_words_alone()
@@ -127,7 +129,11 @@ class NextOptions:
 
 
 def next_word(
-    phrase: NextOptions, keys: KeyOptions, shown: ShownOptions, output: OutputOptions
+    phrase: NextOptions,
+    text: GenerateOptions,
+    keys: KeyOptions,
+    shown: ShownOptions,
+    output: OutputOptions,
 ) -> int:
     """Predict the next word: in a pipe only the word, on a terminal its weights too.
 
@@ -136,8 +142,11 @@ def next_word(
     attn next samples/not_like.yaml --compare "not like" "not hate" "do like"
     printf 'not like\\ndo hate\\n' | attn next samples/not_like.yaml -
     attn next samples/dog_sentence.yaml --show probabilities
+    attn next samples/generation.yaml I am planning --generate 12
     """
-    wanted = shown.steps()
+    wanted, sampling = shown.steps(), text.sampling()
+    if sampling is not None:
+        return _generated(phrase, text, keys, shown, output)
     if phrase.compare and shown.asked:
         raise AttnError(
             "--compare shows weights and values, so it goes with neither --show nor --only",
@@ -182,6 +191,47 @@ def next_word(
         specs = pipeline(problems[0])
         say_what_else(output, [name for name, spec in specs.items() if not spec.stage.aside])
     return status
+
+
+def _generated(
+    phrase: NextOptions,
+    text: GenerateOptions,
+    keys: KeyOptions,
+    shown: ShownOptions,
+    output: OutputOptions,
+) -> int:
+    """Write the words that follow those of the phrase."""
+    from attn_cli.cli.generate import write_generated
+
+    sampling = text.sampling()
+    assert sampling is not None  # words are to be generated
+    for given, option in ((phrase.compare, "--compare"), (shown.asked, "--show and --only")):
+        if given:
+            raise AttnError(
+                f"--generate shows words alone, so it does not go with {option}",
+                help="leave out one of the two",
+            )
+    output = answer_in_a_pipe(output, shown=phrase.top is not None)
+    output.check_steps(None)
+    check_target(output)
+    with reading_inputs(output.output, force=output.force) as inputs:
+        document = _of_one(phrase.document(keys, inputs))
+        return write_generated(document, text.generate or 0, sampling, output)
+
+
+def _of_one(document: Document) -> Document:
+    """Return the document with the words of its one sequence."""
+    tree = dict(document.tree)
+    sequences = tree.pop("sequences", None)
+    if sequences is None:
+        return document
+    if not isinstance(sequences, list) or len(sequences) != 1:
+        raise AttnError(
+            "--generate continues one sequence of words, and there are several",
+            help="name the words after the file: attn next FILE I am planning --generate 12",
+        )
+    moved = {**document.moved, ("tokens",): ("sequences", 0)}
+    return replace(document, tree={**tree, "tokens": sequences[0]}, moved=moved)
 
 
 def _with_answer(wanted: tuple[str, ...] | None, output: OutputOptions) -> tuple[str, ...] | None:

@@ -45,17 +45,21 @@ class NextWord:
     linear: Linear  # (d x words)
     row: int | None  # of the token whose row is taken; None: the mean of all
     pooling: str  # as the formula names it
+    end: str | None = None  # the word that ends a text
 
     def rows(self, n_q: int) -> Integers:
         """Return the positions of the query rows that are pooled."""
         return np.arange(n_q) if self.row is None else np.array([self.row], dtype=np.intp)
 
-    def backward(self, pooled: Array, n_q: int, d_logits: Array) -> tuple[Array, Linear]:
+    def backward(self, pooled: Array, n_q: int | None, d_logits: Array) -> tuple[Array, Linear]:
         """Return d rows, 0 for those not pooled, and the gradients of the projection.
 
-        pooled (examples, d), d_logits (examples, words) -> d rows (examples, n_q, d)
+        pooled (examples, d), d_logits (examples, words) -> d rows (examples, n_q, d). `n_q` None:
+        nothing is pooled, and the rows are those of the logits.
         """
         d_pooled, of_linear = self.linear.backward(pooled, d_logits)
+        if n_q is None:
+            return d_pooled, of_linear
         rows = self.rows(n_q)
         d_rows = np.zeros((len(d_pooled), n_q, d_pooled.shape[1]), dtype=d_pooled.dtype)
         d_rows[:, rows] = d_pooled[:, None] / len(rows)

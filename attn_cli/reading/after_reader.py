@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attn_cli.arrays import Array
-from attn_cli.errors import AttnError, Path, dotted, printable
+from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.maths.activations import ACTIVATIONS
 from attn_cli.maths.after import After, FeedForward, LayerNorm
 from attn_cli.maths.linear import Linear
@@ -118,7 +118,21 @@ def read_next_word(sources: Sources, after: After, tokens: Labels) -> NextWord |
     weight = sources.matrix(keys["weights"], (*path, "weights"), (d, "words"))
     row, pooling = _pool(keys.get("pool", "mean"), (*path, "pool"), tokens)
     linear = Linear(weight, _vector(sources, keys, path, "bias", "words"))
-    return NextWord(vocabulary, linear, row, pooling)
+    return NextWord(vocabulary, linear, row, pooling, _end(keys, path, vocabulary))
+
+
+def _end(keys: Any, path: Path, vocabulary: tuple[str, ...]) -> str | None:
+    if "end" not in keys:
+        return None
+    path = (*path, "end")
+    end = word(keys["end"], path)
+    if end not in vocabulary:
+        raise AttnError(
+            f"'{printable(end)}' is not in the vocabulary",
+            path=path,
+            help=did_you_mean(end, vocabulary, what="next_word.vocabulary has"),
+        )
+    return end
 
 
 def _vocabulary(node: Any, path: Path) -> tuple[str, ...]:

@@ -278,6 +278,7 @@ KEYS = {key.name: key for key in (
             "weights": "W of logits = pooled W + b, one column per word",
             "bias": "b, one number per word",
             "pool": "mean of the rows (the default), last row, or {token: WORD}",
+            "end": "word of the vocabulary that ends a text",
         }),
     Key("answer", AFTER,
         "how the answer is read: {read: word, attended or kept, query:, among:, keep:}",
@@ -291,7 +292,8 @@ KEYS = {key.name: key for key in (
         "for attn train: {examples:, parameters:, steps:, learning_rate:, seed:, start:, digits:}",
         option=NO_OPTION, learnable=ALWAYS,
         inner={
-            "examples": "list of [sentence, next word]",
+            "examples": "list of [words, answer]: the next word, or the key to attend to",
+            "text": "file of text, instead of examples: the word after each word is learnt",
             "parameters": "names of what is learned (default: all that can be)",
             "steps": "number of steps (default: 300)",
             "learning_rate": "of Adam (default: 0.05)",

@@ -19,9 +19,11 @@ from attn_cli.sources.text.words import nfc
 from attn_cli.train.learning import Examples, Origin
 from attn_cli.train.learnt import EMBEDDINGS
 from attn_cli.train.numbered import Written, numbered, numbered_problem, origins
-from attn_cli.train.targets import target_of
+from attn_cli.train.objective import objective_of
+from attn_cli.train.targets import target_of, word_of
 
 EXAMPLES: Path = ("train", "examples")
+TEXT: Path = ("train", "text")
 TOGETHER = 1 << 20  # numbers of the largest array of a group, about
 
 
@@ -29,7 +31,12 @@ class Pair(NamedTuple):
     """An example as it is written."""
 
     tokens: tuple[str, ...]
-    answer: str | tuple[str, ...]
+    answer: str | tuple[str, ...]  # of a text, the next word of each word
+    line: int | None = None  # of the text
+
+    def path(self, at: int, part: int) -> Path:
+        """Return the key path of the words (0) or the answer (1) of the example of a number."""
+        return (*EXAMPLES, at, part) if self.line is None else TEXT
 
 
 def read_pairs(keys: Mapping[str, Any], *, lower: bool) -> list[Pair]:
@@ -78,7 +85,7 @@ def rows_of_words(table: Mapping[str, Any], pairs: Sequence[Pair]) -> list[Integ
     rows: dict[str, Array] = {nfc(word): np.array([at]) for at, word in enumerate(table)}
     known = WordTable((EMBEDDINGS,), rows, lambda asked: known_words(asked, rows))
     return [
-        known.rows(pair.tokens, (*EXAMPLES, at, 0))[:, 0].astype(np.intp)
+        known.rows(pair.tokens, pair.path(at, 0))[:, 0].astype(np.intp)
         for at, pair in enumerate(pairs)
     ]
 
@@ -88,6 +95,8 @@ def grouped(
     pairs: Sequence[Pair],
     rows: Sequence[Integers],
     written: Mapping[str, Written],
+    *,
+    text: bool = False,
 ) -> list[Examples]:
     """Return the examples in groups, each with a numbered problem and the origins of its arrays.
 
@@ -103,14 +112,16 @@ def grouped(
         n = len(pair.tokens)
         problem = None if by_words else read.get(n)
         if problem is None:
-            problem = numbered_problem(numbers, document, pair.tokens, (*EXAMPLES, at))
+            problem = numbered_problem(numbers, document, pair.tokens, pair.path(at, 0)[:3])
             read[n] = problem
         row = None if problem.next_word is None else problem.next_word.row
         key = (n, row, problem.answer)
         problems.setdefault(key, problem)
         groups.setdefault(key, []).append(at)
     return [
-        _group(document, problems[key], [(at, pairs[at], rows[at]) for at in part], written)
+        _group(
+            document, problems[key], [(at, pairs[at], rows[at]) for at in part], written, text=text
+        )
         for key, members in groups.items()
         for part in _parts(problems[key], members)
     ]
@@ -140,6 +151,8 @@ def _group(
     problem: Problem,
     members: list[tuple[int, Pair, Integers]],
     written: Mapping[str, Written],
+    *,
+    text: bool,
 ) -> Examples:
     sources = origins(problem, written, document)
     if EMBEDDINGS in sources:
@@ -148,10 +161,14 @@ def _group(
         sources[EMBEDDINGS] = Origin(EMBEDDINGS, places)
     own = {"memory", "key", "key_tokens"}.isdisjoint(document.tree)
     targets = [
-        target_of(problem, _keys(problem, pair, own=own), pair.answer, (*EXAMPLES, at, 1))
+        target_of(problem, _keys(problem, pair, own=own), pair.answer, pair.path(at, 1))
+        if not text
+        else [word_of(problem, each, pair.path(at, 1)) for each in pair.answer]
         for at, pair, _ in members
     ]
-    return Examples(problem, problem.embeddings, np.array(targets, dtype=np.intp), sources)
+    objective = objective_of(problem, text=text)
+    places = np.array(targets, dtype=np.intp)
+    return Examples(problem, problem.embeddings, places, objective, sources)
 
 
 def _keys(problem: Problem, pair: Pair, *, own: bool) -> Labels:

@@ -30,7 +30,7 @@ from attn_cli.maths.stage import StepSpec
 from attn_cli.record import Labels, Numbered, Record, Step
 from attn_cli.train.learnt import EMBEDDINGS, with_arrays
 from attn_cli.train.loss import Stack, loss_and_gradients
-from attn_cli.train.objective import Targets, objective_of
+from attn_cli.train.objective import Objective, Targets
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -54,7 +54,18 @@ class Examples:
     problem: Problem
     X: Array | None
     targets: Targets
+    objective: Objective
     sources: Mapping[str, Origin]  # by the name of the array in the problem
+
+    @property
+    def count(self) -> int:
+        """The number of sequences of words."""
+        return len(self.targets)
+
+    @property
+    def answers(self) -> int:
+        """The number of answers: one per example, and in a text one per word."""
+        return self.targets.size if self.objective.every else self.count
 
     @cached_property
     def _specs(self) -> Mapping[str, StepSpec]:
@@ -64,14 +75,16 @@ class Examples:
         """Return the examples with these values of the parameters."""
         arrays = {n: values[s.parameter].ravel()[s.places] for n, s in self.sources.items()}
         X = arrays.pop(EMBEDDINGS, self.X)
-        return Stack(with_arrays(self.problem, arrays), X, len(self.targets))
+        problem = with_arrays(self.problem, arrays)
+        return Stack(problem, X, self.count, self.objective)
 
     def gradients(self, values: Mapping[str, Array]) -> tuple[float, int, dict[str, Array]]:
         """Return the sum of the losses, how many answers are right, and parameter -> gradient.
 
         A parameter that nothing depends on has no gradient, not one of zeros.
         """
-        passed, sums = loss_and_gradients(self.gather(values), self.targets, self._specs)
+        targets = self.targets.ravel() if self.objective.every else self.targets
+        passed, sums = loss_and_gradients(self.gather(values), targets, self._specs)
         found: dict[str, Array] = {}
         for name, source in self.sources.items():
             if name in sums:
@@ -82,9 +95,8 @@ class Examples:
                 whole = np.bincount(places, part, minlength=size).astype(np.float64).reshape(shape)
                 before = found.get(source.parameter)
                 found[source.parameter] = whole if before is None else before + whole
-        objective = objective_of(self.problem)
-        losses = objective.losses(passed, self.targets)
-        return float(losses.sum()), int(objective.right(passed, self.targets).sum()), found
+        losses = self.objective.losses(passed, targets)
+        return float(losses.sum()), int(self.objective.right(passed, targets).sum()), found
 
 
 @dataclass(frozen=True)
@@ -108,8 +120,8 @@ class Training:
 
     @property
     def count(self) -> int:
-        """The number of examples."""
-        return sum(len(group.targets) for group in self.examples)
+        """The number of examples; of a text, of its words that are predicted."""
+        return sum(group.answers for group in self.examples)
 
     @property
     def start(self) -> dict[str, Array]:

@@ -31,7 +31,7 @@ from attn_cli.maths.select import Selection
 from attn_cli.maths.stage import JOINED, Rows, StepSpec
 from attn_cli.maths.visible.base import all_of
 from attn_cli.train.learnt import EMBEDDINGS, MEMORY, NAMES, POSITIONS, Gradients
-from attn_cli.train.objective import OfAttended, Targets, objective_of
+from attn_cli.train.objective import Objective, OfAttended, Targets
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Stack:
     problem: Problem
     X: Array | None
     count: int
+    objective: Objective
 
     @property
     def positioned(self) -> Array | None:
@@ -92,7 +93,7 @@ def forward(stack: Stack, specs: Mapping[str, StepSpec]) -> Forward:
     problem = stack.problem
     heads = tuple(_head(stack, number) for number in range(problem.heads or 1))
     values: dict[str, Array] = {}
-    if not objective_of(problem).reads_words:
+    if not stack.objective.reads_words:
         return Forward(heads, values)
     X = stack.positioned
     if problem.after.residual and X is not None:
@@ -106,8 +107,10 @@ def forward(stack: Stack, specs: Mapping[str, StepSpec]) -> Forward:
             values[spec.name] = spec.apply(Rows(problem, 0, 0, np.arange(problem.n_q)), *read)
     next_word = problem.next_word
     assert next_word is not None  # checked by `read_training`
-    rows = values[last_of_rows(problem)].reshape(stack.count, problem.n_q, -1)
-    values["pooled"] = rows[:, next_word.rows(problem.n_q)].mean(axis=1)
+    values["pooled"] = values[last_of_rows(problem)]
+    if not stack.objective.every:
+        rows = values["pooled"].reshape(stack.count, problem.n_q, -1)
+        values["pooled"] = rows[:, next_word.rows(problem.n_q)].mean(axis=1)
     logits = values["logits"] = next_word.linear(values["pooled"])
     values["probabilities"] = normalize(logits, np.ones_like(logits, dtype=np.bool_))
     return Forward(heads, values)
@@ -221,7 +224,7 @@ def loss_and_gradients(
     """
     problem = stack.problem
     passed = forward(stack, pipeline(problem) if specs is None else specs)
-    sums, objective = Gradients(), objective_of(problem)
+    sums, objective = Gradients(), stack.objective
     if isinstance(objective, OfAttended):
         d_weights = objective.d_weights(passed, targets)
         for head in passed.heads:
@@ -229,7 +232,8 @@ def loss_and_gradients(
         return passed, sums
     assert problem.next_word is not None  # its logits are learnt
     d_logits = objective.d_logits(passed, targets)
-    d_rows, of_linear = problem.next_word.backward(passed.steps["pooled"], problem.n_q, d_logits)
+    n_q = None if objective.every else problem.n_q
+    d_rows, of_linear = problem.next_word.backward(passed.steps["pooled"], n_q, d_logits)
     sums.add_all(of_linear, NAMES["next_word"]["linear"])
     context = np.concatenate([_flat(head.steps["context"]) for head in passed.heads], axis=1)
     d_context, dX, after = problem.after.backward(context, passed.steps, _flat(d_rows))

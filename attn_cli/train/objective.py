@@ -28,6 +28,7 @@ class OfWord:
     """The next word is learnt, from the logits: a small probability could be rounded to 0."""
 
     reads_words = True
+    every = False  # whether the next word is predicted from every row, not from the pooled ones
 
     @staticmethod
     def losses(passed: Forward, targets: Targets) -> Array:
@@ -56,10 +57,19 @@ class OfWord:
         return found
 
 
+class OfEveryWord(OfWord):
+    """After every word of a text the next one is learnt; logits and targets are of all positions.
+
+    In causal order the row of a position is that of the text up to there.
+    """
+
+    every = True
+
+
 class OfAttended:
     """The keys that queries attend to are learnt."""
 
-    reads_words = False
+    reads_words = every = False
 
     def __init__(self, rule: ReadAttended) -> None:
         self._rule = rule
@@ -97,8 +107,13 @@ class OfAttended:
         return found
 
 
-def objective_of(problem: Problem) -> OfWord | OfAttended:
-    """Return what is learnt: what `answer` reads, else the next word."""
+Objective = OfWord | OfAttended
+
+
+def objective_of(problem: Problem, *, text: bool = False) -> Objective:
+    """Return what is learnt: the words of a text, what `answer` reads, else the next word."""
     rule = problem.answer
     assert not isinstance(rule, ReadKept)  # refused by `read_training`
+    if text:
+        return OfEveryWord()
     return OfAttended(rule) if isinstance(rule, ReadAttended) else OfWord()

@@ -29,10 +29,10 @@ def target_of(
         )
     if isinstance(rule, ReadAttended):
         return (_key(keys, rule, answer, path),)
-    return _word(problem, answer, path)
+    return word_of(problem, answer, path)
 
 
-def _word(problem: Problem, answer: str, path: Path) -> int:
+def word_of(problem: Problem, answer: str, path: Path) -> int:
     """Return the place of the word that follows in the vocabulary."""
     assert problem.next_word is not None  # it was checked
     vocabulary = [nfc(each) for each in problem.next_word.vocabulary]

@@ -3,6 +3,7 @@
     train:
       examples: [[not like, hate], ...]    words, and the answer: the word that follows, or the key
                                            to attend to; for `query: all` one key per query
+      text: paragraph.txt                  instead: each word of a text, and the one that follows
       parameters: [weights.query, ...]     key paths; default: all that are written but embeddings
       steps: 300
       learning_rate: 0.05
@@ -44,6 +45,7 @@ from attn_cli.train.numbered import (
     Written,
     written_parameters,
 )
+from attn_cli.train.text_reader import check_text, read_text
 from attn_cli.train.unlearnable import (
     refuse_functions_without_gradient,
     refuse_keys_without_gradient,
@@ -80,12 +82,16 @@ def _training(document: Document) -> Training:
     tree = {key: node for key, node in document.tree.items() if key != "sequences"}
     document = replace(document, tree=tree)
     keys = mapping(tree.get("train", {}), ("train",), KEYS["train"].inner)
-    pairs = read_pairs(keys, lower="lower" in tree and flag(tree["lower"], ("lower",)))
     _refuse_other_embeddings(tree)
+    lower, text = "lower" in tree and flag(tree["lower"], ("lower",)), "text" in keys
+    pairs = read_text(document, lower=lower) if text else read_pairs(keys, lower=lower)
     rows = rows_of_words(tree["embeddings"], pairs)
     base = _base(document, pairs)
     written = written_parameters(document, base)
-    examples = grouped(document, pairs, rows, written)
+    examples = grouped(document, pairs, rows, written, text=text)
+    if text:
+        for group in examples:
+            check_text(group.problem)
     names = _names(keys, examples[0], written)
     from_file = choice(keys.get("start", "seed"), ("train", "start"), ("seed", "file")) == "file"
     seed = integer(keys.get("seed", 0), ("train", "seed"), 0)

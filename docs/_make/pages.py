@@ -44,6 +44,8 @@ def _commands(name: str) -> tuple[str, ...]:
         )
     if "pairs:" in text:
         return (f"attn translate --dictionary {path} le chat est sous la table",)
+    if "\n  text:" in text:
+        return (f"attn next {path} --generate 12", f'attn next {path} "We will" --generate 12')
     if _answers(name):
         steps = "weights,probabilities" if "next_word:" in text else "weights"
         asked = (f"attn compute {path} {other} --format answer" for other in _OTHERS.get(name, ()))
@@ -68,8 +70,9 @@ _OTHERS = {
 
 
 def _answers(name: str) -> bool:
-    """Return whether a sample asks for an answer that attention gives."""
-    return "\nanswer:" in (ROOT / f"samples/{name}.yaml").read_text(encoding="utf-8")
+    """Return whether a sample shows a use of attention, by an answer or a text."""
+    text = (ROOT / f"samples/{name}.yaml").read_text(encoding="utf-8")
+    return "\nanswer:" in text or "\n  text:" in text
 
 
 def _drawing(name: str) -> str:

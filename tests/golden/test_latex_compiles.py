@@ -33,7 +33,9 @@ def of_samples(attn: Attn, *options: str) -> list[str]:
         pairs = "pairs:" in path.read_text()
         dictionary = ("translate", "le", "tennis", "--unknown", "keep", "-qd", path)
         asked = dictionary if pairs else ("compute", path)
-        ran = attn(*asked, *DOCUMENT, *options)
+        # 28 words, and vectors of 50 numbers, are wider than a page.
+        wide = ("--full",) if path.stem in {"generation", "summary"} else ()
+        ran = attn(*asked, *DOCUMENT, *options, *wide)
         assert (ran.status, ran.err) == (0, ""), path
         made.append(ran.out)
     return made

@@ -76,6 +76,11 @@ def expected(problem: dict[str, Any]) -> dict[str, Any]:
         head = problem["next_word"]
         pool = head.get("pool", "mean")
         row = words(problem).index(pool["token"]) if isinstance(pool, dict) else None
+        row = len(output) - 1 if pool == "last" else row
+        if problem.get("residual"):
+            output = [
+                [a + b for a, b in zip(*pair, strict=True)] for pair in zip(X, output, strict=True)
+            ]
         found |= next_word(output, matrix(head["weights"]), head.get("bias"), row)
     return found
 
@@ -115,8 +120,11 @@ def one_head(problem: dict[str, Any], projected: Any, X: Any, M: Any) -> dict[st
         projected("key", M),
         V,
         score,
-        sees=lambda i, j: mask is None or bool(mask[i][j]),
+        sees=lambda i, j: (
+            (mask is None or bool(mask[i][j])) and (j <= i or not problem.get("causal"))
+        ),
         normalize=problem.get("normalize", "softmax"),
+        scale=problem.get("scale"),
     )
 
 

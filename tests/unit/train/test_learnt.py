@@ -12,6 +12,7 @@ from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.train.learnt import arrays_of, with_arrays
 from attn_cli.train.loss import Stack, loss_and_gradients
+from attn_cli.train.objective import objective_of
 from tests.unit.train.test_gradients import D_K, D_V, D, base, normal
 
 H = 7
@@ -70,7 +71,7 @@ def test_arrays_and_gradients_have_the_same_names_and_shapes(name: str, heads: b
     score, parameters = SCORES[name]
     problem = everything(score, heads=heads)
     assert problem.embeddings is not None
-    stack = Stack(problem, problem.embeddings[None], 1)
+    stack = Stack(problem, problem.embeddings[None], 1, objective_of(problem))
     arrays, (_, gradients) = arrays_of(problem), loss_and_gradients(stack, np.array([0]))
     assert set(arrays) == set(gradients) == NAMES | parameters
     for key, array in arrays.items():
