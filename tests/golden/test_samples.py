@@ -77,7 +77,7 @@ def expected(problem: dict[str, Any]) -> dict[str, Any]:
         pool = head.get("pool", "mean")
         row = words(problem).index(pool["token"]) if isinstance(pool, dict) else None
         row = len(output) - 1 if pool == "last" else row
-        if problem.get("residual"):
+        if problem.get("residual") and X is not None:
             output = [
                 [a + b for a, b in zip(*pair, strict=True)] for pair in zip(X, output, strict=True)
             ]
