@@ -58,6 +58,11 @@ def _read_across(x: AnyArray) -> AnyArray:
     return np.ascontiguousarray(x).reshape(*lead, count, heads, depth).swapaxes(-3, -2)
 
 
+def _listed(sides: tuple[str, ...]) -> str:
+    *others, last = sides
+    return f"{', '.join(others)} and {last} were" if others else f"{last} was"
+
+
 def _row(name: str, sentence: str, to: Map, *sources: str) -> Variant:
     change, keys = partial(_grouped, to), partial(_keys, to)
     needs = "several query heads for each of several key heads"
@@ -90,9 +95,7 @@ GROUPING = (
     *(
         kernel(
             f"layout-of-{'-'.join(sides)}",
-            f"{', '.join(sides[:-1])} and {sides[-1]} were read as if the axis of tokens came before that of heads"
-            if len(sides) > 1
-            else f"{sides[0]} was read as if the axis of tokens came before that of heads",
+            f"{_listed(sides)} read as if the axis of tokens came before that of heads",
             partial(_other_layout, sides),
             "nshepperd/flash_attn_jax#3" if len(sides) > 2 else "onnx/onnx#7118",
             needs="Q, K and V given head by head",
