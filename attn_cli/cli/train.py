@@ -13,6 +13,7 @@ from attn_cli.cli.deliver import check_place, check_target, deliver, emit
 from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.output import OutputOptions, Text
 from attn_cli.cli.talk import say
+from attn_cli.cli.write import write_file
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, ExitStatus, printable
 from attn_cli.views import VIEWS, View
@@ -51,6 +52,18 @@ class TrainOptions:
     seed: Annotated[
         Text, typer.Option("--seed", metavar="N", help="Seed; replaces train.seed (default: 0).")
     ] = None
+    held_out: Annotated[
+        Text,
+        typer.Option(
+            "--held-out",
+            metavar="SHARE",
+            help="Learn nothing from this share of the examples, and show their loss too.",
+        ),
+    ] = None
+    log: Annotated[
+        Text,
+        typer.Option("--log", metavar="FILE", help="Write the loss of each step to FILE, as CSV."),
+    ] = None
     show_gradients: Annotated[
         bool,
         typer.Option(
@@ -82,9 +95,21 @@ class TrainOptions:
         except (OSError, ValueError):  # one of the files does not exist
             return output
 
+    def check_log(self, target: str) -> None:
+        """Raise AttnError if the log cannot be written, or would replace another file in use."""
+        if self.log is None:
+            return
+        check_place(self.log)
+        for other, what in ((self.file, "the problem file"), (target, "the trained file")):
+            if other not in {None, "-"} and os.path.realpath(self.log) == os.path.realpath(other):
+                raise AttnError(
+                    f"--log {printable(self.log)} is {what}",
+                    help="name another file: --log loss.csv",
+                )
+
     def _put_options(self, document: Document) -> None:
         """Put the values of options into the document."""
-        for name in ("steps", "learning_rate", "seed"):
+        for name in ("steps", "learning_rate", "seed", "held_out"):
             text = getattr(self, name)
             if text is not None:
                 option = f"--{name.replace('_', '-')} {printable(text)}"
@@ -175,17 +200,50 @@ def train(options: TrainOptions, output: TrainOutput) -> int:
             record = gradient_record(training)
         return deliver(record, output)
     target = output.trained()
+    options.check_log(target)
     document, training = options.read(output)
     from attn_cli.train.rewrite import rewritten
 
+    log = None if options.log is None else Log(training)
     with _placed(document):
-        first, last = _learnt(training)
+        first, last = _learnt(training, log)
     emit(rewritten(document, last.values), (), target, drawn=False)
+    if log is not None and options.log is not None:
+        write_file(options.log, log.text)
     say(
         f"loss {first.loss:.4g} -> {last.loss:.4g} in {_count(last.step, 'step')}; "
         f"{last.right} of {_count(training.count, 'example')} right"
     )
+    if training.held_out:
+        from attn_cli.train.learning import measured_alone
+
+        loss, right = measured_alone(training.held_out, last.values)
+        count = sum(group.answers for group in training.held_out)
+        say(f"held out: loss {loss:.4g}; {right} of {_count(count, 'example')} right")
     return ExitStatus.DONE
+
+
+class Log:
+    """The losses of all steps as CSV: of the examples, and of those that are held out."""
+
+    def __init__(self, training: Training) -> None:
+        self._held_out = training.held_out
+        held_out = ",held_out_loss,held_out_right" if training.held_out else ""
+        self._lines = [f"step,loss,right{held_out}"]
+
+    def add(self, state: State) -> None:
+        """Add the line of a step."""
+        from attn_cli.train.learning import measured_alone
+
+        numbers: list[float] = [state.step, state.loss, state.right]
+        if self._held_out:
+            numbers += measured_alone(self._held_out, state.values)
+        self._lines.append(",".join(map(repr, numbers)))
+
+    @property
+    def text(self) -> str:
+        """The whole file."""
+        return "\n".join(self._lines) + "\n"
 
 
 @contextmanager
@@ -201,14 +259,18 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _learnt(training: Training) -> tuple[State, State]:
-    """Train, and return the first and the last state."""
+def _learnt(training: Training, log: Log | None) -> tuple[State, State]:
+    """Train, and return the first and the last state; every state goes to the log."""
     from attn_cli.cli.progress import training as shown
     from attn_cli.train.learning import train as states
 
     with shown() as tell:
         running = states(training)
         first = last = next(running)
+        if log is not None:
+            log.add(first)
         for last in running:
+            if log is not None:
+                log.add(last)
             tell(last.step, training.steps, f"loss {last.loss:.4g}")
     return first, last

@@ -295,6 +295,7 @@ KEYS = {key.name: key for key in (
             "examples": "list of [words, answer]: the next word, or the key to attend to",
             "text": "file of text, instead of examples: the word after each word is learnt",
             "parameters": "names of what is learned (default: all that can be)",
+            "held_out": "share of the examples that nothing is learnt from, such as 0.2",
             "steps": "number of steps (default: 300)",
             "learning_rate": "of Adam (default: 0.05)",
             "seed": "of the random numbers at the start (default: 0)",

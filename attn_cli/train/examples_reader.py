@@ -95,10 +95,11 @@ def grouped(
     pairs: Sequence[Pair],
     rows: Sequence[Integers],
     written: Mapping[str, Written],
+    chosen: Sequence[int],
     *,
     text: bool = False,
 ) -> list[Examples]:
-    """Return the examples in groups, each with a numbered problem and the origins of its arrays.
+    """Return the chosen examples in groups, each with a numbered problem and the origins of arrays.
 
     A group has one length, and one row and keys that the answer is read from, if they are named by
     words. The problem is read once for each length; for each example if there are such words.
@@ -108,7 +109,8 @@ def grouped(
     read: dict[int, Problem] = {}
     groups: dict[object, list[int]] = {}
     problems: dict[object, Problem] = {}
-    for at, pair in enumerate(pairs):
+    for at in chosen:
+        pair = pairs[at]
         n = len(pair.tokens)
         problem = None if by_words else read.get(n)
         if problem is None:

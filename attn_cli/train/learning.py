@@ -14,7 +14,7 @@ maps the numbers of one to those of the other (see `train.numbered`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from math import isfinite
 
@@ -29,7 +29,7 @@ from attn_cli.maths.problem import Problem
 from attn_cli.maths.stage import StepSpec
 from attn_cli.record import Labels, Numbered, Record, Step
 from attn_cli.train.learnt import EMBEDDINGS, with_arrays
-from attn_cli.train.loss import Stack, loss_and_gradients
+from attn_cli.train.loss import Stack, forward, loss_and_gradients
 from attn_cli.train.objective import Objective, Targets
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -78,12 +78,22 @@ class Examples:
         problem = with_arrays(self.problem, arrays)
         return Stack(problem, X, self.count, self.objective)
 
+    def losses(self, values: Mapping[str, Array]) -> tuple[float, int]:
+        """Return the sum of the losses, and how many answers are right."""
+        passed = forward(self.gather(values), self._specs)
+        losses = self.objective.losses(passed, self._targets)
+        return float(losses.sum()), int(self.objective.right(passed, self._targets).sum())
+
+    @property
+    def _targets(self) -> Targets:
+        return self.targets.ravel() if self.objective.every else self.targets
+
     def gradients(self, values: Mapping[str, Array]) -> tuple[float, int, dict[str, Array]]:
         """Return the sum of the losses, how many answers are right, and parameter -> gradient.
 
         A parameter that nothing depends on has no gradient, not one of zeros.
         """
-        targets = self.targets.ravel() if self.objective.every else self.targets
+        targets = self._targets
         passed, sums = loss_and_gradients(self.gather(values), targets, self._specs)
         found: dict[str, Array] = {}
         for name, source in self.sources.items():
@@ -113,6 +123,7 @@ class Training:
     """Examples, in groups of equal length; parameters by name; and how to learn."""
 
     examples: tuple[Examples, ...]
+    held_out: tuple[Examples, ...] = ()  # of which the loss is measured, and nothing is learnt
     parameters: Mapping[str, Learnt]
     steps: int
     learning_rate: float
@@ -187,6 +198,16 @@ class Adam:
             value = value.reshape(gradient.shape)
             values[name] = np.abs(value) if self._training.parameters[name].positive else value
         return values
+
+
+def measured_alone(groups: Iterable[Examples], values: Mapping[str, Array]) -> tuple[float, int]:
+    """Return the mean loss of examples, and how many answers are right."""
+    losses, right, count = 0.0, 0, 0
+    for group in groups:
+        with np.errstate(all="ignore"):
+            of_group, of_right = group.losses(values)
+        losses, right, count = losses + of_group, right + of_right, count + group.answers
+    return losses / count, right
 
 
 def measured(training: Training, values: Mapping[str, Array], step: int) -> State:

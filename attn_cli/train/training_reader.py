@@ -86,18 +86,22 @@ def _training(document: Document) -> Training:
     lower, text = "lower" in tree and flag(tree["lower"], ("lower",)), "text" in keys
     pairs = read_text(document, lower=lower) if text else read_pairs(keys, lower=lower)
     rows = rows_of_words(tree["embeddings"], pairs)
+    seed = integer(keys.get("seed", 0), ("train", "seed"), 0)
+    kept, held = _held_out(keys, len(pairs), seed)
     base = _base(document, pairs)
     written = written_parameters(document, base)
-    examples = grouped(document, pairs, rows, written, text=text)
+    examples, held_out = (
+        grouped(document, pairs, rows, written, chosen, text=text) for chosen in (kept, held)
+    )
     if text:
-        for group in examples:
+        for group in (*examples, *held_out):
             check_text(group.problem)
     names = _names(keys, examples[0], written)
     from_file = choice(keys.get("start", "seed"), ("train", "start"), ("seed", "file")) == "file"
-    seed = integer(keys.get("seed", 0), ("train", "seed"), 0)
     rng = None if from_file else np.random.default_rng(seed)
     return Training(
-        examples=tuple(_learning(example, written, names) for example in examples),
+        examples=tuple(_learning(group, written, names) for group in examples),
+        held_out=tuple(_learning(group, written, names) for group in held_out),
         parameters={name: at_start(name, written[name], examples[0], rng) for name in names},
         steps=integer(keys.get("steps", STEPS), ("train", "steps"), 1),
         learning_rate=positive(
@@ -105,6 +109,26 @@ def _training(document: Document) -> Training:
         ),
         digits=_digits(keys),
     )
+
+
+def _held_out(keys: Mapping[str, Any], count: int, seed: int) -> tuple[list[int], list[int]]:
+    """Return the numbers of the examples to learn from, and of those that are held out.
+
+    The last ones after a shuffle are held out; it has a generator of its own, of the same seed.
+    """
+    if "held_out" not in keys:
+        return list(range(count)), []
+    path = ("train", "held_out")
+    share = positive(keys["held_out"], path)
+    held = round(share * count) if share < 1 else count
+    if not 0 < held < count:
+        raise AttnError(
+            f"train.held_out is {share:g}: of {count} examples that holds {min(held, count)} out",
+            path=path,
+            help="write a share below 1 that leaves examples on both sides, such as 0.2",
+        )
+    order = np.random.default_rng(seed).permutation(count).tolist()
+    return sorted(order[: count - held]), sorted(order[count - held :])
 
 
 def _digits(keys: Mapping[str, Any]) -> int | None:

@@ -337,3 +337,35 @@ def test_only_what_is_followed_by_heads_is_asked_for() -> None:
     whole = compute(problem)
     for step in ("concat", "output", "logits"):
         np.testing.assert_array_equal(compute(problem, steps=[step])[step], whole[step])
+
+
+def test_nothing_is_learnt_from_what_is_held_out(tmp_path: Path, attn: Attn) -> None:
+    """The trained file is that of the other examples; the log has both losses at every step."""
+    problem = yaml.safe_load((SAMPLES / "sentiment.yaml").read_text())
+    examples = problem["train"]["examples"]
+    order = np.random.default_rng(5).permutation(len(examples))
+    held = sorted(order[-2:].tolist())
+    kept = [each for at, each in enumerate(examples) if at not in held]
+    settings = {"steps": 3, "seed": 5}
+    alone = {**problem["train"], **settings, "examples": kept}
+    (tmp_path / "kept.yaml").write_text(yaml.safe_dump({**problem, "train": alone}))
+    whole = {**problem["train"], **settings}
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump({**problem, "train": whole}))
+    expected = attn("train", tmp_path / "kept.yaml", "-o", "-")
+    log = tmp_path / "losses.csv"
+    found = attn("train", tmp_path / "all.yaml", "-o", "-", "--held-out", "0.33", "--log", log)
+    assert yaml.safe_load(found.out)["weights"] == yaml.safe_load(expected.out)["weights"]
+    first, last = found.err.splitlines()
+    assert first == expected.err.strip()
+    trained = yaml.safe_load(found.out)
+    del trained["train"]
+    losses = []
+    for tokens, answer in (examples[at] for at in held):
+        words = {**trained, "tokens": tokens.split()}
+        probabilities = compute(words, steps=["probabilities"])["probabilities"]
+        losses.append(-np.log(probabilities[trained["next_word"]["vocabulary"].index(answer)]))
+    rows = [line.split(",") for line in log.read_text().splitlines()]
+    assert rows[0] == ["step", "loss", "right", "held_out_loss", "held_out_right"]
+    assert [row[0] for row in rows[1:]] == ["0", "1", "2", "3"]
+    assert float(rows[-1][3]) == pytest.approx(float(np.mean(losses)), rel=1e-3)  # four decimals
+    assert last.startswith(f"held out: loss {float(rows[-1][3]):.4g}; ")
