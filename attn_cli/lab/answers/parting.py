@@ -8,7 +8,6 @@ among them does. If random numbers in the place of all do not, only another shap
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from itertools import combinations
 from time import monotonic
 from typing import Any, NamedTuple
@@ -149,7 +148,7 @@ class Parting:
 
     def _read(self, changes: Sequence[Leaf]) -> Exercise | None:
         """Return the exercise with other numbers; None if it cannot be read so."""
-        tree = deepcopy(self._document.tree)
+        tree: Any = _copied(self._document.tree)
         for path, value in changes:
             place: Any = tree
             for key in path[:-1]:
@@ -164,6 +163,13 @@ class Parting:
             return Exercise(Base(read_problem(changed), changed))
         except AttnError:
             return None
+
+
+def _copied(node: Any) -> Any:
+    """Return a node whose lists are copies, also those that it has twice: YAML may name a list."""
+    if isinstance(node, Mapping):
+        return {key: _copied(item) for key, item in node.items()}
+    return [_copied(item) for item in node] if isinstance(node, list | tuple) else node
 
 
 def _random(path: Path, rng: np.random.Generator) -> float:
