@@ -124,6 +124,25 @@ def deliver_several(records: Iterable[Record], output: OutputOptions) -> ExitSta
     return ExitStatus.DONE
 
 
+def deliver_batches(batches: Iterable[Iterable[Record]], output: OutputOptions) -> ExitStatus:
+    """Write the records of a batch as soon as they are there, then each warning that is new."""
+    view = output.view()
+    style = replace(style_of(output, view), several=True)
+    said: set[str] = set()
+    with opened(output.output) as out:
+        for batch in batches:
+            records = list(batch)
+            parts = [view.render(record, style) for record in records]
+            assert all(isinstance(part, str) for part in parts)  # answers are text
+            out.write(_visible("".join(map(str, parts)), output.output).encode())
+            warnings = dict.fromkeys(w for record in records for w in record.warnings)
+            for warning in warnings if not output.quiet else ():
+                if warning not in said:
+                    say(f"warning: {printable(warning)}")
+            said.update(warnings)
+    return ExitStatus.DONE
+
+
 def deliver_beside(records: list[Record], output: OutputOptions) -> ExitStatus:
     """Render records side by side in one table, then print their warnings."""
     from attn_cli.views.beside import render

@@ -13,6 +13,7 @@ from attn_cli.cli.deliver import (
     answer_on_a_terminal,
     check_target,
     deliver,
+    deliver_batches,
     deliver_several,
     say_what_else,
 )
@@ -20,7 +21,7 @@ from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import Lower, Scale, ShownOptions, Text, score_option
 from attn_cli.cli.output import OutputOptions
 from attn_cli.dataclass import dataclass
-from attn_cli.errors import AttnError
+from attn_cli.errors import AttnError, printable
 from attn_cli.language.methods import METHODS, UNKNOWN, refuse_other_names
 
 if TYPE_CHECKING:
@@ -119,19 +120,26 @@ class DictionaryOptions:
                 help="leave out one of the two, or use --method embeddings",
             )
 
-    def read(self, output: OutputOptions) -> list[Translation]:
-        """Return the validated translations."""
+    def batches(self, output: OutputOptions) -> Iterator[list[Translation]]:
+        """Yield validated translations, in batches if they come from standard input.
+
+        Unless the answers alone are written, all are one batch.
+        """
+        from attn_cli.cli.talk import say
         from attn_cli.language.dictionary import read_dictionary
 
         with reading_inputs(output.output, force=output.force) as inputs:
             dictionary = read_dictionary(self.dictionary, inputs)
             self._put_options(dictionary)
-            return dictionary.translations(
-                self._sentences(dictionary, inputs),
-                self.method,
-                context=self.context,
-                unknown=self.unknown,
-            )
+            note = not output.quiet
+            for sentences in self._sentences(dictionary, inputs, output):
+                found = dictionary.translations(
+                    sentences, self.method, context=self.context, unknown=self.unknown
+                )
+                if note and dictionary.note:
+                    say(f"note: {dictionary.note}")
+                note = False
+                yield found
 
     def _put_options(self, dictionary: Dictionary) -> None:
         """Put the values of options into the dictionary's document."""
@@ -143,30 +151,45 @@ class DictionaryOptions:
             put_embeddings(dictionary.document, self.embeddings, self.word_list, strict=self.strict)
         dictionary.lower = dictionary.lower or self.lower
 
-    def _sentences(self, dictionary: Dictionary, inputs: Inputs) -> list[Sentence]:
-        """Return each sentence: its text, its words, its place."""
+    def _sentences(
+        self, dictionary: Dictionary, inputs: Inputs, output: OutputOptions
+    ) -> Iterator[list[Sentence]]:
+        """Yield batches of sentences, each with its text, its words, its place."""
+        from attn_cli.cli.arriving import batches_of_lines
         from attn_cli.cli.override import lines_of, refuse_dash_among
-        from attn_cli.errors import Where
         from attn_cli.language.dictionary import Sentence
 
         words = self.words or []
         refuse_dash_among(words)
         if words and words != ["-"]:
-            found = [Sentence(" ".join(words), dictionary.words(words))]
-        elif words or not getattr(sys.stdin, "isatty", lambda: False)():
-            lines = [(t.strip(), at) for t, at in lines_of(inputs, "the words", "sentence")]
-            found = [Sentence(line, dictionary.words([line]), at) for line, at in lines]
-        else:
+            yield [_with_words(Sentence(" ".join(words), dictionary.words(words)))]
+            return
+        if not words and getattr(sys.stdin, "isatty", lambda: False)():
             raise AttnError(
                 "there is nothing to translate",
                 help="attn translate le chat, or one sentence per line on standard input",
             )
-        for text, parts, place in found:
-            if not parts:
-                raise AttnError(
-                    f"there is no word in '{text}'", where=Where(place), help="a word has letters"
-                )
-        return found
+        wanted_for, what = "the words", "sentence"
+        if output.name == "answer":
+            batches = batches_of_lines(inputs, wanted_for, what)
+        else:
+            batches = iter([[(t.strip(), at) for t, at in lines_of(inputs, wanted_for, what)]])
+        for lines in batches:
+            found = [Sentence(line, dictionary.words([line]), at) for line, at in lines]
+            yield [_with_words(sentence) for sentence in found]
+
+
+def _with_words(sentence: Sentence) -> Sentence:
+    """Return a sentence; raise AttnError if it has no word."""
+    if not sentence.words:
+        from attn_cli.errors import Where
+
+        raise AttnError(
+            f"there is no word in '{printable(sentence.text)}'",
+            where=Where(sentence.place),
+            help="a word has letters",
+        )
+    return sentence
 
 
 def translate(look_up: DictionaryOptions, shown: ShownOptions, output: OutputOptions) -> int:
@@ -186,26 +209,31 @@ def translate(look_up: DictionaryOptions, shown: ShownOptions, output: OutputOpt
     brief = answer_on_a_terminal(output, shown=shown.asked)
     output.check_steps(shown.only)
     check_target(output)
-    translations = look_up.read(output)
+    from attn_cli.language.translation import answers
     from attn_cli.language.translation import translate as translated
 
+    needed = BRIEF if brief else wanted
     steps: dict[str, None] = {}
 
-    def records() -> Iterator[Record]:
+    def records(translations: list[Translation]) -> Iterator[Record]:
         for each in translations:
-            record = translated(each, top=look_up.top, edge=output.edge)
+            record = translated(each, top=look_up.top, edge=output.edge, steps=needed)
             steps.update(dict.fromkeys(record.steps))
             yield record.chosen(BRIEF if brief else wanted)
 
-    if not output.view().several and all(each.problem is None for each in translations):
+    batches = look_up.batches(output)
+    if output.name == "answer":
+        return deliver_batches((answers(each, top=look_up.top) for each in batches), output)
+    (translations,) = batches
+    if not output.view().several and all(each.query is None for each in translations):
         raise AttnError(
             f"there is nothing to write as {output.name}: no word is known",
             help="choose another format, or other words",
         )
     if len(translations) == 1:
-        status = deliver(next(records()), output)
+        status = deliver(next(records(translations)), output)
     else:
-        status = deliver_several(records(), output)
+        status = deliver_several(records(translations), output)
     if brief:
         say_what_else(output, steps)
     return status

@@ -156,12 +156,8 @@ class Watch:
         zero, keys = (sum(each) for each in zip((0, 0), *self._zero_keys.values(), strict=True))
         if zero:
             function, _ = self._problem.score.innermost(self._problem.parameters)
-            what = "is a zero vector" if zero == 1 else "are zero vectors"
             whose = " of all heads and batch entries" if len(self._zero_keys) > 1 else ""
-            yield (
-                f"{zero} of {keys} keys{whose} {what}, without a direction: {function.name} hides "
-                + ("it" if zero == 1 else "them")
-            )
+            yield zero_keys(zero, keys, function.name, whose)
 
     def _narrowest(self, name: str) -> str:
         """Return the type in which a step overflows first: its own, or that of the softmax."""
@@ -198,3 +194,10 @@ _GIVEN = {
     "uniform": "equal, one part for every key",
     "fill": "what hidden keys give here",
 }
+
+
+def zero_keys(zero: int, keys: int, score: str, whose: str = "") -> str:
+    """Return the warning that a score function has no value for some keys."""
+    what = "is a zero vector" if zero == 1 else "are zero vectors"
+    them = "it" if zero == 1 else "them"
+    return f"{zero} of {keys} keys{whose} {what}, without a direction: {score} hides {them}"

@@ -22,6 +22,7 @@ from attn_cli.cli.override import apply_options, put_keys, read_checks
 from attn_cli.engine.run import run
 from attn_cli.errors import AttnError
 from attn_cli.language.dictionary import Sentence, read_dictionary
+from attn_cli.language.translation import translate
 from attn_cli.maths.problem import Request
 from attn_cli.reading.keys import KEYS
 from attn_cli.reading.resource_limits import read_memory, read_threads, read_tile
@@ -207,8 +208,8 @@ def _dictionary(file: str) -> Callable[[bytes], None]:
             error.where = error.where or dictionary.document.where(())
             raise
         for translation in found:
-            if translation.problem is not None:
-                run(translation.problem, Request(memory=MOST))
+            translate(translation, top=2)
+            translate(translation, steps=())
 
     return read
 

@@ -80,6 +80,7 @@ class ScoreFunction:
     `factor` is set if the score is a product factor(Q) K^T; `by_tiles` computes the same numbers
     another way, for `engine.tiles`, and equals `prepare` up to rounding. `undefined` returns for
     which rows of Q or K there is no score at all: such a query is an error, such a key is hidden.
+    `normed` is set if the score is the product normed(Q) normed(K)^T.
 
     `backward` is the gradient, for one head. dS (..., n_q, n_k) is d loss / d score, the score
     unscaled; it is 0 for a key that is hidden or not selected. `steps` has the `products` and the
@@ -104,6 +105,7 @@ class ScoreFunction:
     factor: Callable[[Array, Parameters], Array] | None = None
     by_tiles: Prepare | None = None
     undefined: Callable[[Array], Bools] | None = None
+    normed: Callable[[Array], Array] | None = None
     backward: Backward | None = None
 
     def __reduce__(self) -> tuple[Callable[[str], ScoreFunction], tuple[str]]:

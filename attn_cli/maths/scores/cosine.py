@@ -27,6 +27,8 @@ from attn_cli.maths.scores.base import (
     Steps,
 )
 
+ROWS = 1024
+
 
 def without_direction(x: Array) -> Bools:
     """Return (..., n): True for each row of x (..., n, d) that is zero."""
@@ -40,18 +42,27 @@ def directions(x: Array) -> tuple[Array, Array]:
     Squares may overflow or vanish though the row does not: each row is multiplied by a power of
     two first, which is exact.
     """
-    with np.errstate(all="ignore"):
-        largest = np.abs(x).max(axis=-1, keepdims=True, initial=0)
-        _, exponent = np.frexp(largest)
-        near_one = np.ldexp(x, -exponent)
-        length = np.sqrt((near_one * near_one).sum(axis=-1, keepdims=True))
-        unit = near_one / np.where(length == 0, x.dtype.type(1), length)
-        return unit.astype(x.dtype, copy=False), np.ldexp(length, exponent)
+    unit, lengths = np.empty_like(x), np.empty((*x.shape[:-1], 1), dtype=x.dtype)
+    for start in range(0, x.shape[-2], ROWS):  # few at a time: x may be large
+        rows = (..., slice(start, start + ROWS), slice(None))
+        with np.errstate(all="ignore"):
+            largest = np.abs(x[rows]).max(axis=-1, keepdims=True, initial=0)
+            _, exponent = np.frexp(largest)
+            near_one = np.ldexp(x[rows], -exponent)
+            length = np.sqrt((near_one * near_one).sum(axis=-1, keepdims=True))
+            unit[rows] = near_one / np.where(length == 0, x.dtype.type(1), length)
+            lengths[rows] = np.ldexp(length, exponent)
+    return unit, lengths
+
+
+def normed(x: Array) -> Array:
+    """Return the directions alone."""
+    return directions(x)[0]
 
 
 def prepare(Q: Array, K: Array, _: Parameters) -> Block:
     """Return the block function; the directions of queries and keys are computed once."""
-    of_queries, of_keys = directions(Q)[0], directions(K)[0]
+    of_queries, of_keys = normed(Q), normed(K)
 
     def block(rows: slice, keys: slice) -> Parts:
         return Parts(score=of_queries[..., rows, :] @ of_keys[..., keys, :].mT)
@@ -98,5 +109,6 @@ SCORE = ScoreFunction(
     prepare=prepare,
     expression=expression,
     undefined=without_direction,
+    normed=normed,
     backward=backward,
 )

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
+from typing import cast as cast_type
 
 from attn_cli import samples
 from attn_cli.dataclass import dataclass
@@ -142,20 +143,34 @@ class Inputs:
         stream.close()
         return lambda: self.open(name, wanted_for, path)
 
-    def _stdin(self, wanted_for: str) -> BinaryIO:
+    def arriving(self, wanted_for: str) -> Iterator[bytes]:
+        """Yield the bytes of standard input, as many as have arrived each time."""
+        stream = self._claimed(wanted_for)
+        try:
+            self._is_regular(stream, "-", ())
+            while data := stream.read1(CHUNK):
+                yield data
+        except (AttributeError, OSError):
+            raise _no_stdin(wanted_for) from None
+
+    def _claimed(self, wanted_for: str) -> io.BufferedReader:
+        """Return standard input; raise AttnError if it has another reader already."""
         if self._stdin_for is not None:
             raise twice_from_stdin(self._stdin_for, wanted_for)
         self._stdin_for = wanted_for
         try:
-            stream = sys.stdin.buffer
+            return cast_type(io.BufferedReader, sys.stdin.buffer)
+        except AttributeError:  # it was closed
+            raise _no_stdin(wanted_for) from None
+
+    def _stdin(self, wanted_for: str) -> BinaryIO:
+        stream = self._claimed(wanted_for)
+        try:
             if self._is_regular(stream, "-", ()):
                 return io.BytesIO(stream.read())
             return self._up_to_limit(stream, "-", ())
         except (AttributeError, OSError):  # it was closed, or opened for writing
-            raise AttnError(
-                f"standard input cannot be read, and {wanted_for} is to come from it",
-                help="pipe or redirect something into it, or name a file",
-            ) from None
+            raise _no_stdin(wanted_for) from None
 
     def _is_regular(self, stream: BinaryIO, name: str, path: Path) -> bool:
         """Return whether a stream is of a regular file; refuse the one that will be replaced."""
@@ -192,6 +207,13 @@ class Inputs:
                 )
         found.seek(0)
         return found
+
+
+def _no_stdin(wanted_for: str) -> AttnError:
+    return AttnError(
+        f"standard input cannot be read, and {wanted_for} is to come from it",
+        help="pipe or redirect something into it, or name a file",
+    )
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def lines_of_table(
     try:
         lines = [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error:  # Python's messages differ between versions
-        where = Where(name, reader.line_num, 1, _line(text, reader.line_num))
+        written, number = _lines(text), reader.line_num
+        where = Where(name, number, 1, written[number - 1] if 0 < number <= len(written) else "")
         raise AttnError(
             f"{name} is not a table: line {reader.line_num} cannot be split into fields",
             where=where,
@@ -62,9 +63,10 @@ def lines_of_table(
         ) from None
     if not lines:
         raise AttnError(f"{name} is empty", path=path)
-    width = len(lines[0][1])
+    width, written = len(lines[0][1]), _lines(text)
     for number, cells in lines:
-        place = LineOfTable(name, number, _line(text, number), delimiter)
+        line = written[number - 1] if 0 < number <= len(written) else ""
+        place = LineOfTable(name, number, line, delimiter)
         if len(cells) != width:
             raise AttnError(
                 f"{name} is ragged: line {number} has {_fields(len(cells))}, line {lines[0][0]} "
@@ -127,9 +129,8 @@ def _converted(
         ) from None
 
 
-def _line(text: str, number: int) -> str:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return lines[number - 1] if 0 < number <= len(lines) else ""
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def two_marks(name: str) -> AttnError:
@@ -141,24 +142,25 @@ def two_marks(name: str) -> AttnError:
     )
 
 
-def decode(data: bytes, name: str) -> str:
+def decode(data: bytes, name: str, *, offset: int = 0, lines: int = 0) -> str:
     """Return UTF-8 text without its byte order mark; raise AttnError, placed, for a bad byte.
 
-    A second mark is refused: it would be part of the first word, and cannot be seen.
+    A second mark is refused: it would be part of the first word, and cannot be seen. `offset` and
+    `lines` are the bytes and the lines before, if these are not the first of a text.
     """
-    if data.startswith(2 * codecs.BOM_UTF8):
+    if offset == 0 and data.startswith(2 * codecs.BOM_UTF8):
         raise two_marks(name)
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8" if offset else "utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start]
-        line = before.count(b"\n") + 1
+        line = lines + before.count(b"\n") + 1
         start = before.rfind(b"\n") + 1
         end = data.find(b"\n", error.start)
         source = data[start : end if end >= 0 else len(data)].decode("utf-8", "replace")
         column = len(data[start : error.start].decode("utf-8", "replace")) + 1
         raise AttnError(
-            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}",
+            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {offset + error.start}",
             where=Where(name, line, column, source.rstrip("\r")),
             help="save it as UTF-8, or convert it with: iconv -t UTF-8",
         ) from None

@@ -9,8 +9,10 @@ Lines are streamed. Only those of wanted words are parsed; of others the separat
 
 from __future__ import annotations
 
+import codecs
 import os
 import unicodedata
+from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -22,7 +24,7 @@ from attn_cli.arrays import Array, Tensor
 from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, Path, Where, printable
 from attn_cli.sources.matrices.files import Inputs, Progress
-from attn_cli.sources.matrices.lines import open_lines
+from attn_cli.sources.matrices.lines import GZIP_MAGIC, open_lines
 from attn_cli.sources.matrices.npy_files import read_header, read_npy
 from attn_cli.sources.matrices.vector_lines import (
     SAMPLE,
@@ -37,6 +39,7 @@ from attn_cli.sources.matrices.vector_lines import (
 )
 from attn_cli.sources.text.spelling import most_alike
 
+BLOCK = 2048  # vectors
 FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 
 _Numbered = tuple[int, tuple[bytes, int]]  # a line's number, the line, the number of its blanks
@@ -76,6 +79,59 @@ def read_vectors(
     asked = tuple(dict.fromkeys(unicodedata.normalize("NFC", word) for word in wanted))
     order = _Order(inputs, printable(file), asked, dtype, strict, path, progress)
     return _from_text(order, file) if words is None else _from_npy(order, file, words)
+
+
+class LineIndex:
+    """The places of all words of a text file: a few words are read without reading the rest.
+
+    A place is found by the hash of its word: 16 bytes per line are held. A packed file has none.
+    """
+
+    def __init__(self, inputs: Inputs, file: str, path: Path = ()) -> None:
+        """Read all lines once; raise AttnError for a file that cannot be read."""
+        self._inputs, self._file, self._path = inputs, file, path
+        hashes, offsets = array("q"), array("q")
+        with inputs.open_again(file, path) as raw:
+            mark = len(codecs.BOM_UTF8) if raw.read(3) == codecs.BOM_UTF8 else 0
+        with open_lines(inputs, file, path) as lines:
+            head = list(islice(lines, SAMPLE))
+            self._layout = find_line_format([line for line, _ in head], printable(file), path)
+            at = mark
+            for line, blanks in chain(head, lines):
+                cleaned, word = self._layout.parted(line, blanks) if line else (line, None)
+                if cleaned and word is not None:
+                    hashes.append(hash(word))
+                    offsets.append(at)
+                at += len(line) + 1
+        order = np.argsort(np.frombuffer(hashes, np.int64), kind="stable")
+        self._hashes = np.frombuffer(hashes, np.int64)[order]
+        self._offsets = np.frombuffer(offsets, np.int64)[order]
+
+    @classmethod
+    def of(cls, inputs: Inputs, file: str, path: Path = ()) -> LineIndex | None:
+        """Return the index of a file; None if it is packed."""
+        with inputs.open_again(file, path) as raw:
+            if raw.read(2) == GZIP_MAGIC:
+                return None
+        return cls(inputs, file, path)
+
+    def vectors(self, words: Iterable[str], dtype: np.dtype[Any]) -> dict[str, Array]:
+        """Return the vectors of the words that have a line without a fault."""
+        found: dict[str, Array] = {}
+        with self._inputs.open_again(self._file, self._path) as raw:
+            for raw_word, word in _spellings(words).items():
+                start = int(np.searchsorted(self._hashes, hash(raw_word)))
+                for at in range(start, len(self._hashes)):
+                    if int(self._hashes[at]) != hash(raw_word) or word in found:
+                        break
+                    raw.seek(int(self._offsets[at]))
+                    line = raw.readline().removesuffix(b"\n")
+                    cleaned, there = self._layout.parted(line, line.count(b" "))
+                    if there == raw_word:
+                        vector = vector_of(cleaned, there, self._layout.d, dtype)
+                        if not isinstance(vector, Fault):
+                            found[word] = vector
+        return found
 
 
 def nearest_words(
@@ -181,6 +237,7 @@ class _Scan:
     rows: dict[str, Array] = field(default_factory=dict)
     spoilt: dict[str, str] = field(default_factory=dict)  # wanted word -> its malformed line
     seen: int = 0
+    block: Array = field(default_factory=lambda: np.empty((0, 0)))
 
     def run(self, lines: Iterator[_Numbered], count: int) -> bool:
         """Read until `count` words are found; return whether there were as many."""
@@ -207,8 +264,17 @@ class _Scan:
         if isinstance(vector, Fault):
             self._skip(number, line, vector, asked)
         else:
-            self.rows[asked] = vector
+            self.rows[asked] = self._kept(vector)
         return len(self.rows)
+
+    def _kept(self, vector: Array) -> Array:
+        """Return a vector as a row of a block: many small arrays would leave holes in memory."""
+        at = len(self.rows) % BLOCK
+        if at == 0:
+            self.block = np.empty((BLOCK, self.layout.d), dtype=self.dtype)
+        self.block[at] = vector
+        row: Array = self.block[at]
+        return row
 
     def _skip(self, number: int, line: bytes, fault: Fault, asked: str | None) -> None:
         self.malformed.add(number, line, fault)

@@ -32,7 +32,7 @@ def by_loop(dictionary: dict[str, Any], words: list[str], **more: Any) -> dict[s
     targets = list(dictionary["pairs"].values())
     distinct = list(dict.fromkeys(targets))
     V = [[float(target == each) for each in distinct] for target in targets]
-    made: dict[str, Any] = single(Q, K, V, "dot", **more)
+    made: dict[str, Any] = single(Q, K, V, more.pop("score", "dot"), **more)
     made["target_scores"] = [[dot(h, v) for v in V] for h in made["context"]]
     best = [row.index(max(row)) for row in made["target_scores"]]
     return {**made, "answer": [targets[at] for at in best]}
@@ -303,19 +303,108 @@ def test_vectors_from_a_file(tmp_path: Path, attn: Attn) -> None:
     ran = attn("translate", "-d", pairs, "--embeddings", vectors, "les chats")
     assert (ran.status, ran.out) == (0, "the cat\n")
     assert ran.err == (
+        "note: vectors of a file are compared by their angle, score cosine with scale 20: "
+        "--score scaled compares them by the dot product\n"
         "warning: 1 of 7 pairs are left out, whose source words have no vector: rien\n"
     )
-    made = attn("translate", "-d", pairs, "--embeddings", vectors, "ci-dessous", "-f", "json", "-q")
-    expected = by_loop(FRENCH, ["ci-dessous"])
-    np.testing.assert_allclose(
-        json.loads(made.out)["steps"]["weights"]["values"], expected["weights"], rtol=1e-12
-    )
+    asked = ("translate", "-d", pairs, "--embeddings", vectors, "ci-dessous", "-f", "json", "-q")
+    for options, expected in (
+        ((), by_loop(FRENCH, ["ci-dessous"], score="cosine", scale=20)),
+        (("--scale", "3"), by_loop(FRENCH, ["ci-dessous"], score="cosine", scale=3)),
+        (("--score", "cosine"), by_loop(FRENCH, ["ci-dessous"], score="cosine")),
+        (("--score", "dot"), by_loop(FRENCH, ["ci-dessous"])),
+        (("--score", "scaled"), by_loop(FRENCH, ["ci-dessous"], score="scaled")),
+    ):
+        made = attn(*asked, *options)
+        np.testing.assert_allclose(
+            json.loads(made.out)["steps"]["weights"]["values"], expected["weights"], rtol=1e-12
+        )
+        assert made.err == ""
     np.save(tmp_path / "w.npy", np.array(list(rows.values()), dtype=np.float32))
     (tmp_path / "w.txt").write_text("".join(f"{word}\n" for word in rows))
     ran = attn(
         "translate", "--embeddings", tmp_path / "w.npy", "--words", tmp_path / "w.txt", "tables"
     )
-    assert ran == (0, "table\n", "")
+    assert (ran.status, ran.out) == (0, "table\n")
+
+
+LONG = """\
+maison 1 2 0
+voiture 9 7 2
+jardin 0 1 3
+home 1.1 1.9 0.1
+"""
+
+
+@pytest.fixture
+def long(tmp_path: Path) -> tuple[Path, Path]:
+    """Pairs and a file of vectors, in which one word is frequent: its vector is long."""
+    (tmp_path / "v.vec").write_text(LONG, encoding="utf-8")
+    (tmp_path / "p.csv").write_text("maison,house\nvoiture,car\njardin,garden\n", encoding="utf-8")
+    return tmp_path / "p.csv", tmp_path / "v.vec"
+
+
+def test_a_long_vector_does_not_win(long: tuple[Path, Path], attn: Attn) -> None:
+    pairs, vectors = long
+    asked = ("translate", "-d", pairs, "--embeddings", vectors, "home")
+    assert attn(*asked).out == "house\n"
+    assert attn(*asked, "--score", "scaled").out == "car\n"
+    assert attn(*asked, "--score", "dot").out == "car\n"
+
+
+def test_a_target_of_many_keys_does_not_win_over_the_nearest(tmp_path: Path, attn: Attn) -> None:
+    """With scale 1 the three keys of `far` would weigh 3, the nearest key at most e."""
+    (tmp_path / "v.vec").write_text("a 1 0\nb 1 0.1\nx 1 2\ny 1 2.1\nz 1 2.2\n")
+    (tmp_path / "p.csv").write_text("b,near\nx,far\ny,far\nz,far\n")
+    asked = ("translate", "-d", tmp_path / "p.csv", "--embeddings", tmp_path / "v.vec", "a")
+    assert attn(*asked).out == "near\n"
+    assert attn(*asked, "--scale", "1").out == "far\n"
+
+
+def test_answers_of_any_format_are_the_same(long: tuple[Path, Path], attn: Attn) -> None:
+    """A pipe computes no step; JSON computes all."""
+    pairs, vectors = long
+    for options in ((), ("--score", "scaled"), ("--method", "embeddings"), ("--scale", "-1")):
+        asked = ("translate", "-d", pairs, "--embeddings", vectors, "home maison", *options, "-q")
+        made = json.loads(attn(*asked, "-f", "json").out)
+        assert attn(*asked, "-f", "answer").out == f"{made['text']}\n"
+        shown = json.loads(attn(*asked, "-f", "json", "--show", "weights").out)
+        assert shown["choices"][0]["answer"] == made["choices"][0]["answer"]
+        for few, all_ in zip(shown["choices"], made["choices"], strict=True):
+            assert few["value"] == pytest.approx(all_["value"], rel=1e-12)
+            assert few["margin"] == pytest.approx(all_["margin"], rel=1e-12)
+
+
+def test_zero_vectors_of_a_file(tmp_path: Path, attn: Attn) -> None:
+    (tmp_path / "v.vec").write_text("a 1 0\nb 0 0\nc 1 1\nnil 0 0\n")
+    (tmp_path / "p.csv").write_text("a,x\nb,y\nc,z\n")
+    asked = ("translate", "-d", tmp_path / "p.csv", "--embeddings", tmp_path / "v.vec")
+    ran = attn(*asked, "a", "-q")
+    assert ran == (0, "x\n", "")
+    hidden = "warning: 1 of 3 keys is a zero vector, without a direction: cosine hides it\n"
+    assert attn(*asked, "a").err.endswith(hidden)
+    assert attn(*asked, "a", "-f", "json").err.endswith(hidden)
+    ran = attn(*asked, "-", stdin="a\nc nil\n")
+    assert (ran.status, ran.out) == (2, "")
+    assert "error: 'nil' has a zero vector" in ran.err
+    assert "--> standard input:2" in ran.err
+
+
+def test_words_that_arrive_later_are_looked_up_in_the_file(
+    long: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, attn: Attn
+) -> None:
+    """Each line is a batch of its own; the file begins with a mark and a header."""
+    pairs, vectors = long
+    vectors.write_bytes(b"\xef\xbb\xbf4 3\n" + LONG.replace("\n", " \n").encode())
+    monkeypatch.setattr("attn_cli.cli.arriving.MOST", 1)
+    asked = ("translate", "-d", pairs, "--embeddings", vectors)
+    assert attn(*asked, "-", "-q", stdin="maison\nhome\n\nvoiture home\n") == (
+        0, "house\nhouse\ncar house\n", "",
+    )  # fmt: skip
+    ran = attn(*asked, "-", "-q", stdin="maison\nhome\n\nhom\n")
+    assert (ran.status, ran.out) == (2, "house\nhouse\n")
+    assert "'hom' is not in the dictionary's embeddings" in ran.err
+    assert "--> standard input:4" in ran.err
 
 
 @given(st.lists(st.sampled_from(["le", "chat", "J'", "l’", "eau"]), max_size=6))
