@@ -34,7 +34,7 @@ def batches_of_lines(inputs: Inputs, wanted_for: str, what: str) -> Iterator[lis
 
 
 def _complete(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield bytes up to the last line feed that has arrived; at last what is left."""
+    """Yield bytes up to the last line feed that has arrived; at last the rest."""
     rest: list[bytes] = []
     for chunk in chunks:
         end = chunk.rfind(b"\n") + 1

@@ -136,8 +136,13 @@ class DictionaryOptions:
                 found = dictionary.translations(
                     sentences, self.method, context=self.context, unknown=self.unknown
                 )
-                if note and dictionary.note:
-                    say(f"note: {dictionary.note}")
+                scale = dictionary.chosen_scale
+                if note and scale is not None:
+                    with_scale = f" with scale {scale}" if scale else ""
+                    say(
+                        "note: vectors of a file are compared by their angle, score "
+                        f"cosine{with_scale}: --score scaled compares them by the dot product"
+                    )
                 note = False
                 yield found
 

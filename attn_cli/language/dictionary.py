@@ -106,15 +106,14 @@ class Dictionary:
             raise self.document.located(error) from None
 
     @property
-    def note(self) -> str:
-        """What was chosen for the user, after the first translations; empty if nothing was."""
+    def chosen_scale(self) -> str | None:
+        """The scale of the cosine, if it was chosen for the user; empty if the scale is given.
+
+        It is known after the first translations.
+        """
         if self._space is None or not self._space.by_angle:
-            return ""
-        scale = "" if "scale" in self.tree else f" with scale {COSINE_SCALE}"
-        return (
-            f"vectors of a file are compared by their angle, score cosine{scale}: "
-            "--score scaled compares them by the dot product"
-        )
+            return None
+        return "" if "scale" in self.tree else COSINE_SCALE
 
 
 def _translation(space: Space, sentence: Sentence, context: bool, unknown: str) -> Translation:

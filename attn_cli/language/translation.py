@@ -31,7 +31,6 @@ CLEAR_MARGIN = 0.05  # a best value whose relative margin is less than this is n
 H, V, ALPHA = Symbol("h"), Symbol("V"), Symbol("alpha")
 # In a translation the scores are called z, and the weights alpha.
 LETTERS = {Symbol("scores"): Symbol("z"), Symbol("weights"): ALPHA}
-OF_VALUES = frozenset(("v", "context", "target_scores"))
 UP_TO_WEIGHTS = ("q", "k", "products", "gate", "scores", "weights")
 
 
@@ -206,7 +205,7 @@ def _with_steps(
 ) -> tuple[dict[str, Step], list[Choice], Problem]:
     """Return the choices and all steps, or those up to the weights if no later one is wanted."""
     space = t.space
-    whole = wanted is None or not OF_VALUES.isdisjoint(wanted)
+    whole = wanted is None or not {*UP_TO_WEIGHTS, "k_transposed"}.issuperset(wanted)
     problem = space.problem(t.looked_up, Q, values=whole)
     there = pipeline(problem)
     early = tuple(name for name in UP_TO_WEIGHTS if name in there)

@@ -36,7 +36,7 @@ class LookUp:
 
     @classmethod
     def of(cls, problem: Problem) -> LookUp | None:
-        """Return the look-up; None if the score is no product, or more than a scale follows it."""
+        """Return the look-up; None if the score is not a product, or a scale is not all."""
         function, rules = problem.score, problem.rules
         product = function.normed is not None or function.factor is not None
         more = (

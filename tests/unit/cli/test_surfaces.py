@@ -187,14 +187,14 @@ CASES = {
         "help: it is a sample that is shipped: attn samples love_coding | attn compute -",
     ),
     "a method without embeddings": Case(
-        "language.dictionary",
+        "language.space",
         lambda: translate("le", DICTIONARY, method="embeddings"),
         "help: add embeddings: {word: [...]}, or use method='one-hot'",
         ["translate", "--dictionary", "dictionary.yaml", "--method", "embeddings", "le"],
         "help: add embeddings: {word: [...]}, or use --embeddings FILE or --method one-hot",
     ),
     "an unknown word": Case(
-        "language.dictionary",
+        "language.space",
         lambda: translate("chat", DICTIONARY),
         "or let it pass: unknown='skip', unknown='keep'",
         ["translate", "--dictionary", "dictionary.yaml", "chat"],
@@ -215,7 +215,7 @@ CASES = {
         "--unknown cannot be 'kep'\nhelp: did you mean 'keep'?",
     ),
     "a context that is not there": Case(
-        "language.dictionary",
+        "language.space",
         lambda: translate("le", DICTIONARY, context=True),
         "context needs a dictionary with context",
         ["translate", "--dictionary", "dictionary.yaml", "--context", "le"],
