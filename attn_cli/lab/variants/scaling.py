@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import sqrt
 
 from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import replace
 from attn_cli.lab.altered import with_change
-from attn_cli.lab.variants.variant import Base, Variant
+from attn_cli.lab.variants.variant import Base, Change, Changes, Variant
 from attn_cli.maths.block import Block, steps
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.stage import BLOCK, schedule_of
@@ -110,36 +111,64 @@ def _no_temperature(base: Base) -> Problem | None:
     return replace(base.problem, rules=replace(rules, temperature=None))
 
 
+def _scale_key(change: Change, base: Base) -> Changes | None:
+    """Return the other scale as a key."""
+    problem = change(base)
+    if problem is None:
+        return None
+    return {"scale": list(problem.scale) if isinstance(problem.scale, tuple) else problem.scale}
+
+
+def _temperature_key(change: Change, base: Base) -> Changes | None:
+    """Return the other temperature as a key."""
+    problem = change(base)
+    if problem is None:
+        return None
+    other = problem.rules.temperature
+    return {"temperature": list(other) if isinstance(other, tuple) else other}
+
+
 SCALING = (
-    Variant("no-scale", "the scores were not scaled", _unscaled, ("ttsugriy, common mistakes, 2",)),
+    Variant(
+        "no-scale",
+        "the scores were not scaled",
+        _unscaled,
+        ("ttsugriy, common mistakes, 2",),
+        keys=partial(_scale_key, _unscaled),
+    ),
     Variant(
         "divided-by-d_k",
         "the scores were divided by d_k = {d_k} instead of sqrt(d_k) = {sqrt_d_k}",
         _by_d_k,
         ("NTK4A#3",),
+        keys=partial(_scale_key, _by_d_k),
     ),
     Variant(
         "scaled-twice",
         "the scores were scaled twice",
         _twice,
         ("scaling-matrix-preconditioning#2",),
+        keys=partial(_scale_key, _twice),
     ),
     Variant(
         "divided-by-sqrt-d_model",
         "the scores were divided by sqrt(d_model) = {root} instead of sqrt(d_k) = {sqrt_d_k}",
         _by_d_model,
         ("karpathy/ng-video-lecture#6", "aladdinpersson/Machine-Learning-Collection#65"),
+        keys=partial(_scale_key, _by_d_model),
     ),
     Variant(
         "multiplied-by-sqrt-d_k",
         "the scores were multiplied by sqrt(d_k) = {sqrt_d_k} instead of divided by it",
         _multiplied,
         ("rasbt/LLMs-from-scratch#856",),
+        keys=partial(_scale_key, _multiplied),
     ),
     Variant(
         "scaled-anyway",
         "the scores were divided by sqrt(d_k) = {sqrt_d_k}, and here they are not scaled",
         _root_anyway,
+        keys=partial(_scale_key, _root_anyway),
     ),
     Variant(
         "scaled-after-softmax",
@@ -150,6 +179,12 @@ SCALING = (
         "temperature-multiplied",
         "the scores were multiplied by the temperature instead of divided by it",
         _multiplied_temperature,
+        keys=partial(_temperature_key, _multiplied_temperature),
     ),
-    Variant("no-temperature", "the temperature was left out", _no_temperature),
+    Variant(
+        "no-temperature",
+        "the temperature was left out",
+        _no_temperature,
+        keys=partial(_temperature_key, _no_temperature),
+    ),
 )

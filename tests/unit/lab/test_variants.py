@@ -222,6 +222,28 @@ def test_conventions_and_presets_have_their_changes() -> None:
     assert not any(variant.kind == "kernel" for variant in variants_of(base))
 
 
+def test_changed_keys_of_mistakes_say_the_same() -> None:
+    tried = set()
+    for keys in ({}, {"score": "dot"}, {"temperature": 2}, {"scale": 0.3}):
+        base = base_of(**{**PLAIN, **keys})
+        for variant in MISTAKES:
+            changes, problem = variant.changes(base), variant.of(base)
+            if changes is None:
+                continue
+            assert problem is not None, variant.name
+            again = base.read_with(changes)
+            assert again is not None, (variant.name, changes)
+            tried.add(variant.name)
+            for step, values in steps_of(again, ("scores", "weights")).items():
+                np.testing.assert_array_equal(
+                    values, steps_of(problem, (step,))[step], variant.name
+                )
+    assert tried == {
+        "no-scale", "divided-by-d_k", "scaled-twice", "divided-by-sqrt-d_model",
+        "multiplied-by-sqrt-d_k", "scaled-anyway", "temperature-multiplied", "no-temperature",
+    }  # fmt: skip
+
+
 def test_a_change_to_none_removes_the_key() -> None:
     base = base_of(query=np.ones((3, 2)), key=np.ones((5, 2)), value=np.eye(5), causal="top-left")
     problem = base.read_with({"causal": None, "scale": 3})
