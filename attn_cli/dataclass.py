@@ -96,6 +96,11 @@ def _init(self: Any, /, *values: Any, **given: Any) -> None:
     """Set every field, in order, to its argument or its default; TypeError as for functions."""
     form: _Form = self._form
     state = self.__dict__
+    if not given and len(values) == len(form.positional) == len(form.names):
+        state.update(zip(form.positional, values, strict=True))
+        if form.finish is not None:
+            form.finish(self)
+        return
     if not values and not form.factories:  # the usual case: no loop over names
         state.update(form.plain)
         state.update(given)

@@ -57,10 +57,13 @@ class StepPlan:
 
     def place(self, lead: Lead) -> tuple[int, ...] | None:
         """Return the index of a batch entry and head among those held; None if it is not held."""
-        if any(lead[axis] != index for axis, index in self.fixed.items()):
-            return None
-        held = [self.indices(axis) for axis in range(len(self.free))]
-        wanted = [lead[axis] for axis in self.free]
+        for axis, index in self.fixed.items():
+            if lead[axis] != index:
+                return None
+        wanted = tuple([lead[axis] for axis in self.free])
+        if self.kept[: len(wanted)].count(None) == len(wanted):
+            return wanted
+        held = [self.indices(axis) for axis in range(len(wanted))]
         if any(index not in indices for index, indices in zip(wanted, held, strict=True)):
             return None
         return tuple(indices.index(i) for i, indices in zip(wanted, held, strict=True))
@@ -70,11 +73,13 @@ class StepPlan:
         if self.rows is None or rows is None:
             kept = self.kept[-2] if len(self.axes) - len(self.free) > 1 else None
             return slice(None), slice(None) if kept is None else np.array(kept, dtype=np.intp)
-        targets = np.searchsorted(self.rows, rows)
+        first = int(self.rows.searchsorted(rows[0])) if len(rows) else 0
+        part = self.rows[first : first + len(rows)]
+        if len(part) == len(rows) and (part == rows).all():
+            return slice(first, first + len(rows)), slice(None)
+        targets = self.rows.searchsorted(rows)
         found = targets < len(self.rows)
         found[found] = self.rows[targets[found]] == rows[found]
-        if found.all() and len(rows) and targets[-1] - targets[0] == len(rows) - 1:
-            return slice(int(targets[0]), int(targets[-1]) + 1), slice(None)
         return targets[found], np.flatnonzero(found)
 
 
