@@ -28,7 +28,7 @@ from tests.helpers.processes import ATTN, ROOT, SCRUBBED, read_terminal, run_to_
 
 # A slow machine is no failure. What decides over a change draws the same examples every time; the
 # others are drawn by `make fuzz`.
-settings.register_profile("attn", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("attn", deadline=None, derandomize=True, max_examples=25)
 settings.register_profile("random", deadline=None, max_examples=1000)
 settings.load_profile("attn")
 

@@ -60,7 +60,7 @@ def test_the_exponentials_of_each_convention() -> None:
     check_each(PROBLEMS, check)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(problems())
 def test_any_conventions_at_once(problem: dict[str, Any]) -> None:
     expected, by_name = attention_with_named(problem)

@@ -85,7 +85,7 @@ def test_each_convention(family: str, write: Any, tmp_path: Path) -> None:
     check_each(FAMILIES[family], check)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(problems())
 def test_any_conventions_at_once(tmp_path: Path, problem: dict[str, Any]) -> None:
     expected = read_problem(from_mapping(problem))

@@ -45,7 +45,7 @@ def check(problem: Mapping | Problem, oracle: Mapping, **k: Any) -> Served:
 
 
 # About 4 s on one core.
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(problems(), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3))
 def test_any_conventions_at_once(
     problem: Mapping, queries: int, keys: int, subtile: int, threads: int

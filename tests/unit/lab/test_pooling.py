@@ -59,7 +59,7 @@ def by_loops(
     sampled=st.sampled_from([None, 1, 2, 3]), how=st.sampled_from(["mass", "max"]),
     at=st.integers(1, 5), seed=st.integers(0, 2**32),
 )  # fmt: skip
-@examples(max_examples=60)
+@examples(max_examples=30)
 def test_a_pool_is_what_loops_over_all_cells_give(
     n_q: int, n_k: int, rows: int, keys: int, sampled: int | None, how: str, at: int, seed: int
 ) -> None:

@@ -40,7 +40,7 @@ Case = tuple[str, dict[str, float]]
 
 SCORES = arrays(np.float64, (3, 5), elements=st.floats(-30, 30))
 VISIBLE = arrays(np.bool_, (3, 5))
-few = settings(max_examples=25)  # of every normaliser, three rows each
+few = settings(max_examples=15)  # of every normaliser, three rows each
 of_gradual = pytest.mark.parametrize("case", GRADUAL, ids=str)
 of_every = pytest.mark.parametrize("case", EVERY, ids=str)
 

@@ -217,7 +217,7 @@ def test_hostile_words_are_text_and_break_no_line(width: int | None) -> None:
     st.sampled_from([0.1, 1.0, 1e9, 1e-9, 12345.678]),
     st.sampled_from([0, 256]),
 )
-@settings(max_examples=50)
+@settings(max_examples=25)
 def test_no_line_is_wider_than_the_terminal_if_every_cell_fits(
     words: list[str], width: int, digits: int, size: float, colours: int
 ) -> None:
