@@ -96,19 +96,20 @@ def _init(self: Any, /, *values: Any, **given: Any) -> None:
     """Set every field, in order, to its argument or its default; TypeError as for functions."""
     form: _Form = self._form
     state = self.__dict__
-    if not given and len(values) == len(form.positional) == len(form.names):
-        state.update(zip(form.positional, values, strict=True))
-        if form.finish is not None:
-            form.finish(self)
-        return
-    if not values and not form.factories:  # the usual case: no loop over names
-        state.update(form.plain)
+    if not form.factories and len(values) <= len(form.positional):
+        # The usual cases, all by name or all by place: no loop over names.
+        state.update(zip(form.positional, values, strict=False) if values else form.plain)
         state.update(given)
-        if state.keys() == form.names.keys():
-            if form.finish is not None:
-                form.finish(self)
-            return
-        state.clear()  # the code below finds the error
+    if state.keys() != form.names.keys() or (values and given) or form.factories:
+        state.clear()
+        _set_each(self, form, values, given)
+    if form.finish is not None:
+        form.finish(self)
+
+
+def _set_each(self: Any, form: _Form, values: tuple[Any, ...], given: dict[str, Any]) -> None:
+    """Set every field, one by one, or raise TypeError."""
+    state = self.__dict__
     if values:
         placed = dict(zip(form.positional, values, strict=False))
         if len(placed) < len(values) or not given.keys().isdisjoint(placed):
@@ -124,8 +125,6 @@ def _init(self: Any, /, *values: Any, **given: Any) -> None:
             raise TypeError(f"{type(self).__name__}() lacks {name}")
     if given:
         raise TypeError(f"{type(self).__name__}() does not have: {', '.join(given)}")
-    if form.finish is not None:
-        form.finish(self)
 
 
 def _values(self: Any) -> tuple[object, ...]:
