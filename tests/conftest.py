@@ -26,7 +26,7 @@ from attn_cli.reading.keys import KEYS
 from attn_cli.views import VIEWS
 from tests.helpers.processes import ATTN, ROOT, SCRUBBED, read_terminal, run_to_end, started
 
-# A slow machine is no failure. What decides over a change draws the same examples every time; the
+# A slow machine is not a failure. The tests of a change draw the same examples every time; the
 # others are drawn by `make fuzz`.
 settings.register_profile("attn", deadline=None, derandomize=True, max_examples=25)
 settings.register_profile("random", deadline=None, max_examples=1000)

@@ -1,4 +1,4 @@
-"""An engine that is registered by a test: the definition, but for what it refuses."""
+"""An engine that is registered by a test: the definition, which refuses some problems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether what is largest in a problem is larger by more than rounding."""
+"""Whether the largest scores of a problem are larger by more than rounding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def rows_of(values: Any) -> list[list[Any]]:
 
 
 def ranks_clearly(problem: dict[str, Any], steps: dict[str, Any]) -> bool:
-    """Whether what is largest does not depend on how numbers are rounded.
+    """Whether the same scores are largest however numbers are rounded.
 
     Visible scores must be apart from all others; those that got the same fill may tie.
     """

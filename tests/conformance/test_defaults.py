@@ -29,7 +29,7 @@ STAGES = {"capped", "biased", "masked"}
 
 
 def reads_offset(problem: dict[str, Any]) -> bool:
-    """Whether anything goes by an offset; elsewhere it is refused, as idle, or beside documents."""
+    """Whether a key reads the offset; otherwise it is refused, as idle or with documents."""
     if "documents" in problem:
         return False
     return bool(problem.get("causal")) or any(reads_positions(problem, key) for key in READ)

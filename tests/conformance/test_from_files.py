@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 
 def by_bounds(windows: list[Any]) -> dict[str, list[int]]:
-    """The windows of heads as one mapping, whose left and right are lists: an array is no list."""
+    """The windows of heads as one mapping, whose left and right are lists, not arrays."""
     found = []
     for window in windows:
         given = {} if window == "none" else window

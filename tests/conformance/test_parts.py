@@ -36,7 +36,7 @@ def whole_of(problem: dict[str, Any]) -> tuple[Problem, attn_cli.Record]:
 
 
 def same(found: attn_cli.Record, expected: dict[str, Any]) -> None:
-    """The record has these steps in this order, and these values but for rounding."""
+    """The record has these steps in this order, and these values, apart from rounding."""
     assert list(found.steps) == list(expected)
     for name, values in expected.items():
         assert found[name].shape == values.shape, name

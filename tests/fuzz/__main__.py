@@ -24,7 +24,7 @@ STUCK = 120.0  # seconds after which an input that nothing interrupts ends the p
 
 
 def arguments() -> argparse.Namespace:
-    """Return what is asked for."""
+    """Return the arguments."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="of all readers together (60)")
     parser.add_argument("--seed", type=int, help="the same inputs for the same seed (a new one)")
@@ -51,7 +51,7 @@ def limited_memory() -> Iterator[None]:
 
 
 def watch(folder: Path) -> None:
-    """End the process if one input takes far too long: a loop inside C hears no signal."""
+    """End the process if one input takes far too long: a loop inside C ignores signals."""
     while True:
         time.sleep(1)
         current = CURRENT[0]

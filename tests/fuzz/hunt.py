@@ -33,7 +33,7 @@ class Current(NamedTuple):
     begun: float
 
 
-CURRENT: list[Current | None] = [None]  # for whoever watches
+CURRENT: list[Current | None] = [None]  # for the user
 
 
 @dataclass

@@ -184,7 +184,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9.+-][A-Za-z0-9_.+-]*")
 
 
 def written(tree: Any) -> str:
-    """Return a tree as YAML in one line; words that could be anything else stand in quotes."""
+    """Return a tree as YAML in one line; words that could be read as anything else are quoted."""
     if isinstance(tree, dict):
         return "{" + ", ".join(f"{written(k)}: {written(v)}" for k, v in tree.items()) + "}"
     if isinstance(tree, list):

@@ -231,7 +231,7 @@ def _options(data: bytes) -> None:
     """Read lines NAME=VALUE as the options of `attn compute`."""
     document = _document("p.yaml", BASE.encode())
     with _standard_input(b"[[1, 2]]"):
-        # bytes that are no text come from the shell as lone surrogates
+        # bytes that are not text come from the shell as lone surrogates
         for line in data.decode("utf-8", "surrogateescape").split("\n"):
             name, _, value = line.partition("=")
             if name in RESOURCES:

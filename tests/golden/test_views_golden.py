@@ -1,4 +1,4 @@
-"""What views show, held in files; `python -m tests.golden.write FOLDER` writes them anew."""
+"""What views show, held in files; `python -m tests.golden.write FOLDER` writes them again."""
 
 from __future__ import annotations
 

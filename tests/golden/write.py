@@ -1,4 +1,4 @@
-"""Write what views show anew: `python -m tests.golden.write FOLDER`; then read the difference.
+"""Write the texts of views: `python -m tests.golden.write FOLDER`; then read the difference.
 
 A folder has `cases.txt`, with lines `NAME $ [VARIABLE=VALUE ...] attn ...`: the file NAME of the
 folder holds what the command prints, in such an environment.

@@ -1,4 +1,4 @@
-"""Places for tests of what is asked about positions."""
+"""Places for tests of positions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from attn_cli.maths.token_positions import TokenPositions
 
 
 def place(i: range, j: range, offset: int = 0, *, batch: int = 0, head: int = 0) -> Place:
-    """Return the queries i, which stand at i + offset, against the keys j."""
+    """Return the queries i, at positions i + offset, against the keys j."""
     rows = np.array(i, dtype=np.intp)
     return Place(batch, head, rows, np.array(j, dtype=np.intp), TokenPositions((offset,)))

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 FLOATS = st.floats(-50, 50, allow_nan=False, width=32)
 Mapping = dict[str, Any]
-# Keys that say nothing of where a key is, nor which keys there are.
+# Keys of a problem that depend neither on positions nor on the number of its keys.
 WHEREVER = {
     *("query", "key", "value", "axes", "heads", "kv_heads", "grouping", "score", "scale"),
     *("scale_placement", "qk_norm", "softcap", "normalize", "temperature", "top_k"),
@@ -55,7 +55,7 @@ def test_a_shortened_record_holds_the_edges(problem: Mapping, items: int, thresh
 
 @st.composite
 def anywhere(draw: st.DrawFn) -> tuple[Mapping, int]:
-    """A problem in which keys may stand anywhere, as arrays, and the axis of its keys."""
+    """A problem whose keys may be in any order, as arrays, and the axis of its keys."""
     drawn = draw(problems())
     assume("embeddings" not in drawn and drawn.get("nonfinite") != "allow")
     problem = {key: value for key, value in drawn.items() if key in WHEREVER}

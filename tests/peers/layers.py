@@ -12,7 +12,7 @@ import transformers
 import attn_cli
 from tests.peers.agree import agrees
 
-transformers.logging.set_verbosity_error()  # tiny configurations are no good models, it says
+transformers.logging.set_verbosity_error()  # it warns that tiny configurations are bad models
 
 BATCH, N, VOCABULARY = 2, 7, 31
 NAMES = ("query", "key", "value")
@@ -81,7 +81,7 @@ def projections(layer: Any, output: str) -> dict[str, dict[str, np.ndarray]]:
 
 
 def in_single(dtype: str) -> dict[str, Any]:
-    """Return the key that takes the softmax in float32, where that is to be said."""
+    """Return the key that takes the softmax in float32, if its version has such a key."""
     return {"precision": {"softmax": "float32"}} if dtype == "float64" else {}
 
 

@@ -122,7 +122,7 @@ def test_temperature_divides_the_scores(dtype: str, temperature: float) -> None:
 def test_its_bisection_of_sparsemax_takes_no_number_of_steps() -> None:
     """n_iter is documented as the number of steps.
 
-    Seen in entmax 1.3: sparsemax_bisect always makes 50, entmax_bisect as many as it is told.
+    Seen in entmax 1.3: sparsemax_bisect always makes 50, entmax_bisect the requested number.
     """
     departs("entmax", "1.3")
     scores = torch.from_numpy(given("float64"))

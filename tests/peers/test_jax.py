@@ -127,7 +127,7 @@ def test_a_row_that_sees_no_key_is_uniform(dtype: str) -> None:
 
 
 def test_large_scores_in_16_bits(dtype: str) -> None:
-    """257 is no number of bfloat16, and the score of the first key."""
+    """257 is not a number of bfloat16, and the score of the first key."""
     query, key = np.array([[[[1.0, 1]]]]), np.array([[[[256.0, 1]], [[256, 0]]]])
     value = np.eye(2).reshape(1, 2, 1, 2)
     inputs = narrowed(dtype, query, key, value)

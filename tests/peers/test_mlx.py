@@ -113,7 +113,7 @@ def test_sinks(dtype: str, causal: bool) -> None:
 @pytest.mark.parametrize("dims", [4, 6])
 @pytest.mark.parametrize("offset", [0, 3])
 def test_rope(dtype: str, interleaved: bool, dims: int, offset: int) -> None:
-    """`traditional` turns neighbours; the offset is where the first token stands."""
+    """`traditional` turns neighbours; the offset is the position of the first token."""
     query, value = narrowed(dtype, *normal(8, (1, HEADS, 7, 6), (1, HEADS, 7, D_V)))
     with mx.stream(mx.cpu):
         turned = mx.fast.rope(

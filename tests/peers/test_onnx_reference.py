@@ -34,7 +34,7 @@ from tests.peers.onnx_attention import (
 
 
 def booleans(*shape: int) -> dict[str, np.ndarray]:
-    """Return a mask with one row that hides everything where there are several rows."""
+    """Return a mask with one row that hides everything if it has several rows."""
     mask = np.random.default_rng(len(shape)).random(shape) < 0.6
     if len(shape) > 1 and shape[-2] > 3:
         mask[..., 3, :] = False

@@ -30,7 +30,7 @@ def caches(positions: np.ndarray, dims: int, base: float, dtype: str) -> dict[st
 
 
 def rotated(inputs: dict[str, np.ndarray], **attributes: Any) -> np.ndarray:
-    """Return the operator's output; the inputs stand in its order."""
+    """Return the operator's output; the inputs are in its order."""
     node = helper.make_node("RotaryEmbedding", list(inputs), ["Y"], **attributes)
     (x, *_) = inputs.values()
     model = model_of(23, node, inputs, [x.ndim])
@@ -68,7 +68,7 @@ def test_from_position_0(dtype: str, interleaved: int, dims: int, base: float) -
     for step, x in (("q_rotated", query), ("k_rotated", key)):
         there = rotated({"X": x, **cached, **ids}, **names)
         agrees(record[step], there, TOLERANCE[dtype])
-        # What stands after the part that turns stays to the last bit.
+        # The features after the rotated part stay the same to the last bit.
         assert (record[step][..., dims:] == x[..., dims:]).all()
 
 
@@ -81,7 +81,7 @@ def test_true_is_all_features_in_halves(dtype: str, interleaved: int) -> None:
     record = attn_cli.compute(
         {"query": query, "key": key, "value": value, "dtype": dtype, "rope": options}
     )
-    # Without position ids the caches have a batch axis, and one row a token.
+    # Without position ids the caches have a batch axis, and one row per token.
     there = rotated({"X": query, **cached}, interleaved=interleaved)
     agrees(record["q_rotated"], there, TOLERANCE[dtype])
 

@@ -148,7 +148,7 @@ def test_windows_of_opset_25(is_causal: int, left: int, right: int) -> None:
 def test_mode_2_has_the_lowest_number_where_the_specification_has_infinity(opset: int) -> None:
     """Mode 2 is documented as scores plus bias, and the bias of a hidden key as -inf.
 
-    Seen in onnxruntime 1.32.0: the lowest float32 stands there. Weights are right all the same.
+    Seen in onnxruntime 1.32.0: the lowest float32 is there. Weights are right all the same.
     """
     departs("onnxruntime", "1.32.0")
     inputs, names = qkv(), {"is_causal": 1}

@@ -111,7 +111,7 @@ def test_a_row_that_sees_no_key_is_zero(dtype: str, kind: str) -> None:
 
 @either
 def test_large_scores(dtype: str, kind: str) -> None:
-    """257 is no number of bfloat16, and the score of the first key."""
+    """257 is not a number of bfloat16, and the score of the first key."""
     shape = (1, 1, 2, 2)
     inputs = [np.ones((1, 1, 1, 2)), np.reshape([256.0, 1, 256, 0], shape), np.eye(2)]
     inputs[2] = inputs[2].reshape(shape)

@@ -92,7 +92,7 @@ def test_numbers_are_added(dtype: str, shape: tuple[int, ...]) -> None:
 
 
 def test_large_scores_are_rounded(dtype: str) -> None:
-    """257 is no number of bfloat16, and becomes 256: the score of both keys."""
+    """257 is not a number of bfloat16, and becomes 256: the score of both keys."""
     shape = (1, 1, 2, 2)
     inputs = [np.ones((1, 1, 1, 2)), np.reshape([256.0, 1, 256, 0], shape)]
     inputs.append(np.eye(2).reshape(shape))

@@ -1,4 +1,4 @@
-"""transformers where tokens do not stand at their number: left padding, caches, images."""
+"""transformers with tokens whose position is not their number: left padding, caches, images."""
 
 from __future__ import annotations
 

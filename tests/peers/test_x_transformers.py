@@ -77,7 +77,7 @@ def check(
     record = attn_cli.compute({**given, "dtype": dtype, "like": "x-transformers", **problem})
     near(record["output"], array(output), as_type(dtype), units)
     weights = array(steps.post_softmax_attn)[..., first:]
-    # What a row has whose output is set to 0 is no weight of it.
+    # A row whose output is set to 0 has no weights to compare.
     seen = record["weights"].any(-1)
     near(record["weights"][seen], weights[seen], as_type(dtype), units)
     return record

@@ -178,6 +178,6 @@ def test_calls_point_down() -> None:
         sys.setprofile(before)
     assert {"api", "reading", "sources", "conventions", "engine", "maths", "record"} <= rooms
     assert {(caller, called[1]) for caller, called in up} == {
-        (("dataclass", "_init"), "__init__"),
+        (("dataclass", "_set_each"), "__init__"),
         (("dataclass", "_init"), "__post_init__"),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the package says of itself, to whoever installs it: its version and what it runs on."""
+"""The metadata that an installer reads: the version and what the package runs on."""
 
 from __future__ import annotations
 

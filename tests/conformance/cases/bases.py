@@ -25,7 +25,7 @@ PACKED = replace(THREE, heads=6, kv_heads=3, has_heads=True)
 FOUR = replace(PACKED, axes=4)
 PAST = replace(FOUR, past=2)
 STANDS = {"offset": [1, 3]}
-"""Where the queries of the batch entries stand, for keys that ask."""
+"""The positions of the queries of the batch entries, for keys that need them."""
 
 _M = FOUR.choices([True, True, False], 2, 6, 5, 7)
 BOOLEANS = {"values": _M, "true_means": "attend"}

@@ -34,7 +34,7 @@ INPUTS: Cases = {
         replace(PACKED, axes=2, batch=1),
         {"grouping": [2, 0, 0, 1, 2, 0]},
     ),
-    "grouping, a list that is no multiple": (
+    "grouping, a list that is not a multiple": (
         replace(FOUR, heads=5),
         {"grouping": [1, 2, 0, 1, 1]},
     ),

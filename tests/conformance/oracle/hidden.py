@@ -68,7 +68,7 @@ class Hidden:
         return bool(self.problem.get("causal")) or any(key in self.problem for key in MASKING)
 
     def causal(self, b: int, h: int, i: int, j: int) -> bool:
-        """The future, but for the prefix."""
+        """The future, except the prefix."""
         p = self.positions.key(b, j)
         if not self.problem.get("causal") or self.first(p, "prefix"):
             return False
@@ -79,7 +79,7 @@ class Hidden:
         return bool(0 < self.problem.get(key, 0) > p)
 
     def window(self, b: int, h: int, i: int, j: int) -> bool:
-        """Further back than `left` or further on than `right`; -1 is no bound.
+        """Further back than `left` or further on than `right`; -1: no bound.
 
         A prefix is exempt from both, sink tokens from the first.
         """
@@ -115,7 +115,7 @@ class Hidden:
         return any(hides(b, h, i, j) for hides in self.reasons.values())
 
     def code(self, left_out: int, b: int, h: int, i: int, j: int) -> int:
-        """The first reason that hides, 0 where none does; `left_out`: the score's own reason, 0."""
+        """The first reason that hides, 0 if none does; `left_out`: the score's own reason, 0."""
         reasons = {n for n, hides in self.reasons.items() if hides(b, h, i, j)}
         return min(reasons | ({left_out} if left_out else set()), default=0)
 

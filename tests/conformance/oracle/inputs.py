@@ -13,7 +13,7 @@ SOURCES = ("query", "key", "value")
 def source(problem: dict[str, Any], name: str) -> Any:
     """What Q, K or V is before it is split into heads: as given, or X W + b.
 
-    X of keys and values are the embeddings of the memory, where there is one.
+    X of keys and values are the embeddings of the memory, if the problem has one.
     """
     if name in problem:
         return problem[name]

@@ -36,7 +36,7 @@ def project(X: Matrix, W: Matrix | None, b: Vector | None = None) -> list[list[f
 
 
 def exp(x: float) -> float:
-    """e^x; infinity where that is too large a number."""
+    """e^x; infinity if that is too large a number."""
     try:
         return math.exp(x)
     except OverflowError:
@@ -90,7 +90,7 @@ class Axes:
     has_batch: bool
     has_heads: bool
     packed: bool
-    """The heads stand side by side in the features, and so they do in the output."""
+    """The heads are side by side in the features, and so they are in the output."""
     tile: bool
     mapped: Sequence[int] = ()
     """The key head of each query head, if a list says it."""

@@ -70,7 +70,7 @@ def size(scaling: dict[str, Any]) -> float:
 
 
 def section(rope: dict[str, Any], m: int) -> int:
-    """Which of the three rows pair m goes by: 0 temporal, 1 height, 2 width.
+    """The one of three rows that gives pair m its position: 0 temporal, 1 height, 2 width.
 
     `blocks` is Qwen2-VL (arXiv 2409.12191), `in-turn` Qwen3-VL (arXiv 2511.21631).
     """

@@ -22,7 +22,7 @@ def single(
     added: Callable[[int, int], float] = lambda i, j: 0.0,
     normalize: str = "softmax",
 ) -> dict[str, Any]:
-    """The steps of `attention`; what is seen and added is a mask of numbers."""
+    """The steps of `attention`; visible keys and biases are one mask of numbers."""
     problem: dict[str, Any] = {"query": Q, "key": K, "value": V, "score": score}
     problem |= {"normalize": normalize} | ({} if scale is None else {"scale": scale})
     problem["mask"] = [

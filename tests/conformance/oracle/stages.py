@@ -74,7 +74,7 @@ class Stages:
     def mask(self, s: float, b: int, h: int, i: int, j: int) -> float:
         """s + the number of the mask; what is hidden is given the fill, or has it added.
 
-        The -infinity of a mask hides, and is no number to be added. Neither is a fill of -infinity:
+        The -infinity of a mask hides, and is never added. Neither is a fill of -infinity:
         NaN in a hidden key stays hidden.
         """
         number = self.hidden.user.number(b, h, i, j)

@@ -27,7 +27,7 @@ def really_hidden(keys: dict[str, Any]) -> bool:
 
 
 def spoil(values: Any, wild: float, keys: dict[str, Any], z: Sizes) -> None:
-    """Put a wild number into every new key, or value, that no query of its batch entry can see.
+    """Put a number that spoils sums into new keys, or values, that no query of an entry sees.
 
     Those are beyond its key length, before its start, or of a document without queries.
     """
@@ -105,7 +105,7 @@ def reads_positions(problem: dict[str, Any], key: str) -> bool:
 
 
 def without_idle(problem: dict[str, Any]) -> dict[str, Any]:
-    """The problem without keys that nothing in it goes by: those are refused."""
+    """The problem without keys that nothing in it reads: those are refused."""
     by_place = problem.get("causal") or any(reads_positions(problem, key) for key in READ)
     hides = set(MASKING) & set(problem) or problem.get("causal")
     score = problem.get("score", "scaled")

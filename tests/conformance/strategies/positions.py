@@ -76,7 +76,7 @@ def documents(draw: st.DrawFn, z: Sizes, keys: dict[str, Any]) -> Any:
         ends = [[draw(cumulative(count, n)) for count in counts] for n in (z.n_q, z.n_k)]
         q, k = ends if each else (one for [one] in ends)
         return {"cu_seqlens_q": q, "cu_seqlens_k": k}
-    if form == "permuted":  # of as many queries as keys, but for what is beyond the shorter side
+    if form == "permuted":  # of as many queries as keys, except those beyond the shorter side
         of_keys = z.choices([0, 1, 2], max(z.n_q, z.n_k))
         shuffled = draw(st.permutations(of_keys))
         return {"query": list(shuffled)[: z.n_q], "key": of_keys[: z.n_k]}

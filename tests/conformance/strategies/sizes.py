@@ -29,7 +29,7 @@ class Sizes:
     d_v: int
     has_heads: bool
     numbers: random.Random
-    """Numbers are no choices of Hypothesis: it shrinks what a problem says, not what it holds."""
+    """Hypothesis does not choose the numbers: it shrinks the keys of a problem, not its values."""
 
     @property
     def n_k(self) -> int:

@@ -144,7 +144,7 @@ EFFECTS: dict[str, list[str]] = {
     "light": ["--light", "--color", "always"],
     "help": ["--help"],
 }
-# What an option needs beside it to have an effect stands in the run without it too.
+# Options that an option needs to have an effect are in the run without it too.
 BASES: dict[str, list[str]] = {
     "tolerance": EFFECTS["tolerance"][2:],
     "lower": EFFECTS["lower"][1:],

@@ -80,7 +80,7 @@ def need(shell: str) -> None:
 
 
 def rubbed_out(shown: str) -> str:
-    """Return what stands on a terminal after each backspace has taken the letter before it."""
+    """Return the text of a terminal after each backspace has removed the letter before it."""
     while "\b" in shown.lstrip("\b"):
         shown = re.sub("[^\b]\b", "", shown, count=1)
     return shown

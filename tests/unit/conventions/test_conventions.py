@@ -75,7 +75,7 @@ def test_a_knob_has_several_answers_and_a_default_among_them(name: str) -> None:
         assert text(knob.default) in knob.values
 
 
-# What the facts say of PyTorch, FlashAttention and three versions of ONNX; -: they have no say.
+# What the facts say of PyTorch, FlashAttention and three versions of ONNX; -: they do not set it.
 CORE = ("torch", "flash-attn", "onnx@1.21", "onnx@1.22", "onnx")
 TABLE: dict[str, tuple[str, ...]] = {
     "mask.true_means": ("attend", "attend", "attend", "attend", "attend"),
@@ -100,7 +100,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "alibi.form": ("-", "distance", "-", "-", "-"),
 }
 
-# What they say of the others: value -> those that have it; all the rest have no say.
+# What they say of the others: value -> those that have it; the others do not set it.
 OTHERS: dict[str, dict[str, str]] = {
     "mask.true_means": {
         "attend": "hf-eager jax@0.10.0 jax keras x-transformers gemma-2 annotated-transformer",

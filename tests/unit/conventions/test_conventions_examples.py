@@ -18,7 +18,7 @@ from tests.conftest import Attn
 
 pytestmark = pytest.mark.slow
 
-# How one writes the values of knobs that no key has as they stand: for window W, what is visible.
+# The values of knobs that are written otherwise in problems: for window W, the visible keys.
 WINDOWS = {
     "keys": lambda w: {"left": w - 1, "right": 0},
     "previous": lambda w: {"left": w, "right": 0},
@@ -91,7 +91,7 @@ def test_like_is_the_keys_that_it_sets(name: str) -> None:
             written = attn_cli.compute(with_value(like, knob, value), steps=example.steps)
             for step in example.steps:
                 np.testing.assert_array_equal(alone[step], written[step], err_msg=knob)
-            # A type is no dtype, and an alignment no cache, so these are written otherwise.
+            # A type is not a dtype, an alignment not a cache: these are written otherwise.
             if knob not in PRECISIONS and value != "cache":
                 assert not any("as written" in warning for warning in written.warnings)
 

@@ -1,6 +1,6 @@
 """Published and computed figures on which implementations of attention differ.
 
-Each is worked out from a formula, or stands in the source that is named, to the digits shown there.
+Each is worked out from a formula, or copied from the named source, to the digits shown there.
 """
 
 from __future__ import annotations

@@ -214,7 +214,7 @@ def test_a_tree_of_drafts() -> None:
 
 
 def test_packed_resets() -> None:
-    """position_ids that begin anew with each document are what documents resolve to."""
+    """documents resolve to position_ids that begin again with each document."""
     ids = [4, 4, 9, 9, 9]
     q, k, v = (RNG.normal(size=(5, d)) for d in (D, D, D_V))
     bare = {"query": q, "key": k, "value": v, "documents": ids, "causal": True}

@@ -103,7 +103,7 @@ def whole(case: str, **more: Any) -> attn_cli.Record:
 
 
 def close(found: Any, expected: Any, base: Mapping) -> None:
-    """Equal but for the order of sums, which a unit of the last place may tell in 16 bits."""
+    """Equal, except that another order of sums may change the last place in 16 bits."""
     bound = 2e-3 if base.get("dtype") == "float16" else 1e-12
     np.testing.assert_allclose(found, expected, rtol=bound, atol=bound, equal_nan=True)
 

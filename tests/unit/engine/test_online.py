@@ -152,7 +152,7 @@ def test_scores_may_come_with_m_taken_from_them(max_slack: float, rows: int) -> 
 
 
 def test_what_is_below_the_floor_counts_nothing() -> None:
-    """exp(-100) is no normal number in float32; what is hidden is below any floor."""
+    """exp(-100) is not a normal number in float32; hidden scores are below any floor."""
     sums = Sums.of(1, 4, F32, max_slack=0.0, underflow_floor=-80.0)
     sums.add(np.array([[0, -100, -inf, -79]], np.float32), np.eye(4, dtype=np.float32))
     one, below, hidden, above = sums.weighed[0].tolist()

@@ -146,7 +146,7 @@ def test_standard_input_is_refused(stored: Path) -> None:
 
 
 def test_errors_of_the_api_can_be_sent_back() -> None:
-    """A worker's error reaches whoever sent the problem."""
+    """A worker's error reaches the sender of the problem."""
     with pytest.raises(AttnError) as caught:
         attn_cli.compute({"query": [[1]], "key": [[1]], "value": [[1]], "score": "dto"})
     assert str(again(caught.value)) == str(caught.value)

@@ -98,7 +98,7 @@ def test_a_formula_alone_does_not_make_two_steps_equal() -> None:
     plan, record = make_plan(problem, request), run(problem, request)
     as_scores = Equation(Symbol("weights"), Symbol("scores"))
     steps = {**record.steps, "weights": replace(record.steps["weights"], expression=as_scores)}
-    assert repeats(problem, plan.steps, steps) == record.repeats  # weights are no scores
+    assert repeats(problem, plan.steps, steps) == record.repeats  # weights are not scores
     of_q = replace(record.steps["v"], expression=record.steps["q"].expression, reads=())
     assert repeats(problem, plan.steps, {**record.steps, "v": of_q}) == record.repeats
     of_x = replace(of_q, reads=("embeddings",))

@@ -120,7 +120,7 @@ def read(problem: dict[str, Any]) -> Problem:
     return read_problem(from_mapping(problem))
 
 
-PARTED: dict[str, Any] = {
+DIVIDED: dict[str, Any] = {
     "all rows at once": {},
     "few rows per block": {"block_bytes": 3 * 7 * 8 * ARRAYS_PER_BLOCK},
     "few queries at a time": {"part_bytes": 400},
@@ -135,8 +135,8 @@ def grouped(axes: str, grouping: str) -> Problem:
 
 
 @cache
-def whole_of(axes: str, grouping: str, only: str, parted: str, engine: Any) -> Record:
-    request = Request(steps=(only,), tile=(4, 3), **PARTED[parted])
+def whole_of(axes: str, grouping: str, only: str, divided: str, engine: Any) -> Record:
+    request = Request(steps=(only,), tile=(4, 3), **DIVIDED[divided])
     return run(grouped(axes, grouping), request, engine=engine)
 
 
@@ -150,22 +150,22 @@ ORDERS = list(
 
 
 @pytest.mark.parametrize("axes", ["bhsd", "bshd"])
-@pytest.mark.parametrize("parted", PARTED)
+@pytest.mark.parametrize("divided", DIVIDED)
 @pytest.mark.parametrize("engine", [Definition(), Tiles(subtile=3, aligned=2)])
-def test_any_order_of_computing(axes: str, parted: str, engine: Any) -> None:
+def test_any_order_of_computing(axes: str, divided: str, engine: Any) -> None:
     orders = [order for order in ORDERS if order[2] == "output" or engine.name != "tiles"]
-    check_each(orders, lambda order: as_the_whole(axes, parted, engine, *order))
+    check_each(orders, lambda order: as_the_whole(axes, divided, engine, *order))
 
 
 def as_the_whole(
-    axes: str, parted: str, engine: Any, anywhere: bool, grouping: Any, only: str
+    axes: str, divided: str, engine: Any, anywhere: bool, grouping: Any, only: str
 ) -> None:
     problem = grouped(axes, repr(grouping))
-    request = Request(steps=(only,), tile=(4, 3), **PARTED[parted])
+    request = Request(steps=(only,), tile=(4, 3), **DIVIDED[divided])
     step = streaming(problem, request)
     target = Numbers(step, anywhere=anywhere)
     warnings = step.into(target, engine=engine)
-    whole = whole_of(axes, repr(grouping), only, parted, engine)
+    whole = whole_of(axes, repr(grouping), only, divided, engine)
     assert step.whole.axes == whole.steps[only].axes
     assert [list(x) for x in step.whole.labels] == [list(x) for x in whole.steps[only].labels]
     np.testing.assert_allclose(target.array, whole[only], rtol=1e-12, atol=1e-14)

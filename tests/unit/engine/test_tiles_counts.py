@@ -161,7 +161,7 @@ def test_the_estimate_of_scores(name: str) -> None:
 
 @pytest.mark.parametrize("left", [0, 5, 40])
 def test_the_estimate_of_a_window(left: int) -> None:
-    """Exact but for the part of the queries in which the window leaves the edge."""
+    """Exact, except for the part of the queries in which the window leaves the edge."""
     visible = (COL <= ROW) & (ROW - left <= COL)
     found = estimate(loaded(rows(causal=True, window={"left": left})), Request(steps=("output",)))
     assert found.scores == pytest.approx(visible.sum(), rel=0.03)

@@ -169,19 +169,19 @@ def test_any_sizes_of_vectors_scale_temperature_and_values(
     assert found.record.warnings == defined(problem).warnings
 
 
-WILD = [np.nan, np.inf, -np.inf]
+SPECIAL = [np.nan, np.inf, -np.inf]
 
 
-@pytest.mark.parametrize("wild", WILD, ids=str)
+@pytest.mark.parametrize("special", SPECIAL, ids=str)
 @pytest.mark.parametrize("name", ["query", "key", "value"])
 @pytest.mark.parametrize("lengths", [N_K, N_K - 5], ids=["seen", "hidden"])
 @pytest.mark.parametrize("nonfinite", ["allow", "refuse"])
 def test_what_is_not_finite_is_left_to_the_definition(
-    wild: float, name: str, lengths: int, nonfinite: str
+    special: float, name: str, lengths: int, nonfinite: str
 ) -> None:
-    problem = changed(drawn(key_lengths=lengths), name, (-1, 1), wild)
+    problem = changed(drawn(key_lengths=lengths), name, (-1, 1), special)
     if nonfinite == "refuse":  # which reading would do
-        problem[name][-1, 1] = np.sign(wild) * 1e308 if np.isinf(wild) else 1e308
+        problem[name][-1, 1] = np.sign(special) * 1e308 if np.isinf(special) else 1e308
         problem |= {"scale": 1e3} if name != "value" else {"value": problem["value"] * 1.0}
     problem |= {"nonfinite": nonfinite}
     with np.errstate(all="ignore"):

@@ -18,7 +18,7 @@ INF = np.inf
 
 @pytest.mark.regression("overflow was seen in shown steps only, or placed inside its block")
 class TestOverflow:
-    """What overflows is said, whether or not the step is shown, and where it stands."""
+    """An overflow is reported with its place, whether or not the step is shown."""
 
     def test_behind_argmax(self) -> None:
         record = attention(

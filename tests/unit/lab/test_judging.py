@@ -146,7 +146,7 @@ class TestWrong:
 
     def test_later_steps_follow_from_the_students_own(self) -> None:
         base = base_of()
-        scores = base.steps["products"] / 2  # a scale that is no variant: 2 instead of sqrt(3)
+        scores = base.steps["products"] / 2  # a scale that is not a variant: 2 instead of sqrt(3)
         weights = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
         found = judged(
             base,

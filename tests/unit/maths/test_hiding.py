@@ -193,7 +193,7 @@ def test_reaches_are_no_wider_than_they_need_be() -> None:
 
 
 def token_positions(p: tuple[int, ...], batch: int = 0) -> Place:
-    """Queries that stand at these positions, against no keys."""
+    """Queries at these positions, against no keys."""
     positions = np.array(p, dtype=np.intp)
     return Place(batch, 0, np.arange(len(p)), np.arange(0), TokenPositions(query=positions[None]))
 

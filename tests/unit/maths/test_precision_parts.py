@@ -21,7 +21,7 @@ from attn_cli import AttnError, compute
 from tests.conftest import Attn
 from tests.unit.maths.test_precision import nearest
 
-# Score 257 beside 256, or 2049 beside 2048: the larger is no number of the type.
+# Score 257 beside 256, or 2049 beside 2048: the larger is not a number of the type.
 ODD = {"bfloat16": 256, "float16": 2048}
 WIDE = ("torch", "jax", "flash-attn", "xformers")
 NARROW = ("hf-eager", "x-transformers", "gpt-oss", "d2l", "keras", "torch-mha", "onnx")
@@ -301,7 +301,7 @@ def rms(x: list[float], eps: float, rounded: Callable[[float], float]) -> list[f
     return [rounded(rounded(v) / root) for v in x]
 
 
-ROW = [3.1, -4.7]  # of two features: the order of the sum is no matter
+ROW = [3.1, -4.7]  # of two features: the order of the sum does not matter
 
 
 def test_a_qk_norm_in_float32_inside_float64() -> None:
@@ -378,7 +378,7 @@ def test_from_file_option_and_python_and_by_rows(tmp_path: Path, attn: Attn) -> 
 
 
 def test_the_type_of_scaled_q_and_k_is_idle_if_a_preset_cannot_scale_them() -> None:
-    """The preset scales q and k, but gaussian is no product of them: its scores are scaled."""
+    """The preset scales q and k, but gaussian is not their product: its scores are scaled."""
     problem = {
         "query": [[1.0, 2.0]], "key": [[3.0, 5.0]], "value": [[7.0]], "scale": 2, "like": "onnx",
         "precision": {"scaled": "float32"},

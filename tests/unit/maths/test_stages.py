@@ -309,7 +309,7 @@ def apply_doubled(_: object, x: np.ndarray) -> np.ndarray:
 
 
 def dummy(scope: str, axes: tuple[str, ...], of: str, role: str = VECTOR) -> Stage:
-    """A row as whoever adds a stage writes it: twice another step."""
+    """A row as a contributor writes it: twice another step."""
     return Stage(
         name="doubled",
         meaning="twice another step",

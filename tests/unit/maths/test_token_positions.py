@@ -147,7 +147,7 @@ def test_written_positions_turn_and_hide_nothing() -> None:
     for step, side in (("q_rotated", "query"), ("k_rotated", "key")):
         expected = [turned(list(x), p) for x, p in zip(ROWS, positions[side], strict=False)]
         np.testing.assert_allclose(record[step], expected, rtol=1e-14, atol=1e-15)
-    assert (record["visible"] == 0).sum(axis=1).tolist() == [3, 4, 5]  # causal goes by numbers
+    assert (record["visible"] == 0).sum(axis=1).tolist() == [3, 4, 5]  # causal reads numbers
     assert record.settings["rope_positions"] == {
         "query": [[3, 3], [0, 0], [3, 3]],
         "key": [[7, 7], [1, 1], [0, 0], [4, 4], [4, 4]],
@@ -187,7 +187,7 @@ def test_three_rows_of_positions(layout: str) -> None:
 
 
 def test_rows_of_positions_in_either_order_of_axes() -> None:
-    """(batch, 3, n) and (3, batch, n) are told apart by their sizes, if those differ."""
+    """(batch, 3, n) and (3, batch, n) are distinguished by their sizes, if those differ."""
     x = np.random.default_rng(11).normal(size=(2, 5, 4))
     ids = np.random.default_rng(13).integers(0, 9, size=(3, 2, 5))
     rope = {"sections": [1, 1, 0], "sections_layout": "blocks"}

@@ -30,7 +30,7 @@ def problem(batch: int = B, heads: int = H, n_q: int = N_Q, **keys: Any) -> dict
 
 
 def drawn(*shape: int) -> Any:
-    """Booleans of which no row hides all, so that the weights tell what is seen."""
+    """Booleans of which no row hides all, so that the weights show the visible keys."""
     seen = RNG.random(shape) < 0.5
     seen[..., 0] = True
     return seen

@@ -70,7 +70,7 @@ def test_any_float_reads_back(values: list[float]) -> None:
     assert numbers([repr(v) for v in values], ()) == values
 
 
-# What YAML allows to stand in a text; JSON allows controls too.
+# The characters that YAML allows in a text; JSON allows controls too.
 TEXTS = st.text(
     st.characters(
         min_codepoint=32, exclude_categories=("Cs", "Cc", "Cn"), exclude_characters="\ufeff"

@@ -1,4 +1,4 @@
-"""The events of YAML: what is refused wherever it stands, and where that is."""
+"""The events of YAML: what is refused at any place, and the place that the error names."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ ENDLESS = {
 
 
 class TestLimit:
-    """What is no regular file is read up to a limit: `--memory`, or half of the machine's."""
+    """Files that are not regular have a limit: `--memory`, or half of the machine's."""
 
     @pytest.mark.parametrize("case", ENDLESS)
     def test_a_device_has_no_end(

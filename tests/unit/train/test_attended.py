@@ -97,7 +97,7 @@ def test_an_example_is_right_if_its_key_has_the_largest_weight_among_those_that_
 
 
 def test_values_have_no_part_in_what_is_attended_to() -> None:
-    """They are no parameters that are learnt by default."""
+    """They are not learnt by default."""
     problem = {**_problem("one"), "train": {"examples": EXAMPLES["one"]}}
     training = read_training(from_mapping(problem))
     assert sorted(training.parameters) == ["biases.query", "weights.key", "weights.query"]

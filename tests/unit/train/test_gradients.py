@@ -1,7 +1,7 @@
 """Every gradient against differences of the loss, which is computed through the front door.
 
-The difference quotient of five points has an error of the fourth order, so that what is left of the
-relative error is rounding.
+The difference quotient of five points has an error of the fourth order, so that the
+remaining relative error is rounding.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ def test_arithmetic_is_in_float64_whatever_the_file_says() -> None:
 
 
 def test_sigma_stays_above_0() -> None:
-    """Adam's first step is as long as the rate: from 1 to -1 or to 3, by what is asked for."""
+    """Adam's first step is as long as the rate: from 1 to -1 or to 3, as requested."""
     score = {"function": "gaussian", "sigma": 3.0}
     ends = set()
     for follows in ("x", "y", "z"):

@@ -66,7 +66,7 @@ def test_lightness_grows_or_falls_evenly(diverging: bool, light: bool) -> None:
 
 @pytest.mark.parametrize(("diverging", "light"), GROUNDS)
 def test_a_ramp_begins_at_its_ground(diverging: bool, light: bool) -> None:
-    """0 is near the ground: nothing stands out; the largest values do."""
+    """0 has almost the colour of the ground; the largest values are clearly visible."""
     colours = ramp(diverging=diverging, light=light).colours
     zero = colours[16] if diverging else colours[0]
     ground = 1.0 if light else 0.0

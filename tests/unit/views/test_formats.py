@@ -186,7 +186,7 @@ def test_scores_that_were_given_are_read_again(attn: Attn, tmp_path: Path) -> No
     np.testing.assert_array_equal(compute(out)["output"], compute(SAMPLES / "given.yaml")["output"])
 
 
-@pytest.mark.regression("JSON named all queries where no step with queries was shown")
+@pytest.mark.regression("JSON named all queries though no shown step had queries")
 def test_json_names_the_one_query_whatever_is_shown(attn: Attn) -> None:
     ran = attn(
         "compute",

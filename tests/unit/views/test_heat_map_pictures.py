@@ -32,7 +32,7 @@ BANK, DOG, HEADS, LOVE = (
 )
 RAMP = [hex_of(colour) for colour in ramp(diverging=False, light=True).colours]
 BOTH = [hex_of(colour) for colour in ramp(diverging=True, light=True).colours]
-OUTSIDE = 33 + 1  # rectangles that are no cells: the ramp of the legend, and the ground
+OUTSIDE = 33 + 1  # rectangles other than cells: the ramp of the legend, and the ground
 
 Svg = Callable[..., Drawing]
 

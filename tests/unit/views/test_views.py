@@ -366,7 +366,7 @@ class TestLabels:
 
 
 class TestColour:
-    """--color auto, always, never; auto heeds NO_COLOR and FORCE_COLOR."""
+    """--color auto, always, never; auto respects NO_COLOR and FORCE_COLOR."""
 
     ASKED = ("compute", LOVE, "--only", "weights")
     SHADES: ClassVar = {
