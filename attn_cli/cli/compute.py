@@ -22,6 +22,7 @@ from attn_cli.errors import AttnError
 
 if TYPE_CHECKING:
     from attn_cli.lab.compare import Expected
+    from attn_cli.lab.report.result import Report
     from attn_cli.maths.problem import Problem, Request
     from attn_cli.record import Record
 
@@ -55,6 +56,12 @@ def _compared(problem: Problem, request: Request, expected: Expected, *, alone: 
     return fitting(compared, expected, run(problem, replace(request, steps=None, edge=None)))
 
 
+class ComputeOutput(OutputOptions):
+    """The options of output: a record, or a report of it as a page."""
+
+    results = ("Record", "Report")
+
+
 def _emptied(record: Record, blank: tuple[str, ...], steps: StepOptions) -> Record:
     """Return the record as a worksheet, if steps are to be left empty."""
     if not blank:
@@ -64,12 +71,30 @@ def _emptied(record: Record, blank: tuple[str, ...], steps: StepOptions) -> Reco
     return worksheet(record, blank, steps.steps())
 
 
+def _report(
+    problem: Problem, request: Request, expected: Expected | None, output: OutputOptions
+) -> Report:
+    """Return the report, with the comparisons if values are expected."""
+    from attn_cli.cli.progress import computing
+    from attn_cli.lab.report.report import report
+    from attn_cli.lab.report.size import USUAL
+    from attn_cli.reading.resource_limits import read_memory
+
+    limit = USUAL if output.max_size is None else read_memory(output.max_size, "--max-size")
+    with computing(problem, request) as on_progress:
+        found = report(problem, request, limit=limit, on_progress=on_progress)
+    if expected is None:
+        return found
+    compared = _compared(problem, request, expected, alone=False).comparisons
+    return replace(found, record=replace(found.record, comparisons=compared))
+
+
 def compute(
     problem: ProblemOptions,
     keys: KeyOptions,
     steps: StepOptions,
     resources: ResourceOptions,
-    output: OutputOptions,
+    output: ComputeOutput,
 ) -> int:
     """Compute attention and show every step, or write steps as data.
 
@@ -78,6 +103,7 @@ def compute(
     attn compute samples/love_coding.yaml --query-token love --show scores,weights
     attn compute --query q.npy --key k.npy --value v.npy --only output -o out.npy
     attn samples additive | attn compute - --format json
+    attn compute samples/two_heads.yaml -o report.html
     attn compute samples/scaled.yaml --check 'q=[[1, 2, 0, 1], [0, 1, 3, 1]]'
     """
     output.check_steps(steps.only)
@@ -111,6 +137,8 @@ def _one(
     from attn_cli.cli.progress import computing
     from attn_cli.engine.run import run
 
+    if output.view().accepts == ("Report",):
+        return deliver(_report(problem, request, expected, output), output)
     alone = expected is not None and _verdict_alone(steps, output)
     if not alone:
         check_sizes(problem, request, output)

@@ -109,6 +109,15 @@ class OutputOptions:
             help="Columns of text (default: those of the terminal, else 80); of json, cells.",
         ),
     ] = None
+    max_size: Annotated[
+        Text,
+        typer.Option(
+            "--max-size",
+            metavar="SIZE",
+            help="Largest page of html (default: 5MB): more is kept as pictures, or rounded.",
+            show_default=False,
+        ),
+    ] = None
     numbers: Annotated[
         bool | None,
         typer.Option(
@@ -212,7 +221,7 @@ class OutputOptions:
                 able = ", ".join(name for name, other in views.items() if option in other.options)
                 but = f", but on: {able}" if able else ""
                 negative = vars(self).get(option) is False
-                named = _NEGATIVE[option] if negative else option
+                named = _NEGATIVE[option] if negative else option.replace("_", "-")
                 say(f"warning: --{named} has no effect on the format {view.name}{but}")
 
 

@@ -70,7 +70,7 @@ def of_problem(
         record = run(problem, replace(request, asides=True), command="heatmap")
         drawing = of_record(record, step.name, chosen._replace(batch=None))
         return replace(drawing, outline=replace(drawing.outline, batch=chosen.batch))
-    return Drawing(_outline(problem, step, chosen), _filling(problem, request, step, computing))
+    return Drawing(outline_of(problem, step, chosen), _filling(problem, request, step, computing))
 
 
 def _drawable(plan: Plan) -> list[str]:
@@ -86,7 +86,7 @@ def _refuse_heads(step: StepPlan, chosen: Chosen) -> None:
         )
 
 
-def _outline(problem: Problem, step: StepPlan, chosen: Chosen) -> Outline:
+def outline_of(problem: Problem, step: StepPlan, chosen: Chosen) -> Outline:
     rules, lead = problem.rules, len(step.free)
     return Outline(
         step=step.name,

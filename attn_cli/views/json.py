@@ -7,7 +7,8 @@ characters that act on a terminal are escapes; all others are written as they ar
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -21,7 +22,21 @@ FORMAT = "attn/1"
 
 def render(record: Record, style: Style) -> str:
     """Return the document: one line per row of a matrix; one line in all if there are several."""
+    document = document_of(record, style.digits)
+    if style.several:
+        return leaf(document) + "\n"
+    return written(document)
+
+
+def document_of(
+    record: Record, digits: int | None, numbers: Callable[[Step], object] | None = None
+) -> dict[str, object]:
+    """Return the document; `numbers` returns the members that hold the values of a step."""
     labels = labels_of(record)
+
+    def values(step: Step) -> dict[str, object]:
+        return {"values": rounded(step.values.tolist(), digits)}
+
     document: dict[str, object] = {
         "format": FORMAT,
         "command": record.command,
@@ -29,18 +44,18 @@ def render(record: Record, style: Style) -> str:
         "tokens": {"query": list(record.query_tokens), "key": list(record.key_tokens)},
         "labels": labels,
         "settings": record.settings,
-        "steps": {name: _step(step, labels, style.digits) for name, step in record.steps.items()},
-        "answer": rounded(record.answer, style.digits),
+        "steps": {
+            name: _step(step, labels, numbers or values) for name, step in record.steps.items()
+        },
+        "answer": rounded(record.answer, digits),
     }
     if record.text is not None:
         document["text"] = record.text
-        document["choices"] = rounded([_choice(each) for each in record.choices], style.digits)
+        document["choices"] = rounded([_choice(each) for each in record.choices], digits)
     document["warnings"] = list(record.warnings)
     if record.comparisons:
         document["checks"] = [_check(comparison) for comparison in record.comparisons]
-    if style.several:
-        return leaf(document) + "\n"
-    return written(document)
+    return document
 
 
 def render_error(error: AttnError, command: str | None) -> str:
@@ -75,7 +90,9 @@ def _own_labels(step: Step, shared: Mapping[str, list[str]]) -> dict[str, list[s
     return {axis: labels for axis, labels in named if labels != shared[axis][: len(labels)]}
 
 
-def _step(step: Step, shared: Mapping[str, list[str]], digits: int | None) -> dict[str, object]:
+def _step(
+    step: Step, shared: Mapping[str, list[str]], numbers: Callable[[Step], Any]
+) -> dict[str, object]:
     own = _own_labels(step, shared)
     return {
         "formula": step.formula,
@@ -89,7 +106,7 @@ def _step(step: Step, shared: Mapping[str, list[str]], digits: int | None) -> di
             if step.legend
             else {}
         ),
-        "values": rounded(step.values.tolist(), digits),
+        **numbers(step),
     }
 
 
@@ -126,12 +143,13 @@ def _strict(value: Any) -> Any:
     return value
 
 
-def leaf(value: Any) -> str:
-    """Return the text of a value on one line."""
+def leaf(value: Any, separators: tuple[str, str] | None = None) -> str:
+    """Return the text of a value on one line; `separators` are those of items and of members."""
+    write = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=separators)
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = write(value)
     except ValueError:  # a row with an infinity, which is rare
-        text = json.dumps(_strict(value), ensure_ascii=False, allow_nan=False)
+        text = write(_strict(value))
     return text if text.isprintable() else made_visible(text, kept="", escape=_escape)
 
 

@@ -295,7 +295,7 @@ def _checked(line: Line, problem: Problem) -> Line:
     """
     if line.tree is None:
         return line
-    near = max(NEAR[type_.name] for type_ in _types(problem))
+    near = max(NEAR[type_.name] for type_ in types_of(problem))
     with np.errstate(all="ignore"):
         value = line.value()
         size = _size(line)
@@ -308,7 +308,7 @@ def _checked(line: Line, problem: Problem) -> Line:
     return replace(line, template=plain, slots={}, rest=None, note="")
 
 
-def _types(problem: Problem) -> tuple[FloatType, ...]:
+def types_of(problem: Problem) -> tuple[FloatType, ...]:
     """Return the types that a line's numbers may be rounded to."""
     types = problem.precision
     return (types.dtype, types.scores, types.softmax, types.weighted_sum, types.accumulate)

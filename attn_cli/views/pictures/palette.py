@@ -21,14 +21,18 @@ def palette_png(indices: NDArray[np.uint8], colours: Sequence[RGB], clear: int) 
     lines = np.zeros((rows, columns + 1), np.uint8)  # the first byte of a row: it is not filtered
     lines[:, 1:] = indices
     alpha = bytes(0 if at == clear else 255 for at in range(len(colours)))
-    chunks = (
+    return png(
         (b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, 3, 0, 0, 0)),
         (b"PLTE", bytes(part for colour in colours for part in colour)),
         (b"tRNS", alpha),
         (b"IDAT", zlib.compress(lines.tobytes(), 9)),
-        (b"IEND", b""),
     )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    """Return a file of these parts, each a kind and its data, without the last one."""
+    parts = (*chunks, (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -65,6 +65,13 @@ COMPUTE = (
         bounded=True,
     ),
     View(
+        name="html",
+        accepts=("Report",),
+        module="attn_cli.views.html.page",
+        suffixes=(".html", ".htm"),
+        options=("digits", "max_size"),
+    ),
+    View(
         name="npy",
         accepts=("Record",),
         module="attn_cli.views.npy",

@@ -1,0 +1,98 @@
+"""What fits: how much of a computation the page can hold, before anything is computed.
+
+    1  every number, exactly           up to 40 tokens and 16384 numbers
+    2  as float32: the scores that are normalised, the weights, and the vectors that meet
+    3  the same without the vectors
+    4  pictures, and the K largest weights of each row, K from 4 to 256
+
+The sizes are upper bounds: a picture is at most as large as its pixels.
+"""
+
+from __future__ import annotations
+
+from attn_cli.dataclass import dataclass
+from attn_cli.errors import AttnError, argument
+
+USUAL = 5_000_000  # bytes, unless --max-size says otherwise
+FIXED = 90_000  # bytes of style, script, head and what there is of small steps
+EXACT, TOKENS = 1 << 14, 40  # numbers and tokens of a page that has every number
+NUMBER, CELL = 21, 34  # bytes of a number as text, and of a cell of a table
+BASE64 = 4 / 3
+TABLES = 4096  # cells of weights that are a table; more are pictures
+SIDES = (2048, 1024, 512, 384, 256, 128)
+LEAST, MOST = 4, 256  # weights that are kept of each row
+OF_ONE = 4 + 4 + 4  # bytes of one of them: key, weight, score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """The numbers that a page would show, of all batch entries and heads together."""
+
+    leads: int
+    queries: int
+    keys: int
+    pairs: int  # steps of a query and a key
+    vectors: int  # numbers of the vectors that meet
+    numbers: int  # of all steps
+
+    @property
+    def cells(self) -> int:
+        """The cells of a step of pairs."""
+        return self.leads * self.queries * self.keys
+
+
+@dataclass(frozen=True)
+class Room:
+    """What fits: the rung, and of rung 4 the side of the pictures and what is kept of a row."""
+
+    rung: int
+    side: int | None = None
+    kept: int = 0
+
+
+def room(extent: Extent, limit: int) -> Room:
+    """Return the first rung that fits; AttnError, with the size that would be needed, if none."""
+    free = limit - FIXED
+    tables = extent.cells <= TABLES
+    exact = extent.numbers * NUMBER + (extent.cells * extent.pairs * CELL if tables else 0)
+    small = max(extent.queries, extent.keys) <= TOKENS and extent.numbers <= EXACT
+    if small and exact <= max(free, 0) + FIXED // 2:
+        return Room(1)
+    drawn = extent.cells * (CELL if tables else 2 * BASE64)
+    pairs = drawn + BASE64 * 4 * (2 * extent.cells + extent.leads * extent.queries)
+    for rung, size in ((2, pairs + BASE64 * 4 * extent.vectors), (3, pairs)):
+        if size <= free:
+            return Room(rung)
+    return _largest(extent, free, limit)
+
+
+def _largest(extent: Extent, free: int, limit: int) -> Room:
+    """Return how much of rung 4 fits: the largest pictures of half of the room, then the rows."""
+    rows = extent.leads * extent.queries
+    least = _pixels(extent, SIDES[-1]) + BASE64 * rows * (OF_ONE * LEAST + 4)
+    if least > free:
+        raise AttnError(
+            f"the page would need about {_megabytes(least + FIXED)}, and {_megabytes(limit)} are "
+            "allowed",
+            help=f"choose a head or a batch entry ({argument('head')}, {argument('batch')}), or "
+            f"allow more: {argument('max-size', _megabytes(least + FIXED))}",
+        )
+    side = next((each for each in SIDES if _pixels(extent, each) <= free / 2), SIDES[-1])
+    left = (free - _pixels(extent, side)) / BASE64 / rows - 4
+    return Room(4, side, max(LEAST, min(MOST, extent.keys, int(left / OF_ONE))))
+
+
+def _pixels(extent: Extent, side: int) -> float:
+    """Return the bytes of the pictures of a side, at most."""
+    rows, columns = (_drawn(size, side) for size in (extent.queries, extent.keys))
+    return BASE64 * extent.leads * ((rows + 1) * columns + 1200)
+
+
+def _drawn(size: int, side: int) -> int:
+    return -(-size // max(1, -(-size // side)))
+
+
+def _megabytes(size: float) -> str:
+    """Return a number of bytes as `--max-size` is written, rounded up."""
+    tenths = -(-int(size) // 100_000)
+    return f"{tenths / 10:g}MB"

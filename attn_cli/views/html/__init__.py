@@ -1,0 +1,1 @@
+"""The page of a computation: one file of HTML that asks for nothing from anywhere."""

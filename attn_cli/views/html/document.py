@@ -1,0 +1,154 @@
+"""What the script of the page reads: the record as `attn/1`, and what the page adds to it."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attn_cli.errors import printable
+from attn_cli.lab.derivation.result import Template
+from attn_cli.maths.stage import OF_PAIRS
+from attn_cli.views.json import document_of, leaf
+
+if TYPE_CHECKING:
+    from attn_cli.lab.report.recipe import Part, Recipe
+    from attn_cli.lab.report.result import Report
+    from attn_cli.record import Step
+    from attn_cli.views import Style
+
+_TAG = re.compile("<(?=[/!sS])")  # what could end the script element, or begin a comment
+FAR = 1e15  # from here on numbers have no digits behind their point
+TEXTS = ("label", "symbols", "numbers", "term", "inner", "then", "note")
+
+
+def document(report: Report, style: Style, titles: list[str]) -> str:
+    """Return the document as text for a script element."""
+    found = document_of(report.record, None, lambda step: _numbers(report, step))
+    found["page"] = _page(report, style, titles)
+    return _TAG.sub(r"\\u003c", leaf(found, (",", ":")))
+
+
+def _numbers(report: Report, step: Step) -> dict[str, object]:
+    """Return the members that hold the numbers of a step, if they are kept."""
+    if step.name not in report.held:
+        return {}
+    if report.rung == 1:
+        return {"values": _short(step.values.tolist())}
+    return {"float32": float32(step.values)}
+
+
+def _short(values: Any) -> Any:
+    """Return numbers with whole ones without a point: 1, not 1.0."""
+    if isinstance(values, list):
+        return [_short(each) for each in values]
+    if isinstance(values, dict):
+        return {name: _short(each) for name, each in values.items()}
+    if isinstance(values, float) and values.is_integer() and 0 < abs(values) < FAR:
+        return int(values)
+    return 0 if isinstance(values, float) and str(values) == "0.0" else values
+
+
+def float32(values: Any) -> str:
+    """Return numbers as float32, little-endian, in base64."""
+    with np.errstate(over="ignore"):
+        narrow = np.ascontiguousarray(values, "<f4")
+    return b64encode(narrow.tobytes()).decode()
+
+
+def _page(report: Report, style: Style, titles: list[str]) -> dict[str, object]:
+    record = report.record
+    sides = (record.query_tokens, record.key_tokens)
+    words = [[printable(label) for label in labels] for labels in sides]
+    plain = words == [list(labels) for labels in sides]
+    page: dict[str, object] = {
+        "rung": report.rung,
+        "decimals": style.decimals,
+        "near": report.near,
+        "lead": list(report.lead_axes),
+        "leads": [list(lead) for lead in report.leads],
+        "titles": titles,
+        "groups": record.settings.get("key_heads"),
+        "pairs": [name for name in report.pairs if name in report.maps],
+        "main": report.main,
+        "rows": record.settings.get("rows"),
+        **({} if plain else {"words": words}),
+        "scales": {
+            name: [heat.scale, heat.low, heat.high, heat.diverging]
+            for name, heat in report.maps.items()
+        },
+        "blocks": {
+            name: [heat.queries.block, heat.keys.block]
+            for name, heat in report.maps.items()
+            if heat.pool is not None
+        },
+        "hidden": [list(map(list, runs)) for runs in report.hidden],
+        "taking": [list(map(list, runs)) for runs in report.taking],
+        "reasons": list(report.reasons) if report.hidden else [],
+        "first": _first(report),
+        "parts": {},
+    }
+    if report.working is not None:
+        page["parts"] = {name: _part(part) for name, part in report.working.parts.items()}
+        page["working"] = {
+            "recipes": [_recipe(report, each) for each in report.working.recipes],
+            "empty": report.working.empty,
+            "zero": report.working.zero,
+        }
+    if report.kept is not None:
+        kept = report.kept
+        page["kept"] = {
+            "count": kept.keys.shape[-1],
+            "scores": kept.step,
+            "keys": float32(kept.keys),
+            "weights": float32(kept.weights),
+            "numbers": float32(kept.scores),
+        }
+    return page
+
+
+def _first(report: Report) -> dict[str, int]:
+    """Return step -> the number of its first key, of steps that have only the new keys."""
+    keys = len(report.record.key_tokens)
+    return {
+        name: keys - step.shape[step.axes.index("key")]
+        for name, step in report.record.steps.items()
+        if "key" in step.axes and step.shape[step.axes.index("key")] < keys
+    }
+
+
+def _part(part: Part) -> dict[str, object]:
+    return {"axes": part.axes, "shape": part.values.shape, "values": part.values.tolist()}
+
+
+def _recipe(report: Report, recipe: Recipe) -> dict[str, object]:
+    step = report.record.steps.get(recipe.step)
+    found: dict[str, object] = {
+        "step": recipe.step,
+        "axes": list(recipe.axes),
+        "depth": recipe.depth,
+        "formula": recipe.formula if step is None else step.formula,
+        "rows": [_template(each) for each in recipe.templates],
+    }
+    for name in ("facts", "slots", "needs", "same", "fill"):
+        given = getattr(recipe, name)
+        if given not in (None, {}):
+            found[name] = _short(given)
+    return found
+
+
+def _template(template: Template) -> dict[str, object]:
+    texts = {name: getattr(template, name) for name in TEXTS}
+    found: dict[str, object] = {name: each for name, each in texts.items() if each}
+    if template.when:
+        found["when"] = list(template.when)
+    if template.kind == "hidden":
+        found["kind"] = template.kind
+    return found
+
+
+def of_pairs(step: Step) -> bool:
+    """Return whether a step has a number for each query and key."""
+    return {*OF_PAIRS} <= {*step.axes}

@@ -1,0 +1,214 @@
+"""The maps of steps of pairs: tables whose cells have colours, or pictures that hold numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attn_cli.lab.report.size import TABLES
+from attn_cli.views.cells import cells
+from attn_cli.views.colour import LEVELS, levels
+from attn_cli.views.heat_map import legend
+from attn_cli.views.heat_map.layout import shortened
+from attn_cli.views.html.assets import LETTERS, shade
+from attn_cli.views.html.markup import element, picture, text, token
+from attn_cli.views.pictures.grey import CLEAR, grey_png
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from attn_cli.lab.heat_map import HeatMap, Panel
+    from attn_cli.lab.report.result import Report
+    from attn_cli.views import Style
+
+NUMBERED, ROOMY = 16, 24  # keys: cells of up to so many have numbers, and are large
+TURNED = 8  # keys: heads of more are read upwards
+WIDE = 8  # columns of a head that is not
+THUMB = 64  # cells of a miniature along a side
+SHORTEST = 800  # numbers of a step whose tables are in the page
+BESIDE = 400  # cells of a step of pairs that is not the main one, and has tables in the page
+
+
+def is_table(report: Report, step: str) -> bool:
+    """Return whether the page has the maps of a step as tables: the main one up to 4096 cells."""
+    if step not in report.maps:
+        return False
+    heat = report.maps[step]
+    size = len(heat.panels) * heat.panels[0].values.size
+    return heat.pool is None and size <= (TABLES if step == report.main else BESIDE)
+
+
+def draws_pictures(report: Report) -> bool:
+    """Return whether maps are pictures; if not, the script makes the tables that are missing."""
+    return bool(report.maps) and not is_table(report, report.main)
+
+
+def figures(report: Report, step: str, titles: list[str], style: Style) -> Iterator[str]:
+    """Yield the map of each batch entry and head."""
+    heat = report.maps[step]
+    for at, (panel, title) in enumerate(zip(heat.panels, titles, strict=True)):
+        drawn = (
+            _table(heat, panel, title, style, titled=step == report.main)
+            if not draws_pictures(report)
+            else _picture(heat, panel, step, title)
+        )
+        caption = element("figcaption", text(", ".join(filter(None, (step, title)))))
+        yield element("figure", caption, drawn, data_step=step, data_lead=at)
+
+
+def used(report: Report) -> dict[bool, set[int]]:
+    """Return the levels that cells of tables have, of each ramp."""
+    found: dict[bool, set[int]] = {}
+    for step, heat in report.maps.items():
+        of = found.setdefault(heat.diverging, set())
+        if not is_table(report, step):
+            of.update(range(LEVELS + 1))  # the script makes a table
+            continue
+        for panel in heat.panels:
+            of.update(np.unique(_levels(heat, panel)).tolist())
+    return found
+
+
+def _levels(heat: HeatMap, panel: Panel) -> NDArray[np.intp]:
+    shares = heat.shades(panel)
+    return levels((shares + 1) / 2 if heat.diverging else shares)
+
+
+def name_of(step: str, title: str) -> str:
+    """Return what a map is called."""
+    return ", ".join(filter(None, (step, title)))
+
+
+def _table(heat: HeatMap, panel: Panel, title: str, style: Style, *, titled: bool) -> str:
+    level = _levels(heat, panel).tolist()
+    columns = len(heat.keys.labels)
+    small = columns > NUMBERED
+    first = shade(False, 0)
+    seen = np.where(panel.hidden != 0, 0.0, panel.values)
+    written = cells(seen, style.decimals)
+    unknown = np.isnan(panel.values).tolist()
+    reasons = {
+        code: f'<td class=x title="hidden: {text(why)}"></td>'
+        if columns <= ROOMY and titled
+        else "<td class=x></td>"
+        for code, why in enumerate(heat.legend)
+    }  # fmt: skip
+    codes, largest = panel.hidden.tolist(), panel.largest.tolist()
+    head = "".join(f"<th scope=col>{token(word)}</th>" for word in heat.keys.labels)
+    rows = []
+    for row, word in enumerate(heat.queries.labels):
+        line = [f"<tr><th scope=row>{token(word)}</th>"]
+        for column in range(columns):
+            if codes[row][column]:
+                line.append(reasons[codes[row][column]])
+                continue
+            of = "n" if unknown[row][column] else shade(heat.diverging, level[row][column])
+            shown = written[row][column].replace("-", "\u2212")
+            if small:
+                shown = shortened(shown) if shown.strip("0.") else "0"
+            if largest[row][column]:
+                line.append(f'<td class="{of} m">{shown}</td>')
+            else:
+                line.append(f"<td>{shown}</td>" if of == first else f"<td class={of}>{shown}</td>")
+        rows.append(f"{''.join(line)}</tr>")
+    words = max((len(word) for word in heat.keys.labels), default=0)
+    looks = [
+        "map",
+        *(["turned"] if columns > TURNED or words > WIDE else []),
+        *(["small"] if small else []),
+        *(["tiny"] if columns > ROOMY else []),
+    ]
+    return element(
+        "table",
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody>",
+        role="grid",
+        class_=" ".join(looks),
+        aria_label=name_of(heat.step, title),
+    )
+
+
+def grey(heat: HeatMap, panel: Panel) -> NDArray[np.uint8]:
+    """Return the pixels of a panel: 254 t, and `CLEAR` for hidden cells and for NaN."""
+    shares = heat.shades(panel)
+    shares = (shares + 1) / 2 if heat.diverging else shares
+    found = np.rint(np.nan_to_num(shares, nan=0.0) * (CLEAR - 1)).astype(np.uint8)
+    found[(panel.hidden != 0) | np.isnan(panel.values)] = CLEAR
+    return found
+
+
+def _picture(heat: HeatMap, panel: Panel, step: str, title: str) -> str:
+    rows, columns = panel.values.shape
+    image = element(
+        "img",
+        class_=LETTERS[heat.diverging],
+        src=picture(grey_png(grey(heat, panel))),
+        alt=name_of(step, title),
+        style=f"width:{_side(columns, rows)}px;height:{_side(rows, columns)}px",
+    )
+    return element("div", element("div", image, class_="hole"), class_="pixels")
+
+
+def _side(size: int, other: int) -> int:
+    """Return the pixels of a side: as many for each cell, so that both sides fit."""
+    return size * max(1, 640 // max(size, other))
+
+
+def miniature(heat: HeatMap, panel: Panel) -> str:
+    """Return a small picture of a head: of blocks, the mean of their colours."""
+    rows, columns = panel.values.shape
+    shown = grey(heat, panel)
+    rows_of, columns_of = (-(-size // THUMB) for size in (rows, columns))
+    if rows_of > 1 or columns_of > 1:
+        shown = _blocks(shown, rows_of, columns_of)
+    image = element(
+        "img", class_=LETTERS[heat.diverging], src=picture(grey_png(shown)), alt=""
+    )
+    return element("span", image, class_="hole") if (shown == CLEAR).any() else image
+
+
+def _blocks(pixels: NDArray[np.uint8], high: int, wide: int) -> NDArray[np.uint8]:
+    """Return the mean of the visible pixels of each block; `CLEAR` if it has none."""
+    rows, columns = (np.arange(0, size, of) for size, of in zip(pixels.shape, (high, wide), strict=True))
+
+    def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = np.add.reduceat(
+            np.add.reduceat(values, rows, axis=0), columns, axis=1
+        )
+        return found
+
+    seen = (pixels != CLEAR).astype(np.float64)
+    count = summed(seen)
+    total = summed(np.where(pixels != CLEAR, pixels, 0).astype(np.float64))
+    found = np.full(count.shape, CLEAR, np.uint8)
+    np.copyto(found, np.rint(total / np.maximum(count, 1)).astype(np.uint8), where=count > 0)
+    return found
+
+
+def legends(report: Report) -> str:
+    """Return the legend of each step that is a map; the script shows that of the chosen one."""
+    return "".join(
+        element(
+            "div",
+            *_parts(heat),
+            class_="legend",
+            data_step=step,
+            hidden=step != report.main,
+        )
+        for step, heat in report.maps.items()
+    )
+
+
+def _parts(heat: HeatMap) -> Iterator[str]:
+    letter = LETTERS[heat.diverging]
+    ticks = "".join(f"<span>{text(tick)}</span>" for tick in legend.ticks(heat))
+    yield f'<div class="ramp {letter}"><i></i><span>{ticks}</span></div>'
+    notes = [heat.step, *legend.notes(heat)]
+    yield f"<span>{text(', '.join(notes))}</span>"
+    if heat.reasons:
+        yield f'<span><i class="key x"></i>{text(legend.hidden_by(heat))}</span>'
+    if any(np.isnan(panel.values[panel.hidden == 0]).any() for panel in heat.panels):
+        yield '<span><i class="key n"></i>nan</span>'
+    if any(panel.largest.any() for panel in heat.panels):
+        yield '<span><i class="key m"></i>the largest of its row</span>'

@@ -1,0 +1,76 @@
+"""What the page says of cells, and what `attn explain` says of them, in the same words."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from attn_cli.lab.derivation.choice import Asked
+from attn_cli.lab.derivation.derive import derive
+from attn_cli.lab.derivation.result import Line, Row
+from attn_cli.maths.problem import Problem
+from attn_cli.views.derivation import written as w
+from attn_cli.views.html.markup import printable
+
+# Chooses each cell by a click, or by keys on a picture, and reads the lines of the working.
+EVERY_CELL = """
+(() => {
+  const found = [];
+  const read = () => [...document.querySelectorAll(".work dt")].filter(dt => !dt.hidden).map(dt => {
+    const dd = dt.nextElementSibling;
+    return [dt.textContent, dd.firstChild.data + dd.children[0].textContent, dd.children[1].textContent];
+  });
+  const heads = [...document.querySelectorAll(".controls input[name=lead]")];
+  for (const head of heads.length ? heads : [null]) {
+    if (head) head.click();
+    document.querySelectorAll("#stage tbody tr").forEach((row, query) =>
+      row.querySelectorAll("td").forEach((cell, key) => {
+        cell.click();
+        found.push([head ? Number(head.value) : 0, query, key, read()]);
+      }));
+  }
+  return found;
+})()
+"""
+
+
+def plain(text: str) -> str:
+    """Return the arithmetic of the page in the signs of `attn explain`."""
+    text = text.replace("\u2212", "-").replace("\u00b7", "*").replace("\u221e", "inf")
+    text = re.sub(r"\u221a\(", "sqrt(", re.sub(r"\u221a([\d.]+)", r"sqrt(\1)", text))
+    return re.sub(r" e(-?)(\d)\b", lambda m: f"e{m[1] or '+'}{int(m[2]):02d}", text)
+
+
+def explained(problem: Problem, lead: tuple[int, ...], query: int, key: int) -> list[Any]:
+    """Return label, text and result numbers of each step, from the derivation of a cell."""
+    batch, head = problem.entry(lead)
+    asked = Asked(
+        batch=batch if problem.batch else None,
+        head=head if problem.heads is not None else None,
+        query=query,
+        key=key,
+    )
+    found = []
+    for step, group in groupby(derive(problem, asked).lines, key=lambda line: line.step):
+        lines = [line for line in group if not isinstance(line, Row)]
+        if lines and "token" not in lines[0].index:
+            found.append((step, lines))
+    return found
+
+
+def label(line: Line) -> str:
+    """Return what the page calls a line."""
+    return w.filled(line, line.template.label, str, printable)
+
+
+def numbers(line: Line) -> str:
+    """Return the arithmetic of a line, its result last."""
+
+    def write(x: float) -> str:
+        return w.shown(x, 4)
+
+    parts = [w.numbers(line, write, w.TEXT), w.further(line, write, w.TEXT)]
+    return " = ".join([*filter(None, parts), write(float(np.asarray(line.result)))])
