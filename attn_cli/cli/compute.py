@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from attn_cli.lab.report.result import Report
     from attn_cli.maths.problem import Problem, Request
     from attn_cli.record import Record
+    from attn_cli.views import View
 
 BY_HAND = 10_000  # numbers of an answer that is compared with every other step, if it differs
 ONE = "choose one: --tokens WORDS"
@@ -61,6 +62,20 @@ class ComputeOutput(OutputOptions):
 
     results = ("Record", "Report")
 
+    @property
+    def limit(self) -> int:
+        """The bytes that a page may have."""
+        from attn_cli.lab.report.size import USUAL
+        from attn_cli.reading.resource_limits import read_memory
+
+        return USUAL if self.max_size is None else read_memory(self.max_size, "--max-size")
+
+    def check(self, *results: str) -> View:
+        """Return the view; raise AttnError for a value that an option cannot have."""
+        if self.max_size is not None:
+            _ = self.limit
+        return super().check(*results)
+
 
 def _emptied(record: Record, blank: tuple[str, ...], steps: StepOptions) -> Record:
     """Return the record as a worksheet, if steps are to be left empty."""
@@ -72,17 +87,14 @@ def _emptied(record: Record, blank: tuple[str, ...], steps: StepOptions) -> Reco
 
 
 def _report(
-    problem: Problem, request: Request, expected: Expected | None, output: OutputOptions
+    problem: Problem, request: Request, expected: Expected | None, output: ComputeOutput
 ) -> Report:
     """Return the report, with the comparisons if values are expected."""
     from attn_cli.cli.progress import computing
     from attn_cli.lab.report.report import report
-    from attn_cli.lab.report.size import USUAL
-    from attn_cli.reading.resource_limits import read_memory
 
-    limit = USUAL if output.max_size is None else read_memory(output.max_size, "--max-size")
     with computing(problem, request) as on_progress:
-        found = report(problem, request, limit=limit, on_progress=on_progress)
+        found = report(problem, request, limit=output.limit, on_progress=on_progress)
     if expected is None:
         return found
     compared = _compared(problem, request, expected, alone=False).comparisons
@@ -131,7 +143,7 @@ def _one(
     request: Request,
     expected: Expected | None,
     steps: StepOptions,
-    output: OutputOptions,
+    output: ComputeOutput,
 ) -> int:
     """Compute one sequence, stream its step if the format can, and deliver the record."""
     from attn_cli.cli.progress import computing

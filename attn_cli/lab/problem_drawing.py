@@ -87,6 +87,7 @@ def _refuse_heads(step: StepPlan, chosen: Chosen) -> None:
 
 
 def outline_of(problem: Problem, step: StepPlan, chosen: Chosen) -> Outline:
+    """Return the outline of a step of pairs; AttnError for rows that there are not."""
     rules, lead = problem.rules, len(step.free)
     return Outline(
         step=step.name,

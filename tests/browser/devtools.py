@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -38,16 +39,22 @@ class Browser:
         root = ["--no-sandbox"] if os.geteuid() == 0 else []
         here_read, there_write = os.pipe()
         there_read, here_write = os.pipe()
-        command = f'exec "$0" "$@" 3<&{there_read} 4>&{there_write}'
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (there_read, there_write)]
+
+        def connect() -> None:  # Chromium reads from 3 and writes to 4
+            os.dup2(ends[0], 3)
+            os.dup2(ends[1], 4)
+
         self._process = subprocess.Popen(
-            ["sh", "-c", command, PROGRAM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", *root],
-            pass_fds=(there_read, there_write),
+            [PROGRAM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", *root],
+            preexec_fn=connect,  # noqa: PLW1509 - no other thread runs
+            pass_fds=(3, 4),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        os.close(there_read)
-        os.close(there_write)
+        for end in (there_read, there_write, *ends):
+            os.close(end)
         self._read, self._write = here_read, here_write
         self._rest = b""
         self._number = 0
@@ -164,16 +171,26 @@ class Page:
         """Move the pointer, or click."""
         kinds = ["mouseMoved", *(["mousePressed", "mouseReleased"] if click else [])]
         for kind in kinds:
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y,
-                      button="none" if kind == "mouseMoved" else "left", clickCount=int(click))  # fmt: skip
+            button = "none" if kind == "mouseMoved" else "left"
+            self.call(
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=x,
+                y=y,
+                button=button,
+                clickCount=int(click),
+            )
         self.frame()
 
     def press(self, key: str) -> None:
         """Press a key and let it go."""
         text = {"text": key} if len(key) == 1 else {}
         for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key,
-                      windowsVirtualKeyCode=KEYS[key], **(text if kind == "keyDown" else {}))  # fmt: skip
+            more = text if kind == "keyDown" else {}
+            code = KEYS[key]
+            self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **more
+            )
         self.frame()
 
     def picture(self, clip: dict[str, float] | None = None) -> bytes:

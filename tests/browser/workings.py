@@ -8,20 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from attn_cli.errors import printable
 from attn_cli.lab.derivation.choice import Asked
 from attn_cli.lab.derivation.derive import derive
 from attn_cli.lab.derivation.result import Line, Row
 from attn_cli.maths.problem import Problem
 from attn_cli.views.derivation import written as w
-from attn_cli.views.html.markup import printable
 
 # Chooses each cell by a click, or by keys on a picture, and reads the lines of the working.
 EVERY_CELL = """
 (() => {
   const found = [];
-  const read = () => [...document.querySelectorAll(".work dt")].filter(dt => !dt.hidden).map(dt => {
+  const there = () => [...document.querySelectorAll(".work dt")].filter(dt => !dt.hidden);
+  const read = () => there().map(dt => {
     const dd = dt.nextElementSibling;
-    return [dt.textContent, dd.firstChild.data + dd.children[0].textContent, dd.children[1].textContent];
+    const [result, note] = [...dd.children].map(e => e.textContent);
+    return [dt.textContent, dd.firstChild.data + result, note];
   });
   const heads = [...document.querySelectorAll(".controls input[name=lead]")];
   for (const head of heads.length ? heads : [null]) {
@@ -41,7 +43,7 @@ def plain(text: str) -> str:
     """Return the arithmetic of the page in the signs of `attn explain`."""
     text = text.replace("\u2212", "-").replace("\u00b7", "*").replace("\u221e", "inf")
     text = re.sub(r"\u221a\(", "sqrt(", re.sub(r"\u221a([\d.]+)", r"sqrt(\1)", text))
-    return re.sub(r" e(-?)(\d)\b", lambda m: f"e{m[1] or '+'}{int(m[2]):02d}", text)
+    return re.sub(r" e(-?)(\d+)\b", lambda m: f"e{m[1] or '+'}{int(m[2]):02d}", text)
 
 
 def explained(problem: Problem, lead: tuple[int, ...], query: int, key: int) -> list[Any]:

@@ -24,7 +24,8 @@ from attn_cli.lab.drawing import Chosen, Drawing, Filled, draw
 from attn_cli.lab.placed import positions_of
 from attn_cli.lab.pooling import Cut, Pool
 from attn_cli.lab.problem_drawing import outline_of
-from attn_cli.lab.report.recipes import Entries, of_weights
+from attn_cli.lab.report.entries import Entries
+from attn_cli.lab.report.recipes import of_weights
 from attn_cli.lab.report.result import Kept, Report
 from attn_cli.lab.report.runs import Runs, joined, runs
 from attn_cli.lab.report.size import Room
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from attn_cli.maths.problem import Problem, Request
 
 MAIN = "weights"
-SMALL = 4096  # numbers of a step that is kept as it is
+SMALL = 256  # numbers of a step that is kept as it is
 
 
 def large(
@@ -57,8 +58,9 @@ def large(
     plan = plan_unheld(problem, request)
     if MAIN not in plan.steps:
         raise AttnError(
-            f"a page of so many numbers shows the weights, and they are not among {', '.join(plan.steps)}",
-            help=f"add them, leave out {argument('show')}, or write the steps as data: -o steps.npz",
+            "a page of so many numbers shows the weights, and they are not among "
+            f"{', '.join(plan.steps)}",
+            help=f"add them, leave out {argument('show')}, or write data: -o steps.npz",
         )
     step, last = plan.steps[MAIN], last_of_scores(problem)
     codes = ("visible",) if "visible" in pipeline(problem) else ()
@@ -175,9 +177,7 @@ class _Keeping:
         type_ = self._step.spec.type
         assert type_ is not None  # weights are not codes
         self._tally = Tally(
-            positions_of(
-                settings(problem, request), problem.n_q, problem.n_k, cross=problem.cross
-            ),
+            positions_of(settings(problem, request), problem.n_q, problem.n_k, cross=problem.cross),
             batched=bool(problem.batch),
             eps=type_.eps,
         )

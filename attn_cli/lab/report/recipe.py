@@ -35,7 +35,7 @@ Source = Any  # a number, or a list as above
 
 @dataclass(frozen=True)
 class Part:
-    """Numbers that are no step: parameters, masks, biases. Its axes are those of steps."""
+    """Numbers beside the steps: parameters, masks, biases. Its axes are those of steps."""
 
     axes: tuple[str, ...]
     values: AnyArray
@@ -68,8 +68,8 @@ class Numbers:
     """The facts and slots of a step, before its templates are chosen."""
 
     always: frozenset[str] = frozenset()  # facts that hold for all cells
-    facts: Mapping[str, Source] = {}  # noqa: RUF012 - nobody changes it
-    slots: Mapping[str, Source] = {}  # noqa: RUF012 - nobody changes it
-    needs: Mapping[str, str] = {}  # noqa: RUF012 - nobody changes it
+    facts: Mapping[str, Source] = {}
+    slots: Mapping[str, Source] = {}
+    needs: Mapping[str, str] = {}
     same: str | None = None
     fill: float | None = None

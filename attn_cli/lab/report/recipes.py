@@ -6,33 +6,30 @@ parts that the page has, so that its script finds them for any cell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray, Bools
+from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.lab.derivation.derive import SILENT
 from attn_cli.lab.derivation.result import Template
-from attn_cli.lab.derivation.sources import MOST_TERMS
 from attn_cli.lab.derivation.sources_pairs import WIDE
 from attn_cli.lab.derivation.templates import TEMPLATES, template_of
+from attn_cli.lab.report.entries import Entries, at_step
 from attn_cli.lab.report.recipe import Numbers, Part, Recipe, Source
+from attn_cli.lab.report.recipe_of_weights import weights
 from attn_cli.maths.adjustments import Biases, Masking, Softcap
-from attn_cli.maths.exponentials import limit
 from attn_cli.maths.meeting import value_end
 from attn_cli.maths.pairs import last_of_scores
 from attn_cli.maths.place import Place, cells
-from attn_cli.maths.pipeline import pipeline
-from attn_cli.maths.problem import Problem
 from attn_cli.maths.rules import KINDS
 from attn_cli.maths.stage import KEYS, OF_PAIRS, PROBLEM, StepSpec, closure
-from attn_cli.maths.visible.base import Lead, all_of
+from attn_cli.maths.visible.base import all_of
 
 # A step of pairs that is only numbers in a row's table of `attn explain`.
 ASIDE = frozenset(("visible", "exp_scores", "exp_sum", "lse", "row_sums"))
-ROW_PARTS = 1 << 16  # numbers of all masks and biases that a page holds
 
 
 @dataclass(frozen=True)
@@ -49,68 +46,11 @@ class Working:
     zero: int
 
 
-class Entries:
-    """The batch entries, heads and queries that a record has, of those of the problem."""
-
-    def __init__(
-        self,
-        problem: Problem,
-        leads: Sequence[Lead],
-        queries: Sequence[int],
-        lonely: Bools,
-        *,
-        hides: bool,
-        visible: AnyArray | None = None,
-    ) -> None:
-        """`lonely` says which queries see no key, (leads, queries); `hides`, if a key takes no part.
-
-        `visible` are the codes of why keys are hidden, (leads, queries, keys).
-        """
-        self.problem, self.leads = problem, list(leads)
-        self.queries = np.asarray(queries, np.intp)
-        self.lonely, self.hides, self.visible = lonely, hides, visible
-        self.specs = pipeline(problem)
-        self.parts: dict[str, Part] = {}
-        self.empty: str | None = None  # the part with the kinds of rows that see no key
-
-    def places(self) -> Iterator[Place]:
-        """Yield the queries of each batch entry and head against all keys."""
-        problem = self.problem
-        for lead in self.leads:
-            batch, head = problem.entry(lead)
-            yield Place(
-                batch, head, self.queries, np.arange(problem.n_k), problem.token_positions
-            )
-
-    def per_head(self, of: Callable[[int], float]) -> Source:
-        """Return a number of each head: the number itself if all have the same."""
-        values = [float(of(self.problem.entry(lead)[1])) for lead in self.leads]
-        return values[0] if len(set(values)) == 1 else self.part("", ("lead",), np.array(values))
-
-    def part(self, name: str, axes: tuple[str, ...], values: AnyArray) -> Source:
-        """Keep numbers that are no step; those that all leads share are kept once."""
-        if axes[0] == "lead" and len(values) and (values == values[:1]).all():
-            axes, values = axes[1:], values[0]
-            if not axes:
-                return float(values)
-        name = f"{name or 'part'} {len(self.parts)}"
-        self.parts[name] = Part(axes, values)
-        return ["at", name]
-
-    def pairs(self, name: str, each: Callable[[Place], AnyArray]) -> Source | None:
-        """Keep a number for each pair of query and key; None if they are too many."""
-        size = len(self.leads) * len(self.queries) * self.problem.n_k
-        if size > ROW_PARTS:
-            return None
-        shape = len(self.queries), self.problem.n_k
-        values = [np.broadcast_to(each(place), shape) for place in self.places()]
-        return self.part(name, ("lead", "query", "key"), np.array(values, np.float64))
-
-
 def working(entries: Entries) -> Working:
-    """Return the recipes of all steps from the vectors to the context."""
+    """Return the recipes of all steps from the vectors that meet to the context."""
     specs = entries.specs
-    return _working(entries, closure(specs.values(), {"context", "dropped"} & specs.keys()))
+    weighed = closure(specs.values(), {"weights", "dropped"} & specs.keys())
+    return _working(entries, {*weighed, "context"})
 
 
 def of_weights(entries: Entries) -> Working:
@@ -132,11 +72,11 @@ def _working(entries: Entries, names: Collection[str]) -> Working:
         if name in names and name not in {*SILENT, *ASIDE}:
             source = SOURCES.get(name)
             numbers = None if source is None else source(entries, spec)
-            found.append(_recipe(entries, spec, numbers or Numbers()))
+            found.append(_recipe(spec, numbers or Numbers()))
     return Working(tuple(found), entries.parts, entries.empty, KINDS.index("zero"))
 
 
-def _recipe(entries: Entries, spec: StepSpec, numbers: Numbers) -> Recipe:
+def _recipe(spec: StepSpec, numbers: Numbers) -> Recipe:
     """Return the recipe of a step, without the templates that never hold."""
     possible = numbers.always | numbers.facts.keys()
     templates = [
@@ -145,7 +85,7 @@ def _recipe(entries: Entries, spec: StepSpec, numbers: Numbers) -> Recipe:
         if each.step == spec.name and set(each.when) <= possible
     ]
     certain = next((n for n, each in enumerate(templates) if not each.when), len(templates))
-    chosen = templates[: certain + 1] or [template_of(spec.name, ())]
+    chosen = templates[: certain + 1] or [_of_value(spec)]
     used = set(numbers.facts) & {fact for each in chosen for fact in each.when}
     used |= {each[1] for each in numbers.facts.values() if each[0] == "not"}
     return Recipe(
@@ -166,6 +106,13 @@ def _recipe(entries: Entries, spec: StepSpec, numbers: Numbers) -> Recipe:
     )
 
 
+def _of_value(spec: StepSpec) -> Template:
+    """Return the template of a value without arithmetic, with the label of the others."""
+    plain = template_of(spec.name, ())
+    label = next((each.label for each in TEMPLATES if each.step == spec.name), plain.label)
+    return replace(plain, label=label)
+
+
 def _axes(spec: StepSpec) -> tuple[str, ...]:
     """Return what a line of a step is of: a query, a key, both, or a token."""
     if spec.axes == OF_PAIRS:
@@ -175,23 +122,19 @@ def _axes(spec: StepSpec) -> tuple[str, ...]:
     return ("key",) if spec.scope == KEYS else ("query",)
 
 
-def _at(name: str) -> Source:
-    return ["at", name]
-
-
 def _bilinear(entries: Entries, spec: StepSpec) -> dict[str, Source]:
     """Return the factors of each term of q.k, or of q W k."""
     problem = entries.problem
     _, parameters = problem.score.innermost(problem.parameters)
     q, k = spec.reads[:2]
     if "W" not in parameters:
-        return {"q": _at(q), "k": _at(k)}
+        return {"q": at_step(q), "k": at_step(k)}
     W = np.asarray(parameters["W"], np.float64)
     rows, columns = W.shape
     return {
-        "q": ["repeat", _at(q), columns],
+        "q": ["repeat", at_step(q), columns],
         "W": entries.part("W", ("term",), W.ravel()),
-        "k": ["tile", _at(k), rows],
+        "k": ["tile", at_step(k), rows],
     }
 
 
@@ -205,7 +148,7 @@ def _gate(entries: Entries, spec: StepSpec) -> Numbers:
     _, parameters = problem.score.innermost(problem.parameters)
     q, k = spec.reads[:2]
     weight = np.asarray(parameters["W_g"][0], np.float64)
-    slots = {"w": entries.part("W_g", ("term",), weight), "x": ["concat", _at(q), _at(k)]}
+    slots = {"w": entries.part("W_g", ("term",), weight), "x": ["concat", at_step(q), at_step(k)]}
     if parameters.get("b_g") is not None:
         slots["b"] = float(parameters["b_g"][0])
     return Numbers(slots=slots)
@@ -218,7 +161,7 @@ def _scores(entries: Entries, spec: StepSpec) -> Numbers:
     always |= {f"score={function.name}"}
     if "products" in specs:
         always |= {"products"} | ({"gate"} & specs.keys())
-        slots |= {name: _at(name) for name in ("products", "gate") if name in specs}
+        slots |= {name: at_step(name) for name in ("products", "gate") if name in specs}
     elif function.name in OTHERS:
         more, others = OTHERS[function.name](entries, spec, parameters)
         always |= more
@@ -253,7 +196,7 @@ def _additive(
     if parameters.get("b") is not None:
         slots["b"] = entries.part("b", ("term",), np.asarray(parameters["b"], np.float64))
     W = entries.part("W", ("term", "inner"), np.concatenate([W1, W2], axis=1))
-    x = ["concat", *map(_at, spec.reads[:2])]
+    x = ["concat", *map(at_step, spec.reads[:2])]
     if W1.shape[1] + W2.shape[1] > WIDE:
         return {"wide"}, {**slots, "a": ["apply", W, x]}
     return set(), {**slots, "w": W, "x": x}
@@ -264,7 +207,7 @@ def _gaussian(
 ) -> tuple[set[str], dict[str, Source]]:
     del entries
     q, k = spec.reads[:2]
-    return set(), {"q": _at(q), "k": _at(k), "sigma": float(parameters["sigma"])}
+    return set(), {"q": at_step(q), "k": at_step(k), "sigma": float(parameters["sigma"])}
 
 
 def _given(
@@ -288,7 +231,7 @@ def _adjustment(entries: Entries, kind: type) -> Any:
 
 def _capped(entries: Entries, spec: StepSpec) -> Numbers:
     return Numbers(
-        slots={"before": _at(spec.reads[0]), "cap": float(_adjustment(entries, Softcap).cap)}
+        slots={"before": at_step(spec.reads[0]), "cap": float(_adjustment(entries, Softcap).cap)}
     )
 
 
@@ -298,14 +241,14 @@ def _biased(entries: Entries, spec: StepSpec) -> Numbers:
         terms.append(entries.pairs("bias", bias.values))
     if None in terms:
         return Numbers()
-    return Numbers(slots={"before": _at(spec.reads[0]), "bias": ["concat", *terms]})
+    return Numbers(slots={"before": at_step(spec.reads[0]), "bias": ["concat", *terms]})
 
 
 def _masked(entries: Entries, spec: StepSpec) -> Numbers:
     masking = _adjustment(entries, Masking)
     problem = entries.problem
     fill = float(problem.precision.scores.carrier.type(masking.fill))
-    slots: dict[str, Source] = {"before": _at(spec.reads[0]), "fill": fill}
+    slots: dict[str, Source] = {"before": at_step(spec.reads[0]), "fill": fill}
     always = {"adds"} if masking.adds and not masking.hides_permanently else set()
     if masking.mask is not None:
         mask = _addend(entries, masking)
@@ -318,133 +261,22 @@ def _masked(entries: Entries, spec: StepSpec) -> Numbers:
     if by_mask.size and not np.array_equal(by_mask, entries.visible != 0):
         codes = entries.pairs("masked", lambda at: ~all_of(masking.hides, at))
         hidden = hidden if codes is None else ["coded", codes[1], 1]
-    return Numbers(
-        frozenset(always), {"hidden": hidden}, slots, same=spec.reads[0], fill=fill
-    )
+    return Numbers(frozenset(always), {"hidden": hidden}, slots, same=spec.reads[0], fill=fill)
 
 
 def _addend(entries: Entries, masking: Masking) -> Source | None:
     """Return what the mask adds to the score; None if it adds nothing."""
-    assert masking.mask is not None
-    added = [masking.mask.addend(at) for at in entries.places()]
-    if not added or added[0] is None:
+    mask = masking.mask
+    assert mask is not None  # or there is none to add
+    if any(mask.addend(at) is None for at in entries.places()):
         return None
-    return entries.pairs("mask", masking.mask.addend)
 
+    def added(at: Place) -> AnyArray:
+        numbers = mask.addend(at)
+        assert numbers is not None  # see above
+        return numbers
 
-def _weights(entries: Entries, spec: StepSpec) -> Numbers:
-    del spec
-    rules, last = entries.problem.rules, last_of_scores(entries.problem)
-    slots: dict[str, Source] = {"s": _at(last), "z": ["seen", last]}
-    facts: dict[str, Source] = {"hidden": ["unseen"]} if entries.hides else {}
-    facts |= _empty(entries)
-    if "empty=uniform" in facts:
-        slots["n_k"] = float(max(entries.problem.n_k, 1))
-    always: set[str] = set()
-    if rules.temperature is not None:
-        slots["T"] = entries.per_head(lambda head: rules.temperature_of(head) or 1.0)
-        always |= {"temperature"}
-    heads = [rules.of_head(entries.problem.entry(lead)[1]) for lead in entries.leads]
-    sinks = rules.normalizer.sinks
-    of_heads = [None if sinks is None else sinks(parameters) for parameters in heads]
-    name = rules.normalizer.name
-    if name == "entmax":
-        of_heads = [() if parameters["alpha"] == 1 else None for parameters in heads]
-    if None not in of_heads and of_heads:
-        return _softmax(entries, slots, facts, of_heads)  # type: ignore[arg-type]
-    if any(each is not None for each in of_heads):
-        return Numbers()  # some heads are softmax, some are not
-    always |= {f"normalize={name}"}
-    slots |= _parameters(name, entries)
-    return Numbers(frozenset(always), facts, slots)
-
-
-def _empty(entries: Entries) -> dict[str, Source]:
-    """Return the facts of rows that see no key."""
-    rules = entries.problem.rules
-    lonely = entries.lonely
-    if not lonely.any():
-        return {}
-    kinds = np.array(
-        [rules.kinds(row, at) for row, at in zip(lonely, entries.places(), strict=True)]
-    )
-    kinds[~lonely] = 0
-    part = entries.part("empty", ("lead", "query"), kinds.astype(np.float64))
-    entries.empty = part[1]
-    here = {KINDS[code]: int(code) for code in np.unique(kinds)}
-    return {
-        f"empty={kind}": ["coded", part[1], here[kind]]
-        for kind in ("zero", "nan", "uniform")
-        if kind in here
-    }
-
-
-def _softmax(
-    entries: Entries,
-    slots: dict[str, Source],
-    facts: dict[str, Source],
-    sinks: list[tuple[float, ...]],
-) -> Numbers:
-    problem = entries.problem
-    most = float(limit(problem.precision, problem.n_k))
-    least: Source = "-inf"
-    if sinks[0]:
-        values = np.array([each[0] for each in sinks], np.float64)
-        least = slots["sink"] = entries.part("sink", ("lead",), values)
-    divided = ["calc", "<z>[ / <T>]"]
-    # What is subtracted from all scores, and whether it has to be: 0 if there is nothing.
-    slots["largest"] = ["max", divided, least]
-    facts["shift"] = ["more", ["calc", "max(<largest>, -<largest>)"], most]
-    if problem.n_k > MOST_TERMS:
-        facts["long"] = ["more", ["count"], float(MOST_TERMS)]
-        slots["lse"] = ["either", _at("lse"), ["calc", "log(<sum>)[ + <m>]"]]
-        slots["keys"] = ["count"]
-    if sinks[0] and all(each[0] == 0 for each in sinks):
-        facts["sink=1"] = ["not", "shift"]
-    slots["m"] = _at_slot("largest")
-    slots["e"] = ["calc", "exp(<s>[ / <T>][ - <m>])"]
-    slots["each"] = ["calc", "exp(<z>[ / <T>][ - <m>])"]
-    slots["all"] = ["sum", _at_slot("each")]
-    slots["sum"] = ["calc", "<all>[ + exp(<sink>[ - <m>])]"]
-    return Numbers(frozenset(("exponential",)), facts, slots, {"m": "shift"})
-
-
-def _at_slot(name: str) -> Source:
-    return ["calc", f"<{name}>"]
-
-
-def _parameters(name: str, entries: Entries) -> dict[str, Source]:
-    """Return what the templates of the other normalisers read: parameters, and tau."""
-    rules = entries.problem.rules
-    if name == "sparsemax":
-        return {
-            "z": ["above0", ["seen", last_of_scores(entries.problem)], ["seen", "weights"]],
-            "k": ["many", _at_slot("z")],
-        }
-    if name in {"entmax15", "entmax"}:
-        alpha = (
-            1.5
-            if name == "entmax15"
-            else entries.per_head(lambda head: float(rules.of_head(head)["alpha"]))
-        )
-        return {
-            "alpha": alpha,
-            "top": ["max", ["calc", "<z>[ / <T>]"], "-inf"],
-            "heaviest": ["max", ["seen", "weights"], "-inf"],
-            "tau": ["calc", "(<alpha> - 1)*<top> - <heaviest>^(<alpha> - 1)"],
-        }
-    plain = {"bias": 0.0, "divisor": 1.0}  # have no place in the arithmetic
-    found = {}
-    for parameter, without in plain.items():
-        if parameter in rules.of_head(0):
-
-            def of(head: int, name: str = parameter) -> float:
-                return float(rules.of_head(head)[name])
-
-            value = entries.per_head(of)
-            if value != without:
-                found[parameter] = value
-    return found
+    return entries.pairs("mask", added)
 
 
 def _dropped(entries: Entries, spec: StepSpec) -> Numbers:
@@ -454,7 +286,7 @@ def _dropped(entries: Entries, spec: StepSpec) -> Numbers:
     keep = entries.pairs("keep", lambda at: cells(dropout.keep, at))
     if keep is None:
         return Numbers()
-    return Numbers(slots={"weights": _at("weights"), "keep": keep, "p": float(dropout.p)})
+    return Numbers(slots={"weights": at_step("weights"), "keep": keep, "p": float(dropout.p)})
 
 
 def _context(entries: Entries, spec: StepSpec) -> Numbers:
@@ -476,7 +308,7 @@ SOURCES: Mapping[str, Callable[[Entries, StepSpec], Numbers]] = {
     "capped": _capped,
     "biased": _biased,
     "masked": _masked,
-    "weights": _weights,
+    "weights": weights,
     "dropped": _dropped,
     "context": _context,
 }

@@ -14,8 +14,9 @@ from attn_cli.engine.plan import plan_unheld
 from attn_cli.engine.run import run
 from attn_cli.lab.derivation.derive import NEAR, types_of
 from attn_cli.lab.drawing import draw, turned
+from attn_cli.lab.report.entries import Entries
 from attn_cli.lab.report.recipe import Source
-from attn_cli.lab.report.recipes import Entries, Working, working
+from attn_cli.lab.report.recipes import Working, working
 from attn_cli.lab.report.result import Report
 from attn_cli.lab.report.runs import of_leads
 from attn_cli.lab.report.size import USUAL, Extent, Room, room
@@ -151,7 +152,9 @@ def _leads(record: Record, pairs: tuple[str, ...]) -> tuple[Lead, ...]:
         return ()
     step = record.steps[pairs[0]]
     sizes = [
-        size for size, axis in zip(step.values.shape, step.axes, strict=True) if axis not in OF_PAIRS
+        size
+        for size, axis in zip(step.values.shape, step.axes, strict=True)
+        if axis not in OF_PAIRS
     ]
     return tuple(product(*map(range, sizes)))
 
@@ -176,6 +179,7 @@ def _index(chosen: Any, size: int) -> int:
 
 
 def rows_of(problem: Problem, request: Request) -> range | tuple[int, ...]:
+    """Return the positions of the queries that were requested."""
     return range(problem.n_q) if request.rows is None else request.rows
 
 
@@ -221,9 +225,7 @@ def _taking(problem: Problem, record: Record, codes: AnyArray) -> AnyArray | Non
     return taking if not np.array_equal(taking, codes == 0) else None
 
 
-def _held(
-    problem: Problem, record: Record, worked: Working | None, fits: Room
-) -> tuple[str, ...]:
+def _held(problem: Problem, record: Record, worked: Working | None, fits: Room) -> tuple[str, ...]:
     """Return the steps whose numbers are kept as float32."""
     names = {last_of_scores(problem), MAIN, "dropped", "lse"} & record.steps.keys()
     if fits.rung == 2 and worked is not None:

@@ -36,9 +36,8 @@ def joined(blocks: Sequence[Mapping[int, Runs]]) -> tuple[Runs, ...]:
         whole: list[tuple[int, int]] = []
         for _, part in sorted(each.items()):
             for code, count in part:
-                if whole and whole[-1][0] == code:
-                    count += whole.pop()[1]
-                whole.append((code, count))
+                same = whole.pop()[1] if whole and whole[-1][0] == code else 0
+                whole.append((code, same + count))
         found.append(tuple(whole))
     return tuple(found[:1] if len(set(found)) == 1 else found)
 

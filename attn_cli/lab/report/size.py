@@ -14,7 +14,9 @@ from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, argument
 
 USUAL = 5_000_000  # bytes, unless --max-size says otherwise
-FIXED = 90_000  # bytes of style, script, head and what there is of small steps
+FIXED = 80_000  # bytes of style, script, head and what there is of small steps
+WORDS = 64  # bytes of a token, in all its places, with the runs of what is hidden
+SMALL = 6_000  # bytes of a head's small picture and statistics
 EXACT, TOKENS = 1 << 14, 40  # numbers and tokens of a page that has every number
 NUMBER, CELL = 21, 34  # bytes of a number as text, and of a cell of a table
 BASE64 = 4 / 3
@@ -40,6 +42,11 @@ class Extent:
         """The cells of a step of pairs."""
         return self.leads * self.queries * self.keys
 
+    @property
+    def fixed(self) -> float:
+        """The bytes that are there whatever is kept."""
+        return FIXED + WORDS * (self.queries + self.keys) + SMALL * self.leads
+
 
 @dataclass(frozen=True)
 class Room:
@@ -52,7 +59,7 @@ class Room:
 
 def room(extent: Extent, limit: int) -> Room:
     """Return the first rung that fits; AttnError, with the size that would be needed, if none."""
-    free = limit - FIXED
+    free = limit - extent.fixed
     tables = extent.cells <= TABLES
     exact = extent.numbers * NUMBER + (extent.cells * extent.pairs * CELL if tables else 0)
     small = max(extent.queries, extent.keys) <= TOKENS and extent.numbers <= EXACT
@@ -66,16 +73,16 @@ def room(extent: Extent, limit: int) -> Room:
     return _largest(extent, free, limit)
 
 
-def _largest(extent: Extent, free: int, limit: int) -> Room:
+def _largest(extent: Extent, free: float, limit: int) -> Room:
     """Return how much of rung 4 fits: the largest pictures of half of the room, then the rows."""
     rows = extent.leads * extent.queries
     least = _pixels(extent, SIDES[-1]) + BASE64 * rows * (OF_ONE * LEAST + 4)
     if least > free:
         raise AttnError(
-            f"the page would need about {_megabytes(least + FIXED)}, and {_megabytes(limit)} are "
-            "allowed",
+            f"the page would need about {_megabytes(least + extent.fixed)}, and "
+            f"{_megabytes(limit)} are allowed",
             help=f"choose a head or a batch entry ({argument('head')}, {argument('batch')}), or "
-            f"allow more: {argument('max-size', _megabytes(least + FIXED))}",
+            f"allow more: {argument('max-size', _megabytes(least + extent.fixed))}",
         )
     side = next((each for each in SIDES if _pixels(extent, each) <= free / 2), SIDES[-1])
     left = (free - _pixels(extent, side)) / BASE64 / rows - 4

@@ -42,7 +42,7 @@ def style(*names: str, used: Mapping[bool, Iterable[int]]) -> str:
     return "\n".join([*map(_sheet, names), "".join(rules)])
 
 
-def _ramp(kind: bool, used: Iterable[int]) -> Iterator[str]:  # noqa: FBT001 - which of two ramps
+def _ramp(kind: bool, used: Iterable[int]) -> Iterator[str]:
     """Yield the grounds of levels in the light and in the dark, and the text on them."""
     letter = LETTERS[kind]
     light, dark = (ramp(diverging=kind, light=light).colours for light in (True, False))
@@ -59,7 +59,7 @@ def _ramp(kind: bool, used: Iterable[int]) -> Iterator[str]:  # noqa: FBT001 - w
     yield f".ramp.{letter} i{{background:linear-gradient(90deg,{stops})}}"
 
 
-def _selector(kind: bool, level: int) -> str:  # noqa: FBT001 - which of two ramps
+def _selector(kind: bool, level: int) -> str:
     """Return the cells of a level: those of weights without a class have the first colour."""
     return f".{shade(kind, level)}" if kind or level else ":where(.map tbody) td"
 
@@ -68,7 +68,7 @@ def _both(light: RGB, dark: RGB) -> str:
     return f"light-dark({hex_of(light)},{hex_of(dark)})"
 
 
-def shade(diverging: bool, level: int) -> str:  # noqa: FBT001 - which of two ramps
+def shade(diverging: bool, level: int) -> str:
     """Return the class of a level of a ramp."""
     return f"d{level}" if diverging else SEQUENTIAL[level]
 
@@ -96,25 +96,31 @@ def filters(diverging: tuple[bool, ...], every: int = 1) -> str:
 def _filter(name: str, colours: tuple[RGB, ...]) -> str:
     stretch = "".join(f"<feFunc{c} type=linear slope=1.00394 />" for c in "RGB")
     tables = "".join(
-        f'<feFunc{c} type=table tableValues="'
-        f'{" ".join(f"{colour[at] / 255:.3f}".lstrip("0").rstrip("0") or "0" for colour in colours)}"/>'
+        f'<feFunc{c} type=table tableValues="{" ".join(_part(rgb[at]) for rgb in colours)}"/>'
         for at, c in enumerate("RGB")
     )
-    steps = f"<feComponentTransfer>{stretch}</feComponentTransfer><feComponentTransfer>{tables}</feComponentTransfer>"
-    return f'<filter id={name} color-interpolation-filters=sRGB x=0 y=0 width="1" height="1">{steps}</filter>'
+    steps = "".join(
+        f"<feComponentTransfer>{each}</feComponentTransfer>" for each in (stretch, tables)
+    )
+    box = 'x=0 y=0 width="1" height="1"'
+    return f"<filter id={name} color-interpolation-filters=sRGB {box}>{steps}</filter>"
+
+
+def _part(of_255: int) -> str:
+    """Return a part of a colour, from 0 to 1, in three digits at most."""
+    return f"{of_255 / 255:.3f}".strip("0").rstrip(".") or "0"
 
 
 def filter_rules(diverging: tuple[bool, ...]) -> str:
     """Return the rules that choose a filter: by the system, by the button, light in print."""
-    def of(light: bool) -> str:  # noqa: FBT001 - light or dark
+
+    def of(*, light: bool) -> str:
         ground = "light" if light else "dark"
-        return "".join(
-            f"--{LETTERS[kind]}:url(#{LETTERS[kind]}-{ground});" for kind in diverging
-        )
+        return "".join(f"--{LETTERS[kind]}:url(#{LETTERS[kind]}-{ground});" for kind in diverging)
 
     uses = "".join(f"img.{LETTERS[kind]}{{filter:var(--{LETTERS[kind]})}}" for kind in diverging)
+    dark, screen = of(light=False), "@media screen and (prefers-color-scheme:dark)"
     return (
-        f":root{{{of(True)}}}"
-        f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{of(False)}}}}}"
-        f"@media screen{{:root[data-theme=dark]{{{of(False)}}}}}{uses}"
+        f":root{{{of(light=True)}}}{screen}{{:root:not([data-theme=light]){{{dark}}}}}"
+        f"@media screen{{:root[data-theme=dark]{{{dark}}}}}{uses}"
     )

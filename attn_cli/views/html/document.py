@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attn_cli.dataclass import replace
 from attn_cli.errors import printable
 from attn_cli.lab.derivation.result import Template
-from attn_cli.maths.stage import OF_PAIRS
 from attn_cli.views.json import document_of, leaf
 
 if TYPE_CHECKING:
@@ -26,9 +26,16 @@ TEXTS = ("label", "symbols", "numbers", "term", "inner", "then", "note")
 
 def document(report: Report, style: Style, titles: list[str]) -> str:
     """Return the document as text for a script element."""
-    found = document_of(report.record, None, lambda step: _numbers(report, step))
+    unmarked = {name: _unmarked(step) for name, step in report.record.steps.items()}
+    record = replace(report.record, steps=unmarked)
+    found = document_of(record, None, lambda step: _numbers(report, step))
     found["page"] = _page(report, style, titles)
     return _TAG.sub(r"\\u003c", leaf(found, (",", ":")))
+
+
+def _unmarked(step: Step) -> Step:
+    """Return a step without the marks of hidden keys, which are a step of their own."""
+    return step if step.hidden is None else replace(step, hidden=None, legend=())
 
 
 def _numbers(report: Report, step: Step) -> dict[str, object]:
@@ -70,7 +77,6 @@ def _page(report: Report, style: Style, titles: list[str]) -> dict[str, object]:
         "lead": list(report.lead_axes),
         "leads": [list(lead) for lead in report.leads],
         "titles": titles,
-        "groups": record.settings.get("key_heads"),
         "pairs": [name for name in report.pairs if name in report.maps],
         "main": report.main,
         "rows": record.settings.get("rows"),
@@ -90,6 +96,7 @@ def _page(report: Report, style: Style, titles: list[str]) -> dict[str, object]:
         "first": _first(report),
         "parts": {},
     }
+    page = {name: each for name, each in page.items() if each not in ({}, [])}
     if report.working is not None:
         page["parts"] = {name: _part(part) for name, part in report.working.parts.items()}
         page["working"] = {
@@ -128,13 +135,12 @@ def _recipe(report: Report, recipe: Recipe) -> dict[str, object]:
     found: dict[str, object] = {
         "step": recipe.step,
         "axes": list(recipe.axes),
-        "depth": recipe.depth,
         "formula": recipe.formula if step is None else step.formula,
         "rows": [_template(each) for each in recipe.templates],
     }
-    for name in ("facts", "slots", "needs", "same", "fill"):
+    for name in ("depth", "facts", "slots", "needs", "same", "fill"):
         given = getattr(recipe, name)
-        if given not in (None, {}):
+        if given not in (None, {}, 0):
             found[name] = _short(given)
     return found
 
@@ -147,8 +153,3 @@ def _template(template: Template) -> dict[str, object]:
     if template.kind == "hidden":
         found["kind"] = template.kind
     return found
-
-
-def of_pairs(step: Step) -> bool:
-    """Return whether a step has a number for each query and key."""
-    return {*OF_PAIRS} <= {*step.axes}

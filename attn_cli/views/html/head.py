@@ -39,13 +39,13 @@ def head(report: Report) -> str:
     record = report.record
     parts = [
         element("h1", f"<bdi>{text(title_of(record))}</bdi>"),
-        element("button", "light / dark", id="theme", type="button"),
+        element("button", "light / dark", id="theme"),
     ]
     if record.text:
         lines = "\n".join(text(line) for line in record.text.split("\n"))
         parts.append(element("p", lines, class_="answer", dir="auto"))
     chips = "".join(element("li", text(chip)) for chip in _chips(report))
-    parts.append(element("ul", chips, class_="chips", aria_label="Settings"))
+    parts.append(element("ul", chips, class_="chips"))
     if record.warnings:
         listed = "".join(element("li", text(each)) for each in record.warnings)
         parts.append(element("ul", listed, class_="warnings", aria_label="Warnings"))

@@ -38,7 +38,6 @@ function tableView(figure) {
       chosen.focus({preventScroll: true});
       chosen.scrollIntoView({block: "nearest", inline: "nearest"});
     },
-    leave() {},
   };
 }
 
@@ -48,7 +47,6 @@ function show(step, lead) {
   const figure = figures.get(name);
   if (!view || view.figure !== figure) {
     if (view) {
-      view.leave();
       if (home) home.replaceWith(view.figure);
       else view.figure.remove();
     }

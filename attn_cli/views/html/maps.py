@@ -133,7 +133,7 @@ def grey(heat: HeatMap, panel: Panel) -> NDArray[np.uint8]:
     """Return the pixels of a panel: 254 t, and `CLEAR` for hidden cells and for NaN."""
     shares = heat.shades(panel)
     shares = (shares + 1) / 2 if heat.diverging else shares
-    found = np.rint(np.nan_to_num(shares, nan=0.0) * (CLEAR - 1)).astype(np.uint8)
+    found: NDArray[np.uint8] = np.rint(np.nan_to_num(shares) * (CLEAR - 1)).astype(np.uint8)
     found[(panel.hidden != 0) | np.isnan(panel.values)] = CLEAR
     return found
 
@@ -162,15 +162,15 @@ def miniature(heat: HeatMap, panel: Panel) -> str:
     rows_of, columns_of = (-(-size // THUMB) for size in (rows, columns))
     if rows_of > 1 or columns_of > 1:
         shown = _blocks(shown, rows_of, columns_of)
-    image = element(
-        "img", class_=LETTERS[heat.diverging], src=picture(grey_png(shown)), alt=""
-    )
+    image = element("img", class_=LETTERS[heat.diverging], src=picture(grey_png(shown)), alt="")
     return element("span", image, class_="hole") if (shown == CLEAR).any() else image
 
 
 def _blocks(pixels: NDArray[np.uint8], high: int, wide: int) -> NDArray[np.uint8]:
     """Return the mean of the visible pixels of each block; `CLEAR` if it has none."""
-    rows, columns = (np.arange(0, size, of) for size, of in zip(pixels.shape, (high, wide), strict=True))
+    rows, columns = (
+        np.arange(0, size, of) for size, of in zip(pixels.shape, (high, wide), strict=True)
+    )
 
     def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
         found: NDArray[np.float64] = np.add.reduceat(

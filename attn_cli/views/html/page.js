@@ -23,8 +23,8 @@ addEventListener("afterprint", () => {
 });
 
 const record = JSON.parse($("#attn-record").textContent);
-const page = record.page;
-if (!page.pairs.length) return;
+const page = {lead: [], leads: [], blocks: {}, hidden: [], taking: [], reasons: [], first: {}, parts: {}, ...record.page};
+if (!page.pairs) return;
 // Words as they are printed, and with the position of those that occur twice.
 const [plainQueries, plainKeys] = page.words || [record.tokens.query, record.tokens.key];
 const placed = list => {
@@ -69,7 +69,7 @@ function placeOn(axis, place) {
   if (axis === "lead") return place.lead;
   const at = page.lead.indexOf(axis);
   if (at >= 0) return page.leads[place.lead][at];
-  if (axis === "key head") return page.groups[page.leads[place.lead][page.lead.indexOf("head")]];
+  if (axis === "key head") return record.settings.key_heads[page.leads[place.lead][page.lead.indexOf("head")]];
   return place[axis];
 }
 

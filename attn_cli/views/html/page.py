@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attn_cli import __version__
-from attn_cli.errors import AttnError, argument
+from attn_cli.errors import AttnError
 from attn_cli.views import Style
 from attn_cli.views.html import assets
 from attn_cli.views.html.document import document
@@ -55,7 +55,9 @@ def render(report: Report, style: Style) -> str:
         stations(report),
         element("main", *_main(report, titles, style)),
         _foot(report),
-        element("script", document(report, style, titles), type="application/json", id="attn-record"),
+        element(
+            "script", document(report, style, titles), type="application/json", id="attn-record"
+        ),
         element("script", script),
     ]
     page = (
@@ -63,14 +65,15 @@ def render(report: Report, style: Style) -> str:
         f'<meta http-equiv=Content-Security-Policy content="{policy}">'
         '<meta name=viewport content="width=device-width, initial-scale=1">'
         f"<title>{text(title_of(report.record))}</title>"
-        f"<style>\n{sheet}\n</style></head>\n<body>\n" + "\n".join(filter(None, body))
+        f"<style>\n{sheet}\n</style></head>\n<body>\n"
+        + "\n".join(filter(None, body))
         + "\n</body></html>\n"
     )
     size = len(page.encode())
     if report.limit and size > report.limit:
         raise AttnError(
             f"the page has {size} bytes, and {report.limit} are allowed",
-            help=f"allow more: {argument('max-size', f'{-(-size // 1000)}kB')}",
+            help=f"allow more: --max-size {-(-size // 1000)}kB",
         )
     return page
 
@@ -105,7 +108,11 @@ def _main(report: Report, titles: list[str], style: Style) -> list[str]:
     if len(titles) > 1 and report.main in report.maps:
         parts.append(f"<h2>Heads</h2>{_heads(report, titles)}")
     heat = report.maps.get(report.main)
-    if heat is not None and heat.role == "weight" and max(len(heat.queries.labels), len(heat.keys.labels)) <= MOST:
+    if (
+        heat is not None
+        and heat.role == "weight"
+        and max(len(heat.queries.labels), len(heat.keys.labels)) <= MOST
+    ):
         of = f" <small class=of>{text(titles[0])}</small>" if titles[0] else ""
         parts.append(f"<h2>As lines{of}</h2><figure>{arcs(heat, heat.panels[0])}</figure>")
     ranked = words(record, style)
@@ -126,7 +133,7 @@ def _stage(report: Report, titles: list[str]) -> str:
         controls.append(element("fieldset", f"<legend>{of}</legend>", heads))
     hint = (
         "Point at a cell to see how it comes about; a click holds it, Esc lets go. "
-        "Arrow keys move, [ and ] change the head."
+        "Keys: arrows, [ and ] for heads."
     )
     shown = element(
         "div",
@@ -140,7 +147,7 @@ def _stage(report: Report, titles: list[str]) -> str:
         "<section class=row><h4></h4><div class=bars></div></section>"
         "<section class=each><h4></h4><div class=bars></div></section></aside>"
     )
-    live = '<div class=live role=status></div>'
+    live = "<div class=live role=status></div>"
     return f"<h2>Who attends to whom</h2>{element('div', shown, working, class_='stage')}{live}"
 
 
@@ -159,7 +166,6 @@ def _heads(report: Report, titles: list[str]) -> str:
                 "button",
                 miniature(heat, panel),
                 f"<b>{text(title)}</b>{said}",
-                type="button",
                 data_lead=at,
                 aria_pressed="true" if at == 0 else "false",
             )

@@ -88,7 +88,6 @@ function pictureView(figure, step) {
       if (px < box.scrollLeft || px > box.scrollLeft + w) box.scrollLeft = px - w / 2;
       if (py < box.scrollTop || py > box.scrollTop + h) box.scrollTop = py - h / 2;
     },
-    leave() {},
   };
   resize();
   return figure.view;

@@ -9,7 +9,8 @@ from string import ascii_letters
 
 # Text that stays as it is: strings, templates, and regular expressions, which follow one of ( , =.
 _TEXT = r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`"""
-_PATTERN = r"(?<=[(,=])\s*/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n*\[])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])*/"
+_CLASS = r"\\.|\[(?:\\.|[^\]\\\n])*\]"
+_PATTERN = rf"(?<=[(,=])\s*/(?:{_CLASS}|[^/\\\n*\[])(?:{_CLASS}|[^/\\\n\[])*/"
 _PIECE = re.compile(rf"//[^\n]*|{_PATTERN}|{_TEXT}|[ \t]+|\n+|[\w$]+|\.\.\.|[^\s]", re.DOTALL)
 _INSIDE = re.compile(r"\$\{([^}]*)\}")
 _WORD = re.compile(r"[\w$]")
@@ -55,13 +56,18 @@ def _names(source: str) -> dict[str, str]:
     """
     code = "".join(_pieces(source))
     declared = re.findall(r"\b(?:function|const|let) (\w+)|(\w+) =>", code)
-    listed = re.findall(r"function \w*\(([\w, ]*)\)|\(([\w, ]*)\) =>|(?:const|let) \[([\w, ]*)\]", code)
+    listed = re.findall(
+        r"function \w*\(([\w, ]*)\)|\(([\w, ]*)\) =>|(?:const|let) \[([\w, ]*)\]", code
+    )
     ours = [name for found in declared for name in found if name]
     ours += re.findall(r"\w+", " ".join(name for found in listed for name in found))
     members = set(re.findall(r"(?<!\.\.)\.(\w+)|(\w+)\s*:", code))
     members |= {(name, "") for group in re.findall(r"(?<!\$)\{([^{};()=]*)\}", code)
                 for name in re.findall(r"\w+", group)}  # fmt: skip
-    members |= {(name, "") for name in re.findall(r"^\s+(?!if|for|while|switch)(\w+)\(.*\) \{$", code, re.MULTILINE)}
+    members |= {
+        (name, "")
+        for name in re.findall(r"^\s+(?!if|for|while|switch)(\w+)\(.*\) \{$", code, re.MULTILINE)
+    }
     taken = {name for found in members for name in found}
     count = Counter(re.findall(r"[\w$]+", source))
     letters = [*ascii_letters, *map("".join, product(ascii_letters, repeat=2))]
@@ -93,5 +99,5 @@ def small_style(source: str) -> str:
     'a>b{color:red;top:calc(1px + 2px)}'
     """
     text = re.sub(r"\s+", " ", source)
-    text = re.sub(r" ?([{};,>]) ?|: (?=[^{}]*[;}])", lambda m: (m[1] or ":"), text)
+    text = re.sub(r" ?([{};,>]) ?|: (?=[^{}]*[;}])", lambda m: m[1] or ":", text)
     return text.replace(";}", "}").strip()

@@ -49,8 +49,8 @@ def _step(report: Report, step: Step, titles: list[str], style: Style) -> str:
     else:
         inside = element(
             "p",
-            f"{size} number{'s' if size > 1 else ''}: <code>attn compute FILE --only {text(step.name)} "
-            f"-o {text(step.name)}.npy</code> writes them.",
+            f"{size} number{'s' if size > 1 else ''}: <code>attn compute FILE "
+            f"--only {text(step.name)} -o {text(step.name)}.npy</code> writes them.",
         )
     opened = step.name == report.main or (step.name in OPEN and size <= FEW)
     return element(
@@ -64,7 +64,7 @@ def _step(report: Report, step: Step, titles: list[str], style: Style) -> str:
 
 
 def in_page(report: Report, step: Step) -> bool:
-    """Return whether the numbers of a step that is no map are tables in the page."""
+    """Return whether the page has tables of a step, which has no map."""
     known = step.name not in report.maps and step.name not in NO_STATION
     return known and prod(step.shape) <= SHORTEST and prod(step.shape[:-2]) <= MATRICES
 

@@ -134,6 +134,7 @@ EFFECTS: dict[str, list[str]] = {
     "digits": ["--digits", "7"],
     "full": ["--full"],
     "labels": ["--labels", "--only", "q", "--format", "csv"],
+    "max_size": ["--max-size", "9kB", "--format", "html"],
     "math": ["--math", "--format", "markdown"],
     "booktabs": ["--booktabs", "--format", "latex"],
     "standalone": ["--standalone", "--format", "latex"],
@@ -149,6 +150,7 @@ BASES: dict[str, list[str]] = {
     "tolerance": EFFECTS["tolerance"][2:],
     "lower": EFFECTS["lower"][1:],
     **{name: EFFECTS[name][1:] for name in ("labels", "math", "booktabs", "standalone")},
+    "max_size": EFFECTS["max_size"][2:],
     "quiet": EFFECTS["quiet"][1:],
     "light": EFFECTS["light"][1:],
     "force": EFFECTS["force"][1:],
@@ -429,7 +431,7 @@ def test_every_option_changes_something(
     files |= dict.fromkeys(("query", "key", "value"), str(SAMPLES / "scaled.yaml"))
     np.savez("forced.npz", embeddings=rng.normal(size=(3, 2)))
     files["force"] = "forced.npz"
-    refused = {"memory", "threads", "tile"}
+    refused = {"memory", "threads", "tile", "max_size"}
     for name, arguments in EFFECTS.items():
         file = files.get(name, LOVE)
         without = attn("compute", file, *BASES.get(name, []))

@@ -226,7 +226,7 @@ CASES = {
 ON_THE_COMMAND_LINE_ALONE = {
     "sources.matrices.files", "engine.stream", "views.csv", "lab.drawing", "lab.heat_map",
     "lab.problem_drawing", "lab.result_drawing", "reading.results", "lab.differing.inputs",
-    "lab.differing.names", "lab.differing.sides",
+    "lab.differing.names", "lab.differing.sides", "lab.report.large", "lab.report.size",
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from attn_cli.lab.answers import judging, showing
 from attn_cli.lab.derivation import result as derivation
 from attn_cli.lab.differing import result as differing
 from attn_cli.lab.identify import result as identification
+from attn_cli.lab.report import result as report
 from attn_cli.lab.verifying import verified
 from attn_cli.maths.catalogue import catalogue
 from attn_cli.views import VIEWS, View
@@ -36,6 +37,7 @@ RESULTS = {
     "Graph": weights_graph,
     "Derivation": derivation,
     "HeatMap": heat_map,
+    "Report": report,
     "Statistics": statistics,
     "Judged": judging,
     "Graded": judging,
@@ -82,7 +84,7 @@ def test_every_view_accepts_types_that_there_are() -> None:
         assert isinstance(getattr(module, name), type)
 
 
-@pytest.mark.parametrize("result", RESULTS)
+@pytest.mark.parametrize("result", sorted({*RESULTS} - {"Report"}))  # has a page alone
 def test_formats_and_suffixes_of_a_result_are_different(result: str) -> None:
     views = VIEWS.of(result).values()
     suffixes = [suffix for view in views for suffix in view.suffixes]
@@ -139,7 +141,7 @@ def test_a_new_view_of_records(names: str, attn: Attn, tmp_path: Path) -> None:
         assert out.read_text() == "q!\nweights!\n"
     assert attn(*asked, "-f", names, "--digits", 3).err == (
         f"warning: --digits has no effect on the format {names}, but on: table, json, csv, tsv, "
-        "markdown, latex\n"
+        "markdown, latex, html\n"
     )
     labels = attn(*asked, "--labels").err
     assert labels == (

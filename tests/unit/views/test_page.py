@@ -1,0 +1,303 @@
+"""The page without a browser: well-formed, small, the same bytes, and nothing but text in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attn_cli.errors import AttnError, printable
+from attn_cli.lab.report.large import large
+from attn_cli.lab.report.report import report
+from attn_cli.lab.report.size import Extent, Room, room
+from attn_cli.maths.problem import Request
+from attn_cli.reading.schema import read_document, read_problem
+from attn_cli.sources.matrices.document import from_mapping
+from attn_cli.sources.matrices.files import Inputs
+from attn_cli.views import Style
+from attn_cli.views.html.page import render
+from attn_cli.views.html.small import small_script
+from tests.conftest import SAMPLES, Attn
+from tests.helpers.hostile import HOSTILE
+from tests.helpers.many import check_each
+
+VOID = {"meta", "img", "input", "br"}
+DICTIONARIES = {"french_english", "tennis"}
+NAMES = sorted(path.stem for path in SAMPLES.glob("*.yaml") if path.stem not in DICTIONARIES)
+
+
+class Tree(HTMLParser):
+    """Fails if a tag is not closed; keeps texts, attributes and the cells of tables."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.texts: list[tuple[str, str]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self.open[-1] if self.open else "", data))
+
+
+def page_of(problem: dict[str, Any] | Path, **keys: Any) -> str:
+    """The page of a problem."""
+    document = (
+        from_mapping(problem)
+        if isinstance(problem, dict)
+        else read_document(str(problem), Inputs())
+    )
+    return render(report(read_problem(document), Request(), **keys), Style())
+
+
+def random(heads: int, n: int, d: int, **keys: Any) -> dict[str, Any]:
+    """A problem of random vectors."""
+    rng = np.random.default_rng(n)
+    shape = (1, heads, n, d) if heads > 1 else (n, d)
+    vectors = {name: rng.normal(size=shape) for name in ("query", "key", "value")}
+    words = [f"word{at}" for at in range(n)]
+    return {**vectors, "tokens": words, **keys}
+
+
+def document_in(page: str) -> dict[str, Any]:
+    """What the script reads."""
+    found = re.search(r"id=attn-record>(.*?)</script>", page, re.DOTALL)
+    assert found is not None
+    document: dict[str, Any] = json.loads(found[1])
+    return document
+
+
+def test_pages_of_samples_are_well_formed_and_ask_for_nothing(attn: Attn) -> None:
+    def each(name: str) -> None:
+        ran = attn("compute", SAMPLES / f"{name}.yaml", "-f", "html")
+        assert (ran.status, ran.err) == (0, "")
+        page = ran.out
+        tree = Tree(page)
+        assert page.startswith("<!doctype html>\n<html lang=en>")
+        assert page.count("<script") == 2
+        policy = next(a["content"] for t, a in tree.tags if "content" in a and "csp" not in a)
+        assert policy is not None
+        assert policy.startswith("default-src 'none'; ")
+        script = page[page.rindex("<script>") + 8 : page.rindex("</script>")]
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"script-src 'sha256-{digest}'" in policy
+        for _, attributes in tree.tags:
+            for attribute, value in attributes.items():
+                assert not attribute.startswith("on")
+                if attribute in {"href", "src"}:
+                    assert (value or "").startswith(("#", "data:"))
+        assert not re.search(r"url\((?!#)|@import", page)
+        document = document_in(page)
+        assert (document["format"], document["command"]) == ("attn/1", "compute")
+        del document["page"]
+        written = json.loads(attn("compute", SAMPLES / f"{name}.yaml", "-f", "json").out)
+        assert document == written  # every number, exactly
+
+    check_each(NAMES, each)
+
+
+def test_cells_of_tables_are_the_numbers_of_the_record() -> None:
+    page = page_of(SAMPLES / "two_heads.yaml")
+    weights = np.array(document_in(page)["steps"]["weights"]["values"])
+    found = re.findall(r"<figure data-step=weights .*?</figure>", page, re.DOTALL)
+    assert len(found) == 2
+    for drawn, head in zip(found, weights, strict=True):
+        numbers = [float(text) for text in re.findall(r"<td[^>]*>([\d.]+)</td>", drawn)]
+        np.testing.assert_allclose(np.reshape(numbers, head.shape), head, atol=0.5e-4, rtol=0)
+        marked = re.findall(r'<td class="\w+ (m)">|<td', drawn)[1:]
+        largest = head == head.max(axis=1, keepdims=True)
+        assert [bool(mark) for mark in marked] == largest.ravel().tolist()
+
+
+def test_pages_are_small() -> None:
+    cases: dict[str, tuple[Any, int]] = {
+        "2 x 1": (SAMPLES / "not_like.yaml", 50_000),
+        "4 x 2": (SAMPLES / "two_heads.yaml", 60_000),
+        "14 x 1": (SAMPLES / "dog_sentence.yaml", 110_000),
+        "8 x 12": (random(12, 8, 4, causal=True), 200_000),
+        "64 x 1": (random(1, 64, 16), 200_000),
+        "64 x 1, causal": (random(1, 64, 16, causal=True), 200_000),
+    }
+
+    def each(name: str) -> None:
+        problem, most = cases[name]
+        assert len(page_of(problem).encode()) <= most
+
+    check_each(cases, each)
+
+
+def test_the_same_record_gives_the_same_bytes() -> None:
+    problem = random(3, 41, 4, causal=True)
+    assert page_of(problem) == page_of(problem)
+
+
+def test_hostile_tokens_are_text() -> None:
+    attacks = ["</script><script>alert(1)</script>", "<!--<script>", "\u2028", "&amp;", *HOSTILE]
+    vectors = np.random.default_rng(5).normal(size=(len(attacks), 3))
+    page = page_of({"embeddings": vectors, "tokens": attacks})
+    tree = Tree(page)
+    assert page.count("<script") == 2
+    assert page.count("</script") == 2
+    assert "\u2028" not in page
+    assert "\u202e" not in page
+    tokens = [text for tag, text in tree.texts if tag == "bdi"]
+    for word in attacks:
+        assert tokens.count(printable(word)) >= 2, word
+    assert document_in(page)["tokens"]["query"] == attacks
+
+
+def test_hidden_cells_have_their_reason_and_no_number() -> None:
+    page = page_of(random(1, 4, 3, causal=True))
+    drawn = re.findall(r"<figure data-step=weights .*?</figure>", page, re.DOTALL)[0]
+    assert drawn.count('<td class=x title="hidden: causal"></td>') == 6
+    assert document_in(page)["page"]["hidden"] == [
+        [[0, 1], [1, 3], [0, 2], [1, 2], [0, 3], [1, 1], [0, 4]]
+    ]
+    assert "hidden by: causal" in page
+
+
+def test_infinities_nan_and_rows_without_keys_are_shown() -> None:
+    mask = [["-inf", "-inf"], [0, 0]]
+    page = page_of(
+        {"query": [[1.0], [2.0]], "key": [[1.0], [0.0]], "value": [[1.0], [2.0]], "mask": mask}
+    )  # fmt: skip
+    Tree(page)
+    assert page.count('title="hidden: mask"') == 2
+    page = page_of(
+        {"query": [[1e308], [1.0]], "key": [[1e308], [0.5]], "value": [[1.0], [2.0]],
+         "score": "dot", "nonfinite": "allow"}
+    )  # fmt: skip
+    Tree(page)
+    values = document_in(page)["steps"]
+    assert values["scores"]["values"][0][0] == "inf"
+    assert "nan" in values["weights"]["values"][0]
+    assert ">nan</td>" in page
+
+
+class TestWhatFits:
+    EXTENT = Extent(leads=12, queries=64, keys=64, pairs=4, vectors=12 * 64 * 48, numbers=10**6)
+
+    def test_the_first_rung_that_fits_is_taken(self) -> None:
+        small = Extent(leads=2, queries=4, keys=4, pairs=3, vectors=64, numbers=300)
+        assert room(small, 5_000_000) == Room(1)
+        assert room(self.EXTENT, 5_000_000) == Room(2)
+        cells = 12 * 64 * 64
+        without = self.EXTENT.fixed + cells * 4 / 3 * (2 + 8) + 12 * 64 * 4 * 4 / 3
+        assert room(self.EXTENT, int(without) + 1) == Room(3)
+        fits = room(self.EXTENT, int(without) - 1)
+        assert (fits.rung, fits.side) == (4, 2048)  # of 64 cells
+        assert 4 <= fits.kept <= 64
+
+    def test_an_error_says_how_large_the_page_would_be(self) -> None:
+        with pytest.raises(AttnError, match=r"would need about 0\.\dMB, and 0\.1MB are allowed"):
+            room(self.EXTENT, 95_000)
+
+    def test_the_option_limits_the_page(self, attn: Attn, tmp_path: Path) -> None:
+        ran = attn("compute", SAMPLES / "two_heads.yaml", "-f", "html", "--max-size", "30kB")
+        assert ran.status == 2
+        assert "are allowed" in ran.err
+        np.savez(tmp_path / "p.npz", **random(2, 200, 4) | {"tokens": np.arange(200)})
+        out = tmp_path / "page.HTM"
+        assert attn("compute", tmp_path / "p.npz", "-o", out, "--max-size", "300kB").status == 0
+        assert out.stat().st_size < 300_000
+        assert "the" in out.read_text()
+        ran = attn("compute", SAMPLES / "two_heads.yaml", "--max-size", "3MB")
+        assert ran.err == "warning: --max-size has no effect on the format table, but on: html\n"
+
+
+class TestLarge:
+    def test_the_largest_weights_of_each_row_are_kept(self) -> None:
+        problem = read_problem(from_mapping(random(3, 37, 5, causal=True)))
+        whole = report(problem, Request())
+        weights = whole.record["weights"].reshape(3, 37, 37)
+        scores = whole.record["masked"].reshape(3, 37, 37)
+        request = Request(asides=True, marks=True, block_bytes=1 << 12)
+        found = large(problem, request, Room(4, 16, 5), limit=10**7, near=1e-4)
+        assert found.kept is not None
+        for head, query in np.ndindex(3, 37):
+            keys = found.kept.keys[head, query]
+            there = min(5, query + 1)
+            order = np.argsort(-weights[head, query], kind="stable")[:there]
+            assert keys[:there].tolist() == order.tolist()
+            assert keys[there:].tolist() == [-1] * (5 - there)
+            for kept, values in ((found.kept.weights, weights), (found.kept.scores, scores)):
+                np.testing.assert_allclose(
+                    kept[head, query, :there], values[head, query, order], rtol=1e-6
+                )
+        assert found.hidden == whole.hidden
+        heat = found.maps["weights"]
+        assert (heat.queries.block, heat.pool, len(heat.panels)) == (3, "mass", 3)
+        block = weights[1, 3:6, 0:3].sum(axis=1).mean()
+        np.testing.assert_allclose(heat.panels[1].values[1, 0], block)
+        assert found.statistics is not None
+        assert whole.statistics is not None
+        np.testing.assert_allclose(
+            found.statistics.values["entropy"], whole.statistics.values["entropy"]
+        )
+        page = render(found, Style())
+        Tree(page)
+        assert document_in(page)["page"]["kept"]["count"] == 5
+        assert "the 5 largest weights of each row" in page
+
+    def test_without_weights_it_says_what_to_do(self) -> None:
+        problem = read_problem(from_mapping(random(1, 9, 2)))
+        request = Request(steps=("scores",), marks=True)
+        with pytest.raises(AttnError, match="shows the weights"):
+            large(problem, request, Room(4, 16, 5), limit=10**7, near=1e-4)
+
+
+def test_parts_of_a_record_have_pages(attn: Attn) -> None:
+    sample = SAMPLES / "two_heads.yaml"
+
+    def each(options: tuple[str, str]) -> None:
+        ran = attn("compute", sample, "-f", "html", *options)
+        assert (ran.status, ran.err) == (0, "")
+        Tree(ran.out)
+        document = document_in(ran.out)
+        if options[1] == "q":
+            assert list(document["steps"]) == ["q"]
+            assert "Who attends to whom" not in ran.out
+        if options[0] == "--head":
+            assert document["page"]["titles"] == ["head 1"]
+        if options[0] == "--query-token":
+            assert document["page"]["rows"] == [1]
+
+    parts = ("--only q", "--only weights", "--head 1", "--query-token cat", "--show scores,output")
+    check_each([(a, b) for a, _, b in (part.partition(" ") for part in parts)], each)
+
+
+def test_a_check_is_said_beside_the_page(attn: Attn, tmp_path: Path) -> None:
+    sample, out = SAMPLES / "love_coding.yaml", tmp_path / "x.html"
+    ran = attn(
+        "compute", sample, "-o", out, "--check", "products=[[1, 1, 1], [1, 1, 1], [1, 1, 1]]"
+    )
+    assert ran.status == 1
+    assert ran.err.startswith("check products: no, ")
+    assert out.exists()
+
+
+def test_scripts_are_shortened_without_changing_their_texts() -> None:
+    source = "const found = 1; // why\nconst it = {found: found, other: `a  ${found + 1}`};\n"
+    assert small_script(source) == "const found=1;\nconst b={found:found,other:`a  ${found+1}`};"
+    assert small_script("f(/a \\/ [/ ]/g, 'x // y');") == "f(/a \\/ [/ ]/g,'x // y');"
+    assert small_script("const a = b - -c + +d;") == "const a=b- -c+ +d;"
