@@ -52,7 +52,7 @@ def test_it_shows_all_that_help_has(surface: Surface) -> None:
     keys = surface.keys if surface.name == "compute" else ()
     for parameter in (*surface.arguments, *surface.options, *keys):
         head = " ".join(filter(None, (", ".join(parameter.names), parameter.metavar)))
-        at = next(n for n, line in enumerate(lines) if line.startswith(head))
+        at = next(n for n, line in enumerate(lines) if f"{line} ".startswith(f"{head} "))
         assert " ".join(lines[at : at + 2]).startswith(f"{head} {parameter.help}")
 
 
