@@ -221,13 +221,17 @@ class Space:
             )
 
     def _of_table(self, table: WordTable) -> Array:
-        """Return the vectors of the keys as a matrix; they are taken out of the table."""
-        first = table[self.sources[0]]
-        K = np.empty((len(self.sources), len(first)), dtype=self.dtype)
-        rest = dict(table.vectors)
+        """Return the vectors of the keys as a matrix; the table keeps its words alone.
+
+        Its vectors are let go one by one: all of them twice would take too much memory.
+        """
+        rows, nothing = table.vectors, np.empty(0)
+        K = np.empty((len(self.sources), len(table[self.sources[0]])), dtype=self.dtype)
         for number, source in enumerate(self.sources):
-            K[number] = rest.pop(source)
-        self._others = {word: vector.copy() for word, vector in rest.items()}
+            K[number], rows[source] = rows[source], nothing
+        for word, vector in rows.items():
+            if vector is not nothing:
+                self._others[word], rows[word] = vector.copy(), nothing
         self.table = replace(table, vectors={})
         self.document.vectors.clear()
         return K
