@@ -202,12 +202,10 @@ def train(options: TrainOptions, output: TrainOutput) -> int:
     target = output.trained()
     options.check_log(target)
     document, training = options.read(output)
-    from attn_cli.train.rewrite import rewritten
-
     log = None if options.log is None else Log(training)
     with _placed(document):
         first, last = _learnt(training, log)
-    emit(rewritten(document, last.values), (), target, drawn=False)
+    _write_trained(document, last, target)
     if log is not None and options.log is not None:
         write_file(options.log, log.text)
     say(
@@ -221,6 +219,29 @@ def train(options: TrainOptions, output: TrainOutput) -> int:
         count = sum(group.answers for group in training.held_out)
         say(f"held out: loss {loss:.4g}; {right} of {_count(count, 'example')} right")
     return ExitStatus.DONE
+
+
+def _write_trained(document: Document, last: State, target: str) -> None:
+    """Write the trained file, and before it the archive of its large arrays, if there are any."""
+    from attn_cli.train.rewrite import archived, rewritten
+
+    outside = {} if target == "-" else archived(document, last.values)
+    if not outside:
+        emit(rewritten(document, last.values), (), target, drawn=False)
+        return
+    from io import BytesIO
+
+    import numpy as np
+
+    beside = os.path.splitext(target)[0] + ".npz"
+    text = rewritten(document, last.values, os.path.basename(beside))
+    check_place(beside)
+    data = BytesIO()
+    arrays: dict[str, Any] = {n: np.ascontiguousarray(value) for n, value in outside.items()}
+    np.savez(data, **arrays)
+    write_file(beside, data.getvalue())
+    emit(text, (), target, drawn=False)
+    say(f"note: {printable(beside)} has {', '.join(outside)}")
 
 
 class Log:

@@ -1,11 +1,14 @@
 """A problem file with other numbers in some places: the rest stays, byte for byte.
 
 A list in a block, or with comments in it, keeps its form: each number is replaced. Any other
-matrix, also one that is the path of a file, becomes a list of rows, one row per line.
+matrix, also one that is the path of a file, becomes a list of rows, one row per line. A matrix of
+more than 1000 numbers, or one that was given by its shape, goes into an NPZ archive beside the
+trained file, and its place names the archive: `trained.npz#weights.query`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,28 +23,56 @@ from attn_cli.train.learnt import EMBEDDINGS
 from attn_cli.train.spans import Span, spans
 
 BYTE_ORDER_MARK = "\ufeff"
+MOST = 1000  # numbers of a matrix that the text holds
 Edit = tuple[int, int, str]  # from, to, the new text
 
 
-def rewritten(document: Document, values: Mapping[str, Array]) -> str:
+def archived(document: Document, values: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the arrays that belong into an archive beside the trained file."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name != EMBEDDINGS and (value.size > MOST or _by_shape(document.tree, name))
+    }
+
+
+def _by_shape(tree: Any, name: str) -> bool:
+    """Return whether a document gives an array by its shape, or leaves it out."""
+    for key in name.split("."):
+        if not isinstance(tree, dict) or key not in tree:
+            return True
+        tree = tree[key]
+    return isinstance(tree, dict) and list(tree) == ["shape"]
+
+
+def rewritten(document: Document, values: Mapping[str, Array], archive: str | None = None) -> str:
     """Return the text of a document with these values at their key paths.
 
     `embeddings` are a table of words, one row of the array per word. A byte order mark stays.
+    `archive` is the name of the archive that has the arrays of `archived`; None: the text has all.
 
     Raises AttnError unless the new text reads as the same problem with these values.
     """
     text = document.text
     assert text is not None  # an archive has been refused
-    nodes: dict[Path, Array] = {}
+    nodes: dict[Path, Array | str] = {}
+    outside = {} if archive is None else archived(document, values)
     for name, value in values.items():
         if name == EMBEDDINGS:
             words = document.tree[name]
             nodes |= {(name, w): row for w, row in zip(words, value, strict=True)}
         else:
-            nodes[tuple(name.split("."))] = value
-    found = spans(text, nodes)
+            nodes[tuple(name.split("."))] = f"{archive}#{name}" if name in outside else value
+    vocabulary = ("next_word", "vocabulary")
+    found = spans(text, {*nodes, vocabulary, ("next_word",)})
     edits = sorted(
-        edit for path, value in nodes.items() for edit in _edits(text, found[path], value)
+        edit
+        for path, value in nodes.items()
+        for edit in (
+            _edits(text, found[path], value)
+            if path in found
+            else _inserted(text, found[("next_word",)], found[vocabulary], path[-1], value)
+        )
     )
     parts, at = [], 0
     for start, end, new in edits:
@@ -52,7 +83,9 @@ def rewritten(document: Document, values: Mapping[str, Array]) -> str:
     return BYTE_ORDER_MARK + new if document.marked else new
 
 
-def _refuse_another_meaning(document: Document, new: str, nodes: Mapping[Path, Array]) -> None:
+def _refuse_another_meaning(
+    document: Document, new: str, nodes: Mapping[Path, Array | str]
+) -> None:
     """Raise AttnError if a new text is not the old problem with other values."""
     name = document.name or "the problem"
     assert document.text is not None
@@ -71,10 +104,15 @@ def _refuse_another_meaning(document: Document, new: str, nodes: Mapping[Path, A
         )
 
 
-def _difference(old: Any, new: Any, path: Path, nodes: Mapping[Path, Array]) -> Path | None:
+def _difference(old: Any, new: Any, path: Path, nodes: Mapping[Path, Array | str]) -> Path | None:
     """Return the path of the first difference that is not a new value, None if there is none."""
     if path in nodes:
         return None if _reads_as(new, nodes[path]) else path
+    if isinstance(old, dict) and isinstance(new, dict):
+        added = {key for key in new if key not in old and (*path, key) in nodes}
+        if any(not _reads_as(new[key], nodes[*path, key]) for key in added):
+            return path
+        new = {key: value for key, value in new.items() if key not in added}
     if isinstance(old, dict) and isinstance(new, dict) and list(old) == list(new):
         pairs = [((*path, key), old[key], new[key]) for key in old]
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
@@ -86,15 +124,40 @@ def _difference(old: Any, new: Any, path: Path, nodes: Mapping[Path, Array]) -> 
     return next((place for place in differences if place is not None), None)
 
 
-def _reads_as(node: Any, value: Array) -> bool:
+def _reads_as(node: Any, value: Array | str) -> bool:
     """Return whether a node is a value: nested lists of the same lengths and the same numbers."""
+    if isinstance(value, str):
+        return bool(node == value)
     if value.ndim == 0:
         return isinstance(node, str) and number(node, ()) == float(value)
     same = isinstance(node, list) and len(node) == len(value)
     return same and all(_reads_as(item, part) for item, part in zip(node, value, strict=True))
 
 
-def _edits(text: str, span: Span, value: Array) -> Iterator[Edit]:
+def _inserted(
+    text: str, mapping: Span, before: Span, key: str | int, value: Array | str
+) -> Iterator[Edit]:
+    """Yield the edit that adds a key to a mapping, behind another of its values."""
+    if text[mapping.start] == "{":
+        between, column = ", ", mapping.column
+    else:
+        line_end = "\r\n" if "\r\n" in text else "\n"
+        between, column = f"{line_end}{' ' * mapping.column}", mapping.column
+    new = _reference(value) if isinstance(value, str) else rows(value, column + len(f"{key}: "))
+    named = f'"{key}"' if text.lstrip().startswith("{") else str(key)
+    yield before.end, before.end, f"{between}{named}: {new}"
+
+
+def _reference(text: str) -> str:
+    """Return the path of a member as YAML and JSON read it."""
+    return json.dumps(text)
+
+
+def _edits(text: str, span: Span, value: Array | str) -> Iterator[Edit]:
+    if isinstance(value, str):
+        # Items of a block may begin at the column of their key, which a text may not.
+        yield span.start, span.end, "  " * span.listed + _reference(value)
+        return
     commented = "#" in text[span.start : span.end] and text[span.start] == "["
     if span.listed or commented:
         for (start, end), number in zip(span.scalars, value.ravel(), strict=True):

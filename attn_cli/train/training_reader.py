@@ -45,6 +45,7 @@ from attn_cli.train.numbered import (
     Written,
     written_parameters,
 )
+from attn_cli.train.shapes import with_arrays_by_shape
 from attn_cli.train.text_reader import check_text, read_text
 from attn_cli.train.unlearnable import (
     refuse_functions_without_gradient,
@@ -86,6 +87,7 @@ def _training(document: Document) -> Training:
     lower, text = "lower" in tree and flag(tree["lower"], ("lower",)), "text" in keys
     pairs = read_text(document, lower=lower) if text else read_pairs(keys, lower=lower)
     rows = rows_of_words(tree["embeddings"], pairs)
+    document = with_arrays_by_shape(document, pairs[0].tokens)
     seed = integer(keys.get("seed", 0), ("train", "seed"), 0)
     kept, held = _held_out(keys, len(pairs), seed)
     base = _base(document, pairs)

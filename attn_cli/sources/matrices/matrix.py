@@ -136,6 +136,12 @@ def _real(array: S, path: Path) -> S:
 
 
 def _from_mapping(document: Document, node: dict[str, Any], path: Path, *, whole: bool) -> Tensor:
+    if list(node) == ["shape"]:
+        raise AttnError(
+            f"{dotted(path)} has a shape and no numbers",
+            path=path,
+            help="attn train FILE -o trained.yaml learns them from train.examples",
+        )
     for key in node:
         if key not in FILE_KEYS:
             raise AttnError(

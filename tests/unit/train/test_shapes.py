@@ -1,0 +1,89 @@
+"""Arrays that are given by their shape, and those in an archive beside the trained file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from attn_cli import compute
+from tests.conftest import SAMPLES, Attn
+
+SHAPED = """\
+embeddings: {not: [1, 0, 0, 0], do: [0, 1, 0, 0], like: [0, 0, 1, 0], hate: [0, 0, 0, 1]}
+weights: {query: {shape: [4, 4]}, key: {shape: [4, 4]}, value: {shape: [4, 3]}}
+next_word: {vocabulary: [not, do, like, hate]}  # its weights follow from the words
+train:
+  examples: [[not like, hate], [not hate, like], [do like, like], [do hate, hate]]
+  digits: 4
+"""
+BLOCK = SHAPED.replace(
+    "next_word: {vocabulary: [not, do, like, hate]}  # its weights follow from the words",
+    "next_word:\n  vocabulary:\n    - not\n    - do\n    - like\n    - hate\n  pool: mean",
+)
+JSON = (
+    '{"embeddings": {"not": [1, 0, 0, 0], "do": [0, 1, 0, 0], "like": [0, 0, 1, 0], '
+    '"hate": [0, 0, 0, 1]}, "weights": {"query": {"shape": [4, 4]}, "key": {"shape": [4, 4]}, '
+    '"value": {"shape": [4, 3]}}, "next_word": {"vocabulary": ["not", "do", "like", "hate"]}, '
+    '"train": {"examples": [["not like", "hate"], ["not hate", "like"], ["do like", "like"], '
+    '["do hate", "hate"]], "digits": 4}}'
+)
+LEARNT = {"weights": ("query", "key", "value"), "next_word": ("weights",)}
+
+
+@pytest.mark.parametrize("text", [SHAPED, BLOCK, JSON])
+@pytest.mark.parametrize("inline", [True, False])
+def test_numbers_drawn_for_a_shape_are_those_of_the_sample(
+    text: str, inline: bool, tmp_path: Path, attn: Attn
+) -> None:
+    """The sample not_like has the same shapes, examples and seed, and numbers in the file."""
+    sample = yaml.safe_load((SAMPLES / "not_like.yaml").read_text())
+    (tmp_path / "shaped.yaml").write_text(text)
+    target = tmp_path / "trained.yaml"
+    ran = attn("train", tmp_path / "shaped.yaml", "-o", "-" if inline else target)
+    assert ran.status == 0
+    written = ran.out if inline else target.read_text()
+    assert ("# its weights follow" in written) == ("# its weights follow" in text)
+    trained = yaml.safe_load(written)
+    for group, names in LEARNT.items():
+        for name in names:
+            values: Any = trained[group][name]
+            if not inline:
+                assert values == f"trained.npz#{group}.{name}"
+                with np.load(tmp_path / "trained.npz") as archive:
+                    values = archive[f"{group}.{name}"]
+            # Four decimals, of which another machine may round the last the other way.
+            np.testing.assert_allclose(values, sample[group][name], atol=1.1e-4)
+    if not inline:
+        assert attn("next", target, "not", "like").out == "hate\n"
+
+
+def test_a_matrix_of_1002_numbers_goes_into_an_archive(tmp_path: Path, attn: Attn) -> None:
+    draw = np.random.default_rng(2)
+    problem: dict[str, Any] = {
+        "embeddings": {"a": [1.0, 2.0], "b": [0.5, -1.0]},
+        "weights": {"query": draw.normal(size=(2, 501)).tolist(), "key": [[1.0] * 501, [2.0] * 501]},
+        "next_word": {"vocabulary": ["x", "y"], "weights": [[1.0, 0.0], [0.0, 1.0]]},
+        "train": {
+            "examples": [["a b", "x"]], "steps": 2, "start": "file",
+            "parameters": ["weights.query", "next_word.weights"],
+        },
+    }  # fmt: skip
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(problem))
+    inline = yaml.safe_load(attn("train", tmp_path / "p.yaml", "-o", "-").out)
+    ran = attn("train", tmp_path / "p.yaml", "-o", tmp_path / "t.yaml")
+    assert ran.err.startswith(f"note: {tmp_path / 't.npz'} has weights.query\n")
+    trained = yaml.safe_load((tmp_path / "t.yaml").read_text())
+    assert trained["weights"]["query"] == "t.npz#weights.query"
+    assert trained["weights"]["key"] == problem["weights"]["key"]
+    assert trained["next_word"] == inline["next_word"]
+    del inline["train"]
+    expected = compute({**inline, "tokens": ["a", "b"]})
+    del trained["train"]
+    with np.load(tmp_path / "t.npz") as archive:
+        trained["weights"]["query"] = archive["weights.query"]
+    found = compute({**trained, "tokens": ["a", "b"]})
+    np.testing.assert_array_equal(found["logits"], expected["logits"])
