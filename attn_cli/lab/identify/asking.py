@@ -147,7 +147,7 @@ class _Asking:
 
     def _explaining(self, groups: Sequence[Group], judge: Judge) -> list[Group]:
         """Return the groups that explain the observed steps."""
-        beyond = [g for g in groups if not g.believed and g.test.beyond and g.rest <= IN_QUESTION]
+        beyond = [g for g in groups if not g.believed and g.test.beyond and g.near]
         found = [g for g in beyond[:_TRIED] if self._judge(g.first)[0].explained]
         if not found:
             return [g for g in groups if g.believed and judge.explained]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Array, Bools
-from attn_cli.lab.noise import NARROW, Noise, difference
+from attn_cli.lab.noise import Noise, difference
 
 TESTED = 0.25  # the largest bar of a hypothesis that can be found
 SAME = 1e-3  # rms distance, in floors, of hypotheses that give the same numbers
@@ -25,6 +25,7 @@ _ODD = 1e6  # floors between a number and one that is not finite
 # How many times the largest of the emulations a rest may be: kernels that round to nearest have
 # 0.65 of the noise in 16 bits; orders of sums differ by up to 2 in wider types.
 _RMS, _ROW = {True: 1.25, False: 3.0}, {True: 1.5, False: 4.0}
+_NARROWEST = 2.0**-11  # the eps of 16-bit types is larger
 _QUIET = 0.25  # of the floor of a step: the least floor of one of its rows
 
 
@@ -61,7 +62,6 @@ class Judge:
     ) -> None:
         self.noise, self.steps, self._vectors = noise, tuple(observed), vectors
         self.floors = {name: noise.floor(name) for name in self.steps}
-        self._narrow = noise.types.dtype.name in NARROW
         self._left = self._off(observed)
         self.r = _flat(self._left)
 
@@ -121,7 +121,7 @@ class Judge:
         spread = np.sqrt(np.mean(np.square(errors), axis=0))
         floor = np.maximum(spread, _QUIET if name in self._vectors else 1.0)
         worst = float(np.max(errors / floor))
-        found: Bools = self._rows(name, self._left[name]) > floor * worst * _ROW[self._narrow]
+        found: Bools = self._rows(name, self._left[name]) > floor * worst * _ROW[self._narrow(name)]
         return found
 
     @cached_property
@@ -129,9 +129,13 @@ class Judge:
         """Whether the rest of the observed numbers is noise, in every step and every row."""
         for name in self.steps:
             largest = max(size(each[name]) for each in self._errors)
-            if size(self._left[name]) > largest * _RMS[self._narrow]:
+            if size(self._left[name]) > largest * _RMS[self._narrow(name)]:
                 return False
         return self.rows_off == 0
+
+    def _narrow(self, name: str) -> bool:
+        """Return whether a step has 16 bits: then its own rounding is most of its noise."""
+        return self.noise.eps[name] >= _NARROWEST
 
     def _rows(self, name: str, values: Array) -> Array:
         """Return the rms of each row; of a step that has one number per query, its size."""

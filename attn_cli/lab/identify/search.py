@@ -37,7 +37,7 @@ class Group:
 
     def __init__(self, candidate: Candidate, values: Mapping[str, AnyArray], d: Array) -> None:
         self.candidates, self.values, self.d = [candidate], values, d
-        self.rest, self.test = 0.0, Test(0.0, np.inf)
+        self.rest, self.test, self.near = 0.0, Test(0.0, np.inf), False
 
     @property
     def first(self) -> Candidate:
@@ -207,12 +207,8 @@ class Searched:
 
     def _left(self, values: Steps, judge: Judge) -> float:
         """Return the rest of the observed steps at the first look, in floors."""
-        off = [
-            difference(self._first.array(each, self.layouts[name]), values[name]).ravel()
-            / judge.floors[name]
-            for name, each in self._names.items()
-        ]
-        return _size(np.concatenate(off))
+        there = {n: self._first.array(e, self.layouts[n]) for n, e in self._names.items()}
+        return _rest(there, values, judge)
 
     def groups(self, found: Iterable[Candidate], judge: Judge) -> list[Group]:
         """Return the groups of candidates with the same numbers, nearest first."""
@@ -229,8 +225,23 @@ class Searched:
                 continue
             group = Group(candidate, values, d)
             group.rest, group.test = judge.rest(d), judge.test(d)
+            group.near = _rest(self.there, values, judge) <= IN_QUESTION
             groups.append(group)
         return sorted(groups, key=lambda each: each.rest)
+
+
+def _rest(there: Mapping[str, AnyArray], values: Mapping[str, AnyArray], judge: Judge) -> float:
+    """Return the rms of observed steps less those of a hypothesis, in floors.
+
+    Numbers that are larger than those of the centre have larger floors: they are rounded too.
+    """
+    parts = []
+    for name, array in there.items():
+        with np.errstate(invalid="ignore"):
+            floor = np.fmax(judge.floors[name], judge.noise.eps[name] * np.abs(values[name]))
+        off = difference(array, values[name])
+        parts.append((off / np.where(np.isfinite(floor), floor, 1.0)).ravel())
+    return _size(np.concatenate(parts))
 
 
 def _size(x: Mapping[str, AnyArray] | AnyArray) -> float:

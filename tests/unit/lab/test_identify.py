@@ -263,5 +263,6 @@ def test_patterns_of_numbers() -> None:
     found = [float(x) for x in re.findall(r"\d\.\d+", said)]
     assert found == pytest.approx([0.5, 1.25], abs=0.01)
     assert "dimensions 3 to 6 of 16" in off(shifted)
-    assert off(lost)[:2] == ["head 0 of 3", "queries 0 to 5 of 48"]
-    assert {"5 rows are 0", "1 rows have numbers that are not finite"} <= set(off(lost))
+    found_of_lost = off(lost)
+    assert found_of_lost[:2] == ["head 0 of 3", "queries 0 to 5 of 48"]
+    assert {"5 rows are 0", "1 rows have numbers that are not finite"} <= set(found_of_lost)
