@@ -65,7 +65,10 @@ def test_a_matrix_of_1002_numbers_goes_into_an_archive(tmp_path: Path, attn: Att
     draw = np.random.default_rng(2)
     problem: dict[str, Any] = {
         "embeddings": {"a": [1.0, 2.0], "b": [0.5, -1.0]},
-        "weights": {"query": draw.normal(size=(2, 501)).tolist(), "key": [[1.0] * 501, [2.0] * 501]},
+        "weights": {
+            "query": draw.normal(size=(2, 501)).tolist(),
+            "key": [[1.0] * 501, [2.0] * 501],
+        },
         "next_word": {"vocabulary": ["x", "y"], "weights": [[1.0, 0.0], [0.0, 1.0]]},
         "train": {
             "examples": [["a b", "x"]], "steps": 2, "start": "file",
