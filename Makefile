@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 NEWEST := .venv-newest
 LOWEST := .venv-lowest
+MODELS := .venv-models
 UV := $(shell command -v uv 2>/dev/null)
 # requirements/*.txt hold exact versions for these; the first is the lowest that the package runs on.
 LOCKED := 3.11 3.12 3.13
@@ -32,7 +33,7 @@ define install-locked
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick test-newest test-lowest test-peers test-browser fuzz kills mutants bench check format lint \
+.PHONY: help demo test quick test-newest test-lowest test-peers test-models test-browser fuzz kills mutants bench check format lint \
   types docs man docs-check lock clean
 
 help: ## list the targets
@@ -59,6 +60,11 @@ $(PEERS)/ready: pyproject.toml requirements/peers_alone.txt
 	$(call install,$(PEERS)) --no-deps -r requirements/peers_alone.txt
 	@touch $@
 
+$(MODELS)/ready: pyproject.toml requirements/models.txt
+	$(call make-venv,$(MODELS),$(PYTHON))
+	$(call install,$(MODELS)) --editable '.[test]' -r requirements/models.txt
+	@touch $@
+
 demo: $(VENV)/demo ## install the package and run the main job on a sample
 	$(BIN)/attn compute samples/love_coding.yaml
 
@@ -81,6 +87,9 @@ test-lowest: ## run them with the lowest versions, on the lowest Python
 
 test-peers: $(PEERS)/ready ## compare with other implementations, in a virtual environment of their own
 	$(PEERS)/bin/python -m pytest tests/peers
+
+test-models: $(MODELS)/ready ## translate with published word vectors, in a virtual environment of their own
+	$(MODELS)/bin/python -m pytest tests/models
 
 test-browser: $(VENV)/test ## look at pictures in Chromium; skipped, and said, if there is none
 	$(BIN)/python -m pytest -rs tests/browser
@@ -127,5 +136,5 @@ lock: ## write requirements/*.txt anew; needs each Python that they are for
 	$(PYTHON) requirements/lock.py $(LOCKED)
 
 clean: ## remove the virtual environment and all caches
-	rm -rf $(VENV) $(PEERS) $(NEWEST) $(LOWEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) $(PEERS) $(NEWEST) $(LOWEST) $(MODELS) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

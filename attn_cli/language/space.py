@@ -223,7 +223,7 @@ class Space:
     def _of_table(self, table: WordTable) -> Array:
         """Return the vectors of the keys as a matrix; the table keeps its words alone.
 
-        Its vectors are let go one by one: all of them twice would take too much memory.
+        Its vectors are dropped one by one: all of them twice would take too much memory.
         """
         rows, nothing = table.vectors, np.empty(0)
         K = np.empty((len(self.sources), len(table[self.sources[0]])), dtype=self.dtype)
