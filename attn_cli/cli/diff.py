@@ -34,7 +34,7 @@ class DiffOptions:
         Text,
         typer.Argument(
             metavar="A",
-            help="A problem, or its steps: NPZ, JSON of attn, a folder of NPY files, one NPY.",
+            help="Problem, or its steps: NPZ, JSON of attn, a folder of NPY files, one NPY.",
             show_default=False,
         ),
     ] = None

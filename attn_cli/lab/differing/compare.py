@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from attn_cli.arrays import Integers
+from attn_cli.arrays import AnyArray, Bools, Integers
 from attn_cli.dataclass import dataclass, field
 from attn_cli.floats import FLOAT_TYPES
 from attn_cli.lab.altered import Steps
@@ -40,6 +40,7 @@ from attn_cli.lab.differing.visibility import (
     sight_there,
 )
 from attn_cli.lab.noise import EMULATIONS, Noise
+from attn_cli.maths.linear import IDENTITY
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.stage import CODE
@@ -195,35 +196,65 @@ def _part(
     codes = (VISIBLE,) if VISIBLE in pair.chosen.shapes else ()
     of_queries = tuple(n for n in names if n not in keys)
     there = {**keys, **pair.observed.rows((*of_queries, *codes), rows)}
-    asks = (VISIBLE,) if VISIBLE in pipeline(problem) else ()
+    telling = codes or {"masked", "weights"} & there.keys()  # which keys are seen there
+    asks = (VISIBLE,) if telling and VISIBLE in pipeline(problem) else ()
     here = OfProblem(pair.model.name, problem, exact=True).rows((*names, *asks), rows)
-    own = codes_here(problem, here, rows)
-    sight = sight_there(problem, there, here, own, pair.observed.types)
-    seen = own == 0
+    seen: Bools = np.ones(0, np.bool_)
+    sight = None
+    if telling:
+        own = codes_here(problem, here, rows)
+        sight = sight_there(problem, there, here, own, pair.observed.types)
+        seen = own == 0
     if sight is not None:
         contrast.add(rows, own, sight)
         seen = completed(sight, own)
         if (seen != (own == 0)).any():
             problem = seeing(problem, seen, rows)
-    numbers = {name: there[name] for name in (*keys, *of_queries)}
-    taps = Taps(problem, numbers, rows, names, kernel.stored)
-    noise = Noise.of(
-        taps.problem,
-        names,
-        kernel.precision,
-        stored=kernel.stored,
-        count=EMULATIONS,
-        compute=taps.compute,
-    )
+    given = {name for name in names if name in inputs_of(problem)}
+    numbers = {
+        name: there[name] for name in (*keys, *of_queries) if not _as_here(name, here, there)
+    }
+    computed = tuple(name for name in names if name not in given)
+    taps = Taps(problem, numbers, rows, computed, kernel.stored)
     values = {}
+    noise = None
+    if computed:
+        noise = Noise.of(
+            taps.problem,
+            computed,
+            kernel.precision,
+            stored=kernel.stored,
+            count=EMULATIONS,
+            compute=taps.compute,
+        )
     for name in names:
-        expected = here[name] if name in GIVEN else noise.exact[name]
+        if noise is None or name in given:
+            values[name] = _of_input(here[name], there[name], kernel, name)
+            continue
         counts = None
         if name == "masked":  # hidden scores are compared if they are not low enough to hide
             counts = seen.reshape(there[name].shape) | (there[name] > -FINITE_FILL)
         errors = noise.errors(name) * kernel.scale
-        values[name] = Values(here[name], expected, there[name], errors, counts)
+        values[name] = Values(here[name], noise.exact[name], there[name], errors, counts)
     return Part(rows=rows, values=values)
+
+
+def inputs_of(problem: Problem) -> frozenset[str]:
+    """Return the steps that are inputs, for which nothing is computed."""
+    sides = {"q": problem.query, "k": problem.key, "v": problem.value}
+    plain = {n for n, side in sides.items() if side is not None and side.linear is IDENTITY}
+    return frozenset({*GIVEN, *plain})
+
+
+def _as_here(name: str, here: Steps, there: Steps) -> bool:
+    """Return whether a step there has the numbers of the step here, and need not replace them."""
+    return name in ("k", "v") and name in here and np.array_equal(here[name], there[name])
+
+
+def _of_input(here: AnyArray, there: AnyArray, kernel: Kernel, name: str) -> Values:
+    """Return an input, which differs by the rounding to its type at most."""
+    eps = kernel.stored[name].eps * kernel.scale if name in kernel.stored else 0.0
+    return Values(here, here, there, np.abs(here)[None] * eps / 2, None)
 
 
 def tallied(pair: Pair, kernel: Kernel) -> tuple[dict[str, Tally], Contrast]:
