@@ -210,9 +210,12 @@ def _part(
         seen = completed(sight, own)
         if (seen != (own == 0)).any():
             problem = seeing(problem, seen, rows)
-    given = {name for name in names if name in inputs_of(problem)}
+    inputs = inputs_of(problem)
+    given = {name for name in names if name in inputs}
     numbers = {
-        name: there[name] for name in (*keys, *of_queries) if not _as_here(name, here, there)
+        name: there[name]
+        for name in (*keys, *of_queries)
+        if not (name in inputs and _as_here(name, here, there))
     }
     computed = tuple(name for name in names if name not in given)
     taps = Taps(problem, numbers, rows, computed, kernel.stored)

@@ -21,7 +21,7 @@ from attn_cli.arrays import AnyArray, Bools, Integers
 from attn_cli.dataclass import dataclass
 
 BINS = 8  # blocks of rows, and of keys or features
-# What follows was set on the runs of docs/explanation/noise-or-bug.md. Random rounding has sqrt(2)
+# What follows was set on the runs of docs/howto/noise-or-bug.md. Random rounding has sqrt(2)
 # times the error of rounding to nearest, so that a kernel is at about 0.7.
 MARGIN, SMALL = 1.25, 2.0  # a group of n rows is noise up to MARGIN + SMALL / sqrt(n)
 CLEARLY = 1e-3  # a weight above it is not 0 for want of digits

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import Attn
+from tests.conftest import SAMPLES, Attn
 
 # One head, Q = K = I, scale 1: the weights are e / (e + 1) and 1 / (e + 1), or 1 if one is hidden.
 PROBLEM = (
@@ -116,3 +116,10 @@ def test_the_saved_problem_shows_it_again(attn: Attn) -> None:
     again = attn("diff", "worst.npz", "worst.there.npz", "-q")
     assert again.status == 1
     assert "first: visible - worst.npz hides (0, 1): mask" in again.out
+
+
+@pytest.mark.regression("a problem of embeddings against itself ended in a traceback")
+def test_a_problem_against_itself(attn: Attn) -> None:
+    for sample in ("love_coding", "two_heads"):
+        file = str(SAMPLES / f"{sample}.yaml")
+        assert attn("diff", file, file, "-q").status == 0
