@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import KeyOptions, ProblemOptions
 from attn_cli.cli.output import OutputOptions
 from attn_cli.dataclass import dataclass, field
-from attn_cli.errors import AttnError
+from attn_cli.errors import AttnError, ExitStatus, printable
 
 if TYPE_CHECKING:
     from attn_cli.lab.identify.observed import Given
@@ -41,8 +41,22 @@ class ObservedOptions:
         ),
     ] = 1
 
+    probe: Annotated[
+        str | None,
+        typer.Option(
+            "--probe",
+            metavar="FILE",
+            help="Write the fixed input that separates the hypotheses: a problem, .json, or .npz.",
+        ),
+    ] = None
+
     def check(self) -> None:
-        """Raise AttnError for a depth that there is not."""
+        """Raise AttnError for a depth that there is not, and for a probe with observed arrays."""
+        if self.probe is not None and self.observed:
+            raise AttnError(
+                "--probe writes an input, and --observed reads what a kernel made of one",
+                help="write the probe first, and run the kernel on it",
+            )
         if self.depth not in (1, 2):
             raise AttnError(
                 f"--depth must be 1 or 2, not {self.depth}", help="2 tries pairs of hypotheses"
@@ -72,6 +86,40 @@ def _given(step: str, document: Document) -> Given:
     return Given(step, str(node) if names_file(node) else "", values)
 
 
+def _write_probe(file: str) -> int:
+    """Write the fixed input, as the suffix of the file says."""
+    from attn_cli.cli.write import check_file, write_file
+    from attn_cli.lab.variants.probe import probe
+    from attn_cli.views.json import written
+
+    keys, suffix = probe(), file.lower().rpartition(".")[2]
+    if suffix not in ("json", "npz"):
+        raise AttnError(
+            f"--probe {printable(file)} must end in .json or .npz",
+            help=".json is a problem file, .npz has the arrays alone",
+        )
+    check_file(file)
+    if suffix == "json":
+        write_file(file, written(_plain(keys)).encode())
+        return ExitStatus.DONE
+    from io import BytesIO
+
+    import numpy as np
+
+    keys["mask"] = keys["mask"]["values"]
+    data = BytesIO()
+    np.savez(data, **keys)
+    write_file(file, data.getvalue())
+    return ExitStatus.DONE
+
+
+def _plain(node: Any) -> Any:
+    """Return a mapping with lists in place of arrays."""
+    if isinstance(node, dict):
+        return {key: _plain(inner) for key, inner in node.items()}
+    return node.tolist() if hasattr(node, "tolist") else node
+
+
 class IdentifyOutput(OutputOptions):
     """How the classes are shown and where they go."""
 
@@ -94,11 +142,14 @@ def identify(
     \b
     attn compute samples/two_heads.yaml --only output -o o.npy
     attn identify samples/two_heads.yaml --observed output=o.npy
+    attn identify --probe probe.json
     attn identify --query q.npy --key k.npy --value v.npy --observed output=v.npy --format json
     """
     output.check()
     check_target(output)
     asked.check()
+    if asked.probe is not None:
+        return _write_probe(asked.probe)
     from attn_cli.lab.identify.asking import identify as identified
     from attn_cli.lab.variants import Base
 

@@ -82,3 +82,21 @@ def test_names_of_files_are_text(attn: Attn) -> None:
         assert ran.status == 0
         assert "\u202e" not in ran.out
         assert "😀" in ran.out
+
+
+def test_the_probe_is_a_problem(attn: Attn) -> None:
+    assert (attn("identify", "--probe", "probe.json").status, Path("probe.json").exists()) == (
+        0,
+        True,
+    )
+    assert attn("identify", "--probe", "probe.npz").status == 0
+    arrays = np.load("probe.npz")
+    assert arrays["query"].shape == (2, 6, 5, 8)
+    assert arrays["key_lengths"].tolist() == [7, 1]
+    assert attn("compute", "probe.json", "--only", "output", "-o", "o.npy").status == 0
+    ran = attn("identify", "probe.json", "--observed", "output=o.npy")
+    assert (ran.status, ran.err) == (0, "")
+    refused = attn("identify", "--probe", "probe.txt")
+    assert refused.status == 2
+    assert "must end in .json or .npz" in refused.err
+    assert not Path("probe.txt").exists()
