@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attn_cli.lab.variants.conventions import of_conventions, of_presets
+from attn_cli.lab.variants.conventions import of_conventions, of_presets, of_systems
 from attn_cli.lab.variants.finishing import FINISHING
 from attn_cli.lab.variants.heads import HEADS
 from attn_cli.lab.variants.hiding import HIDING
@@ -41,6 +41,7 @@ def variants_of(base: Base) -> Iterator[Variant]:
 
         yield from WINDOWS  # people are off by one as kernels are
     yield from of_conventions(base)
+    yield from of_systems(base)
 
 
 def hypotheses(base: Base) -> Iterator[Variant]:

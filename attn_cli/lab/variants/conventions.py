@@ -50,6 +50,36 @@ def of_presets(base: Base) -> Iterator[Variant]:
             )
 
 
+def of_systems(base: Base) -> Iterator[Variant]:
+    """Yield the presets that differ from a problem in several knobs that matter, together.
+
+    Presets that differ in the same way are one variant. `of_conventions` has single knobs.
+    """
+    if base.document is None:
+        return
+    knobs = [knob for knob in KNOBS.values() if _matters(base, knob)]
+    here = {knob.name: text(base.problem.conventions[knob.name]) for knob in knobs}
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, preset in PRESETS.items():
+        given = {n: text(preset.settings[n]) for n in here if n in preset.settings}
+        other = tuple(f"{n}: {value}" for n, value in given.items() if value != here[n])
+        if len(other) > 1:
+            groups.setdefault(other, []).append(name)
+    for settings, names in groups.items():
+        first = PRESETS[names[0]]
+        knob_names = [each.partition(": ")[0] for each in settings]
+        shown = ", ".join(names[:_NAMED]) + (
+            f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
+        )
+        yield of_keys(
+            f"like: {names[0]}",
+            _plain(f"the conventions are those of {shown}: {', '.join(settings)}"),
+            partial(_same, {name: first.settings[name] for name in knob_names}),
+            kind=CONVENTION,
+            sources=first.sources,
+        )
+
+
 def _matters(base: Base, knob: Knob) -> bool:
     assert base.document is not None
     first = knob.key[0]

@@ -385,3 +385,18 @@ def test_a_mask_after_softmax_is_right_if_rows_are_divided_by_their_sum_again() 
     assert [each.name for each in wrong.explanations] == ["mask-after-softmax"]
     again = weights / weights.sum(axis=1, keepdims=True)
     assert only(base, weights=written(again, 4)).verdict == "agrees"
+
+
+def test_a_preset_explains_numbers_that_no_single_convention_does() -> None:
+    """flash-attn aligns causal order bottom-right, and rope turns halves."""
+    rng = np.random.default_rng(5)
+    keys = {"query": rng.normal(size=(3, 4)), "key": rng.normal(size=(5, 4)), "value": np.eye(5)}
+    document = from_mapping({**keys, "causal": "top-left", "rope": {"interleaved": True}})
+    other = from_mapping({**keys, "causal": "bottom-right", "rope": {"interleaved": False}})
+    weights = Base(read_problem(other), other).steps["weights"]
+    found = only(Base(read_problem(document), document), weights=written(weights, 4))
+    (explanation,) = found.explanations
+    assert explanation.name == "like: flash-attn"
+    assert explanation.sentence.startswith(
+        "the conventions are those of flash-attn: causal: bottom-right, rope.interleaved: false"
+    )
