@@ -194,7 +194,7 @@ class Page:
         self.frame()
 
     def picture(self, clip: dict[str, float] | None = None) -> bytes:
-        """Return what is seen, or a part of the page, as PNG."""
+        """Return a picture of the page, or of a part of it, as PNG."""
         part = {} if clip is None else {"clip": {**clip, "scale": 1}}
         shot = self.call("Page.captureScreenshot", captureBeyondViewport=clip is not None, **part)
         return base64.b64decode(shot["data"])
