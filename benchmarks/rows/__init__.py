@@ -17,6 +17,7 @@ from benchmarks.rows import (
     sparse,
     startup,
     statistics,
+    verify,
 )
 
 ROWS: dict[int, Callable[[Bench], Iterator[Line]]] = {
@@ -30,4 +31,5 @@ ROWS: dict[int, Callable[[Bench], Iterator[Line]]] = {
     8: reading.lines,
     9: heat_map.lines,
     10: statistics.lines,
+    12: verify.lines,
 }

@@ -122,6 +122,11 @@ def _python() -> None:
             print(f"```text\n{inspect.getdoc(entry)}\n```\n")
             if inspect.isclass(entry):
                 _print_members(name, entry)
+    from attn_cli import testing
+
+    print("## attn_cli.testing.verify\n")
+    _print_signature("verify", testing.verify)
+    print(f"```text\n{inspect.getdoc(testing.verify)}\n```\n")
     print(_THREADS)
 
 

@@ -14,13 +14,14 @@ CHANGED, CRASHED, TIMED_OUT = "changed its inputs", "crashed", "took too long"
 class Answer:
     """The verdict of a call; `text` says more, in a line, and `traceback` is the function's own.
 
-    `results`: output, and lse if it was asked for.
+    `results`: output, and lse if it was asked for; `lacks`: parameters that the call needs.
     """
 
     verdict: str
     text: str = ""
     traceback: str = ""
     results: dict[str, AnyArray] | None = None
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

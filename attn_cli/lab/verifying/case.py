@@ -22,7 +22,8 @@ OPTIONS = (
 )  # fmt: skip
 TENSORS = ("mask", "bias", "key_lengths", "sinks")  # those that are arrays
 ALL_TYPES = ("float32", "float16", "bfloat16")
-USUAL, LOW, LOWER, LARGE = "usual", "low", "lower", "large"  # how q and k are made
+# How q and k are made.
+USUAL, LOW, LOWER, RISING, LARGE = "usual", "low", "lower", "rising", "large"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +157,16 @@ def _equal(score: float, case: Case) -> tuple[AnyArray, AnyArray]:
     return q, k
 
 
+def _rising(case: Case) -> tuple[AnyArray, AnyArray]:
+    """Return q and k whose scores rise by 65536 from key to key, and end at -65536.
+
+    A hidden key behind the query is above all visible ones, also with -50000 added.
+    """
+    q, k = _equal(-(2.0**16), case)
+    k[..., 0] *= np.arange(case.n_k, 0, -1)
+    return q, k
+
+
 def _large(case: Case) -> tuple[AnyArray, AnyArray]:
     """Return q and k whose scores are multiples of 32 from -128 to 128, exactly, with 16 features.
 
@@ -173,6 +184,7 @@ _MADE: Mapping[str, Any] = {
     USUAL: _usual,
     LOW: lambda case: _equal(-(2.0**15), case),
     LOWER: lambda case: _equal(-(2.0**17), case),
+    RISING: _rising,
     LARGE: _large,
 }
 

@@ -6,7 +6,7 @@ part the answers of the knobs in `ASKED`, and the variants of `lab.variants` tha
 
 from __future__ import annotations
 
-from attn_cli.lab.verifying.case import LARGE, LOW, LOWER, Case
+from attn_cli.lab.verifying.case import LARGE, LOW, LOWER, RISING, Case
 
 PLAIN = "scaled dot product"
 _CAUSAL, _MORE, _FEWER = "causal", "causal, more keys than queries", "causal, fewer keys"
@@ -45,6 +45,15 @@ CASES: tuple[Case, ...] = (
     Case(name="low-scores", convention=_HIDDEN, n_k=7, mask="qk", made=LOW),
     Case(
         name="lower-scores", convention=_HIDDEN, n_k=7, mask="qk", made=LOWER, types=_FROM_32
+    ),
+    Case(
+        name="rising-scores-causal",
+        convention=_HIDDEN,
+        n_q=7,
+        n_k=7,
+        causal=True,
+        made=RISING,
+        types=_FROM_32,
     ),
     Case(name="empty-row-mask", convention=_EMPTY, n_k=7, mask="qk", empty=2),
     Case(

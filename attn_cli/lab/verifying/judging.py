@@ -27,6 +27,7 @@ from attn_cli.lab.verifying.verified import (
     Named,
     Verified,
     Worst,
+    without,
 )
 from attn_cli.lab.verifying.verified import NOT_ASKED as SILENT_PRESET
 
@@ -136,7 +137,7 @@ def _answered(
         return None
     lacks = kernel.signature.lacks(case.needs)
     if lacks:
-        return Answer(verdict=UNSUPPORTED, text=f"no parameter {' or '.join(lacks)}")
+        return Answer(verdict=UNSUPPORTED, text=without(lacks), lacks=lacks)
     return _called(asking, kernel, case, dtype, timeout)
 
 
@@ -161,7 +162,12 @@ def judge(asking: Asking, case: Case, dtype: str, answer: Answer | None) -> Judg
         text = f"{asking.preset.name} says nothing about it"
         return judged(verdict=SILENT_PRESET, text=text)
     if answer.verdict != DONE or answer.results is None:
-        return judged(verdict=answer.verdict, text=answer.text, traceback=answer.traceback)
+        return judged(
+            verdict=answer.verdict,
+            text=answer.text,
+            traceback=answer.traceback,
+            lacks=answer.lacks,
+        )
     for name, right in expected.results.items():
         shape = answer.results[name].shape
         if shape != right.shape:

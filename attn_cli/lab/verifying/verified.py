@@ -28,11 +28,22 @@ class Worst(NamedTuple):
     tolerance: float
 
 
+def without(names: tuple[str, ...]) -> str:
+    """Return that a function does not have parameters.
+
+    >>> without(("mask", "bias", "sinks"))
+    'no parameter mask, bias or sinks'
+    """
+    *first, last = names
+    return f"no parameter {', '.join(first)} or {last}" if first else f"no parameter {last}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Judged:
     """A case in one type. `off` of `numbers` are wrong; `explained`: the variants that give them.
 
-    `text` says more about a verdict, `traceback` is that of an exception.
+    `text` says more about a verdict, `traceback` is that of an exception. `lacks`: the parameters
+    that the function would need.
     """
 
     case: str
@@ -44,6 +55,7 @@ class Judged:
     off: int = 0
     numbers: int = 0
     worst: Worst | None = None
+    lacks: tuple[str, ...] = ()
     explained: tuple[Named, ...] = ()
 
     @property
@@ -74,9 +86,14 @@ class Asked:
 
     @property
     def explained(self) -> tuple[Named, ...]:
-        """The variants that give the numbers of every case that is wrong."""
-        first, *others = (each.explained for each in self.failed)
+        """The variants that give the numbers of all cases that are wrong and explained at all."""
+        first, *others = [each.explained for each in self.failed if each.explained] or [()]
         return tuple(each for each in first if all(each in other for other in others))
+
+    @property
+    def unexplained(self) -> tuple[Judged, ...]:
+        """The cases that are wrong, and whose numbers no variant gives."""
+        return tuple(each for each in self.failed if not each.explained)
 
     @property
     def count(self) -> str:
@@ -88,9 +105,10 @@ class Asked:
     @property
     def why(self) -> str:
         """Why cases were not judged, once for each reason."""
-        return "; ".join(
-            dict.fromkeys(e.text for e in self.cases if e.verdict in SILENT and e.text)
-        )
+        silent = [each for each in self.cases if each.verdict in SILENT]
+        lacks = dict.fromkeys(name for each in silent for name in each.lacks)
+        reasons = dict.fromkeys(each.text for each in silent if each.text and not each.lacks)
+        return "; ".join([*([without(tuple(lacks))] if lacks else []), *reasons])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,9 @@ def rows(verified: Verified) -> list[tuple[str, str, str, str]]:
 
 def _why(asked: Asked) -> str:
     if asked.verdict == WRONG:
-        return _named(asked.explained) or _kinds(asked)
+        left = len(asked.unexplained)
+        but = f" (not in {left} of {len(asked.failed)} cases)" if left else ""
+        return f"{_named(asked.explained)}{but}" if asked.explained else _kinds(asked)
     return printable(asked.why)
 
 

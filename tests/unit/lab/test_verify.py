@@ -124,6 +124,16 @@ def test_nan_against_a_number_is_wrong_and_worst() -> None:
     assert judged.worst.place == (1, 1, 1, 1)
 
 
+def test_a_number_beyond_the_type_may_be_an_infinity() -> None:
+    expected = asking("lse-empty-row", like="jax").expected(BY_NAME["lse-empty-row"], "float16")
+    assert expected is not None
+    found = {name: array.astype(float) for name, array in expected.results.items()}
+    assert found["lse"][0, 0, 2] < -1e38
+    for lowest, wrong in ((-np.inf, 0), (np.inf, 1), (-65504.0, 1)):
+        found["lse"][0, 0, 2] = lowest
+        assert int(expected.off(found, "float16")["lse"].sum()) == wrong, lowest
+
+
 class CrackedError(Exception):
     """An exception that fails to print."""
 
