@@ -20,8 +20,7 @@ from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError
 from attn_cli.floats import FLOAT_TYPES
 from attn_cli.lab.noise import EMULATIONS, NARROW, Noise, kernel_types
-from attn_cli.lab.variants import Base, Variant, variants_of
-from attn_cli.lab.variants.kernels import KERNELS
+from attn_cli.lab.variants import Base, Variant, hypotheses
 from attn_cli.lab.variants.shared import Sample
 from attn_cli.lab.verifying.case import Case, document
 from attn_cli.maths.adjustments import Adjustment, Masking
@@ -124,8 +123,8 @@ class Expected:
 
     @cached_property
     def listed(self) -> tuple[Variant, ...]:
-        """All variants, also those that mean nothing here."""
-        return (*variants_of(self.base), *KERNELS)
+        """All variants but whole presets, also those that mean nothing here."""
+        return tuple(each for each in hypotheses(self.base) if not each.name.startswith("like: "))
 
     def varied(self, variant: Variant) -> Mapping[str, AnyArray] | None:
         """Return the results of a variant; None if it means nothing here."""
