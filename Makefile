@@ -91,7 +91,7 @@ test-peers: $(PEERS)/ready ## compare with other implementations, in a virtual e
 test-models: $(MODELS)/ready ## translate with published word vectors, in a virtual environment of their own
 	$(MODELS)/bin/python -m pytest tests/models
 
-test-browser: $(VENV)/test ## look at pictures in Chromium; skipped, and said, if there is none
+test-browser: $(VENV)/test ## look at pictures and pages in Chromium; skipped, and said, if there is none
 	$(BIN)/python -m pytest -rs tests/browser
 
 fuzz: $(VENV)/test ## look for inputs that break a reader: FUZZ="--seconds 600 --seed 7"

@@ -76,14 +76,22 @@ class Tally:
     """Takes weights block by block, and holds the statistics of their rows."""
 
     def __init__(
-        self, positions: Positions, *, batched: bool, eps: float, known: bool = True
+        self,
+        positions: Positions,
+        *,
+        batched: bool,
+        eps: float,
+        known: bool = True,
+        sorts: bool = True,
     ) -> None:
         """`batched`: whether the first of the leading axes is that of batch entries.
 
         `eps` is that of the type of the weights, each of which is off by up to half of it. `known`:
         whether a weight of 0 without a code is that of a key that is seen; it may be hidden.
+        `sorts`: whether weights are sorted, for top_90.
         """
         self._positions, self._batched, self.known = positions, batched, known
+        self._sorts = sorts
         self._near = max(2 * eps, _NEAR)
         self.placed = positions.queries is not None
         self._rows: dict[Lead, list[tuple[Integers, RowStatistics]]] = {}
@@ -101,6 +109,7 @@ class Tally:
             codes,
             self._positions.of_keys(batch),
             self._positions.of_queries(batch, rows),
+            sorts=self._sorts,
         )
         self._rows.setdefault(lead, []).append((rows, found))
 

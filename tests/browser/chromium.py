@@ -12,7 +12,7 @@ from tests.helpers.processes import run_to_end
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PROGRAM = next((path for path in map(shutil.which, NAMES) if path), None)
-MISSING = f"no Chromium is on the path: none of {', '.join(NAMES)}"
+MISSING = f"no Chromium is on the path (apt install chromium): none of {', '.join(NAMES)}"
 needs_chromium = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 
 

@@ -43,7 +43,12 @@ def plain(text: str) -> str:
     """Return the arithmetic of the page in the signs of `attn explain`."""
     text = text.replace("\u2212", "-").replace("\u00b7", "*").replace("\u221e", "inf")
     text = re.sub(r"\u221a\(", "sqrt(", re.sub(r"\u221a([\d.]+)", r"sqrt(\1)", text))
-    return re.sub(r" e(-?)(\d+)\b", lambda m: f"e{m[1] or '+'}{int(m[2]):02d}", text)
+    return _bare(re.sub(r" e(-?)(\d+)\b", lambda m: f"e{m[1] or '+'}{int(m[2]):02d}", text))
+
+
+def _bare(text: str) -> str:
+    """Return numbers without zeros at their ends: one row alone may differ in the last bit."""
+    return re.sub(r"(\d)\.0+\b|(\.\d*?)0+\b", lambda m: m[1] or m[2], text)
 
 
 def explained(problem: Problem, lead: tuple[int, ...], query: int, key: int) -> list[Any]:
@@ -75,4 +80,4 @@ def numbers(line: Line) -> str:
         return w.shown(x, 4)
 
     parts = [w.numbers(line, write, w.TEXT), w.further(line, write, w.TEXT)]
-    return " = ".join([*filter(None, parts), write(float(np.asarray(line.result)))])
+    return _bare(" = ".join([*filter(None, parts), write(float(np.asarray(line.result)))]))

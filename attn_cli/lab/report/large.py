@@ -180,6 +180,7 @@ class _Keeping:
             positions_of(settings(problem, request), problem.n_q, problem.n_k, cross=problem.cross),
             batched=bool(problem.batch),
             eps=type_.eps,
+            sorts=False,
         )
 
     def wants(self, step: str) -> bool:

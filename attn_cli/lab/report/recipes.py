@@ -25,6 +25,7 @@ from attn_cli.maths.meeting import value_end
 from attn_cli.maths.pairs import last_of_scores
 from attn_cli.maths.place import Place, cells
 from attn_cli.maths.rules import KINDS
+from attn_cli.maths.scores.concat import QUERY_KEY
 from attn_cli.maths.stage import KEYS, OF_PAIRS, PROBLEM, StepSpec, closure
 from attn_cli.maths.visible.base import all_of
 
@@ -218,8 +219,37 @@ def _given(
     return set(), {} if given is None else {"given": given}
 
 
+def _concat(
+    entries: Entries, spec: StepSpec, parameters: Mapping[str, Any]
+) -> tuple[set[str], dict[str, Source]]:
+    ends = list(map(at_step, spec.reads[:2]))
+    x = ["concat", *(ends if parameters["order"] == QUERY_KEY else ends[::-1])]
+    numbers = {name: np.asarray(parameters[name], np.float64) for name in ("W", "v")}
+    slots = {"v": entries.part("v", ("term",), numbers["v"])}
+    if parameters.get("b") is not None:
+        slots["b"] = entries.part("b", ("term",), np.asarray(parameters["b"], np.float64))
+    W = entries.part("W", ("term", "inner"), numbers["W"])
+    if numbers["W"].shape[1] > WIDE:
+        return {"wide", f"order={parameters['order']}"}, {**slots, "a": ["apply", W, x]}
+    return set(), {**slots, "w": W, "x": x}
+
+
+def _cosine(
+    entries: Entries, spec: StepSpec, parameters: Mapping[str, Any]
+) -> tuple[set[str], dict[str, Source]]:
+    del entries, parameters
+    q, k = spec.reads[:2]
+    slots: dict[str, Source] = {"q": at_step(q), "k": at_step(k)}
+    for name in slots.copy():
+        slots[f"squares_{name}"] = ["sum", ["calc", f"<{name}>^2"]]
+        slots[f"length_{name}"] = ["calc", f"sqrt(<squares_{name}>)"]
+    return set(), slots
+
+
 OTHERS: Mapping[str, Callable[..., tuple[set[str], dict[str, Source]]]] = {
     "additive": _additive,
+    "concat": _concat,
+    "cosine": _cosine,
     "gaussian": _gaussian,
     "given": _given,
 }

@@ -266,9 +266,10 @@ for (const each of all("nav a"))
 
 // ---- the beginning: the choice of the address, else the largest weight ----
 function largest() {
+  if (page.kept) return [nQ - 1, Math.max(0, keptArrays().keys[(nQ - 1) * page.kept.count])];
   let best = [0, 0], most = -Infinity;
-  const from = arrayOf(page.main) && nQ * nK <= 1 << 16 ? nQ : 0;
-  for (let query = 0; query < from; query++) {
+  const first = nQ * nK <= 1 << 16 ? 0 : nQ - 1;  // of many queries the last
+  for (let query = first; query < nQ; query++) {
     if (rowOf({lead: 0, query}).seen.length < 2) continue;  // its weight says little
     for (let key = 0; key < nK; key++) {
       const place = {lead: 0, query, key}, x = takes(place) ? valueOf(page.main, place) : -Infinity;

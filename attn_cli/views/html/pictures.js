@@ -3,9 +3,10 @@ const LABEL = 11;  // pixels from label to label, at least
 function pictureView(figure, step) {
   if (figure.view) return figure.view;
   const img = $("img", figure), hole = img.parentNode, [high, wide] = page.blocks[step] || [1, 1];
-  const each = Math.max(1, Math.floor(640 / Math.max(Math.ceil(nQ / high), Math.ceil(nK / wide))));
-  const room = words => Math.min(180, 14 + 6.7 * Math.max(...words.map((word, i) => (`${i} ` + word).length)));
-  const left = room(queries), top = room(keys);
+  const each = Math.max(1, Math.round(640 / Math.max(Math.ceil(nQ / high), Math.ceil(nK / wide))));
+  const named = (at, word) => word === String(at) ? word : `${at} ${word}`;
+  const room = words => Math.min(180, 14 + 6.7 * words.reduce((most, word, i) => Math.max(most, named(i, word).length), 0));
+  const left = room(plainQueries), top = room(plainKeys);
   const across = made("div", {class: "across"}), down = made("div", {class: "down"});
   const bands = [made("div", {class: "band"}), made("div", {class: "band"})];
   const tags = [words(), words()], tagNodes = tags.map(tag => made("span", {class: "tag"}, tag));
@@ -28,7 +29,7 @@ function pictureView(figure, step) {
       const every = Math.max(1, Math.ceil(LABEL / size)), begin = Math.max(0, Math.floor(from / size / every) * every);
       const found = [];
       for (let i = begin; i < words.length && i * size < from + length; i += every) {
-        const label = made("span", {}, `${positionIn(strip, i)} ${words[i]}`);
+        const label = made("span", {}, named(positionIn(strip, i), words[i]));
         label.style[fit] = `${(i + 0.5) * size - 5.5}px`;
         found.push(label);
       }
@@ -57,8 +58,8 @@ function pictureView(figure, step) {
     chosen = [query, key];
     bands[0].style.transform = `translateY(${top + query * y()}px)`;
     bands[1].style.transform = `translateX(${left + key * x()}px)`;
-    put(tags[0], `${positionOf(query)} ${plainQueries[query]}`);
-    put(tags[1], `${key} ${plainKeys[key]}`);
+    put(tags[0], named(positionOf(query), plainQueries[query]));
+    put(tags[1], named(key, plainKeys[key]));
     tagNodes[0].style.top = `${(query + 0.5) * y() - 5.5}px`;
     tagNodes[1].style.left = `${(key + 0.5) * x() - 5.5}px`;
   }
