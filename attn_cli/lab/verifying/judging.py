@@ -38,14 +38,15 @@ TIMEOUT = 10.0
 class Asking:
     """What is asked of a function: cases under a preset, each computed once for all types.
 
-    `cases` None: the whole grid. `emulations`: how many the tolerances come from.
+    `cases` None: the whole grid. `emulations`: how many the tolerances
+    come from; None: those of `lab.noise`.
     """
 
     def __init__(
-        self, like: str, cases: Sequence[Case] | None = None, *, emulations: int = EMULATIONS
+        self, like: str, cases: Sequence[Case] | None = None, *, emulations: int | None = None
     ) -> None:
         self.preset, self.cases = preset(like), tuple(CASES if cases is None else cases)
-        self.emulations = emulations
+        self.emulations = EMULATIONS if emulations is None else emulations
         self._expected: dict[tuple[str, bool], Expected | None] = {}
 
     def expected(self, case: Case, dtype: str) -> Expected | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from attn_cli.cli import main
 from attn_cli.errors import AttnError
 from attn_cli.lab.verifying import grid, judging
 from attn_cli.lab.verifying.case import Case
+from attn_cli.lab.verifying.process import InProcess
 from attn_cli.testing import verify
+from attn_cli.views import VIEWS, Style
 from tests.conftest import Attn
 from tests.helpers import faulty_kernel
 from tests.helpers.faulty_kernel import kernel
@@ -44,8 +47,6 @@ def other(keys, values, queries, lower):
 def adapter(function, q, k, v, *, causal=False):
     return function(k, v, q, causal)
 
-def hostile(q, k, v):
-    raise ValueError("\\x1b[31m \\u202e | <b> & \\N{{GRINNING FACE}}")
 """
 CASES = ("plain", "grouped", "causal", "causal-more-keys", "mask-of-all", "lse")
 
@@ -60,6 +61,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("written"))
         patch.setattr(judging, "CASES", chosen())
+        patch.setattr(judging, "EMULATIONS", 2)
         assert main(["verify", "--like", "torch", "--write", "vectors"]) == 0
         return Path("vectors").absolute()
 
@@ -68,6 +70,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(judging, "CASES", chosen())
+    monkeypatch.setattr(judging, "EMULATIONS", 2)
     (tmp_path / "own.py").write_text(SOURCE)
     return tmp_path
 
@@ -89,7 +92,7 @@ def test_a_right_function(attn: Attn) -> None:
     assert {case["case"] for each in found["conventions"] for case in each["cases"]} == set(CASES)
 
 
-def test_a_wrong_function_in_every_format(attn: Attn) -> None:
+def test_a_wrong_function(attn: Attn) -> None:
     status, found = document(attn, "own:tiled", "--like", "torch")
     assert (status, found["agrees"]) == (1, False)
     assert verdicts(found)["grouped heads"] == "wrong"
@@ -103,10 +106,22 @@ def test_a_wrong_function_in_every_format(attn: Attn) -> None:
     assert table.out.startswith("own:tiled like torch (2.5 and later), NumPy arrays, float32\n")
     assert "grouping is tile (h mod G: they take turns, 0 1 0 1)" in table.out
     assert table.out.endswith("\nwrong in 1 of 6 conventions that it supports\n")
-    markdown = attn("verify", "own:tiled", "--like", "torch", "-f", "markdown").out
-    assert "| grouped heads | 0 of 1 | wrong | grouping is tile (" in markdown
-    coloured = attn("verify", "own:tiled", "--like", "torch", "--color", "always").out
-    assert "\x1b[31mwrong\x1b[0m" in coloured or "\x1b[1;31mwrong\x1b[0m" in coloured
+
+
+def shown(function: Any, *cases: str) -> dict[str, str]:
+    """What each format shows, of a function that is called in this process."""
+    asking = judging.Asking("torch", [c for c in chosen() if c.name in cases])
+    verified = judging.verify(InProcess(function, "numpy"), asking, dtypes=["float32"])
+    colours = Style(colours=16)
+    views = VIEWS.of("Verified").items()
+    return {name: str(view.render(verified, colours)) for name, view in views}
+
+
+def test_a_wrong_convention_is_marked_in_every_format() -> None:
+    texts = shown(kernel("heads take turns"), "plain", "grouped")
+    assert "| grouped heads | 0 of 1 | wrong | grouping is tile (" in texts["markdown"]
+    assert re.search(r"grouped heads +0 of 1 +\x1b\[[0-9;]+mwrong\x1b\[0m", texts["table"])
+    assert json.loads(texts["json"])["agrees"] is False
 
 
 def test_what_a_function_lacks(attn: Attn) -> None:
@@ -138,14 +153,16 @@ def test_an_adapter(attn: Attn) -> None:
     )
 
 
-def test_messages_of_exceptions_are_shown_as_text(attn: Attn) -> None:
-    for output in ("table", "markdown"):
-        shown = attn("verify", "own:hostile", "--like", "torch", "-f", output)
-        assert shown.status == 1
-        assert "\x1b" not in shown.out
-        assert "\u202e" not in shown.out
-    assert "\\<b\\>" in shown.out
-    assert "\x1b" not in attn("verify", "own:hostile", "--like", "torch", "-f", "json").out
+def test_messages_of_exceptions_are_shown_as_text() -> None:
+    def hostile(q: Any, k: Any, v: Any) -> Any:
+        raise ValueError("\x1b[31m \u202e | <b> & \N{GRINNING FACE}")
+
+    texts = shown(hostile, "plain")
+    for text in texts.values():
+        assert "\x1b[31m" not in text
+        assert "\u202e" not in text
+        assert "\N{GRINNING FACE}" in text
+    assert "\\<b\\>" in texts["markdown"]
 
 
 def answered(folder: Path, function: Any, names: tuple[str, ...] = ()) -> dict[str, Any]:
