@@ -191,6 +191,11 @@ def train(options: TrainOptions, output: TrainOutput) -> int:
     attn train samples/not_like.yaml --show-gradients
     """
     if options.show_gradients:
+        if options.log is not None:
+            raise AttnError(
+                "--log belongs to training, and --show-gradients trains nothing",
+                help="leave out one of the two",
+            )
         output.check()
         check_target(output)
         from attn_cli.train.learning import gradient_record

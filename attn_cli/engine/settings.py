@@ -34,6 +34,7 @@ def settings(problem: Problem, request: Request) -> dict[str, object]:
         "rows": None if request.rows is None else list(request.rows),
         "batch": request.batch,
         "head": request.head,
+        **({} if problem.answer is None else {"answer": dict(problem.answer.settings)}),
     }
 
 

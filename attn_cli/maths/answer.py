@@ -21,7 +21,7 @@ from attn_cli.maths.next_word import chosen
 from attn_cli.record import Choice, Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,11 @@ class ReadWord:
     def of_one(self) -> bool:
         """Whether the answer is one word, not a list."""
         return True
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What is read, as a problem file has it; tokens by their numbers."""
+        return {"read": "word"}
 
     def rows(self, n_q: int) -> Integers:
         """Return the queries whose weights are read."""
@@ -61,6 +66,15 @@ class ReadAttended:
     def of_one(self) -> bool:
         """Whether the answer is one word, not a list."""
         return self.query is not None
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What is read, as a problem file has it; tokens by their numbers."""
+        return {
+            "read": "attended",
+            "query": "all" if self.query is None else self.query,
+            "among": None if self.among is None else list(self.among),
+        }
 
     def rows(self, n_q: int) -> Integers:
         """Return the queries whose weights are read."""
@@ -88,6 +102,11 @@ class ReadKept:
     def of_one(self) -> bool:
         """Whether the answer is one word, not a list."""
         return False
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What is read, as a problem file has it; tokens by their numbers."""
+        return {"read": "kept", "keep": self.keep}
 
     def rows(self, n_q: int) -> Integers:
         """Return the queries whose weights are read."""

@@ -168,7 +168,7 @@ def _selected(problem: Problem, number: int, scores: Array, Q: Array, K: Array) 
         raise AttnError(
             f"a query of the examples is zero, and {function.name} has no score for it",
             path=("train",),
-            help="start from other numbers: --seed N",
+            help="start from other numbers: another train.seed",
         )
     hidden = np.broadcast_to(undefined(K), (len(scores), problem.n_k))
     select = problem.score.selection(problem.parameters) if problem.score.selection else None

@@ -50,7 +50,8 @@ PROBLEMS = (
     "feed_forward: {W1: [[1, 0], [0, 1]], b1: [0, 0], W2: [[1, 0], [0, 1]], activation: relu}\n",
     "tokens: The cat sat.\nlower: true\nembeddings: {the: [1, 0], cat: [0, 1], sat: [1, 1]}\n",
     "sequences: [the cat, cat sat]\nembeddings: {the: [1, 0], cat: [0, 1], sat: [1, 1]}\n"
-    "next_word: {vocabulary: [the, cat], weights: [[1, 0], [0, 1]], pool: mean}\n",
+    "next_word: {vocabulary: [the, cat], weights: [[1, 0], [0, 1]], pool: mean}\n"
+    "answer: {read: attended, query: all, among: [0]}\n",
     "value: [[1, 2], [3, 4]]\nscore: {function: given, scores: [[1, 2], [3, 4]]}\n"
     "layout: columns\n",
     "query: [[[1, 0], [0, 1]]]\nkey: [[[1, 0], [0, 1]]]\nvalue: [[[1], [2]]]\nkey_start: [1]\n"

@@ -37,5 +37,5 @@ def separating(
 def advice(steps: Sequence[str]) -> tuple[str, ...]:
     """Return what to do to separate hypotheses that differ in these steps."""
     observe = (f"observe {' or '.join(steps)}, in which they differ",) if steps else ()
-    probe = "run the kernel on the probe that attn identify --probe FILE writes"
+    probe = "run the kernel on the probe, the fixed input that separates hypotheses"
     return (*observe, probe)

@@ -19,6 +19,7 @@ from tests.helpers import faulty_kernel
 
 pytestmark = pytest.mark.slow
 
+TEXT = "samples/generation.yaml I am"
 LOVE = str(SAMPLES / "love_coding.yaml")
 
 
@@ -51,6 +52,7 @@ def test_every_command_has_help_with_an_example_that_runs(
     x = np.ones((3, 2))
     for name in "qkv":
         np.save(f"{name}.npy", x)
+    write_computations(attn)
     for example in examples:
         said = r"loss .* examples right\n" if " -o trained" in example else ""
         out = ""
@@ -60,6 +62,18 @@ def test_every_command_has_help_with_an_example_that_runs(
             assert (name, done.status) == ("attn", 0), example
             assert re.fullmatch(said, done.err), example
             out = done.out
+
+
+def write_computations(attn: Attn) -> None:
+    """What attn diff compares in its examples: a problem with rope, and its steps, twice."""
+    rows = "[[1, 2, 3, 5], [7, 1, 2, 0], [3, 1, 1, 4]]"
+    problem = f"query: {rows}\nkey: {rows}\nvalue: {rows}\nrope: true\n"
+    Path("problem.yaml").write_text(problem)
+    for name in ("kernel", "here", "there"):
+        attn("compute", "problem.yaml", "-o", f"{name}.npz")
+    Path("dump").mkdir()
+    for step, name in (("q_rotated", "q_embed"), ("weights", "attn_probs")):
+        attn("compute", "problem.yaml", "--only", step, "-o", f"dump/{name}.npy")
 
 
 def test_normalizers_come_from_the_registry(attn: Attn) -> None:
@@ -225,6 +239,16 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "top": (NOT_LIKE, f"{NOT_LIKE} --top 2"),
         "head": ("one_head.yaml not --only v", "one_head.yaml not --only v --head 0"),
         "lower": ("samples/not_like.yaml NOT", "samples/not_like.yaml NOT --lower"),
+        "generate": (TEXT, f"{TEXT} --generate 3"),
+        "sample": (f"{TEXT} --generate 3", f"{TEXT} --generate 3 --sample 90"),
+        "sample_top": (
+            f"{TEXT} --generate 3 --sample 90",
+            f"{TEXT} --generate 3 --sample 90 --sample-top 1",
+        ),
+        "seed": (
+            f"{TEXT} --generate 3 --sample 90",
+            f"{TEXT} --generate 3 --sample 90 --seed 4",
+        ),
         "score": (NOT_LIKE, f"{NOT_LIKE} --score dot"),
         "scale": (NOT_LIKE, f"{NOT_LIKE} --scale 3"),
         "normalize": (NOT_LIKE, f"{NOT_LIKE} --normalize argmax"),
@@ -351,6 +375,14 @@ PAIRS: dict[str, dict[str, tuple[str, str]]] = {
         "seed": (
             "samples/not_like.yaml -o - --steps 1",
             "samples/not_like.yaml -o - --steps 1 --seed 3",
+        ),
+        "held_out": (
+            "samples/not_like.yaml -o - --steps 1",
+            "samples/not_like.yaml -o - --steps 1 --held-out 0.3",
+        ),
+        "log": (
+            "samples/not_like.yaml -o - --steps 1",
+            "samples/not_like.yaml -o - --steps 1 --log samples/not_like.yaml",
         ),
         "show_gradients": ("samples/not_like.yaml", "samples/not_like.yaml --show-gradients"),
         "format": (

@@ -70,6 +70,7 @@ CASES: dict[str, tuple[str, str]] = {
     "--empty-rows": (f"{SQUARE}mask: [[-inf]]\n", "uniform"),
     "--dropout": (SQUARE, "{mask: [[1, 0, 1]], p: 0.5}"),
     "--output-gate": (SQUARE, "{logits: [[1], [2], [3]]}"),
+    "--answer": (SQUARE, "{read: attended, query: 1}"),
     "--residual": (WORDS, "true"),
     "--layer-norm": (WORDS, "true"),
     "--layout": (f"embeddings: {rows(4, 4)}\n", "columns"),
