@@ -83,7 +83,8 @@ def _softmax(
     if sinks[0] and all(each[0] == 0 for each in sinks):
         facts["sink=1"] = ["not", "shift"]
     slots["m"] = _at_slot("largest")
-    slots["e"] = ["calc", "exp(<s>[ / <T>][ - <m>])"]
+    if "exp_scores" in entries.specs:  # else the fraction is not worked out further
+        slots["e"] = ["calc", "exp(<s>[ / <T>][ - <m>])"]
     slots["each"] = ["calc", "exp(<z>[ / <T>][ - <m>])"]
     slots["all"] = ["sum", _at_slot("each")]
     slots["sum"] = ["calc", "<all>[ + exp(<sink>[ - <m>])]"]
