@@ -18,6 +18,7 @@ from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.views import Style
+from attn_cli.views.cells import ordinal
 from attn_cli.views.colour import RGB, contrast, ramp
 from attn_cli.views.derivation.written import shown
 from attn_cli.views.html.page import render
@@ -431,9 +432,8 @@ def test_a_cell_that_is_not_kept_says_so(browser: Browser, tmp_path: Path) -> No
     page.evaluate(f"location.hash = '#weights/b0/h0/q299/k{order[count]}'")
     page.frame()
     (said,) = [line for line in page.evaluate(lines) if "not" in line or "below" in line]
-    assert plain(said).startswith(
-        f"below {last}, the {count}th largest of the row; only the {count}"
-    )
+    below = f"below {last}, the {ordinal(count)} largest of the row; only the {count}"
+    assert said.startswith(below)
     page.evaluate("location.hash = '#weights/b0/h0/q0/k5'")
     page.frame()
     assert any("hidden by: causal" in line for line in page.evaluate(lines))

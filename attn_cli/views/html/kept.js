@@ -23,6 +23,8 @@ function notKept(place) {
   if (!takes(place) || valueOf(page.main, place) !== undefined) return "";
   const k = kept.count, from = (place.lead * nQ + place.query) * k;
   const least = keptArrays().weights[from + k - 1];
-  return `below ${shown(least)}, the ${k}th largest of the row; only the ${k} largest are kept in this file`;
+  const teens = k % 100 > 10 && k % 100 < 14;
+  const ending = (!teens && { 1: "st", 2: "nd", 3: "rd" }[k % 10]) || "th";
+  return `below ${shown(least)}, the ${k}${ending} largest of the row; only the ${k} largest are kept in this file`;
 }
 
