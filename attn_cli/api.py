@@ -100,6 +100,7 @@ def compute(
         batch=batch,
         head=head,
         asides=True,
+        answer=True,
         memory=memory_limit,
         threads=read_threads(threads),
         tile=TILE if tile is None else read_tile(tile),

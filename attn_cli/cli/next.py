@@ -174,8 +174,7 @@ def next_word(
 
     def records() -> Iterator[Record]:
         for problem in problems:
-            words = replace(problem, answer=None)  # the next word, not what `answer` reads
-            yield run(words, request, command="next").chosen(wanted)
+            yield run(problem, request, command="next").chosen(wanted)
 
     if beside:
         from attn_cli.cli.deliver import deliver_beside

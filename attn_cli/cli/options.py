@@ -258,6 +258,7 @@ class StepOptions(ShownOptions):
             edge=output.edge,
             asides=not output.drawn,
             marks=output.drawn,
+            answer=output.answers,
             **resources.given(),
         )
 

@@ -174,6 +174,12 @@ class OutputOptions:
         return "full" in self.view().options
 
     @property
+    def answers(self) -> bool:
+        """Whether the format has a place for the answer to a problem's question."""
+        view = self.view()
+        return not view.one_step and not view.binary
+
+    @property
     def edge(self) -> Edge | None:
         """How large steps are shortened; None if they are shown in full."""
         from attn_cli.maths.problem import Edge

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attn_cli.maths.answer import Found, Tally
+from attn_cli.maths.answer import Found
 from attn_cli.maths.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from attn_cli.arrays import Array, Integers
-    from attn_cli.maths.answer import Answer
+    from attn_cli.maths.answer import Answer, Tally
     from attn_cli.maths.visible.base import Lead
     from attn_cli.record import Choice, Labels
 
@@ -28,7 +28,9 @@ class Deciding:
         """Add a block of weights of one head."""
         batch, _ = self._problem.entry(lead)
         if batch not in self._tallies:
-            self._tallies[batch] = Tally(self._rows, self._problem.n_k, self._problem.heads or 1)
+            problem = self._problem
+            made = self._rule.tally(problem.n_q, problem.n_k, problem.heads or 1)
+            self._tallies[batch] = made
         self._tallies[batch].add(rows, keys, weights)
 
     def choices(self, words: Mapping[int, Choice]) -> list[list[Choice]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from math import prod
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     of_queries = [step.rows for step in steps.values() if step.rows is not None]
     if problem.next_word is not None and any(s.spec.scope == POOLED for s in steps.values()):
         of_queries.append(problem.next_word.rows(problem.n_q))
-    answers = problem.answer is not None and steps.keys() >= set(problem.answer.reads)
+    answers = _answers(problem, request, steps, memory)
     if problem.answer is not None and answers:
         of_queries.append(problem.answer.rows(problem.n_q))
     wanted = np.zeros(problem.n_q, dtype=np.bool_)  # np.unique would load numpy.ma: 12 ms
@@ -120,6 +121,25 @@ def make_plan(problem: Problem, request: Request) -> Plan:
         together=False,
         key_bytes=UNLIMITED,
     )
+
+
+def _answers(problem: Problem, request: Request, steps: dict[str, StepPlan], memory: int) -> bool:
+    """Return whether the question of the problem is answered, from steps that are wanted.
+
+    Raises AttnError if what the answer is read from exceeds the memory.
+    """
+    rule = problem.answer
+    if not request.answer or rule is None or not steps.keys() >= set(rule.reads):
+        return False
+    taken = rule.held(problem.n_q, problem.n_k) * prod(problem.batch) * np.dtype(float).itemsize
+    if taken > memory:
+        raise AttnError(
+            f"the answer is read from {in_units(taken)} of weights, more than the "
+            f"{in_units(memory)} allowed",
+            path=("answer", "query"),
+            help=f"name one query, or allow more: {argument('memory')}",
+        )
+    return True
 
 
 def plan_unheld(problem: Problem, request: Request) -> Plan:

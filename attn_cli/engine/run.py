@@ -33,7 +33,7 @@ def run(
     head that the problem does not have, needs more memory than it allows, or names an engine that
     refuses.
     """
-    request = request or Request()
+    request = request or Request(answer=True)
     plan = make_plan(problem, request)
     store = Store(problem, plan)
     passed = put_into(problem, request, plan, store, on_progress=on_progress, engine=engine)

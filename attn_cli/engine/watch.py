@@ -85,9 +85,10 @@ class Watch:
         answers = [[each.answer for each in of_entry] for of_entry in self.choices]
         if not answers:
             return None
-        name = "probabilities" if self._deciding is None else "weights"
+        rule = None if self._deciding is None else self._problem.answer
+        name = "probabilities" if rule is None else "weights"
         several = bool(self._problem.batch) and 0 in self._plan.steps[name].free
-        of_one = self._problem.answer is None or self._problem.answer.of_one
+        of_one = rule is None or rule.of_one
         short = [of_entry[0] for of_entry in answers] if of_one else answers
         return short if several else short[0]
 

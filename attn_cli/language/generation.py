@@ -54,7 +54,7 @@ def generate(document: Document, count: int, sampling: Sampling) -> Iterator[Cho
     rng = np.random.default_rng(sampling.seed)
     for _ in range(count):
         problem = read_problem(_with_words(document, words))
-        chosen = _next(replace(problem, answer=None), sampling, rng)
+        chosen = _next(problem, sampling, rng)
         yield chosen
         if chosen.answer == head.end:
             return

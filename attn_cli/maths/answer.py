@@ -5,13 +5,13 @@
     kept       the keys that receive the largest sums of weights, the sum over all other queries of
                the mean over the heads; in the order of the text
 
-Of equal numbers the first counts. A rule reads the weights row by row: `tally` makes what sums
-them up, for each batch entry.
+Of equal numbers the first counts. The weights are read while they are computed: a rule of sums
+adds up the rows (`Received`), the other one holds the rows of the queries that it reads (`Rows`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -46,10 +46,18 @@ class ReadWord:
         """Return the queries whose weights are read."""
         return np.arange(n_q) if self.pooled is None else np.array([self.pooled], dtype=np.intp)
 
+    def held(self, _: int, n_k: int) -> int:
+        """Return how many numbers of a batch entry are held until all are read."""
+        return n_k
+
+    def tally(self, n_q: int, n_k: int, heads: int) -> Tally:
+        """Return what adds up the weights of the pooled rows."""
+        return Received(self.rows(n_q), n_k, heads)
+
     def choices(self, found: Found, words: Choice | None) -> Iterator[Choice]:
         """Yield the word that the next-word head chose, with the weight of each key."""
         if words is not None:
-            paid = found.weights.mean(axis=0)
+            paid = found.weights / len(found.rows)
             yield replace(words, attention=tuple(_named(found.key_tokens, paid)))
 
 
@@ -79,6 +87,14 @@ class ReadAttended:
     def rows(self, n_q: int) -> Integers:
         """Return the queries whose weights are read."""
         return np.arange(n_q) if self.query is None else np.array([self.query], dtype=np.intp)
+
+    def held(self, n_q: int, n_k: int) -> int:
+        """Return how many numbers of a batch entry are held until all are read."""
+        return len(self.rows(n_q)) * n_k
+
+    def tally(self, n_q: int, n_k: int, heads: int) -> Tally:
+        """Return what holds the weights of the queries that are read."""
+        return Rows(self.rows(n_q), n_k, heads)
 
     def choices(self, found: Found, words: Choice | None) -> Iterator[Choice]:
         """Yield the key with the largest weight, for each query that is read."""
@@ -112,15 +128,21 @@ class ReadKept:
         """Return the queries whose weights are read."""
         return np.arange(n_q)
 
+    def held(self, _: int, n_k: int) -> int:
+        """Return how many numbers of a batch entry are held until all are read."""
+        return n_k
+
+    def tally(self, n_q: int, n_k: int, heads: int) -> Tally:
+        """Return what adds up the weights that other queries give."""
+        return Received(self.rows(n_q), n_k, heads, of_others=True)
+
     def choices(self, found: Found, words: Choice | None) -> Iterator[Choice]:
         """Yield the kept keys in their order, each with its sum and the largest that is not kept.
 
         The last one has the ranking of all keys.
         """
         del words
-        others = np.array(found.weights)
-        others[found.rows, found.rows] = 0
-        received = others.sum(axis=0)
+        received = found.weights
         order = np.argsort(-received, kind="stable")
         kept, rest = sorted(order[: self.keep].tolist()), order[self.keep :]
         ranked = [(found.key_tokens[at], float(received[at])) for at in order]
@@ -148,7 +170,7 @@ Answer = ReadWord | ReadAttended | ReadKept
 
 @dataclass(frozen=True)
 class Found:
-    """The weights that a rule reads, of one batch entry: (rows, n_k), the mean over the heads."""
+    """What a rule has read of one batch entry: the weights of its tally."""
 
     rows: Integers
     weights: Array
@@ -157,19 +179,44 @@ class Found:
     top: int
 
 
-class Tally:
-    """Adds up the weights of one batch entry over its heads, while they are computed."""
+class Tally(Protocol):
+    """Collects weights of one batch entry, the mean over its heads, while they are computed."""
+
+    weights: Array
+
+    def add(self, rows: Integers, keys: slice, weights: Array) -> None:
+        """Add a block of one head: its queries, the range of its keys, and its weights."""
+        ...
+
+
+class Rows:
+    """The rows of some queries, (queries, n_k)."""
 
     def __init__(self, rows: Integers, n_k: int, heads: int) -> None:
         self.weights: Array = np.zeros((len(rows), n_k))
         self._rows, self._heads = rows, heads
 
     def add(self, rows: Integers, keys: slice, weights: Array) -> None:
-        """Add a block of one head: its queries, the range of its keys, and its weights."""
-        targets = np.searchsorted(self._rows, rows)
-        targets[targets == len(self._rows)] = 0
-        read = self._rows[targets] == rows
-        self.weights[targets[read], keys] += weights[read].astype(np.float64) / self._heads
+        """Add a block of one head."""
+        read = np.isin(rows, self._rows)
+        targets = np.searchsorted(self._rows, rows[read])
+        self.weights[targets, keys] += weights[read].astype(np.float64) / self._heads
+
+
+class Received:
+    """The sums of the rows of some queries, (n_k); `of_others`: no key counts for itself."""
+
+    def __init__(self, rows: Integers, n_k: int, heads: int, *, of_others: bool = False) -> None:
+        self.weights: Array = np.zeros(n_k)
+        self._rows, self._heads, self._of_others = rows, heads, of_others
+
+    def add(self, rows: Integers, keys: slice, weights: Array) -> None:
+        """Add a block of one head."""
+        read = np.isin(rows, self._rows)
+        part = weights[read].astype(np.float64)
+        if self._of_others:
+            part[rows[read, None] == np.arange(keys.start, keys.stop)] = 0
+        self.weights[keys] += part.sum(axis=0) / self._heads
 
 
 _ATTENDED = ("'{asked}' attends to nothing: its weights are not finite",

@@ -247,6 +247,7 @@ class Request:
     edge      keep only the ends of large steps, for a shortened table
     asides    whether `steps=None` includes visible, lse and row_sums
     marks     whether to record which cells are hidden, and why, for tables
+    answer    whether the question of the problem is answered, from all heads and the rows it needs
     top       number of most likely next words in the ranking
     memory    bytes that the result and its computation may take; None: half of the machine's
     threads   number of tiles computed at a time
@@ -263,6 +264,7 @@ class Request:
     edge: Edge | None = None
     asides: bool = False
     marks: bool = False
+    answer: bool = False
     top: int = 5
     memory: int | None = None
     threads: int = 1

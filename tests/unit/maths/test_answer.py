@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from attn_cli.engine.run import run
-from attn_cli.maths.problem import Problem, Request
+from attn_cli.errors import AttnError
+from attn_cli.maths.problem import Edge, Problem, Request
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 
@@ -33,7 +34,7 @@ def test_the_key_that_a_query_attends_to_is_of_the_mean_over_all_heads(
     """Also if one head or other rows are shown."""
     problem = _problem({"read": "attended", "query": 3, "among": [6, 1, 4]})
     weights = run(problem)["weights"].mean(axis=1)[:, 3]
-    found = run(problem, Request(**chosen))
+    found = run(problem, Request(answer=True, **chosen))
     for entry, choice in enumerate(found.choices):
         among = {key: weights[entry, key] for key in (6, 1, 4)}
         ranked = sorted(among, key=lambda key: -among[key])
@@ -48,7 +49,7 @@ def test_the_key_that_a_query_attends_to_is_of_the_mean_over_all_heads(
 def test_of_all_queries_there_is_an_answer_for_each() -> None:
     problem = _problem({"read": "attended", "query": "all"}, causal="top-left")
     weights = run(problem)["weights"].mean(axis=1)
-    found = run(problem, Request(batch=1))
+    found = run(problem, Request(batch=1, answer=True))
     assert found.answer == [str(key) for key in weights[1].argmax(axis=-1)]
     assert [choice.asked for choice in found.choices] == [str(row) for row in range(N_Q)]
 
@@ -56,9 +57,10 @@ def test_of_all_queries_there_is_an_answer_for_each() -> None:
 def test_kept_keys_are_those_that_the_others_attend_to() -> None:
     """Nobody counts for itself: a token that attends to itself alone receives nothing by that."""
     n, keep = 6, 3
-    problem = _problem({"read": "kept", "keep": keep}, n_k=n)
+    itself = np.diag([9.0, 0, 0, 7, 0, 0])  # what these tokens attend to is no one else
+    problem = _problem({"read": "kept", "keep": keep}, n_k=n, score_bias=itself)
     weights = run(problem)["weights"].mean(axis=1)
-    answers: Any = run(problem, Request(rows=(4,))).answer
+    answers: Any = run(problem, Request(rows=(4,), answer=True)).answer
     for entry in range(BATCH):
         received = [sum(weights[entry, i, j] for i in range(n) if i != j) for j in range(n)]
         best = sorted(range(n), key=lambda j: -received[j])[:keep]
@@ -113,5 +115,34 @@ def test_two_keys_with_one_weight_are_a_doubt_and_the_first_is_the_answer() -> N
 
 
 def test_without_the_weights_there_is_no_answer() -> None:
-    found = run(_problem({"read": "kept", "keep": 1}, n_k=3), Request(steps=("output",)))
+    found = run(
+        _problem({"read": "kept", "keep": 1}, n_k=3), Request(steps=("output",), answer=True)
+    )
     assert (found.answer, found.choices) == (None, ())
+
+
+def test_all_queries_of_a_long_text_are_refused_before_they_are_computed() -> None:
+    n = 3000
+    zeros = np.zeros((n, 1))
+    answer = {"read": "attended", "query": "all"}
+    keys = {"value": zeros, "query": zeros, "key": zeros, "answer": answer}
+    problem = read_problem(from_mapping(keys))
+    shortened = Request(edge=Edge(), answer=True, memory=60 << 20)
+    with pytest.raises(AttnError, match=r"^the answer is read from .* of weights, more than"):
+        run(problem, shortened)
+
+
+def test_a_sum_over_the_queries_of_a_long_text_holds_one_number_per_key() -> None:
+    """Tables shorten the weights; what is kept is added up block by block."""
+    n = 600
+    draw = np.random.default_rng(4)
+    keys = {"query": draw.normal(size=(n, 2)), "key": draw.normal(size=(n, 2))}
+    answer = {"read": "kept", "keep": 2}
+    whole = {**keys, "value": np.zeros((n, 1)), "answer": answer}
+    problem = read_problem(from_mapping(whole))
+    weights = run(problem)["weights"].copy()
+    np.fill_diagonal(weights, 0)
+    received = weights.sum(axis=0)
+    small = Request(edge=Edge(), answer=True, memory=1 << 20, block_bytes=1 << 18)
+    best = sorted(np.argsort(-received)[:2].tolist())
+    assert run(problem, small).answer == [str(key) for key in best]
