@@ -128,6 +128,24 @@ class Nearest(FloatType):
         return FLOAT_TYPES[self.name].round(x).astype(np.float64, copy=False)
 
 
+FROM_NARROW = ("bfloat16", "float16", "float32", "float64")
+
+
+def narrowest(values: AnyArray) -> FloatType:
+    """Return the narrowest type that holds every finite number exactly; float64 holds all.
+
+    >>> narrowest(np.array([1.5, 0.25])).name, narrowest(np.array([0.1])).name
+    ('bfloat16', 'float64')
+    """
+    exact = np.asarray(values, dtype=np.float64)
+    finite = exact[np.isfinite(exact)]
+    with np.errstate(all="ignore"):
+        found = (
+            name for name in FROM_NARROW if np.array_equal(FLOAT_TYPES[name].round(finite), finite)
+        )
+        return FLOAT_TYPES[next(found)]
+
+
 def to_nearest(precision: Precision) -> Precision:
     """Return the same types, rounded to as usual and carried in float64."""
     types: dict[str, Any] = {

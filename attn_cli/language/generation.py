@@ -16,9 +16,8 @@ from attn_cli.dataclass import dataclass, replace
 from attn_cli.engine.run import run
 from attn_cli.errors import AttnError, nearest, printable
 from attn_cli.maths.next_word import NextWord
-from attn_cli.maths.place import Place
 from attn_cli.maths.problem import Problem, Request
-from attn_cli.maths.visible.base import all_of
+from attn_cli.maths.visible.base import look_ahead
 from attn_cli.reading.schema import read_problem
 from attn_cli.record import Choice, Record
 from attn_cli.sources.matrices.document import Document
@@ -99,9 +98,8 @@ def _head(problem: Problem) -> NextWord:
 
 def check_causal(problem: Problem) -> None:
     """Raise AttnError if a query sees a key after it, or keys are other tokens."""
-    i = np.arange(problem.n_q)
-    visible = all_of(problem.rules.schemes, Place(0, 0, i, i, problem.token_positions))
-    if problem.cross or np.triu(np.broadcast_to(visible, (len(i), len(i))), 1).any():
+    schemes, heads = problem.rules.schemes, problem.heads or 1
+    if problem.cross or look_ahead(schemes, problem.n_q, heads, problem.token_positions):
         raise AttnError(
             "text is generated in causal order, and here a word sees those after it: the rows of "
             "the words before would change with each word that is added",

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from attn_cli.errors import AttnError, dotted, printable
-from attn_cli.maths.place import Place
 from attn_cli.maths.problem import Problem
-from attn_cli.maths.visible.base import all_of
+from attn_cli.maths.visible.base import look_ahead
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.tables import decode
 from attn_cli.sources.text.scalars import word
@@ -79,9 +76,8 @@ def check_text(problem: Problem) -> None:
             path=TEXT,
             help="leave memory, key and query out",
         )
-    i = np.arange(problem.n_q)
-    visible = all_of(problem.rules.schemes, Place(0, 0, i, i, problem.token_positions))
-    if np.triu(np.broadcast_to(visible, (problem.n_q, problem.n_q)), 1).any():
+    schemes, heads = problem.rules.schemes, problem.heads or 1
+    if look_ahead(schemes, problem.n_q, heads, problem.token_positions):
         raise AttnError(
             "a text is learnt in causal order: without it each word sees the one that it predicts",
             path=TEXT,

@@ -28,7 +28,7 @@ from attn_cli.lab.differing.inputs import (
 )
 from attn_cli.lab.differing.names import SINKS
 from attn_cli.lab.differing.rows import parts, rows_of, said
-from attn_cli.lab.differing.sides import OfDump, OfProblem, Shape, narrowest
+from attn_cli.lab.differing.sides import OfDump, OfProblem, Shape
 from attn_cli.lab.differing.tally import Tally, Values
 from attn_cli.lab.differing.taps import GIVEN, Taps, seeing
 from attn_cli.lab.differing.types import Kernel, kernels
@@ -39,7 +39,7 @@ from attn_cli.lab.differing.visibility import (
     completed,
     sight_there,
 )
-from attn_cli.lab.noise import EMULATIONS, Noise
+from attn_cli.lab.noise import EMULATIONS, Noise, narrowest
 from attn_cli.maths.linear import IDENTITY
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
@@ -154,7 +154,7 @@ def _type_of(problem: Problem, observed: OfDump, chosen: Chosen) -> str:
     steps = [n for n in chosen.shapes if n in specs and specs[n].stage.role != CODE]
     last = steps[-1:] or [n for n in chosen.shapes if n == SINKS]
     rows = rows_of(problem.n_q, problem.n_k, 1, exact=False)[:256]
-    return narrowest(observed.rows(tuple(last), rows)[last[0]]) if last else "float64"
+    return narrowest(observed.rows(tuple(last), rows)[last[0]]).name if last else "float64"
 
 
 def _fit(pair: Pair, observed: OfDump) -> None:

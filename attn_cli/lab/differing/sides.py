@@ -12,17 +12,15 @@ from attn_cli.dataclass import dataclass
 from attn_cli.engine.plan import plan_unheld
 from attn_cli.engine.step_plan import StepPlan
 from attn_cli.errors import AttnError, argument, printable
-from attn_cli.floats import FLOAT_TYPES
 from attn_cli.lab.altered import Steps
 from attn_cli.lab.layouts import Layout, arranged, fitting, letters
-from attn_cli.lab.noise import difference, exactly, rms, values_of
+from attn_cli.lab.noise import FROM_NARROW, difference, exactly, narrowest, rms, values_of
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.maths.stage import POOLED
 from attn_cli.reading.dumps import Dump
 from attn_cli.sources.matrices.shapes import shape_text
 
-TYPES = ("bfloat16", "float16", "float32")  # the narrowest first
 LN2 = log(2)
 NO_PROBLEM: Problem | None = None
 
@@ -148,7 +146,7 @@ class OfDump:
         for name in names:
             values = _rows_of(self._tensors[name], self._shapes[name], rows)
             known = self._read.get(name)
-            type_ = narrowest(values)
+            type_ = narrowest(values).name
             self._read[name] = type_ if known is None else wider(known, type_)
             found[name] = values.astype(np.float64, copy=False) * self._factors[name]
         return found
@@ -190,26 +188,10 @@ def _rows_of(tensor: Tensor, shape: Shape, rows: Integers) -> AnyArray:
     return np.stack(found).reshape(*lead, *found[0].shape)
 
 
-def narrowest(values: AnyArray) -> str:
-    """Return the narrowest type that holds every number exactly.
-
-    >>> narrowest(np.array([1.5, 0.25])), narrowest(np.float32([1 + 2**-10])), narrowest([0.1])
-    ('bfloat16', 'float16', 'float64')
-    """
-    exact = np.asarray(values, dtype=np.float64)
-    with np.errstate(all="ignore"):
-        for name in TYPES:
-            rounded = FLOAT_TYPES[name].round(exact)
-            if np.array_equal(rounded, exact, equal_nan=True):
-                return name
-    return "float64"
-
-
 def wider(one: str, other: str) -> str:
     """Return the type that holds the numbers of both."""
     if one == other:
         return one
     if {one, other} <= {"bfloat16", "float16"}:
         return "float32"
-    order = (*TYPES, "float64")
-    return max(one, other, key=order.index)
+    return max(one, other, key=FROM_NARROW.index)

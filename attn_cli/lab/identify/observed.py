@@ -11,14 +11,13 @@ from attn_cli.arrays import AnyArray, Array
 from attn_cli.dataclass import dataclass
 from attn_cli.engine.plan import UNLIMITED, make_plan
 from attn_cli.errors import AttnError, did_you_mean, printable
-from attn_cli.floats import FLOAT_TYPES, FloatType
+from attn_cli.floats import FloatType
 from attn_cli.lab.layouts import Layout, arranged, fitting
+from attn_cli.lab.noise import narrowest
 from attn_cli.maths.pipeline import names, pipeline
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.maths.stage import CODE, POOLED, StepSpec
 from attn_cli.sources.matrices.shapes import shape_text
-
-_FROM_NARROW = ("bfloat16", "float16", "float32")
 
 
 class Given(NamedTuple):
@@ -54,16 +53,6 @@ class Part(NamedTuple):
             if chosen is not None and axis in axes:
                 values = values.take(chosen, axis=axes.index(axis))
         return values
-
-
-def narrowest(values: AnyArray) -> FloatType:
-    """Return the narrowest type that holds every number; float64 if none of the others does."""
-    exact = values.astype(np.float64)
-    finite = exact[np.isfinite(exact)]
-    for name in _FROM_NARROW:
-        if np.array_equal(FLOAT_TYPES[name].round(finite), finite):
-            return FLOAT_TYPES[name]
-    return FLOAT_TYPES["float64"]
 
 
 def read_observed(problem: Problem, given: Given) -> Observed:

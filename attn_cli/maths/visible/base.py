@@ -20,6 +20,8 @@ from attn_cli.maths.ranges import Range, Ranges, intersection, joined, longest, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from attn_cli.maths.token_positions import TokenPositions
+
 Lead = tuple[int, ...]  # which batch entry and head
 Codes: TypeAlias = "NDArray[np.uint8]"
 
@@ -69,6 +71,13 @@ def all_of(schemes: Iterable[Scheme], at: Place) -> Bools:
     for scheme in schemes:
         visible &= scheme.sees(at)
     return visible
+
+
+def look_ahead(schemes: Iterable[Scheme], n: int, heads: int, positions: TokenPositions) -> bool:
+    """Return whether a query of self-attention over n tokens sees a token after it, in any head."""
+    i = np.arange(n)
+    each = (all_of(schemes, Place(0, head, i, i, positions)) for head in range(heads))
+    return any(bool(np.triu(visible, 1).any()) for visible in each)
 
 
 def codes(schemes: Iterable[Scheme], at: Place) -> Codes:

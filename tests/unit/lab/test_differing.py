@@ -17,7 +17,7 @@ from attn_cli.lab.differing.difference import difference_of
 from attn_cli.lab.differing.inputs import Loaded
 from attn_cli.lab.differing.result import Difference
 from attn_cli.lab.differing.rows import LIMIT, rows_of
-from attn_cli.lab.differing.sides import narrowest
+from attn_cli.lab.noise import narrowest
 from attn_cli.reading.dumps import Dump
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
@@ -293,10 +293,10 @@ def test_rows_are_sampled_at_odd_distances() -> None:
 
 
 def test_the_narrowest_type() -> None:
-    assert [narrowest(np.array([x])) for x in (0.5, 1 + 2**-10, 1 + 2**-20, 0.1)] == [
+    assert [narrowest(np.array([x])).name for x in (0.5, 1 + 2**-10, 1 + 2**-20, 0.1)] == [
         "bfloat16",
         "float16",
         "float32",
         "float64",
     ]
-    assert narrowest(np.array([np.nan, np.inf])) == "bfloat16"
+    assert narrowest(np.array([np.nan, np.inf])).name == "bfloat16"

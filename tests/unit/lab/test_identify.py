@@ -13,8 +13,9 @@ from attn_cli.arrays import Array
 from attn_cli.errors import AttnError, ExitStatus
 from attn_cli.floats import FLOAT_TYPES
 from attn_cli.lab.identify.asking import identify
-from attn_cli.lab.identify.observed import Given, narrowest
+from attn_cli.lab.identify.observed import Given
 from attn_cli.lab.identify.result import Identified
+from attn_cli.lab.noise import narrowest
 from attn_cli.lab.variants import Base
 from attn_cli.sources.matrices.document import from_mapping
 

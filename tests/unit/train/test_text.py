@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,15 @@ def test_the_sample_is_what_its_seed_gives(tmp_path: Path, attn: Attn) -> None:
     for word, vector in shipped["embeddings"].items():
         # Two decimals, of which another machine may round the last the other way.
         np.testing.assert_allclose(again["embeddings"][word], vector, atol=0.011)
+
+
+def test_no_head_may_see_the_word_that_it_predicts(tmp_path: Path, attn: Attn) -> None:
+    problem = _problem(heads=2, window=[{"left": 1, "right": 0}, {"left": 1, "right": 1}])
+    del problem["causal"], problem["residual"]
+    problem["weights"] = {"value": normal(7, D, 6).tolist(), "output": normal(8, 6, D).tolist()}
+    problem["weights"] |= {side: normal(9, D, 4).tolist() for side in ("query", "key")}
+    (tmp_path / "text.txt").write_text("\n".join(LINES))
+    (tmp_path / "p.yaml").write_text(json.dumps({**problem, "train": {"text": "text.txt"}}))
+    ran = attn("train", tmp_path / "p.yaml", "-o", "-")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("error: a text is learnt in causal order: without it each word sees")
