@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from attn_cli.dataclass import replace
 from attn_cli.engine.engines import choose, engine_settings
 from attn_cli.engine.plan import Plan, make_plan
 from attn_cli.engine.settings import settings
@@ -15,6 +16,8 @@ from attn_cli.maths.problem import Problem, Request
 from attn_cli.record import Choice, Record, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from attn_cli.engine.protocol import Engine, Sink
 
 
@@ -38,6 +41,15 @@ def run(
     store = Store(problem, plan)
     passed = put_into(problem, request, plan, store, on_progress=on_progress, engine=engine)
     steps = store.steps()
+    record = recorded(problem, plan, passed, steps, command)
+    repeats = {} if request.steps is not None else _repeats(problem, plan, steps)
+    return replace(record, repeats=repeats) if repeats else record
+
+
+def recorded(
+    problem: Problem, plan: Plan, passed: Passed, steps: Mapping[str, Step], command: str
+) -> Record:
+    """Return the record of these steps of a plan, once all of its values are in a sink."""
     return Record(
         command=command,
         steps=steps,
@@ -50,7 +62,6 @@ def run(
         choices=passed.choices,
         title=problem.title,
         warnings=passed.warnings,
-        repeats={} if request.steps is not None else _repeats(problem, plan, steps),
     )
 
 

@@ -15,10 +15,10 @@ import numpy as np
 from attn_cli.arrays import AnyArray, Bools, Integers
 from attn_cli.dataclass import replace
 from attn_cli.engine.plan import Plan, plan_unheld
-from attn_cli.engine.run import put_into
+from attn_cli.engine.run import put_into, recorded
 from attn_cli.engine.settings import settings
 from attn_cli.engine.sink import Store
-from attn_cli.engine.step_plan import StepPlan, labels_of
+from attn_cli.engine.step_plan import StepPlan
 from attn_cli.errors import AttnError, argument
 from attn_cli.lab.drawing import Chosen, Drawing, Filled, draw
 from attn_cli.lab.placed import positions_of
@@ -34,7 +34,7 @@ from attn_cli.maths.pairs import last_of_scores
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.stage import OF_PAIRS
 from attn_cli.maths.visible.base import REASONS, Lead
-from attn_cli.record import Record, Step
+from attn_cli.record import Step
 
 if TYPE_CHECKING:
     from attn_cli.engine.threads import OnProgress
@@ -55,20 +55,10 @@ def large(
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Return the report; AttnError if the weights are not among the steps of the request."""
-    plan = plan_unheld(problem, request)
-    if MAIN not in plan.steps:
-        raise AttnError(
-            "a page of so many numbers shows the weights, and they are not among "
-            f"{', '.join(plan.steps)}",
-            help=f"add them, leave out {argument('show')}, or write data: -o steps.npz",
-        )
+    plan = _planned(problem, request)
     step, last = plan.steps[MAIN], last_of_scores(problem)
     codes = ("visible",) if "visible" in pipeline(problem) else ()
-    small = {
-        name: each
-        for name, each in plan.steps.items()
-        if name == "lse" or (prod(each.shape) <= SMALL and each.axes[-2:] != OF_PAIRS)
-    }
+    small = {name: each for name, each in plan.steps.items() if _is_small(each)}
     wanted = replace(request, steps=tuple(dict.fromkeys((*small, last, MAIN, *codes))))
     passed: dict[str, Any] = {}
     sinks: list[_Keeping] = []
@@ -86,21 +76,7 @@ def large(
     heat = draw(Drawing(outline, fill), (fits.side or 1, fits.side or 1), exact=True)
     (sink,), done = sinks, passed["done"]
     kept_steps = sink.store.steps()
-    record = Record(
-        command="compute",
-        steps={
-            name: kept_steps.get(name) or _without_values(each) for name, each in plan.steps.items()
-        },
-        settings=done.settings,
-        query_tokens=labels_of(problem.query_tokens, plan.rows, problem.n_q),
-        key_tokens=problem.key_tokens,
-        cross=problem.cross,
-        answer=done.answer,
-        text="\n".join(c.answer for c in done.choices) if done.choices else None,
-        choices=done.choices,
-        title=problem.title,
-        warnings=done.warnings,
-    )
+    steps = {n: kept_steps.get(n) or _without_values(each) for n, each in plan.steps.items()}
     leads = tuple(product(*map(range, step.shape[:-2])))
     hidden, taking = sink.runs(leads)
     entries = Entries(
@@ -112,7 +88,7 @@ def large(
     )
     return Report(
         command="compute",
-        record=record,
+        record=recorded(problem, plan, done, steps, "compute"),
         lead_axes=tuple(step.axes[:-2]),
         leads=leads,
         pairs=(MAIN,),
@@ -129,6 +105,23 @@ def large(
         kept=sink.kept(last),
         limit=limit,
     )
+
+
+def _planned(problem: Problem, request: Request) -> Plan:
+    """Return the plan; raise AttnError if the weights are not among its steps."""
+    plan = plan_unheld(problem, request)
+    if MAIN not in plan.steps:
+        raise AttnError(
+            "a page of so many numbers shows the weights, and they are not among "
+            f"{', '.join(plan.steps)}",
+            help=f"add them, leave out {argument('show')}, or write data: -o steps.npz",
+        )
+    return plan
+
+
+def _is_small(step: StepPlan) -> bool:
+    """Return whether a step is kept as it is."""
+    return step.name == "lse" or (prod(step.shape) <= SMALL and step.axes[-2:] != OF_PAIRS)
 
 
 def _without_values(step: StepPlan) -> Step:
