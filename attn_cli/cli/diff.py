@@ -186,7 +186,7 @@ def _saved(found: Difference, here: Loaded, there: Loaded, asked: Asked, file: s
     other = f"{file[: -len('.npz')]}.there.npz"
     write_file(file, _archive(saved.problem))
     write_file(other, _archive(saved.there))
-    said = f"saved {saved.where}: {printable(file)}, and what is there: {printable(other)}"
+    said = f"saved {saved.where}: {printable(file)}, and the numbers of B: {printable(other)}"
     return replace(found, saved=said)
 
 

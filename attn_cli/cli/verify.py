@@ -27,7 +27,7 @@ LONGEST = 3600.0  # seconds of --timeout
 
 @dataclass(kw_only=True)
 class VerifyOptions:
-    """What is tested, and against what."""
+    """The function, and the preset that it is held against."""
 
     function: Annotated[
         Text,

@@ -93,7 +93,7 @@ def _parted(base: Base, variants: list[Variant], seconds: float) -> Iterator[Hid
         name = variant.name
         searched = "no number that is changed by 1, alone or with another, shows it"
         if name not in found.by_numbers:
-            searched = "it gives the right numbers whatever the numbers of the exercise are"
+            searched = "it gives the right numbers for any numbers of the exercise"
         elif not found.in_time:
             searched = f"no number was found in {seconds:g} s"
         yield Hidden(

@@ -110,7 +110,7 @@ def test_a_record_in_json_and_two_dumps(attn: Attn) -> None:
 
 def test_the_saved_problem_shows_it_again(attn: Attn) -> None:
     ran = attn("diff", "p.yaml", "open.npz", "--save", "worst.npz")
-    assert "saved query 0: worst.npz, and what is there: worst.there.npz" in ran.out
+    assert "saved query 0: worst.npz, and the numbers of B: worst.there.npz" in ran.out
     computed = attn("compute", "worst.npz", "--only", "weights", "-f", "json")
     assert json.loads(computed.out)["steps"]["weights"]["values"] == [[1.0, 0.0]]
     again = attn("diff", "worst.npz", "worst.there.npz", "-q")
