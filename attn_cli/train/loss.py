@@ -203,7 +203,7 @@ def _adjusted(
         scores, seen = adjustment(scores, seen, visible, at)
         if selected is not None:  # a mask does not select a pair
             scores, seen = np.where(selected, scores, -np.inf), seen & selected
-    return scores, seen & visible
+    return scores, seen
 
 
 def _weighed(weights: Array, V: Array, seen: Bools) -> Array:

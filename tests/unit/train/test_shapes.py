@@ -90,3 +90,15 @@ def test_a_matrix_of_1002_numbers_goes_into_an_archive(tmp_path: Path, attn: Att
         trained["weights"]["query"] = archive["weights.query"]
     found = compute({**trained, "tokens": ["a", "b"]})
     np.testing.assert_array_equal(found["logits"], expected["logits"])
+
+
+def test_in_columns_the_weights_of_the_words_are_transposed(tmp_path: Path, attn: Attn) -> None:
+    """They have one row per word there; the numbers of a seed are the same in both layouts."""
+    text = SHAPED.replace("value: {shape: [4, 3]}", "value: {shape: [3, 4]}") + "layout: columns\n"
+    (tmp_path / "columns.yaml").write_text(text)
+    ran = attn("train", tmp_path / "columns.yaml", "-o", "-")
+    sample = yaml.safe_load((SAMPLES / "not_like_columns.yaml").read_text())
+    trained = yaml.safe_load(ran.out)
+    np.testing.assert_allclose(
+        trained["next_word"]["weights"], sample["next_word"]["weights"], atol=1.1e-4
+    )
