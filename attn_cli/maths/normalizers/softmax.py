@@ -21,14 +21,14 @@ NONE: Parameters = {}
 
 def normalize(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
     """Return the softmax of rows (..., rows, keys): each sums to 1, or to 0 if it sees no key."""
-    highest = scores.max(axis=-1, keepdims=True, where=visible, initial=-np.inf)
-    # -inf - (-inf) is NaN
-    highest = np.where(visible.any(axis=-1, keepdims=True), highest, highest.dtype.type(0))
     if visible.all():  # faster without `where`
-        e: Array = scores - highest
+        e: Array = scores - scores.max(axis=-1, keepdims=True, initial=-np.inf)
         np.exp(e, out=e)
         np.divide(e, row_sums(e), out=e, casting="same_kind")
         return e
+    highest = scores.max(axis=-1, keepdims=True, where=visible, initial=-np.inf)
+    # -inf - (-inf) is NaN
+    highest = np.where(visible.any(axis=-1, keepdims=True), highest, highest.dtype.type(0))
     e = np.exp(scores - highest, out=np.zeros_like(scores), where=visible)
     weights: Array = np.divide(e, row_sums(e), out=e, where=visible, casting="same_kind")
     return weights
