@@ -67,7 +67,8 @@ def usage_error(error: Any, arguments: Sequence[str], commands: Collection[str])
         if path.rpartition(" ")[2] in TAKE_KEYS:
             known |= set(options())
         if path == "attn" and (named := _path(arguments, commands)) != path:
-            return AttnError(message, help=f"options come after the command: {named} {option[1]}")
+            advice = f"options come after the command: {named} {option[1]}"
+            return AttnError(f"no such option: {option[1]}", help=advice)
         return _no_option(option[1], message, path, known, usual)
     if command := re.match(r"no such command '(.*?)'", message):
         return _no_command(command[1], message.partition(". Did you mean")[0], commands, usual)
@@ -82,9 +83,9 @@ def _path(arguments: Sequence[str], commands: Container[str]) -> str:
 
 
 def _no_option(
-    option: str, message: str, path: str, known: Container[str], usual: str
+    option: str, message: str, path: str, known: Collection[str], usual: str
 ) -> AttnError:
-    """Return the error for an unknown option."""
+    """Return the error for an unknown option: with the option of `known` that is nearest to it."""
     name = folded(option.lstrip("-"))
     plain = f"no such option: {option}"
     if name == "list":
@@ -99,8 +100,8 @@ def _no_option(
     wanted = _OPTIONS_MEANT.get(name)
     if wanted in known:
         return AttnError(f"{plain}. Did you mean {wanted}?", help=usual)
-    near = nearest(option, options()) if path.rpartition(" ")[2] in TAKE_KEYS else None
-    if near is not None and option.startswith("--"):
+    near = nearest(option, sorted(known)) if option.startswith("--") else None
+    if near is not None:
         return AttnError(f"{plain}. Did you mean {near}?", help=usual)
     return AttnError(message, help=usual)
 

@@ -112,7 +112,11 @@ def table_of_formats() -> None:
                 f"`{view.name}`",
                 ", ".join(view.suffixes),
                 _held(view),
-                ", ".join(f"`--{option}`" for option in view.options if option in offered),
+                ", ".join(
+                    f"`--{option}`".replace("_", "-")
+                    for option in view.options
+                    if option in offered
+                ),
             )
             for (views, offered), commands in commands_by_views().items()
             for view in views
@@ -120,11 +124,20 @@ def table_of_formats() -> None:
     )
 
 
+_HELD = {
+    "Report": "all steps that fit into its size",
+    "HeatMap": "one step",
+    "Graph": "one step",
+    "Derivation": "one row or cell",
+    "Sample": "one sample",
+}
+
+
 def _held(view: View) -> str:
     """Return how much a format holds."""
     if "Record" in view.accepts:
         return "one step" if view.one_step else "the answer" if view.needs_answer else "all steps"
-    return "one sample" if view.accepts == ("Sample",) else ""
+    return _HELD.get(view.accepts[0], "")
 
 
 def commands_by_views() -> dict[tuple[tuple[View, ...], tuple[str, ...]], list[str]]:
