@@ -25,10 +25,10 @@ def _read(name: str) -> str:
 
 
 @cache
-def script(first: str, *others: str) -> str:
-    """Return the script: these files inside the first."""
-    inside = "\n".join(map(_read, others))
-    return small_script(_read(first).replace("/*INTERFACE*/", inside))
+def script(*names: str) -> str:
+    """Return the script: these files, in order, in one function."""
+    inside = "\n".join(map(_read, names))
+    return small_script(f'"use strict";\n(() => {{\n{inside}}})();\n')
 
 
 @cache

@@ -1,46 +1,10 @@
 // ---- the page ----
-const stage = $("#stage"), work = $(".work"), live = $(".live");
+const work = $(".work"), live = $(".live");
 const state = {step: page.main, lead: 0, query: -1, key: -1, held: false};
 const figures = new Map(all("figure[data-step]").map(each => [`${each.dataset.step}/${each.dataset.lead}`, each]));
 const positionOf = query => page.rows ? page.rows[query] : query;
 
-function made(name, attributes, ...inside) {
-  const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...inside);
-  return node;
-}
-// Text that is changed often: one node, which is written only if it changes.
-const words = () => document.createTextNode("");
-const put = (node, text) => { if (node.data !== text) node.data = text; };
-const set = (node, name, value) => { if (node.getAttribute(name) !== value) node.setAttribute(name, value); };
-
 let view = null, home = null;
-function tableView(figure) {
-  const table = $("table", figure);
-  const cell = (query, key) => table.tBodies[0].rows[query].cells[key + 1];
-  let marked = [];
-  return {
-    figure,
-    place(target) {
-      const td = target.closest("tbody td");
-      return td && table.contains(td) ? [td.parentNode.rowIndex - 1, td.cellIndex - 1] : null;
-    },
-    mark(query, key) {
-      for (const each of marked) each.classList.remove("on");
-      if (marked.length) marked[0].tabIndex = -1;
-      marked = [cell(query, key), table.tBodies[0].rows[query].cells[0], table.tHead.rows[0].cells[key + 1]];
-      for (const each of marked) each.classList.add("on");
-      marked[0].tabIndex = 0;
-    },
-    focus(query, key) {
-      const chosen = cell(query, key);
-      chosen.focus({preventScroll: true});
-      chosen.scrollIntoView({block: "nearest", inline: "nearest"});
-    },
-  };
-}
-
 function show(step, lead) {
   const name = `${step}/${lead}`;
   if (!figures.has(name)) figures.set(name, built(step, lead));
@@ -56,7 +20,7 @@ function show(step, lead) {
       figure.replaceWith(home);
     }
     stage.replaceChildren(figure);
-    view = $("table", figure) ? tableView(figure) : pictureView(figure, step);
+    view = $("table", figure) ? tableView(figure) : pictureView(figure, page.blocks[step], [plainQueries, plainKeys], positionOf);
   }
   for (const each of all(".legend")) each.hidden = each.dataset.step !== step;
   for (const each of all("nav a")) {
@@ -192,13 +156,9 @@ function say() {
 }
 
 // The choice stands in the address: #weights/h0/q1/k3
-let timer = 0;
 function remember() {
-  clearTimeout(timer);
-  timer = setTimeout(() => {
-    const lead = page.lead.map((axis, i) => `${axis[0]}${page.leads[state.lead][i]}/`).join("");
-    history.replaceState(null, "", `#${state.step}/${lead}q${state.query}/k${state.key}`);
-  }, 200);
+  const lead = page.lead.map((axis, i) => `${axis[0]}${page.leads[state.lead][i]}/`).join("");
+  addressed(`${state.step}/${lead}q${state.query}/k${state.key}`);
 }
 function recalled() {
   const [step, ...parts] = decodeURIComponent(location.hash.slice(1)).split("/");
@@ -213,44 +173,11 @@ function recalled() {
 }
 addEventListener("hashchange", recalled);
 
-let waiting = null;
-stage.addEventListener("pointermove", event => {
-  if (state.held || event.pointerType === "touch") return;
-  const target = event.target, x = event.clientX, y = event.clientY;
-  if (!waiting) requestAnimationFrame(() => {
-    const place = view.place(...waiting);
-    waiting = null;
-    if (place && !state.held) choose(...place);
-  });
-  waiting = [target, x, y];
-});
-stage.addEventListener("click", event => {
-  const place = view.place(event.target, event.clientX, event.clientY);
-  if (!place) return;
-  const same = state.held && place[0] === state.query && place[1] === state.key;
-  state.held = !same;
-  choose(...place);
-});
-const limited = (x, n) => Math.min(Math.max(x, 0), n - 1);
-const MOVES = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
-  Home: [0, -Infinity], End: [0, Infinity]};
-addEventListener("keydown", event => {
-  if (event.key === "Escape") state.held = false;
-  if (event.ctrlKey || event.metaKey || event.altKey || !stage.contains(event.target)) return;
-  if (event.target.tagName === "INPUT") return;
-  const count = page.leads.length;
-  if (event.key in MOVES) {
-    const [down, across] = MOVES[event.key].map(x => x * (event.shiftKey ? 10 : 1));
-    choose(limited(state.query + down, nQ), limited(state.key + across, nK));
-    view.focus(state.query, state.key);
-  } else if (event.key === "Enter" || event.key === " ") state.held = !state.held;
-  else if ("[]".includes(event.key) && count > 1) {
-    change(state.step, (state.lead + (event.key === "]" ? 1 : count - 1)) % count);
-    view.focus(state.query, state.key);
-  } else return;
-  event.preventDefault();
-  say();
-});
+const placeAt = (...there) => view.place(...there);
+const extent = () => [nQ, nK];
+const headCount = () => page.leads.length;
+const turn = lead => change(state.step, lead);
+const follow = () => view.focus(state.query, state.key);
 for (const each of all(".controls input"))
   each.addEventListener("change", () => each.name === "step" ? change(each.value, state.lead) : change(state.step, Number(each.value)));
 for (const each of all(".heads button"))

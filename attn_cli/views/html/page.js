@@ -1,27 +1,4 @@
-"use strict";
-(() => {
-const $ = (query, at = document) => at.querySelector(query);
-const all = (query, at = document) => [...at.querySelectorAll(query)];
-const root = document.documentElement;
-root.classList.add("js");
-
-// The button of light and dark: the system's choice until it is pressed.
-const dark = matchMedia("(prefers-color-scheme: dark)");
-$("#theme").addEventListener("click", () => {
-  const now = root.dataset.theme || (dark.matches ? "dark" : "light");
-  root.dataset.theme = now === "dark" ? "light" : "dark";
-});
-
-// Before printing all is opened, and afterwards what was closed is closed again.
-let closed = [];
-addEventListener("beforeprint", () => {
-  closed = all("details:not([open])");
-  for (const each of closed) each.open = true;
-});
-addEventListener("afterprint", () => {
-  for (const each of closed) each.open = false;
-});
-
+// The record, and how each number of a cell comes about.
 const record = JSON.parse($("#attn-record").textContent);
 const page = {lead: [], leads: [], blocks: {}, hidden: [], taking: [], reasons: [], first: {}, parts: {}, ...record.page};
 if (!page.pairs) return;
@@ -36,15 +13,6 @@ const queries = placed(plainQueries), keys = placed(plainKeys);
 const nQ = queries.length, nK = keys.length;
 
 // ---- numbers of steps and parts ----
-const FAR = {inf: Infinity, "-inf": -Infinity, nan: NaN};
-const number = x => typeof x === "string" ? FAR[x] : x;
-
-function floats(text) {
-  const raw = atob(text), bytes = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-  return new Float32Array(bytes.buffer);
-}
-
 const arrays = new Map();
 function arrayOf(name) {
   if (arrays.has(name)) return arrays.get(name);
@@ -353,27 +321,6 @@ function close(worked, stored, line, needed) {
 
 // ---- text ----
 const DECIMALS = page.decimals;
-function shown(x) {
-  if (x === undefined) return "";
-  if (!Number.isFinite(x)) return Number.isNaN(x) ? "nan" : x > 0 ? "∞" : "−∞";
-  const near = Math.round(x), size = Math.abs(x);
-  if (size < 1e15 && (x === near || (near && Math.abs(x - near) < 1e-13 * size)))
-    return minus(String(near === 0 ? 0 : near));
-  if (size < 0.5 * 10 ** -DECIMALS || size >= 1e8) {
-    const [digits, power] = x.toExponential(2).split("e");
-    return minus(`${digits} e${power.replace("+", "")}`);
-  }
-  const text = fixed(x);
-  return minus(Number(text) === x ? text.replace(/\.?0+$/, "") : text);
-}
-function fixed(x) {
-  const tie = x * 2 ** (DECIMALS + 1);  // only such numbers are halfway between two decimals
-  if (!Number.isInteger(tie) || tie % 2 === 0) return x.toFixed(DECIMALS);
-  const down = (Math.floor(Math.abs(x) * 10 ** DECIMALS) / 10 ** DECIMALS).toFixed(DECIMALS);
-  const even = Number(down.at(-1)) % 2 === 0;
-  return even ? (x < 0 ? "-" : "") + down : x.toFixed(DECIMALS);
-}
-const minus = text => text.replaceAll("-", "−");
 const guarded = text => text.startsWith("−") ? `(${text})` : text;
 const plus = (left, right) => right.startsWith("−") ? `${left} − ${right.slice(1)}` : `${left} + ${right}`;
 
@@ -467,6 +414,3 @@ function linesOf(place) {
   }
   return found;
 }
-
-/*INTERFACE*/
-})();

@@ -1,6 +1,5 @@
 """The page: head, stations, stage, heads, lines, words, every step, and what the file holds.
 
-It is one file: the policy in its head forbids every request, and names the hash of its one script.
 Without a script all maps and tables are there; the script adds the stage and the working.
 """
 
@@ -9,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attn_cli import __version__
-from attn_cli.errors import AttnError
 from attn_cli.views import Style
 from attn_cli.views.html import assets
 from attn_cli.views.html.document import document
@@ -17,10 +15,13 @@ from attn_cli.views.html.head import head, stations, title_of
 from attn_cli.views.html.lines import MOST, arcs, words
 from attn_cli.views.html.maps import draws_pictures, is_table, legends, miniature, used
 from attn_cli.views.html.markup import element, text
+from attn_cli.views.html.shell import whole
 from attn_cli.views.html.steps import every_step, opens
 
 if TYPE_CHECKING:
     from attn_cli.lab.report.result import Report
+
+BASE = ("base.js", "numbers.js", "views.js")  # of all pages with a script
 
 
 def render(report: Report, style: Style) -> str:
@@ -38,17 +39,13 @@ def render(report: Report, style: Style) -> str:
         or any(opens(report, step) for step in report.record.steps.values()),
         "pictures.js": not tables,
         "arcs.js": lines and several,
-        "interface.js": True,
     }
-    script = assets.script("page.js", *(name for name, there in parts.items() if there))
+    chosen = (name for name, there in parts.items() if there)
+    script = assets.script(*BASE, "page.js", *chosen, "choosing.js", "interface.js")
     sheets = ["page.css", *([] if tables else ["pictures.css"])]
     sheet = assets.style(*sheets, used=used(report))
     if pictures:
         sheet += "\n" + assets.filter_rules(of_pictures)
-    policy = (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src '{assets.digest(script)}'"
-    )
     body = [
         assets.filters(of_pictures, 4 if tables else 1) if pictures else "",
         head(report),
@@ -58,24 +55,8 @@ def render(report: Report, style: Style) -> str:
         element(
             "script", document(report, style, titles), type="application/json", id="attn-record"
         ),
-        element("script", script),
     ]
-    page = (
-        "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
-        f'<meta http-equiv=Content-Security-Policy content="{policy}">'
-        '<meta name=viewport content="width=device-width, initial-scale=1">'
-        f"<title>{text(title_of(report.record))}</title>"
-        f"<style>\n{sheet}\n</style></head>\n<body>\n"
-        + "\n".join(filter(None, body))
-        + "\n</body></html>\n"
-    )
-    size = len(page.encode())
-    if report.limit and size > report.limit:
-        raise AttnError(
-            f"the page has {size} bytes, and {report.limit} are allowed",
-            help=f"allow more: --max-size {-(-size // 1000)}kB",
-        )
-    return page
+    return whole(title_of(report.record), sheet, body, script, limit=report.limit)
 
 
 def titles_of(report: Report) -> list[str]:

@@ -1,12 +1,14 @@
 // ---- pictures: labels, zoom, an overview, and the row and column of the chosen cell ----
 const LABEL = 11;  // pixels from label to label, at least
-function pictureView(figure, step) {
+// `block` has the tokens of a cell, `labels` the words of rows and columns; `rowAt` is the position of a row.
+function pictureView(figure, block, labels, rowAt, side = 640) {
   if (figure.view) return figure.view;
-  const img = $("img", figure), hole = img.parentNode, [high, wide] = page.blocks[step] || [1, 1];
-  const each = Math.max(1, Math.round(640 / Math.max(Math.ceil(nQ / high), Math.ceil(nK / wide))));
+  const img = $("img", figure), hole = img.parentNode, [high, wide] = block || [1, 1];
+  const [lines, heads] = labels, rows = lines.length, columns = heads.length;
+  const each = Math.max(1, Math.round(side / Math.max(Math.ceil(rows / high), Math.ceil(columns / wide))));
   const named = (at, word) => word === String(at) ? word : `${at} ${word}`;
   const room = words => Math.min(180, 14 + 6.7 * words.reduce((most, word, i) => Math.max(most, named(i, word).length), 0));
-  const left = room(plainQueries), top = room(plainKeys);
+  const left = room(lines), top = room(heads);
   const across = made("div", {class: "across"}), down = made("div", {class: "down"});
   const bands = [made("div", {class: "band"}), made("div", {class: "band"})];
   const tags = [words(), words()], tagNodes = tags.map(tag => made("span", {class: "tag"}, tag));
@@ -24,7 +26,7 @@ function pictureView(figure, step) {
   let zoom = 1, chosen = [0, 0];
   const x = () => each * zoom / wide, y = () => each * zoom / high;  // pixels of a token
 
-  function labels() {
+  function relabel() {
     const place = (strip, words, size, from, length, fit) => {
       const every = Math.max(1, Math.ceil(LABEL / size)), begin = Math.max(0, Math.floor(from / size / every) * every);
       const found = [];
@@ -35,15 +37,15 @@ function pictureView(figure, step) {
       }
       strip.replaceChildren(...found, strip === across ? tagNodes[1] : tagNodes[0]);
     };
-    place(across, plainKeys, x(), box.scrollLeft, box.clientWidth, "left");
-    place(down, plainQueries, y(), box.scrollTop, box.clientHeight, "top");
-    const [w, h] = [box.clientWidth - left, box.clientHeight - top], [W, H] = [nK * x(), nQ * y()];
+    place(across, heads, x(), box.scrollLeft, box.clientWidth, "left");
+    place(down, lines, y(), box.scrollTop, box.clientHeight, "top");
+    const [w, h] = [box.clientWidth - left, box.clientHeight - top], [W, H] = [columns * x(), rows * y()];
     const at = (value, whole) => `${96 * Math.min(1, Math.max(0, value / whole))}px`;
     Object.assign(frame.style, {left: at(box.scrollLeft, W), top: at(box.scrollTop, H), width: at(w, W), height: at(h, H)});
   }
-  const positionIn = (strip, i) => strip === down ? positionOf(i) : i;
+  const positionIn = (strip, i) => strip === down ? rowAt(i) : i;
   function resize() {
-    const [W, H] = [nK * x(), nQ * y()];
+    const [W, H] = [columns * x(), rows * y()];
     Object.assign(sheet.style, {width: `${left + W}px`, height: `${top + H}px`, position: "relative"});
     Object.assign(hole.style, {left: `${left}px`, top: `${top}px`, width: `${W}px`, height: `${H}px`});
     Object.assign(across.style, {top: 0, height: `${top}px`, width: `${W}px`, marginLeft: `${left}px`});
@@ -51,15 +53,15 @@ function pictureView(figure, step) {
     Object.assign(bands[0].style, {width: `${left + W}px`, height: `${Math.max(y(), 3)}px`});
     Object.assign(bands[1].style, {width: `${Math.max(x(), 3)}px`, height: `${top + H}px`});
     over.hidden = zoom === 1;
-    labels();
+    relabel();
     mark(...chosen);
   }
   function mark(query, key) {
     chosen = [query, key];
     bands[0].style.transform = `translateY(${top + query * y()}px)`;
     bands[1].style.transform = `translateX(${left + key * x()}px)`;
-    put(tags[0], named(positionOf(query), plainQueries[query]));
-    put(tags[1], named(key, plainKeys[key]));
+    put(tags[0], named(rowAt(query), lines[query]));
+    put(tags[1], named(key, heads[key]));
     tagNodes[0].style.top = `${(query + 0.5) * y() - 5.5}px`;
     tagNodes[1].style.left = `${(key + 0.5) * x() - 5.5}px`;
   }
@@ -72,7 +74,7 @@ function pictureView(figure, step) {
   });
   let asked = false;
   box.addEventListener("scroll", () => {
-    if (!asked) requestAnimationFrame(() => { asked = false; labels(); });
+    if (!asked) requestAnimationFrame(() => { asked = false; relabel(); });
     asked = true;
   });
   figure.view = {
@@ -80,7 +82,7 @@ function pictureView(figure, step) {
     place(target, clientX, clientY) {
       if (target !== img) return null;
       const here = img.getBoundingClientRect();
-      return [limited(Math.floor((clientY - here.top) / y()), nQ), limited(Math.floor((clientX - here.left) / x()), nK)];
+      return [limited(Math.floor((clientY - here.top) / y()), rows), limited(Math.floor((clientX - here.left) / x()), columns)];
     },
     mark,
     focus(query, key) {

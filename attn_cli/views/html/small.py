@@ -13,14 +13,15 @@ _CLASS = r"\\.|\[(?:\\.|[^\]\\\n])*\]"
 _PATTERN = rf"(?<=[(,=])\s*/(?:{_CLASS}|[^/\\\n*\[])(?:{_CLASS}|[^/\\\n\[])*/"
 _PIECE = re.compile(rf"//[^\n]*|{_PATTERN}|{_TEXT}|[ \t]+|\n+|[\w$]+|\.\.\.|[^\s]", re.DOTALL)
 _INSIDE = re.compile(r"\$\{([^}]*)\}")
+ENDS = "\n;{,("  # a line that ends so goes on in the next one, or is a statement of its own
 _WORD = re.compile(r"[\w$]")
 
 
 def small_script(source: str) -> str:
-    r"""Return a script without comments and blanks, its own names shortened; lines stay lines.
+    r"""Return a script without comments and blanks, its own names shortened, in few lines.
 
     >>> small_script("const name = b + 'x  y'; // why\n\n  f(name, `${name} name`);\n")
-    "const a=b+'x  y';\nf(a,`${a} name`);"
+    "const a=b+'x  y';f(a,`${a} name`);"
     """
     return _joined(_renamed(_pieces(source), _names(source)))
 
@@ -38,8 +39,10 @@ def _joined(pieces: list[str]) -> str:
             continue
         before = kept[-1][-1:] if kept else "\n"
         after = pieces[at + 1][:1] if at + 1 < len(pieces) else "\n"
-        if before != "\n" and ("\n" in piece or _needed(before, after)):
-            kept.append("\n" if "\n" in piece else " ")
+        if "\n" in piece and before not in ENDS:
+            kept.append("\n")
+        elif "\n" not in piece and before != "\n" and _needed(before, after):
+            kept.append(" ")
     return "".join(kept).strip()
 
 

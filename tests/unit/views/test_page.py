@@ -298,6 +298,7 @@ def test_a_check_is_said_beside_the_page(attn: Attn, tmp_path: Path) -> None:
 
 def test_scripts_are_shortened_without_changing_their_texts() -> None:
     source = "const found = 1; // why\nconst it = {found: found, other: `a  ${found + 1}`};\n"
-    assert small_script(source) == "const found=1;\nconst b={found:found,other:`a  ${found+1}`};"
+    assert small_script(source) == "const found=1;const b={found:found,other:`a  ${found+1}`};"
     assert small_script("f(/a \\/ [/ ]/g, 'x // y');") == "f(/a \\/ [/ ]/g,'x // y');"
+    assert small_script("if (a) {\n  b();\n}\nc(1,\n  2);\n") == "if(a){b();}\nc(1,2);"
     assert small_script("const a = b - -c + +d;") == "const a=b- -c+ +d;"
