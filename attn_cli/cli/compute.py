@@ -23,8 +23,10 @@ from attn_cli.errors import AttnError
 if TYPE_CHECKING:
     from attn_cli.lab.compare import Expected
     from attn_cli.lab.report.result import Report
+    from attn_cli.lab.report.written import Written
     from attn_cli.maths.problem import Problem, Request
     from attn_cli.record import Record
+    from attn_cli.sources.matrices.files import Inputs
     from attn_cli.views import View
 
 BY_HAND = 10_000  # numbers of an answer that is compared with every other step, if it differs
@@ -70,6 +72,11 @@ class ComputeOutput(OutputOptions):
 
         return USUAL if self.max_size is None else read_memory(self.max_size, "--max-size")
 
+    @property
+    def draws_report(self) -> bool:
+        """Whether the result is shown as a report, with its problem."""
+        return self.view().accepts == ("Report",)
+
     def check(self, *results: str) -> View:
         """Return the view; raise AttnError for a value that an option cannot have."""
         if self.max_size is not None:
@@ -86,15 +93,36 @@ def _emptied(record: Record, blank: tuple[str, ...], steps: StepOptions) -> Reco
     return worksheet(record, blank, steps.steps())
 
 
+def _read(
+    problem: ProblemOptions, keys: KeyOptions, inputs: Inputs, output: ComputeOutput
+) -> tuple[list[Problem], Written | None]:
+    """Return the problem of each sequence, and for a report what the user wrote."""
+    from attn_cli.reading.sequences import read_problems
+
+    document = problem.document(keys, inputs)
+    problems = read_problems(document)
+    if not output.draws_report:
+        return problems, None
+    from attn_cli.lab.report.written import written
+
+    return problems, written(document)
+
+
 def _report(
-    problem: Problem, request: Request, expected: Expected | None, output: ComputeOutput
+    problem: Problem,
+    request: Request,
+    expected: Expected | None,
+    output: ComputeOutput,
+    written: Written | None,
 ) -> Report:
     """Return the report, with the comparisons if values are expected."""
     from attn_cli.cli.progress import computing
     from attn_cli.lab.report.report import report
 
     with computing(problem, request) as on_progress:
-        found = report(problem, request, limit=output.limit, on_progress=on_progress)
+        found = report(
+            problem, request, limit=output.limit, written=written, on_progress=on_progress
+        )
     if expected is None:
         return found
     compared = _compared(problem, request, expected, alone=False).comparisons
@@ -123,10 +151,13 @@ def compute(
     blank = steps.blanked(output)
     with reading_inputs(output.output, force=output.force, memory=resources.memory) as inputs:
         expected = steps.expected(inputs)
-        problems = problem.read_all(keys, inputs)
+        problems, written = _read(problem, keys, inputs, output)
     if not problems[0].title:
         loaded = problems[0].named(steps.batch)
-        return _one(loaded, steps.request(loaded, output, resources), expected, steps, output)
+        request = steps.request(loaded, output, resources)
+        if output.draws_report:
+            return deliver(_report(loaded, request, expected, output, written), output)
+        return _one(loaded, request, expected, steps, output)
     if expected is not None:
         raise AttnError("--check compares one sequence, and there are several", help=ONE)
     requests = [steps.request(each, output, resources) for each in problems]
@@ -149,8 +180,6 @@ def _one(
     from attn_cli.cli.progress import computing
     from attn_cli.engine.run import run
 
-    if output.view().accepts == ("Report",):
-        return deliver(_report(problem, request, expected, output), output)
     alone = expected is not None and _verdict_alone(steps, output)
     if not alone:
         check_sizes(problem, request, output)

@@ -150,12 +150,6 @@ class ProblemOptions:
 
         return read_problem(self.document(keys, inputs))
 
-    def read_all(self, keys: KeyOptions, inputs: Inputs) -> list[Problem]:
-        """Return the problem of each of the file's sequences, or the only one."""
-        from attn_cli.reading.sequences import read_problems
-
-        return read_problems(self.document(keys, inputs))
-
     def document(self, keys: KeyOptions, inputs: Inputs) -> Document:
         """Return the document, with the options put into it."""
         from attn_cli.cli.override import apply_options, refuse_two_readers

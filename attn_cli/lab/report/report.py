@@ -19,7 +19,7 @@ from attn_cli.lab.report.recipe import Source
 from attn_cli.lab.report.recipes import Working, working
 from attn_cli.lab.report.result import Report
 from attn_cli.lab.report.runs import of_leads
-from attn_cli.lab.report.size import USUAL, Extent, Room, room
+from attn_cli.lab.report.size import USUAL, Extent, Room, holds_text, room
 from attn_cli.lab.result_drawing import of_record
 from attn_cli.lab.statistics import Statistics, statistics
 from attn_cli.maths.pairs import last_of_scores
@@ -32,6 +32,7 @@ from attn_cli.record import Record, Step
 
 if TYPE_CHECKING:
     from attn_cli.engine.threads import OnProgress
+    from attn_cli.lab.report.written import Written
 
 MAIN = "weights"
 FLOAT32 = 1e-4  # how far float32 may be from a value, relative to it
@@ -42,22 +43,29 @@ def report(
     request: Request,
     *,
     limit: int = USUAL,
+    written: Written | None = None,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Return the report of the steps of a request, in at most `limit` bytes as a page.
 
+    The page has the problem as it was `written`, if that is short.
+
     Raises AttnError as `run` does, and if not even the smallest page has so few bytes.
     """
     request = replace(request, asides=True, marks=True, edge=None)
-    extent = _extent(problem, request)
-    fits = room(extent, limit)
+    if written is not None and not holds_text(written.size, limit):
+        written = replace(written, text=None)
+    text = written.size if written is not None and written.text is not None else 0
+    fits = room(replace(_extent(problem, request), text=text), limit)
     if fits.rung == 4:
         from attn_cli.lab.report.large import large
 
         near = near_of(problem, fits)
-        return large(problem, request, fits, limit=limit, near=near, on_progress=on_progress)
-    record = run(problem, _with_codes(problem, request), on_progress=on_progress)
-    return _of_record(problem, request, record, fits, limit=limit)
+        found = large(problem, request, fits, limit=limit, near=near, on_progress=on_progress)
+    else:
+        record = run(problem, _with_codes(problem, request), on_progress=on_progress)
+        found = _of_record(problem, request, record, fits, limit=limit)
+    return replace(found, written=written)
 
 
 def _with_codes(problem: Problem, request: Request) -> Request:

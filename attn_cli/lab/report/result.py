@@ -17,6 +17,8 @@ from attn_cli.record import Comparison, Record
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from attn_cli.lab.report.written import Written
+
 Runs = tuple[tuple[int, int], ...]  # (code, how many cells in a row have it), in order
 
 
@@ -59,6 +61,7 @@ class Report:
     statistics: Statistics | None  # of each head
     kept: Kept | None = None
     limit: int = 0  # bytes of the page, at most
+    written: Written | None = None  # the problem, for reproducing
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ SMALL = 6_000  # bytes of a head's small picture and statistics
 EXACT, TOKENS = 1 << 14, 40  # numbers and tokens of a page that has every number
 NUMBER, CELL = 21, 34  # bytes of a number as text, and of a cell of a table
 BASE64 = 4 / 3
+TEXT, PART = 16_000, 50  # bytes of the problem's text, at most, and that part of the page
+ESCAPED = 1.25  # bytes of a byte of that text
 TABLES = 4096  # cells of weights that are a table; more are pictures
 SIDES = (2048, 1024, 512, 384, 256, 128)
 LEAST, MOST = 4, 256  # weights that are kept of each row
@@ -36,6 +38,7 @@ class Extent:
     pairs: int  # steps of a query and a key
     vectors: int  # numbers of the vectors that meet
     numbers: int  # of all steps
+    text: int = 0  # bytes of the problem as it was written
 
     @property
     def cells(self) -> int:
@@ -45,7 +48,8 @@ class Extent:
     @property
     def fixed(self) -> float:
         """The bytes that are there whatever is kept."""
-        return FIXED + WORDS * (self.queries + self.keys) + SMALL * self.leads
+        words = WORDS * (self.queries + self.keys) + ESCAPED * self.text
+        return FIXED + words + SMALL * self.leads
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class Room:
     rung: int
     side: int | None = None
     kept: int = 0
+
+
+def holds_text(size: int, limit: int) -> bool:
+    """Return whether a page holds the text of a problem: it takes a small part of it."""
+    return size <= min(TEXT, limit // PART)
 
 
 def room(extent: Extent, limit: int) -> Room:

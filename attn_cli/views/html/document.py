@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from attn_cli.record import Step
     from attn_cli.views import Style
 
-_TAG = re.compile("<(?=[/!sS])")  # what could end the script element, or begin a comment
+_TAG = re.compile(
+    "<(?=/|!|script)", re.IGNORECASE
+)  # what could end the script element, or begin a comment
 FAR = 1e15  # from here on numbers have no digits behind their point
 TEXTS = ("label", "symbols", "numbers", "term", "inner", "then", "note")
 

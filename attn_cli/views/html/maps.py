@@ -81,6 +81,18 @@ def name_of(step: str, title: str) -> str:
     return ", ".join(filter(None, (step, title)))
 
 
+def looks(heat: HeatMap) -> list[str]:
+    """Return the classes of a table: denser ones with more keys."""
+    columns = len(heat.keys.labels)
+    words = max((len(word) for word in heat.keys.labels), default=0)
+    return [
+        "map",
+        *(["turned"] if columns > TURNED or words > WIDE else []),
+        *(["small"] if columns > NUMBERED else []),
+        *(["tiny"] if columns > ROOMY else []),
+    ]
+
+
 def _table(heat: HeatMap, panel: Panel, title: str, style: Style, *, titled: bool) -> str:
     level = _levels(heat, panel).tolist()
     columns = len(heat.keys.labels)
@@ -113,18 +125,11 @@ def _table(heat: HeatMap, panel: Panel, title: str, style: Style, *, titled: boo
             else:
                 line.append(f"<td>{shown}</td>" if of == first else f"<td class={of}>{shown}</td>")
         rows.append(f"{''.join(line)}</tr>")
-    words = max((len(word) for word in heat.keys.labels), default=0)
-    looks = [
-        "map",
-        *(["turned"] if columns > TURNED or words > WIDE else []),
-        *(["small"] if small else []),
-        *(["tiny"] if columns > ROOMY else []),
-    ]
     return element(
         "table",
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody>",
         role="grid",
-        class_=" ".join(looks),
+        class_=" ".join(looks(heat)),
         aria_label=name_of(heat.step, title),
     )
 

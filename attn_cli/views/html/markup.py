@@ -7,7 +7,9 @@ from base64 import b64encode
 from attn_cli.errors import printable
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
+_BETWEEN = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 VOID = frozenset(("meta", "img", "input"))
+DRAWN = frozenset(("path",))  # of a drawing: an element without content may end itself
 
 Value = str | int | float | bool | None
 
@@ -19,6 +21,15 @@ def text(words: object) -> str:
     '&lt;b&gt; &amp; \\\\x1b'
     """
     return printable(str(words)).translate(_ESCAPES)
+
+
+def inside(words: str) -> str:
+    """Return text between tags, where quotes need no escapes.
+
+    >>> inside('"<b>"')
+    '"&lt;b&gt;"'
+    """
+    return printable(words).translate(_BETWEEN)
 
 
 def token(word: str) -> str:
@@ -41,7 +52,11 @@ def element(name: str, /, *inside: str, **attributes: Value) -> str:
         for key, value in attributes.items()
         if value is not None and value is not False
     )
-    return f"<{name}{written}>" if name in VOID else f"<{name}{written}>{''.join(inside)}</{name}>"
+    if name in VOID:
+        return f"<{name}{written}>"
+    if name in DRAWN and not inside:
+        return f"<{name}{written} />"
+    return f"<{name}{written}>{''.join(inside)}</{name}>"
 
 
 def _value(value: Value) -> str:

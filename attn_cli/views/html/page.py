@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attn_cli import __version__
 from attn_cli.views import Style
 from attn_cli.views.html import assets
 from attn_cli.views.html.document import document
+from attn_cli.views.html.foot import foot
 from attn_cli.views.html.head import head, stations, title_of
 from attn_cli.views.html.lines import MOST, arcs, words
-from attn_cli.views.html.maps import draws_pictures, is_table, legends, miniature, used
+from attn_cli.views.html.maps import draws_pictures, is_table, legends, looks, miniature, used
 from attn_cli.views.html.markup import element, text
 from attn_cli.views.html.shell import whole
 from attn_cli.views.html.steps import every_step, opens
@@ -42,8 +42,15 @@ def render(report: Report, style: Style) -> str:
     }
     chosen = (name for name, there in parts.items() if there)
     script = assets.script(*BASE, "page.js", *chosen, "choosing.js", "interface.js")
-    sheets = ["page.css", *([] if tables else ["pictures.css"])]
-    sheet = assets.style(*sheets, used=used(report))
+    sheets = {
+        "page.css": True,
+        "pictures.css": not tables,
+        "heads.css": several,
+        "dense.css": tables and any(len(looks(each)) > 1 for each in report.maps.values()),
+        "arcs.css": lines,
+        "words.css": any(choice.ranking for choice in report.record.choices),
+    }
+    sheet = assets.style(*(name for name, there in sheets.items() if there), used=used(report))
     if pictures:
         sheet += "\n" + assets.filter_rules(of_pictures)
     body = [
@@ -51,7 +58,7 @@ def render(report: Report, style: Style) -> str:
         head(report),
         stations(report),
         element("main", *_main(report, titles, style)),
-        _foot(report),
+        foot(report),
         element(
             "script", document(report, style, titles), type="application/json", id="attn-record"
         ),
@@ -134,7 +141,7 @@ def _stage(report: Report, titles: list[str]) -> str:
 
 def _radio(group: str, value: str, label: str, chosen: str) -> str:
     box = element("input", type="radio", name=group, value=value, checked=value == chosen)
-    return element("label", box, f"<span>{text(label)}</span>", class_="radio")
+    return element("label", box, f"<span>{text(label)}</span>")
 
 
 def _heads(report: Report, titles: list[str]) -> str:
@@ -171,27 +178,3 @@ def _statistics(report: Report, at: int) -> list[str]:
         *([f"distance {distance}"] if distance is not None else []),
         *([f"first key {first}"] if first is not None else []),
     ]
-
-
-def _foot(report: Report) -> str:
-    lines = [holds(report), f"Made by attn {__version__}; works without a network."]
-    said = "<br>".join(map(text, lines))
-    return element("footer", element("p", said))
-
-
-def holds(report: Report) -> str:
-    """Return what the file holds."""
-    if report.rung == 1:
-        return "This file holds every number, exactly; numbers shown are rounded."
-    if report.rung in {2, 3}:
-        held = ", ".join(report.held)
-        return (
-            f"This file holds {held} as float32, seven digits, and pictures of 255 shades; other "
-            "steps are worked out from these, or are not in the file."
-        )
-    assert report.kept is not None  # of rung 4
-    count = report.kept.keys.shape[-1]
-    return (
-        f"This file holds the {count} largest weights of each row with their scores, as float32, "
-        "and pictures of blocks; other numbers are not in the file."
-    )

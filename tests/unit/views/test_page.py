@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, printable
 from attn_cli.lab.report.large import large
 from attn_cli.lab.report.report import report
 from attn_cli.lab.report.size import Extent, Room, room
+from attn_cli.lab.report.written import Written, written
 from attn_cli.maths.problem import Request
 from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.sources.matrices.document import from_mapping
@@ -67,6 +69,8 @@ def page_of(problem: dict[str, Any] | Path, **keys: Any) -> str:
         if isinstance(problem, dict)
         else read_document(str(problem), Inputs())
     )
+    if not isinstance(problem, dict):
+        keys["written"] = written(document)
     return render(report(read_problem(document), Request(), **keys), Style())
 
 
@@ -294,6 +298,73 @@ def test_a_check_is_said_beside_the_page(attn: Attn, tmp_path: Path) -> None:
     assert ran.status == 1
     assert ran.err.startswith("check products: no, ")
     assert out.exists()
+
+
+class TestTheProblemAsItWasWritten:
+    """The foot of the page has the text of the problem file."""
+
+    @staticmethod
+    def texts(page: str, tag: str) -> list[str]:
+        """The texts of the elements of a name in the foot."""
+        tree = Tree(page[page.index("<footer>") : page.index("</footer>") + 9])
+        return [text for name, text in tree.texts if name == tag]
+
+    def test_it_is_the_file(self, attn: Attn) -> None:
+        for name in ("dog_sentence", "from_npy"):
+            path = SAMPLES / f"{name}.yaml"
+            ran = attn("compute", path, "-f", "html", "--scale", "0.5")
+            assert "".join(self.texts(ran.out, "pre")) == path.read_text().rstrip()
+            assert self.texts(ran.out, "bdi") == [f"{name}.yaml"]  # without its folder
+            assert self.texts(ran.out, "code") == ["--scale 0.5"]
+
+    def test_what_could_act_on_the_page_is_text(self, attn: Attn, tmp_path: Path) -> None:
+        path = tmp_path / "<script>.yaml"
+        source = (
+            "# </script></pre><script>alert(1)</script> \u202eabc\r\n"
+            'tokens: ["&lt; \' <!--", b]\n\n'
+            "embeddings: [[1, 0],\t[0, 1]]\n"
+        )
+        path.write_bytes(source.encode())
+        ran = attn("compute", path, "-f", "html")
+        assert ran.status == 0, ran.err
+        page = ran.out
+        assert (page.count("<script"), page.count("</script"), page.count("<pre")) == (2, 2, 1)
+        shown = "".join(self.texts(page, "pre"))
+        assert shown == source.rstrip().replace("\r\n", "\n").replace("\u202e", "\\u202e")
+        assert "\u202e" not in page
+
+    def test_arrays_are_named(self, attn: Attn, tmp_path: Path) -> None:
+        np.savez(tmp_path / "p.npz", **random(1, 3, 2))
+        ran = attn("compute", tmp_path / "p.npz", "-f", "html")
+        assert self.texts(ran.out, "pre") == []
+        assert "".join(self.texts(ran.out, "p")).endswith("Computed from .")
+        assert self.texts(ran.out, "bdi") == ["p.npz"]
+        matrices = [part for side in ("query", "key", "value") for part in (f"--{side}", "[[1]]")]
+        ran = attn("compute", *matrices, "-f", "html")
+        assert self.texts(ran.out, "code") == ["--query [[1]]", "--key [[1]]", "--value [[1]]"]
+
+    @pytest.mark.parametrize(
+        ("size", "limit", "there"),
+        [
+            (4000, 200_000, True),
+            (4000, 199_999, False),
+            (16_000, 10**7, True),
+            (16_001, 10**7, False),
+        ],
+    )
+    def test_a_long_text_is_left_out_and_its_size_is_said(
+        self, size: int, limit: int, there: bool
+    ) -> None:
+        problem = read_problem(from_mapping(random(1, 3, 2)))
+        source = Written("x.yaml", "&" * size, size)
+        page = render(report(problem, Request(), limit=limit, written=source), Style())
+        assert ("&" * size in self.texts(page, "pre")) is there
+        said = "".join(self.texts(page, "p"))
+        assert (f" ({size:,} bytes of text, not in this file)." in said) is not there
+
+    def test_its_bytes_are_counted(self) -> None:
+        extent = Extent(leads=1, queries=3, keys=3, pairs=3, vectors=9, numbers=60)
+        assert replace(extent, text=1000).fixed - extent.fixed >= 1000
 
 
 def test_scripts_are_shortened_without_changing_their_texts() -> None:
