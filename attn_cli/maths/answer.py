@@ -17,6 +17,7 @@ import numpy as np
 
 from attn_cli.arrays import Array, Integers
 from attn_cli.dataclass import dataclass, replace
+from attn_cli.errors import AttnError, printable
 from attn_cli.maths.next_word import chosen
 from attn_cli.record import Choice, Labels
 
@@ -102,6 +103,8 @@ class ReadAttended:
         keys = range(len(found.key_tokens)) if self.among is None else self.among
         for row, weights in zip(found.rows, found.weights, strict=True):
             asked = found.query_tokens[int(row)]
+            if not weights[list(keys)].any():
+                raise _without_answer(asked, among=self.among is not None)
             names = [found.key_tokens[at] for at in keys]
             yield chosen(asked, names, weights[list(keys)], found.top, _ATTENDED)
 
@@ -217,6 +220,16 @@ class Received:
         if self._of_others:
             part[rows[read, None] == np.arange(keys.start, keys.stop)] = 0
         self.weights[keys] += part.sum(axis=0) / self._heads
+
+
+def _without_answer(asked: str, *, among: bool) -> AttnError:
+    """Return the error for a query that attends to none of the keys that can be the answer."""
+    which = "none of the keys in answer.among" if among else "no key"
+    return AttnError(
+        f"'{printable(asked)}' attends to {which}: its weights are 0, and so it has no answer",
+        path=("answer", "query"),
+        help="let it see such a key, name another token in answer.query, or leave answer out",
+    )
 
 
 _ATTENDED = ("'{asked}' attends to nothing: its weights are not finite",

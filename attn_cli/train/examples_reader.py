@@ -10,7 +10,6 @@ import numpy as np
 from attn_cli.arrays import Array, Integers
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.problem import Problem
-from attn_cli.record import Labels
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.lookup import WordTable
 from attn_cli.sources.text.scalars import kind_of, word
@@ -20,7 +19,7 @@ from attn_cli.train.learning import Examples, Origin
 from attn_cli.train.learnt import EMBEDDINGS
 from attn_cli.train.numbered import Written, numbered, numbered_problem, origins
 from attn_cli.train.objective import objective_of
-from attn_cli.train.targets import target_of, word_of
+from attn_cli.train.targets import refuse_hidden, target_of, word_of
 
 EXAMPLES: Path = ("train", "examples")
 TEXT: Path = ("train", "text")
@@ -163,7 +162,7 @@ def _group(
         sources[EMBEDDINGS] = Origin(EMBEDDINGS, places)
     own = {"memory", "key", "key_tokens"}.isdisjoint(document.tree)
     targets = [
-        target_of(problem, _keys(problem, pair, own=own), pair.answer, pair.path(at, 1))
+        _target(problem, pair, pair.path(at, 1), own=own)
         if not text
         else [word_of(problem, each, pair.path(at, 1)) for each in pair.answer]
         for at, pair, _ in members
@@ -173,6 +172,10 @@ def _group(
     return Examples(problem, problem.embeddings, places, objective, sources)
 
 
-def _keys(problem: Problem, pair: Pair, *, own: bool) -> Labels:
-    """Return the words of the keys of an example: its own, or those of the memory."""
-    return pair.tokens if own else problem.key_tokens
+def _target(problem: Problem, pair: Pair, path: Path, *, own: bool) -> int | tuple[int, ...]:
+    """Return the target of an example; `own`: its keys are its own words, not the memory's."""
+    keys = pair.tokens if own else problem.key_tokens
+    target = target_of(problem, keys, pair.answer, path)
+    if not isinstance(target, int):
+        refuse_hidden(problem, pair.tokens, keys, target, path)
+    return target

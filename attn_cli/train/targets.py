@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+import numpy as np
+
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
 from attn_cli.maths.answer import ReadAttended
+from attn_cli.maths.next_word import NextWord
+from attn_cli.maths.place import Place
 from attn_cli.maths.problem import Problem
+from attn_cli.maths.visible.base import REASONS, codes
 from attn_cli.record import Labels
 from attn_cli.sources.text.tokens import find_token
 from attn_cli.sources.text.words import nfc
@@ -43,6 +50,49 @@ def word_of(problem: Problem, answer: str, path: Path) -> int:
             help=did_you_mean(answer, vocabulary, what="next_word.vocabulary has"),
         )
     return vocabulary.index(nfc(answer))
+
+
+def refuse_unused_classes(head: NextWord, answers: Collection[object]) -> None:
+    """Raise AttnError for a class that is the answer of no example.
+
+    That is for answer: {read: word}, where the vocabulary has the classes.
+    """
+    given = {nfc(each) for each in answers if isinstance(each, str)}
+    for at, word in enumerate(head.vocabulary):
+        if nfc(word) not in given:
+            raise AttnError(
+                f"no example has the answer '{printable(word)}'",
+                path=("next_word", "vocabulary", at),
+                help="add one to train.examples, or remove the word from next_word.vocabulary; "
+                "without answer the vocabulary can have any words",
+            )
+
+
+def refuse_hidden(
+    problem: Problem, queries: Labels, keys: Labels, target: tuple[int, ...], path: Path
+) -> None:
+    """Raise AttnError if a query should attend to a key that no head lets it see.
+
+    `target` has a key for each query whose attention is learnt.
+    """
+    rule, schemes = problem.answer, problem.rules.schemes
+    if not isinstance(rule, ReadAttended) or not schemes:
+        return
+    rows = rule.rows(problem.n_q)
+    for at, (query, key) in enumerate(zip(rows, target, strict=True)):
+        i, j = np.array([query]), np.array([key])
+        places = [
+            Place(0, head, i, j, problem.token_positions) for head in range(problem.heads or 1)
+        ]
+        why = [int(codes(schemes, place)[0, 0]) for place in places]
+        if all(why):
+            place = path if rule.query is not None else (*path, at)
+            raise AttnError(
+                f"{dotted(place)}: '{printable(queries[query])}' cannot learn to attend to "
+                f"'{printable(keys[key])}', which {REASONS[why[0]]} hides",
+                path=place,
+                help="name a key that it sees, or let it see this one",
+            )
 
 
 def _keys(

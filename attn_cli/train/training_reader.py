@@ -24,7 +24,7 @@ import numpy as np
 
 from attn_cli.dataclass import replace
 from attn_cli.errors import AttnError, Path, did_you_mean, printable
-from attn_cli.maths.answer import ReadAttended, ReadKept
+from attn_cli.maths.answer import ReadAttended, ReadKept, ReadWord
 from attn_cli.maths.problem import Problem
 from attn_cli.reading.keys import KEYS
 from attn_cli.reading.schema import read_problem
@@ -46,6 +46,7 @@ from attn_cli.train.numbered import (
     written_parameters,
 )
 from attn_cli.train.shapes import with_arrays_by_shape
+from attn_cli.train.targets import refuse_unused_classes
 from attn_cli.train.text_reader import check_text, read_text
 from attn_cli.train.unlearnable import (
     refuse_functions_without_gradient,
@@ -98,6 +99,8 @@ def _training(document: Document) -> Training:
     if text:
         for group in (*examples, *held_out):
             check_text(group.problem)
+    elif base.next_word is not None and "answer" in tree and isinstance(base.answer, ReadWord):
+        refuse_unused_classes(base.next_word, [pair.answer for pair in pairs])
     names = _names(keys, examples[0], written)
     from_file = choice(keys.get("start", "seed"), ("train", "start"), ("seed", "file")) == "file"
     rng = None if from_file else np.random.default_rng(seed)

@@ -50,17 +50,15 @@ def lines_of_table(
 
     text = decode(stream.read(), name)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines: list[tuple[int, Cells]] = []
+    read = 0  # lines that have been split
     try:
-        lines = [(reader.line_num, cells) for cells in reader if cells]
+        for cells in reader:
+            read = reader.line_num
+            if cells:
+                lines.append((read, cells))
     except csv.Error:  # Python's messages differ between versions
-        written, number = _lines(text), reader.line_num
-        where = Where(name, number, 1, written[number - 1] if 0 < number <= len(written) else "")
-        raise AttnError(
-            f"{name} is not a table: line {reader.line_num} cannot be split into fields",
-            where=where,
-            help="close every quote, write a quote inside quotes twice, and keep each field under "
-            f"{csv.field_size_limit()} characters",
-        ) from None
+        raise _not_split(name, text, read + 1) from None
     if not lines:
         raise AttnError(f"{name} is empty", path=path)
     width, written = len(lines[0][1]), _lines(text)
@@ -76,6 +74,24 @@ def lines_of_table(
                 help="every line needs the same number of fields",
             )
         yield place, cells
+
+
+def _not_split(name: str, text: str, number: int) -> AttnError:
+    """Return the error for a line that cannot be split into fields, such as one with an open quote.
+
+    Of a quote that is not closed, the rest of the file would be one field.
+    """
+    import csv
+
+    written = _lines(text)
+    line = written[number - 1] if number <= len(written) else ""
+    column = line.rfind('"') if line.count('"') % 2 else 0
+    return AttnError(
+        f"{name} is not a table: line {number} cannot be split into fields",
+        where=Where(name, number, column + 1, line),
+        help="close every quote, write a quote inside quotes twice, and keep each field under "
+        f"{csv.field_size_limit()} characters",
+    )
 
 
 @dataclass(frozen=True)

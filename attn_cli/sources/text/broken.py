@@ -85,7 +85,24 @@ def fault(text: str, mark: Any, context: Any, opened: list[Any]) -> Fault:
     `context` is the start of the current token, or None; `opened` are the events of the open
     collections, the innermost last, or of the whole if it has ended.
     """
-    return _in_a_token(text, mark, context) or _between_tokens(text, mark, opened)
+    return (
+        _in_a_token(text, mark, context)
+        or _without_colon(text, mark, context, opened)
+        or _between_tokens(text, mark, opened)
+    )
+
+
+def _without_colon(text: str, mark: Any, context: Any, opened: list[Any]) -> Fault | None:
+    """Return the fault of a line of a block mapping that has no colon; it is found on the next."""
+    flow = bool(opened) and opened[-1].flow_style
+    if context is None or context.line >= mark.line or flow:
+        return None
+    line = re.split(LINE_ENDS, text[context.index : mark.index])[0]
+    if not line.strip() or re.search(r":(\s|$)", line) or line.startswith(("- ", "? ", "[", "{")):
+        return None
+    return Fault(
+        "this line has no ':'", context, "write 'key: value', with a blank after the colon"
+    )
 
 
 def _in_a_token(text: str, mark: Any, context: Any) -> Fault | None:

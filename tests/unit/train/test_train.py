@@ -343,10 +343,10 @@ def test_nothing_is_learnt_from_what_is_held_out(tmp_path: Path, attn: Attn) -> 
     """The trained file is that of the other examples; the log has both losses at every step."""
     problem = yaml.safe_load((SAMPLES / "sentiment.yaml").read_text())
     examples = problem["train"]["examples"]
-    order = np.random.default_rng(5).permutation(len(examples))
+    order = np.random.default_rng(3).permutation(len(examples))  # of each class one is kept
     held = sorted(order[-2:].tolist())
     kept = [each for at, each in enumerate(examples) if at not in held]
-    settings = {"steps": 3, "seed": 5}
+    settings = {"steps": 3, "seed": 3}
     alone = {**problem["train"], **settings, "examples": kept}
     (tmp_path / "kept.yaml").write_text(yaml.safe_dump({**problem, "train": alone}))
     whole = {**problem["train"], **settings}
