@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +10,14 @@ import numpy as np
 import pytest
 
 from attn_cli import compute
-from attn_cli.lab.report.report import report
-from attn_cli.maths.problem import Problem, Request
-from attn_cli.reading.schema import read_document, read_problem
+from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
-from attn_cli.sources.matrices.files import Inputs
-from attn_cli.views import Style
 from attn_cli.views.cells import ordinal
-from attn_cli.views.colour import RGB, contrast, ramp
+from attn_cli.views.colour import contrast, ramp
 from attn_cli.views.derivation.written import shown
-from attn_cli.views.html.page import render
 from tests.browser.chromium import needs_chromium
-from tests.browser.devtools import Browser, Page
+from tests.browser.devtools import Browser
+from tests.browser.opened import HEADING, Opened, causal, few_change, quiet, rgb, sample
 from tests.browser.workings import EVERY_CELL, explained, label, numbers, plain
 from tests.conformance.cases import PROBLEMS
 from tests.conftest import SAMPLES
@@ -35,41 +29,7 @@ pytestmark = [needs_chromium, pytest.mark.slow]
 
 FEW = 3  # cells of a conformance problem that are compared
 PARTS = 16  # of the conformance problems, each a test
-NODES = 80  # that change if the pointer moves to another cell, at most
-HEADING = "document.querySelector('.work h3').textContent"
 DICTIONARIES = {"french_english", "tennis"}
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser for all tests of the module."""
-    started = Browser(tmp_path_factory.mktemp("browser"))
-    yield started
-    started.close()
-
-
-class Opened:
-    """A problem's page in the browser."""
-
-    def __init__(self, browser: Browser, folder: Path, problem: Problem, **opened: Any) -> None:
-        self.problem = problem
-        self.report = report(problem, Request(), limit=opened.pop("limit", 5_000_000))
-        path = folder / "page.html"
-        path.write_text(render(self.report, Style()), encoding="utf-8")
-        self.page: Page = browser.open(path, **opened)
-
-
-def sample(name: str) -> Problem:
-    """Read a sample."""
-    return read_problem(read_document(str(SAMPLES / f"{name}.yaml"), Inputs()))
-
-
-def causal(n: int, heads: int = 1, d: int = 4, **keys: Any) -> Problem:
-    """Return a problem of random vectors, each query of which sees the keys up to its own."""
-    random = np.random.default_rng(n)
-    vectors = {name: random.normal(size=(1, heads, n, d)) for name in ("query", "key", "value")}
-    given: Mapping[str, Any] = {**vectors, "causal": "top-left", **keys}
-    return read_problem(from_mapping(given))
 
 
 def wrong(opened: Opened, cells: list[Any]) -> list[Any]:
@@ -149,14 +109,6 @@ def test_lines_of_every_convention_are_those_of_explain(
     check_each(sorted(PROBLEMS)[first::PARTS], check)
 
 
-def quiet(page: Page) -> bool:
-    """Return whether the page said nothing, and asked for nothing but itself."""
-    said = page.events("Runtime.exceptionThrown") + page.events("Log.entryAdded")
-    asked = [each["request"]["url"] for each in page.events("Network.requestWillBeSent")]
-    dialogs = page.events("Page.javascriptDialogOpening")
-    return not said and not dialogs and all(url.startswith(("file:", "data:")) for url in asked)
-
-
 def test_pointer_keys_and_address_choose_a_cell(browser: Browser, tmp_path: Path) -> None:
     page = Opened(browser, tmp_path, sample("two_heads")).page
     cell = "#stage tbody tr:nth-child({}) td:nth-of-type({})"
@@ -209,37 +161,13 @@ def test_an_address_opens_its_cell(browser: Browser, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["two_heads", "dog_sentence"])
 def test_few_nodes_change_if_the_pointer_moves(browser: Browser, tmp_path: Path, name: str) -> None:
-    most_changed(Opened(browser, tmp_path, sample(name)).page)
+    few_change(Opened(browser, tmp_path, sample(name)).page)
 
 
 def test_few_nodes_change_in_a_page_of_pictures(browser: Browser, tmp_path: Path) -> None:
     page = Opened(browser, tmp_path, causal(64, 12, 16)).page
     assert page.evaluate("document.querySelectorAll('*').length") < 3000
-    most_changed(page)
-
-
-def most_changed(page: Page) -> None:
-    """Point at one cell after the other; count all nodes that change, with what is in them."""
-    page.evaluate(
-        "window.counts = []; window.now = 0;"
-        "new MutationObserver(all => { for (const one of all) { window.now += 1;"
-        "for (const node of [...one.addedNodes, ...one.removedNodes])"
-        "window.now += node.querySelectorAll ? node.querySelectorAll('*').length : 0; } })"
-        ".observe(document, "
-        "{subtree: true, childList: true, characterData: true, attributes: true})"
-    )
-    box = page.evaluate(
-        "(() => { const b = (document.querySelector('#stage img') || document.querySelector("
-        "'#stage tbody')).getBoundingClientRect(); return [b.left, b.top, b.width, b.height]; })()"
-    )
-    seen = set()
-    for part in np.random.default_rng(3).random((25, 2)).tolist():
-        page.evaluate("window.now = 0")
-        page.move(box[0] + box[2] * part[0], box[1] + min(box[3], 600) * part[1])
-        assert page.evaluate("window.now") <= NODES
-        seen.add(page.evaluate(HEADING))
-    assert len(seen) > 10
-    page.close()
+    few_change(page)
 
 
 def test_hostile_tokens_are_text(browser: Browser, tmp_path: Path) -> None:
@@ -357,13 +285,6 @@ def test_every_cell_can_be_read(browser: Browser, tmp_path: Path, scheme: str) -
     for ink, ground in {tuple(pair) for pair in pairs}:
         assert contrast(rgb(ink), rgb(ground)) >= 4.5, (ink, ground)
     page.close()
-
-
-def rgb(text: str) -> RGB:
-    """Read a computed colour; one without an own ground is that of the page."""
-    red, green, blue, *alpha = map(float, re.findall(r"[\d.]+", text))
-    assert not alpha or alpha[0] == 1, text
-    return int(red), int(green), int(blue)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
