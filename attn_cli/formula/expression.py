@@ -49,12 +49,17 @@ class Formula:
         """Return the formula with some of its parts replaced, all at the same time.
 
         A key is a symbol or any other formula that occurs. Replacements are not replaced again.
+        A term that becomes 0 is left out, and so is a denominator that becomes 1.
         """
         if self in replacements:
             return replacements[self]
         parts = [p.with_(replacements) if isinstance(p, Formula) else p for p in self.parts]
         same = all(new is old for new, old in zip(parts, self.parts, strict=True))
-        return self if same else type(self)(*parts)
+        return self if same else self._of(parts)
+
+    def _of(self, parts: list[Any]) -> Formula:
+        """Return a formula of this type with other parts."""
+        return type(self)(*parts)
 
     def __add__(self, other: Formula | float) -> Formula:
         return Sum(self, formula(other))
@@ -163,6 +168,11 @@ class Number(Formula):
         return str(self.value) if isinstance(self.value, int) else f"{self.value:g}"
 
 
+def _is(part: Formula, value: int) -> bool:
+    """Return whether a part is this number."""
+    return isinstance(part, Number) and part.value == value
+
+
 def begins_with_minus(part: Formula) -> bool:
     """Return whether a number with a minus is, or begins, a part."""
     if isinstance(part, Number):
@@ -199,6 +209,11 @@ class Sum(Formula):
                 text += f" + {inside(term, DOT)}"
         return text
 
+    def _of(self, parts: list[Any]) -> Formula:
+        both = zip(parts, self.parts, strict=True)
+        terms = [new for new, old in both if new is old or not _is(new, 0)]
+        return Sum(*terms) if len(terms) > 1 else terms[0] if terms else number(0)
+
 
 class Negative(Formula):
     """A minus before a formula: `-m |i - j|`."""
@@ -231,6 +246,10 @@ class Quotient(Formula):
         """Return the text with this between numerator and denominator."""
         above, below = self.parts
         return f"{inside(above, DOT)}{slash}{_after(below, POWER)}"
+
+    def _of(self, parts: list[Any]) -> Formula:
+        above, below = parts
+        return above if below is not self.parts[1] and _is(below, 1) else Quotient(above, below)
 
 
 class Times(Formula):

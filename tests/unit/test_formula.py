@@ -138,6 +138,9 @@ def test_other_nodes_of_the_same_parts_are_no_equals() -> None:
     assert all((one == other) == (one is other) for one in made for other in made)
 
 
+Q, K, i, m = Symbol("Q"), Symbol("K"), Symbol("i"), Symbol("m")
+
+
 @given(ANY, SYMBOLS, ANY)
 def test_replacing(formula: Formula, symbol: Symbol, new: Formula) -> None:
     replaced = formula.with_({symbol: new})
@@ -151,6 +154,24 @@ def test_replacing(formula: Formula, symbol: Symbol, new: Formula) -> None:
     assert formula.with_({symbol: fresh}).with_({fresh: symbol}) == formula
     assert formula.with_({symbol: fresh}).with_({fresh: new}) == replaced
     assert formula.with_({formula: new}) is new
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        (Q + i + K, "Q + K"),
+        (Q + i, "Q"),
+        (i + i, "0"),
+        (Q + 0 + i, "Q + 0"),  # the 0 was there before
+        (Q / m, "Q"),
+        (Q / 1 + m, "Q / 1 + 1"),
+        (Q / i, "Q / 0"),
+        (Q + m, "Q + 1"),
+    ],
+    ids=str,
+)
+def test_what_becomes_idle_is_left_out(formula: Formula, expected: str) -> None:
+    assert str(formula.with_({i: number(0.0), m: number(1.0)})) == expected
 
 
 @given(ANY)
@@ -168,7 +189,6 @@ def test_symbols_are_those_of_the_nodes(formula: Formula) -> None:
     assert set(found) == {node for node in formula.nodes() if isinstance(node, Symbol)}
 
 
-Q, K, i, m = Symbol("Q"), Symbol("K"), Symbol("i"), Symbol("m")
 TEXTS: list[tuple[Formula, str, str]] = [
     (Q @ K.T / Call("sqrt", Symbol("d_k")), "Q K^T / sqrt(d_k)",
      r"\frac{Q K^{\top}}{\sqrt{d_{k}}}"),

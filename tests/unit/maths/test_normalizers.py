@@ -403,6 +403,10 @@ def test_formulas_take_the_parameters() -> None:
     assert formulas["sigmoid"] == "sigmoid(masked + -2.5)"
     assert formulas["relu"] == "max(masked, 0) / 7"
     assert formulas["softmax1"] == "exp(masked) / (1 + sum exp(masked))"
+    idle = symbols | {Symbol("bias"): number(0.0), Symbol("divisor"): number(1.0)}
+    formulas = {n.name: str(n.formula.with_(idle)) for n in NORMALIZERS}
+    assert formulas["sigmoid"] == "sigmoid(masked)"
+    assert formulas["relu"] == "max(masked, 0)"
     for normalizer in NORMALIZERS:
         for parameter in normalizer.parameters:
             assert parameter.optional == (parameter.default is not None)
