@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from attn_cli.lab.compare import Expected
     from attn_cli.lab.report.result import Report
     from attn_cli.lab.report.written import Written
+    from attn_cli.lab.worksheet import Worksheet
     from attn_cli.maths.problem import Problem, Request
     from attn_cli.record import Record
     from attn_cli.sources.matrices.files import Inputs
@@ -60,9 +61,9 @@ def _compared(problem: Problem, request: Request, expected: Expected, *, alone: 
 
 
 class ComputeOutput(OutputOptions):
-    """The options of output: a record, or a report of it as a page."""
+    """The options of output: a record, or a report or a worksheet of it as a page."""
 
-    results = ("Record", "Report")
+    results = ("Record", "Report", "Worksheet")
 
     @property
     def limit(self) -> int:
@@ -106,6 +107,20 @@ def _read(
     from attn_cli.lab.report.written import written
 
     return problems, written(document)
+
+
+def _sheet(
+    problem: Problem, request: Request, steps: StepOptions, output: ComputeOutput
+) -> Worksheet:
+    """Return the worksheet that is a page: all of its steps, with marks as tables have them."""
+    from attn_cli.cli.progress import computing
+    from attn_cli.engine.run import run
+    from attn_cli.lab.worksheet import Worksheet
+
+    request = replace(request, edge=None, asides=False, marks=True)
+    with computing(problem, request) as on_progress:
+        record = run(problem, request, on_progress=on_progress)
+    return Worksheet(_emptied(record, steps.blanked(output), steps), output.limit)
 
 
 def _report(
@@ -155,6 +170,8 @@ def compute(
     if not problems[0].title:
         loaded = problems[0].named(steps.batch)
         request = steps.request(loaded, output, resources)
+        if output.draws_report and blank:
+            return deliver(_sheet(loaded, request, steps, output), output)
         if output.draws_report:
             return deliver(_report(loaded, request, expected, output, written), output)
         return _one(loaded, request, expected, steps, output)

@@ -68,7 +68,8 @@ def deliver(result: Any, output: OutputOptions) -> ExitStatus:
     view = output.view(type(result).__name__)
     warnings = getattr(result, "warnings", ())
     if output.quiet and warnings:
-        result, warnings = replace(result, warnings=()), ()
+        quiet = getattr(result, "without_warnings", None)
+        result, warnings = replace(result, warnings=()) if quiet is None else quiet(), ()
     emit(view.render(result, style_of(output, view)), warnings, output.output, drawn=view.drawn)
     comparisons = getattr(result, "comparisons", ())
     if comparisons and not view.verdicts:

@@ -263,8 +263,13 @@ class StepOptions(ShownOptions):
         """
         if self.blank is None:
             return ()
-        if not output.drawn:
-            able = [name for name, view in output.views().items() if "full" in view.options]
+        pages = output.views("Worksheet")
+        if not output.drawn and output.name not in pages:
+            able = [
+                name
+                for name, view in output.views().items()
+                if "full" in view.options or name in pages
+            ]
             raise AttnError(
                 f"--blank leaves cells of tables empty, and {output.name} has no tables",
                 help=f"use one of {', '.join(able)}, such as -o sheet.md",

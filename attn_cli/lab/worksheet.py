@@ -6,9 +6,26 @@ from collections.abc import Collection
 
 import numpy as np
 
-from attn_cli.dataclass import replace
+from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, did_you_mean, printable
 from attn_cli.record import Record, Step
+
+
+@dataclass(frozen=True)
+class Worksheet:
+    """A record with blank steps, to be printed as a page of at most `limit` bytes."""
+
+    record: Record
+    limit: int = 0
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings of the computation, which are not on the page."""
+        return self.record.warnings
+
+    def without_warnings(self) -> Worksheet:
+        """Return the worksheet, of which no warning is said."""
+        return replace(self, record=replace(self.record, warnings=()))
 
 
 def worksheet(record: Record, blank: Collection[str], shown: Collection[str] | None) -> Record:

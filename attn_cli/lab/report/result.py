@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attn_cli.arrays import AnyArray
-from attn_cli.dataclass import dataclass
+from attn_cli.dataclass import dataclass, replace
 from attn_cli.lab.heat_map import HeatMap
 from attn_cli.lab.report.recipes import Working
 from attn_cli.lab.statistics import Statistics
@@ -67,6 +67,10 @@ class Report:
     def warnings(self) -> tuple[str, ...]:
         """The warnings of the computation."""
         return self.record.warnings
+
+    def without_warnings(self) -> Report:
+        """Return the report without warnings."""
+        return replace(self, record=replace(self.record, warnings=()))
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:

@@ -44,16 +44,17 @@ def head(report: Report) -> str:
     if record.text:
         lines = "\n".join(text(line) for line in record.text.split("\n"))
         parts.append(element("p", lines, class_="answer", dir="auto"))
-    chips = "".join(element("li", text(chip)) for chip in _chips(report))
-    parts.append(element("ul", chips, class_="chips"))
+    listed = "".join(element("li", text(chip)) for chip in chips(record))
+    parts.append(element("ul", listed, class_="chips"))
     if record.warnings:
         listed = "".join(element("li", text(each)) for each in record.warnings)
         parts.append(element("ul", listed, class_="warnings", aria_label="Warnings"))
     return element("header", *parts)
 
 
-def _chips(report: Report) -> Iterator[str]:
-    settings = report.record.settings
+def chips(record: Record) -> Iterator[str]:
+    """Yield the settings in short."""
+    settings = record.settings
     score = settings.get("score")
     if isinstance(score, dict):
         yield f"score: {score.get('function')}"

@@ -72,6 +72,13 @@ COMPUTE = (
         options=("digits", "max_size"),
     ),
     View(
+        name="html",
+        accepts=("Worksheet",),
+        module="attn_cli.views.html.worksheet",
+        suffixes=(".html", ".htm"),
+        options=("digits", "max_size"),
+    ),
+    View(
         name="npy",
         accepts=("Record",),
         module="attn_cli.views.npy",

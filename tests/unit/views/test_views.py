@@ -17,7 +17,7 @@ from attn_cli.cli import deliver
 from attn_cli.cli.app import COMMANDS
 from attn_cli.cli.output import OutputOptions
 from attn_cli.conventions import preset, presets
-from attn_cli.lab import heat_map, preset_comparison, statistics, weights_graph
+from attn_cli.lab import heat_map, preset_comparison, statistics, weights_graph, worksheet
 from attn_cli.lab.answers import judging, showing
 from attn_cli.lab.derivation import result as derivation
 from attn_cli.lab.differing import result as differing
@@ -38,6 +38,7 @@ RESULTS = {
     "Derivation": derivation,
     "HeatMap": heat_map,
     "Report": report,
+    "Worksheet": worksheet,
     "Statistics": statistics,
     "Judged": judging,
     "Graded": judging,
@@ -50,6 +51,7 @@ RESULTS = {
     "Differences": preset_comparison,
     **dict.fromkeys(("Steps", "Functions", "Samples", "Sample"), lists),
 }
+PAGES = {"Report", "Worksheet"}  # pages alone
 # What commands need before their options.
 FILES = {
     "translate": ["le"],
@@ -84,7 +86,7 @@ def test_every_view_accepts_types_that_there_are() -> None:
         assert isinstance(getattr(module, name), type)
 
 
-@pytest.mark.parametrize("result", sorted({*RESULTS} - {"Report"}))  # has a page alone
+@pytest.mark.parametrize("result", sorted({*RESULTS} - PAGES))
 def test_formats_and_suffixes_of_a_result_are_different(result: str) -> None:
     views = VIEWS.of(result).values()
     suffixes = [suffix for view in views for suffix in view.suffixes]
