@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from attn_cli.views.derivation.written import shown
 from tests.browser.chromium import needs_chromium
 from tests.browser.devtools import Browser
 from tests.browser.opened import HEADING, Opened, causal, few_change, quiet, rgb, sample
-from tests.browser.workings import EVERY_CELL, explained, label, numbers, plain
+from tests.browser.workings import EVERY_CELL, plain, wrong
 from tests.conformance.cases import PROBLEMS
 from tests.conftest import SAMPLES
 from tests.helpers.hostile import HOSTILE
@@ -30,54 +29,6 @@ pytestmark = [needs_chromium, pytest.mark.slow]
 FEW = 3  # cells of a conformance problem that are compared
 PARTS = 16  # of the conformance problems, each a test
 DICTIONARIES = {"french_english", "tennis"}
-
-
-def wrong(opened: Opened, cells: list[Any]) -> list[Any]:
-    """Return the lines of cells that are not those of `attn explain`."""
-    found: list[Any] = []
-    for lead, query, key, lines in cells:
-        rest = list(lines)
-        for step, expected in explained(opened.problem, opened.report.leads[lead], query, key):
-            place = (opened.report.leads[lead], query, key, step)
-            name, text, _ = rest.pop(0) if rest else ("", "", "")
-            if name != label(expected[0]):
-                found.append((place, name, label(expected[0])))
-            elif isinstance(expected[0].result, tuple):  # of more than eight dimensions
-                vector = [float(shown(x, 4)) for x in expected[0].result[:6]]
-                found += [] if same(listed(text)[:6], vector) else [(place, text, vector)]
-            elif "dimension" in expected[0].index and step != "context":
-                vector = [float(shown(float(np.asarray(line.result)), 4)) for line in expected]
-                found += [] if same(listed(text), vector) else [(place, text, vector)]
-            else:
-                parts = plain(text).split("\n")
-                for part, line in zip(parts, expected, strict=True):
-                    ends = numbers(line)
-                    if not agrees(part, ends):
-                        found.append((place, part, ends))
-        found += [(lead, query, key, "more", rest)] if rest else []
-    return found
-
-
-def agrees(part: str, ends: str) -> bool:
-    """Return whether a line ends with the arithmetic and the result of another.
-
-    One row alone can differ in the last bit, so that its result is rounded the other way.
-    """
-    (sums, _, result), (expected, _, value) = part.rpartition(" "), ends.rpartition(" ")
-    near = result == value or abs(float(result) - float(value)) < 1.01e-4
-    return near and (sums.endswith(f"= {expected}") or sums == expected or not expected)
-
-
-def same(some: list[float], others: list[float]) -> bool:
-    """Return whether two vectors are the same; NaN is NaN."""
-    return np.array_equal(some, others, equal_nan=True)
-
-
-def listed(vector: str) -> list[float]:
-    """Read a vector; of a long one, the numbers that it begins with."""
-    return [
-        float(number) for number in plain(vector).strip("[]").split(", ") if "more" not in number
-    ]
 
 
 def test_every_line_of_every_cell_of_every_sample_is_that_of_explain(

@@ -14,6 +14,8 @@ from attn_cli.lab.derivation.derive import derive
 from attn_cli.lab.derivation.result import Line, Row
 from attn_cli.maths.problem import Problem
 from attn_cli.views.derivation import written as w
+from attn_cli.views.derivation.written import shown
+from tests.browser.opened import Opened
 
 # Chooses each cell by a click, or by keys on a picture, and reads the lines of the working.
 EVERY_CELL = """
@@ -81,3 +83,51 @@ def numbers(line: Line) -> str:
 
     parts = [w.numbers(line, write, w.TEXT), w.further(line, write, w.TEXT)]
     return _bare(" = ".join([*filter(None, parts), write(float(np.asarray(line.result)))]))
+
+
+def wrong(opened: Opened, cells: list[Any]) -> list[Any]:
+    """Return the lines of cells that are not those of `attn explain`."""
+    found: list[Any] = []
+    for lead, query, key, lines in cells:
+        rest = list(lines)
+        for step, expected in explained(opened.problem, opened.report.leads[lead], query, key):
+            place = (opened.report.leads[lead], query, key, step)
+            name, text, _ = rest.pop(0) if rest else ("", "", "")
+            if name != label(expected[0]):
+                found.append((place, name, label(expected[0])))
+            elif isinstance(expected[0].result, tuple):  # of more than eight dimensions
+                vector = [float(shown(x, 4)) for x in expected[0].result[:6]]
+                found += [] if same(listed(text)[:6], vector) else [(place, text, vector)]
+            elif "dimension" in expected[0].index and step != "context":
+                vector = [float(shown(float(np.asarray(line.result)), 4)) for line in expected]
+                found += [] if same(listed(text), vector) else [(place, text, vector)]
+            else:
+                parts = plain(text).split("\n")
+                for part, line in zip(parts, expected, strict=True):
+                    ends = numbers(line)
+                    if not agrees(part, ends):
+                        found.append((place, part, ends))
+        found += [(lead, query, key, "more", rest)] if rest else []
+    return found
+
+
+def agrees(part: str, ends: str) -> bool:
+    """Return whether a line ends with the arithmetic and the result of another.
+
+    One row alone can differ in the last bit, so that its result is rounded the other way.
+    """
+    (sums, _, result), (expected, _, value) = part.rpartition(" "), ends.rpartition(" ")
+    near = result == value or abs(float(result) - float(value)) < 1.01e-4
+    return near and (sums.endswith(f"= {expected}") or sums == expected or not expected)
+
+
+def same(some: list[float], others: list[float]) -> bool:
+    """Return whether two vectors are the same; NaN is NaN."""
+    return np.array_equal(some, others, equal_nan=True)
+
+
+def listed(vector: str) -> list[float]:
+    """Read a vector; of a long one, the numbers that it begins with."""
+    return [
+        float(number) for number in plain(vector).strip("[]").split(", ") if "more" not in number
+    ]

@@ -83,7 +83,7 @@ def large(
         problem,
         sink.places(leads),
         [int(row) for row in plan.rows],
-        sink.lonely,
+        sink.lonely.reshape(-1, sink.lonely.shape[-1]),
         hides=bool(hidden or taking),
     )
     return Report(

@@ -161,8 +161,8 @@ function remember() {
   addressed(`${state.step}/${lead}q${state.query}/k${state.key}`);
 }
 function recalled() {
-  const [step, ...parts] = decodeURIComponent(location.hash.slice(1)).split("/");
-  if (!(step in page.scales)) return false;
+  const [step, ...parts] = location.hash.slice(1).split("/");
+  if (!page.pairs.includes(step)) return false;
   const numbers = Object.fromEntries(parts.map(part => [part[0], Number(part.slice(1))]));
   const lead = page.leads.findIndex(each => page.lead.every((axis, i) => each[i] === (numbers[axis[0]] ?? 0)));
   const {q = 0, k = 0} = numbers;

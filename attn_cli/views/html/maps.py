@@ -13,7 +13,7 @@ from attn_cli.views.colour import LEVELS, levels
 from attn_cli.views.heat_map import legend
 from attn_cli.views.heat_map.layout import shortened
 from attn_cli.views.html.assets import LETTERS, shade
-from attn_cli.views.html.markup import element, picture, text, token
+from attn_cli.views.html.markup import element, number, picture, text, token
 from attn_cli.views.pictures.grey import CLEAR, grey_png
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _table(heat: HeatMap, panel: Panel, title: str, style: Style, *, titled: boo
                 line.append(reasons[codes[row][column]])
                 continue
             of = "n" if unknown[row][column] else shade(heat.diverging, level[row][column])
-            shown = written[row][column].replace("-", "\u2212")
+            shown = number(written[row][column])
             if small:
                 shown = shortened(shown) if shown.strip("0.") else "0"
             if largest[row][column]:

@@ -32,6 +32,15 @@ def inside(words: str) -> str:
     return printable(words).translate(_BETWEEN)
 
 
+def number(shown: str) -> str:
+    """Return a number of a table with the signs of the page.
+
+    >>> number("-inf")
+    '\u2212\u221e'
+    """
+    return shown.replace("-", "\u2212").replace("inf", "\u221e")
+
+
 def token(word: str) -> str:
     """Return a token: letters from right to left do not turn what is around it.
 

@@ -13,7 +13,7 @@ from attn_cli.record import Numbered
 from attn_cli.views.cells import cells, labels_along, size_of
 from attn_cli.views.html.head import NO_STATION
 from attn_cli.views.html.maps import SHORTEST, draws_pictures, figures, is_table
-from attn_cli.views.html.markup import element, text, token
+from attn_cli.views.html.markup import element, number, text, token
 
 if TYPE_CHECKING:
     from attn_cli.lab.report.result import Report
@@ -88,7 +88,7 @@ def _tables(step: Step, style: Style) -> Iterator[str]:
         lines = []
         values = np.asarray(step.values[entry], np.float64)
         for word, numbers in zip(names, cells(values, style.decimals), strict=True):
-            line = "".join(f"<td>{number}</td>" for number in numbers).replace("-", "\u2212")
+            line = "".join(f"<td>{number(each)}</td>" for each in numbers)
             lines.append(f"<tr><th>{word}</th>{line}</tr>")
         table = element(
             "table",

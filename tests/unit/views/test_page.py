@@ -226,6 +226,22 @@ class TestLarge:
         assert document_in(page)["page"]["kept"]["count"] == 5
         assert "the 5 largest weights of each row" in page
 
+    @pytest.mark.parametrize("heads", [1, 3])
+    @pytest.mark.regression("a page of pictures ended with a traceback if a row saw no key")
+    def test_rows_that_see_no_key_are_kept(self, heads: int) -> None:
+        mask = np.ones((37, 37), bool)
+        mask[[3, 11]] = False
+        given = random(heads, 37, 5, mask={"values": mask, "true_means": "attend"})
+        problem = read_problem(from_mapping(given))
+        request = Request(asides=True, marks=True, block_bytes=1 << 12)
+        found = large(problem, request, Room(4, 16, 5), limit=10**7, near=1e-4)
+        assert found.kept is not None
+        assert found.kept.keys.shape == (heads, 37, 5)
+        assert np.unique(np.nonzero(found.kept.keys == -1)[1]).tolist() == [3, 11]
+        page = document_in(render(found, Style()))["page"]
+        empty = page["parts"][page["working"]["empty"]]["values"]
+        assert np.flatnonzero(empty).tolist() == [3, 11]
+
     def test_without_weights_it_says_what_to_do(self) -> None:
         problem = read_problem(from_mapping(random(1, 9, 2)))
         request = Request(steps=("scores",), marks=True)
