@@ -62,7 +62,7 @@ def few_change(page: Page) -> None:
         "window.counts = []; window.now = 0;"
         "new MutationObserver(all => { for (const one of all) { window.now += 1;"
         "for (const node of [...one.addedNodes, ...one.removedNodes])"
-        "window.now += node.querySelectorAll ? node.querySelectorAll('*').length : 0; } })"
+        "window.now += 1 + (node.querySelectorAll ? node.querySelectorAll('*').length : 0); } })"
         ".observe(document, "
         "{subtree: true, childList: true, characterData: true, attributes: true})"
     )
