@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import results
 from benchmarks.bench import Bench
-from benchmarks.line import Line, failed, parsed, table
+from benchmarks.line import Line, failed, table
 from benchmarks.machine import facts
 from benchmarks.process import FailedError
 from benchmarks.rounds import Effort
@@ -35,8 +35,8 @@ def main() -> int:
     print(table(lines), end="")
     if asked.write or not (asked.quick or set(asked.rows) < set(ROWS)):
         there = results.FILE.read_text(encoding="utf-8") if results.FILE.exists() else ""
-        together = results.replaced(parsed(there), lines)
-        results.FILE.write_text(results.document(together, known), encoding="utf-8")
+        blocks = results.replaced(results.blocks_of(there), results.Block(known, lines))
+        results.FILE.write_text(results.document(blocks), encoding="utf-8")
     missed = [line for line in lines if line.missed]
     for line in missed:
         print(f"missed: {line.row} {line.what}", file=sys.stderr)
@@ -67,7 +67,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, help="exactly so many, instead of as time allows")
     parser.add_argument("--quick", action="store_true", help="tiny: tries the harness, no more")
     parser.add_argument(
-        "--write", action="store_true", help="RESULTS.md in any case, the rows measured"
+        "--write",
+        action="store_true",
+        help="RESULTS.md in any case: rows that were not measured stay",
     )
     return parser.parse_args()
 

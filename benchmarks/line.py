@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
+from statistics import median
 
 from benchmarks.rounds import Paired, over
 
@@ -11,6 +12,7 @@ from benchmarks.rounds import Paired, over
 # move the weights by this much.
 AGREE = {"float32": 1e-3, "float64": 1e-9}
 NOTHING = "–"
+MORE = "s more"  # the unit of a mark on a difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,40 @@ def peak(row: int, what: str, ours: float, mark: float, peer: float | None = Non
     return Line(str(row), what, megabytes(ours), there, ratio, *_mark(mark, "MB", reached), "1")
 
 
-def within(row: int, what: str, ours: float, mark: float) -> Line:
+def within(row: int, what: str, ours: float, mark: float, runs: int = 1) -> Line:
     """Return the line of a time without a peer, which must be `mark` seconds at most."""
+    limit = (mark, "s") if mark >= 1 else (1000 * mark, "ms")
+    cells = _mark(*limit, ours <= mark)
+    return Line(str(row), what, seconds(ours), NOTHING, NOTHING, *cells, str(runs))
+
+
+def added(row: int, what: str, times: Sequence[tuple[float, float]], mark: float) -> Line:
+    """Return the line of pairs of times, ours `mark` seconds more than the peer's at most."""
+    more = [ours - peer for ours, peer in times]
+    usual = median(more)
+    ours, peer = (seconds(median(side)) for side in zip(*times, strict=True))
+    ratio = f"{usual:+.2f} s ({min(more):+.2f}–{max(more):+.2f})"
     return Line(
-        str(row), what, seconds(ours), NOTHING, NOTHING, *_mark(mark, "s", ours <= mark), "1"
+        str(row), what, ours, peer, ratio, *_mark(mark, MORE, usual <= mark), str(len(more))
     )
+
+
+def stored(row: int, what: str, size: int, mark: float) -> Line:
+    """Return the line of a file's size in bytes, which must be `mark` kB (of 1000) at most."""
+    cells = _mark(mark, "kB", size <= 1000 * mark)
+    return Line(str(row), what, f"{size / 1000:.1f} kB", NOTHING, NOTHING, *cells, "1")
+
+
+def rate(row: int, what: str, per_second: float, mark: float) -> Line:
+    """Return the line of a speed, which must be `mark` per second at least."""
+    reached = "yes" if per_second >= mark else "no"
+    cells = (f"≥ {mark:g} /s", reached)
+    return Line(str(row), what, f"{per_second:.0f} /s", NOTHING, NOTHING, *cells, "1")
+
+
+def skipped(row: int, what: str, why: str) -> Line:
+    """Return the line of what could not be measured here, and is no failure."""
+    return Line(str(row), f"{what}: not measured, {why}", NOTHING)
 
 
 def accuracy(row: int, what: str, errors: Sequence[float], mark: float, draws: int) -> Line:
@@ -130,7 +161,7 @@ def table(lines: list[Line]) -> str:
 
 
 def parsed(text: str) -> list[Line]:
-    """Return the lines of the table in a text, as `table` wrote them."""
+    """Return the lines of the one table in a text, as `table` wrote them."""
     rows = [
         [cell.strip() for cell in row.strip().strip("|").split(" | ")]
         for row in text.splitlines()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 
+LOAD = "load before the start"
 FLAGS = ("avx2", "avx512f", "amx_tile", "asimd", "sve")  # what kernels are chosen by
 
 
@@ -22,7 +23,7 @@ def facts(bench: Bench) -> dict[str, str]:
         "cores, threads of both sides": f"{os.cpu_count()}, {bench.threads}",
         "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9:.0f} GB",
         "system": _system(),
-        "load before the start": f"{os.getloadavg()[0]:.2f}",
+        LOAD: f"{os.getloadavg()[0]:.2f}",
         "ours": ", ".join(f"{name} {version}" for name, version in our_versions.items()),
         "peers": ", ".join(f"{name} {version}" for name, version in peer_versions.items()),
     }

@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 # Each of these changes what is measured, and most shells have none of them.
@@ -26,10 +27,11 @@ class Ran(NamedTuple):
     peak: float
 
 
-def run(command: list[str]) -> Ran:
+def run(command: list[str], *, status: int = 0, variables: Mapping[str, str] | None = None) -> Ran:
     """Run a command, an absolute path and arguments, with nothing to read and nobody who reads.
 
-    Raises FailedError, with what the command wrote on standard error, where its status is not 0.
+    `variables` are added to the environment. Raises FailedError, with what the command wrote on
+    standard error, if it ends with another status than `status`.
     """
     with tempfile.NamedTemporaryFile(prefix="bench-", suffix=".err") as errors:
         files = [
@@ -38,17 +40,19 @@ def run(command: list[str]) -> Ran:
             (os.POSIX_SPAWN_OPEN, 2, errors.name, os.O_WRONLY, 0),
         ]
         start = time.perf_counter()
-        child = os.posix_spawn(command[0], command, environment(), file_actions=files)
+        added = environment() | dict(variables or {})
+        child = os.posix_spawn(command[0], command, added, file_actions=files)
         try:
-            _, status, used = os.wait4(child, 0)
+            _, ended, used = os.wait4(child, 0)
         except BaseException:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             raise
         wall = time.perf_counter() - start
-        if status != 0:
+        code = os.waitstatus_to_exitcode(ended)
+        if code != status:
             said = errors.read().decode(errors="replace").strip()
-            raise FailedError(f"status {os.waitstatus_to_exitcode(status)} of {command}: {said}")
+            raise FailedError(f"status {code} of {command}: {said}")
     return Ran(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 

@@ -48,6 +48,10 @@ class Worker:
         """Return the seconds of one run of what was prepared."""
         return float(self.ask("run"))
 
+    def cpu(self) -> float:
+        """Return the CPU time of all threads of one run of what was prepared."""
+        return float(self.ask("run", clock="process_time"))
+
     def __enter__(self) -> Self:
         return self
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import attn_cli
-from benchmarks.inside import arrays
+from benchmarks.inside import arrays, dictionaries, identifying, learning
 from benchmarks.inside.loop import Prepared, peak, serve
 
 prepared = Prepared()
@@ -93,6 +93,21 @@ def prepare_reading_by_yaml(file: str) -> None:
     prepared.work = read
 
 
+def prepare_search(files: dict[str, str], output: str, causal: bool) -> None:
+    """Prepare the search for the convention that made an output."""
+    prepared.work = identifying.search(files, output, causal)
+
+
+def prepare_all_steps(files: dict[str, str], causal: bool) -> None:
+    """Prepare attention with all steps, on one thread."""
+    prepared.work = identifying.all_steps(files, causal)
+
+
+def prepare_training(file: str, first: int) -> None:
+    """Prepare the training that a problem file describes."""
+    prepared.work = learning.training(file, first)
+
+
 if __name__ == "__main__":
     serve(
         {
@@ -105,6 +120,13 @@ if __name__ == "__main__":
             "write_yaml": write_yaml,
             "prepare_reading": prepare_reading,
             "prepare_reading_by_yaml": prepare_reading_by_yaml,
+            "write_output": identifying.write_output,
+            "prepare_search": prepare_search,
+            "prepare_all_steps": prepare_all_steps,
+            "write_dictionary": dictionaries.write_dictionary,
+            "write_training": learning.write_training,
+            "prepare_training": prepare_training,
+            "learn": prepared.returned,
             "run": prepared.run,
             "save": prepared.save,
             "peak": peak,

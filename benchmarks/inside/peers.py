@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.inside import torch_learning
 from benchmarks.inside.loop import Prepared, peak, serve
 
 prepared = Prepared()
@@ -101,6 +102,11 @@ def prepare_onnx(arrays: list[str], threads: int, causal: bool = False) -> None:
     prepared.work = lambda: session.run(["Y"], inputs)[0]
 
 
+def prepare_training(file: str, first: int) -> None:
+    """Prepare the training that a problem file describes."""
+    prepared.work = torch_learning.training(file, first)
+
+
 if __name__ == "__main__":
     serve(
         {
@@ -109,6 +115,8 @@ if __name__ == "__main__":
             "prepare": prepare,
             "prepare_additive": prepare_additive,
             "prepare_onnx": prepare_onnx,
+            "prepare_training": prepare_training,
+            "learn": prepared.returned,
             "run": prepared.run,
             "save": prepared.save,
             "peak": peak,

@@ -8,15 +8,20 @@ from benchmarks.bench import Bench
 from benchmarks.line import Line
 from benchmarks.rows import (
     additive,
+    check,
     dense,
     heat_map,
+    identify,
     memory,
     one_query,
+    page,
     reading,
     script,
     sparse,
     startup,
     statistics,
+    train,
+    translate,
     verify,
 )
 
@@ -31,5 +36,10 @@ ROWS: dict[int, Callable[[Bench], Iterator[Line]]] = {
     8: reading.lines,
     9: heat_map.lines,
     10: statistics.lines,
+    11: check.lines,
     12: verify.lines,
+    13: identify.lines,
+    14: translate.lines,
+    15: train.lines,
+    16: page.lines,
 }

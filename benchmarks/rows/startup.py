@@ -15,11 +15,9 @@ SAMPLE = "samples/love_coding.yaml"
 COMMANDS: dict[str, tuple[tuple[str, ...], float]] = {
     "tables": (("compute", SAMPLE), 1.7),
     "json": (("compute", SAMPLE, "--format", "json"), 1.45),
-    "check, right": (("check", SAMPLE, "weights={love: [0.42, 0.16, 0.42]}"), 2.55),
     "--version": (("--version",), 0.8),
     "--help": (("--help",), 0.8),
 }
-WRONG = ("check", SAMPLE, "scores={love: [2, 0, 2]}")  # ends with status 1, which is right
 FLOOR = "import numpy, yaml, typer, rich.table"
 
 
@@ -28,8 +26,6 @@ def lines(bench: Bench) -> Iterator[Line]:
     short = replace(bench, effort=replace(bench.effort, most=3 * bench.effort.most))
     for name, (arguments, mark) in COMMANDS.items():
         yield from _lines(short, f"attn {name}", bench.attn(*arguments), mark)
-    wrong = ["/bin/sh", "-c", '"$@"; [ $? -eq 1 ]', "sh", *bench.attn(*WRONG)]
-    yield from _lines(short, "attn check, wrong", wrong, 2.55)
     yield from _lines(short, f"{FLOOR}, nothing else", [bench.ours, "-c", FLOOR], None)
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.browser.program import MISSING, PROGRAM, options_of_root
 from tests.helpers.processes import run_to_end
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PROGRAM = next((path for path in map(shutil.which, NAMES) if path), None)
-MISSING = f"no Chromium is on the path (apt install chromium): none of {', '.join(NAMES)}"
 needs_chromium = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 
 
@@ -21,8 +17,8 @@ def dom_of(page: str, folder: Path) -> str:
     assert PROGRAM is not None
     path = folder / "page.html"
     path.write_text(page, encoding="utf-8")
-    root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium asks for it
-    options = ["--headless", "--disable-gpu", f"--user-data-dir={folder / 'profile'}", *root]
+    profile = f"--user-data-dir={folder / 'profile'}"
+    options = ["--headless", "--disable-gpu", profile, *options_of_root()]
     done = run_to_end([PROGRAM, *options, "--dump-dom", path.as_uri()], timeout=120)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()

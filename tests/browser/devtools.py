@@ -18,7 +18,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from tests.browser.chromium import PROGRAM
+from tests.browser.program import PROGRAM, options_of_root
 
 TIMEOUT = 60.0  # seconds for an answer
 KEYS = {
@@ -36,7 +36,6 @@ class Browser:
 
     def __init__(self, folder: Path) -> None:
         assert PROGRAM is not None
-        root = ["--no-sandbox"] if os.geteuid() == 0 else []
         here_read, there_write = os.pipe()
         there_read, here_write = os.pipe()
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (there_read, there_write)]
@@ -46,7 +45,7 @@ class Browser:
             os.dup2(ends[1], 4)
 
         self._process = subprocess.Popen(
-            [PROGRAM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", *root],
+            [PROGRAM, *OPTIONS, *options_of_root(), f"--user-data-dir={folder / 'profile'}"],
             preexec_fn=connect,  # noqa: PLW1509 - no other thread runs
             pass_fds=(3, 4),
             stdin=subprocess.DEVNULL,

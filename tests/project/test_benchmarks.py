@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import line, process, results
+from benchmarks.arriving import arrivals
 from benchmarks.line import HEADER, NOTHING, parsed, table
 from benchmarks.rounds import Effort, Paired, in_turn, paired, without_start
 from tests.helpers.processes import run_to_end
@@ -34,6 +35,7 @@ LINES = [
     line.failed(8, process.FailedError("a | b\nsecond line")),
 ]
 FACTS = {"date": "2030-02-03", "CPU": "Abacus 7", "ours": "attn 1, numpy 2", "peers": "torch 3"}
+BLOCK = results.Block(FACTS, LINES)
 
 HOLDING = """
 import sys
@@ -109,6 +111,34 @@ class TestLine:
     def test_memory_is_in_millions_of_bytes(self, size: float, missed: bool) -> None:
         assert line.peak(4, "x", size, 250).missed is missed
 
+    @pytest.mark.parametrize(
+        ("mark", "shown"), [(30.0, "≤ 30 s"), (1.0, "≤ 1 s"), (0.008, "≤ 8 ms")]
+    )
+    def test_a_time_alone_is_marked_in_its_unit(self, mark: float, shown: str) -> None:
+        at, over = (line.within(13, "x", time, mark) for time in (mark, 1.001 * mark))
+        assert (at.mark, at.missed, over.missed) == (shown, False, True)
+
+    def test_what_is_added_is_the_difference_pair_by_pair(self) -> None:
+        pairs = [(9.0, 7.0), (5.0, 4.5), (3.0, 2.25)]
+        made = line.added(14, "x", pairs, 0.75)
+        assert (made.ours, made.peer) == ("5.00 s", "4.50 s")
+        assert (made.ratio, made.mark) == ("+0.75 s (+0.50–+2.00)", "≤ 0.75 s more")
+        assert not made.missed
+        assert line.added(14, "x", pairs, 0.74).missed
+
+    def test_files_are_in_thousands_of_bytes(self) -> None:
+        assert not line.stored(16, "x", 60_000, 60).missed
+        assert line.stored(16, "x", 60_001, 60).missed
+
+    def test_a_speed_must_be_reached_from_above(self) -> None:
+        assert not line.rate(14, "x", 200.0, 200).missed
+        assert line.rate(14, "x", 199.4, 200).missed
+
+    def test_what_cannot_be_measured_here_has_no_mark(self) -> None:
+        made = line.skipped(16, "pages", "no Chromium")
+        assert (made.mark, made.reached, made.missed) == (NOTHING, NOTHING, False)
+        assert "no Chromium" in made.what
+
     def test_two_exact_results_are_equally_exact(self) -> None:
         assert line.accuracy(2, "x", (0.0, 0.0), 1.0, 5).reached == "yes"
         assert line.accuracy(2, "x", (1.004, 1.0), 1.0, 5).reached == "yes"
@@ -139,12 +169,14 @@ class TestTable:
 
 class TestDocument:
     def test_lines_and_facts_come_back(self) -> None:
-        text = results.document(LINES, FACTS)
-        assert parsed(text) == LINES
-        assert results.facts(text) == FACTS
+        later = results.Block({**FACTS, "date": "2031-05-07"}, [line.within(11, "x", 1.0, 2)])
+        assert results.blocks_of(results.document([BLOCK, later])) == [BLOCK, later]
+
+    def test_a_block_says_its_rows_and_its_date(self) -> None:
+        assert "\n## Rows 2, 4, 7–8: 2030-02-03\n" in results.document([BLOCK])
 
     def test_marks_are_counted(self) -> None:
-        assert "\n4 of 7 marks reached.\n" in results.document(LINES, FACTS)
+        assert "\n4 of 7 marks reached.\n" in results.document([BLOCK])
 
     def test_the_short_table_has_one_row_for_lines_of_one_topic_and_mark(self) -> None:
         assert results.summary(LINES).splitlines()[2:] == [
@@ -162,20 +194,57 @@ class TestDocument:
             row = f"| 10 | statistics | {line.seconds(wall)} | ≤ 30 s | {reached} |"
             assert results.summary([made]).splitlines()[2:] == [row]
 
+    def test_a_mark_in_other_units_shows_what_was_measured(self) -> None:
+        made = [
+            line.added(14, "added", [(5.0, 4.5)], 1.0),
+            line.rate(14, "speed", 250.0, 200),
+            line.stored(16, "size", 59_954, 60),
+            line.within(16, "work", 0.0051, 0.008),
+        ]
+        cells = [row.split(" | ")[2] for row in results.summary(made).splitlines()[2:]]
+        assert cells == ["+0.50 s", "250 /s", "60.0 kB", "5.10 ms"]
+
     def test_ratios_are_ordered_as_numbers(self) -> None:
         two = [line.timed(2, "x", times(ratio), 20.0) for ratio in (10.25, 9.5)]
         assert "9.500–10.250 x" in results.summary(two)
 
     def test_the_readme_quotes_the_file(self, tmp_path: Path) -> None:
         file = tmp_path / "RESULTS.md"
-        file.write_text(results.document(LINES, FACTS), encoding="utf-8")
+        file.write_text(results.document([BLOCK]), encoding="utf-8")
         quoted = results.table_for_readme(file)
         assert quoted.startswith(results.summary(LINES))
         assert "2030-02-03" in quoted
         assert "Abacus 7" in quoted
 
+    def test_the_readme_quotes_several_blocks_as_one_table(self, tmp_path: Path) -> None:
+        file = tmp_path / "RESULTS.md"
+        later = results.Block({**FACTS, "date": "2031-05-07"}, [line.within(3, "x", 1.0, 2)])
+        file.write_text(results.document([BLOCK, later]), encoding="utf-8")
+        quoted = results.table_for_readme(file)
+        rows = [row.split(" | ")[0] for row in quoted.splitlines() if row.startswith("| ")]
+        assert rows[2:] == ["| 2", "| 2", "| 2", "| 3", "| 4", "| 7"]
+        assert "\nRows 2, 4, 7–8: 2030-02-03, " in quoted
+        assert "\nRow 3: 2031-05-07, " in quoted
+
 
 class TestProcess:
+    def test_a_status_can_be_expected(self) -> None:
+        command = [sys.executable, "-S", "-c", "import os; os._exit(int(os.environ['CODE']))"]
+        assert process.run(command, status=3, variables={"CODE": "3"}).cpu > 0
+        with pytest.raises(process.FailedError, match="status 0 of"):
+            process.run(command, status=3, variables={"CODE": "0"})
+
+    def test_answers_arrive_one_by_one(self, tmp_path: Path) -> None:
+        asked = tmp_path / "asked.txt"
+        asked.write_text("a\nb\nc\n", encoding="utf-8")
+        echo = "import sys; [print(line, end='', flush=True) for line in sys.stdin]"
+        command = [sys.executable, "-S", "-c", echo]
+        found = arrivals(command, str(asked))
+        assert len(found) == 3
+        assert found == sorted(found)
+        with pytest.raises(process.FailedError, match="0 answers to 3 lines"):
+            arrivals([sys.executable, "-S", "-c", ""], str(asked))
+
     def test_a_failure_says_what_the_command_said(self) -> None:
         code = "import sys; sys.exit('no such luck')"
         with pytest.raises(process.FailedError, match=r"status 1 .*no such luck"):
@@ -201,12 +270,31 @@ def test_the_process_that_measures_stays_small() -> None:
     assert not imported_by("import benchmarks.__main__") & {"numpy", "torch", "attn_cli"}
 
 
-def test_rows_that_are_measured_anew_replace_their_lines() -> None:
-    new = [line.timed(7, "additive: again", times(0.2), 0.3), line.timed(1, "start", times(1), 2)]
-    together = results.replaced(LINES, new)
-    assert [(each.row, each.what) for each in together] == [
-        ("1", "start"),
-        *((each.row, each.what) for each in LINES[:6]),
-        ("7", "additive: again"),
-        (LINES[7].row, LINES[7].what),
-    ]
+class TestMeasuredAnew:
+    """A row that is measured again replaces its lines; the others keep their date."""
+
+    NEW = (
+        line.timed(10, "other rows", times(1), 2),
+        line.timed(7, "additive: again", times(0.2), 0.3),
+    )
+
+    def test_another_day_is_a_block_of_its_own(self) -> None:
+        new = results.Block({**FACTS, "date": "2031-05-07"}, list(self.NEW))
+        kept, added = results.replaced([BLOCK], new)
+        assert kept == results.Block(FACTS, [*LINES[:6], LINES[7]])
+        assert added == new
+
+    def test_the_same_day_is_the_same_block_in_the_order_of_the_rows(self) -> None:
+        one, two = ({**FACTS, "load before the start": load} for load in ("0.5", "0.25"))
+        (block,) = results.replaced([results.Block(one, LINES)], results.Block(two, [*self.NEW]))
+        assert [(each.row, each.what) for each in block.lines] == [
+            *((each.row, each.what) for each in LINES[:6]),
+            ("7", "additive: again"),
+            (LINES[7].row, LINES[7].what),
+            ("10", "other rows"),
+        ]
+        assert block.known == {**FACTS, "load before the start": "0.5, 0.25"}
+
+    def test_a_block_without_rows_is_gone(self) -> None:
+        new = results.Block({**FACTS, "date": "2031-05-07"}, LINES)
+        assert results.replaced([BLOCK], new) == [new]
