@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from attn_cli.dataclass import replace
 from attn_cli.engine.run import run
 from attn_cli.engine.threads import one_thread_of_blas
+from attn_cli.lab.report.written import written
 from attn_cli.language.dictionary import Dictionary, Sentence, read_dictionary
 from attn_cli.language.translation import translate as translation_of
 from attn_cli.maths.problem import TILE, Problem, Request
+from attn_cli.origin import Origin
 from attn_cli.reading.resource_limits import read_threads, read_tile
 from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.record import Record
@@ -89,10 +92,12 @@ def compute(
     >>> compute({"embeddings": [[1, 0], [0, 1]], "score": "dot"})["scores"].tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
+    text = None
     if isinstance(problem, Mapping):
         problem = read_problem(from_mapping(problem))
     elif not isinstance(problem, Problem):
-        problem = read_problem(read_document(os.fspath(problem), Inputs(limit=memory_limit)))
+        document = read_document(os.fspath(problem), Inputs(limit=memory_limit))
+        problem, text = read_problem(document), written(document)
     problem = problem.named(batch)
     request = Request(
         steps=None if steps is None else (steps,) if isinstance(steps, str) else tuple(steps),
@@ -106,7 +111,8 @@ def compute(
         tile=TILE if tile is None else read_tile(tile),
     )
     with one_thread_of_blas(request.threads):
-        return run(problem, request)
+        record = run(problem, request)
+    return replace(record, origin=Origin(problem, request, tuple(record.steps), text))
 
 
 def translate(

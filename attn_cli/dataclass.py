@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(cls=None, /, *, frozen=False, kw_only=False):
-        """Add `__init__`, `__eq__`, `__repr__` and `__hash__` to a class, from its annotations."""
+        """Add `__init__`, `__eq__`, `__repr__` and `__hash__` to a class, from its annotations.
+
+        A `__repr__` of the class itself stays.
+        """
         if cls is None:
             return lambda decorated: dataclass(decorated, frozen=frozen, kw_only=kw_only)
         cls._form = _Form(cls, kw_only=kw_only)
-        cls.__init__, cls.__repr__, cls.__eq__ = _init, _repr, _eq
+        cls.__init__, cls.__eq__ = _init, _eq
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = _repr
         cls.__hash__ = _hash if frozen else None
         if frozen:
             cls.__setattr__ = cls.__delattr__ = _refuse

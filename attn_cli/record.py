@@ -7,6 +7,7 @@ a record and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from attn_cli.dataclass import dataclass, replace
@@ -14,6 +15,8 @@ from attn_cli.errors import AttnError, did_you_mean
 from attn_cli.formula import Formula
 
 if TYPE_CHECKING:
+    import os
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -200,7 +203,8 @@ class Record:
     """The steps of one computation, in the order computed, and all that explains them.
 
     `repeats` maps steps to an earlier step that they are equal to by definition, if no step was
-    requested by name: tables have a line in their place.
+    requested by name: tables have a line in their place. `origin` can compute it again, for a page;
+    only `attn_cli.compute` and `attn_cli.attention` give one, and a pickled record has none.
     """
 
     command: str
@@ -216,6 +220,7 @@ class Record:
     warnings: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     repeats: Mapping[str, str] = NONE
+    origin: Any = None
 
     @property
     def agrees(self) -> bool:
@@ -253,3 +258,38 @@ class Record:
                 help=did_you_mean(name, self.steps, what="it has", meant=self._meant, listed=True),
             )
         return self.steps[name].values
+
+    def __repr__(self) -> str:
+        """Return one line without numbers: `<Record of 9 steps: weights (3, 3); scaled>`."""
+        return str(_notebook().line(self))
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: at most 100 kB, without a script or a style sheet."""
+        return str(_notebook().shown(self))
+
+    def html(self, *, digits: int | None = None, max_size: int | str | None = None) -> str:
+        """Return the page that `attn compute FILE -o report.html` writes.
+
+        `digits`: number of decimals (default: 4). `max_size`: the bytes that it may have, such as
+        2_000_000 or "2MB" (default: 5MB). The problem is computed once more. Raises AttnError if
+        its arrays have changed since, for a record of something else than one problem, and if the
+        page needs more bytes.
+        """
+        return str(_notebook().html(self, digits=digits, max_size=max_size))
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> None:
+        """Write the record to a file, in the format of its suffix: .html, .svg, .tex, .npz, ...
+
+        A file that exists is replaced, as a whole or not at all. `options` are those of the format
+        on the command line: digits=2, full=True, labels=True, standalone=True, max_size="2MB", and
+        first=1 for --from. CSV, TSV and NPY hold one step, step="weights". SVG and PNG are a heat
+        map of the weights; they take step, heads, batch, colours, pool and numbers as well. Raises
+        AttnError for an unknown suffix, with all that there are, and for an option that the format
+        does not take.
+        """
+        _notebook().save(self, path, options)
+
+
+def _notebook() -> Any:
+    """Return the module that shows and writes records: it is above this one, and loaded on use."""
+    return import_module("attn_cli.notebook")

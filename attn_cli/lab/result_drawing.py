@@ -9,7 +9,7 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray, Tensor
 from attn_cli.dataclass import replace
-from attn_cli.errors import AttnError, argument
+from attn_cli.errors import AttnError, argument, either
 from attn_cli.lab.drawing import (
     Chosen,
     Drawing,
@@ -62,7 +62,9 @@ def of_result(result: Result, chosen: Chosen = EVERYTHING) -> Drawing:
     if not drawable(result.axes):
         raise AttnError(
             f"{result.step} has one axis, {result.axes[-1]}: a heat map needs two",
-            help=f"attn compute shows {result.step}",
+            help=either(
+                f"attn compute shows {result.step}", f"record['{result.step}'] is its numbers"
+            ),
         )
     result = _of_batch(in_order(result), chosen.batch)
     *lead_axes, down, across = result.axes

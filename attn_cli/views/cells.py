@@ -16,6 +16,8 @@ from attn_cli.record import Comparison, Numbered, Record, Step
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from attn_cli.views.view import Style
+
 HIDDEN = "."  # for a key that is hidden from a query
 MARK = "*"  # after the largest weight of each query
 GAP = "..."  # for rows or columns that are left out
@@ -48,15 +50,14 @@ class Sheet:
     notes: list[str]  # what the marks mean; that something is left out, on a step's last sheet
 
 
-def sheets(
-    record: Record, digits: int, *, first: int = 0, width: int | None = None
-) -> Iterator[Sheet]:
+def sheets(record: Record, style: Style, *, width: int | None = None) -> Iterator[Sheet]:
     """Yield a sheet for each matrix of a record; a vector is one row.
 
     Steps that follow one another and have the same leading axes come entry by entry: all of one
-    head, then all of the next. `first` is the number of the first head, batch entry, feature, and
-    token without a word. On a terminal of a narrow `width` words are shortened to a third of it.
+    head, then all of the next. On a terminal of a narrow `width` words are shortened to a third of
+    it.
     """
+    first = style.first
     lead = _chosen(record, first) if first else ""
     room = room_of_words(width)
     for axes, group in groupby(record.steps.values(), key=lambda step: step.as_matrix().axes[:-2]):
@@ -72,8 +73,8 @@ def sheets(
                 if same in record.steps:
                     yield _repetition(step, same, len(entry), heading)
                 else:
-                    note = shortened(step) if entry == entries[-1] else None
-                    sheet = _sheet(step, entry, digits, heading, first, room)
+                    note = shortened(step, style.in_full) if entry == entries[-1] else None
+                    sheet = _sheet(step, entry, style.decimals, heading, first, room)
                     sheet.notes.extend([note] if note else [])
                     yield sheet
                 heading = ""
@@ -173,11 +174,12 @@ def size_of(step: Step, *, beyond: int = 0) -> str:
     return f"{' x '.join(step.axes[beyond:])}: {' x '.join(map(str, step.shape[beyond:]))}"
 
 
-def shortened(step: Step) -> str | None:
+def shortened(step: Step, in_full: str) -> str | None:
     """Return the line that says that not all of a step is shown, or None where all is."""
     if step.whole:
         return None
-    return f"{step.name} has {prod(step.shape)} values: the middle is left out, --full shows all"
+    count = prod(step.shape)
+    return f"{step.name} has {count} values: the middle is left out, {in_full} shows all"
 
 
 def cells(values: NDArray[np.floating[Any]], digits: int) -> list[list[str]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from attn_cli.errors import AttnError, printable
+from attn_cli.errors import AttnError, either, printable
 from attn_cli.record import Choice, Record, Step, Whole
 from attn_cli.views import Style
 from attn_cli.views.cells import HIDDEN, Sheet, sheets, verdict
@@ -34,7 +34,7 @@ def render_all(records: Sequence[Record], style: Style) -> str:
     for record in records:
         for step in record.steps.values():
             check_size(step=step, style=style)
-    of_records = [list(sheets(record, style.decimals, first=style.first)) for record in records]
+    of_records = [list(sheets(record, style)) for record in records]
     body = "\n".join(
         line
         for record, own in zip(records, of_records, strict=True)
@@ -53,12 +53,16 @@ def check_size(*, step: Step | Whole, style: Style) -> None:
     columns = step.shape[-1]
     if style.full or columns <= MOST_COLUMNS:
         return
-    roomy = f"attn heatmap FILE --only {step.name} -o {step.name}.svg"
+    name = step.name
+    roomy = either(
+        f"attn heatmap FILE --only {name} -o {name}.svg", f'save("{name}.svg", step="{name}")'
+    )
     if {"query", "key"} - set(step.axes):
-        roomy = f"--only {step.name} -f csv"
+        roomy = either(f"--only {name} -f csv", f'save("{name}.csv", step="{name}")')
     raise AttnError(
         f"{step.name} has {columns} columns, and LaTeX shows {MOST_COLUMNS} at most",
-        help=f"--full writes all of them; there is room in a picture or a file of numbers: {roomy}",
+        help=f"{either('--full', 'full=True')} writes all of them; there is room in a picture or a "
+        f"file of numbers: {roomy}",
     )
 
 

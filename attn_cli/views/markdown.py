@@ -23,7 +23,7 @@ def render(record: Record, style: Style) -> str:
 def _lines(record: Record, style: Style) -> Iterator[str]:
     if record.title:
         yield from (f"## {escaped(printable(record.title))}", "")
-    for at, sheet in enumerate(sheets(record, style.decimals, first=style.first)):
+    for at, sheet in enumerate(sheets(record, style)):
         if at:
             yield ""
         if sheet.heading:

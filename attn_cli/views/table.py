@@ -36,7 +36,7 @@ def render(record: Record, style: Style) -> str:
     if record.title:
         write([(f"{BOX * 3} {printable(record.title)} {BOX * 3}", BOLD)])
         write([])
-    for sheet in sheets(record, style.decimals, first=style.first, width=style.width):
+    for sheet in sheets(record, style, width=style.width):
         if sheet.heading:
             write([(f"{BOX * 3} {sheet.heading} {BOX * 3}", BOLD)])
             write([])

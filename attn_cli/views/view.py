@@ -31,7 +31,7 @@ class Style:
     None: if they fit. `first`: the number of the first feature, head, batch entry, and token
     without a word. `labels`: with words beside the numbers; None: as usual for the view. `full`:
     however large. `math`: with formulas as LaTeX. `booktabs`: with the rules of that package.
-    `standalone`: a document.
+    `standalone`: a document. `in_full`: the option that shows all of a step, as notes name it.
     """
 
     digits: int | None = None
@@ -48,6 +48,7 @@ class Style:
     math: bool = False
     booktabs: bool = False
     standalone: bool = False
+    in_full: str = "--full"
 
     @property
     def colour(self) -> bool:

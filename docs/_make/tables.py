@@ -133,6 +133,20 @@ _HELD = {
 }
 
 
+def table_of_arguments() -> None:
+    """Print what `Record.save` takes for each format."""
+    from attn_cli.notebook import taken, written
+
+    print_table(
+        ("suffix", "arguments"),
+        (
+            (", ".join(f"`{suffix}`" for suffix in view.suffixes),
+             ", ".join(f"`{name}`" for name in taken(view)) or "none")
+            for view in written()
+        ),
+    )  # fmt: skip
+
+
 def _held(view: View) -> str:
     """Return how much a format holds."""
     if "Record" in view.accepts:

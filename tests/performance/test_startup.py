@@ -84,3 +84,17 @@ def test_the_python_api_loads_no_command_line_and_no_yaml() -> None:
     )
     assert "numpy" in loaded
     assert not loaded & {"typer", "rich", "yaml"}
+    shown = ("attn_cli.notebook", "attn_cli.views", "attn_cli.cli", "attn_cli.lab.preview",
+             "attn_cli.lab.report.report", "attn_cli.lab.drawing")  # fmt: skip
+    assert not [name for name in loaded if name.startswith(shown)]
+
+
+def test_a_notebook_loads_no_command_line_and_no_yaml() -> None:
+    loaded = imported_by(
+        "from attn_cli import attention\n"
+        "record = attention([[1]], [[1]], [[1]])\n"
+        "assert '<table' in record._repr_html_()\n"
+        "assert 'attn-record' in record.html()"
+    )
+    assert "attn_cli.views.html.preview" in loaded
+    assert not loaded & {"typer", "rich", "yaml", "attn_cli.cli.app"}

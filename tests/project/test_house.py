@@ -19,9 +19,9 @@ from tests.helpers.processes import ROOT
 PACKAGE = ROOT / "attn_cli"
 # From the top to the ground. A room imports what is below it, and nothing above it.
 ROOMS = (
-    "__main__", "cli", "__init__", "api", "testing", "views", "lab", "train", "language", "reading",
-    "engine", "sources", "conventions", "maths", "record", "samples", "lists", "formula", "floats",
-    "arrays", "memory", "registry", "errors", "dataclass",
+    "__main__", "notebook", "cli", "__init__", "api", "testing", "views", "origin", "lab", "train",
+    "language", "reading", "engine", "sources", "conventions", "maths", "record", "samples",
+    "lists", "formula", "floats", "arrays", "memory", "registry", "errors", "dataclass",
 )  # fmt: skip
 # Rooms beside each other: neither knows the other.
 APART = {("views", "train"), ("views", "language"), ("views", "reading"), ("views", "engine"),

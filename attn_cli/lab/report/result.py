@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from attn_cli.lab.report.written import Written
 
+COMMAND = "attn compute FILE --only {0} -o {0}.npy"
 Runs = tuple[tuple[int, int], ...]  # (code, how many cells in a row have it), in order
 
 
@@ -62,6 +63,7 @@ class Report:
     kept: Kept | None = None
     limit: int = 0  # bytes of the page, at most
     written: Written | None = None  # the problem, for reproducing
+    writes: str = COMMAND  # what writes a step to a file; {0} is its name
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from math import ceil
 from typing import TYPE_CHECKING
 
-from attn_cli.errors import AttnError
+from attn_cli.errors import AttnError, either
 from attn_cli.views import Style
 from attn_cli.views.heat_map import legend
 from attn_cli.views.heat_map.svg_cells import cells, patterns
@@ -40,13 +40,19 @@ def fit(outline: Outline, style: Style) -> tuple[int, int]:
         raise AttnError(
             f"a picture has room for {MOST_PANELS} heads, and there are {panels} in all batch "
             "entries",
-            help="choose some with --head 0,3 and one batch entry with --batch N",
+            help=either(
+                "choose some with --head 0,3 and one batch entry with --batch N",
+                "choose some with heads=[0, 3] and one batch entry with batch=N",
+            ),
         )
     side = side_of(panels)
     if style.numbers and (outline.size > MOST_RECTANGLES or max(outline.shape) > side):
         raise AttnError(
             f"numbers are written into up to {MOST_RECTANGLES} cells, and there are {outline.size}",
-            help="leave out --numbers, or choose less with --head and --rows",
+            help=either(
+                "leave out --numbers, or choose less with --head and --rows",
+                "leave out numbers, or choose less with heads",
+            ),
         )
     return side, side
 

@@ -5,7 +5,7 @@ The policy in the head forbids every request, and names the hash of the one scri
 
 from __future__ import annotations
 
-from attn_cli.errors import AttnError
+from attn_cli.errors import AttnError, argument
 from attn_cli.views.html import assets
 from attn_cli.views.html.markup import element, text
 
@@ -29,6 +29,6 @@ def whole(title: str, sheet: str, body: list[str], script: str = "", *, limit: i
     if limit and size > limit:
         raise AttnError(
             f"the page has {size} bytes, and {limit} are allowed",
-            help=f"allow more: --max-size {-(-size // 1000)}kB",
+            help=f"allow more: {argument('max-size', f'{-(-size // 1000)}kB')}",
         )
     return page

@@ -49,8 +49,8 @@ def _step(report: Report, step: Step, titles: list[str], style: Style) -> str:
     else:
         inside = element(
             "p",
-            f"{size} number{'s' if size > 1 else ''}: <code>attn compute FILE "
-            f"--only {text(step.name)} -o {text(step.name)}.npy</code> writes them.",
+            f"{size} number{'s' if size > 1 else ''}: "
+            f"<code>{text(report.writes.format(step.name))}</code> writes them.",
         )
     opened = step.name == report.main or (step.name in OPEN and size <= FEW)
     return element(

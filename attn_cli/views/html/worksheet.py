@@ -33,7 +33,7 @@ def render(sheet: Worksheet, style: Style) -> str:
     record = sheet.record
     listed = "".join(element("li", text(chip)) for chip in chips(record))
     title = title_of(record)
-    made = sheets(record, style.decimals, first=style.first, width=WORD)
+    made = sheets(record, style, width=WORD)
     body = [
         element(
             "header",
