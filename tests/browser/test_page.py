@@ -262,7 +262,7 @@ def test_pictures_have_the_colours_of_their_numbers(
             expected = colours[low] + (at - low) * (colours[low + 1] - colours[low])
             x, y = int((key + 0.5) * side), int((query + 0.5) * side)
             worst = max(worst, float(np.abs(drawn[y, x][:3] - expected).max()))
-    assert worst <= 2.5
+    assert worst <= 2.0
     page.close()
 
 

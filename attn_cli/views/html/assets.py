@@ -81,8 +81,7 @@ def digest(text: str) -> str:
 def filters(diverging: tuple[bool, ...], every: int = 1) -> str:
     """Return the filters that give pictures of numbers the colours of the ramps.
 
-    A pixel is 254 t: it is stretched to 255 t first, then looked up in the ramp, of which every so
-    many-th colour is there.
+    A pixel is 255 t, which is looked up in the ramp, of which every so many-th colour is there.
     """
     found = [
         _filter(f"{LETTERS[kind]}-{'light' if light else 'dark'}",
@@ -94,16 +93,13 @@ def filters(diverging: tuple[bool, ...], every: int = 1) -> str:
 
 
 def _filter(name: str, colours: tuple[RGB, ...]) -> str:
-    stretch = "".join(f"<feFunc{c} type=linear slope=1.00394 />" for c in "RGB")
     tables = "".join(
         f'<feFunc{c} type=table tableValues="{" ".join(_part(rgb[at]) for rgb in colours)}"/>'
         for at, c in enumerate("RGB")
     )
-    steps = "".join(
-        f"<feComponentTransfer>{each}</feComponentTransfer>" for each in (stretch, tables)
-    )
+    looked_up = f"<feComponentTransfer>{tables}</feComponentTransfer>"
     box = 'x=0 y=0 width="1" height="1"'
-    return f"<filter id={name} color-interpolation-filters=sRGB {box}>{steps}</filter>"
+    return f"<filter id={name} color-interpolation-filters=sRGB {box}>{looked_up}</filter>"
 
 
 def _part(of_255: int) -> str:

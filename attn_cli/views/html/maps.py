@@ -14,7 +14,7 @@ from attn_cli.views.heat_map import legend
 from attn_cli.views.heat_map.layout import shortened
 from attn_cli.views.html.assets import LETTERS, shade
 from attn_cli.views.html.markup import element, number, picture, text, token
-from attn_cli.views.pictures.grey import CLEAR, grey_png
+from attn_cli.views.pictures.grey import grey_png
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,13 +134,11 @@ def _table(heat: HeatMap, panel: Panel, title: str, style: Style, *, titled: boo
     )
 
 
-def grey(heat: HeatMap, panel: Panel) -> NDArray[np.uint8]:
-    """Return the pixels of a panel: 254 t, and `CLEAR` for hidden cells and for NaN."""
+def grey(heat: HeatMap, panel: Panel) -> NDArray[np.float64]:
+    """Return the pixels of a panel, from 0 to 1; NaN for hidden cells and for NaN."""
     shares = heat.shades(panel)
     shares = (shares + 1) / 2 if heat.diverging else shares
-    found: NDArray[np.uint8] = np.rint(np.nan_to_num(shares) * (CLEAR - 1)).astype(np.uint8)
-    found[(panel.hidden != 0) | np.isnan(panel.values)] = CLEAR
-    return found
+    return np.where((panel.hidden != 0) | np.isnan(panel.values), np.nan, shares)
 
 
 def _picture(heat: HeatMap, panel: Panel, step: str, title: str) -> str:
@@ -168,11 +166,11 @@ def miniature(heat: HeatMap, panel: Panel) -> str:
     if rows_of > 1 or columns_of > 1:
         shown = _blocks(shown, rows_of, columns_of)
     image = element("img", class_=LETTERS[heat.diverging], src=picture(grey_png(shown)), alt="")
-    return element("span", image, class_="hole") if (shown == CLEAR).any() else image
+    return element("span", image, class_="hole") if np.isnan(shown).any() else image
 
 
-def _blocks(pixels: NDArray[np.uint8], high: int, wide: int) -> NDArray[np.uint8]:
-    """Return the mean of the visible pixels of each block; `CLEAR` if it has none."""
+def _blocks(pixels: NDArray[np.float64], high: int, wide: int) -> NDArray[np.float64]:
+    """Return the mean of the visible pixels of each block; NaN if it has none."""
     rows, columns = (
         np.arange(0, size, of) for size, of in zip(pixels.shape, (high, wide), strict=True)
     )
@@ -183,12 +181,9 @@ def _blocks(pixels: NDArray[np.uint8], high: int, wide: int) -> NDArray[np.uint8
         )
         return found
 
-    seen = (pixels != CLEAR).astype(np.float64)
-    count = summed(seen)
-    total = summed(np.where(pixels != CLEAR, pixels, 0).astype(np.float64))
-    found = np.full(count.shape, CLEAR, np.uint8)
-    np.copyto(found, np.rint(total / np.maximum(count, 1)).astype(np.uint8), where=count > 0)
-    return found
+    seen = ~np.isnan(pixels)
+    count, total = summed(seen.astype(np.float64)), summed(np.where(seen, pixels, 0.0))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def legends(report: Report) -> str:
