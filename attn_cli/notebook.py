@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN = ("weights", "output")  # steps that a line names
 ANSWER = 60  # columns of an answer in it
-MOST = 100_000  # bytes that a notebook shows
+MOST, OF_ONE = 100_000, 64_000  # bytes that a notebook shows, and of one picture
 TRUECOLOR = 1 << 24
 OF_MAPS = ("step", "heads", "batch", "colours", "pool")  # arguments of a heat map, besides those
 TAKEN = {"from": "first"}  # options whose names Python has taken
@@ -53,12 +54,13 @@ def _quoted(answer: str) -> str:
 
 def shown(record: Record) -> str:
     """Return what a notebook shows of a record, in at most `MOST` bytes."""
-    from attn_cli.lab.preview import SIZES, preview
+    from attn_cli.lab.preview import previews
     from attn_cli.views.html.preview import render
 
-    for size in SIZES:
-        element = render(preview(record, size), Style())
-        if len(element.encode()) <= MOST:
+    for preview in previews(record):
+        element = render(preview, Style())
+        pictures = re.findall('src="([^"]*)"', element)
+        if len(element.encode()) <= MOST and all(len(each) <= OF_ONE for each in pictures):
             break
     return element
 

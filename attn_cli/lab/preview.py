@@ -1,11 +1,11 @@
 """What a notebook shows of a record: the weights of some heads, small enough for a cell.
 
-A table up to `TOKENS` tokens and `CELLS` cells, else pictures of so many cells that they fit.
+A table up to `TOKENS` tokens and `CELLS` cells, else pictures of fewer cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import isqrt, prod
 
 import numpy as np
@@ -22,16 +22,14 @@ MAIN, CODES = "weights", "visible"
 HEADS = 4  # that are shown
 TOKENS, CELLS = 40, 2400  # of a side of a table, and of all tables
 NOTHING: Mapping[str, tuple[int, int]] = {}
-OF_ONE = 70_000  # cells of one picture: fewer than 64 kB, whatever is drawn
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
     """How large a preview is."""
 
-    table: bool = False  # whether it has tables, if there are few cells
+    pixels: int = 0  # of all pictures together, at most; 0: tables
     reasons: bool = False  # whether each hidden cell of a table says why
-    pixels: int  # of all pictures together, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,39 +44,33 @@ class Preview:
     shown: Mapping[str, tuple[int, int]] = NOTHING  # axis -> how many are shown, how many there are
 
 
-PIXELS = 100_000
-# From the largest to the smallest: the first that has few enough bytes is taken.
-SIZES = (
-    Size(table=True, reasons=True, pixels=PIXELS),
-    Size(table=True, pixels=PIXELS),
-    *(Size(pixels=part) for part in (PIXELS, PIXELS // 2, PIXELS // 5, 0)),
-)
+TABLES = (Size(reasons=True), Size())
+# Of pictures of noise, of which a pixel has 0.7 bytes, the third is small enough.
+PICTURES = tuple(Size(pixels=pixels) for pixels in (400_000, 200_000, 100_000, 70_000, 20_000))
 
 
-def preview(record: Record, size: Size) -> Preview:
-    """Return what is shown in a size; without a heat map if there is no matrix, or no room."""
-    step, nothing = _drawn(record), Preview(record=record)
-    if step is None:
-        return nothing
-    part, shown = _some(step, HEADS)
-    sizes = [size for size, axis in zip(part.shape, part.axes, strict=True) if axis not in LEADING]
-    table = size.table and max(sizes) <= TOKENS and part.values.size <= CELLS
-    side = isqrt(min(OF_ONE, size.pixels * prod(sizes) // part.values.size))
-    if not table and not side:
-        return nothing
-    part = marked(record, step, part)
-    drawing = of_record(replace(record, steps={part.name: part}), part.name)
-    outline = replace(drawing.outline, named="head" in shown)
-    drawing = replace(drawing, outline=outline)
-    heat = draw(drawing, None if table else (side, side), exact=True)
-    return Preview(
-        record=record,
-        step=step.name,
-        heat=heat,
-        table=table,
-        reasons=size.reasons,
-        shown=shown,
-    )
+def previews(record: Record) -> Iterator[Preview]:
+    """Yield what is shown, from the largest size to the smallest, which has no heat map."""
+    step = _drawn(record)
+    if step is not None:
+        part, shown = _some(step, HEADS)
+        sides = [n for n, axis in zip(part.shape, part.axes, strict=True) if axis not in LEADING]
+        few = max(sides) <= TOKENS and part.values.size <= CELLS
+        part = marked(record, step, part)
+        drawing = of_record(replace(record, steps={part.name: part}), part.name)
+        drawing = replace(drawing, outline=replace(drawing.outline, named="head" in shown))
+        tables = TABLES if few else ()
+        for size in (*tables, *PICTURES):
+            side = isqrt(size.pixels * prod(sides) // part.values.size)
+            yield Preview(
+                record=record,
+                step=step.name,
+                heat=draw(drawing, (side, side) if size.pixels else None, exact=True),
+                table=not size.pixels,
+                reasons=size.reasons,
+                shown=shown,
+            )
+    yield Preview(record=record)
 
 
 def _drawn(record: Record) -> Step | None:
