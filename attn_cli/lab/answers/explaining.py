@@ -10,7 +10,7 @@ import numpy as np
 from attn_cli.arrays import AnyArray
 from attn_cli.dataclass import replace
 from attn_cli.lab.answers.arrangements import arrangements
-from attn_cli.lab.answers.rounding import Rounding, distance, off
+from attn_cli.lab.answers.rounding import distance, off
 from attn_cli.lab.answers.sheet import Answer
 from attn_cli.lab.answers.slips import slip_in
 from attn_cli.lab.answers.solved import changed_weights, known_weights, solved_weights
@@ -46,7 +46,7 @@ def explained(trials: Trials, judgement: Judgement) -> Judgement:
     tried = list(_changing(trials, answer, right))
     found = [_of_variant(base, each) for each in tried if not off(answer, each.values).any()]
     if not found and tried:  # rounded intermediate results take longer
-        found = list(_with_rounding(base, answer, tried))
+        found = list(_with_rounding(trials, answer, tried))
     found += [Explanation(*each) for each in arrangements(base, answer, judgement.step)]
     solved = solved_weights(base, answer)
     if solved is not None:
@@ -73,7 +73,7 @@ def _changing(trials: Trials, answer: Answer, right: AnyArray) -> Iterator[Trial
             yield trial
 
 
-def _with_rounding(base: Base, answer: Answer, tried: list[Trial]) -> Iterator[Explanation]:
+def _with_rounding(trials: Trials, answer: Answer, tried: list[Trial]) -> Iterator[Explanation]:
     """Yield the variants that give the numbers of an answer with rounded intermediate results.
 
     Only those are tried that are near: rounding moves a variant about as far as the right answer.
@@ -81,10 +81,10 @@ def _with_rounding(base: Base, answer: Answer, tried: list[Trial]) -> Iterator[E
     near = [(distance(answer, trial.values), trial) for trial in tried]
     if min(far for far, _ in near) > _NEAREST:
         return
-    room = 2 + 3 * Rounding(base, answer).width()
+    room = 2 + 3 * trials.rounding(answer).width(answer)
     for far, trial in near:
-        if far <= room and Rounding(Base(trial.problem), answer).agrees():
-            yield _of_variant(base, trial)
+        if far <= room and trials.rounding(answer, trial).agrees(answer):
+            yield _of_variant(trials.base, trial)
 
 
 _NEAREST = 50.0  # tolerances: more cannot be from rounding

@@ -16,7 +16,7 @@ import numpy as np
 from attn_cli.arrays import AnyArray, Bools
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.lab.altered import computed, with_steps
-from attn_cli.lab.answers.rounding import agrees_rounded, off
+from attn_cli.lab.answers.rounding import Rounding, off
 from attn_cli.lab.answers.sheet import Answer, Sheet
 from attn_cli.lab.variants.variant import Base
 from attn_cli.maths.stage import closure
@@ -118,7 +118,7 @@ def _judgements(trials: Trials, sheet: Sheet) -> list[Judgement]:
 
     found: list[Judgement] = []
     for answer in sheet.answers:
-        judgement = _judged(trials.base, answer)
+        judgement = _judged(trials, answer)
         if not judgement.right:
             earlier = [each for each in found if each.verdict == "differs"]
             follows = _follows(trials.base, answer, found) if earlier else ()
@@ -129,13 +129,14 @@ def _judgements(trials: Trials, sheet: Sheet) -> list[Judgement]:
     return found
 
 
-def _judged(base: Base, answer: Answer) -> Judgement:
+def _judged(trials: Trials, answer: Answer) -> Judgement:
     """Return the judgement of an answer by itself."""
+    base = trials.base
     expected = base.shown(answer.step)
     wrong = off(answer, expected)
     verdict: Verdict = "agrees"
     if wrong.any():
-        if agrees_rounded(base, answer):
+        if trials.rounding(answer).agrees(answer):
             verdict = "rounded"
         else:
             verdict = "truncated" if _truncated(answer, expected, wrong) else "differs"
@@ -192,7 +193,8 @@ def _follows(base: Base, answer: Answer, before: Sequence[Judgement]) -> tuple[s
         if not steps:
             continue
         onward = Base(with_steps(base.problem, steps))
-        if not off(answer, onward.shown(answer.step)).any() or agrees_rounded(onward, answer):
+        right = onward.shown(answer.step)
+        if not off(answer, right).any() or Rounding.of(onward, answer).agrees(answer):
             # Of several wrong steps the last alone may explain it.
             return (next(e.answer.step for e in reversed(used) if not e.right),)
     return ()

@@ -40,36 +40,52 @@ def distance(answer: Answer, expected: AnyArray) -> float:
 def _outside(answer: Answer, low: AnyArray, high: AnyArray) -> Bools:
     """Return which of the given values are outside a span by more than the tolerance."""
     given = answer.values
+    room = answer.allowed(low)
     with np.errstate(invalid="ignore"):
-        below = given < low - answer.allowed(low)
-        above = given > high + answer.allowed(high)
-    infinite = ~np.isfinite(low) | ~np.isfinite(high) | ~np.isfinite(given)
+        below = given < low - room
+        above = given > high + (room if high is low else answer.allowed(high))
+    finite = np.isfinite(low) & np.isfinite(high) & np.isfinite(given)
+    if finite.all():
+        found: Bools = (below | above) & answer.given
+        return found
     same = (given == low) | (np.isnan(given) & np.isnan(low))
-    found: Bools = np.where(infinite, ~same, below | above) & answer.given
-    return found
+    return np.where(finite, below | above, ~same) & answer.given
 
 
 class Rounding:
-    """A step of a problem with earlier steps rounded to the decimals of an answer."""
+    """A step of a problem with earlier steps rounded to some decimals, for all answers."""
 
-    def __init__(self, base: Base, answer: Answer) -> None:
-        self._base, self._answer, self._step = base, answer, answer.step
-        self._decimals = DECIMALS if answer.decimals is None else answer.decimals
-        self._spec = base.specs[answer.step]
+    def __init__(self, base: Base, step: str, decimals: int) -> None:
+        self._base, self._step, self._decimals = base, step, decimals
+        self._spec = base.specs[step]
+        self._known: list[tuple[AnyArray, AnyArray]] = []
+        self._more = self._computed()
 
-    def agrees(self) -> bool:
-        """Return whether the answer lies in the span, or within the tolerance of it."""
-        return any(not _outside(self._answer, low, high).any() for low, high in self._spans())
+    @classmethod
+    def of(cls, base: Base, answer: Answer) -> Rounding:
+        """Return the step of an answer, with earlier steps rounded to its decimals."""
+        return cls(base, answer.step, decimals_of(answer))
 
-    def width(self) -> float:
+    def agrees(self, answer: Answer) -> bool:
+        """Return whether an answer lies in the span, or within the tolerance of it."""
+        return any(not _outside(answer, low, high).any() for low, high in self._spans())
+
+    def width(self, answer: Answer) -> float:
         """Return the largest width of the whole span, in tolerances."""
         low, high = list(self._spans())[-1]
         with np.errstate(invalid="ignore"):
-            found = (high - low) / self._answer.allowed(low)
+            found = (high - low) / answer.allowed(low)
         return float(found.max(where=np.isfinite(found), initial=0))
 
     def _spans(self) -> Iterator[tuple[AnyArray, AnyArray]]:
-        """Yield the span as it grows, in the problem's own order of axes."""
+        """Yield the span as it grows; each is computed when an answer asks for it first."""
+        yield from self._known
+        for span in self._more:
+            self._known.append(span)
+            yield span
+
+    def _computed(self) -> Iterator[tuple[AnyArray, AnyArray]]:
+        """Compute the span as it grows, in the problem's own order of axes."""
         problem = self._base.problem
         low = high = self._own[self._step]
         yield own(problem, self._spec, low), own(problem, self._spec, high)
@@ -135,6 +151,6 @@ def _has_more(values: AnyArray, decimals: int) -> bool:
     return bool(np.abs(rounded(finite, decimals) - finite).max(initial=0) > 1e-12)
 
 
-def agrees_rounded(base: Base, answer: Answer) -> bool:
-    """Return whether an answer agrees if earlier steps are rounded as it is."""
-    return Rounding(base, answer).agrees()
+def decimals_of(answer: Answer) -> int:
+    """Return the decimals of intermediate results."""
+    return DECIMALS if answer.decimals is None else answer.decimals

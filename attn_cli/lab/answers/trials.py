@@ -9,6 +9,8 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray
 from attn_cli.lab.altered import own
+from attn_cli.lab.answers.rounding import Rounding, decimals_of
+from attn_cli.lab.answers.sheet import Answer
 from attn_cli.lab.variants import Base, Variant, variants_of
 from attn_cli.lab.variants.shared import Sample
 from attn_cli.maths.pipeline import pipeline
@@ -52,6 +54,9 @@ def _size(spec: StepSpec) -> tuple[object, ...]:
     return spec.scope, spec.axes, spec.depth
 
 
+HELD = 1 << 16  # values of a step; the spans of larger ones are computed again for each answer
+
+
 class Trials:
     """A problem with its variants; each step is computed once, for all sheets."""
 
@@ -59,12 +64,25 @@ class Trials:
         self.base = base
         self._problems: list[tuple[Variant, Problem]] | None = None
         self._of_steps: dict[str, list[Trial]] = {}
+        self._roundings: dict[tuple[str, str, int], Rounding] = {}
 
     def of(self, step: str) -> list[Trial]:
         """Return the step in each variant that has it with the same axes and sizes."""
         if step not in self._of_steps:
             self._of_steps[step] = list(self._computed(step))
         return self._of_steps[step]
+
+    def rounding(self, answer: Answer, trial: Trial | None = None) -> Rounding:
+        """Return the step of an answer with earlier steps rounded, of the problem or a variant."""
+        if answer.values.size > HELD:
+            return Rounding.of(self._base_of(trial), answer)
+        at = "" if trial is None else trial.variant.name, answer.step, decimals_of(answer)
+        if at not in self._roundings:
+            self._roundings[at] = Rounding.of(self._base_of(trial), answer)
+        return self._roundings[at]
+
+    def _base_of(self, trial: Trial | None) -> Base:
+        return self.base if trial is None else Base(trial.problem)
 
     def _computed(self, step: str) -> Iterator[Trial]:
         sample, spec = Sample(self.base, (step,)), self.base.specs[step]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from attn_cli.errors import AttnError
 from attn_cli.lab.altered import own, steps_of, with_rounded, with_steps
-from attn_cli.lab.answers.judging import Judged, Judgement, judge
+from attn_cli.lab.answers.judging import Judged, Judgement, judge, judge_all
+from attn_cli.lab.answers.sheet import Sheet
 from attn_cli.lab.answers.sheet_reader import sheet_of
 from attn_cli.lab.variants import MISTAKES, Base
 from attn_cli.reading.schema import read_problem
@@ -292,12 +293,15 @@ def test_each_mistake_is_found_again_and_never_on_the_right_answer(
 ) -> None:
     """At the first step that it changes, and at the output."""
     base = base_of(**keys)
+
+    def sheet(values: Mapping[str, Any]) -> Sheet:
+        texts = {step: written(of_step, 4) for step, of_step in values.items()}
+        return sheet_of(Document(texts), base, "sheet", None)
+
     steps = [n for n in ("q", "k", "v", "scores", "masked", "weights", "concat", "output")
              if n in base.specs]  # fmt: skip
     right = {n: own(base.problem, base.specs[n], base.steps[n]) for n in steps}
-    found = judged(base, **{step: written(values, 4) for step, values in right.items()})
-    assert all(each.right and each.explanations == () for each in found.judgements)
-    tried = 0
+    sheets: list[tuple[str, Mapping[str, Any]]] = []  # all judged at once, which tries each once
     for variant in MISTAKES:
         varied = base.varied(variant)
         if varied is None:
@@ -309,11 +313,14 @@ def test_each_mistake_is_found_again_and_never_on_the_right_answer(
                 if np.nanmax(np.abs(values - right[step])) > 4 * 5e-5:
                     changed[step] = values
         for step in list(dict.fromkeys([*list(changed)[:1], *list(changed)[-1:]])):
-            (found_again,) = judged(base, **{step: written(changed[step], 4)}).judgements
-            names = [each.name for each in found_again.explanations]
-            assert variant.name in names, (step, variant.name, found_again.verdict, names)
-            tried += 1
-    assert tried > 20
+            sheets.append((variant.name, {step: changed[step]}))
+    first, *others = judge_all(base, map(sheet, [right, *(values for _, values in sheets)]))
+    assert all(each.right and each.explanations == () for each in first.judgements)
+    for (name, values), found in zip(sheets, others, strict=True):
+        (again,) = found.judgements
+        names = [each.name for each in again.explanations]
+        assert name in names, (*values, name, again.verdict, names)
+    assert len(others) > 20
 
 
 class TestSheets:
