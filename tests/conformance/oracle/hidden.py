@@ -61,6 +61,7 @@ class Hidden:
             START: self.start,
         }
         """Every reason that does not depend on scores."""
+        self.found: dict[tuple[int, int, int, int], list[int]] = {}
 
     @property
     def by_mask(self) -> bool:
@@ -112,12 +113,18 @@ class Hidden:
 
     def otherwise(self, b: int, h: int, i: int, j: int) -> bool:
         """Whether any reason hides that does not depend on scores."""
-        return any(hides(b, h, i, j) for hides in self.reasons.values())
+        return bool(self.those(b, h, i, j))
+
+    def those(self, b: int, h: int, i: int, j: int) -> list[int]:
+        """The reasons that hide and do not depend on scores, in order; looked up once."""
+        at = b, h, i, j
+        if at not in self.found:
+            self.found[at] = [n for n, hides in self.reasons.items() if hides(b, h, i, j)]
+        return self.found[at]
 
     def code(self, left_out: int, b: int, h: int, i: int, j: int) -> int:
         """The first reason that hides, 0 if none does; `left_out`: the score's own reason, 0."""
-        reasons = {n for n, hides in self.reasons.items() if hides(b, h, i, j)}
-        return min(reasons | ({left_out} if left_out else set()), default=0)
+        return min([*self.those(b, h, i, j), *([left_out] if left_out else [])], default=0)
 
 
 def selected(score: dict[str, Any], i: int, j: int) -> bool:

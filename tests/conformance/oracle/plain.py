@@ -58,7 +58,10 @@ def log_sum_exp(numbers: Vector) -> float:
 
 def axes_of(values: Any) -> int:
     """How deep lists are nested."""
-    return 1 + axes_of(values[0]) if isinstance(values, list) else 0
+    axes = 0
+    while isinstance(values, list):
+        values, axes = values[0], axes + 1
+    return axes
 
 
 def element(values: Any, index: Sequence[int]) -> Any:
@@ -66,9 +69,9 @@ def element(values: Any, index: Sequence[int]) -> Any:
 
     An axis of length 1 stands for all. Axes that the index lacks have length 1.
     """
-    lacking = max(axes_of(values) - len(index), 0)
-    for n in [0] * lacking + list(index)[len(index) - (axes_of(values) - lacking) :]:
-        values = values[0 if len(values) == 1 else n]
+    axes = axes_of(values)
+    for at in range(len(index) - axes, len(index)):
+        values = values[0 if at < 0 or len(values) == 1 else index[at]]
     return values
 
 

@@ -86,8 +86,15 @@ def test_every_sample_every_head_and_cell() -> None:
         last = list(pipeline(problem))[-1]
         by_name = [name for name in ("exp_scores", "exp_sum") if name in pipeline(problem)]
         record = compute(problem, steps=[*compute(problem).steps, *by_name])
-        queries, keys = (sorted({0, n // 2, n - 1}) for n in (problem.n_q, problem.n_k))
-        for head, query, key in product(range(problem.heads or 1), queries, [*keys, None]):
+        (first, inner, end), keys = ((0, n // 2, n - 1) for n in (problem.n_q, problem.n_k))
+        cells: list[tuple[int, int | None]] = [
+            (first, keys[2]),
+            (inner, keys[0]),
+            (end, keys[1]),
+            (inner, keys[1]),
+        ]
+        cells += [(first, None), (end, None)]
+        for head, (query, key) in product(range(problem.heads or 1), dict.fromkeys(cells)):
             asked = Asked(head=head if problem.heads else None, query=query, key=key)
             derivation = derive(problem, asked)
             check(derivation, record, head)

@@ -210,7 +210,7 @@ def test_arrays_that_cannot_be_the_step(step: str, values: Array, message: str) 
 
 
 def test_pairs_are_tried_if_no_single_hypothesis_explains_it() -> None:
-    arrays = inputs()
+    arrays = inputs(n=17)
     output, lse = kernel(arrays, causal=True)
     observed = {"output": output, "lse": lse / np.log(2)}
     keys: dict[str, Any] = {"window": {"left": 8}, "causal": True}

@@ -298,9 +298,9 @@ def test_each_mistake_is_found_again_and_never_on_the_right_answer(
         texts = {step: written(of_step, 4) for step, of_step in values.items()}
         return sheet_of(Document(texts), base, "sheet", None)
 
-    steps = [n for n in ("q", "k", "v", "scores", "masked", "weights", "concat", "output")
-             if n in base.specs]  # fmt: skip
-    right = {n: own(base.problem, base.specs[n], base.steps[n]) for n in steps}
+    order = ("q", "k", "v", "scores", "masked", "weights", "concat", "output")
+    steps: list[str] = [name for name in order if name in base.specs]
+    right: dict[str, Any] = {n: own(base.problem, base.specs[n], base.steps[n]) for n in steps}
     sheets: list[tuple[str, Mapping[str, Any]]] = []  # all judged at once, which tries each once
     for variant in MISTAKES:
         varied = base.varied(variant)
@@ -314,12 +314,13 @@ def test_each_mistake_is_found_again_and_never_on_the_right_answer(
                     changed[step] = values
         for step in list(dict.fromkeys([*list(changed)[:1], *list(changed)[-1:]])):
             sheets.append((variant.name, {step: changed[step]}))
-    first, *others = judge_all(base, map(sheet, [right, *(values for _, values in sheets)]))
+    written_down = [sheet(right), *(sheet(values) for _, values in sheets)]
+    first, *others = judge_all(base, written_down)
     assert all(each.right and each.explanations == () for each in first.judgements)
-    for (name, values), found in zip(sheets, others, strict=True):
+    for (name, given_steps), found in zip(sheets, others, strict=True):
         (again,) = found.judgements
         names = [each.name for each in again.explanations]
-        assert name in names, (*values, name, again.verdict, names)
+        assert name in names, (*given_steps, name, again.verdict, names)
     assert len(others) > 20
 
 
