@@ -34,7 +34,7 @@ endef
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick test-newest test-lowest test-peers test-models test-browser fuzz kills mutants bench check format lint \
-  types docs man docs-check lock clean
+  types docs man reports docs-check lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -125,6 +125,9 @@ types: $(VENV)/dev ## type check alone
 
 docs: $(VENV)/dev ## write what is generated in README.md and docs
 	$(BIN)/python -m docs._make write
+
+reports: $(VENV)/dev ## write the pages of the gallery alone
+	$(BIN)/python -m docs._make reports
 
 man: $(VENV)/dev ## write the man pages in docs/man alone
 	$(BIN)/python -m docs._make man

@@ -1,24 +1,28 @@
 """`python -m docs._make write` writes what is generated, `check` fails if it has drifted.
 
-`man` writes the man pages alone.
+`man` writes the man pages alone, `reports` the pages of the gallery.
 """
 
 from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cogapp import Cog
 
 from docs._make.pages import MAN_PAGES, PAGES
+from docs._make.reports import REPORTS, same
 from docs._make.shell import ROOT
+
+_ALONE: dict[str, Mapping[str, Callable[[], str]]] = {"man": MAN_PAGES, "reports": REPORTS}
 
 
 def main(mode: str) -> int:
     """Write or check all pages; return the exit status."""
-    if mode == "man":
-        for path, render in MAN_PAGES.items():
+    if mode in _ALONE:
+        for path, render in _ALONE[mode].items():
             _whole(path, render(), "write")
         return 0
     drifted = [path for path, render in PAGES.items() if not _whole(path, render(), mode)]
@@ -33,6 +37,8 @@ def _whole(name: str, text: str, mode: str) -> bool:
     """Write a page that is generated as a whole, or return whether it is as it should be."""
     path = ROOT / name
     before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if name in REPORTS and same(before, text):
+        return True
     if mode == "write" and before != text:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ from io import StringIO
 from typing import Any
 
 from attn_cli.lab.variants import Variant
-from docs._make import man
+from docs._make import man, reports
 from docs._make.shell import ROOT, run
 from docs._make.shown import file, show
 from docs._make.tables import samples, table_of_samples
@@ -30,6 +30,8 @@ def _gallery(name: str) -> None:
     if _answers(name):
         print(f"\nAnd as lines, `attn graph samples/{name}.yaml -o {name}_graph.svg`:\n")
         print(f"![The weights of {name} as lines](../pictures/{name}_graph.svg)")
+    print(f"\nIts page, to be opened in a browser: [{name}.html](pages/{name}.html), written by\n")
+    print(f"```console\n$ {reports.command(name)} -o {name}.html\n```")
     print("\n[All samples](index.md)")
 
 
@@ -220,4 +222,5 @@ PAGES: dict[str, Callable[[], str]] = {
     **{name: partial(_rendered, write) for name, write in _WRITERS.items()},
     **PICTURES,
     **MAN_PAGES,
+    **reports.REPORTS,
 }
