@@ -54,7 +54,7 @@ def test_a_page_that_is_made_safe_shows_the_tables(pages: list[str]) -> None:
 
 
 def test_a_page_has_the_looks_of_the_record(pages: list[str]) -> None:
-    """nbconvert writes the markup anew: quotes are others, what is in them is not."""
+    """nbconvert quotes attributes differently; their values are the same."""
     shown = pages[1][pages[1].index('<div class="attn"') :]
     ours = looks(attn_cli.compute(SAMPLE)._repr_html_())
     assert len(ours) > 50
