@@ -13,7 +13,7 @@ from attn_cli.lab.report.written import written
 from attn_cli.language.dictionary import Dictionary, Sentence, read_dictionary
 from attn_cli.language.translation import translate as translation_of
 from attn_cli.maths.problem import TILE, Problem, Request
-from attn_cli.origin import Origin
+from attn_cli.origin import origin
 from attn_cli.reading.resource_limits import read_threads, read_tile
 from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.record import Record
@@ -112,7 +112,7 @@ def compute(
     )
     with one_thread_of_blas(request.threads):
         record = run(problem, request)
-    return replace(record, origin=Origin(problem, request, tuple(record.steps), text))
+    return replace(record, origin=origin(problem, request, tuple(record.steps), text))
 
 
 def translate(

@@ -83,6 +83,7 @@ class _StandardFields:
 
     def __get__(self, instance: object, owner: Any) -> dict[str, Any]:
         import dataclasses
+        from functools import partial
 
         form: _Form = owner._form
         fields: list[tuple[str, Any, Any]] = []
@@ -90,11 +91,19 @@ class _StandardFields:
             how: dict[str, Any] = {"kw_only": name not in form.positional}
             if name in form.defaults:
                 default = form.defaults[name]
-                made = isinstance(default, _Factory)
-                how |= {"default_factory": default.make} if made else {"default": default}
+                if isinstance(default, _Factory):
+                    how["default_factory"] = default.make
+                elif type(default).__hash__ is None:  # the standard library refuses it as it is
+                    how["default_factory"] = partial(_same, default)
+                else:
+                    how["default"] = default
             fields.append((name, Any, dataclasses.field(**how)))
         made_so = dataclasses.make_dataclass(owner.__name__, fields)
         return {each.name: each for each in dataclasses.fields(made_so)}
+
+
+def _same(default: Any) -> Any:
+    return default
 
 
 def _init(self: Any, /, *values: Any, **given: Any) -> None:

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from attn_cli.arrays import AnyArray
-    from attn_cli.lab.report.result import Report
+    from attn_cli.lab.report.result import Kept, Report
     from attn_cli.lab.report.written import Written
 
 CODES = "visible"  # the step that says why keys are hidden
+FLOAT32 = 1e-4  # how far float32 may be from a value, relative to it
 WRITES = 'record.save("{0}.npy", step="{0}")'  # writes a step to a file
 
 
@@ -30,14 +31,25 @@ WRITES = 'record.save("{0}.npy", step="{0}")'  # writes a step to a file
 class Origin:
     """A problem and the request that a record answered, with the names of its steps.
 
-    `written` is the text of the problem's file. It is not pickled: a pickled record has numbers
-    alone.
+    `written` is the text of the problem's file. A problem whose arrays stay in their files is held
+    as it is pickled, by their paths: records would keep the files open. An origin is not pickled: a
+    pickled record has numbers alone.
     """
 
-    problem: Problem
+    held: Problem | bytes
     request: Request
     names: tuple[str, ...]
     written: Written | None = None
+
+    @property
+    def problem(self) -> Problem:
+        """The problem; AttnError if its files have changed."""
+        if not isinstance(self.held, bytes):
+            return self.held
+        from pickle import loads
+
+        problem: Problem = loads(self.held)
+        return problem
 
     def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
         """Pickle as None."""
@@ -50,72 +62,100 @@ class Origin:
         """
         from attn_cli.lab.report.report import report
 
+        problem = self.problem
         with one_thread_of_blas(self.request.threads):
-            found = report(self.problem, self._asked(record), limit=limit, written=self.written)
-        self._refuse_changed(record, found.record)
+            found = report(problem, self._asked(record), limit=limit, written=self.written)
+        near = _near(problem)
+        _refuse_changed(record, found.record, near)
         if found.kept is not None and "weights" in record.steps:
-            self._refuse_other_weights(record.steps["weights"], found)
+            _refuse_other_weights(record.steps["weights"], found.kept, near)
         return replace(found, writes=WRITES)
 
     def table(self, record: Record, *, full: bool) -> Record:
         """Return a record as tables show it: hidden cells with reasons, large steps shortened."""
         edge = None if full else Edge()
         request = replace(self._asked(record), asides=False, marks=True, edge=edge)
+        problem = self.problem
         with one_thread_of_blas(self.request.threads):
-            found = run(self.problem, request)
-        self._refuse_changed(record, found)
+            found = run(problem, request)
+        _refuse_changed(record, found, _near(problem))
         return found
 
     def codes(self, lead: dict[str, int]) -> Step | None:
-        """Return why keys are hidden, of one batch entry and head; None if none can be."""
-        if CODES not in pipeline(self.problem):
-            return None
+        """Return why keys are hidden, of one batch entry and head.
+
+        None if none can be, and if that is not known: arrays or files have changed.
+        """
         chosen: dict[str, Any] = {
             axis: at for axis, at in lead.items() if getattr(self.request, axis) is None
         }
         request = replace(self.request, steps=(CODES,), answer=False, **chosen)
-        return run(self.problem, request).steps[CODES]
+        try:
+            problem = self.problem
+            return run(problem, request).steps[CODES] if CODES in pipeline(problem) else None
+        except AttnError:
+            return None
 
     def _asked(self, record: Record) -> Request:
         """Return the request of the steps that a record has, which may be fewer than computed."""
         names = tuple(record.steps)
         return self.request if names == self.names else replace(self.request, steps=names)
 
-    def _refuse_changed(self, record: Record, found: Record) -> None:
-        """Raise AttnError if numbers that were computed again are not those of the record."""
-        for name, step in found.steps.items():
-            held = step.values.size < 2 or any(step.values.strides)
-            if name not in record.steps or not held:  # if not, it has one NaN for all
-                continue
-            before = record.steps[name]
-            if before.shape != step.shape:
-                raise _changed()
-            self._refuse_other(before.cut(step.kept).values, step.values)
 
-    def _refuse_other_weights(self, before: Step, found: Report) -> None:
-        """Raise AttnError if the largest weights that are kept are not those of the record."""
-        from attn_cli.lab.drawing import turned
-
-        assert found.kept is not None
-        whole = before.values.transpose(turned(before.axes))
-        weights = whole.reshape(-1, *whole.shape[-2:])
-        keys = found.kept.keys
-        there = np.take_along_axis(weights, np.maximum(keys, 0), axis=-1)
-        self._refuse_other(np.where(keys < 0, 0, there), np.where(keys < 0, 0, found.kept.weights))
-
-    def _refuse_other(self, before: AnyArray, now: AnyArray) -> None:
-        """Raise AttnError for other numbers, up to what another order of sums makes of them."""
-        from attn_cli.lab.derivation.derive import NEAR, types_of
-
-        if before.shape != now.shape:
+def _refuse_changed(record: Record, found: Record, near: float) -> None:
+    """Raise AttnError if numbers that were computed again are not those of the record."""
+    for name, step in found.steps.items():
+        held = step.values.size < 2 or any(step.values.strides)
+        if name not in record.steps or not held:  # if not, it has one NaN for all
+            continue
+        before = record.steps[name]
+        if before.shape != step.shape:
             raise _changed()
-        near = max(NEAR[type_.name] for type_ in types_of(self.problem))
-        if now.dtype == np.float32:  # pages hold these
-            near = max(near, NEAR["float32"])
-        finite = np.abs(before[np.isfinite(before)])
-        most = float(finite.max(initial=0.0))
-        if not np.allclose(now, before, rtol=near, atol=near * most, equal_nan=True):
-            raise _changed()
+        _refuse_other(before.cut(step.kept).values, step.values, near)
+
+
+def _refuse_other_weights(before: Step, kept: Kept, near: float) -> None:
+    """Raise AttnError if the largest weights that are kept are not those of the record."""
+    from attn_cli.lab.drawing import turned
+
+    whole = before.values.transpose(turned(before.axes))
+    weights = whole.reshape(-1, *whole.shape[-2:])
+    there = np.take_along_axis(weights, np.maximum(kept.keys, 0), axis=-1)
+    none = kept.keys < 0
+    _refuse_other(np.where(none, 0, there), np.where(none, 0, kept.weights), near)
+
+
+def _near(problem: Problem) -> float:
+    """Return how far a number that is computed in another order may be, relative to the largest."""
+    from attn_cli.lab.derivation.derive import NEAR, types_of
+
+    return max(NEAR[type_.name] for type_ in types_of(problem))
+
+
+def _refuse_other(before: AnyArray, now: AnyArray, near: float) -> None:
+    """Raise AttnError for other numbers."""
+    if before.shape != now.shape:
+        raise _changed()
+    if now.dtype == np.float32:  # in which pages hold the largest weights
+        near = max(near, FLOAT32)
+    most = float(np.abs(before[np.isfinite(before)]).max(initial=0.0))
+    if not np.allclose(now, before, rtol=near, atol=near * most, equal_nan=True):
+        raise _changed()
+
+
+def origin(
+    problem: Problem, request: Request, names: tuple[str, ...], written: Written | None
+) -> Origin | None:
+    """Return the origin of a record; None if its arrays are read from standard input."""
+    sides = (problem.query, problem.key, problem.value)
+    if all(side is None or isinstance(side.inputs, np.ndarray) for side in sides):
+        return Origin(problem, request, names, written)
+    from pickle import dumps
+
+    try:
+        return Origin(dumps(problem), request, names, written)
+    except AttnError:
+        return None
 
 
 def shortened(record: Record, *, full: bool) -> Record:

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import pytest
@@ -105,6 +105,23 @@ def test_what_is_made_is_finished_replaced_and_pickled() -> None:
         ours.replace(made, number=-1)
     with pytest.raises(TypeError, match="does not have: other"):
         ours.replace(made, other=1)  # type: ignore[call-arg]
+
+
+@ours.dataclass(frozen=True)
+class Spoken:
+    """A class with a line of its own, and a default that the standard library refuses."""
+
+    number: int = 3
+    none: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        return "<Spoken>"
+
+
+def test_a_line_of_its_own_and_defaults_that_can_change() -> None:
+    assert repr(Spoken()) == "<Spoken>"
+    assert dataclasses.replace(Spoken(), number=5) == Spoken(5)
+    assert Spoken().none is Spoken(7).none
 
 
 def test_no_class_of_the_program_is_compiled_at_start_up() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import gc
 import pickle
 import re
 from collections.abc import Callable
@@ -18,6 +19,10 @@ import attn_cli
 from attn_cli import AttnError, Record, attention, compute
 from attn_cli.dataclass import replace
 from attn_cli.errors import printable
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices import stored
+from attn_cli.sources.matrices.document import from_mapping
+from attn_cli.sources.matrices.files import Inputs, ReadSizes
 from attn_cli.views.colour import contrast
 from tests.conftest import SAMPLES, Attn
 from tests.helpers.hostile import HOSTILE
@@ -421,3 +426,26 @@ def test_records_without_their_problem() -> None:
         assert other._repr_html_() == record._repr_html_()
         with pytest.raises(AttnError, match="this record does not have its problem"):
             other.html()
+
+
+def test_arrays_that_stay_in_their_files(tmp_path: Path) -> None:
+    """A record keeps no file open; it opens them again, and refuses those that have changed."""
+    rng = np.random.default_rng(13)
+    given: dict[str, Any] = {"causal": "top-left"}
+    for name in ("query", "key", "value"):
+        np.save(tmp_path / f"{name}.npy", rng.normal(size=(1, 2, 5, 3)))
+        given[name] = {"file": str(tmp_path / f"{name}.npy")}
+    before = set(stored._open)
+    inputs = Inputs(sizes=ReadSizes(by_rows_from=0))
+    record = compute(read_problem(replace(from_mapping(given), inputs=inputs)), steps="weights")
+    gc.collect()
+    assert set(stored._open) == before
+    q, k, v = (np.load(tmp_path / f"{name}.npy") for name in ("query", "key", "value"))
+    alone = attention(q, k, v, causal="top-left", steps="weights")
+    assert record._repr_html_() == alone._repr_html_()
+    assert record.html() == alone.html()
+    np.save(tmp_path / "query.npy", rng.normal(size=(1, 2, 7, 3)))
+    with pytest.raises(AttnError, match="has changed since the problem was read"):
+        record.html()
+    assert "hidden" not in Element(record).text
+    assert len(Element(record).cells()) == 5
