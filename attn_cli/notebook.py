@@ -16,7 +16,7 @@ from attn_cli.views import VIEWS, Style, View
 
 if TYPE_CHECKING:
     from attn_cli.lab.report.result import Report
-    from attn_cli.record import Record, Step
+    from attn_cli.record import Record
 
 SHOWN = ("weights", "output")  # steps that a line names
 ANSWER = 60  # columns of an answer in it
@@ -185,8 +185,6 @@ def _rendered(record: Record, view: View, style: Style, options: Mapping[str, An
     if view.one_step:
         record = _one(record, view, _step(options))
     if "full" in view.options:
-        for step in record.steps.values() if view.bounded else ():
-            view.check_size(step=_whole(step), style=style)
         record = _as_table(record, full=style.full)
     return view.render(record, style)
 
@@ -207,12 +205,6 @@ def _one(record: Record, view: View, step: str | None) -> Record:
             help=f"choose one, such as step='weights': {', '.join(record.steps)}",
         )
     return record if step is None else record.chosen((step,))
-
-
-def _whole(step: Step) -> Any:
-    from attn_cli.record import Whole
-
-    return Whole(step.name, step.axes, step.labels, step.shape, step.values.dtype)
 
 
 def _as_table(record: Record, *, full: bool) -> Record:

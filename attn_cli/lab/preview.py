@@ -58,7 +58,6 @@ def previews(record: Record) -> Iterator[Preview]:
         few = max(sides) <= TOKENS and part.values.size <= CELLS
         part = marked(record, step, part)
         drawing = of_record(replace(record, steps={part.name: part}), part.name)
-        drawing = replace(drawing, outline=replace(drawing.outline, named="head" in shown))
         tables = TABLES if few else ()
         for size in (*tables, *PICTURES):
             side = isqrt(size.pixels * prod(sides) // part.values.size)
