@@ -22,7 +22,10 @@ SHOWN = ("weights", "output")  # steps that a line names
 ANSWER = 60  # columns of an answer in it
 MOST, OF_ONE = 100_000, 64_000  # bytes that a notebook shows, and of one picture
 TRUECOLOR = 1 << 24
-OF_MAPS = ("step", "heads", "batch", "colours", "pool")  # arguments of a heat map, besides those
+# Arguments besides the options of formats: of a heat map, and of a format that holds one step.
+OF_MAPS = ("step", "heads", "batch", "colours", "pool")
+OF_ENTRY = ("step", "batch", "head")
+MANY = 1 << 62  # more than any number of heads
 TAKEN = {"from": "first"}  # options whose names Python has taken
 SWITCHES = ("full", "verbose", "labels", "math", "booktabs", "standalone", "numbers", "color",
             "light")  # fmt: skip
@@ -122,7 +125,7 @@ def taken(view: View) -> list[str]:
     names = [TAKEN.get(option, option) for option in view.options if option != "width"]
     if "HeatMap" in view.accepts:
         return [*OF_MAPS, *names]
-    return ["step", *names] if view.one_step else names
+    return [*OF_ENTRY, *names] if view.one_step else names
 
 
 def _refuse_unknown(view: View, options: Mapping[str, Any]) -> None:
@@ -183,7 +186,7 @@ def _rendered(record: Record, view: View, style: Style, options: Mapping[str, An
     if "HeatMap" in view.accepts:
         return view.render(_heat_map(record, view, style, options), style)
     if view.one_step:
-        record = _one(record, view, _step(options))
+        record = _one(record, view, options)
     if "full" in view.options:
         record = _as_table(record, full=style.full)
     return view.render(record, style)
@@ -197,14 +200,24 @@ def _step(options: Mapping[str, Any]) -> str | None:
     return name
 
 
-def _one(record: Record, view: View, step: str | None) -> Record:
-    """Return the record with the one step that a format holds."""
-    if step is None and len(record.steps) != 1:
+def _one(record: Record, view: View, options: Mapping[str, Any]) -> Record:
+    """Return the record with the one step that a format holds, or an entry of it."""
+    from attn_cli.lab.result_drawing import refuse_beyond
+
+    name = _step(options)
+    if name is None and len(record.steps) != 1:
         raise AttnError(
             f"{view.name} holds one step, and the record has {len(record.steps)}",
             help=f"choose one, such as step='weights': {', '.join(record.steps)}",
         )
-    return record if step is None else record.chosen((step,))
+    chosen = record if name is None else record.chosen((name,))
+    (step,) = chosen.steps.values()
+    for axis in ("batch", "head"):
+        index = _number(options, axis, MANY)
+        if index is not None:
+            refuse_beyond(axis, index, step.axes, step.shape, step.name)
+            step = step.entry(axis, index)
+    return replace(chosen, steps={step.name: step})
 
 
 def _as_table(record: Record, *, full: bool) -> Record:
@@ -242,7 +255,7 @@ def _heat_map(record: Record, view: View, style: Style, options: Mapping[str, An
     record[name]  # raises AttnError, which names the nearest
     step = record.steps[name]
     drawn = replace(record, steps={name: marked(record, step, step)})
-    chosen = Chosen(_number(options, "batch", 1 << 62), _heads(options.get("heads")), None)
+    chosen = Chosen(_number(options, "batch", MANY), _heads(options.get("heads")), None)
     drawing = of_record(drawn, name, chosen)
     fit = view.fit(drawing.outline, style)
     return draw(drawing, fit, colours=options.get("colours", "auto"), pool=options.get("pool"))
@@ -253,7 +266,7 @@ def _heads(heads: Any) -> tuple[int, ...] | None:
     if heads is None:
         return None
     several = heads if isinstance(heads, Iterable) and not isinstance(heads, str) else [heads]
-    numbers = tuple(_number({"heads": head}, "heads", 1 << 62) or 0 for head in several)
+    numbers = tuple(_number({"heads": head}, "heads", MANY) or 0 for head in several)
     if not numbers or len(set(numbers)) < len(numbers):
         raise _unfit("heads", heads, "name each head once: heads=[0, 3]")
     return numbers

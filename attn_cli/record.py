@@ -114,6 +114,22 @@ class Step:
                     peaks = peaks.take(list(indices), axis=axis)
         return replace(self, values=values, kept=kept, peaks=peaks, hidden=hidden)
 
+    def entry(self, axis: str, index: int) -> Step:
+        """Return one entry along an axis, such as a head, of a whole step: without that axis."""
+        at = self.axes.index(axis)
+        rest = [other for other in range(len(self.axes)) if other != at]
+        taken = (slice(None),) * at + (index,)
+        return replace(
+            self,
+            axes=tuple(self.axes[other] for other in rest),
+            labels=tuple(self.labels[other] for other in rest),
+            values=self.values[taken],
+            hidden=None if self.hidden is None else self.hidden[taken],
+            shape=tuple(self.shape[other] for other in rest),
+            kept=tuple(self.kept[other] for other in rest),
+            peaks=None,
+        )
+
     def letter_of(self, axis: int) -> str | None:
         """Return the letter that tables put before the numbers of an axis; None if it has words."""
         if not isinstance(self.labels[axis], Numbered):
@@ -282,10 +298,10 @@ class Record:
 
         A file that exists is replaced, as a whole or not at all. `options` are those of the format
         on the command line: digits=2, full=True, labels=True, standalone=True, max_size="2MB", and
-        first=1 for --from. CSV, TSV and NPY hold one step, step="weights". SVG and PNG are a heat
-        map of the weights; they take step, heads, batch, colours, pool and numbers as well. Raises
-        AttnError for an unknown suffix, with all that there are, and for an option that the format
-        does not take.
+        first=1 for --from. CSV, TSV and NPY hold one step, step="weights", or one entry of it,
+        batch=0, head=1. SVG and PNG are a heat map of the weights; they take step, heads, batch,
+        colours, pool and numbers as well. Raises AttnError for an unknown suffix, with all that
+        there are, and for an option that the format does not take.
         """
         _notebook().save(self, path, options)
 

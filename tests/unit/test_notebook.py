@@ -346,6 +346,11 @@ def test_options_of_formats(tmp_path: Path) -> None:
     record, path = compute(TWO_HEADS), tmp_path / "x"
     record.save(path.with_suffix(".csv"), step="output", digits=1, labels=True)
     assert path.with_suffix(".csv").read_text().startswith(",0,1,2,3\nthe,")
+    record.save(path.with_suffix(".npy"), step="weights", head=1)
+    np.testing.assert_array_equal(np.load(path.with_suffix(".npy")), record["weights"][1])
+    record.save(path.with_suffix(".tsv"), step="q", head=0)
+    numbers = np.loadtxt(path.with_suffix(".tsv"), delimiter="\t")
+    np.testing.assert_array_equal(numbers, record["q"][0])
     record.save(path.with_suffix(".tex"), standalone=True, booktabs=True)
     assert "\\documentclass" in path.with_suffix(".tex").read_text()
     record.save(path.with_suffix(".txt"), first=1, color=True, light=True)
@@ -386,11 +391,17 @@ OF_SVG = "step, heads, batch, colours, pool, digits, numbers"
         ("x.pdf", {}, f"its suffix\nhelp: a record can be written as {SUFFIXES}"),
         ("x", {}, "cannot be determined"),
         ("x.npz", {"digits": 2}, "npz does not take 'digits'\nhelp: it takes none"),
-        ("x.csv", {"digit": 2}, "did you mean 'digits'? it takes: step, digits, labels"),
+        (
+            "x.csv",
+            {"digit": 2},
+            "did you mean 'digits'? it takes: step, batch, head, digits, labels",
+        ),
         ("x.svg", {"full": True}, f"svg does not take 'full'\nhelp: it takes: {OF_SVG}"),
         ("x.csv", {}, "csv holds one step, and the record has 12"),
         ("x.csv", {"step": "weight"}, "unknown step 'weight'"),
         ("x.npy", {"step": 3}, "step cannot be 3"),
+        ("x.npy", {"step": "weights", "head": 2}, "head 2 is out of range: there are 2"),
+        ("x.npy", {"step": "output", "head": 0}, "output has no head axis"),
         ("x.svg", {"step": "z"}, "the record has no step 'z'"),
         ("x.svg", {"heads": [2]}, "2"),
         ("x.svg", {"heads": [0, 0]}, "name each head once"),
