@@ -91,7 +91,12 @@ test-peers: $(PEERS)/ready ## compare with other implementations, in a virtual e
 test-models: $(MODELS)/ready ## translate with published word vectors, in a virtual environment of their own
 	$(MODELS)/bin/python -m pytest tests/models
 
-test-browser: $(VENV)/test ## look at pictures and pages in Chromium; skipped, and said, if there is none
+# axe-core alone, which only these tests read; without a network its tests are skipped, and said.
+$(VENV)/browser: requirements/browser.txt | $(VENV)/test
+	@if $(call install,$(VENV)) --no-deps -r requirements/browser.txt; then touch $@; else \
+	  echo "axe-core could not be installed: its tests are skipped"; fi
+
+test-browser: $(VENV)/browser ## look at pictures and pages in Chromium; skipped, and said, if there is none
 	$(BIN)/python -m pytest -rs tests/browser
 
 fuzz: $(VENV)/test ## look for inputs that break a reader: FUZZ="--seconds 600 --seed 7"

@@ -11,6 +11,15 @@ $("#theme").addEventListener("click", () => {
   root.dataset.theme = now === "dark" ? "light" : "dark";
 });
 
+// Parts that scroll can be reached by keys, while they do.
+const scrolls = new ResizeObserver(found => {
+  for (const {target} of found) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+for (const each of all("figure, pre")) scrolls.observe(each);
+
 // Before printing all is opened, and afterwards what was closed is closed again.
 let closed = [];
 addEventListener("beforeprint", () => {

@@ -131,7 +131,7 @@ def _stage(report: Report, titles: list[str]) -> str:
         element("p", hint, class_="pale hint controls"),
     )
     working = (
-        '<aside class=work aria-label="How the cell comes about"><h3></h3><dl></dl>'
+        '<aside class=work tabindex=0 aria-label="How the cell comes about"><h3></h3><dl></dl>'
         "<section class=row><h4></h4><div class=bars></div></section>"
         "<section class=each><h4></h4><div class=bars></div></section></aside>"
     )

@@ -89,7 +89,8 @@ def _tables(step: Step, style: Style) -> Iterator[str]:
         values = np.asarray(step.values[entry], np.float64)
         for word, numbers in zip(names, cells(values, style.decimals), strict=True):
             line = "".join(f"<td>{number(each)}</td>" for each in numbers)
-            lines.append(f"<tr><th>{word}</th>{line}</tr>")
+            head_cell = f"<th>{word}</th>" if word else "<td></td>"
+            lines.append(f"<tr>{head_cell}{line}</tr>")
         table = element(
             "table",
             f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody>",

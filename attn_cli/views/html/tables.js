@@ -45,7 +45,8 @@ for (const part of all("details[data-step]")) part.addEventListener("toggle", ()
     part.append(made("figure", {}, made("figcaption", {}, title), made("table", {class: "plain"},
       made("thead", {}, made("tr", {}, made("td", {}), ...heads.map(word => made("th", {}, made("bdi", {}, word))))),
       made("tbody", {}, ...rows.map((word, row) =>
-        made("tr", {}, made("th", {}, made("bdi", {}, word)), ...cells(row)))))));
+        made("tr", {}, made(word ? "th" : "td", {}, made("bdi", {}, word)), ...cells(row)))))));
+    scrolls.observe(part.lastChild);
   }
 });
 function labelsOf(step, axis) {

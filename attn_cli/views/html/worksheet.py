@@ -5,7 +5,7 @@ It has no script, no picture and no data besides its tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from attn_cli import __version__
@@ -41,17 +41,25 @@ def render(sheet: Worksheet, style: Style) -> str:
             NAME,
             element("ul", listed, class_="chips"),
         ),
-        element("main", *(_section(each) for each in made)),
+        element("main", *_sections(made)),
         element("footer", f"A worksheet, made by attn {__version__}."),
     ]
     return whole(title, assets.style("worksheet.css", used={}), body, limit=sheet.limit)
 
 
-def _section(sheet: Sheet) -> str:
+def _sections(made: Iterable[Sheet]) -> Iterator[str]:
+    """Yield the matrices; below the heading of a head, titles are a level lower."""
+    below = False
+    for sheet in made:
+        below = below or bool(sheet.heading)
+        yield _section(sheet, "h3" if below else "h2")
+
+
+def _section(sheet: Sheet, level: str) -> str:
     """Return one matrix: its title and its tables, as many as the paper is wide enough for."""
     named, _, size = sheet.title.rpartition(WIDE_GAP)
     title = element(
-        "h3",
+        level,
         element("code", text(named)),
         element("small", text(size.strip("()").replace(" x ", TIMES))),
     )
