@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from attn_cli.lab.report.written import Written
 
-COMMAND = "attn compute FILE --only {0} -o {0}.npy"
 Runs = tuple[tuple[int, int], ...]  # (code, how many cells in a row have it), in order
 
 
@@ -63,7 +62,7 @@ class Report:
     kept: Kept | None = None
     limit: int = 0  # bytes of the page, at most
     written: Written | None = None  # the problem, for reproducing
-    writes: str = COMMAND  # what writes a step to a file; {0} is its name
+    writes: str = ""  # what writes the step {0} to a file; empty: the command that does
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from attn_cli.record import Step
     from attn_cli.views import Style
 
+COMMAND = "attn compute FILE --only {0} -o {0}.npy"
 OPEN = ("weights", "context", "output")  # if they are small
 MATRICES = 4  # of a step whose tables are in the page
 MOST = 1600  # numbers of a step of which the script makes tables
@@ -50,7 +51,7 @@ def _step(report: Report, step: Step, titles: list[str], style: Style) -> str:
         inside = element(
             "p",
             f"{size} number{'s' if size > 1 else ''}: "
-            f"<code>{text(report.writes.format(step.name))}</code> writes them.",
+            f"<code>{text((report.writes or COMMAND).format(step.name))}</code> writes them.",
         )
     opened = step.name == report.main or (step.name in OPEN and size <= FEW)
     return element(

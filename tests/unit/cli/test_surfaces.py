@@ -25,6 +25,10 @@ ON_TWO = ["--query", "two.npy", "--key", "two.npy", "--value", "two.npy"]
 ON_ONE = ["--query", "[[1]]", "--key", "[[1]]", "--value", "[[1]]"]
 LARGE = {name: np.zeros((2048, 8)) for name in ONE}
 ON_LARGE = ["--query", "large.npy", "--key", "large.npy", "--value", "large.npy"]
+MANY = {name: np.zeros((1, 257, 1, 1)) for name in ONE}
+ON_MANY = ["--query", "many.npy", "--key", "many.npy", "--value", "many.npy"]
+WIDE = {**ONE, "key": [[1.0]] * 17, "value": [[1.0]] * 17}
+ON_WIDE = ["--query", "[[1]]", "--key", "wide.npy", "--value", "wide.npy"]
 DICTIONARY = {"pairs": {"le": "the"}}
 
 
@@ -214,6 +218,29 @@ CASES = {
         ["translate", "--dictionary", "dictionary.yaml", "--unknown", "kep", "le"],
         "--unknown cannot be 'kep'\nhelp: did you mean 'keep'?",
     ),
+    "a page too small": Case(
+        "views.html.shell",
+        lambda: compute(ONE).save("x.html", max_size=1000),
+        "and 1000 are allowed\nhelp: allow more: max_size='",
+        ["compute", *ON_ONE, "-o", "x.html", "--max-size", "1kB"],
+        "and 1000 are allowed\nhelp: allow more: --max-size ",
+    ),
+    "columns that LaTeX has no room for": Case(
+        "views.latex",
+        lambda: compute(WIDE, steps="weights").save("x.tex"),
+        "help: full=True writes all of them; there is room in a picture or a file of numbers: "
+        'save("weights.svg", step="weights")',
+        ["compute", *ON_WIDE, "--only", "weights", "-o", "x.tex"],
+        "help: --full writes all of them; there is room in a picture or a file of numbers: "
+        "attn heatmap FILE --only weights -o weights.svg",
+    ),
+    "heads that a picture has no room for": Case(
+        "views.heat_map.svg",
+        lambda: compute(MANY).save("x.svg"),
+        "help: choose some with heads=[0, 3] and one batch entry with batch=N",
+        ["heatmap", *ON_MANY, "-o", "x.svg"],
+        "help: choose some with --head 0,3 and one batch entry with --batch N",
+    ),
     "a context that is not there": Case(
         "language.space",
         lambda: translate("le", DICTIONARY, context=True),
@@ -235,6 +262,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     np.save("two.npy", np.ones((2, 1, 1)))
     np.save("large.npy", LARGE["query"])
+    np.save("many.npy", MANY["query"])
+    np.save("wide.npy", WIDE["key"])
     Path("sequences.yaml").write_text("embeddings: {a: [1]}\nsequences: [a]\n")
     Path("dictionary.yaml").write_text("pairs: {le: the}\n")
     Path("result.json").write_text('{"format": "attn/1", "command": "compute"}')
@@ -257,7 +286,8 @@ def test_each_reader_gets_what_it_has(name: str, files: Path, attn: Attn) -> Non
         with writing(pipe):
             ran = attn(*case.command)
     assert ran.status == 2
-    assert f"{case.command_line}\n" in ran.err.removeprefix("error: ")
+    end = "" if case.command_line.endswith(" ") else "\n"  # else a size follows
+    assert f"{case.command_line}{end}" in ran.err.removeprefix("error: ")
 
 
 def test_what_only_the_command_line_can_ask(files: Path, attn: Attn) -> None:
