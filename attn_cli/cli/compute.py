@@ -14,7 +14,7 @@ from attn_cli.cli.deliver import (
 )
 from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import KeyOptions, ProblemOptions, StepOptions
-from attn_cli.cli.output import OutputOptions
+from attn_cli.cli.output import PageOptions
 from attn_cli.cli.resources import ResourceOptions
 from attn_cli.cli.talk import say, terminal_columns
 from attn_cli.dataclass import replace
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from attn_cli.maths.problem import Problem, Request
     from attn_cli.record import Record
     from attn_cli.sources.matrices.files import Inputs
-    from attn_cli.views import View
 
 BY_HAND = 10_000  # numbers of an answer that is compared with every other step, if it differs
 ONE = "choose one: --tokens WORDS"
@@ -41,7 +40,7 @@ def _note_narrow(problem: Problem) -> None:
         say(f"note: inputs are {types}, computed in float64: --dtype float32 halves time and size")
 
 
-def _verdict_alone(steps: StepOptions, output: OutputOptions) -> bool:
+def _verdict_alone(steps: StepOptions, output: PageOptions) -> bool:
     """Return whether verdicts alone are shown: no step is named, and the format shows verdicts."""
     return steps.show is None and steps.only is None and output.view().verdicts
 
@@ -60,29 +59,15 @@ def _compared(problem: Problem, request: Request, expected: Expected, *, alone: 
     return fitting(compared, expected, run(problem, replace(request, steps=None, edge=None)))
 
 
-class ComputeOutput(OutputOptions):
+class ComputeOutput(PageOptions):
     """The options of output: a record, or a report or a worksheet of it as a page."""
 
     results = ("Record", "Report", "Worksheet")
 
     @property
-    def limit(self) -> int:
-        """The bytes that a page may have."""
-        from attn_cli.lab.report.size import USUAL
-        from attn_cli.reading.resource_limits import read_memory
-
-        return USUAL if self.max_size is None else read_memory(self.max_size, "--max-size")
-
-    @property
     def draws_report(self) -> bool:
         """Whether the result is shown as a report, with its problem."""
         return self.view().accepts == ("Report",)
-
-    def check(self, *results: str) -> View:
-        """Return the view; raise AttnError for a value that an option cannot have."""
-        if self.max_size is not None:
-            _ = self.limit
-        return super().check(*results)
 
 
 def _emptied(record: Record, blank: tuple[str, ...], steps: StepOptions) -> Record:

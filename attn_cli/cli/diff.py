@@ -9,7 +9,7 @@ import typer
 from attn_cli.cli.deliver import check_place, check_target, deliver
 from attn_cli.cli.inputs import reading_inputs
 from attn_cli.cli.options import number_of
-from attn_cli.cli.output import OutputOptions
+from attn_cli.cli.output import PageOptions
 from attn_cli.cli.write import write_file, write_stdout
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.errors import AttnError, ExitStatus, did_you_mean, printable
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from attn_cli.arrays import AnyArray
     from attn_cli.lab.differing.compare import Asked
     from attn_cli.lab.differing.inputs import Loaded
+    from attn_cli.lab.differing.report import DifferenceReport
     from attn_cli.lab.differing.result import Difference
     from attn_cli.sources.matrices.files import Inputs
 
@@ -133,10 +134,10 @@ class DiffOptions:
 
 
 @dataclass(kw_only=True)
-class DiffOutput(OutputOptions):
+class DiffOutput(PageOptions):
     """The options of output of a comparison."""
 
-    results = ("Difference",)
+    results = ("Difference", "DifferenceReport")
 
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="One line: the verdict. No warnings.")
@@ -155,6 +156,7 @@ def diff(options: DiffOptions, output: DiffOutput) -> int:
     attn diff problem.yaml dump/ --map q_rotated=q_embed,weights=attn_probs
     attn diff here.npz there.npz --tolerance 1e-3
     attn diff problem.yaml kernel.npz --dtype bfloat16 --save worst.npz
+    attn diff problem.yaml kernel.npz -o diff.html
     """
     output.check()
     asked = options.asked()
@@ -167,9 +169,23 @@ def diff(options: DiffOptions, output: DiffOutput) -> int:
         found = difference_of(here, there, asked)
         if options.save is not None:
             found = _saved(found, here, there, asked, options.save)
+        page = _page(found, here, there, asked, output)
+    if page is not None:
+        return deliver(page, output)
     if output.quiet and output.view().name == "table":
         return _one_line(found)
     return deliver(found, output)
+
+
+def _page(
+    found: Difference, here: Loaded, there: Loaded, asked: Asked, output: DiffOutput
+) -> DifferenceReport | None:
+    """Return the comparison with the numbers of its steps, if it is shown as a page."""
+    if output.view().accepts != ("DifferenceReport",):
+        return None
+    from attn_cli.lab.differing.report import report
+
+    return report(found, here, there, asked, limit=output.limit)
 
 
 def _saved(found: Difference, here: Loaded, there: Loaded, asked: Asked, file: str) -> Difference:

@@ -251,6 +251,24 @@ class ListOptions(OutputOptions):
     warns = False
 
 
+class PageOptions(OutputOptions):
+    """The options of output of a command that writes pages of a limited size."""
+
+    @property
+    def limit(self) -> int:
+        """The bytes that a page may have."""
+        from attn_cli.lab.report.size import USUAL
+        from attn_cli.reading.resource_limits import read_memory
+
+        return USUAL if self.max_size is None else read_memory(self.max_size, "--max-size")
+
+    def check(self, *results: str) -> View:
+        """Return the view; raise AttnError for a value that an option cannot have."""
+        if self.max_size is not None:
+            _ = self.limit
+        return super().check(*results)
+
+
 def check_digits(digits: int | None) -> None:
     """Raise AttnError for a number of decimals that is out of range."""
     if digits is not None and not 0 <= digits <= 17:

@@ -101,7 +101,57 @@ def draw(
     Of a step of more than `many` numbers, rows are sampled, unless it is to be `exact`. Raises
     AttnError for colours or pooling that the step cannot have.
     """
-    outline = drawing.outline
+    begun = begin(drawing.outline, fit, pool=pool, exact=exact, many=many)
+    return begun.finished(drawing.fill(begun.rows, begun.pools), colours)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """A heat map whose rows are still to come: to the pool of each panel."""
+
+    outline: Outline
+    how: How
+    rows: Cut
+    columns: Cut
+    pools: Mapping[Lead, Pool]
+
+    def finished(self, filled: Filled, colours: str = "auto") -> HeatMap:
+        """Return the heat map, once all rows have come."""
+        outline = self.outline
+        pooled = not (self.rows.whole and self.columns.whole)
+        heat = HeatMap(
+            command="heatmap",
+            step=outline.step,
+            formula=outline.formula,
+            role=outline.role,
+            panels=tuple(
+                _panel(of, _title(outline, lead), marked=outline.role == "weight")
+                for lead, of in self.pools.items()
+            ),
+            queries=_axis(outline, 0, self.rows),
+            keys=_axis(outline, 1, self.columns),
+            cross=outline.cross,
+            legend=filled.legend,
+            scale="linear",
+            low=0.0,
+            high=1.0,
+            diverging=outline.signed,
+            pool=self.how if pooled else None,
+            settings=filled.settings,
+            warnings=filled.warnings,
+        )
+        return finished(heat, colours)
+
+
+def begin(
+    outline: Outline,
+    fit: tuple[int, int] | None = None,
+    *,
+    pool: str | None = None,
+    exact: bool = False,
+    many: int = LIMIT,
+) -> Begun:
+    """Return the pools of a heat map, empty; as `draw`."""
     how = _how(outline, pool)
     most_rows, most_columns = fit or (None, None)
     sampled = None if exact or outline.size <= many else PER_CELL
@@ -109,30 +159,7 @@ def draw(
     square = outline.shape[0] == outline.shape[1]  # then the diagonal is one of cells too
     columns = cut(range(outline.shape[1]), most_columns, least=rows.block if square else 1)
     pools = {lead: Pool(rows, columns, how) for lead in outline.leads}
-    filled = drawing.fill(rows, pools)
-    pooled = not (rows.whole and columns.whole)
-    heat = HeatMap(
-        command="heatmap",
-        step=outline.step,
-        formula=outline.formula,
-        role=outline.role,
-        panels=tuple(
-            _panel(of, _title(outline, lead), marked=outline.role == "weight")
-            for lead, of in pools.items()
-        ),
-        queries=_axis(outline, 0, rows),
-        keys=_axis(outline, 1, columns),
-        cross=outline.cross,
-        legend=filled.legend,
-        scale="linear",
-        low=0.0,
-        high=1.0,
-        diverging=outline.signed,
-        pool=how if pooled else None,
-        settings=filled.settings,
-        warnings=filled.warnings,
-    )
-    return finished(heat, colours)
+    return Begun(outline=outline, how=how, rows=rows, columns=columns, pools=pools)
 
 
 def drawable(axes: tuple[str, ...]) -> bool:

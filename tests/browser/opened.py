@@ -57,7 +57,10 @@ def quiet(page: Page) -> bool:
 
 
 def few_change(page: Page) -> None:
-    """Point at one cell after the other; count all nodes that change, with what is in them."""
+    """Point at one cell after the other; count all nodes that change, with what is in them.
+
+    The page is closed.
+    """
     page.evaluate(
         "window.counts = []; window.now = 0;"
         "new MutationObserver(all => { for (const one of all) { window.now += 1;"

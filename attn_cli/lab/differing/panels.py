@@ -47,14 +47,14 @@ def panels(
     one, other, third = made
     return Panels(
         step=step.step,
-        here=_like(one, other),
-        there=_like(other, one),
+        here=like(one, other),
+        there=like(other, one),
         apart=third,
         chosen=number,
     )
 
 
-def _like(one: HeatMap, other: HeatMap) -> HeatMap:
+def like(one: HeatMap, other: HeatMap) -> HeatMap:
     """Return a map on the scale of both."""
     diverging = one.diverging or other.diverging
     high = max(one.high, other.high)

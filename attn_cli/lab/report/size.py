@@ -88,10 +88,10 @@ def _largest(extent: Extent, free: float, limit: int) -> Room:
     least = _pixels(extent, SIDES[-1]) + BASE64 * rows * (OF_ONE * LEAST + 4)
     if least > free:
         raise AttnError(
-            f"the page would need about {_megabytes(least + extent.fixed)}, and "
-            f"{_megabytes(limit)} are allowed",
+            f"the page would need about {megabytes(least + extent.fixed)}, and "
+            f"{megabytes(limit)} are allowed",
             help=f"choose a head or a batch entry ({argument('head')}, {argument('batch')}), or "
-            f"allow more: {argument('max-size', _megabytes(least + extent.fixed))}",
+            f"allow more: {argument('max-size', megabytes(least + extent.fixed))}",
         )
     side = next((each for each in SIDES if _pixels(extent, each) <= free / 2), SIDES[-1])
     left = (free - _pixels(extent, side)) / BASE64 / rows - 4
@@ -100,15 +100,18 @@ def _largest(extent: Extent, free: float, limit: int) -> Room:
 
 def _pixels(extent: Extent, side: int) -> float:
     """Return the bytes of the pictures of a side, at most."""
-    rows, columns = (_drawn(size, side) for size in (extent.queries, extent.keys))
+    rows, columns = (drawn(size, side) for size in (extent.queries, extent.keys))
     return BASE64 * extent.leads * ((rows + 1) * columns + 1200)
 
 
-def _drawn(size: int, side: int) -> int:
+def drawn(size: int, side: int | None) -> int:
+    """Return how many cells are drawn of an axis, of `side` at most; None: all."""
+    if side is None:
+        return size
     return -(-size // max(1, -(-size // side)))
 
 
-def _megabytes(size: float) -> str:
+def megabytes(size: float) -> str:
     """Return a number of bytes as `--max-size` is written, rounded up."""
     tenths = -(-int(size) // 100_000)
     return f"{tenths / 10:g}MB"

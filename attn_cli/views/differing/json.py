@@ -11,33 +11,36 @@ from attn_cli.views.json import FORMAT, rounded, written
 
 def render(found: Difference, style: Style) -> str:
     """Return the document: the verdict, the steps, and what was not matched."""
+    return written(document_of(found, style))
+
+
+def document_of(found: Difference, style: Style) -> dict[str, Any]:
+    """Return the document as data."""
     first = found.first
-    return written(
-        {
-            "format": FORMAT,
-            "command": found.command,
-            "here": found.here,
-            "there": found.there,
-            "verdict": found.verdict,
-            "sentence": found.sentence,
-            "first": None if first is None else first.step,
-            "model": found.model,
-            "type": found.type,
-            "tolerance": found.tolerance,
-            "steps": [_step(step, style) for step in found.steps],
-            "unmatched": {"here": list(found.unmatched_here), "there": list(found.unmatched_there)},
-            "identified": list(found.identified),
-            "power": {
-                "step": found.power_of or None,
-                "accepts": [each.name for each in found.power if each.passes],
-                "refuses": [each.name for each in found.power if not each.passes],
-            },
-            "sampled": found.sampled or None,
-            "saved": found.saved or None,
-            "notes": list(found.notes),
-            "warnings": list(found.warnings),
-        }
-    )
+    return {
+        "format": FORMAT,
+        "command": found.command,
+        "here": found.here,
+        "there": found.there,
+        "verdict": found.verdict,
+        "sentence": found.sentence,
+        "first": None if first is None else first.step,
+        "model": found.model,
+        "type": found.type,
+        "tolerance": found.tolerance,
+        "steps": [_step(step, style) for step in found.steps],
+        "unmatched": {"here": list(found.unmatched_here), "there": list(found.unmatched_there)},
+        "identified": list(found.identified),
+        "power": {
+            "step": found.power_of or None,
+            "accepts": [each.name for each in found.power if each.passes],
+            "refuses": [each.name for each in found.power if not each.passes],
+        },
+        "sampled": found.sampled or None,
+        "saved": found.saved or None,
+        "notes": list(found.notes),
+        "warnings": list(found.warnings),
+    }
 
 
 def _step(step: StepDifference, style: Style) -> dict[str, object]:

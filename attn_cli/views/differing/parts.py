@@ -10,7 +10,7 @@ from attn_cli.lab.differing.result import Difference, StepDifference, Worst
 
 HEAD = ("step", "type", "added", "inherited", "worst cell", "here", "there", "verdict")
 FLOORS = "added and inherited are in floors: the rms of the noise of the stage in its type"
-_SHORT = {"batch": "b", "head": "h", "key head": "h", "query": "q", "key": "k", "token": "t",
+LETTERS = {"batch": "b", "head": "h", "key head": "h", "query": "q", "key": "k", "token": "t",
           "dimension": "d", "unit": "u"}  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def _cells(step: StepDifference) -> str:
 
 def place_of(worst: Worst) -> str:
     """Return `h 1, q 17, d 12`."""
-    return ", ".join(f"{_SHORT.get(axis, axis)} {at}" for axis, at in worst.place)
+    return ", ".join(f"{LETTERS.get(axis, axis)} {at}" for axis, at in worst.place)
 
 
 def floors(value: float) -> str:

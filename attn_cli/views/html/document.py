@@ -32,7 +32,12 @@ def document(report: Report, style: Style, titles: list[str]) -> str:
     record = replace(report.record, steps=unmarked)
     found = document_of(record, None, lambda step: _numbers(report, step))
     found["page"] = _page(report, style, titles)
-    return _TAG.sub(r"\\u003c", leaf(found, (",", ":")))
+    return closed(leaf(found, (",", ":")))
+
+
+def closed(text: str) -> str:
+    """Return JSON in which nothing can end the script element."""
+    return _TAG.sub(r"\\u003c", text)
 
 
 def _unmarked(step: Step) -> Step:
@@ -45,16 +50,16 @@ def _numbers(report: Report, step: Step) -> dict[str, object]:
     if step.name not in report.held:
         return {}
     if report.rung == 1:
-        return {"values": _short(step.values.tolist())}
+        return {"values": short(step.values.tolist())}
     return {"float32": float32(step.values)}
 
 
-def _short(values: Any) -> Any:
+def short(values: Any) -> Any:
     """Return numbers with whole ones without a point: 1, not 1.0."""
     if isinstance(values, list):
-        return [_short(each) for each in values]
+        return [short(each) for each in values]
     if isinstance(values, dict):
-        return {name: _short(each) for name, each in values.items()}
+        return {name: short(each) for name, each in values.items()}
     if isinstance(values, float) and values.is_integer() and 0 < abs(values) < FAR:
         return int(values)
     return 0 if isinstance(values, float) and str(values) == "0.0" else values
@@ -143,7 +148,7 @@ def _recipe(report: Report, recipe: Recipe) -> dict[str, object]:
     for name in ("depth", "facts", "slots", "needs", "same", "fill"):
         given = getattr(recipe, name)
         if given not in (None, {}, 0):
-            found[name] = _short(given)
+            found[name] = short(given)
     return found
 
 

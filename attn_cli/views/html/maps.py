@@ -15,6 +15,7 @@ from attn_cli.views.heat_map.layout import shortened
 from attn_cli.views.html.assets import LETTERS, shade
 from attn_cli.views.html.markup import element, number, picture, text, token
 from attn_cli.views.pictures.grey import grey_png
+from attn_cli.views.pictures.palette import palette_png
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,7 @@ TURNED = 8  # keys: heads of more are read upwards
 WIDE = 8  # columns of a head that is not
 THUMB = 64  # cells of a miniature along a side
 SHORTEST = 800  # numbers of a step whose tables are in the page
+MARKED = 208, 30, 110  # the colour of cells that are marked, in no ramp
 BESIDE = 400  # cells of a step of pairs that is not the main one, and has tables in the page
 
 
@@ -50,9 +52,9 @@ def figures(report: Report, step: str, titles: list[str], style: Style) -> Itera
     heat = report.maps[step]
     for at, (panel, title) in enumerate(zip(heat.panels, titles, strict=True)):
         drawn = (
-            _table(heat, panel, title, style, titled=step == report.main)
+            table(heat, panel, name_of(step, title), style, titled=step == report.main)
             if not draws_pictures(report)
-            else _picture(heat, panel, step, title)
+            else pixels(heat, panel, name_of(step, title))
         )
         caption = element("figcaption", text(", ".join(filter(None, (step, title)))))
         yield element("figure", caption, drawn, data_step=step, data_lead=at)
@@ -67,11 +69,12 @@ def used(report: Report) -> dict[bool, set[int]]:
             of.update(range(LEVELS + 1))  # the script makes a table
             continue
         for panel in heat.panels:
-            of.update(np.unique(_levels(heat, panel)).tolist())
+            of.update(np.unique(levels_of(heat, panel)).tolist())
     return found
 
 
-def _levels(heat: HeatMap, panel: Panel) -> NDArray[np.intp]:
+def levels_of(heat: HeatMap, panel: Panel) -> NDArray[np.intp]:
+    """Return the level of each cell in the ramp."""
     shares = heat.shades(panel)
     return levels((shares + 1) / 2 if heat.diverging else shares)
 
@@ -93,13 +96,27 @@ def looks(heat: HeatMap) -> list[str]:
     ]
 
 
-def _table(heat: HeatMap, panel: Panel, title: str, style: Style, *, titled: bool) -> str:
-    level = _levels(heat, panel).tolist()
+def table(
+    heat: HeatMap,
+    panel: Panel,
+    name: str,
+    style: Style,
+    *,
+    titled: bool,
+    written: list[list[str]] | None = None,
+    alone: list[list[str]] | None = None,
+) -> str:
+    """Return a map as a table, that is called `name`; `titled`: hidden cells have their reason.
+
+    `written` has the numbers as text. `alone` says of each cell which side alone sees its key: a
+    hidden one of these has that as its text.
+    """
+    level = levels_of(heat, panel).tolist()
     columns = len(heat.keys.labels)
     small = columns > NUMBERED
     first = shade(False, 0)
-    seen = np.where(panel.hidden != 0, 0.0, panel.values)
-    written = cells(seen, style.decimals)
+    if written is None:
+        written = cells(np.where(panel.hidden != 0, 0.0, panel.values), style.decimals)
     unknown = np.isnan(panel.values).tolist()
     reasons = {
         code: f'<td class=x title="hidden: {text(why)}"></td>'
@@ -113,24 +130,26 @@ def _table(heat: HeatMap, panel: Panel, title: str, style: Style, *, titled: boo
     for row, word in enumerate(heat.queries.labels):
         line = [f"<tr><th scope=row>{token(word)}</th>"]
         for column in range(columns):
+            side = alone[row][column] if alone is not None else ""
             if codes[row][column]:
-                line.append(reasons[codes[row][column]])
+                line.append(f'<td class="x o">{side}</td>' if side else reasons[codes[row][column]])
                 continue
             of = "n" if unknown[row][column] else shade(heat.diverging, level[row][column])
             shown = number(written[row][column])
             if small:
                 shown = shortened(shown) if shown.strip("0.") else "0"
+            of = f"{of} o" if side else of
             if largest[row][column]:
                 line.append(f'<td class="{of} m">{shown}</td>')
             else:
-                line.append(f"<td>{shown}</td>" if of == first else f"<td class={of}>{shown}</td>")
+                line.append(f"<td>{shown}</td>" if of == first else element("td", shown, class_=of))
         rows.append(f"{''.join(line)}</tr>")
     return element(
         "table",
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody>",
         role="grid",
         class_=" ".join(looks(heat)),
-        aria_label=name_of(heat.step, title),
+        aria_label=name,
     )
 
 
@@ -141,21 +160,24 @@ def grey(heat: HeatMap, panel: Panel) -> NDArray[np.float64]:
     return np.where((panel.hidden != 0) | np.isnan(panel.values), np.nan, shares)
 
 
-def _picture(heat: HeatMap, panel: Panel, step: str, title: str) -> str:
+def pixels(
+    heat: HeatMap, panel: Panel, name: str, over: NDArray[np.bool_] | None = None, side: int = 640
+) -> str:
+    """Return a map as a picture, that is called `name`; cells that are `over` are marked."""
     rows, columns = panel.values.shape
+    each = max(1, side // max(rows, columns))  # pixels of a cell
     image = element(
         "img",
         class_=LETTERS[heat.diverging],
         src=picture(grey_png(grey(heat, panel))),
-        alt=name_of(step, title),
-        style=f"width:{_side(columns, rows)}px;height:{_side(rows, columns)}px",
+        alt=name,
+        style=f"width:{each * columns}px;height:{each * rows}px",
     )
-    return element("div", element("div", image, class_="hole"), class_="pixels")
-
-
-def _side(size: int, other: int) -> int:
-    """Return the pixels of a side: as many for each cell, so that both sides fit."""
-    return size * max(1, 640 // max(size, other))
+    marks = ""
+    if over is not None and over.any():
+        marked = palette_png(over.astype(np.uint8), ((0, 0, 0), MARKED), 0)
+        marks = element("img", class_="marks", src=picture(marked), alt="")
+    return element("div", element("div", image, marks, class_="hole"), class_="pixels")
 
 
 def miniature(heat: HeatMap, panel: Panel) -> str:
@@ -191,7 +213,7 @@ def legends(report: Report) -> str:
     return "".join(
         element(
             "div",
-            *_parts(heat),
+            *legend_parts(heat),
             class_="legend",
             data_step=step,
             hidden=step != report.main,
@@ -200,13 +222,17 @@ def legends(report: Report) -> str:
     )
 
 
-def _parts(heat: HeatMap) -> Iterator[str]:
+def legend_parts(heat: HeatMap, name: str = "", *, hidden: bool = True) -> Iterator[str]:
+    """Yield the parts of the legend of a map; `name` is what it is of, if not of its step.
+
+    `hidden`: with the reasons why cells are hidden.
+    """
     letter = LETTERS[heat.diverging]
     ticks = "".join(f"<span>{text(tick)}</span>" for tick in legend.ticks(heat))
     yield f'<div class="ramp {letter}"><i></i><span>{ticks}</span></div>'
-    notes = [heat.step, *legend.notes(heat)]
+    notes = [name or heat.step, *legend.notes(heat)]
     yield f"<span>{text(', '.join(notes))}</span>"
-    if heat.reasons:
+    if hidden and heat.reasons:
         yield f'<span><i class="key x"></i>{text(legend.hidden_by(heat))}</span>'
     if any(np.isnan(panel.values[panel.hidden == 0]).any() for panel in heat.panels):
         yield '<span><i class="key n"></i>nan</span>'

@@ -12,7 +12,7 @@ from attn_cli import __version__
 from attn_cli.views.cells import GAP, HIDDEN, cell_width, column_blocks, sheets, with_gaps
 from attn_cli.views.html import assets
 from attn_cli.views.html.head import TIMES, chips, title_of
-from attn_cli.views.html.markup import element, text, token
+from attn_cli.views.html.markup import element, number, text, token
 from attn_cli.views.html.shell import whole
 from attn_cli.views.table import WIDE_GAP
 
@@ -130,5 +130,5 @@ def _words(sheet: Sheet, axis: int) -> list[str]:
 def _cell(sheet: Sheet, row: int, column: int) -> str:
     if sheet.hidden[row, column]:
         return "<td class=x></td>"
-    shown = sheet.cells[row][column].replace("-", "\u2212")
+    shown = number(sheet.cells[row][column])
     return f"<td><b>{shown}</b></td>" if sheet.largest[row, column] else f"<td>{shown}</td>"

@@ -140,4 +140,11 @@ ASK = (
         module="attn_cli.views.differing.markdown",
         suffixes=(".md",),
     ),
+    View(
+        name="html",
+        accepts=("DifferenceReport",),
+        module="attn_cli.views.html.difference",
+        suffixes=(".html", ".htm"),
+        options=("digits", "max_size"),
+    ),
 )

@@ -254,6 +254,7 @@ ON_THE_COMMAND_LINE_ALONE = {
     "sources.matrices.files", "engine.stream", "views.csv", "lab.drawing", "lab.heat_map",
     "lab.problem_drawing", "lab.result_drawing", "reading.results", "lab.differing.inputs",
     "lab.differing.names", "lab.differing.sides", "lab.report.large", "lab.report.size",
+    "lab.differing.report_size",
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from attn_cli.conventions import preset, presets
 from attn_cli.lab import heat_map, preset_comparison, statistics, weights_graph, worksheet
 from attn_cli.lab.answers import judging, showing
 from attn_cli.lab.derivation import result as derivation
+from attn_cli.lab.differing import report as differing_report
 from attn_cli.lab.differing import result as differing
 from attn_cli.lab.identify import result as identification
 from attn_cli.lab.report import result as report
@@ -39,6 +40,7 @@ RESULTS = {
     "HeatMap": heat_map,
     "Report": report,
     "Worksheet": worksheet,
+    "DifferenceReport": differing_report,
     "Statistics": statistics,
     "Judged": judging,
     "Graded": judging,
@@ -51,7 +53,7 @@ RESULTS = {
     "Differences": preset_comparison,
     **dict.fromkeys(("Steps", "Functions", "Samples", "Sample"), lists),
 }
-PAGES = {"Report", "Worksheet"}  # pages alone
+PAGES = {"Report", "Worksheet", "DifferenceReport"}  # pages alone
 # What commands need before their options.
 FILES = {
     "translate": ["le"],
