@@ -14,11 +14,12 @@ import numpy as np
 
 from attn_cli.arrays import Array
 from attn_cli.dataclass import replace
+from attn_cli.engine.settings import settings
 from attn_cli.errors import AttnError, Path, Where, argument, dotted, either, printable
 from attn_cli.language.methods import METHODS
 from attn_cli.maths.look_up import Groups, LookUp
 from attn_cli.maths.pipeline import pipeline
-from attn_cli.maths.problem import Problem
+from attn_cli.maths.problem import Problem, Request
 from attn_cli.maths.rows import last_of_rows
 from attn_cli.memory import half_of_the_machine, in_units
 from attn_cli.reading.keys import KEYS
@@ -26,7 +27,7 @@ from attn_cli.reading.schema import read_problem
 from attn_cli.record import Labels
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.lookup import WordTable, read_word_table
-from attn_cli.sources.matrices.vectors import LineIndex
+from attn_cli.sources.matrices.word_index import LineIndex, RowIndex, index_of
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.tokens import known_words
 from attn_cli.sources.text.words import nfc
@@ -116,15 +117,16 @@ class Space:
         self._others |= table.vectors
 
     @cached_property
-    def _index(self) -> LineIndex | None:
-        """The places of all words in a text file, made if words are asked for after the first."""
+    def _index(self) -> LineIndex | RowIndex | None:
+        """The places of all words in a file, made if words are asked for after the first."""
         path: Path = ("embeddings",)
-        node = self.document.tree["embeddings"]
+        node, words = self.document.tree["embeddings"], None
         if isinstance(node, dict):
             if "words" in node:
-                return None
+                words = self.document.beside(str(node["words"]), (*path, "words"))
             node, path = node["file"], (*path, "file")
-        return LineIndex.of(self.document.inputs, self.document.beside(str(node), path), path)
+        file = self.document.beside(str(node), path)
+        return index_of(self.document.inputs, file, words, path)
 
     def refuse_unknown(self, word: str, place: str | None) -> AttnError:
         """Return the error for a word that is not known."""
@@ -158,6 +160,11 @@ class Space:
     def template(self) -> Problem:
         """The look-up of the first key, for what is the same in all."""
         return self.problem(self.sources[:1], self.K[:1], values=False)
+
+    @cached_property
+    def settings(self) -> Mapping[str, object]:
+        """The settings of a look-up, which are the same in all."""
+        return settings(self.template, Request())
 
     def problem(self, words: Labels, Q: Array, *, values: bool) -> Problem:
         """Return the look-up as a problem: Q and K given, and V if `values`, else a column of 0."""

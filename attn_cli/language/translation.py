@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from attn_cli.arrays import Array
+from attn_cli.arrays import Array, Bools, Integers
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.engine.run import run
 from attn_cli.engine.settings import settings
@@ -129,7 +129,7 @@ def _nothing(t: Translation) -> Record:
 
 
 def _settings(t: Translation, problem: Problem) -> Mapping[str, object]:
-    resolved = settings(problem, Request())
+    resolved = t.space.settings if problem is t.space.template else settings(problem, Request())
     return {"method": t.space.method, "context": t.context is not None, **resolved}
 
 
@@ -168,18 +168,25 @@ def _quickly(translations: Sequence[Translation], top: int) -> list[list[Choice]
         return [None] * len(translations)
     asked = [(t, at) for t in translations for at in range(len(t.looked_up))]
     chosen: dict[int, list[Choice] | None] = {id(t): [] for t in translations}
+    seen = None if look_up.seen.all() else look_up.seen
     Q = np.concatenate([t.query for t in translations if t.query is not None])
     for rows, scores, weights in look_up.weights(Q):
         fits = _fits(space, weights)
         near = weights if space.method == "softmax" else scores
+        finite = _finite(scores if seen is None else np.where(seen, scores, 0)) & _finite(fits)
         for row, (t, at) in enumerate(asked[rows]):
-            finite = np.isfinite(scores[row]).all(where=look_up.seen[0])
             found = chosen[id(t)]
-            if not (finite and np.isfinite(fits[row]).all()):
+            if not finite[row]:
                 chosen[id(t)] = None
             elif found is not None:
                 found.append(_choice(t, at, Q[rows.start + row], fits[row], near[row], top))
     return [chosen[id(t)] for t in translations]
+
+
+def _finite(rows: Array) -> Bools:
+    """Return whether all numbers of each row are finite: its largest and its smallest are."""
+    found: Bools = np.isfinite(rows.max(axis=1)) & np.isfinite(rows.min(axis=1))
+    return found
 
 
 def _hidden_keys(space: Space) -> list[str]:
@@ -271,9 +278,7 @@ def _choice(t: Translation, at: int, Q: Array, fits: Array, near: Array, top: in
     words = space.targets if per_pair else space.distinct
     best = _largest(fits)
     value = float(fits[best])
-    numbers = space.groups.numbers if per_pair else np.arange(len(fits))
-    others = np.flatnonzero(numbers != numbers[best])
-    rival = int(others[_largest(fits[others])]) if len(others) else None
+    rival = _rival(fits, best, space.groups.numbers if per_pair else None)
     margin = None if rival is None else value - float(fits[rival])
     nearest = np.argsort(-near, kind="stable")[:top].tolist() if top else ()
     runner_up = None if rival is None else words[rival]
@@ -290,7 +295,29 @@ def _choice(t: Translation, at: int, Q: Array, fits: Array, near: Array, top: in
 
 def _largest(values: Array) -> int:
     """Return the index of the largest number, the first on a tie; NaN is below all."""
-    return int(np.argmax(np.where(np.isnan(values), -np.inf, values)))
+    at = int(np.argmax(values))  # of a NaN if there is one
+    return (
+        int(np.argmax(np.where(np.isnan(values), -np.inf, values)))
+        if values[at] != values[at]
+        else at
+    )
+
+
+def _rival(fits: Array, best: int, numbers: Integers | None) -> int | None:
+    """Return the index of the largest number of another word than the best; None if there is none.
+
+    `numbers` are those of the words; None: each number has a word of its own.
+    """
+    if numbers is not None:
+        others = np.flatnonzero(numbers != numbers[best])
+        return int(others[_largest(fits[others])]) if len(others) else None
+    sides = ((0, fits[:best]), (best + 1, fits[best + 1 :]))
+    found = [start + _largest(side) for start, side in sides if len(side)]
+    return max(found, key=lambda at: _or_lowest(fits[at]), default=None)
+
+
+def _or_lowest(value: Array) -> float:
+    return float(value) if value == value else -np.inf
 
 
 def _doubt(

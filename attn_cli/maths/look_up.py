@@ -17,7 +17,7 @@ import numpy as np
 from attn_cli.arrays import Array, Integers
 from attn_cli.maths.problem import Problem
 
-BYTES = 24 << 20
+BYTES = 52 << 20  # products of more rows are faster: of 64 rows 1.4 ms each, of 31 rows 1.7 ms
 IN_CACHE = 2 << 20  # of scores that are weighed together
 
 
@@ -86,14 +86,13 @@ class Groups:
 
     def __init__(self, numbers: Integers) -> None:
         self.numbers = numbers
-        self.order = np.argsort(numbers, kind="stable")
-        self.starts = np.flatnonzero(np.diff(numbers[self.order], prepend=-1))
-        self.alone = len(self.starts) == len(numbers)  # each key is a group of its own
+        self.count = int(numbers.max()) + 1
+        self.alone = self.count == len(numbers)  # each key is a group of its own
 
 
 def sums_of_groups(weights: Array, groups: Groups) -> Array:
     """Return (n_q, groups): the sum of the weights of each group: weights V for a one-hot V."""
     if groups.alone:
         return weights
-    sums: Array = np.add.reduceat(weights[:, groups.order], groups.starts, axis=1)
-    return sums
+    sums = [np.bincount(groups.numbers, row, minlength=groups.count) for row in weights]
+    return np.stack(sums).astype(weights.dtype, copy=False)

@@ -9,10 +9,8 @@ Lines are streamed. Only those of wanted words are parsed; of others the separat
 
 from __future__ import annotations
 
-import codecs
 import os
 import unicodedata
-from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -24,7 +22,7 @@ from attn_cli.arrays import Array, Tensor
 from attn_cli.dataclass import dataclass, field
 from attn_cli.errors import AttnError, Path, Where, printable
 from attn_cli.sources.matrices.files import Inputs, Progress
-from attn_cli.sources.matrices.lines import GZIP_MAGIC, open_lines
+from attn_cli.sources.matrices.lines import open_lines
 from attn_cli.sources.matrices.npy_files import read_header, read_npy
 from attn_cli.sources.matrices.vector_lines import (
     SAMPLE,
@@ -39,7 +37,10 @@ from attn_cli.sources.matrices.vector_lines import (
 )
 from attn_cli.sources.text.spelling import most_alike
 
-BLOCK = 2048  # vectors
+BLOCK = 2048  # vectors that are held together
+# Bytes of all blocks but the first: the C library returns so large a block to the system as soon as
+# it is free; of smaller ones it keeps the memory.
+LARGE = 33 << 20
 FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 
 _Numbered = tuple[int, tuple[bytes, int]]  # a line's number, the line, the number of its blanks
@@ -81,59 +82,6 @@ def read_vectors(
     return _from_text(order, file) if words is None else _from_npy(order, file, words)
 
 
-class LineIndex:
-    """The places of all words of a text file: a few words are read without reading the rest.
-
-    A place is found by the hash of its word: 16 bytes per line are held. A packed file has none.
-    """
-
-    def __init__(self, inputs: Inputs, file: str, path: Path = ()) -> None:
-        """Read all lines once; raise AttnError for a file that cannot be read."""
-        self._inputs, self._file, self._path = inputs, file, path
-        hashes, offsets = array("q"), array("q")
-        with inputs.open_again(file, path) as raw:
-            mark = len(codecs.BOM_UTF8) if raw.read(3) == codecs.BOM_UTF8 else 0
-        with open_lines(inputs, file, path) as lines:
-            head = list(islice(lines, SAMPLE))
-            self._layout = find_line_format([line for line, _ in head], printable(file), path)
-            at = mark
-            for line, blanks in chain(head, lines):
-                cleaned, word = self._layout.parted(line, blanks) if line else (line, None)
-                if cleaned and word is not None:
-                    hashes.append(hash(word))
-                    offsets.append(at)
-                at += len(line) + 1
-        order = np.argsort(np.frombuffer(hashes, np.int64), kind="stable")
-        self._hashes = np.frombuffer(hashes, np.int64)[order]
-        self._offsets = np.frombuffer(offsets, np.int64)[order]
-
-    @classmethod
-    def of(cls, inputs: Inputs, file: str, path: Path = ()) -> LineIndex | None:
-        """Return the index of a file; None if it is packed."""
-        with inputs.open_again(file, path) as raw:
-            if raw.read(2) == GZIP_MAGIC:
-                return None
-        return cls(inputs, file, path)
-
-    def vectors(self, words: Iterable[str], dtype: np.dtype[Any]) -> dict[str, Array]:
-        """Return the vectors of the words that have a line without a fault."""
-        found: dict[str, Array] = {}
-        with self._inputs.open_again(self._file, self._path) as raw:
-            for raw_word, word in _spellings(words).items():
-                start = int(np.searchsorted(self._hashes, hash(raw_word)))
-                for at in range(start, len(self._hashes)):
-                    if int(self._hashes[at]) != hash(raw_word) or word in found:
-                        break
-                    raw.seek(int(self._offsets[at]))
-                    line = raw.readline().removesuffix(b"\n")
-                    cleaned, there = self._layout.parted(line, line.count(b" "))
-                    if there == raw_word:
-                        vector = vector_of(cleaned, there, self._layout.d, dtype)
-                        if not isinstance(vector, Fault):
-                            found[word] = vector
-        return found
-
-
 def nearest_words(
     inputs: Inputs,
     file: str,
@@ -163,7 +111,7 @@ def _readable(raw: bytes) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def _spellings(asked: Iterable[str]) -> dict[bytes, str]:
+def spellings(asked: Iterable[str]) -> dict[bytes, str]:
     """Return the bytes under which a file may have each word: UTF-8, composed or decomposed.
 
     Latin-1 is included if it is not UTF-8: such a line must be reported, not overlooked.
@@ -216,7 +164,7 @@ class _Order:
 def _from_text(order: _Order, file: str) -> Vectors:
     malformed = Malformed(order.name, order.path, order.strict)
     with _opened(order.inputs, file, order.path, order.progress) as (layout, lines):
-        scan = _Scan(layout, _spellings(order.asked), order.dtype, malformed)
+        scan = _Scan(layout, spellings(order.asked), order.dtype, malformed)
         found = scan.run(lines, len(order.asked))
     warnings = [*malformed.warnings(), *scan.spoilt_words()]
     if not found and layout.promised not in (None, scan.seen):
@@ -238,6 +186,7 @@ class _Scan:
     spoilt: dict[str, str] = field(default_factory=dict)  # wanted word -> its malformed line
     seen: int = 0
     block: Array = field(default_factory=lambda: np.empty((0, 0)))
+    used: int = 0  # rows of the block
 
     def run(self, lines: Iterator[_Numbered], count: int) -> bool:
         """Read until `count` words are found; return whether there were as many."""
@@ -269,11 +218,13 @@ class _Scan:
 
     def _kept(self, vector: Array) -> Array:
         """Return a vector as a row of a block: many small arrays would leave holes in memory."""
-        at = len(self.rows) % BLOCK
-        if at == 0:
-            self.block = np.empty((BLOCK, self.layout.d), dtype=self.dtype)
-        self.block[at] = vector
-        row: Array = self.block[at]
+        if self.used == len(self.block):
+            large = LARGE // (self.layout.d * self.dtype.itemsize)
+            size = max(BLOCK, large) if self.rows else BLOCK
+            self.block, self.used = np.empty((size, self.layout.d), dtype=self.dtype), 0
+        row: Array = self.block[self.used]
+        row[:] = vector
+        self.used += 1
         return row
 
     def _skip(self, number: int, line: bytes, fault: Fault, asked: str | None) -> None:
@@ -293,7 +244,7 @@ class _Scan:
 def _from_npy(order: _Order, file: str, words: str) -> Vectors:
     malformed = Malformed(printable(words), order.path, order.strict)
     with order.inputs.open_again(file, order.path) as stream:
-        matrix = _matrix(order, stream)
+        matrix = _matrix(stream, order.name, order.path)
         n, d = matrix.shape
         places = _places(order, words, n, malformed)
         values = matrix[np.array([at for at, _ in places.values()], dtype=np.intp)]
@@ -311,30 +262,37 @@ def _from_npy(order: _Order, file: str, words: str) -> Vectors:
     return order.done(rows, d, malformed.warnings())
 
 
-def _matrix(order: _Order, stream: BinaryIO) -> Tensor:
+def read_rows(inputs: Inputs, file: str, rows: list[int], path: Path) -> Array:
+    """Return some rows of an NPY of vectors, (rows, d)."""
+    with inputs.open_again(file, path) as stream:
+        found: Array = _matrix(stream, printable(file), path)[np.array(rows, dtype=np.intp)]
+    return found
+
+
+def _matrix(stream: BinaryIO, name: str, path: Path) -> Tensor:
     """Return the matrix of an NPY, of which only indexed rows are read."""
     from attn_cli.sources.matrices.stored import open_stored
 
-    header = read_header(stream, order.name, order.path)
+    header = read_header(stream, name, path)
     if len(header.shape) != 2 or 0 in header.shape or header.dtype.kind not in "iuf":
         raise AttnError(
-            f"{order.name} must be a matrix of numbers, one row per word, not shape {header.shape} "
+            f"{name} must be a matrix of numbers, one row per word, not shape {header.shape} "
             f"in {header.dtype}",
-            path=order.path,
+            path=path,
         )
     whole = slice(0, os.fstat(stream.fileno()).st_size)
-    stored = open_stored(stream, order.name, order.path, whole)
+    stored = open_stored(stream, name, path, whole)
     if stored is not None:
         return stored
     stream.seek(0)  # this system cannot read rows by their offset
-    return read_npy(stream, order.name, order.path)
+    return read_npy(stream, name, path)
 
 
 def _places(
     order: _Order, words: str, n: int, malformed: Malformed
 ) -> dict[str, tuple[int, bytes]]:
     """Return the row, and the line, of each wanted word of a list that must have n words."""
-    wanted = _spellings(order.asked)
+    wanted = spellings(order.asked)
     places: dict[str, tuple[int, bytes]] = {}
     count = 0  # up to the last line that is not blank
     with open_lines(order.inputs, words, order.path, order.progress) as lines:

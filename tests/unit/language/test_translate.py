@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli import AttnError, translate
-from attn_cli.language.dictionary import Sentence, read_dictionary
-from attn_cli.language.translation import answers, joined
-from attn_cli.sources.matrices.files import Inputs
+from attn_cli.language.translation import joined
 from tests.conformance.oracle.plain import dot
 from tests.conformance.oracle.single import single
 from tests.conftest import SAMPLES, Attn, in_process, on_terminal
@@ -391,36 +388,6 @@ def test_zero_vectors_of_a_file(tmp_path: Path, attn: Attn) -> None:
     assert (ran.status, ran.out) == (2, "")
     assert "error: 'nil' has a zero vector" in ran.err
     assert "--> standard input:2" in ran.err
-
-
-def test_memory_of_a_dictionary_grows_with_its_vectors(tmp_path: Path) -> None:
-    """At most 3 n d numbers, and what the pairs take: no n x n matrix, which has 122 MiB."""
-    n, d = 4000, 50
-    numbers = np.random.default_rng(11).normal(size=(n, d))
-    np.save(tmp_path / "v.npy", numbers)
-    words = [f"w{at}" for at in range(n)]
-    (tmp_path / "w.txt").write_text("".join(f"{word}\n" for word in words))
-    (tmp_path / "p.csv").write_text("".join(f"{w},t{at // 2}\n" for at, w in enumerate(words)))
-    table = {"file": str(tmp_path / "v.npy"), "words": str(tmp_path / "w.txt")}
-    loaded = read_dictionary(str(tmp_path / "p.csv"), Inputs())
-    loaded.document.tree["embeddings"] = table
-    loaded.document.options[("embeddings",)] = "--embeddings"
-    asked = words[: 2 * 256]
-    tracemalloc.start()
-    try:
-        found = loaded.translations(
-            [Sentence(word, (word,)) for word in asked], None, context=False, unknown="error"
-        )
-        made = [record.text for record in answers(found)]
-        _, peak = tracemalloc.get_traced_memory()
-        held, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert made == [f"t{at // 2}" for at in range(len(asked))]
-    size = n * d * 8
-    scores = 24 << 20  # of the queries that are looked up together
-    assert peak < 3 * size + scores + (10 << 20)
-    assert held < 2.5 * size + (8 << 20)
 
 
 def test_words_that_arrive_later_are_looked_up_in_the_file(
