@@ -35,6 +35,7 @@ from attn_cli.engine.run import put_into
 from attn_cli.engine.sink import Store
 from attn_cli.floats import FLOAT_TYPES, FloatType
 from attn_cli.lab.altered import Steps, computed
+from attn_cli.lab.draws import Draws
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.precision import ONE_TYPE, NormTypes, Precision
 from attn_cli.maths.problem import Problem, Request
@@ -44,6 +45,13 @@ NARROW = ("bfloat16", "float16")  # in these, sums run in float32
 _CARRIER = np.dtype(np.float64)
 _SMALLEST = float(np.finfo(np.float16).smallest_normal)  # of float16, with all digits
 _DIGITS = 53  # of the carrier
+_ALL_BITS = (1 << 64) - 1
+# Of each type: the bits of the carrier that it lacks, and its largest number.
+_FRACTIONS = {
+    name: (1 << (_DIGITS - 1 + round(np.log2(type_.eps)))) - 1
+    for name, type_ in FLOAT_TYPES.items()
+}
+_LARGEST = {name: -type_.lowest for name, type_ in FLOAT_TYPES.items()}
 _LEAST = 1 / 64  # of a unit in the last place of a typical value: the floor of exact results
 
 Compute = Callable[[Problem], Steps]
@@ -53,50 +61,45 @@ Compute = Callable[[Problem], Steps]
 class Random(FloatType):
     """A type whose roundings go up or down at random; its numbers are carried in float64."""
 
-    source: np.random.BitGenerator
+    draws: Draws
 
     @classmethod
-    def like(cls, type_: FloatType, source: np.random.BitGenerator) -> Random:
+    def like(cls, type_: FloatType, draws: Draws) -> Random:
         """Return the type of the same numbers that is rounded to at random."""
-        return cls(type_.name, _CARRIER, source)
+        return cls(type_.name, _CARRIER, draws)
 
     def round(self, x: Array) -> Array:
         """Return x, each number at one of its two neighbours in this type."""
-        y = np.array(x, dtype=np.float64)
+        y = np.array(x, dtype=np.float64, order="C")
         if self.name == "float64" or not y.size:
             return y
-        fraction = np.uint64((1 << (_DIGITS - self._digits)) - 1)
-        random = self.source.random_raw(y.size).reshape(y.shape)
-        random &= fraction
+        fraction = _FRACTIONS[self.name]
         # Infinities and NaN have no digits there: nothing is carried into them.
         bits = y.view(np.uint64)
-        bits += random
-        bits &= ~fraction
+        bits += self.draws.bits(y.shape, fraction)
+        bits &= np.uint64(~fraction & _ALL_BITS)
         return self._limited(x, y)
 
     def number(self, x: float) -> float:
         """Return one number, a scale or its root, to nearest: kernels agree about it."""
         return FLOAT_TYPES[self.name].number(x)
 
-    @property
-    def _digits(self) -> int:
-        return 1 - int(np.log2(self.eps))
-
     def _limited(self, x: Array, y: Array) -> Array:
         """Return y without numbers that are too large, or too small for all digits.
 
         Numbers below 1e-38 keep theirs: they change no sum. Those of float16 matter from 6e-5.
         """
-        plain, size = FLOAT_TYPES[self.name], np.abs(y)
-        if size.max() > -plain.lowest:
-            over = size > -plain.lowest
+        flat, largest = y.ravel(), _LARGEST[self.name]
+        if not np.dot(flat, flat) <= largest**2:  # the sum of squares bounds each of them
+            over = np.abs(y) > largest
             y[over] = np.copysign(np.inf, y[over])
         if self.name == "float16":
-            small = size < _SMALLEST
+            small = np.abs(y) < _SMALLEST
             if small.any():
-                units = np.abs(x[small]) / (_SMALLEST * plain.eps)
-                units = np.floor(units + np.random.Generator(self.source).random(units.shape))
-                y[small] = np.copysign(units * (_SMALLEST * plain.eps), x[small])
+                unit = _SMALLEST * self.eps
+                units = np.abs(x[small]) / unit
+                units = np.floor(units + self.draws.generator.random(units.shape))
+                y[small] = np.copysign(units * unit, x[small])
         return y
 
 
@@ -104,7 +107,7 @@ class Random(FloatType):
 class RandomPrecision(Precision):
     """Types that are rounded to at random, and sums whose terms are moved at random."""
 
-    source: np.random.BitGenerator
+    draws: Draws
 
     def wide(self, x: Array) -> Array:
         """Return the terms of a sum, each moved by up to one unit in its last place.
@@ -113,11 +116,9 @@ class RandomPrecision(Precision):
         """
         if self.dtype.name in NARROW:
             return np.asarray(x, dtype=np.float64)
-        moves = np.random.Generator(self.source).random(np.shape(x))
-        moves -= 0.5
-        moves *= 2 * self.accumulate.eps
-        moves += 1
-        return np.asarray(x, dtype=np.float64) * moves
+        return np.asarray(x, dtype=np.float64) * self.draws.factors(
+            np.shape(x), self.accumulate.eps
+        )
 
 
 class Nearest(FloatType):
@@ -157,14 +158,14 @@ def to_nearest(precision: Precision) -> Precision:
 
 def at_random(precision: Precision, seed: int) -> RandomPrecision:
     """Return the same types, rounded to at random by a seed."""
-    source = np.random.SFC64(seed)
+    draws = Draws(seed)
     types: dict[str, Any] = {
-        name: Random.like(getattr(precision, name), source) for name in ("dtype", *ONE_TYPE)
+        name: Random.like(getattr(precision, name), draws) for name in ("dtype", *ONE_TYPE)
     }
     norm = NormTypes(
-        Random.like(precision.norm.row, source), Random.like(precision.norm.gain, source)
+        Random.like(precision.norm.row, draws), Random.like(precision.norm.gain, draws)
     )
-    return RandomPrecision(**types, norm=norm, rope=precision.rope, source=source)
+    return RandomPrecision(**types, norm=norm, rope=precision.rope, draws=draws)
 
 
 def kernel_types(name: str, *, scores: str = "") -> Precision:
@@ -254,7 +255,7 @@ class Noise:
             steps = dict(compute(in_types(problem, precision)))
             for name, type_ in stored.items():
                 if name in steps:
-                    steps[name] = Random.like(type_, precision.source).round(steps[name])
+                    steps[name] = Random.like(type_, precision.draws).round(steps[name])
             emulated.append(steps)
         return cls(compute(exactly(problem)), tuple(emulated), types, eps)
 
@@ -293,17 +294,22 @@ def difference(there: AnyArray, here: AnyArray) -> AnyArray:
     """Return there - here; 0 where both are the same infinity, or both NaN."""
     with np.errstate(invalid="ignore"):
         found: AnyArray = np.subtract(there, here, dtype=np.float64)
-    odd = ~np.isfinite(found)
-    if odd.any():
+    if not all_finite(found):
         same = (there == here) | (np.isnan(there) & np.isnan(here))
-        found[odd & same] = 0
+        found[~np.isfinite(found) & same] = 0
     return found
+
+
+def all_finite(x: AnyArray) -> bool:
+    """Return whether no number of an array is infinite or NaN."""
+    flat = x.ravel()
+    # The sum of squares is finite then, unless some are above 1e150.
+    return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
 
 
 def rms(x: AnyArray) -> float:
     """Return the root of the mean square of the finite numbers of an array; 0 for none."""
     flat = np.asarray(x, dtype=np.float64).ravel()
-    finite = np.isfinite(flat)
-    if not finite.all():
-        flat = flat[finite]
+    if not all_finite(flat):
+        flat = flat[np.isfinite(flat)]
     return float(np.sqrt(flat @ flat / flat.size)) if flat.size else 0.0

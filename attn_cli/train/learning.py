@@ -28,6 +28,7 @@ from attn_cli.formula import Prefix, Symbol
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.stage import StepSpec
+from attn_cli.memory import keep_freed_memory
 from attn_cli.record import Labels, Numbered, Record, Step
 from attn_cli.train.learnt import EMBEDDINGS, with_arrays
 from attn_cli.train.loss import Stack, forward, loss_and_gradients
@@ -163,7 +164,7 @@ def train(training: Training) -> Iterator[State]:
 
     Raises AttnError if the loss is not finite.
     """
-    _keep_freed_memory()
+    keep_freed_memory()
     values, adam = training.start, Adam(training)
     for t in range(training.steps + 1):
         if t == training.steps and t and training.digits is not None:
@@ -173,16 +174,6 @@ def train(training: Training) -> Iterator[State]:
         if t == training.steps:
             return
         values = adam.step(state)
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep the memory of freed arrays: every step needs arrays of the same sizes.
-
-    Otherwise it returns them to the system, which clears their pages in each step: half of
-    the time. It learns from freed blocks, up to 32 MiB, how large a block it should keep. This one
-    is never touched, so that it takes no memory. Elsewhere nothing happens.
-    """
-    np.empty(31 << 20, dtype=np.uint8)
 
 
 class Adam:

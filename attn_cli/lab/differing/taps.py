@@ -116,14 +116,14 @@ class Taps:
     def _tap(self, spec: StepSpec, noted: AnyArray, precision: Precision) -> Alter:
         there, eps = self._steps[spec.name], self._eps.get(spec.name, 0.0)
         lead_axes = there.ndim - len(spec.axes)
-        source = precision.source if isinstance(precision, RandomPrecision) and eps else None
+        draws = precision.draws if isinstance(precision, RandomPrecision) and eps else None
 
         def tap(place: Any, values: AnyArray) -> AnyArray:
             at = self._place(place, spec, lead_axes)
             noted[at] = values
             found = np.asarray(there[at], dtype=values.dtype)
-            if source is not None:
-                moves = np.random.Generator(source).uniform(1 - eps, 1 + eps, found.shape)
+            if draws is not None:
+                moves = draws.generator.uniform(1 - eps, 1 + eps, found.shape)
                 found = (found * moves).astype(values.dtype, copy=False)
             return found
 
@@ -174,7 +174,7 @@ def _move(name: str, values: AnyArray, precision: RandomPrecision) -> None:
         if name in ("weights", "exp_scores", "dropped"):
             count += np.where(values > 0, np.log(values), 0) ** 2
         size = np.maximum(np.abs(values), 1.0) if name == "lse" else np.abs(values)
-    moves = np.random.Generator(precision.source).uniform(-1, 1, values.shape)
+    moves = precision.draws.generator.uniform(-1, 1, values.shape)
     values += np.where(np.isfinite(size), moves * size * eps * ROUNDING * np.sqrt(count), 0)
 
 

@@ -26,6 +26,7 @@ from attn_cli.lab.noise import exactly
 from attn_cli.lab.variants import Base
 from attn_cli.maths.precision import Precision
 from attn_cli.maths.stage import downstream
+from attn_cli.memory import keep_freed_memory
 
 Looked = tuple[Candidate, Steps]
 _MOST = 32  # pairs that are judged
@@ -43,12 +44,13 @@ def identify(
     AttnError for arrays that cannot be steps of the problem, and for inputs on which no hypothesis
     differs: a single key.
     """
+    keep_freed_memory()
     problem = exactly(base.problem)
     exact = Base(problem, base.document)
     observed = [read_observed(problem, each) for each in given]
     stated = _stated(base)
     searched = Searched(exact, observed, stated)
-    found = candidates(exact)
+    found = candidates(exact, [each.step for each in observed])
     looked = [(c, v) for c in found if (v := searched.look(c)) is not None]
     _refuse_blind(exact, observed)
     searched.choose_layouts(values for _, values in looked)

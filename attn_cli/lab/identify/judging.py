@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Array, Bools
-from attn_cli.lab.noise import Noise, difference
+from attn_cli.lab.noise import Noise, all_finite, difference
 
 TESTED = 0.25  # the largest bar of a hypothesis that can be found
 SAME = 1e-3  # rms distance, in floors, of hypotheses that give the same numbers
@@ -74,9 +74,10 @@ class Judge:
 
     def _of_step(self, name: str, values: AnyArray) -> Array:
         exact = self.noise.exact[name]
-        found: Array = difference(values, exact) / self.floors[name]
-        odd = ~np.isfinite(found)
-        if odd.any():
+        found: Array = difference(values, exact)
+        found /= self.floors[name]
+        if not all_finite(found):
+            odd = ~np.isfinite(found)
             found[odd] = _code(values[odd]) - _code(exact[odd])
         return found
 
@@ -86,16 +87,16 @@ class Judge:
         return tuple(self._off(each) for each in self.noise.emulated)
 
     @cached_property
-    def _noise(self) -> Array:
-        """The emulations less the centre, all steps one after the other: (emulations, cells)."""
-        return np.stack([_flat(each) for each in self._errors])
+    def _noise(self) -> list[Array]:
+        """Each emulation less the centre, all steps one after the other."""
+        return [_flat(each) for each in self._errors]
 
     def test(self, d: Array) -> Test:
         """Return the projection of the observed numbers on a hypothesis, given by `off`."""
         dd = float(d @ d)
         if not dd:
             return Test(0.0, np.inf)
-        return Test(float(self.r @ d) / dd, float(np.max(np.abs(self._noise @ d))) / dd)
+        return Test(float(self.r @ d) / dd, max(abs(float(e @ d)) for e in self._noise) / dd)
 
     def rest(self, d: Array | None = None) -> float:
         """Return the rms of the observed numbers less a hypothesis, in floors; None: the centre."""
@@ -145,7 +146,8 @@ class Judge:
 
 
 def _flat(steps: Mapping[str, Array]) -> Array:
-    return np.concatenate([each.ravel() for each in steps.values()])
+    flat = [each.ravel() for each in steps.values()]
+    return flat[0] if len(flat) == 1 else np.concatenate(flat)
 
 
 def size(x: Array) -> float:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from attn_cli.errors import AttnError
-from attn_cli.lab.identify.candidates import Candidate, differing
+from attn_cli.lab.identify.alike import differing
+from attn_cli.lab.identify.candidates import Candidate
 from attn_cli.lab.identify.result import Hypothesis
 from attn_cli.lab.noise import exactly
 from attn_cli.lab.variants import Base
@@ -19,7 +20,7 @@ NEAREST = 24  # hypotheses that are joined with all others
 
 def pairs(base: Base, nearest: Sequence[Candidate]) -> Iterator[Candidate]:
     """Yield the problems of two hypotheses that change different parts, nearest first."""
-    single = [each for each in nearest if each.variants]
+    single = [each for each in nearest if each.variants and each.problem is not base.problem]
     changed = [set(_parts(base.problem, each.problem)) for each in single]
     for at, one in enumerate(single[:NEAREST]):
         for other_at in range(at + 1, len(single)):

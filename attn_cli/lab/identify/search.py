@@ -29,6 +29,7 @@ from attn_cli.maths.problem import Problem
 
 IN_QUESTION = 12.0  # floors: a hypothesis with more left at the first look explains nothing
 _NEAREST = 3  # hypotheses that are ranked though they explain nothing
+_CLEARLY = 0.95  # of the other distance: scores were rounded, or were not
 _ODD = 1e6
 
 
@@ -161,8 +162,7 @@ class Searched:
         """Return the judge whose centre is a candidate, and the type of the scores."""
         problem, rounded = candidate.problem, False
         if self.dtype in NARROW:
-            kept = self._left_to_nearest(candidate, self.types(scores=False))
-            rounded = self._left_to_nearest(candidate, self.types(scores=True)) < kept
+            rounded = self._scores_were_rounded(problem)
         types = self.types(scores=rounded)
         noise = Noise.of(
             problem,
@@ -174,12 +174,26 @@ class Searched:
         scores = types.scores.name if self.dtype in NARROW else ""
         return Judge(noise, self.there, self._vectors), scores
 
-    def _left_to_nearest(self, candidate: Candidate, types: Precision) -> float:
-        """Return how far the observed steps are from a candidate with the usual roundings."""
-        found = self._computed(in_types(candidate.problem, to_nearest(types)))
+    def _scores_were_rounded(self, problem: Problem) -> bool:
+        """Return whether the observed steps are nearer to a problem whose scores are rounded.
+
+        A few rows tell, unless both are about as near.
+        """
+        for look in (self._first, self.judged):
+            left = [self._left_to_nearest(problem, look, scores=rounded) for rounded in (0, 1)]
+            if min(left) < _CLEARLY * max(left):
+                break
+        return left[1] < left[0]
+
+    def _left_to_nearest(self, problem: Problem, look: Look, *, scores: int) -> float:
+        """Return how far the observed steps are from a problem with the usual roundings."""
+        types = to_nearest(self.types(scores=bool(scores)))
+        found = look.of(in_types(problem, types))
+        assert found is not None  # it has been looked at
+        there = {n: look.array(e, self.layouts[n]) for n, e in self._names.items()}
         return sum(
-            _size(difference(there, found[name])) / (_size(there) or 1.0)
-            for name, there in self.there.items()
+            _size(difference(array, found[name])) / (_size(array) or 1.0)
+            for name, array in there.items()
         )
 
     def _computed(self, problem: Problem) -> Steps:
@@ -193,22 +207,17 @@ class Searched:
         """Return the candidates that may explain the observed steps, and the nearest others."""
         left = self.rests(looked, judge)
         near = [each for (each, _), rest in zip(looked, left, strict=True) if rest <= IN_QUESTION]
-        far = [at for at in self.ranked(looked, judge) if left[at] > IN_QUESTION]
+        far = [at for at in _ranked(left) if left[at] > IN_QUESTION]
         return near, [looked[at][0] for at in far[:_NEAREST]]
 
     def ranked(self, looked: Sequence[tuple[Candidate, Steps]], judge: Judge) -> list[int]:
         """Return the numbers of candidates, from the smallest rest at the first look on."""
-        left = self.rests(looked, judge)
-        return sorted(range(len(left)), key=lambda at: left[at])
+        return _ranked(self.rests(looked, judge))
 
     def rests(self, looked: Sequence[tuple[Candidate, Steps]], judge: Judge) -> list[float]:
         """Return the rest of each candidate at the first look, in floors."""
-        return [self._left(values, judge) for _, values in looked]
-
-    def _left(self, values: Steps, judge: Judge) -> float:
-        """Return the rest of the observed steps at the first look, in floors."""
         there = {n: self._first.array(e, self.layouts[n]) for n, e in self._names.items()}
-        return _rest(there, values, judge)
+        return [_rest(there, values, judge) for _, values in looked]
 
     def groups(self, found: Iterable[Candidate], judge: Judge) -> list[Group]:
         """Return the groups of candidates with the same numbers, nearest first."""
@@ -219,15 +228,22 @@ class Searched:
             if values is None:
                 continue
             d = judge.off(values)
-            same = next((g for g in groups if size(g.d - d) <= SAME), None)
+            rest = judge.rest(d)  # of the same numbers it is the same
+            alike = (g for g in groups if abs(g.rest - rest) <= SAME)
+            same = next((g for g in alike if size(g.d - d) <= SAME), None)
             if same is not None:
                 same.candidates.append(candidate)
                 continue
             group = Group(candidate, values, d)
-            group.rest, group.test = judge.rest(d), judge.test(d)
-            group.near = _rest(self.there, values, judge) <= IN_QUESTION
+            group.rest, group.test = rest, judge.test(d)
+            # `_rest` may be less: larger numbers have larger floors.
+            group.near = rest <= IN_QUESTION or _rest(self.there, values, judge) <= IN_QUESTION
             groups.append(group)
         return sorted(groups, key=lambda each: each.rest)
+
+
+def _ranked(left: Sequence[float]) -> list[int]:
+    return sorted(range(len(left)), key=lambda at: left[at])
 
 
 def _rest(there: Mapping[str, AnyArray], values: Mapping[str, AnyArray], judge: Judge) -> float:

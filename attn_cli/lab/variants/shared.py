@@ -23,9 +23,11 @@ from attn_cli.engine.definition import DefinedBlocks
 from attn_cli.engine.entry import EntryBuilder, Schedules, Sides, prepared
 from attn_cli.engine.following import Following
 from attn_cli.engine.plan import UNLIMITED, Plan, make_plan
-from attn_cli.engine.watch import Watch
+from attn_cli.engine.watch import NO_KEYS, Watch
 from attn_cli.engine.whole import WholeSteps
+from attn_cli.floats import FLOAT_TYPES
 from attn_cli.lab.altered import Steps
+from attn_cli.lab.noise import NARROW
 from attn_cli.lab.variants.variant import Base
 from attn_cli.maths.block import Entry, StepValues
 from attn_cli.maths.pipeline import pipeline
@@ -39,6 +41,7 @@ from attn_cli.maths.visible.base import Lead
 _INPUTS = ("query", "key", "value", "past", "qk_transform", "embeddings", "positions")
 _SIZES = ("n_q", "batch", "heads", "kv_heads", "key_heads", "joined")
 _BEFORE_BLOCKS = (PROBLEM, QUERIES, KEYS)
+_SIDES = frozenset(("q", "k", "v"))
 
 
 class Sample:
@@ -64,6 +67,7 @@ class Sample:
         joins = base.problem.joined and bool(self._wanted((JOINED, POOLED)))
         self._heads = None if joins or base.problem.heads is None else heads
         self._sides: dict[Lead, _Shared] = {}
+        self._held_by: dict[str, bool] = {}  # type -> whether it holds all of q, k and v
         self._before = _Collected(self._wanted(_BEFORE_BLOCKS))
 
     def of(self, problem: Problem) -> Steps | None:
@@ -122,7 +126,7 @@ class Sample:
     def _compute(self, problem: Problem, plan: Plan, found: _Collected) -> None:
         """Compute the steps of a plan, as `engine.blocks` does."""
         rows = slice(0, len(plan.computed))
-        watch = Watch(replace(problem, nonfinite="allow"), plan, found)  # which checks nothing
+        watch = _Unwatched(found)
         whole = WholeSteps(problem, plan.pipeline)
         for name in self._wanted((PROBLEM,)):
             watch.note(name, (), whole[name])
@@ -194,7 +198,28 @@ class Sample:
         ):
             return False
         read = {n for n in schedules.read if plan.pipeline[n].scope in _BEFORE_BLOCKS}
-        return _same(problem.precision, base.precision) and read <= self._plan.needed
+        return read <= self._plan.needed and self._same_types(problem, plan)
+
+    def _same_types(self, problem: Problem, plan: Plan) -> bool:
+        """Return whether q, k and v are the same numbers in the types of a variant.
+
+        So they are in another type that holds them all, if they are rounded once each; in wider
+        types the terms of sums are moved, too.
+        """
+        if _same(problem.precision, self.base.problem.precision):
+            return True
+        name = problem.precision.dtype.name
+        if name not in NARROW or not _SIDES.issuperset(
+            n for n in plan.needed if plan.pipeline[n].scope in _BEFORE_BLOCKS
+        ):
+            return False
+        if name not in self._held_by:
+            leads = [lead for leads in plan.groups.values() for lead in leads]
+            sides = [self._shared(lead).sides for lead in leads if self._samples(lead)]
+            steps = [each for side in sides for each in (side.of_queries, side.of_keys)]
+            arrays = {id(x): x for each in steps for x in each.values()}  # key heads are shared
+            self._held_by[name] = all(_holds(name, x) for x in arrays.values())
+        return self._held_by[name]
 
     def _same_scores(self, problem: Problem) -> bool:
         """Return whether the score function is that of the base, of the same q and k."""
@@ -257,19 +282,32 @@ def _alike(one: StepSpec, other: StepSpec) -> bool:
     return (one.scope, one.axes, one.depth) == (other.scope, other.axes, other.depth)
 
 
+def _holds(name: str, values: AnyArray) -> bool:
+    return np.array_equal(FLOAT_TYPES[name].round(values), values)
+
+
+class _Unwatched(Watch):
+    """Passes steps on to a sink as they are: a hypothesis may give what is not finite."""
+
+    def __init__(self, found: _Collected) -> None:
+        self._found, self.words = found, {}
+
+    def put(
+        self, lead: Lead, made: StepValues, rows: Integers | None = None, _keys: slice = NO_KEYS
+    ) -> None:
+        """Pass values on if the sink takes them."""
+        self._found.note(made.name, lead, made.values, rows)
+
+    def note(self, name: str, lead: Lead, values: AnyArray, rows: Integers | None = None) -> None:
+        """Pass values on if the sink takes them."""
+        self._found.note(name, lead, values, rows)
+
+
 class _Collected:
-    """A sink that holds the values of some steps, part by part."""
+    """The values of some steps, part by part."""
 
     def __init__(self, steps: Sequence[str]) -> None:
         self._parts: dict[str, dict[Lead, list[AnyArray]]] = {name: {} for name in steps}
-
-    def wants(self, step: str) -> bool:
-        """Return whether the step is held."""
-        return step in self._parts
-
-    def put(self, lead: Lead, made: StepValues, rows: Integers | None = None) -> None:
-        """Hold the values of some rows, after those that are held already."""
-        self.note(made.name, lead, made.values, rows)
 
     def note(self, name: str, lead: Lead, values: AnyArray, _rows: Integers | None = None) -> None:
         """Hold the values of a step, if it is one of these."""

@@ -7,6 +7,7 @@ import pytest
 
 from attn_cli.arrays import Array
 from attn_cli.floats import FLOAT_TYPES
+from attn_cli.lab.draws import Draws
 from attn_cli.lab.noise import EMULATIONS, Noise, Random, at_random, difference, kernel_types, rms
 from attn_cli.maths.problem import Problem
 from attn_cli.reading.schema import read_problem
@@ -16,7 +17,7 @@ NARROWED = ("bfloat16", "float16", "float32")
 
 
 def random_type(name: str, seed: int = 1) -> Random:
-    return Random.like(FLOAT_TYPES[name], np.random.SFC64(seed))
+    return Random.like(FLOAT_TYPES[name], Draws(seed))
 
 
 def neighbours(name: str, x: float) -> tuple[float, float]:
