@@ -3,13 +3,15 @@
 First one number of the inputs changed by +1 or -1, in their order, then two. Numbers that reach a
 mistake are found by halves: if random numbers in the place of some inputs do not show it, no number
 among them does. If random numbers in the place of all do not, only another shape can.
+
+The search ends after a number of computations, not after a time: one exercise has one answer, on
+any machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from time import monotonic
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +33,8 @@ INPUTS = (
 )  # fmt: skip
 _DRAWS = 2  # of random numbers
 _BY = (1.0, -1.0)
+_STEPS = 1 << 14  # numbers of steps that take as long as all else in a computation
+_INPUTS = 1 << 8  # numbers of inputs, which are read again
 
 Leaf = tuple[Path, float]
 
@@ -67,13 +71,17 @@ def _differ(one: AnyArray, other: AnyArray) -> bool:
 
 
 class Parting:
-    """The search for changes that show each of some variants, in so many seconds."""
+    """The search for changes that show each of some variants.
 
-    def __init__(self, base: Base, variants: Sequence[Variant], seconds: float) -> None:
+    `work` is how many computations of a small exercise or of a variant of it the search may take;
+    those of a large one count as several. `tried` counts the changed exercises.
+    """
+
+    def __init__(self, base: Base, variants: Sequence[Variant], work: float) -> None:
         self.parts: dict[str, tuple[Difference, ...]] = {}
         self.shapes: dict[str, str] = {}
-        self.in_time = True
-        self._base, self._until = base, monotonic() + seconds
+        self.tried = 0
+        self._base, self._work = base, work
         self._left = {variant.name: variant for variant in variants}
         document = base.document
         if document is None or not variants:
@@ -81,6 +89,9 @@ class Parting:
             return
         self._document = document
         leaves = list(_leaves_of(document.tree))
+        of_steps = sum(step.values.size for step in base.record.steps.values())
+        self._of_one = 1 + of_steps / _STEPS
+        self._of_reading = self._of_one + len(leaves) / _INPUTS
         self.by_numbers = frozenset(self._shown_by_random(leaves))
         without = {n: self._left.pop(n) for n in [*self._left] if n not in self.by_numbers}
         self._search_one(leaves)
@@ -92,16 +103,16 @@ class Parting:
         names: set[str] = set()
         for seed in range(_DRAWS):
             rng = np.random.default_rng(seed)
-            exercise = self._read([(path, _random(path, rng)) for path, _ in leaves])
-            if exercise is None:  # numbers that not every problem can have: none is ruled out
+            left = [name for name in self._left if name not in names]
+            shown = self._shown([(path, _random(path, rng)) for path, _ in leaves], left)
+            if shown is None:  # numbers that not every problem can have: none is ruled out
                 return {*self._left}
-            left = (v for n, v in self._left.items() if n not in names)
-            names |= {variant.name for variant in left if exercise.changed(variant)}
+            names.update(shown)
         return names
 
     def _search_one(self, leaves: Sequence[Leaf]) -> None:
         """Change one of the numbers, in their order."""
-        if not self._left or self._is_over():
+        if not self._left or self.over:
             return
         if len(leaves) == 1:
             for by in _BY:
@@ -116,20 +127,27 @@ class Parting:
         for one, other in combinations(leaves, 2):
             for by in _BY:
                 for by_other in _BY:
-                    if not self._left or self._is_over():
+                    if not self._left or self.over:
                         return
                     self._try([(*one, by), (*other, by_other)])
 
     def _try(self, changes: Sequence[tuple[Path, float, float]]) -> None:
         """Note the variants that some changes show."""
-        exercise = self._read([(path, value + by) for path, value, by in changes])
-        if exercise is None:
-            return
-        for name in [n for n, variant in self._left.items() if exercise.changed(variant)]:
+        shown = self._shown([(path, value + by) for path, value, by in changes], [*self._left])
+        for name in shown or ():
             self.parts[name] = tuple(
                 Difference(dotted(path), value, value + by) for path, value, by in changes
             )
             del self._left[name]
+
+    def _shown(self, changes: Sequence[Leaf], names: Sequence[str]) -> list[str] | None:
+        """Return which variants the exercise shows after changes; None if it cannot be read so."""
+        self.tried += 1
+        self._work -= self._of_reading + len(names) * self._of_one
+        exercise = self._read(changes)
+        if exercise is None:
+            return None
+        return [name for name in names if exercise.changed(self._left[name])]
 
     def _search_shapes(self, variants: dict[str, Variant]) -> None:
         for sentence, tree in other_shapes(self._document.tree, self._base.problem):
@@ -142,9 +160,10 @@ class Parting:
                 self.shapes[name] = sentence
                 del variants[name]
 
-    def _is_over(self) -> bool:
-        self.in_time = self.in_time and monotonic() <= self._until
-        return not self.in_time
+    @property
+    def over(self) -> bool:
+        """Whether no work is left."""
+        return self._work <= 0
 
     def _read(self, changes: Sequence[Leaf]) -> Exercise | None:
         """Return the exercise with other numbers; None if it cannot be read so."""

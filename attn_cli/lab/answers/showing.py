@@ -13,7 +13,7 @@ from attn_cli.dataclass import dataclass
 from attn_cli.lab.answers.parting import DECIMALS, Difference, Exercise, Parting
 from attn_cli.lab.variants import Base, Variant, variants_of
 
-SECONDS = 5.0  # for the search of numbers that show hidden mistakes
+WORK = 8_000  # computations in the search of numbers that show hidden mistakes: some seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Hidden:
     """A mistake that the exercise cannot show; `parts`: the changes after which it would.
 
     `shape` says in words with which other shape it would, if no number can show it. Without any of
-    these, `searched` says whether the time was not enough, or there was nothing to change.
+    these, `searched` says whether the search was given up, or there was nothing to change.
     """
 
     name: str
@@ -55,8 +55,11 @@ class Mistakes:
     warnings: tuple[str, ...] = ()
 
 
-def mistakes(base: Base, *, command: str = "check", seconds: float = SECONDS) -> Mistakes:
-    """Return what an exercise shows of each variant that means something for it."""
+def mistakes(base: Base, *, command: str = "check", work: float = WORK) -> Mistakes:
+    """Return what an exercise shows of each variant that means something for it.
+
+    `work` limits the search, as `Parting` counts it.
+    """
     shown: list[Shown] = []
     hidden: list[Variant] = []
     exercise = Exercise(base)
@@ -81,21 +84,21 @@ def mistakes(base: Base, *, command: str = "check", seconds: float = SECONDS) ->
         decimals=DECIMALS,
         right=exercise.right,
         shown=tuple(shown),
-        hidden=tuple(_parted(base, hidden, seconds)),
+        hidden=tuple(_parted(base, hidden, work)),
         warnings=base.record.warnings,
     )
 
 
-def _parted(base: Base, variants: list[Variant], seconds: float) -> Iterator[Hidden]:
+def _parted(base: Base, variants: list[Variant], work: float) -> Iterator[Hidden]:
     """Yield the hidden variants, each with the first changes that show it."""
-    found = Parting(base, variants, seconds)
+    found = Parting(base, variants, work)
     for variant in variants:
         name = variant.name
         searched = "no number that is changed by 1, alone or with another, shows it"
         if name not in found.by_numbers:
             searched = "it gives the right numbers for any numbers of the exercise"
-        elif not found.in_time:
-            searched = f"no number was found in {seconds:g} s"
+        elif found.over:
+            searched = f"no number was found in the first {found.tried} changes"
         yield Hidden(
             name=name,
             sentence=variant.said(base),

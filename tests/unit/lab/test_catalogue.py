@@ -5,6 +5,7 @@ The rows are those of the collected public cases, and of the mistakes that are t
 it can be made at all, it changes numbers.
 """
 
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -182,10 +183,11 @@ def test_a_mistake_is_hidden_on_an_exercise_that_cannot_show_it() -> None:
 
 def test_what_is_hidden_is_said_with_what_would_show_it() -> None:
     base = base_of({"embeddings": EYE3, "weights": MATRICES})
-    found = {each.name: each for each in mistakes(base, seconds=60).hidden}
+    found = {each.name: each for each in mistakes(base).hidden}
     assert {"W_q-transposed", "k-not-transposed", "q-and-k-exchanged"} <= found.keys()
     assert found["divided-by-sqrt-d_model"].shape == "one more number in each query and key"
     for each in found.values():
+        assert not each.searched.startswith("no number was found")  # not given up
         assert bool(each.parts) + bool(each.shape) + bool(each.searched) == 1
         if each.parts and len(each.parts) == 1:  # the first that shows it does
             key, *at = each.parts[0].path.replace("]", "").replace("[", ".").split(".")
@@ -197,3 +199,16 @@ def test_what_is_hidden_is_said_with_what_would_show_it() -> None:
             changed = base_of(keys)
             variant = next(v for v in variants_of(changed) if v.name == each.name)
             assert Exercise(changed).changed(variant), each.name
+
+
+def test_the_search_ends_after_some_work() -> None:
+    """Counted, not timed: the same exercise has the same answer on any machine."""
+    keys = {"embeddings": [["0"] * 3] * 3, "weights": MATRICES}
+    tried = []
+    for work in (100, 200):
+        given_up = [each.searched for each in mistakes(base_of(keys), work=work).hidden]
+        (said,) = {text for text in given_up if text.startswith("no number was found")}
+        found = re.fullmatch(r"no number was found in the first (\d+) changes", said)
+        assert found, said
+        tried.append(int(found[1]))
+    assert 0 < tried[0] < tried[1] < 200
