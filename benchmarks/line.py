@@ -77,10 +77,11 @@ def peak(row: int, what: str, ours: float, mark: float, peer: float | None = Non
     return Line(str(row), what, megabytes(ours), there, ratio, *_mark(mark, "MB", reached), "1")
 
 
-def within(row: int, what: str, ours: float, mark: float, runs: int = 1) -> Line:
+def within(row: int, what: str, ours: float, mark: float | None, runs: int = 1) -> Line:
     """Return the line of a time without a peer, which must be `mark` seconds at most."""
-    limit = (mark, "s") if mark >= 1 else (1000 * mark, "ms")
-    cells = _mark(*limit, ours <= mark)
+    in_seconds = mark is None or mark >= 1
+    limit = mark if mark is None or in_seconds else 1000 * mark
+    cells = _mark(limit, "s" if in_seconds else "ms", mark is None or ours <= mark)
     return Line(str(row), what, seconds(ours), NOTHING, NOTHING, *cells, str(runs))
 
 

@@ -44,7 +44,8 @@ HOW = """\
   are taken when answers arrive, after the first 256, with which reading ends.
 - Pages: a file of 1000 bytes is 1 kB; numbers are random, in causal order. In Chromium, without a
   window and a network, ready is the first frame after the page says so, from the navigation on. The
-  work of a move of the pointer is the CPU time of the page's thread until the next frame is drawn.
+  work of a move of the pointer to another cell is the CPU time of script, style and layout in the
+  page's thread until the next frame is drawn; painting in software is shown beside it.
 - A line without a mark is there for information.
 """
 

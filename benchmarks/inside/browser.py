@@ -31,6 +31,7 @@ BOX = """
   return [left, top, right - left, bottom - top];
 })()
 """
+WORK = ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration")
 CHOSEN = "document.querySelector('.work h3').textContent"
 
 
@@ -45,30 +46,30 @@ def open_page(file: str) -> float:
         return _opened(page, file)
 
 
-def hovers(file: str, count: int) -> list[float]:
-    """Return the seconds that the page's thread works for each of some moves of the pointer.
+def hovers(file: str, count: int) -> list[dict[str, float]]:
+    """Return how long the page's thread works for each of some moves of the pointer.
 
-    Only moves to another cell count. The work is everything from the event to the end of the next
-    frame: script, style, layout and painting, in CPU time as the browser counts it (TaskDuration by
-    the clock of the thread), the questions of this worker among them.
+    Only moves to another cell count. `work` is script, style and layout, `all` is everything from
+    the event to the end of the next frame, with painting and with what this worker asks the page:
+    seconds of CPU time, as the browser counts them by the clock of the thread.
     """
     with _page() as page:
         _opened(page, file)
         page.call("Performance.enable", timeDomain="threadTicks")
         left, top, width, height = page.evaluate(BOX)
         draw = random.Random(count)
-        works: list[float] = []
+        found: list[dict[str, float]] = []
         chosen = page.evaluate(CHOSEN)
         for _ in range(10 * count):  # some moves stay in their cell
             before = _worked(page)
             page.move(left + width * draw.random(), top + height * draw.random())
-            work, now = _worked(page) - before, page.evaluate(CHOSEN)
+            after, now = _worked(page), page.evaluate(CHOSEN)
             if now != chosen:
-                works.append(work)
-            if len(works) == count:
-                return works
+                found.append({name: after[name] - before[name] for name in after})
+            if len(found) == count:
+                return found
             chosen = now
-        raise ValueError(f"{10 * count} moves chose another cell of {file} {len(works)} times")
+        raise ValueError(f"{10 * count} moves chose another cell of {file} {len(found)} times")
 
 
 @contextmanager
@@ -95,10 +96,11 @@ def _opened(page: Page, file: str) -> float:
     return float(opened) / 1000
 
 
-def _worked(page: Page) -> float:
-    """Return the seconds that the page's thread has worked so far."""
+def _worked(page: Page) -> dict[str, float]:
+    """Return how long the page's thread has worked so far."""
     metrics = page.call("Performance.getMetrics")["metrics"]
-    return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
+    seconds = {each["name"]: float(each["value"]) for each in metrics}
+    return {"work": sum(seconds[name] for name in WORK), "all": seconds["TaskDuration"]}
 
 
 if __name__ == "__main__":

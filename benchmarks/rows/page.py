@@ -75,8 +75,10 @@ def _followed(bench: Bench, browser: Worker, name: str, page: str) -> Iterator[L
     """Measure how long a page takes to open, and the work of the pointer's moves."""
     times = [browser.ask("open_page", file=page) for _ in range(bench.effort.least)]
     yield within(16, f"open to ready: {name}", median(times), READY, len(times))
-    works = browser.ask("hovers", file=page, count=MOVES)
-    yield within(16, f"work per move of the pointer: {name}", median(works), WORK, MOVES)
+    moves = browser.ask("hovers", file=page, count=MOVES)
+    work, whole = (median(move[part] for move in moves) for part in ("work", "all"))
+    yield within(16, f"work per move of the pointer: {name}", work, WORK, MOVES)
+    yield within(16, f"with painting and the measurement: {name}", whole, None, MOVES)
 
 
 def _of_sample(case: Case) -> list[str]:
