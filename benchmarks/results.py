@@ -163,6 +163,17 @@ def _span(lines: list[Line]) -> str:
     if mark.endswith(MORE):
         return ", ".join(line.ratio.partition(" (")[0] for line in lines)
     if not mark.endswith(" x"):
-        return ", ".join(line.ours for line in lines)
+        measured = sorted((line.ours for line in lines), key=_amount)
+        return "–".join(dict.fromkeys((measured[0], measured[-1])))
     ratios = sorted((line.ratio.split()[0] for line in lines), key=float)
     return ratios[0] + " x" if len(lines) == 1 else f"{ratios[0]}–{ratios[-1]} x"
+
+
+def _amount(text: str) -> float:
+    """Return a number with its unit as one number, to sort by.
+
+    >>> sorted(["1.2 s", "718 ms", "3.1 s"], key=_amount)
+    ['718 ms', '1.2 s', '3.1 s']
+    """
+    number, unit = text.split()
+    return float(number) * (0.001 if unit == "ms" else 1.0)

@@ -204,6 +204,11 @@ class TestDocument:
         cells = [row.split(" | ")[2] for row in results.summary(made).splitlines()[2:]]
         assert cells == ["+0.50 s", "250 /s", "60.0 kB", "5.10 ms"]
 
+    def test_times_alone_are_shown_from_the_shortest_to_the_longest(self) -> None:
+        made = [line.within(16, f"open: {time}", time, 1) for time in (0.72, 0.095, 1.2, 0.3)]
+        (row,) = results.summary(made).splitlines()[2:]
+        assert row == "| 16 | open | 95.0 ms–1.20 s | ≤ 1 s | no |"
+
     def test_ratios_are_ordered_as_numbers(self) -> None:
         two = [line.timed(2, "x", times(ratio), 20.0) for ratio in (10.25, 9.5)]
         assert "9.500–10.250 x" in results.summary(two)
