@@ -172,7 +172,7 @@ def test_settings_say_which_engine_it_was_and_why(attn: Attn, tmp_path: Any) -> 
 
     assert said("--only", "output") == ["engine.name tiles"]
     reasons = {
-        ("--only", "weights"): "scores, weights or their sums are requested",
+        ("--only", "weights", "--query-token", "3"): "scores, weights or their sums are requested",
         ("--only", "q"): "no scores are needed",
         ("--only", "output", "--query-token", "3"): "there are too few scores for it to be faster",
         ("--only", "output", "--normalize", "sigmoid"): (

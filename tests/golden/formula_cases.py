@@ -421,7 +421,10 @@ def golden() -> str:
 
 def golden_latex() -> str:
     """Return text and LaTeX of each formula, once."""
-    found = {str(formula): formula.latex() for formula in formulas()}
+    found: dict[str, str] = {}
+    for formula in formulas():
+        if (text := str(formula)) not in found:
+            found[text] = formula.latex()
     return "\n".join(f"{text}\n    {latex}" for text, latex in found.items()) + "\n"
 
 

@@ -33,34 +33,36 @@ def by_command(*arguments: str) -> set[str]:
 HEAVY = {"numpy", "rich", "yaml", "pydantic"}
 
 
-@pytest.mark.parametrize(
-    ("commands", "absent"),
-    [
-        (["--version", "--help", "help", "samples", "conventions", "conventions onnx"], HEAVY),
-        (["compute --help", "help compute", "train --help"], HEAVY),
-        (["scores", "completion bash"], {"rich", "pydantic"}),
-        (["scores"], {"rich", "yaml", "pydantic"}),
-        (
-            [f"compute {SAMPLE} --format json"],
-            {"rich", "pydantic", "numpy.ma", "numpy.typing", *FILES},
-        ),
-        ([f"compute {SAMPLE}"], {"rich", "pydantic", *FILES, *MISTAKES}),
-        (
-            [
-                f"compute {SAMPLE} --only q --format csv",
-                "train samples/not_like.yaml -o - --steps 1",
-            ],
-            {"rich", "pydantic"},
-        ),
-        (["next samples/not_like.yaml not like --top 3"], {"rich.table"}),
-    ],
-)
-def test_commands(commands: list[str], absent: set[str]) -> None:
-    """Nor does any of them import it for another that runs before it in the process."""
-    lines = [f"assert main({command.split()!r}) == 0" for command in commands]
-    loaded = imported_by("\n".join(["from attn_cli.cli import main", *lines]))
-    assert "attn_cli.cli.app" in loaded
-    assert not loaded & absent
+# Commands, and what none of them has imported, nor one before it in the same process.
+IN_ORDER: dict[str, set[str]] = {
+    **dict.fromkeys(
+        [
+            *("--version", "--help", "help", "samples", "conventions", "conventions onnx"),
+            *("compute --help", "help compute", "train --help"),
+        ],
+        HEAVY,
+    ),
+    "scores": {"rich", "yaml", "pydantic"},
+    "completion bash": {"rich", "pydantic"},
+    f"compute {SAMPLE}": {"rich", "pydantic", *FILES, *MISTAKES},
+    f"compute {SAMPLE} --format json": {
+        *("rich", "pydantic", "numpy.ma", "numpy.typing"),
+        *FILES,
+    },
+    f"compute {SAMPLE} --only q --format csv": {"rich", "pydantic"},
+    "train samples/not_like.yaml -o - --steps 1": {"rich", "pydantic"},
+    "next samples/not_like.yaml not like --top 3": {"rich.table"},
+}
+
+
+def test_commands() -> None:
+    """In one process, so that nothing is imported too early for a later one either."""
+    lines = ["from attn_cli.cli import main"]
+    for command, absent in IN_ORDER.items():
+        lines.append(f"assert main({command.split()!r}) == 0")
+        lines.append(f"found = set({sorted(absent)!r}) & sys.modules.keys()")
+        lines.append(f"assert not found, ({command!r}, found)")
+    assert "attn_cli.cli.app" in imported_by("\n".join(lines))
 
 
 def test_stored_arrays_need_no_yaml_and_no_rich(tmp_path: Path) -> None:

@@ -3,13 +3,16 @@ skipped."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
 from attn_cli.arrays import Bools
-from tests.helpers.tiled import Mapping, by_tiles, defined, same
+from attn_cli.maths.problem import Problem
+from attn_cli.record import Record
+from tests.helpers.tiled import Mapping, by_tiles, defined, loaded, same
 from tests.unit.engine.test_tiles_counts import of_subtiles
 
 pytestmark = pytest.mark.slow
@@ -97,23 +100,31 @@ LARGER: dict[str, Mapping] = {
 }
 
 
+@cache
+def larger(name: str) -> tuple[Problem, Record]:
+    """The problem as it is read, and what the definition makes of it."""
+    problem = loaded(LARGER[name])
+    return problem, defined(problem, ("lse", "context"))
+
+
 @pytest.mark.parametrize("name", LARGER)
 def test_larger_than_a_tile(name: str) -> None:
     """All queries on two threads, and some of them, against the definition."""
-    same(LARGER[name], ("lse", "context"), threads=2, **HOW)
-    expected = defined(LARGER[name], ("context",))["context"]
+    problem, whole = larger(name)
+    same(problem, ("lse", "context"), expected=whole, threads=2, **HOW)
     rows = tuple(range(5, N_Q, 3))
-    found = by_tiles(LARGER[name], ("context",), rows=rows, **HOW)
-    part = np.take(expected, rows, axis=-2)
+    found = by_tiles(problem, ("context",), rows=rows, **HOW)
+    part = np.take(whole["context"], rows, axis=-2)
     np.testing.assert_allclose(found.record["context"], part, rtol=1e-12, atol=1e-12)
     assert found.left == 0
 
 
 @pytest.mark.parametrize("name", LARGER)
 def test_one_query(name: str) -> None:
-    expected = defined(LARGER[name], ("context",))["context"]
+    problem, whole = larger(name)
+    expected = whole["context"]
     for row in (0, N_Q - 1):
-        found = by_tiles(LARGER[name], ("context",), tile=(64, 32), rows=(row,)).record["context"]
+        found = by_tiles(problem, ("context",), tile=(64, 32), rows=(row,)).record["context"]
         np.testing.assert_allclose(found[..., 0, :], expected[..., row, :], rtol=1e-12, atol=1e-12)
 
 

@@ -21,7 +21,7 @@ from attn_cli.views.graph.dot import quoted
 from attn_cli.views.graph.mermaid import escaped
 from tests.conftest import SAMPLES, Attn, in_process, on_terminal
 from tests.helpers.processes import run_to_end
-from tests.performance.test_startup import by_command
+from tests.performance.test_startup import by_command, imported_by
 from tests.unit.lab.test_graph import as_written, graph_of
 
 pytestmark = pytest.mark.slow
@@ -240,14 +240,25 @@ def test_a_fault_is_a_document_in_json(attn: Attn) -> None:
     assert json.loads(ran.out)["error"]["message"] == "--top must be 1 or more, not 0"
 
 
-@pytest.mark.parametrize("name", VIEWS.of("Graph"))
-def test_only_what_is_needed_is_imported(name: str) -> None:
-    loaded = by_command("graph", "samples/love_coding.yaml", "--format", name)
-    assert not loaded & {"rich.table", "rich.console", "pydantic"}
-    assert name == "text" or "rich" not in loaded
-    drawn = {"svg", name} if name == "png" else {name}
-    others = {form.module for other, form in VIEWS.of("Graph").items() if other not in drawn}
-    assert not loaded & others
+FORMATS = ("dot", "mermaid", "json", "svg", "png", "text")
+
+
+@pytest.mark.parametrize("formats", [FORMATS, FORMATS[::-1]])
+def test_only_what_is_needed_is_imported(formats: tuple[str, ...]) -> None:
+    """Of formats in one process, each imports none of those that come after it."""
+    views = VIEWS.of("Graph")
+    assert {*formats} == views.keys()
+    lines, drawn = ["from attn_cli.cli import main"], set()
+    for name in formats:
+        drawn |= {"svg", name} if name == "png" else {name}
+        absent = {"rich.table", "rich.console", "pydantic"}
+        absent |= {form.module for other, form in views.items() if other not in drawn}
+        absent |= set() if "text" in drawn else {"rich"}
+        command = ["graph", "samples/love_coding.yaml", "--format", name]
+        lines.append(f"assert main({command!r}) == 0")
+        lines.append(f"found = set({sorted(absent)!r}) & sys.modules.keys()")
+        lines.append(f"assert not found, ({name!r}, found)")
+    assert views["text"].module in imported_by("\n".join(lines))
 
 
 def test_the_help_imports_no_mathematics() -> None:
