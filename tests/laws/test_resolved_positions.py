@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from attn_cli import compute
 from tests.conformance.oracle import attention
+from tests.helpers.many import check_each
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +55,16 @@ def defined(problem: Mapping) -> Mapping:
     return {name: np.array(step) for name, step in attention(plain).items()}
 
 
-WAYS: list[Callable[[Mapping], Mapping]] = [computed, defined]
+Way = Callable[[Mapping], Mapping]
+WAYS: list[Way] = [computed, defined]
+EACH = {
+    f"{reader}, {way.__name__}": (keys, way) for reader, keys in READERS.items() for way in WAYS
+}
+
+
+def holds_for_each(law: Callable[[Mapping, Way], object]) -> None:
+    """The law holds for every key that reads positions, and for the oracle too."""
+    check_each(EACH, lambda case: law(*EACH[case]))
 
 
 def rows(seed: int, n_q: int, n_k: int) -> Mapping:
@@ -74,91 +84,89 @@ SEEDS = st.integers(0, 999)
 FEW = st.integers(1, 5)
 
 
-@pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("way", WAYS)
+IDS = st.lists(st.integers(0, 2), min_size=1, max_size=9)
+
+
 @settings(max_examples=5)
-@given(data=st.data())
+@given(of_queries=IDS, of_keys=IDS, causal=ALIGNMENTS, seed=SEEDS)
 def test_a_packed_document_is_the_document_alone(
-    reader: str, way: Callable[[Mapping], Mapping], data: st.DataObject
+    of_queries: list[int], of_keys: list[int], causal: str, seed: int
 ) -> None:
     """Ids interleave; the documents differ in their numbers of queries and keys."""
-    of_queries = data.draw(st.lists(st.integers(0, 2), min_size=1, max_size=9))
-    of_keys = data.draw(st.lists(st.integers(0, 2), min_size=1, max_size=9))
-    keys = {"causal": data.draw(ALIGNMENTS), **READERS[reader]}
-    whole = rows(data.draw(SEEDS), len(of_queries), len(of_keys))
+    whole = rows(seed, len(of_queries), len(of_keys))
     ids = {"query": of_queries, "key": of_keys}
-    packed = way({**whole, **keys, "documents": ids})
-    for d in {*of_queries}:
-        q, k = np.array(of_queries) == d, np.array(of_keys) == d
-        if not k.any():
-            close(packed["weights"][q], 0)
-            continue
-        picked = {side: whole[side][q if side == "query" else k] for side in whole}
-        alone = way({**picked, **keys})
-        close(packed["output"][q], alone["output"])
-        close(packed["weights"][q][:, k], alone["weights"])
-        close(packed["weights"][q][:, ~k], 0)
+
+    def law(reader: Mapping, way: Way) -> None:
+        keys = {"causal": causal, **reader}
+        packed = way({**whole, **keys, "documents": ids})
+        for d in {*of_queries}:
+            q, k = np.array(of_queries) == d, np.array(of_keys) == d
+            if not k.any():
+                close(packed["weights"][q], 0)
+                continue
+            picked = {side: whole[side][q if side == "query" else k] for side in whole}
+            alone = way({**picked, **keys})
+            close(packed["output"][q], alone["output"])
+            close(packed["weights"][q][:, k], alone["weights"])
+            close(packed["weights"][q][:, ~k], 0)
+
+    holds_for_each(law)
 
 
-@pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=5)
 @given(n_q=FEW, n_k=FEW, before=st.integers(0, 3), beyond=st.integers(0, 3), seed=SEEDS)
 def test_padding_on_both_sides_changes_nothing(
-    reader: str, way: Callable[[Mapping], Mapping], n_q: int, n_k: int,
-    before: int, beyond: int, seed: int,
-) -> None:  # fmt: skip
+    n_q: int, n_k: int, before: int, beyond: int, seed: int
+) -> None:
     """Huge keys and values lie before key_start and beyond key_lengths."""
     bare = rows(seed, n_q, n_k)
-    keys = {"causal": "bottom-right", **READERS[reader]}
     padded = dict(bare)
     for side in ("key", "value"):
         widths = ((before, beyond), (0, 0))
         padded[side] = np.pad(bare[side], widths, constant_values=HUGE)
     extent = {"key_start": before, "key_lengths": before + n_k}
-    found, alone = way({**padded, **keys, **extent}), way({**bare, **keys})
-    close(found["output"], alone["output"])
     there = slice(before, before + n_k)
-    close(found["weights"][:, there], alone["weights"])
-    for name in {"q_rotated", "k_rotated"} & set(alone):
-        close(found[name][there if name == "k_rotated" else slice(None)], alone[name])
+
+    def law(reader: Mapping, way: Way) -> None:
+        keys = {"causal": "bottom-right", **reader}
+        found, alone = way({**padded, **keys, **extent}), way({**bare, **keys})
+        close(found["output"], alone["output"])
+        close(found["weights"][:, there], alone["weights"])
+        for name in {"q_rotated", "k_rotated"} & set(alone):
+            close(found[name][there if name == "k_rotated" else slice(None)], alone[name])
+
+    holds_for_each(law)
 
 
-@pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=5)
 @given(tokens=FEW, before=st.integers(0, 3), causal=st.sampled_from([True, "top-left"]), seed=SEEDS)
-def test_left_padding_of_a_row_of_tokens(
-    reader: str, way: Callable[[Mapping], Mapping], tokens: int,
-    before: int, causal: Any, seed: int,
-) -> None:  # fmt: skip
+def test_left_padding_of_a_row_of_tokens(tokens: int, before: int, causal: Any, seed: int) -> None:
     """Queries are padded as keys are: token i of the row is at i - key_start."""
     bare = rows(seed, tokens, tokens)
-    keys = {"causal": causal, **READERS[reader]}
     padded = {
         side: np.pad(values, ((before, 0), (0, 0)), constant_values=HUGE)
         for side, values in bare.items()
     }
     padded["query"][:before] = 1
-    found, alone = way({**padded, **keys, "key_start": before}), way({**bare, **keys})
-    close(found["output"][before:], alone["output"])
-    close(found["weights"][before:, before:], alone["weights"])
+
+    def law(reader: Mapping, way: Way) -> None:
+        keys = {"causal": causal, **reader}
+        found, alone = way({**padded, **keys, "key_start": before}), way({**bare, **keys})
+        close(found["output"][before:], alone["output"])
+        close(found["weights"][before:, before:], alone["weights"])
+
+    holds_for_each(law)
 
 
-@pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=5)
 @given(n_q=FEW, n_k=FEW, causal=ALIGNMENTS, data=st.data())
-def test_one_document_is_none(
-    reader: str, way: Callable[[Mapping], Mapping], n_q: int, n_k: int,
-    causal: str, data: st.DataObject,
-) -> None:  # fmt: skip
-    keys = {**rows(data.draw(SEEDS), n_q, n_k), "causal": causal, **READERS[reader]}
+def test_one_document_is_none(n_q: int, n_k: int, causal: str, data: st.DataObject) -> None:
+    bare = {**rows(data.draw(SEEDS), n_q, n_k), "causal": causal}
     length = n_k
     if data.draw(st.booleans()):
-        length = keys["key_lengths"] = data.draw(st.integers(1, n_k))
+        length = bare["key_lengths"] = data.draw(st.integers(1, n_k))
     if data.draw(st.booleans()):
-        keys["key_start"] = data.draw(st.integers(0, length))
+        bare["key_start"] = data.draw(st.integers(0, length))
     given = data.draw(
         st.sampled_from(
             [
@@ -167,10 +175,15 @@ def test_one_document_is_none(
             ]
         )
     )
-    one, none = way({**keys, "documents": given}), way(keys)
-    assert list(one) == list(none)
-    for name in none:
-        close(one[name], none[name])
+
+    def law(reader: Mapping, way: Way) -> None:
+        keys = {**bare, **reader}
+        one, none = way({**keys, "documents": given}), way(keys)
+        assert list(one) == list(none)
+        for name in none:
+            close(one[name], none[name])
+
+    holds_for_each(law)
 
 
 @pytest.mark.parametrize("rotated", [True, False])
