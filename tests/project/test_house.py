@@ -34,11 +34,19 @@ def imports() -> Iterator[tuple[str, str]]:
     """(module, module that it imports, inside functions too) of the package."""
     for file in sorted(PACKAGE.rglob("*.py")):
         module = ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in statements(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module == "attn_cli":
                 yield from ((module, f"attn_cli.{alias.name}") for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("attn_cli."):
                 yield module, node.module or ""
+
+
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements in a node, those of functions too: what `ast.walk` finds, faster."""
+    for name in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for each in getattr(node, name, ()):
+            yield each
+            yield from statements(each)
 
 
 def room(module: str) -> str:
