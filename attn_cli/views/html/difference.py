@@ -126,7 +126,7 @@ def _stage(report: DifferenceReport) -> str:
     )
     head = "".join(f"<th>{name}</th>" for name in ("step", *SIDES.values(), "floors"))
     working = (
-        '<aside class=work aria-label="The chosen cell"><h3></h3>'
+        '<aside class=work aria-label="The chosen cell" tabindex=0><h3></h3>'
         f"<table class=plain><thead><tr>{head}</tr></thead><tbody></tbody></table></aside>"
     )
     return element(
