@@ -69,8 +69,10 @@ def _written(panel: Panel, style: Style) -> list[list[str]]:
     least = 0.5 * 10.0**-style.decimals
 
     def shown(x: float) -> str:
-        if x == 0 or not np.isfinite(x):
-            return f"{x:.0f}".replace("-0", "0")
+        if x == 0:
+            return "0"
+        if not np.isfinite(x):
+            return f"{x}"
         if fixed and abs(x) >= least:
             return f"{x:.{style.decimals}f}"
         digits, _, power = f"{x:.0e}".partition("e")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from attn_cli.errors import AttnError, printable
 from attn_cli.lab.altered import steps_of
 from attn_cli.lab.differing import both
-from attn_cli.lab.differing.compare import Asked
+from attn_cli.lab.differing.compare import Asked, Pair
 from attn_cli.lab.differing.difference import difference_of
 from attn_cli.lab.differing.inputs import Loaded
 from attn_cli.lab.differing.report import DifferenceReport, report
@@ -150,6 +150,8 @@ def test_numbers_are_those_of_both_sides_and_of_the_worst_cells() -> None:
 
 def test_cells_of_the_tables_are_the_numbers_and_say_which_side_sees_a_key() -> None:
     page = page_of(loaded(**CAUSAL), dumped(WINDOW))
+    masked = re.findall(r"<div class=trio data-step=masked .*?</div></div>", page)
+    assert [drawn.count("<td class=n>") for drawn in masked] == [0, 0]  # -inf less -inf is 0
     trios = re.findall(r"<div class=trio data-step=weights data-lead=(\d)>(.*?</div>)</div>", page)
     exact = steps(**CAUSAL)["weights"][0]
     assert [int(lead) for lead, _ in trios] == [0, 1]
@@ -186,6 +188,30 @@ def test_cells_of_the_tables_are_the_numbers_and_say_which_side_sees_a_key() -> 
     ]
     assert {hidden["reasons"][code] for code in flat[0] if code} == {"causal"}
     assert "hidden" not in document_in(page)["page"]["steps"]["scores"]
+
+
+def test_the_table_of_stages_leads_to_the_worst_cells() -> None:
+    page = page_of(loaded(**CAUSAL), dumped(WINDOW))
+    table = page[page.index('<table class="plain stages">') : page.index("</table>")]
+    rows = dict(re.findall(r"<th scope=row>(?:<a[^>]*>)?(\w+).*?href=\"(#[^\"]*/[^\"]*)\"", table))
+    assert rows["visible"] == "#weights/h0/q0/k0"  # the first key that is hidden there
+    assert re.fullmatch(r"#weights/h\d/q\d/k\d+", rows["weights"])
+    assert re.fullmatch(r"#lse/h\d/q\d", rows["lse"])
+
+
+def test_small_differences_are_never_written_as_zero() -> None:
+    one, other = np.full((1, 1, 3, 2), 0.5), np.full((1, 1, 3, 2), 0.5)
+    other[0, 0, 0] += [3e-13, -2e-5]
+    one[0, 0, 2, 1] = other[0, 0, 2, 1] = np.inf
+    page = page_of(dumped({"context": one}, "A"), dumped({"context": other}))
+    apart = re.findall(r"<table.*?</table>", page)[-1].partition("<tbody>")[2]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", apart)
+    assert cells == ["3e\u221213", "\u22122e\u22125", "0", "0", "0", "0"]
+    one[0, 0, 1, 0] = -3
+    page = page_of(dumped({"context": one}, "A"), dumped({"context": other}))
+    apart = re.findall(r"<table.*?</table>", page)[-1].partition("<tbody>")[2]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", apart)
+    assert cells[:4] == ["3e\u221213", "\u22122e\u22125", "3.5000", "0"]
 
 
 def test_the_first_two_maps_have_one_scale_and_the_third_is_diverging() -> None:
@@ -232,9 +258,13 @@ def test_infinities_and_nan_are_shown() -> None:
 def test_hostile_tokens_and_names_are_text(attn: Attn, tmp_path: Path) -> None:
     words = ["</script><script>alert(1)</script>", *HOSTILE]
     given = inputs(len(words), 1, 2)
-    here = loaded(**given, tokens=words)
-    there = dumped(steps("weights output", **given), "</script><b>&\u202e.npz")
+    name = "</script><b>&\u202e"
+    one = loaded(**given, tokens=words)
+    here = Loaded(name=f"{name}.yaml", problem=one.problem, document=one.document)
+    there = dumped(steps("weights output", **given) | {f"{name}x": np.ones(3)}, f"{name}.npz")
     page = page_of(here, there)
+    assert "<b>&" not in page.partition("<script")[0]
+    assert page.count("&lt;b&gt;&amp;") > 5
     tree = Tree(page)
     assert page.count("<script") == page.count("</script") == 2
     assert "\u202e" not in page
@@ -260,9 +290,12 @@ class TestWhatFits:
             numbers_in(made, "apart"), (far["scores"] - exact).ravel().astype(np.float32)
         )
         for limit, rung in ((340_000, 3), (250_000, 4)):
-            page = render(compared(here, there, limit), Style())
-            assert len(page.encode()) <= limit
-            assert compared(here, there, limit).rung == rung
+            found = compared(here, there, limit)
+            assert len(render(found, Style()).encode()) <= limit
+            assert found.rung == rung
+            assert (found.steps["scores"].numbers is not None) == (rung == 3)
+            assert found.steps["weights"].largest is not None
+            assert found.steps["output"].numbers is not None  # small
         with pytest.raises(AttnError, match=r"would need about 0\.3MB, and 0\.2MB are allowed"):
             compared(here, there, 200_000)
 
@@ -293,6 +326,26 @@ class TestWhatFits:
         sizes = {name: Extent(leads=1, rows=40, columns=40) for name in "abcd"}
         assert [n for n, e in with_tables(sizes, "c").items() if e.tabled] == ["a", "c"]
         assert room([], 0, 100_000).rung == 1
+
+    def test_of_sampled_rows_the_positions_are_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Pair, "rows", property(lambda _: np.array([0, 2, 6])))
+        page = document_in(page_of(loaded(**CAUSAL), dumped(WINDOW)))["page"]
+        made, exact = page["steps"]["weights"], steps(**CAUSAL)["weights"]
+        assert made["rows"] == [0, 2, 6]
+        assert page["words"][made["words"][0]] == ["0", "2", "6"]
+        np.testing.assert_allclose(
+            numbers_in(made, "here"), exact[:, :, [0, 2, 6]].ravel(), rtol=1e-12
+        )
+        assert "rows" not in page["steps"]["k"]
+        monkeypatch.setattr(both, "LARGEST", 60)
+        random = np.random.default_rng(0).random((20, 7))
+        page = document_in(page_of(dumped({"mine": random}, "A"), dumped({"mine": random + 1})))[
+            "page"
+        ]
+        rows = [*range(0, 20, 3), 19]
+        assert page["steps"]["mine"]["rows"] == rows
+        found = numbers_in(page["steps"]["mine"], "there")
+        np.testing.assert_array_equal(found, (random + 1)[rows].ravel())
 
     def test_what_is_too_large_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(both, "LARGEST", 50)
