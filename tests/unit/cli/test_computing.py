@@ -119,7 +119,7 @@ def test_a_signal_ends_at_once_and_leaves_no_file(
         while not names(tmp_path):
             assert process.poll() is None
             sleep(0.01)
-        sleep(0.3)
+        sleep(0.1)
         process.send_signal(number)
         _, err = process.communicate()
     assert (process.returncode, err) == (status, b"")

@@ -6,12 +6,13 @@ it can be made at all, it changes numbers.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from attn_cli.lab.answers.judging import judge
+from attn_cli.lab.answers.judging import judge_all
 from attn_cli.lab.answers.parting import Exercise
 from attn_cli.lab.answers.sheet_reader import sheet_of
 from attn_cli.lab.answers.showing import mistakes
@@ -159,17 +160,23 @@ def text(values: Any) -> Any:
 def test_a_mistake_is_named_on_an_exercise_that_shows_it() -> None:
     """At the first step that it changes; the law of variants has the others."""
 
-    def check(name: str) -> None:
-        base = base_of(BY_NAME[name].shown)
-        variant = next(each for each in variants_of(base) if each.name == name)
-        changed = Exercise(base).changed(variant)
-        assert changed, "it gives the right numbers"
-        step = next(iter(changed))
-        sheet = sheet_of(Document({step: text(changed[step])}), base, "sheet", None)
-        (found,) = judge(base, sheet).judgements
-        assert name in [each.name for each in found.explanations], step
+    def check(names: Sequence[str]) -> None:
+        base = base_of(BY_NAME[names[0]].shown)
+        variants, exercise = {each.name: each for each in variants_of(base)}, Exercise(base)
+        sheets = []
+        for name in names:
+            changed = exercise.changed(variants[name])
+            assert changed, f"{name} gives the right numbers"
+            step = next(iter(changed))
+            sheets.append(sheet_of(Document({step: text(changed[step])}), base, name, None))
+        for judged in judge_all(base, sheets):
+            (found,) = judged.judgements
+            assert judged.sheet.name in [each.name for each in found.explanations], judged.sheet
 
-    check_each(list(BY_NAME), check)
+    exercises: dict[str, list[str]] = {}  # all mistakes that one shows are judged at once
+    for name, row in BY_NAME.items():
+        exercises.setdefault(repr(row.shown), []).append(name)
+    check_each(exercises.values(), check)
 
 
 def test_a_mistake_is_hidden_on_an_exercise_that_cannot_show_it() -> None:
