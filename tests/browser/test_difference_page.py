@@ -11,7 +11,7 @@ import pytest
 
 from attn_cli.errors import printable
 from attn_cli.lab.altered import steps_of
-from attn_cli.lab.differing.compare import Asked
+from attn_cli.lab.differing.compare import Asked, Pair
 from attn_cli.lab.differing.difference import difference_of
 from attn_cli.lab.differing.inputs import Loaded
 from attn_cli.lab.differing.report import DifferenceReport, report
@@ -209,6 +209,50 @@ def test_a_cell_that_is_not_kept_says_so(browser: Browser, tmp_path: Path) -> No
     said = re.fullmatch(r"at most (.+) apart", apart)
     assert said is not None
     assert near(said[1], abs(float(kept.apart[1, 40, -1])))
+    page.evaluate("location.hash = '#weights/h1/q2/k70'")  # all keys that query 2 sees are kept
+    page.frame()
+    assert page.evaluate(TEXTS)["weights"] == ["hidden: causal", "hidden: causal", "", ""]
+    masked = opened.report.steps["masked"].largest
+    assert masked is not None
+    few = int((masked.columns[1] < 0).any(axis=-1).nonzero()[0][-1])  # the last such query
+    page.evaluate(f"location.hash = '#masked/h1/q{few}/k0'")
+    page.frame()
+    assert page.evaluate(TEXTS)["masked"][2:] == ["", ""]
+    page.close()
+
+
+def test_without_a_step_to_show_the_stages_are_there(browser: Browser, tmp_path: Path) -> None:
+    sink = {"function": "sink_logits", "logits": [0.1, 0.2]}
+    document = from_mapping({**vectors(4, 2), "normalize": sink})
+    one = Loaded(name="A.yaml", problem=read_problem(document), document=document)
+    sinks = {"sinks": np.array([0.1, 0.3])}
+    other = Loaded(name="B.npz", dump=Dump(name="B.npz", arrays=sinks, axes={}))
+    found = report(difference_of(one, other, QUIET), one, other, QUIET, limit=1_000_000)
+    assert found.steps == {}
+    path = tmp_path / "page.html"
+    path.write_text(render(found, Style()), encoding="utf-8")
+    page = browser.open(path)
+    assert page.evaluate("document.querySelector('.stages').textContent").endswith("BUG first")
+    page.evaluate("document.querySelector('#theme').click()")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert quiet(page)
+    page.close()
+
+
+def test_of_sampled_rows_the_positions_are_said(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pair, "rows", property(lambda _: np.array([0, 2, 6])))
+    opened = Compared(browser, tmp_path, 7)
+    page = opened.page
+    page.evaluate("location.hash = '#weights/b0/h1/q6/k4'")
+    page.frame()
+    assert page.evaluate(HEADING) == "head 1: 6 (query 6) \u2192 4 (key 4)"
+    assert page.evaluate(CHOSEN) == [[2, 4]] * 3
+    assert near(page.evaluate(TEXTS)["weights"][0], opened.here["weights"][0, 1, 6, 4])
+    page.evaluate("location.hash = '#weights/b0/h0/q3/k4'")  # a row that was not compared
+    page.frame()
+    assert page.evaluate(CHOSEN) == [[2, 4]] * 3
     page.close()
 
 

@@ -1,6 +1,5 @@
 // A, B and B - A of a step: the same cell is chosen in all three.
 const record = JSON.parse($("#attn-record").textContent), page = record.page;
-if (!page.main) return;
 const DECIMALS = page.decimals;
 const SIDES = ["here", "there", "apart"];
 const work = $(".work"), live = $(".live");
@@ -33,7 +32,6 @@ function cellOf(name, lead, row, column) {
   if (!of.kept) return found(line * labelsOf(of, 1).length + column);
   const {count} = of.kept, first = line * count, columns = arrayOf(name, "columns");
   for (let i = first; i < first + count; i++) if (columns[i] === column) return found(i);
-  if (columns[first + count - 1] < 0) return {};  // all others of the row are hidden
   return {least: Math.abs(arrayOf(name, "apart")[first + count - 1])};
 }
 const grids = new Map();

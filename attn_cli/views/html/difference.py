@@ -32,7 +32,8 @@ def render(report: DifferenceReport, style: Style) -> str:
     ramps = tuple(
         sorted({heat.diverging for each in report.steps.values() for heat in _maps(each)})
     )
-    parts = [*BASE, *(["pictures.js"] if pictures else []), "choosing.js", "difference.js"]
+    chosen = [*(["pictures.js"] if pictures else []), "choosing.js", "difference.js"]
+    parts = [*BASE, *(chosen if report.main else [])]
     sheets = ["page.css", *(["pictures.css"] if pictures else []), "difference.css"]
     sheet = assets.style(*sheets, used={kind: range(LEVELS + 1) for kind in ramps})
     if pictures:
