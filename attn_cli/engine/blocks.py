@@ -33,11 +33,13 @@ def run_blocks(
     workers: Workers,
     height: int,
     blocks_of: Callable[[Entry], Callable[[slice], Array]],
+    *,
+    keys: bool = True,
 ) -> None:
     """Compute the steps of a plan, `height` query rows of an entry at a time.
 
     `blocks_of` maps an entry to a function that computes rows of it. That function puts the steps
-    from scores to contexts itself, and returns the context.
+    from scores to contexts itself, and returns the context. `keys`: whether entries have K and V.
     """
     rows, work = plan.computed, list(_work(plan))
     unread_after = _last_reads(problem, work)
@@ -47,6 +49,7 @@ def run_blocks(
             if step.spec.scope == PROBLEM:
                 out.note(name, (), whole[name])
         schedules = Schedules.of(plan.pipeline, plan.needed)
+        schedules = schedules if keys else schedules.without_keys
         builder = EntryBuilder(problem, schedules, rows, out.note, plan.key_bytes)
         following = Following(problem, plan, out, whole)
         if plan.any_of_rows:

@@ -55,6 +55,11 @@ class Schedules:
     read: frozenset[str]  # the steps that needed stages of blocks read
     in_blocks: bool
 
+    @property
+    def without_keys(self) -> Schedules:
+        """The same, but no key and no block is prepared."""
+        return replace(self, keys=(), values=(), in_blocks=False)
+
     @classmethod
     def of(cls, pipeline: Mapping[str, StepSpec], wanted: Collection[str]) -> Schedules:
         """Return the schedules for the needed steps."""
@@ -112,12 +117,12 @@ class EntryBuilder:
 
     def unread(self, key_lead: Lead) -> None:
         """Compute the steps of a key head that no query head reads."""
-        self._walk_keys(key_lead)
+        self.of_keys(key_lead, slice(None))
 
     def _keys_of(self, lead: Lead) -> dict[str, Array]:
         """Return the steps of a key head, computed once and held until they are dropped."""
         if lead not in self._of_keys:
-            self._of_keys[lead] = self._walk_keys(lead)
+            self._of_keys[lead] = self.of_keys(lead, slice(None))
             held = sum(x.nbytes for steps in self._of_keys.values() for x in steps.values())
             if held > self._key_bytes:
                 self.drop(self._of_keys.keys() - {lead})
@@ -128,8 +133,9 @@ class EntryBuilder:
         for lead in key_leads:
             self._of_keys.pop(lead, None)
 
-    def _walk_keys(self, lead: Lead) -> dict[str, Array]:
-        side = Side(self.problem, lead, slice(None))
+    def of_keys(self, lead: Lead, rows: slice) -> dict[str, Array]:
+        """Return the steps of some keys of a key head; nothing is held."""
+        side = Side(self.problem, lead, rows)
         steps = self._walk(self._schedules.keys, key_end(self.problem), side)
         return steps | self._walk(self._schedules.values, value_end(self.problem), side)
 

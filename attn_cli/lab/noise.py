@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,7 +40,12 @@ from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.precision import ONE_TYPE, NormTypes, Precision
 from attn_cli.maths.problem import Problem, Request
 
+if TYPE_CHECKING:
+    from attn_cli.engine.plan import Plan
+    from attn_cli.engine.protocol import Engine
+
 EMULATIONS = 8
+MANY_KEYS = 1 << 11  # from which on K and V are made a piece at a time
 NARROW = ("bfloat16", "float16")  # in these, sums run in float32
 _CARRIER = np.dtype(np.float64)
 _SMALLEST = float(np.finfo(np.float16).smallest_normal)  # of float16, with all digits
@@ -208,11 +213,20 @@ def values_of(problem: Problem, names: Collection[str], rows: tuple[int, ...] | 
     plan = make_plan(problem, request)
     store = Store(problem, plan)
     with np.errstate(all="ignore"):
-        put_into(problem, request, plan, store)
+        put_into(problem, request, plan, store, engine=_by_pieces(problem, plan))
     return {
         name: computed(problem, plan.pipeline[name], step.values)
         for name, step in store.steps().items()
     }
+
+
+def _by_pieces(problem: Problem, plan: Plan) -> Engine | None:
+    """Return the engine for very many keys, if there are so many and it does not refuse."""
+    if problem.n_k < MANY_KEYS:
+        return None
+    from attn_cli.lab.pieces import Pieces
+
+    return None if Pieces().refuses(problem, plan) else Pieces()
 
 
 @dataclass(frozen=True)

@@ -160,16 +160,20 @@ def rotated_keys(side: Side, k: Array) -> Array:
     problem = side.problem
     rope = _rope_of_keys(problem)
     assert rope is not None  # this stage applies
-    p_j = problem.rotated_at.keys(problem.entry(side.lead)[0], _turned(problem, len(k)))
+    p_j = problem.rotated_at.keys(problem.entry(side.lead)[0], _turned(side, len(k)))
     return rope(problem.precision.wide(k), p_j)
 
 
-def _turned(problem: Problem, count: int) -> Integers:
+def _turned(side: Side, count: int) -> Integers:
     """Return the numbers of the keys that rope turns, as its positions count them.
 
     Given positions of a rotated past are of the new keys alone.
     """
-    first = 0 if problem.qk_transform.positions is not None else problem.n_k - count
+    problem = side.problem
+    first = (side.rows.start or 0) if isinstance(side.rows, slice) else 0
+    if problem.qk_transform.positions is None and _past_is_rotated(problem):
+        assert problem.past is not None
+        first += problem.past.length
     return np.arange(first, first + count)
 
 

@@ -11,13 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray, Bools, Integers
+from attn_cli.arrays import Bools, Integers
 from attn_cli.dataclass import dataclass, field
 from attn_cli.floats import FLOAT_TYPES
 from attn_cli.lab.altered import Steps
+from attn_cli.lab.differing.given import (
+    OtherKeys,
+    compared_sides,
+    inputs_of,
+    key_parts,
+    of_input,
+    of_keys,
+)
 from attn_cli.lab.differing.inputs import (
     Chosen,
     Loaded,
@@ -27,10 +36,11 @@ from attn_cli.lab.differing.inputs import (
     sinks_of,
 )
 from attn_cli.lab.differing.names import SINKS
-from attn_cli.lab.differing.rows import parts, rows_of, said
+from attn_cli.lab.differing.rows import NUMBERS, Sample, parts, sampled
+from attn_cli.lab.differing.rows import of_problem as sample_of
 from attn_cli.lab.differing.sides import OfDump, OfProblem, Shape
 from attn_cli.lab.differing.tally import Tally, Values
-from attn_cli.lab.differing.taps import GIVEN, Taps, seeing
+from attn_cli.lab.differing.taps import Taps, seeing
 from attn_cli.lab.differing.types import Kernel, kernels
 from attn_cli.lab.differing.visibility import (
     FINITE_FILL,
@@ -40,7 +50,6 @@ from attn_cli.lab.differing.visibility import (
     sight_there,
 )
 from attn_cli.lab.noise import EMULATIONS, Noise, narrowest
-from attn_cli.maths.linear import IDENTITY
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.stage import CODE
@@ -86,14 +95,20 @@ class Pair:
         return tuple(n for n in self.chosen.shapes if roles.get(n, CODE) != CODE)
 
     @cached_property
-    def rows(self) -> Integers:
+    def sample(self) -> Sample:
         """The query rows to compare."""
-        return rows_of(self.problem.n_q, *self._size, exact=self.asked.exact)
+        pairs = any({"query", "key"} <= {*each.axes} for each in self.chosen.shapes.values())
+        return sample_of(self.problem, pairs=pairs, exact=self.asked.exact)
 
     @property
-    def _size(self) -> tuple[int, int]:
-        problem = self.problem
-        return problem.n_k, (problem.batch or (1,))[0] * (problem.heads or 1)
+    def rows(self) -> Integers:
+        """The numbers of these rows."""
+        return self.sample.rows
+
+    @cached_property
+    def sides(self) -> tuple[str, ...]:
+        """K and V, if both sides have them and they are given: nothing is computed of them."""
+        return tuple(n for n in ("k", "v") if n in self.names and n in inputs_of(self.problem))
 
     @property
     def kernels(self) -> list[Kernel]:
@@ -110,7 +125,12 @@ class Pair:
 
     def parts(self) -> Iterator[Integers]:
         """Yield the rows a few at a time."""
-        return parts(self.rows, *self._size)
+        in_a_row = [
+            int(np.prod(shape.sizes)) // max(self.problem.n_q, 1)
+            for shape in self.chosen.shapes.values()
+            if shape.of_queries
+        ]
+        return parts(self.rows, max(in_a_row, default=1))
 
 
 def paired(here: Loaded, there: Loaded, asked: Asked) -> Pair:
@@ -144,7 +164,10 @@ def paired(here: Loaded, there: Loaded, asked: Asked) -> Pair:
         type=type_,
     )
     _fit(pair, observed)
-    observed.rows(pair.names, next(iter(pair.parts())))  # the types of its steps are known then
+    # The types of its steps are known then.
+    observed.rows(tuple(n for n in pair.names if n not in pair.sides), next(iter(pair.parts())))
+    for name in pair.sides:
+        of_keys(observed, name, chosen.shapes[name], next(key_parts(chosen.shapes[name])))
     return pair
 
 
@@ -153,34 +176,37 @@ def _type_of(problem: Problem, observed: OfDump, chosen: Chosen) -> str:
     specs = pipeline(problem)
     steps = [n for n in chosen.shapes if n in specs and specs[n].stage.role != CODE]
     last = steps[-1:] or [n for n in chosen.shapes if n == SINKS]
-    rows = rows_of(problem.n_q, problem.n_k, 1, exact=False)[:256]
+    rows = sampled(problem.n_q, 256).rows
     return narrowest(observed.rows(tuple(last), rows)[last[0]]).name if last else "float64"
 
 
 def _fit(pair: Pair, observed: OfDump) -> None:
     """Choose the layouts that are nearest to the numbers of the model, on a few rows."""
-    names = pair.names
-    if not observed.unsure(names):
+    names = tuple(n for n in pair.names if observed.unsure((n,)))
+    if not names:
         return
-    rows = rows_of(pair.problem.n_q, pair.problem.n_k, 1, exact=True)
-    rows = rows[:: max(len(rows) // 16, 1)]
+    rows = sampled(pair.problem.n_q, 16).rows
     model = OfProblem(pair.model.name, pair.problem, exact=True)
     observed.fit(model.rows(names, rows), rows)
 
 
-def compared(pair: Pair, kernel: Kernel, contrast: Contrast) -> Iterator[Part]:
-    """Yield the rows of all steps, with emulations in the types of a kernel.
+def compared(
+    pair: Pair, kernel: Kernel, contrast: Contrast, others: Mapping[str, OtherKeys]
+) -> Iterator[Part]:
+    """Yield the rows of all steps but given K and V, with emulations in the types of a kernel.
 
-    Keys that one side alone sees are added to `contrast`; later stages see the same keys as there.
+    `others` are K and V there, if they are other numbers. Keys that one side alone sees are added
+    to `contrast`; later stages see the same keys as there.
     """
-    of_keys = tuple(n for n in pair.names if not pair.chosen.shapes[n].of_queries)
-    of_queries = tuple(n for n in pair.names if n not in of_keys)
+    names = tuple(n for n in pair.names if n not in pair.sides)
+    whole = tuple(n for n in names if not pair.chosen.shapes[n].of_queries)
+    of_queries = tuple(n for n in names if n not in whole)
     keys: Steps | None = None
-    for rows in pair.parts():
-        names = of_queries if keys is not None else pair.names
+    for rows in pair.parts() if names else ():
+        some = of_queries if keys is not None else names
         if keys is None:
-            keys = pair.observed.rows(of_keys, rows)
-        yield _part(pair, kernel, contrast, rows, names, keys)
+            keys = pair.observed.rows(whole, rows)
+        yield _part(pair, kernel, contrast, rows, some, keys, others)
 
 
 def _part(
@@ -190,6 +216,7 @@ def _part(
     rows: Integers,
     names: tuple[str, ...],
     keys: Steps,
+    others: Mapping[str, OtherKeys],
 ) -> Part:
     """Return some rows of the named steps; `keys` has the steps of keys and tokens there."""
     problem = pair.problem
@@ -212,11 +239,7 @@ def _part(
             problem = seeing(problem, seen, rows)
     inputs = inputs_of(problem)
     given = {name for name in names if name in inputs}
-    numbers = {
-        name: there[name]
-        for name in (*keys, *of_queries)
-        if not (name in inputs and _as_here(name, here, there))
-    }
+    numbers = {**others, **{name: there[name] for name in (*keys, *of_queries)}}
     computed = tuple(name for name in names if name not in given)
     taps = Taps(problem, numbers, rows, computed, kernel.stored)
     values = {}
@@ -232,7 +255,7 @@ def _part(
         )
     for name in names:
         if noise is None or name in given:
-            values[name] = _of_input(here[name], there[name], kernel, name)
+            values[name] = of_input(here[name], there[name], kernel, name)
             continue
         counts = None
         if name == "masked":  # hidden scores are compared if they are not low enough to hide
@@ -242,38 +265,43 @@ def _part(
     return Part(rows=rows, values=values)
 
 
-def inputs_of(problem: Problem) -> frozenset[str]:
-    """Return the steps that are inputs, for which nothing is computed."""
-    sides = {"q": problem.query, "k": problem.key, "v": problem.value}
-    plain = {n for n, side in sides.items() if side is not None and side.linear is IDENTITY}
-    return frozenset({*GIVEN, *plain})
+class Tallied(NamedTuple):
+    """The sums of each step, the keys that one side alone sees, and the first rows of each step."""
+
+    sums: dict[str, Tally]
+    contrast: Contrast
+    first: dict[str, Part]
 
 
-def _as_here(name: str, here: Steps, there: Steps) -> bool:
-    """Return whether a step there has the numbers of the step here, and need not replace them."""
-    return name in ("k", "v") and name in here and np.array_equal(here[name], there[name])
-
-
-def _of_input(here: AnyArray, there: AnyArray, kernel: Kernel, name: str) -> Values:
-    """Return an input, which differs by the rounding to its type at most."""
-    eps = kernel.stored[name].eps * kernel.scale if name in kernel.stored else 0.0
-    return Values(here, here, there, np.abs(here)[None] * eps / 2, None)
-
-
-def tallied(pair: Pair, kernel: Kernel) -> tuple[dict[str, Tally], Contrast]:
-    """Return the sums of each step, and the keys that one side alone sees."""
-    contrast, found = Contrast(), {}
-    for part in compared(pair, kernel, contrast):
+def tallied(pair: Pair, kernel: Kernel) -> Tallied:
+    """Return what the comparison of all rows gives."""
+    shapes, tolerance = pair.chosen.shapes, pair.asked.tolerance
+    here = OfProblem(pair.model.name, pair.problem, exact=True)
+    sides = {name: shapes[name] for name in pair.sides}
+    sums, first = {}, {}
+    for name, (tally, values) in compared_sides(
+        sides, here, pair.observed, kernel, tolerance
+    ).items():
+        sums[name] = tally
+        first[name] = Part(rows=np.arange(values.here.shape[-2]), values={name: values})
+    others = {
+        name: OtherKeys(pair.observed, name, shape)
+        for name, shape in sides.items()
+        if sums[name].differing or sums[name].off
+    }
+    contrast = Contrast()
+    for part in compared(pair, kernel, contrast, others):
         for name, values in part.values.items():
-            if name not in found:
-                shape = pair.chosen.shapes[name]
+            shape = shapes[name]
+            if name not in sums:
                 type_ = kernel.stored.get(name, FLOAT_TYPES["float64"])
                 eps = type_.eps * kernel.scale
-                found[name] = Tally(shape.axes, shape.sizes, eps, pair.asked.tolerance)
-            found[name].add(part.rows, values)
-    if SINKS in pair.chosen.shapes:
-        found[SINKS] = _of_sinks(pair)
-    return found, contrast
+                sums[name], first[name] = Tally(shape.axes, shape.sizes, eps, tolerance), part
+            rows = part.rows if shape.of_queries else np.arange(values.there.shape[-2])
+            sums[name].add(rows, values)
+    if SINKS in shapes:
+        sums[SINKS] = _of_sinks(pair)
+    return Tallied(sums, contrast, first)
 
 
 def _of_sinks(pair: Pair) -> Tally:
@@ -290,14 +318,18 @@ def _of_sinks(pair: Pair) -> Tally:
 
 def plain(
     here: OfDump, there: OfDump, shapes: Mapping[str, Shape], asked: Asked
-) -> dict[str, Tally]:
-    """Return the sums of each step of two dumps, held against one rounding of their type."""
-    found = {}
+) -> tuple[dict[str, Tally], dict[str, Sample]]:
+    """Return the sums of each step of two dumps, held against one rounding of their type.
+
+    Also the rows that were compared of each step.
+    """
+    found, samples = {}, {}
     for name, shape in shapes.items():
         count = shape.sizes[shape.axes.index("query")] if shape.of_queries else 1
         rest = int(np.prod(shape.sizes)) // max(count, 1)
-        rows = rows_of(count, rest, 1, exact=asked.exact)
-        for some in parts(rows, rest, 1):
+        most = count if asked.exact else NUMBERS // max(rest, 1)
+        samples[name] = sampled(count, most)
+        for some in parts(samples[name].rows, rest):
             one, other = (side.rows((name,), some)[name] for side in (here, there))
             type_ = asked.dtype or _widest(here.types[name], there.types[name])
             eps = FLOAT_TYPES[type_].eps
@@ -305,19 +337,15 @@ def plain(
                 errors = np.abs(np.where(np.isfinite(one), one, 0))[None] * eps / 2
             if name not in found:
                 found[name] = Tally(shape.axes, shape.sizes, eps, asked.tolerance)
-            found[name].add(some, Values(one, one, other, errors, None))
-    return found
+            rows = some if shape.of_queries else np.arange(shape.sizes[-2:][0])
+            found[name].add(rows, Values(one, one, other, errors, None))
+    return found, samples
 
 
 def _widest(one: str, other: str) -> str:
     """Return the narrower of two types: what has been rounded to it cannot be nearer."""
     order = ("bfloat16", "float16", "float32", "float64")
     return min(one, other, key=order.index)
-
-
-def sampled(pair: Pair) -> str:
-    """Return which rows are compared, if not all are."""
-    return said(pair.rows, pair.problem.n_q)
 
 
 def dumps(here: Loaded, there: Loaded, asked: Asked) -> tuple[OfDump, OfDump, Chosen]:
@@ -330,9 +358,9 @@ def dumps(here: Loaded, there: Loaded, asked: Asked) -> tuple[OfDump, OfDump, Ch
     for name, shape in chosen.shapes.items():
         if other.unsure((name,)):
             count = shape.sizes[shape.axes.index("query")] if shape.of_queries else 1
-            rows = np.arange(0, count, max(count // 16, 1))
+            rows = sampled(count, 16).rows
             other.fit({name: one.rows((name,), rows)[name]}, rows)
     return one, other, chosen
 
 
-__all__ = ["Asked", "Pair", "Steps", "compared", "dumps", "paired", "plain", "sampled", "tallied"]
+__all__ = ["Asked", "Pair", "Part", "Steps", "Tallied", "dumps", "paired", "plain", "tallied"]

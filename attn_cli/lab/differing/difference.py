@@ -11,10 +11,10 @@ from attn_cli.lab.differing.compare import (
     VISIBLE,
     Asked,
     Pair,
+    Part,
     dumps,
     paired,
     plain,
-    sampled,
     tallied,
 )
 from attn_cli.lab.differing.identified import NOTHING, about
@@ -54,19 +54,22 @@ def difference_of_pair(pair: Pair, names: tuple[str, str]) -> Difference:
     said: list[str] = []
     contrast = Contrast()
     used: dict[str, Kernel] = {}
+    parts: dict[str, Part] = {}  # the first rows of each step
     for kernel in pair.kernels:
-        tallies, contrast = tallied(pair, kernel)
+        tallies, contrast, first = tallied(pair, kernel)
         rows = _rows(pair, tallies, contrast, kernel)
         for name, row in rows.items():
             if name not in best or (best[name].verdict == "bug" != row.verdict):
                 best[name], used[name] = row, kernel
+                if name in first:
+                    parts[name] = first[name]
                 if kernel.said and name in used and len(said) < len(pair.kernels):
                     said.append(kernel.said)
         if all(row.verdict != "bug" for row in best.values()):
             break
     ordered = _ordered(pair, best, contrast, names)
     kernel = next(iter(used.values()), pair.kernels[0])
-    return _assembled(pair, ordered, used or {"": kernel}, names)
+    return _assembled(pair, ordered, used or {"": kernel}, parts, names)
 
 
 def _rows(
@@ -118,6 +121,7 @@ def _assembled(
     pair: Pair,
     rows: tuple[StepDifference, ...],
     used: Mapping[str, Kernel],
+    parts: Mapping[str, Part],
     names: tuple[str, str],
 ) -> Difference:
     first = next((row for row in rows if row.verdict == "bug"), None)
@@ -133,8 +137,8 @@ def _assembled(
     held = shown if shown != VISIBLE else ""
     held = held if held in used else next(reversed([*used]), "")
     alternatives: tuple[Alternative, ...] = ()
-    if held and held != SINKS and held in pair.names:
-        alternatives = power(pair, used[held], held)
+    if held in parts:
+        alternatives = power(pair, used[held], held, parts[held])
     if pair.turned:
         unmatched = pair.chosen.unmatched_there, pair.chosen.unmatched_here
     else:
@@ -155,7 +159,7 @@ def _assembled(
         power=alternatives,
         power_of=held if alternatives else "",
         tolerance=pair.asked.tolerance,
-        sampled=sampled(pair),
+        sampled=pair.sample.text,
         panels=_panels(pair, rows, shown) if first is not None else None,
         notes=tuple(_notes(pair, used, alternatives)),
         settings={"model": pair.model.name, "type": pair.type},
@@ -254,7 +258,7 @@ def _notes(
 def _of_dumps(here: Loaded, there: Loaded, asked: Asked) -> Difference:
     """Return the comparison of two dumps, step by step, without any stage."""
     one, other, chosen = dumps(here, there, asked)
-    tallies = plain(one, other, chosen.shapes, asked)
+    tallies, samples = plain(one, other, chosen.shapes, asked)
     rows = tuple(
         judged_alone(tally, name, asked.dtype or one.types[name], notes_of(other.notes, name))
         for name, tally in tallies.items()
@@ -278,6 +282,7 @@ def _of_dumps(here: Loaded, there: Loaded, asked: Asked) -> Difference:
         power=alternatives[1],
         power_of=alternatives[0],
         tolerance=asked.tolerance,
+        sampled="; ".join(f"{name}: {each.text}" for name, each in samples.items() if each.text),
         panels=_panels_alone(one, other, chosen, first),
         notes=(
             "neither side is a problem: no stage was computed; floors are one rounding of the type",

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Integers
 from attn_cli.dataclass import replace
-from attn_cli.lab.differing.compare import Pair, compared
+from attn_cli.lab.differing.compare import Pair, Part
+from attn_cli.lab.differing.given import inputs_of, key_parts, of_keys
 from attn_cli.lab.differing.judging import is_noise
 from attn_cli.lab.differing.result import Alternative
+from attn_cli.lab.differing.sides import OfProblem, shapes_of
 from attn_cli.lab.differing.tally import Tally, Values
 from attn_cli.lab.differing.types import Kernel
-from attn_cli.lab.differing.visibility import Contrast
 from attn_cli.lab.noise import exactly, values_of
+from attn_cli.maths.meeting import value_end
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.stage import OF_PAIRS, downstream
 
 
-def power(pair: Pair, kernel: Kernel, step: str) -> tuple[Alternative, ...]:
-    """Return which wrong results pass at the limits of a step, on the first rows compared."""
-    part = next(iter(compared(pair, kernel, Contrast())))
+def power(pair: Pair, kernel: Kernel, step: str, part: Part) -> tuple[Alternative, ...]:
+    """Return which wrong results pass at the limits of a step, on its first rows compared."""
     values = part.values[step]
     right = values.expected
     found = []
@@ -76,10 +78,25 @@ def _wrong(
 
 
 def _of_equal_weights(problem: Problem, step: str, rows: Integers) -> AnyArray:
-    """Return a step after the context, computed with equal weights."""
+    """Return a step after the context, which is the mean of V."""
+    means = _means(problem)
 
-    def equal(_: object, values: AnyArray) -> AnyArray:
-        return np.full_like(values, 1 / max(problem.n_k, 1))
+    def mean(block: Any, values: AnyArray) -> AnyArray:
+        own = means[problem.key_lead(block.entry.lead)]
+        return np.broadcast_to(own, values.shape).astype(values.dtype)
 
-    altered = replace(exactly(problem), altered={**problem.altered, "weights": equal})
-    return values_of(altered, (step, "weights"), tuple(map(int, rows)))[step]
+    altered = replace(exactly(problem), altered={**problem.altered, "context": mean})
+    return values_of(altered, (step,), tuple(map(int, rows)))[step]
+
+
+def _means(problem: Problem) -> AnyArray:
+    """Return the mean of V of each key head, of a few keys at a time if V is given."""
+    end = value_end(problem)
+    shape = shapes_of(problem)[end]
+    if end not in inputs_of(problem):
+        found: AnyArray = values_of(exactly(problem), (end,), None)[end].mean(axis=-2)
+        return found
+    side = OfProblem("", problem, exact=True)
+    sums = (of_keys(side, end, shape, keys).sum(axis=-2) for keys in key_parts(shape))
+    total: AnyArray = sum(sums, np.zeros(1))
+    return total / max(problem.n_k, 1)

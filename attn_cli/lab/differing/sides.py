@@ -54,7 +54,7 @@ class OfProblem:
     """The steps of a problem, in its own types, or exact."""
 
     def __init__(self, name: str, problem: Problem, *, exact: bool) -> None:
-        self.name, self.problem = name, problem
+        self.name, self.problem, self._exact = name, problem, exact
         self._computed = exactly(problem) if exact else problem
         self.types: Mapping[str, str] = {
             name: spec.type.name
@@ -66,6 +66,14 @@ class OfProblem:
     def rows(self, names: tuple[str, ...], rows: Integers) -> Steps:
         """Return steps: these rows of those of queries, all of the others."""
         return values_of(self._computed, names, tuple(map(int, rows)))
+
+    def keys_of(self, name: str, lead: tuple[int, ...], keys: slice) -> AnyArray:
+        """Return some keys of K or V that is given, of one key head."""
+        side = self.problem.key if name == "k" else self.problem.value
+        assert side is not None  # it is given
+        found = side.rows(lead, keys, lambda x: x).astype(np.float64)
+        type_ = self.problem.precision.dtype
+        return found if self._exact else type_.round(found)
 
 
 class OfDump:
@@ -145,11 +153,22 @@ class OfDump:
         found = {}
         for name in names:
             values = _rows_of(self._tensors[name], self._shapes[name], rows)
-            known = self._read.get(name)
-            type_ = narrowest(values).name
-            self._read[name] = type_ if known is None else wider(known, type_)
+            self._note_type(name, values)
             found[name] = values.astype(np.float64, copy=False) * self._factors[name]
         return found
+
+    def keys_of(self, name: str, lead: tuple[int, ...], keys: slice) -> AnyArray:
+        """Return some keys of K or V, of one key head."""
+        tensor = self._tensors[name]
+        values = np.asarray(tensor[lead][keys] if lead else tensor[keys])
+        if name not in self._read:  # of all numbers it would take as long as to compare them
+            self._note_type(name, values)
+        return values.astype(np.float64, copy=False)
+
+    def _note_type(self, name: str, values: AnyArray) -> None:
+        known = self._read.get(name)
+        type_ = narrowest(values).name
+        self._read[name] = type_ if known is None else wider(known, type_)
 
 
 def _distance(there: AnyArray, here: AnyArray) -> tuple[float, float]:

@@ -24,6 +24,8 @@ BINS = 8  # blocks of rows, and of keys or features
 # What follows was set on the runs of docs/howto/noise-or-bug.md. Random rounding has sqrt(2)
 # times the error of rounding to nearest, so that a kernel is at about 0.7.
 MARGIN, SMALL = 1.25, 2.0  # a group of n rows is noise up to MARGIN + SMALL / sqrt(n)
+# Of float32 and float64 the order of sums is most of the noise, and kernels differ in it.
+WIDE, MARGIN_OF_WIDE = 2.0**-20, 3.0
 CLEARLY = 1e-3  # a weight above it is not 0 for want of digits
 FAR = 24.0  # a cell is noise up to so many of its own errors
 
@@ -57,6 +59,7 @@ class Group:
     rows: int
     added: float  # of squares
     noise: float  # of squares, the mean over the emulations
+    margin: float
 
     @property
     def ratio(self) -> float:
@@ -68,7 +71,7 @@ class Group:
         """Whether what was added is no more than noise."""
         if self.added == 0:
             return True
-        return self.added <= self.noise * (MARGIN + SMALL / sqrt(max(self.rows, 1))) ** 2
+        return self.added <= self.noise * (self.margin + SMALL / sqrt(max(self.rows, 1))) ** 2
 
 
 class Tally:
@@ -100,7 +103,7 @@ class Tally:
         }
 
     def add(self, rows: Integers, values: Values) -> None:
-        """Take some rows, of these numbers."""
+        """Take some rows of queries, keys or tokens, which have these numbers."""
         here, expected, there, errors, counts = values
         whole: Bools = np.ones(there.shape, np.bool_) if counts is None else counts
         whole = np.broadcast_to(whole, there.shape)
@@ -168,8 +171,8 @@ class Tally:
 
     @property
     def row_axis(self) -> int | None:
-        """The axis of queries; None for a step of keys or tokens, all of whose rows come."""
-        return self.axes.index("query") if "query" in self.axes else None
+        """The axis of queries, keys or tokens; None for a step with one number per head."""
+        return len(self._lead) if len(self.axes) > len(self._lead) else None
 
     def _add_groups(self, rows: Integers, square: AnyArray, noise: AnyArray) -> None:
         """Add to the sums of each head, row block and key block."""
@@ -183,14 +186,13 @@ class Tally:
         )
         if flat.ndim < 2:
             return
-        numbers = rows if self.row_axis is not None else np.arange(flat.shape[1])
-        bins = self._bins(numbers, self.sizes[leads])
+        bins = self._bins(rows, self.sizes[leads])
         outer = (0, *range(2, flat.ndim))
         np.add.at(
             self._groups["row"],
             bins,
             np.stack(
-                [flat.sum(axis=outer), other.sum(axis=outer), np.full(len(numbers), len(flat))],
+                [flat.sum(axis=outer), other.sum(axis=outer), np.full(len(rows), len(flat))],
                 axis=1,
             ),
         )
@@ -210,6 +212,7 @@ class Tally:
         """Return the groups: heads, row blocks, blocks of keys or features."""
         found = []
         leads = len(self._lead)
+        margin = MARGIN_OF_WIDE if self.eps < WIDE else MARGIN
         of_rows = self.axes[leads:]
         for name, sums in self._groups.items():
             if name == "head":
@@ -222,7 +225,9 @@ class Tally:
                 continue
             for (first, stop), (added, noise, rows) in zip(edges, sums, strict=False):
                 if rows:
-                    found.append(Group(axis, first, stop, int(rows), float(added), float(noise)))
+                    found.append(
+                        Group(axis, first, stop, int(rows), float(added), float(noise), margin)
+                    )
         return found
 
     def lead_of(self, number: int) -> tuple[int, ...]:

@@ -78,7 +78,7 @@ class Taps:
     def __init__(
         self,
         problem: Problem,
-        steps: Steps,
+        steps: Mapping[str, Any],
         rows: Integers,
         wanted: tuple[str, ...],
         stored: Mapping[str, FloatType],
@@ -100,10 +100,10 @@ class Taps:
 
     def compute(self, problem: Problem) -> Steps:
         """Return each wanted step as its stage gives it, before it is rounded."""
-        noted = {name: np.full(x.shape, np.nan) for name, x in self._steps.items()}
+        noted = {name: np.full(self._steps[name].shape, np.nan) for name in self._wanted}
         specs = pipeline(problem)
         alter = {
-            name: self._tap(specs[name], noted[name], problem.precision) for name in self._steps
+            name: self._tap(specs[name], noted.get(name), problem.precision) for name in self._steps
         }
         tapped = replace(problem, altered={**problem.altered, **alter})
         values_of(tapped, self._wanted, tuple(map(int, self._rows)))
@@ -113,14 +113,15 @@ class Taps:
                 _move(name, noted[name], precision)
         return {name: noted[name] for name in self._wanted}
 
-    def _tap(self, spec: StepSpec, noted: AnyArray, precision: Precision) -> Alter:
+    def _tap(self, spec: StepSpec, noted: AnyArray | None, precision: Precision) -> Alter:
         there, eps = self._steps[spec.name], self._eps.get(spec.name, 0.0)
         lead_axes = there.ndim - len(spec.axes)
         draws = precision.draws if isinstance(precision, RandomPrecision) and eps else None
 
         def tap(place: Any, values: AnyArray) -> AnyArray:
             at = self._place(place, spec, lead_axes)
-            noted[at] = values
+            if noted is not None:
+                noted[at] = values
             found = np.asarray(there[at], dtype=values.dtype)
             if draws is not None:
                 moves = draws.generator.uniform(1 - eps, 1 + eps, found.shape)

@@ -16,7 +16,7 @@ from attn_cli.lab.differing.compare import Asked
 from attn_cli.lab.differing.difference import difference_of
 from attn_cli.lab.differing.inputs import Loaded
 from attn_cli.lab.differing.result import Difference
-from attn_cli.lab.differing.rows import LIMIT, rows_of
+from attn_cli.lab.differing.rows import BUDGET, edges_of, of_problem, sampled
 from attn_cli.lab.noise import narrowest
 from attn_cli.reading.dumps import Dump
 from attn_cli.reading.schema import read_problem
@@ -283,13 +283,34 @@ def test_two_problems_and_the_turned_order() -> None:
     assert turned.first.worst.here == straight.first.worst.there
 
 
-def test_rows_are_sampled_at_odd_distances() -> None:
-    assert len(rows_of(100, 100, 1, exact=False)) == 100
-    rows = rows_of(1 << 19, 1 << 19, 1, exact=False)
-    assert len(rows) * (1 << 19) <= 3 * LIMIT
-    assert (rows[0], rows[-1]) == (0, (1 << 19) - 1)
-    assert int(rows[1]) % 2 == 1
-    assert len(rows_of(4000, 4000, 1, exact=True)) == 4000
+def test_rows_are_sampled_as_the_budget_allows() -> None:
+    assert len(sampled(100, 100).rows) == 100
+    assert len(sampled(100, 1).rows) >= 8 + 4
+    n = 1 << 19
+    made = sampled(n, BUDGET // n, (4096,))
+    assert made.rows.tolist() == sorted({*made.rows.tolist()})
+    assert {0, 1, 4095, 4096, 4097, n - 2, n - 1} <= {*made.rows.tolist()}
+    assert BUDGET / 2 <= len(made.rows) * n <= BUDGET
+    assert len({row % 64 for row in made.rows.tolist()}) > 12  # no step between them is 64
+    assert made.text == (
+        f"{len(made.rows)} of {n} rows were compared: the first two, the last two, those around "
+        f"the edges of the visible keys (4096) and {made.drawn} drawn at random (seed 0)"
+    )
+
+
+def test_rows_around_edges_of_what_is_seen_are_compared() -> None:
+    x = np.zeros((3000, 1))
+    given = {"query": x, "key": np.zeros((5000, 1)), "value": np.zeros((5000, 1))}
+    window = {"causal": "top-left", "window": {"left": 701}}
+    assert edges_of(read_problem(from_mapping({**given, **window}))) == (701,)
+    # The query in row i is at key i + 2000; keys from 300 on, and from the row at 1300 + 300 on.
+    behind = {"causal": "bottom-right", "window": {"left": 2100}}
+    assert edges_of(read_problem(from_mapping({**given, **behind}))) == (100,)
+    made = of_problem(read_problem(from_mapping({**given, **behind})), pairs=True, exact=False)
+    assert {99, 100, 101} <= {*made.rows.tolist()}
+    assert len(made.rows) * 5000 <= 1 << 22
+    whole = of_problem(read_problem(from_mapping({**given, **behind})), pairs=True, exact=True)
+    assert (len(whole.rows), whole.text) == (3000, "")
 
 
 def test_the_narrowest_type() -> None:
@@ -300,3 +321,37 @@ def test_the_narrowest_type() -> None:
         "float64",
     ]
     assert narrowest(np.array([np.nan, np.inf])).name == "bfloat16"
+
+
+def test_given_keys_are_compared_and_read_where_they_differ() -> None:
+    given = inputs("float32")
+    there = {**given, "key": given["key"].copy()}
+    there["key"][0, 1, 19, 4] += 0.5
+    made = steps("k v output", **there, dtype="float32")
+    found = difference_of(problem(**given), dump(made), QUIET)
+    rows = {row.step: row for row in found.steps}
+    assert [rows[name].verdict for name in ("k", "v", "output")] == ["bug", "same", "inherited"]
+    worst = rows["k"].worst
+    assert worst is not None
+    assert dict(worst.place) == {"head": 1, "key": 19, "dimension": 4}
+    assert found.sentence.startswith(
+        "first: k - head 1 holds 100 % of it; keys 18 to 20 hold 100 %"
+    )
+
+
+@pytest.mark.regression("float32 sums over many keys, one after the other, were a bug")
+def test_sums_of_many_keys_in_order_are_noise_in_float32() -> None:
+    n, queries = 4096, 3
+    random = np.random.default_rng(5)
+    q, k, v = (random.standard_normal((rows, 4)).astype(np.float32) for rows in (queries, n, n))
+    raised = np.exp((q @ k.T) / np.float32(2))
+    total, summed = np.zeros((queries, 1), np.float32), np.zeros((queries, 4), np.float32)
+    for key in range(n):
+        total += raised[:, key, None]
+        summed += raised[:, key, None] * v[key]
+    there = {"output": summed / total}
+    found = difference_of(problem(query=q, key=k, value=v), dump(there), QUIET)
+    assert found.verdict == "noise"
+    one_less = {"output": (summed - raised[:, 7, None] * v[7]) / (total - raised[:, 7, None])}
+    found = difference_of(problem(query=q, key=k, value=v), dump(one_less), QUIET)
+    assert found.verdict == "bug"
