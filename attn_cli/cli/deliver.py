@@ -43,14 +43,21 @@ def check_target(output: OutputOptions) -> None:
 
 def check_sizes(problem: Problem, request: Request, output: OutputOptions) -> None:
     """Raise AttnError, before anything is computed, if a step is too large for the format."""
-    view = output.view()
-    if view.bounded:
+    if output.view().bounded:
         from attn_cli.engine.order import whole_of
         from attn_cli.engine.plan import plan_unheld
 
+        steps = plan_unheld(problem, request).steps.values()
+        check_steps((whole_of(problem, step) for step in steps), output)
+
+
+def check_steps(steps: Iterable[Whole], output: OutputOptions) -> None:
+    """Raise AttnError if one of these steps is too large for the format."""
+    view = output.view()
+    if view.bounded:
         style = style_of(output, view)
-        for step in plan_unheld(problem, request).steps.values():
-            view.check_size(step=whole_of(problem, step), style=style)
+        for step in steps:
+            view.check_size(step=step, style=style)
 
 
 def check_place(target: str | None) -> None:

@@ -11,6 +11,7 @@ from attn_cli.cli.deliver import (
     BRIEF,
     answer_in_a_pipe,
     answer_on_a_terminal,
+    check_steps,
     check_target,
     deliver,
     deliver_batches,
@@ -235,6 +236,8 @@ def translate(look_up: DictionaryOptions, shown: ShownOptions, output: OutputOpt
             f"there is nothing to write as {output.name}: no word is known",
             help="choose another format, or other words",
         )
+    if output.view().bounded:
+        _check_planned(translations, needed, output)
     if len(translations) == 1:
         status = deliver(next(records(translations)), output)
     else:
@@ -242,3 +245,14 @@ def translate(look_up: DictionaryOptions, shown: ShownOptions, output: OutputOpt
     if brief:
         say_what_else(output, steps)
     return status
+
+
+def _check_planned(
+    translations: list[Translation], names: tuple[str, ...] | None, output: OutputOptions
+) -> None:
+    """Raise AttnError, before anything is computed, for a step that is too large for the format."""
+    from attn_cli.language.planned import planned
+
+    for each in translations:
+        steps = planned(each)
+        check_steps((steps[name] for name in steps if names is None or name in names), output)

@@ -14,7 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli import AttnError, translate
+from attn_cli.language.dictionary import Dictionary, Sentence
+from attn_cli.language.planned import planned
 from attn_cli.language.translation import joined
+from attn_cli.language.translation import translate as translate_one
+from attn_cli.sources.matrices.document import from_mapping
 from tests.conformance.oracle.plain import dot
 from tests.conformance.oracle.single import single
 from tests.conftest import SAMPLES, Attn, in_process, on_terminal
@@ -359,6 +363,45 @@ def test_a_target_of_many_keys_does_not_win_over_the_nearest(tmp_path: Path, att
     asked = ("translate", "-d", tmp_path / "p.csv", "--embeddings", tmp_path / "v.vec", "a")
     assert attn(*asked).out == "near\n"
     assert attn(*asked, "--scale", "1").out == "far\n"
+
+
+@pytest.mark.parametrize("score", ["dot", "gated"])
+def test_the_shapes_of_all_steps_are_known_before_they_are_computed(score: str) -> None:
+    """Those of the look-up, of the look-up alone, and of the sentence."""
+    d = len(next(iter(TENNIS["embeddings"].values())))
+    gate = {"function": "gated", "W_g": [[0.5] * (2 * d)]}
+    own = {} if score == "dot" else {"score": gate}
+    for context in (False, True):
+        loaded = Dictionary(from_mapping({**TENNIS, **own}))
+        sentence = Sentence("I love", ("I", "love"))
+        (made,) = loaded.translations([sentence], None, context=context, unknown="error")
+        steps = translate_one(made).steps
+        found = {name: (step.axes, step.shape) for name, step in planned(made).items()}
+        assert found == {name: (step.axes, step.shape) for name, step in steps.items()}
+        assert list(found) == list(steps)
+
+
+def test_a_step_that_is_too_wide_is_refused_before_it_is_computed(
+    tmp_path: Path, attn: Attn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [f"w{at}" for at in range(17)]
+    table = {word: [float(at), 1.0] for at, word in enumerate(words)}
+    path = tmp_path / "d.yaml"
+    path.write_text(
+        yaml.safe_dump({"pairs": dict(zip(words, words, strict=True)), "embeddings": table})
+    )
+    asked = ("translate", "-d", path, "w1", "-f", "latex", "--show")
+    assert attn(*asked, "q").status == 0
+
+    def computed(*_: object, **__: object) -> None:
+        raise AssertionError("it is computed")
+
+    monkeypatch.setattr("attn_cli.language.translation.translate", computed)
+    ran = attn(*asked, "q,weights")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("error: weights has 17 columns, and LaTeX shows 16 at most\n")
+    with pytest.raises(AssertionError, match="it is computed"):
+        attn(*asked, "q,weights", "--full")
 
 
 def test_answers_of_any_format_are_the_same(long: tuple[Path, Path], attn: Attn) -> None:
