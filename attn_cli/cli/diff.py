@@ -161,10 +161,12 @@ def diff(options: DiffOptions, output: DiffOutput) -> int:
     output.check()
     asked = options.asked()
     check_target(output)
-    check_place(options.save)
+    for file in () if options.save is None else _files(options.save):
+        check_place(file)
     from attn_cli.lab.differing.difference import difference_of
 
-    with reading_inputs(output.output, force=output.force) as inputs:
+    written = {} if options.save is None else dict.fromkeys(_files(options.save), "--save")
+    with reading_inputs(output.output, force=output.force, written=written) as inputs:
         here, there = options.loaded(inputs, asked)
         found = difference_of(here, there, asked)
         if options.save is not None:
@@ -199,11 +201,16 @@ def _saved(found: Difference, here: Loaded, there: Loaded, asked: Asked, file: s
         saved = smallest(paired(here, there, asked), found)
     except AttnError as error:  # nothing that one query could show
         return replace(found, saved=f"nothing is saved: {error.message}")
-    other = f"{file[: -len('.npz')]}.there.npz"
+    _, other = _files(file)
     write_file(file, _archive(saved.problem))
     write_file(other, _archive(saved.there))
     said = f"saved {saved.where}: {printable(file)}, and the numbers of B: {printable(other)}"
     return replace(found, saved=said)
+
+
+def _files(file: str) -> tuple[str, str]:
+    """Return the files that `--save` writes: the problem, and the numbers of B."""
+    return file, f"{file[: -len('.npz')]}.there.npz"
 
 
 def _archive(arrays: Mapping[str, AnyArray]) -> bytes:

@@ -129,6 +129,7 @@ def write_wrong_files() -> None:
     Path("both.json").write_text('{"format": "attn/1"}\n{"format": "attn/1"}\n')
     Path("half.json").write_text('{"format": "attn/1",\n  "steps"')
     np.savez("steps.npz", q=ok, scores=ok)
+    np.savez("steps.there.npz", q=ok)
     Path("model").mkdir()
     Path("model/config.json").write_text("{}")
     np.savez("nan.npz", output=np.full((3, 2), np.nan))

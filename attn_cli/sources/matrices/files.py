@@ -24,31 +24,35 @@ CHUNK = 1 << 20  # bytes that are read at once from a pipe or a device
 
 @dataclass(frozen=True)
 class Target:
-    """The regular file that an output will replace."""
+    """A regular file that an output will replace; `option` names it, if that is not `-o`."""
 
     name: str
     device: int
     number: int
+    option: str = ""
 
     @classmethod
-    def of(cls, output: str | None) -> Target | None:
-        """Return the file of `-o`; None for standard output, new files and devices."""
+    def of(cls, output: str | None, option: str = "") -> Target | None:
+        """Return the file of an output; None for standard output, new files and devices."""
         if output is None or output == "-":
             return None
         try:
             found = os.stat(output)
         except (OSError, ValueError):
             return None
-        return cls(output, found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return cls(output, found.st_dev, found.st_ino, option)
 
     def refuse(self, found: os.stat_result, name: str, path: Path) -> None:
         """Raise AttnError for an input that is this file, by this or another name."""
         if (found.st_dev, found.st_ino) == (self.device, self.number):
+            force = f", or add {argument('force')} if it is to be replaced"
             raise AttnError(
-                f"{either('-o', 'output')} {printable(self.name)} would replace a file that is "
-                f"read: {printable(name_of(name))}",
+                f"{self.option or either('-o', 'output')} {printable(self.name)} would replace a "
+                f"file that is read: {printable(name_of(name))}",
                 path=path,
-                help=f"write to another file, or add {argument('force')} if it is to be replaced",
+                help=f"write to another file{'' if self.option else force}",
             )
 
 
@@ -74,7 +78,7 @@ class Inputs:
     """Opens the files that a problem names. `-` is standard input, which only one key can name.
 
     `limit` is the most bytes that a pipe or device may give, by default half of the machine's
-    memory; a file that is the `target` of the output is refused.
+    memory; a file that is one of the `targets` of outputs is refused.
     """
 
     def __init__(
@@ -82,7 +86,7 @@ class Inputs:
         progress: Progress | None = None,
         *,
         limit: int | None = None,
-        target: Target | None = None,
+        targets: tuple[Target, ...] = (),
         sizes: ReadSizes = READ_SIZES,
     ) -> None:
         self._stdin_for: str | None = None
@@ -90,7 +94,7 @@ class Inputs:
         self.progress = progress  # called with the bytes read of a large file
         self.sizes = sizes
         self._limit = limit
-        self._target = target
+        self._targets = targets
 
     def open(self, name: str, wanted_for: str, path: Path = ()) -> BinaryIO:
         """Return a seekable stream; raise AttnError if the file cannot be read."""
@@ -178,9 +182,9 @@ class Inputs:
             found = os.fstat(stream.fileno())
         except io.UnsupportedOperation:  # a stream of Python's own
             return False
-        if self._target is not None:
+        for target in self._targets:
             try:
-                self._target.refuse(found, name, path)
+                target.refuse(found, name, path)
             except AttnError:
                 if name != "-":
                     stream.close()
