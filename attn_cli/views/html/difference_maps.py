@@ -9,7 +9,7 @@ import numpy as np
 
 from attn_cli.lab.differing.collecting import A_ALONE, B_ALONE, BOTH_HIDE
 from attn_cli.views.html.difference_document import titles_of
-from attn_cli.views.html.maps import legend_parts, name_of, pixels, table
+from attn_cli.views.html.maps import has_nan, legend_parts, name_of, pixels, table
 from attn_cli.views.html.markup import element, text
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def trio(report: DifferenceReport, step: Compared, at: int, style: Style) -> str
                 alone=[[LETTERS[code] for code in row] for row in alone.tolist()],
             )  # fmt: skip
         else:
-            drawn = pixels(heat, panel, name, alone > 0 if side == "apart" else None, SIDE)
+            nan = np.isnan(panel.values) & (panel.hidden == 0)
+            drawn = pixels(heat, panel, name, nan | (alone > 0) if side == "apart" else nan, SIDE)
         of = f": {names[side]}" if side in names else ""
         caption = f"<b>{said}</b>{text(of)}"
         figures.append(element("figure", element("figcaption", caption), drawn))
@@ -84,22 +85,32 @@ def _written(panel: Panel, style: Style) -> list[list[str]]:
 def legends(report: DifferenceReport) -> str:
     """Return the legends of each step: one of A and B, and one of B - A."""
     return "".join(
-        element("div", *_legend(step), data_legend=name, hidden=name != report.main)
+        element(
+            "div",
+            *_legend(step, name in report.tables),
+            data_legend=name,
+            hidden=name != report.main,
+        )
         for name, step in report.steps.items()
     )
 
 
-def _legend(step: Compared) -> Iterator[str]:
-    hides = (step.here.legend, {*step.here.reasons, *step.there.reasons})
-    reasons = [reason for reason in hides[0] if reason in hides[1]]
-    both = element(
-        "span", '<i class="key x"></i>', text(f"hidden by: {', '.join(reasons)}")
-    ) if reasons else ""  # fmt: skip
-    parts = [*legend_parts(step.here, f"{step.step}, A and B on one scale", hidden=False), both]
+def _legend(step: Compared, tabled: bool) -> Iterator[str]:
+    named = {*step.here.reasons, *step.there.reasons}
+    reasons = ", ".join(reason for reason in step.here.legend if reason in named)
+    nan = f'<span><i class="key {"n" if tabled else "o"}"></i>nan</span>'
+    name = f"{step.step}, A and B on one scale"
+    parts = [*legend_parts(step.here, name, hidden=False, tabled=tabled)]
+    if reasons:
+        parts.append(f'<span><i class="key x"></i>{text(f"hidden by: {reasons}")}</span>')
+    if has_nan(step.here) or has_nan(step.there):
+        parts.append(nan)
     yield element("div", *parts, class_="legend")
     parts = [*legend_parts(step.apart, f"{step.step}, B \u2212 A", hidden=False)]
     if any((panel.hidden == BOTH_HIDE).any() for panel in step.apart.panels):
         parts.append('<span><i class="key x"></i>hidden on both sides</span>')
     if (step.alone != 0).any():
         parts.append('<span><i class="key o"></i>one side alone sees this key</span>')
+    if has_nan(step.apart):
+        parts.append(nan)
     yield element("div", *parts, class_="legend")

@@ -213,7 +213,7 @@ def legends(report: Report) -> str:
     return "".join(
         element(
             "div",
-            *legend_parts(heat),
+            *legend_parts(heat, tabled=not draws_pictures(report)),
             class_="legend",
             data_step=step,
             hidden=step != report.main,
@@ -222,10 +222,13 @@ def legends(report: Report) -> str:
     )
 
 
-def legend_parts(heat: HeatMap, name: str = "", *, hidden: bool = True) -> Iterator[str]:
+def legend_parts(
+    heat: HeatMap, name: str = "", *, hidden: bool = True, tabled: bool = True
+) -> Iterator[str]:
     """Yield the parts of the legend of a map; `name` is what it is of, if not of its step.
 
-    `hidden`: with the reasons why cells are hidden.
+    `hidden`: with the reasons why cells are hidden, and NaN; `tabled`: the map is a table, in which
+    the largest of each row are marked.
     """
     letter = LETTERS[heat.diverging]
     ticks = "".join(f"<span>{text(tick)}</span>" for tick in legend.ticks(heat))
@@ -234,7 +237,12 @@ def legend_parts(heat: HeatMap, name: str = "", *, hidden: bool = True) -> Itera
     yield f"<span>{text(', '.join(notes))}</span>"
     if hidden and heat.reasons:
         yield f'<span><i class="key x"></i>{text(legend.hidden_by(heat))}</span>'
-    if any(np.isnan(panel.values[panel.hidden == 0]).any() for panel in heat.panels):
+    if hidden and has_nan(heat):
         yield '<span><i class="key n"></i>nan</span>'
-    if any(panel.largest.any() for panel in heat.panels):
+    if tabled and any(panel.largest.any() for panel in heat.panels):
         yield '<span><i class="key m"></i>the largest of its row</span>'
+
+
+def has_nan(heat: HeatMap) -> bool:
+    """Return whether a visible cell is NaN."""
+    return any(np.isnan(panel.values[panel.hidden == 0]).any() for panel in heat.panels)

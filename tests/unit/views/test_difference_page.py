@@ -253,6 +253,18 @@ def test_infinities_and_nan_are_shown() -> None:
     assert (np.isnan(there).sum(), np.isneginf(there).sum()) == (1, 1)
     drawn = re.findall(r"<div class=trio data-step=output data-lead=0>.*?</div></div>", page)[0]
     assert drawn.count("\u2212\u221e</td>") == 2  # B, and B - A
+    assert page.count('<i class="key n"></i>nan') == 2
+
+
+def test_nan_in_pictures_is_marked() -> None:
+    values = np.random.default_rng(2).random((1, 1, 70, 70))
+    wrong = values.copy()
+    wrong[0, 0, 3, 4] = np.nan
+    page = page_of(dumped({"products": values}, "A"), dumped({"products": wrong}))
+    figures = re.findall(r"<figure>.*?</figure>", page)
+    assert [figure.count("class=marks") for figure in figures[-3:]] == [0, 1, 1]
+    assert page.count('<i class="key o"></i>nan') == 2
+    assert "the largest of its row" not in page
 
 
 def test_hostile_tokens_and_names_are_text(attn: Attn, tmp_path: Path) -> None:

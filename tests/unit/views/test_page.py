@@ -23,6 +23,7 @@ from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.files import Inputs
 from attn_cli.views import Style
+from attn_cli.views.html import small
 from attn_cli.views.html.page import render
 from attn_cli.views.html.small import small_script
 from tests.conftest import SAMPLES, Attn
@@ -352,3 +353,10 @@ def test_scripts_are_shortened_without_changing_their_texts() -> None:
     assert small_script("f(/a \\/ [/ ]/g, 'x // y');") == "f(/a \\/ [/ ]/g,'x // y');"
     assert small_script("if (a) {\n  b();\n}\nc(1,\n  2);\n") == "if(a){b();}\nc(1,2);"
     assert small_script("const a = b - -c + +d;") == "const a=b- -c+ +d;"
+
+
+def test_no_template_is_within_another_which_would_not_be_shortened_right() -> None:
+    for path in sorted(Path(small.__file__).parent.glob("*.js")):
+        for piece in small._pieces(path.read_text(encoding="utf-8")):
+            if piece.startswith("`"):
+                assert "${" not in re.sub(r"\$\{[^}]*\}", "", piece), (path.name, piece)
