@@ -30,6 +30,7 @@ def descriptors() -> int:
 @pytest.fixture
 def nothing_left_open() -> Iterator[None]:
     gc.collect()
+    gc.freeze()  # what other tests hold is not looked at again
     before = descriptors()
     yield
     gc.collect()
