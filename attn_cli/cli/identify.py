@@ -96,7 +96,7 @@ def _write_probe(file: str) -> int:
     if suffix not in ("json", "npz"):
         raise AttnError(
             f"--probe {printable(file)} must end in .json or .npz",
-            help=".json is a problem file, .npz has the arrays alone",
+            help="both are problem files; .npz has arrays that NumPy can load",
         )
     check_file(file)
     if suffix == "json":
@@ -106,9 +106,9 @@ def _write_probe(file: str) -> int:
 
     import numpy as np
 
-    keys["mask"] = keys["mask"]["values"]
+    mask = {f"mask.{name}": value for name, value in keys.pop("mask").items()}
     data = BytesIO()
-    np.savez(data, **keys)
+    np.savez(data, **keys, **mask)
     write_file(file, data.getvalue())
     return ExitStatus.DONE
 

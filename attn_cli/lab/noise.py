@@ -94,8 +94,8 @@ class Random(FloatType):
 
         Numbers below 1e-38 keep theirs: they change no sum. Those of float16 matter from 6e-5.
         """
-        flat, largest = y.ravel(), _LARGEST[self.name]
-        if not np.dot(flat, flat) <= largest**2:  # the sum of squares bounds each of them
+        largest = _LARGEST[self.name]
+        if not _sum_of_squares(y) <= largest**2:  # which bounds each of them
             over = np.abs(y) > largest
             y[over] = np.copysign(np.inf, y[over])
         if self.name == "float16":
@@ -316,9 +316,14 @@ def difference(there: AnyArray, here: AnyArray) -> AnyArray:
 
 def all_finite(x: AnyArray) -> bool:
     """Return whether no number of an array is infinite or NaN."""
-    flat = x.ravel()
     # The sum of squares is finite then, unless some are above 1e150.
-    return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
+    return bool(np.isfinite(_sum_of_squares(x)) or np.isfinite(x).all())
+
+
+def _sum_of_squares(x: AnyArray) -> float:
+    flat = x.ravel()
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.dot(flat, flat))
 
 
 def rms(x: AnyArray) -> float:

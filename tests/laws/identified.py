@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from attn_cli.lab.noise import exactly, in_types, kernel_types, to_nearest, valu
 from attn_cli.lab.variants import Base
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.sources.matrices.document import from_mapping
+from tests.unit.lab.kernel_problems import PROBLEMS as SMALL
 
 STEPS = ("output", "lse")
 TYPES = to_nearest(kernel_types("bfloat16"))
@@ -29,6 +31,12 @@ def _arrays(n_q: int, n_k: int, heads: int = 6, groups: int = 3, d: int = 8) -> 
         name: FLOAT_TYPES["bfloat16"].round(2 * rng.standard_normal(shape)).astype(np.float64)
         for name, shape in shapes.items()
     }
+
+
+def _rounded(keys: dict[str, Any]) -> dict[str, Any]:
+    """Return a problem whose Q, K and V are numbers of bfloat16."""
+    sides = {n: FLOAT_TYPES["bfloat16"].round(keys[n]) for n in ("query", "key", "value")}
+    return {**keys, **{name: array.astype(np.float64) for name, array in sides.items()}}
 
 
 PROBLEMS: dict[str, dict[str, Any]] = {
@@ -45,9 +53,17 @@ PROBLEMS: dict[str, dict[str, Any]] = {
 }
 
 
+# What the variants of kernels need, of three to five tokens, and rope with a base of its own.
+FURTHER: dict[str, dict[str, Any]] = {
+    **{f"{name} of few tokens": _rounded(keys) for name, keys in SMALL.items()},
+    "base of rope": {**_arrays(17, 17), "rope": {"base": 5e3}},
+}
+
+
 def based(name: str) -> Base:
     """Return a problem, read from its keys."""
-    return Base.read(from_mapping({"score": "scaled", **PROBLEMS[name]}))
+    keys = PROBLEMS[name] if name in PROBLEMS else FURTHER[name]
+    return Base.read(from_mapping({"score": "scaled", **keys}))
 
 
 def every(base: Base) -> list[Candidate]:
@@ -90,3 +106,15 @@ def right(candidate: Candidate, result: Identified) -> bool:
     return len(result.explaining) == 1 and bool(
         names & found or names & {u.name for u in result.untold}
     )
+
+
+def found_again(base: Base, names: Collection[str]) -> Iterator[str]:
+    """Yield which of these variants are found on what a kernel that has them makes of a problem."""
+    for candidate in every(base)[1:]:
+        mine = {each.name for each in candidate.hypotheses} & set(names)
+        values = kernel_of(base, candidate) if mine else None
+        if values is not None:
+            result = asked(base, values)
+            if right(candidate, result):
+                (best,) = result.explaining
+                yield from mine & {each.name for each in best.hypotheses}

@@ -3,7 +3,7 @@
 import pytest
 
 from attn_cli.errors import ExitStatus
-from tests.laws.identified import asked, based, every, kernel_of, right
+from tests.laws.identified import asked, based, every, found_again, kernel_of, right
 
 FEW = 25  # of so many variants one is asked about
 
@@ -22,3 +22,17 @@ def test_variants_are_found(name: str) -> None:
             tried += 1
             assert right(candidate, asked(base, values)), candidate.hypotheses[0].name
     assert tried
+
+
+RARE = {
+    "base of rope": {"rope-base-10000"},
+    "past of few tokens": {"rope-new-keys-from-0"},
+    "start of few tokens": {"no-start"},
+    "bias of few tokens": {"score-bias-transposed"},
+    "documents of few tokens": {"documents-one-later"},
+}
+
+
+@pytest.mark.parametrize("name", RARE)
+def test_variants_that_need_other_keys_are_found(name: str) -> None:
+    assert set(found_again(based(name), RARE[name])) == RARE[name]

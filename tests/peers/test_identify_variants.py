@@ -1,8 +1,21 @@
-"""Every variant of four problems is identified; `tests/laws/test_identify.py` has some of them."""
+"""Every variant of four problems is identified, and each of kernels on some problem.
+
+`tests/laws/test_identify.py` has some of them.
+"""
 
 import pytest
 
-from tests.laws.identified import PROBLEMS, asked, based, every, kernel_of, right
+from attn_cli.lab.variants.kernels import KERNELS
+from tests.laws.identified import (
+    FURTHER,
+    PROBLEMS,
+    asked,
+    based,
+    every,
+    found_again,
+    kernel_of,
+    right,
+)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -14,3 +27,10 @@ def test_every_variant_is_found(name: str) -> None:
         if values is not None and not right(each, asked(base, values)):
             wrong.append(each.hypotheses[0].name)
     assert not wrong
+
+
+def test_every_variant_of_kernels_is_found_on_some_problem() -> None:
+    left = {variant.name for variant in KERNELS}
+    for name in (*PROBLEMS, *FURTHER):
+        left -= set(found_again(based(name), left))
+    assert not left

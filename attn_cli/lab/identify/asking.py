@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attn_cli.errors import AttnError
 from attn_cli.lab.altered import Steps
 from attn_cli.lab.identify import parts
+from attn_cli.lab.identify.blind import blindness
 from attn_cli.lab.identify.candidates import ITSELF, Candidate, candidates
 from attn_cli.lab.identify.fitting import FAMILIES, Fit
 from attn_cli.lab.identify.judging import Judge, size
@@ -25,7 +25,6 @@ from attn_cli.lab.identify.separating import advice, separating
 from attn_cli.lab.noise import exactly
 from attn_cli.lab.variants import Base
 from attn_cli.maths.precision import Precision
-from attn_cli.maths.stage import downstream
 from attn_cli.memory import keep_freed_memory
 
 Looked = tuple[Candidate, Steps]
@@ -41,8 +40,8 @@ def identify(
 
     `open`: nobody believes the problem itself, which is one hypothesis among others. `depth` 2:
     pairs of hypotheses are tried if no single one explains it. Raises
-    AttnError for arrays that cannot be steps of the problem, and for inputs on which no hypothesis
-    differs: a single key.
+    AttnError for arrays that cannot be steps of the problem, and for inputs that the problem
+    explains by any scores: each query sees a single key, or all values are equal.
     """
     keep_freed_memory()
     problem = exactly(base.problem)
@@ -52,7 +51,6 @@ def identify(
     searched = Searched(exact, observed, stated)
     found = candidates(exact, [each.step for each in observed])
     looked = [(c, v) for c in found if (v := searched.look(c)) is not None]
-    _refuse_blind(exact, observed)
     searched.choose_layouts(values for _, values in looked)
     return _Asking(searched, looked, open=open, depth=depth).answer()
 
@@ -61,17 +59,6 @@ def _stated(base: Base) -> Precision | None:
     """Return the types that the problem says; None if it says none."""
     says = base.document is not None and "dtype" in base.document.tree
     return base.problem.precision if says else None
-
-
-def _refuse_blind(base: Base, observed: Sequence[Observed]) -> None:
-    """Raise AttnError if each query sees one key, and no step from before the weights is there."""
-    downstream_of = {"weights", *downstream(base.specs.values(), "weights")}
-    if not {each.step for each in observed} <= downstream_of or base.problem.n_k > 1:
-        return
-    raise AttnError(
-        "this input cannot tell: a single key has all the weight, whatever the convention is",
-        help="observe lse or scores, or give inputs of several keys",
-    )
 
 
 def _of_keys(group: Group) -> Hypothesis | None:
@@ -90,6 +77,7 @@ class _Asking:
         self._judges: dict[int, tuple[Judge, str]] = {}
         self._tried = sum(len(candidate.hypotheses) for candidate, _ in looked) - 1
         self._joined = 0
+        self._blind: tuple[str, ...] = ()
 
     def _judge(self, candidate: Candidate) -> tuple[Judge, str]:
         if id(candidate.problem) not in self._judges:
@@ -110,6 +98,8 @@ class _Asking:
         if not explaining and self._depth > 1:
             groups = self._with(groups, self._pairs(judge), judge)
             explaining = self._explaining(groups, judge)
+        if any(group.believed for group in explaining):
+            self._blind = blindness(self._searched, judge)
         return self._result(groups, explaining)
 
     def _pairs(self, judge: Judge) -> list[Candidate]:
@@ -192,7 +182,7 @@ class _Asking:
             pattern=() if explaining else self._pattern(judge),
             separate=self._separate(explaining, untold),
             open=self._open,
-            warnings=searched.base.problem.warnings,
+            warnings=(*searched.base.problem.warnings, *self._blind),
         )
 
     def _nearest(self, groups: Sequence[Group]) -> Group:

@@ -1,11 +1,18 @@
 """`attn identify`: what it prints and writes, and how it ends."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from attn_cli.lab.variants import Base
+from attn_cli.lab.variants.probe import alike, probe
+from attn_cli.reading.schema import read_document
+from attn_cli.sources.matrices.document import from_mapping
+from attn_cli.sources.matrices.files import Inputs
 from tests.conftest import Attn
 from tests.unit.lab.test_identify import inputs, kernel
 
@@ -85,18 +92,57 @@ def test_names_of_files_are_text(attn: Attn) -> None:
 
 
 def test_the_probe_is_a_problem(attn: Attn) -> None:
-    assert (attn("identify", "--probe", "probe.json").status, Path("probe.json").exists()) == (
-        0,
-        True,
-    )
-    assert attn("identify", "--probe", "probe.npz").status == 0
-    arrays = np.load("probe.npz")
-    assert arrays["query"].shape == (2, 6, 5, 8)
-    assert arrays["key_lengths"].tolist() == [7, 1]
-    assert attn("compute", "probe.json", "--only", "output", "-o", "o.npy").status == 0
-    ran = attn("identify", "probe.json", "--observed", "output=o.npy")
-    assert (ran.status, ran.err) == (0, "")
+    for file in ("probe.json", "probe.npz"):
+        assert (attn("identify", "--probe", file).status, Path(file).exists()) == (0, True)
+        assert attn("compute", file, "--only", "output", "-o", "o.npy").status == 0
+        ran = attn("identify", file, "--observed", "output=o.npy")
+        assert (ran.status, ran.err) == (0, "")
     refused = attn("identify", "--probe", "probe.txt")
     assert refused.status == 2
     assert "must end in .json or .npz" in refused.err
     assert not Path("probe.txt").exists()
+
+
+def reference(
+    arrays: Mapping[str, Any], *, mask: int = 1, lengths: bool = True, scale: float = 8**-0.5
+) -> tuple[Any, Any]:
+    """Return output and lse for the arrays of a probe; `mask` 0: left out, -1: inverted."""
+    q, k, v = (arrays[name] for name in ("query", "key", "value"))
+    k, v = (each.repeat(q.shape[1] // k.shape[1], axis=1) for each in (k, v))
+    seen = {1: arrays["mask.values"], 0: True, -1: ~arrays["mask.values"]}[mask]
+    within = np.arange(k.shape[2]) < arrays["key_lengths"][:, None, None, None]
+    seen = seen & (within | (not lengths))
+    e = np.exp(q @ k.swapaxes(-1, -2) * scale) * seen
+    sums = e.sum(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        return e / np.where(sums == 0, 1, sums) @ v, np.log(sums)[..., 0]
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "": {},
+    "no-mask": {"mask": 0},
+    "mask-meaning-inverted": {"mask": -1},
+    "no-lengths": {"lengths": False},
+    "no-scale": {"scale": 1.0},
+}
+
+
+def test_a_kernel_that_ran_on_the_probe_is_identified_from_the_file(attn: Attn) -> None:
+    assert attn("identify", "--probe", "probe.npz").status == 0
+    with np.load("probe.npz") as file:
+        arrays = dict(file)
+    assert arrays["mask.true_means"] == "attend"
+    for name, fault in FAULTS.items():
+        output, lse = reference(arrays, **fault)
+        np.savez("made.npz", output=output.astype(np.float32), lse=lse.astype(np.float32))
+        ran = attn(
+            "identify", "probe.npz", "--observed", "output=made.npz#output",
+            "--observed", "lse=made.npz#lse", "-f", "json",
+        )  # fmt: skip
+        document = json.loads(ran.out)
+        (best,) = (each for each in document["classes"] if each["explains"])
+        assert name in [each["name"] for each in best["hypotheses"]]
+        assert ran.status == bool(name)
+    base = Base.read(read_document("probe.npz", Inputs()))
+    here = Base.read(from_mapping(probe()))
+    assert alike(base, ("output", "lse")) == alike(here, ("output", "lse"))

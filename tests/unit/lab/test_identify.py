@@ -13,6 +13,7 @@ from attn_cli.arrays import Array
 from attn_cli.errors import AttnError, ExitStatus
 from attn_cli.floats import FLOAT_TYPES
 from attn_cli.lab.identify.asking import identify
+from attn_cli.lab.identify.candidates import candidates
 from attn_cli.lab.identify.observed import Given
 from attn_cli.lab.identify.result import Identified
 from attn_cli.lab.noise import narrowest
@@ -191,6 +192,77 @@ def test_inputs_that_cannot_tell_are_refused() -> None:
         asked(one, {"output": np.ones((1, 1, 1, 2))})
     # before the softmax there is something to see
     assert asked(one, {"lse": np.array([[[np.sqrt(2)]]])}).status == ExitStatus.DONE
+
+
+def together(observed: Sequence[str], **keys: Any) -> set[str]:
+    """Return the hypotheses that are one problem with the believed one, without computing it."""
+    base = Base.read(from_mapping({**inputs(n=11), "score": "scaled", **keys}))
+    return {each.name for each in candidates(base, observed)[0].hypotheses}
+
+
+def test_what_changes_no_observed_number_is_not_computed_again() -> None:
+    assert {"hidden-is-1e9", "hidden-plus-10000"} <= together(["output"], causal=True)
+    assert "hidden-plus-100" not in together(["output"], causal=True)  # e^-100 is a number
+    assert "hidden-is-1e9" not in together(["output", "masked"], causal=True)
+    # the second query sees no key: there a fill gives equal weights
+    masked = {"mask": {"values": np.arange(11)[:, None] != 1, "true_means": "attend"}}
+    masked["mask"]["values"] = np.broadcast_to(masked["mask"]["values"], (11, 11))
+    assert "hidden-is-1e9" not in together(["output"], **masked)
+    # scores as large as the fill
+    assert "hidden-is-10000" not in together(["output"], causal=True, scale=1e4)
+    assert "hidden-is-1e9" not in together(["output"], causal=True, scale=1e9)
+    assert "lse-of-base-2" in together(["output"])
+    assert "lse-of-base-2" not in together(["output", "lse"])
+
+
+ONE_KEY: dict[str, dict[str, Any]] = {
+    "one token": {"n": 1},
+    "position 0 of causal order": {"n": N, "row": True, "causal": "top-left"},
+    "a window of one key": {"n": N, "causal": True, "window": {"left": 0, "right": 0}},
+    "a length of one key": {"n": N, "key_lengths": [1]},
+}
+
+
+@pytest.mark.parametrize("name", ONE_KEY)
+def test_one_key_that_each_query_sees_cannot_tell(name: str) -> None:
+    keys = dict(ONE_KEY[name])
+    arrays = inputs(n=keys.pop("n"))
+    if keys.pop("row", False):
+        arrays["query"] = arrays["query"][:, :, :1]
+    v = arrays["value"]
+    output = v if "window" in keys else np.broadcast_to(v[:, :, :1], arrays["query"].shape)
+    with pytest.raises(AttnError, match="a single key has all the weight"):
+        asked(arrays, {"output": output}, **keys)
+    # With sinks the weight of the only key depends on its score.
+    e = np.exp((arrays["query"] * arrays["key"][:, :, : v.shape[2]]).sum(-1) / np.sqrt(D))
+    if name == "one token":
+        found = asked(arrays, {"output": rounded(v * (e / (1 + e))[..., None], "bfloat16")},
+                      normalize="softmax1")  # fmt: skip
+        assert found.status == ExitStatus.DONE
+
+
+def test_more_keys_than_the_problem_shows_are_seen() -> None:
+    """The only row of top-left causal order sees key 0; the kernel aligns at the end."""
+    arrays = inputs()
+    output, _ = kernel(arrays)
+    arrays["query"] = arrays["query"][:, :, -1:]
+    found = asked(arrays, {"output": kernel(arrays)[0]}, causal="top-left")
+    assert found.status == ExitStatus.NO
+    names = [each.name for each in found.explaining[0].hypotheses]
+    assert "causal: bottom-right" in names
+    assert np.allclose(output[:, :, -1:], kernel(arrays)[0])
+
+
+def test_values_and_keys_that_are_equal() -> None:
+    arrays = inputs()
+    same = {**arrays, "value": np.broadcast_to(arrays["value"][:, :, :1], arrays["value"].shape)}
+    with pytest.raises(AttnError, match="the values of all keys are equal"):
+        asked(same, {"output": same["value"]})
+    for side in ("query", "key"):
+        zero = {**arrays, side: np.zeros_like(arrays[side])}
+        found = asked(zero, {"output": kernel(zero, causal=True)[0]}, causal=True)
+        assert found.status == ExitStatus.DONE  # which keys are seen shows in the mean of V
+        assert "cannot tell scales, caps" in found.warnings[-1]
 
 
 @pytest.mark.parametrize(

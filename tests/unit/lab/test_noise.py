@@ -8,7 +8,16 @@ import pytest
 from attn_cli.arrays import Array
 from attn_cli.floats import FLOAT_TYPES
 from attn_cli.lab.draws import Draws
-from attn_cli.lab.noise import EMULATIONS, Noise, Random, at_random, difference, kernel_types, rms
+from attn_cli.lab.noise import (
+    EMULATIONS,
+    Noise,
+    Random,
+    all_finite,
+    at_random,
+    difference,
+    kernel_types,
+    rms,
+)
 from attn_cli.maths.problem import Problem
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
@@ -122,6 +131,33 @@ def test_stored_values_are_rounded_once_more() -> None:
     noise = Noise.of(problem, ("output",), kernel_types("float32"), stored=stored)
     for each in noise.emulated:
         assert np.array_equal(FLOAT_TYPES["bfloat16"].round(each["output"]), each["output"])
+
+
+def test_numbers_whose_squares_overflow() -> None:
+    assert difference(np.array([1e200, 2.0]), np.array([0.0, 1.0])).tolist() == [1e200, 1.0]
+    assert all_finite(np.array([1e308, -1e308]))
+    assert not all_finite(np.array([1.0, np.inf]))
+    assert random_type("float32").round(np.array([1e300, 1.0])).tolist() == [np.inf, 1.0]
+
+
+@pytest.mark.parametrize("count", [7000, 20_000])  # from the table, and with bits of their own
+def test_roundings_of_two_arrays_are_independent(count: int) -> None:
+    type_ = random_type("float32")
+    x = 1 + np.random.default_rng(5).random(count)
+    errors = np.stack([type_.round(x) - x for _ in range(8)])
+    assert rms(errors) == pytest.approx(FLOAT_TYPES["float32"].eps / np.sqrt(6), rel=0.05)
+    correlated = np.corrcoef(errors) - np.eye(8)
+    assert np.abs(correlated).max() < 6 / np.sqrt(count)
+    shifted = [np.corrcoef(errors[0][7:], each[:-7])[0, 1] for each in errors]
+    assert np.abs(shifted).max() < 6 / np.sqrt(count)
+
+
+def test_factors_are_uniform_about_1() -> None:
+    draws = Draws(3)
+    made = np.stack([draws.factors((5000,), 0.25) for _ in range(40)]) - 1
+    assert np.abs(made).max() <= 0.25
+    assert np.mean(made) == pytest.approx(0, abs=0.002)
+    assert rms(made) == pytest.approx(0.25 / np.sqrt(3), rel=0.02)
 
 
 def test_difference_and_rms_of_numbers_that_are_not_finite() -> None:
