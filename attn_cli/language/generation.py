@@ -21,6 +21,7 @@ from attn_cli.maths.visible.base import look_ahead
 from attn_cli.reading.schema import read_problem
 from attn_cli.record import Choice, Record
 from attn_cli.sources.matrices.document import Document
+from attn_cli.sources.matrices.lookup import words_of_table
 from attn_cli.sources.text.words import nfc
 
 
@@ -118,7 +119,7 @@ def _check_vectors(document: Document, head: NextWord) -> None:
             path=("embeddings",) if "embeddings" in document.tree else (),
             help="write embeddings: {not: [1, 0], like: [0, 1], ...}",
         )
-    known = {nfc(str(each)) for each in table}
+    known = set(words_of_table(table, ("embeddings",)))
     for at, each in enumerate(head.vocabulary):
         if each != head.end and nfc(each) not in known:
             near = nearest(each, known)

@@ -11,10 +11,9 @@ from attn_cli.arrays import Array, Integers
 from attn_cli.errors import AttnError, Path, dotted
 from attn_cli.maths.problem import Problem
 from attn_cli.sources.matrices.document import Document
-from attn_cli.sources.matrices.lookup import WordTable
+from attn_cli.sources.matrices.lookup import WordTable, words_of_table
 from attn_cli.sources.text.scalars import kind_of, word
 from attn_cli.sources.text.tokens import known_words, read_tokens
-from attn_cli.sources.text.words import nfc
 from attn_cli.train.learning import Examples, Origin
 from attn_cli.train.learnt import EMBEDDINGS
 from attn_cli.train.numbered import Written, numbered, numbered_problem, origins
@@ -81,7 +80,8 @@ def rows_of_words(table: Mapping[str, Any], pairs: Sequence[Pair]) -> list[Integ
 
     Raises AttnError for a word that the table does not have.
     """
-    rows: dict[str, Array] = {nfc(word): np.array([at]) for at, word in enumerate(table)}
+    words = words_of_table(table, (EMBEDDINGS,))
+    rows: dict[str, Array] = {word: np.array([at]) for at, word in enumerate(words)}
     known = WordTable((EMBEDDINGS,), rows, lambda asked: known_words(asked, rows))
     return [
         known.rows(pair.tokens, pair.path(at, 0))[:, 0].astype(np.intp)

@@ -3,7 +3,8 @@
 A list in a block, or with comments in it, keeps its form: each number is replaced. Any other
 matrix, also one that is the path of a file, becomes a list of rows, one row per line. A matrix of
 more than 1000 numbers, or one that was given by its shape, goes into an NPZ archive beside the
-trained file, and its place names the archive: `trained.npz#weights.query`.
+trained file, and its place names the archive: `trained.npz#weights.query`. So does the matrix of
+words that are listed; a table word -> vector stays in the text.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from attn_cli.arrays import Array
 from attn_cli.errors import AttnError, Path, dotted, printable
 from attn_cli.sources.matrices.document import Document
+from attn_cli.sources.matrices.lookup import is_matrix_of_words
 from attn_cli.sources.text.events import Quoted, parse
 from attn_cli.sources.text.scalars import number
 from attn_cli.train.learnt import EMBEDDINGS
@@ -32,13 +34,21 @@ def archived(document: Document, values: Mapping[str, Array]) -> dict[str, Array
     return {
         name: value
         for name, value in values.items()
-        if name != EMBEDDINGS and (value.size > MOST or _by_shape(document.tree, name))
+        if _place(document.tree, name) is not None
+        and (value.size > MOST or _by_shape(document.tree, name))
     }
+
+
+def _place(tree: Any, name: str) -> Path | None:
+    """Return the key path of the array of a name; None for a table word -> vector."""
+    if name != EMBEDDINGS:
+        return tuple(name.split("."))
+    return (EMBEDDINGS, "vectors") if is_matrix_of_words(tree[EMBEDDINGS]) else None
 
 
 def _by_shape(tree: Any, name: str) -> bool:
     """Return whether a document gives an array by its shape, or leaves it out."""
-    for key in name.split("."):
+    for key in _place(tree, name) or ():
         if not isinstance(tree, dict) or key not in tree:
             return True
         tree = tree[key]
@@ -58,11 +68,12 @@ def rewritten(document: Document, values: Mapping[str, Array], archive: str | No
     nodes: dict[Path, Array | str] = {}
     outside = {} if archive is None else archived(document, values)
     for name, value in values.items():
-        if name == EMBEDDINGS:
+        place = _place(document.tree, name)
+        if place is None:
             words = document.tree[name]
             nodes |= {(name, w): row for w, row in zip(words, value, strict=True)}
         else:
-            nodes[tuple(name.split("."))] = f"{archive}#{name}" if name in outside else value
+            nodes[place] = f"{archive}#{name}" if name in outside else value
     vocabulary = ("next_word", "vocabulary")
     found = spans(text, {*nodes, vocabulary, ("next_word",)})
     edits = sorted(

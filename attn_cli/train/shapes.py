@@ -2,6 +2,7 @@
 
     weights: {query: {shape: [32, 32]}}
     next_word: {vocabulary: [a, b, c]}        weights are (d x words) then
+    embeddings: {words: [a, b, c], vectors: {shape: [3, 32]}}
 
 Only `attn train` reads them, which draws their numbers at the start.
 """
@@ -19,6 +20,7 @@ from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.rows import last_of_rows
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import Document
+from attn_cli.sources.matrices.lookup import is_matrix_of_words, read_word_table, words_of_table
 from attn_cli.sources.text.scalars import integer
 
 LARGEST = 1 << 27  # numbers
@@ -31,6 +33,9 @@ def with_arrays_by_shape(document: Document, tokens: tuple[str, ...]) -> Documen
     """
     tree = dict(document.tree)
     shaped = False
+    if is_matrix_of_words(tree["embeddings"]):
+        table, by_shape = _with_rows(document, tree["embeddings"])
+        tree["embeddings"], shaped = table, by_shape
     for path, node in _shapes(tree, ()):
         _put(tree, path, np.zeros(_shape(node["shape"], (*path, "shape"))))
         shaped = True
@@ -48,6 +53,42 @@ def with_arrays_by_shape(document: Document, tokens: tuple[str, ...]) -> Documen
             help="leave start out: the numbers are drawn from train.seed",
         )
     return replace(document, tree=tree) if shaped else document
+
+
+def names_by_shape(tree: Mapping[str, Any]) -> list[str]:
+    """Return the names of the arrays that a file gives by their shape, or leaves out."""
+    names = [".".join(map(str, path)) for path, _ in _shapes(tree, ())]
+    names += ["embeddings"] if embeddings_by_shape(tree) else []
+    next_word = tree.get("next_word")
+    left_out = isinstance(next_word, Mapping) and "weights" not in next_word
+    return [*names, "next_word.weights"] if left_out else names
+
+
+def embeddings_by_shape(tree: Mapping[str, Any]) -> bool:
+    """Return whether embeddings are words and the shape of their vectors."""
+    table = tree["embeddings"]
+    vectors = table["vectors"] if is_matrix_of_words(table) else None
+    return isinstance(vectors, dict) and list(vectors) == ["shape"]
+
+
+def _with_rows(document: Document, node: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return a table word -> vector of a matrix of words, and whether a shape is all it has."""
+    path: Path = ("embeddings",)
+    words = words_of_table(node, path)
+    by_shape = embeddings_by_shape({"embeddings": node})
+    if by_shape:
+        place = (*path, "vectors", "shape")
+        shape = _shape(node["vectors"]["shape"], place)
+        if len(shape) != 2 or shape[0] != len(words):
+            raise AttnError(
+                f"{dotted(place)} is {list(shape)}, and there are {len(words)} words",
+                path=place,
+                help=f"write one row for each word: [{len(words)}, 32]",
+            )
+        node = {**node, "vectors": np.zeros(shape)}
+    table = read_word_table(document, node, path, (), np.dtype(np.float64), finite=False)
+    assert table is not None  # it has words
+    return {word: table[word] for word in words}, by_shape
 
 
 def _shapes(node: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:

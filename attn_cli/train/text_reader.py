@@ -9,6 +9,7 @@ from attn_cli.errors import AttnError, dotted, printable
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.visible.base import look_ahead
 from attn_cli.sources.matrices.document import Document
+from attn_cli.sources.matrices.lookup import words_of_table
 from attn_cli.sources.matrices.tables import decode
 from attn_cli.sources.text.scalars import word
 from attn_cli.sources.text.tokens import known_words
@@ -58,7 +59,7 @@ def _end(tree: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _check_words(words: tuple[str, ...], tree: Mapping[str, Any], place: str) -> None:
     """Raise AttnError, with the line of the text, for a word that cannot be learnt."""
-    table = {nfc(each) for each in tree["embeddings"]}
+    table = set(words_of_table(tree["embeddings"], ("embeddings",)))
     for each in words:
         if nfc(each) not in table:
             raise AttnError(

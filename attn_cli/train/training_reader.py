@@ -45,7 +45,7 @@ from attn_cli.train.numbered import (
     Written,
     written_parameters,
 )
-from attn_cli.train.shapes import with_arrays_by_shape
+from attn_cli.train.shapes import names_by_shape, with_arrays_by_shape
 from attn_cli.train.targets import refuse_unused_classes
 from attn_cli.train.text_reader import check_text, read_text
 from attn_cli.train.unlearnable import (
@@ -101,7 +101,7 @@ def _training(document: Document) -> Training:
             check_text(group.problem)
     elif base.next_word is not None and "answer" in tree and isinstance(base.answer, ReadWord):
         refuse_unused_classes(base.next_word, [pair.answer for pair in pairs])
-    names = _names(keys, examples[0], written)
+    names = _names(keys, examples[0], written, names_by_shape(tree))
     from_file = choice(keys.get("start", "seed"), ("train", "start"), ("seed", "file")) == "file"
     rng = None if from_file else np.random.default_rng(seed)
     return Training(
@@ -157,6 +157,12 @@ def _refuse_other_embeddings(tree: Mapping[str, Any]) -> None:
             path=("embeddings",) if "embeddings" in tree else (),
             help="write embeddings: {not: [1, 0], like: [0, 1], ...}",
         )
+    if list(table) == ["shape"]:
+        raise AttnError(
+            "embeddings have a shape, and no words to which their rows belong",
+            path=("embeddings",),
+            help="write embeddings: {words: [not, like], vectors: {shape: [2, 32]}}",
+        )
 
 
 def _base(document: Document, pairs: list[Pair]) -> Problem:
@@ -194,15 +200,40 @@ def _learning(group: Examples, written: Mapping[str, Written], names: Sequence[s
 
 
 def _names(
-    keys: Mapping[str, Any], group: Examples, written: Mapping[str, Written]
+    keys: Mapping[str, Any],
+    group: Examples,
+    written: Mapping[str, Written],
+    by_shape: Sequence[str],
 ) -> tuple[str, ...]:
-    """Return the names of the learnt parameters: those given, else all except embeddings."""
+    """Return the names of the learnt parameters: those given, else all.
+
+    Embeddings are among all if they are given by shape. Raises AttnError if an array is given by
+    shape and not learnt.
+    """
+    names = _given_names(keys, group, written, with_embeddings=EMBEDDINGS in by_shape)
+    for name in by_shape:
+        if name not in names:
+            raise AttnError(
+                f"{name} has a shape and no numbers, and is not learnt",
+                path=tuple(name.split(".")),
+                help="write its numbers, or learn it; those that are learnt: " + ", ".join(names),
+            )
+    return names
+
+
+def _given_names(
+    keys: Mapping[str, Any],
+    group: Examples,
+    written: Mapping[str, Written],
+    *,
+    with_embeddings: bool,
+) -> tuple[str, ...]:
     with np.errstate(all="ignore"):
         ones = {name: np.ones_like(values) for name, (values, _) in written.items()}
         reached = group.gradients(ones)[2]
     able = [name for name in written if name in reached]
     if "parameters" not in keys:
-        names = [name for name in able if name != EMBEDDINGS]
+        names = [name for name in able if with_embeddings or name != EMBEDDINGS]
         if not names:
             raise AttnError(
                 "the file has nothing to learn",

@@ -18,11 +18,12 @@ from attn_cli.sources.matrices.matrix import read_array
 from attn_cli.sources.matrices.shapes import shape_text
 from attn_cli.sources.text.mappings import mapping
 from attn_cli.sources.text.scalars import flag, word
-from attn_cli.sources.text.tokens import known_words
+from attn_cli.sources.text.tokens import known_words, read_tokens
 from attn_cli.sources.text.words import nfc
 
 _NAME = r"(?is).+\.(vec|txt|glove)(\.gz)?"
 FILE_KEYS = ("file", "words", "strict")
+MATRIX_KEYS = ("words", "vectors")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def read_word_table(
     """
     if _names_vectors(node):
         return _of_file(document, node, path, wanted, dtype)
+    if is_matrix_of_words(node):
+        return _of_matrix(document, node, path, dtype, finite=finite)
     if isinstance(node, dict) and not isinstance(node.get("file"), str):
         return _written_out(document, node, path, dtype, finite=finite)
     return None
@@ -95,6 +98,52 @@ def _names_vectors(node: Any) -> bool:
     if not isinstance(file, str):
         return False
     return is_vectors_file(file) or (isinstance(node, dict) and "words" in node)
+
+
+def is_matrix_of_words(node: Any) -> bool:
+    """Return whether embeddings are a list of words and the matrix of their vectors.
+
+    `vectors` can be whatever a matrix can: rows, a file, a shape. Two vectors that are written out,
+    of words with these names, are lists of numbers.
+    """
+    if not isinstance(node, dict) or set(node) != set(MATRIX_KEYS):
+        return False
+    vectors = node["vectors"]
+    if isinstance(vectors, np.ndarray):
+        return vectors.ndim != 1
+    listed = isinstance(vectors, list | tuple)
+    return not listed or any(isinstance(row, list | tuple | np.ndarray) for row in vectors)
+
+
+def words_of_table(node: Any, path: Path) -> Labels:
+    """Return the words of a table that is not a file, in its order."""
+    if not is_matrix_of_words(node):
+        return tuple(nfc(str(each)) for each in node)
+    found = read_tokens(node["words"], (*path, "words"))
+    for at, each in enumerate(found):
+        if each in found[:at]:
+            raise AttnError(
+                f"'{printable(each)}' appears twice in {dotted((*path, 'words'))}",
+                path=(*path, "words", at),
+                help="keep one of the two, and its row",
+            )
+    return found
+
+
+def _of_matrix(
+    document: Document, node: dict[str, Any], path: Path, dtype: np.dtype[Any], *, finite: bool
+) -> WordTable:
+    words, place = words_of_table(node, path), (*path, "vectors")
+    rows = cast(read_array(document, node["vectors"], place), place, dtype, finite=finite)
+    if rows.ndim != 2 or len(rows) != len(words):
+        raise AttnError(
+            f"{dotted(place)} has shape {shape_text(rows.shape)}, and {dotted((*path, 'words'))} "
+            f"has {len(words)}",
+            path=place,
+            help="write one row for each word",
+        )
+    vectors = dict(zip(words, rows, strict=True))
+    return WordTable(path, vectors, lambda asked: known_words(asked, vectors))
 
 
 def _written_out(

@@ -102,3 +102,81 @@ def test_in_columns_the_weights_of_the_words_are_transposed(tmp_path: Path, attn
     np.testing.assert_allclose(
         trained["next_word"]["weights"], sample["next_word"]["weights"], atol=1.1e-4
     )
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_embeddings_by_shape_are_those_of_a_table_that_is_learnt(
+    inline: bool, tmp_path: Path, attn: Attn
+) -> None:
+    """A written table starts from the same numbers of the seed if it is learnt."""
+    words = ["not", "do", "like", "hate"]
+    learnt = ["embeddings", "weights.query", "weights.key", "weights.value", "next_word.weights"]
+    problem = {**yaml.safe_load(SHAPED), "causal": True}
+    problem["next_word"]["pool"] = "last"
+    problem["train"] |= {"steps": 20}
+    table = {**problem, "train": {**problem["train"], "parameters": learnt}}
+    (tmp_path / "table.yaml").write_text(yaml.safe_dump(table, sort_keys=False))
+    in_text = tmp_path / "expected.yaml"
+    assert attn("train", tmp_path / "table.yaml", "-o", in_text).status == 0
+    expected = yaml.safe_load(in_text.read_text())
+    shaped = {**problem, "embeddings": {"words": words, "vectors": {"shape": [4, 4]}}}
+    text = yaml.safe_dump(shaped, sort_keys=False, default_flow_style=None)
+    (tmp_path / "shaped.yaml").write_text(f"# one\n{text}# two\n")
+    target = tmp_path / "trained.yaml"
+    ran = attn("train", tmp_path / "shaped.yaml", "-o", "-" if inline else target)
+    assert ran.status == 0, ran.err
+    written = ran.out if inline else target.read_text()
+    assert written.startswith("# one\n")
+    assert written.endswith("# two\n")
+    trained = yaml.safe_load(written)
+    assert trained["embeddings"]["words"] == words
+    vectors: Any = trained["embeddings"]["vectors"]
+    if not inline:
+        assert vectors == "trained.npz#embeddings"
+        with np.load(tmp_path / "trained.npz") as archive:
+            vectors = archive["embeddings"]
+        for more in ((), ("--generate", "3")):
+            ran = attn("next", target, "not", "like", *more)
+            assert ran == attn("next", in_text, "not", "like", *more)
+            assert ran.status == 0
+    np.testing.assert_array_equal(vectors, [expected["embeddings"][word] for word in words])
+    assert np.unique(vectors).size == 16
+
+
+def test_a_matrix_of_words_is_a_table(tmp_path: Path) -> None:
+    """Also in an archive, and of tokens of memory; two words can have the names of its keys."""
+    rows = [[1.0, 2.0], [3.0, 5.0], [7.0, 11.0]]
+    np.savez(tmp_path / "e.npz", e=np.array(rows))
+    table = {"a": rows[0], "b": rows[1], "c": rows[2]}
+    own = {"tokens": ["c", "a"], "memory": {"tokens": ["b", "c", "b"]}}
+    expected = compute({"embeddings": table, **own})
+    for vectors in (rows, np.array(rows), f"{tmp_path / 'e.npz'}#e"):
+        found = compute({"embeddings": {"words": "a b c", "vectors": vectors}, **own})
+        for name in ("q", "k", "output"):
+            np.testing.assert_array_equal(found[name], expected[name])
+    named = {"words": [1.0, 2.0], "vectors": np.array([3.0, 5.0])}
+    found = compute({"embeddings": named, "tokens": ["vectors", "words"]})
+    np.testing.assert_array_equal(found["q"], [[3, 5], [1, 2]])
+
+
+def test_a_large_matrix_of_words_goes_into_an_archive(tmp_path: Path, attn: Attn) -> None:
+    """A table word -> vector stays in the text."""
+    draw = np.random.default_rng(4)
+    words = [f"w{at}" for at in range(167)]
+    rows = draw.normal(size=(167, 6)).tolist()  # 1002 numbers
+    train = {"examples": [["w0 w1", "x"], ["w1 w2", "y"]], "steps": 2, "parameters": ["embeddings"]}
+    head = {"vocabulary": ["x", "y"], "weights": draw.normal(size=(6, 2)).tolist()}
+    target = tmp_path / "t.yaml"
+    for embeddings in ({"words": words, "vectors": rows}, dict(zip(words, rows, strict=True))):
+        problem = {"embeddings": embeddings, "next_word": head, "train": train}
+        (tmp_path / "p.yaml").write_text(
+            yaml.safe_dump(problem, sort_keys=False, default_flow_style=None)
+        )
+        assert attn("train", tmp_path / "p.yaml", "-o", target).status == 0
+        written = yaml.safe_load(target.read_text())["embeddings"]
+        if "words" in embeddings:
+            assert written == {"words": words, "vectors": "t.npz#embeddings"}
+            with np.load(tmp_path / "t.npz") as archive:
+                found = archive["embeddings"].tolist()
+        else:
+            assert [written[word] for word in words] == found
