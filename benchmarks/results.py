@@ -118,12 +118,11 @@ def blocks_of(text: str) -> list[Block]:
 def replaced(old: Sequence[Block], new: Block) -> list[Block]:
     """Return the blocks with new lines: a row that is measured anew is new, with its date."""
     rows = {line.row for line in new.lines}
-    left = [block.without(rows) for block in old]
+    left = [kept for block in old if (kept := block.without(rows)).lines]
     for block in [block for block in left if block.matches(new)]:
         left.remove(block)
         new = block.joined(new)
-    found = [block for block in (*left, new) if block.lines]
-    return sorted(found, key=lambda block: min(int(line.row) for line in block.lines))
+    return sorted((*left, new), key=lambda block: min(int(line.row) for line in block.lines))
 
 
 def summary(lines: list[Line]) -> str:

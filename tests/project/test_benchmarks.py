@@ -300,6 +300,11 @@ class TestMeasuredAnew:
         ]
         assert block.known == {**FACTS, "load before the start": "0.5, 0.25"}
 
-    def test_a_block_without_rows_is_gone(self) -> None:
+    def test_a_block_without_rows_is_gone_and_so_is_its_load(self) -> None:
+        one, two = ({**FACTS, "load before the start": load} for load in ("0.5", "0.25"))
+        new = results.Block(two, LINES)
+        assert results.replaced([results.Block(one, LINES)], new) == [new]
+
+    def test_of_another_day_too(self) -> None:
         new = results.Block({**FACTS, "date": "2031-05-07"}, LINES)
         assert results.replaced([BLOCK], new) == [new]
