@@ -17,11 +17,11 @@ from attn_cli.lab.differing.both import Both, Rows, of_dumps, of_pair
 from attn_cli.lab.differing.collecting import Collecting, Largest
 from attn_cli.lab.differing.compare import Asked, dumps, paired
 from attn_cli.lab.differing.inputs import Loaded
-from attn_cli.lab.differing.report_size import Extent, Room, room, with_tables
+from attn_cli.lab.differing.report_size import PLACE, WORD, Extent, Room, fitting, with_tables
 from attn_cli.lab.differing.result import Difference
 from attn_cli.lab.heat_map import HeatMap
 from attn_cli.lab.report.runs import Runs
-from attn_cli.record import Labels
+from attn_cli.record import Labels, Numbered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,16 +97,17 @@ def report(
         both: Both = of_dumps(*dumps(here, there, asked), exact=asked.exact)
     else:
         both = of_pair(paired(here, there, asked))
-    main, names = _main(found, both), list(both.steps)
+    main, names = _main(found, both), [*both.steps]
     extents = with_tables({name: _extent(rows) for name, rows in both.steps.items()}, main)
-    fits = room(list(extents.values()), names.index(main) if main else 0, limit)
+    fits, left_out = fitting(extents, main, _labels(both), limit)
     collected = {
         name: _collecting(both.steps[name], fits, first=name == main, small=extents[name].small)
         for name in names
+        if name not in left_out
     }
     for part in both.parts():
-        for name, pieces in part.items():
-            collected[name].add(pieces)
+        for name in part.keys() & collected.keys():
+            collected[name].add(part[name])
     floors = {row.step: row.floor for row in found.steps}
     steps = {
         name: _compared(both.steps[name], each, floors.get(name))
@@ -116,7 +117,7 @@ def report(
         found=found,
         steps=steps,
         tables=frozenset(name for name, each in extents.items() if each.tabled),
-        left_out=both.left_out,
+        left_out=(*both.left_out, *left_out),
         main=main,
         rung=fits.rung,
         limit=limit,
@@ -137,6 +138,16 @@ def _main(found: Difference, both: Both) -> str:
     if found.first is not None and found.first.step in both.steps:
         return found.first.step
     return next(reversed([*both.steps]), "")
+
+
+def _labels(both: Both) -> float:
+    """Return the bytes of the labels of all steps, each list of them once."""
+    sizes = {
+        (axis, len(labels)): len(labels) * (PLACE if isinstance(labels, Numbered) else WORD)
+        for rows in both.steps.values()
+        for axis, labels in zip(rows.axes, rows.labels, strict=True)
+    }
+    return float(sum(sizes.values()))
 
 
 def _extent(rows: Rows) -> Extent:

@@ -22,11 +22,11 @@ from attn_cli.lab.report.size import (
     SIDES,
     TABLES,
     TOKENS,
-    WORDS,
     drawn,
     megabytes,
 )
 
+WORD, PLACE = 64, 24  # bytes of a token, and of a row that has a number, with what hides keys
 LEAST = 1  # that are kept of each row
 PANELS = 3  # A, B and B - A
 FLOAT = 4  # bytes of a number
@@ -94,11 +94,35 @@ def with_tables(steps: Mapping[str, Extent], main: str) -> dict[str, Extent]:
     return found
 
 
-def room(steps: Sequence[Extent], main: int, limit: int) -> Room:
-    """Return the first rung that fits; AttnError, with the size that would be needed, if none."""
-    words = {(each.rows, each.columns) for each in steps}
-    fixed = FIXED + WORDS * sum(map(sum, words))
-    free = limit - fixed
+def fitting(
+    steps: Mapping[str, Extent], main: str, fixed: float, limit: int
+) -> tuple[Room, tuple[str, ...]]:
+    """Return what fits, and the steps that are left out so that it does: the largest first.
+
+    `fixed` are the bytes of all labels. Raises AttnError, with the size that would be needed, if
+    not even the first step that is shown fits.
+    """
+    left, out = dict(steps), []
+    while True:
+        found = room(list(left.values()), list(left).index(main) if main else 0, fixed, limit)
+        if found is not None:
+            return found, tuple(name for name in steps if name in out)
+        others = [name for name in left if name != main]
+        if not others:
+            break
+        out.append(max(others, key=lambda name: left[name].cells))
+        del left[out[-1]]
+    least = left[main].shown(SIDES[-1]) + left[main].kept(LEAST) if main else 0
+    needed = megabytes(least + fixed + FIXED)
+    raise AttnError(
+        f"the page would need about {needed}, and {megabytes(limit)} are allowed",
+        help=f"allow more: {argument('max-size', needed)}",
+    )
+
+
+def room(steps: Sequence[Extent], main: int, fixed: float, limit: int) -> Room | None:
+    """Return the first rung that fits; None if none does."""
+    free = limit - FIXED - fixed
     numbers = sum(each.cells for each in steps)
     sides = max((max(each.rows, each.columns) for each in steps), default=0)
     exact = sum(2 * NUMBER * each.cells + each.shown(None) for each in steps)
@@ -107,16 +131,12 @@ def room(steps: Sequence[Extent], main: int, limit: int) -> Room:
     if sum(each.whole + each.shown(None) for each in steps) <= free:
         return Room(2)
     others = [each for at, each in enumerate(steps) if at != main]
-    whole = steps[main].whole + steps[main].shown(None)
+    whole = steps[main].whole + steps[main].shown(None) if steps else 0.0
     for rung, left, some in ((3, free - whole, others), (4, free, steps)):
         found = _largest(some, left)
         if found is not None:
             return Room(rung, *found)
-    least = sum(each.shown(SIDES[-1]) + each.kept(LEAST) for each in steps) + fixed
-    raise AttnError(
-        f"the page would need about {megabytes(least)}, and {megabytes(limit)} are allowed",
-        help=f"compare fewer steps, or allow more: {argument('max-size', megabytes(least))}",
-    )
+    return None
 
 
 def _largest(steps: Sequence[Extent], free: float) -> tuple[int, int] | None:

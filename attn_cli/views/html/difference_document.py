@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attn_cli.errors import printable
 from attn_cli.lab.differing.both import HIDDEN
+from attn_cli.record import Numbered
 from attn_cli.views.differing.json import document_of
 from attn_cli.views.html.document import closed, float32, short
 from attn_cli.views.json import leaf
@@ -31,7 +32,7 @@ def titles_of(step: Compared) -> list[str]:
 
 def document(report: DifferenceReport, style: Style) -> str:
     """Return the document as text for a script element."""
-    words: list[list[str]] = []
+    words: list[list[str] | int] = []
     steps = {name: _step(step, words, report.rung) for name, step in report.steps.items()}
     found = document_of(report.found, style)
     found["page"] = {
@@ -43,7 +44,7 @@ def document(report: DifferenceReport, style: Style) -> str:
     return closed(leaf(found, (",", ":")))
 
 
-def _step(step: Compared, words: list[list[str]], rung: int) -> dict[str, Any]:
+def _step(step: Compared, words: list[list[str] | int], rung: int) -> dict[str, Any]:
     found: dict[str, Any] = {
         "axes": list(step.axes),
         "lead": list(step.lead_axes),
@@ -77,9 +78,11 @@ def _block(heat: HeatMap) -> list[int]:
     return [heat.queries.block, heat.keys.block]
 
 
-def _known(labels: Labels, words: list[list[str]]) -> int:
-    """Return the number of a list of words, which is kept once."""
-    shown = [printable(label) for label in labels]
+def _known(labels: Labels, words: list[list[str] | int]) -> int:
+    """Return the number of a list of words, which is kept once; of numbers from 0, their count."""
+    shown: list[str] | int = [printable(label) for label in labels]
+    if isinstance(labels, Numbered) and list(labels) == list(map(str, range(len(labels)))):
+        shown = len(labels)
     if shown not in words:
         words.append(shown)
     return words.index(shown)

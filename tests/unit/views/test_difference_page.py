@@ -20,7 +20,7 @@ from attn_cli.lab.differing.compare import Asked, Pair
 from attn_cli.lab.differing.difference import difference_of
 from attn_cli.lab.differing.inputs import Loaded
 from attn_cli.lab.differing.report import DifferenceReport, report
-from attn_cli.lab.differing.report_size import Extent, room, with_tables
+from attn_cli.lab.differing.report_size import Extent, Room, room, with_tables
 from attn_cli.reading.dumps import Dump
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
@@ -88,6 +88,11 @@ def numbers_in(step: dict[str, Any], side: str) -> NDArray[Any]:
     return np.frombuffer(base64.b64decode(packed[side]), "<f4")
 
 
+def size_of(words: list[str] | int) -> int:
+    """How many labels there are: words, or numbers from 0."""
+    return words if isinstance(words, int) else len(words)
+
+
 GIVEN = inputs(7, 2, 3, 11)
 WINDOW = steps(**GIVEN, causal="bottom-right", window={"left": 2, "right": 0}, dtype="float32")
 CAUSAL: dict[str, Any] = {**GIVEN, "causal": "bottom-right"}
@@ -138,7 +143,7 @@ def test_numbers_are_those_of_both_sides_and_of_the_worst_cells() -> None:
             at = tuple(place.get(axis, 0) for axis in (*made["lead"], *made["axes"]) if axis)
             shape = (*found.steps[name].leads[-1],)
             sizes = tuple(x + 1 for x in shape) + tuple(
-                len(page["words"][number])
+                size_of(page["words"][number])
                 for number, axis in zip(made["words"], made["axes"], strict=True) if axis
             )  # fmt: skip
             number = int(np.ravel_multi_index(at, sizes))
@@ -308,8 +313,12 @@ class TestWhatFits:
             assert (found.steps["scores"].numbers is not None) == (rung == 3)
             assert found.steps["weights"].largest is not None
             assert found.steps["output"].numbers is not None  # small
-        with pytest.raises(AttnError, match=r"would need about 0\.3MB, and 0\.2MB are allowed"):
-            compared(here, there, 200_000)
+        less = compared(here, there, 200_000)
+        assert less.left_out == ("weights",)  # the largest, but for that which is shown first
+        assert "too large for this page: weights" in render(less, Style())
+        assert [*less.steps] == ["q", "scores", "output"]
+        with pytest.raises(AttnError, match=r"would need about 0\.2MB, and 0\.1MB are allowed"):
+            compared(here, there, 100_000)
 
     def test_the_largest_of_each_row_are_kept(self) -> None:
         large = inputs(70, 1, 4)
@@ -337,7 +346,7 @@ class TestWhatFits:
     def test_tables_are_few(self) -> None:
         sizes = {name: Extent(leads=1, rows=40, columns=40) for name in "abcd"}
         assert [n for n, e in with_tables(sizes, "c").items() if e.tabled] == ["a", "c"]
-        assert room([], 0, 100_000).rung == 1
+        assert room([], 0, 0, 100_000) == Room(1)
 
     def test_of_sampled_rows_the_positions_are_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Pair, "rows", property(lambda _: np.array([0, 2, 6])))
