@@ -47,18 +47,23 @@ def _commands(name: str) -> tuple[str, ...]:
     if "pairs:" in text:
         return (f"attn translate --dictionary {path} le chat est sous la table",)
     if "\n  text:" in text:
-        return (f"attn next {path} --generate 12", f'attn next {path} "We will" --generate 12')
+        return (
+            f"attn next {path} --generate 12",
+            f'attn next {path} "We will" --generate 12',
+            f"attn next {path} --show weights",
+        )
     if _answers(name):
         steps = "weights,probabilities" if "next_word:" in text else "weights"
-        asked = (f"attn compute {path} {other} --format answer" for other in _OTHERS.get(name, ()))
-        return (
-            f"attn compute {path} --format answer",
-            *asked,
-            f"attn compute {path} --show {steps}",
-        )
+        shown = (f"attn compute {path} {words}--show {steps}" for words in _questions(name))
+        return (f"attn compute {path} --format answer", *shown)
     if "next_word:" in text:
         return (f"attn next {path}", f"attn compute {path} --show weights,probabilities")
     return (f"attn compute {path}",)
+
+
+def _questions(name: str) -> tuple[str, ...]:
+    """Return the options of the question of a sample, which are none, and of its other ones."""
+    return ("", *(f"{other} " for other in _OTHERS.get(name, ())))
 
 
 # Other questions to samples with an answer.
