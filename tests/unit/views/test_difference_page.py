@@ -314,7 +314,7 @@ class TestWhatFits:
             assert found.steps["weights"].largest is not None
             assert found.steps["output"].numbers is not None  # small
         less = compared(here, there, 200_000)
-        assert less.left_out == ("weights",)  # the largest, but for that which is shown first
+        assert less.left_out == ("weights",)  # the largest, except the one shown first
         assert "too large for this page: weights" in render(less, Style())
         assert [*less.steps] == ["q", "scores", "output"]
         with pytest.raises(AttnError, match=r"would need about 0\.2MB, and 0\.1MB are allowed"):
