@@ -166,7 +166,11 @@ def next_word(
     beside = phrase.compare and output.name == "table"
     edge = None if beside else output.edge
     request = Request(
-        steps=_with_answer(wanted, output), edge=edge, head=phrase.head, top=phrase.top or TOP
+        steps=_with_answer(wanted, output),
+        edge=edge,
+        head=phrase.head,
+        top=phrase.top or TOP,
+        marks=output.drawn,
     )
 
     for problem in problems:

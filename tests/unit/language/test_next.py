@@ -193,3 +193,12 @@ def test_a_word_to_pool_moves_with_the_sentence() -> None:
         row = list(record.query_tokens).index("___")
         np.testing.assert_array_equal(record["pooled"], record["output"][row])
         assert math.isclose(record["probabilities"].sum(), 1.0)
+
+
+@pytest.mark.regression("attn next showed weights of hidden keys as 0")
+def test_hidden_keys_are_marked_as_in_compute(attn: Attn) -> None:
+    shown = attn("next", SAMPLES / "generation.yaml", "--show", "weights").out
+    computed = attn("compute", SAMPLES / "generation.yaml", "--show", "weights").out
+    table = computed[: computed.index("(. hidden by: causal)")]
+    assert shown.startswith(table)
+    assert table.count(" .") == 15
