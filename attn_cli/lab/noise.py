@@ -110,16 +110,20 @@ class Random(FloatType):
 
 @dataclass(frozen=True, kw_only=True)
 class RandomPrecision(Precision):
-    """Types that are rounded to at random, and sums whose terms are moved at random."""
+    """Types that are rounded to at random, and sums whose terms are moved at random.
+
+    `sums`: also those of 16-bit numbers, for steps that are kept in float32.
+    """
 
     draws: Draws
+    sums: bool = False
 
     def wide(self, x: Array) -> Array:
         """Return the terms of a sum, each moved by up to one unit in its last place.
 
-        Of 16-bit numbers they stay: their own roundings are far larger than those of the sum.
+        Of 16-bit numbers most stay: their own roundings are far larger than those of the sum.
         """
-        if self.dtype.name in NARROW:
+        if self.dtype.name in NARROW and not self.sums:
             return np.asarray(x, dtype=np.float64)
         return np.asarray(x, dtype=np.float64) * self.draws.factors(
             np.shape(x), self.accumulate.eps
@@ -161,8 +165,8 @@ def to_nearest(precision: Precision) -> Precision:
     return Precision(**types, norm=NormTypes(*norm), rope=precision.rope)
 
 
-def at_random(precision: Precision, seed: int) -> RandomPrecision:
-    """Return the same types, rounded to at random by a seed."""
+def at_random(precision: Precision, seed: int, *, sums: bool = False) -> RandomPrecision:
+    """Return the same types, rounded to at random by a seed; `sums` as in RandomPrecision."""
     draws = Draws(seed)
     types: dict[str, Any] = {
         name: Random.like(getattr(precision, name), draws) for name in ("dtype", *ONE_TYPE)
@@ -170,7 +174,7 @@ def at_random(precision: Precision, seed: int) -> RandomPrecision:
     norm = NormTypes(
         Random.like(precision.norm.row, draws), Random.like(precision.norm.gain, draws)
     )
-    return RandomPrecision(**types, norm=norm, rope=precision.rope, draws=draws)
+    return RandomPrecision(**types, norm=norm, rope=precision.rope, draws=draws, sums=sums)
 
 
 def kernel_types(name: str, *, scores: str = "") -> Precision:
@@ -252,12 +256,14 @@ class Noise:
         stored: Mapping[str, FloatType] | None = None,
         count: int = EMULATIONS,
         compute: Compute | None = None,
+        sums: bool = False,
     ) -> Noise:
         """Return the noise of the named steps of a problem, in these types.
 
         `rows` are the query rows that are computed, ascending; None: all. `stored` are types to
         which the values of a step are rounded once more, if its array is narrower than the step.
-        `compute` returns the steps of a problem, for callers that compute in another way.
+        `compute` returns the steps of a problem, for callers that compute in another way. `sums`:
+        whether the order of sums in float32 matters, also of 16-bit numbers.
         """
         compute = compute or (lambda each: values_of(each, names, rows))
         stored = stored or {}
@@ -265,7 +271,7 @@ class Noise:
         eps = {name: _widest(specs[name].type, stored.get(name)) for name in names}
         emulated = []
         for seed in range(count):
-            precision = at_random(types, seed)
+            precision = at_random(types, seed, sums=sums)
             steps = dict(compute(in_types(problem, precision)))
             for name, type_ in stored.items():
                 if name in steps:

@@ -39,7 +39,7 @@ from attn_cli.lab.differing.names import SINKS
 from attn_cli.lab.differing.rows import NUMBERS, Sample, parts, sampled
 from attn_cli.lab.differing.rows import of_problem as sample_of
 from attn_cli.lab.differing.sides import OfDump, OfProblem, Shape
-from attn_cli.lab.differing.tally import Tally, Values
+from attn_cli.lab.differing.tally import WIDE, Tally, Values
 from attn_cli.lab.differing.taps import Taps, seeing
 from attn_cli.lab.differing.types import Kernel, kernels
 from attn_cli.lab.differing.visibility import (
@@ -252,6 +252,7 @@ def _part(
             stored=kernel.stored,
             count=EMULATIONS,
             compute=taps.compute,
+            sums=any(kernel.stored[n].eps < WIDE for n in computed if n in kernel.stored),
         )
     for name in names:
         if noise is None or name in given:
