@@ -199,6 +199,50 @@ def test_pictures_are_printed_light(browser: Browser, tmp_path: Path) -> None:
     page.close()
 
 
+def test_labels_beside_the_chosen_ones_give_way(browser: Browser, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, causal(200, 2, 4), width=800)
+    page = opened.page
+    over = (
+        "[...document.querySelectorAll('.across, .down')].map(strip => { const from ="
+        "[...strip.children].filter(e => getComputedStyle(e).visibility === 'visible')"
+        ".map(e => e.getBoundingClientRect()[strip.className === 'down' ? 'top' : 'left'])"
+        ".sort((a, b) => a - b);"
+        "return [from.length > 9, from.slice(1).filter((x, i) => x - from[i] < 10.5).length]; })"
+    )
+    for row, column in ((1, 1), (3, 7), (199, 199), (120, 31)):
+        page.evaluate(f"location.hash = '#weights/b0/h0/q{row}/k{column}'")
+        page.frame()
+        assert page.evaluate(over) == [[True, 0], [True, 0]]
+        tags = page.evaluate("[...document.querySelectorAll('.tag')].map(e => e.textContent)")
+        assert sorted(tags) == sorted([str(row), str(column)])
+    page.close()
+
+
+@pytest.mark.parametrize(("n", "width"), [(65, 390), (65, 1200), (70, 800)])
+def test_a_picture_fits_the_window(browser: Browser, tmp_path: Path, n: int, width: int) -> None:
+    page = Opened(browser, tmp_path, causal(n, 2, 4), width=width).page
+    wide = page.evaluate(
+        "(() => { const e = document.querySelector('#stage .view');"
+        "return [e.scrollWidth, e.clientWidth]; })()"
+    )
+    assert wide[0] <= wide[1]
+    page.close()
+
+
+def test_what_is_not_kept_is_said_beside_its_bar(browser: Browser, tmp_path: Path) -> None:
+    problem, limit = rung(4)
+    opened = Opened(browser, tmp_path, problem, limit=limit)
+    kept = opened.report.kept
+    assert kept is not None
+    key = next(key for key in range(64) if key not in kept.keys[1, 63])
+    page = opened.page
+    page.evaluate(f"location.hash = '#weights/b0/h1/q63/k{key}'")
+    page.frame()
+    values = page.evaluate("document.querySelector('.each .bars p:nth-of-type(2)').textContent")
+    assert values.split("\n")[1] == "not kept"
+    page.close()
+
+
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_few_nodes_change_however_much_is_kept(
     browser: Browser, tmp_path: Path, number: int

@@ -24,8 +24,11 @@ function show(step, lead) {
   }
   for (const each of all(".legend")) each.hidden = each.dataset.step !== step;
   for (const each of all("nav a")) {
-    if (each.dataset.step === step) each.setAttribute("aria-current", "step");
-    else each.removeAttribute("aria-current");
+    if (each.dataset.step === step) {
+      each.setAttribute("aria-current", "step");
+      const line = $("nav"), here = each.parentNode;
+      line.scrollLeft = here.offsetLeft + (here.offsetWidth - line.clientWidth) / 2;
+    } else each.removeAttribute("aria-current");
   }
   for (const each of all(".heads button")) each.setAttribute("aria-pressed", String(Number(each.dataset.lead) === lead));
   for (const each of all(".controls input"))
@@ -66,7 +69,7 @@ const HIGH = 18;
 function drawBars(chart, heading, rows, chosen) {
   put(chart.heading, heading);
   put(chart.labels, rows.map(([label]) => label).join("\n"));
-  put(chart.values, rows.map(([, x]) => shown(x)).join("\n"));
+  put(chart.values, rows.map(([, x]) => x === undefined ? "not kept" : shown(x)).join("\n"));
   const sizes = rows.map(([, x]) => Number.isFinite(x) ? Math.abs(x) : 0), most = Math.max(...sizes, 0) || 1;
   const path = sizes.map((x, i) => `M0 ${i * HIGH + 4}h${(100 * x / most).toFixed(2)}v10H0z`).join("");
   set(chart.path, "d", path);

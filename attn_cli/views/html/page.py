@@ -119,9 +119,10 @@ def _stage(report: Report, titles: list[str]) -> str:
     if len(titles) > 1:
         of = " and ".join(axis for _, axis in _varying(report))
         controls.append(element("fieldset", f"<legend>{of}</legend>", heads))
+    heads_by = ", [ and ] for heads" if len(titles) > 1 else ""
     hint = (
         "Point at a cell to see how it comes about; a click holds it, Esc lets go. "
-        "Keys: arrows, [ and ] for heads."
+        f"Keys: arrows{heads_by}."
     )
     shown = element(
         "div",

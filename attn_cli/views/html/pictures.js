@@ -1,14 +1,17 @@
 // ---- pictures: labels, zoom, an overview, and the row and column of the chosen cell ----
 const LABEL = 11;  // pixels from label to label, at least
+const BAR = 20;  // of a bar for scrolling, and borders
 // `block` has the tokens of a cell, `labels` the words of rows and columns; `rowAt` is the position of a row.
 function pictureView(figure, block, labels, rowAt, side = 640) {
   if (figure.view) return figure.view;
   const img = $("img", figure), hole = img.parentNode, [high, wide] = block || [1, 1];
   const [lines, heads] = labels, rows = lines.length, columns = heads.length;
-  const each = Math.max(1, Math.round(side / Math.max(Math.ceil(rows / high), Math.ceil(columns / wide))));
   const named = (at, word) => word === String(at) ? word : `${at} ${word}`;
-  const room = words => Math.min(180, 14 + 6.7 * words.reduce((most, word, i) => Math.max(most, named(i, word).length), 0));
+  const room = words => Math.min(180, Math.ceil(14 + 6.7 * words.reduce((most, word, i) => Math.max(most, named(i, word).length), 0)));
   const left = room(lines), top = room(heads);
+  // Pixels of a cell: as many as there is room for, and a few cells may need scrolling.
+  const cells = Math.max(Math.ceil(rows / high), Math.ceil(columns / wide)), free = (figure.clientWidth - left - BAR) / Math.ceil(columns / wide);
+  const each = Math.max(1, Math.min(Math.round(side / cells), free < 3 ? Math.round(free) : Math.floor(free)));
   const across = made("div", {class: "across"}), down = made("div", {class: "down"});
   const bands = [made("div", {class: "band"}), made("div", {class: "band"})];
   const tags = [words(), words()], tagNodes = tags.map(tag => made("span", {class: "tag"}, tag));
@@ -26,13 +29,14 @@ function pictureView(figure, block, labels, rowAt, side = 640) {
   let zoom = 1, chosen = [0, 0];
   const x = () => each * zoom / wide, y = () => each * zoom / high;  // pixels of a token
 
+  const spot = (at, size, count) => Math.min((at + 0.5) * size - LABEL / 2, count * size - LABEL - 1);  // of a label
   function relabel() {
     const place = (strip, words, size, from, length, fit) => {
       const every = Math.max(1, Math.ceil(LABEL / size)), begin = Math.max(0, Math.floor(from / size / every) * every);
       const found = [];
       for (let i = begin; i < words.length && i * size < from + length; i += every) {
         const label = made("span", {}, named(positionIn(strip, i), words[i]));
-        label.style[fit] = `${(i + 0.5) * size - 5.5}px`;
+        label.style[fit] = `${spot(i, size, words.length)}px`;
         found.push(label);
       }
       strip.replaceChildren(...found, strip === across ? tagNodes[1] : tagNodes[0]);
@@ -62,8 +66,13 @@ function pictureView(figure, block, labels, rowAt, side = 640) {
     bands[1].style.transform = `translateX(${left + key * x()}px)`;
     put(tags[0], named(rowAt(query), lines[query]));
     put(tags[1], named(key, heads[key]));
-    tagNodes[0].style.top = `${(query + 0.5) * y() - 5.5}px`;
-    tagNodes[1].style.left = `${(key + 0.5) * x() - 5.5}px`;
+    tagNodes.forEach((tag, i) => {  // its neighbours give way
+      const [at, size, count, fit] = i ? [key, x(), columns, "left"] : [query, y(), rows, "top"];
+      const from = spot(at, size, count);
+      tag.style[fit] = `${from}px`;
+      for (const each of tag.parentNode.children)
+        if (each !== tag) each.classList.toggle("away", Math.abs(parseFloat(each.style[fit]) - from) < LABEL);
+    });
   }
   slider.addEventListener("input", () => {
     const before = zoom, w = box.clientWidth - left, h = box.clientHeight - top;
@@ -74,7 +83,7 @@ function pictureView(figure, block, labels, rowAt, side = 640) {
   });
   let asked = false;
   box.addEventListener("scroll", () => {
-    if (!asked) requestAnimationFrame(() => { asked = false; relabel(); });
+    if (!asked) requestAnimationFrame(() => { asked = false; relabel(); mark(...chosen); });
     asked = true;
   });
   figure.view = {
