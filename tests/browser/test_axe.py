@@ -37,10 +37,11 @@ def findings(page: Page) -> list[Any]:
 def commands(folder: Path) -> dict[str, tuple[object, ...]]:
     """The commands that write a page of each kind."""
     rng = np.random.default_rng(3)
-    for name, shape in (("pictures", (1, 12, 64, 8)), ("large", (1, 2, 300, 8))):
+    shapes = {"pictures": (1, 12, 64, 8), "large": (1, 2, 300, 8), "one": (1, 1, 66, 2)}
+    for name, shape in shapes.items():
         query, key, value = rng.normal(size=(3, *shape))
         np.savez(folder / f"{name}.npz", query=query, key=key, value=value)
-    np.savez(folder / "larger.npz", query=query, key=key, value=value, causal="top-left")
+    np.savez(folder / "other.npz", query=query, key=key, value=value, causal="top-left")
     np.savez(folder / "wrong.npz", weights=rng.random((2, 4, 4)), output=rng.random((4, 4)))
     return {
         "tables": ("compute", SAMPLES / "two_heads.yaml"),
@@ -53,7 +54,7 @@ def commands(folder: Path) -> dict[str, tuple[object, ...]]:
         "one step": ("compute", SAMPLES / "two_heads.yaml", "--only", "q"),
         "worksheet": ("compute", SAMPLES / "two_heads.yaml", "--blank", "weights"),
         "comparison": ("diff", SAMPLES / "two_heads.yaml", folder / "wrong.npz"),
-        "compared pictures": ("diff", folder / "large.npz", folder / "larger.npz"),
+        "compared pictures": ("diff", folder / "one.npz", folder / "other.npz"),
     }
 
 
