@@ -154,7 +154,7 @@ def _assembled(
         type=pair.type,
         verdict=verdict,
         first=first,
-        sentence=_sentence(verdict, rows, first, pair.type),
+        sentence=_sentence(verdict, rows, first, pair.type, pair.asked.tolerance),
         identified=identified,
         power=alternatives,
         power_of=held if alternatives else "",
@@ -215,9 +215,16 @@ def _sentence(
     rows: tuple[StepDifference, ...],
     first: StepDifference | None,
     type_: str | None,
+    tolerance: float | None,
+    *,
+    computed: bool = True,
 ) -> str:
     if verdict == "same":
         return "every step that both have is the same, bit for bit"
+    if verdict == "noise" and tolerance is not None:
+        return f"within the tolerance of {tolerance:g}"
+    if verdict == "noise" and not computed:
+        return f"noise of {type_}: no step differs by more than a rounding"
     if verdict == "noise":
         return f"noise of {type_}: no stage adds more than its emulations do"
     if verdict == "cannot tell" or first is None:
@@ -278,7 +285,7 @@ def _of_dumps(here: Loaded, there: Loaded, asked: Asked) -> Difference:
         type=type_,
         verdict=verdict,
         first=first,
-        sentence=_sentence(verdict, rows, first, type_),
+        sentence=_sentence(verdict, rows, first, type_, asked.tolerance, computed=False),
         power=alternatives[1],
         power_of=alternatives[0],
         tolerance=asked.tolerance,
