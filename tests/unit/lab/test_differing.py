@@ -358,15 +358,15 @@ def test_sums_of_many_keys_in_order_are_noise_in_float32() -> None:
 
 
 def test_the_sentence_says_what_was_held_against_what() -> None:
-    given = inputs("float32")
-    made = steps("output", **given, dtype="float32")
-    near = {"output": made["output"] * (1 + 2**-24)}
+    given = inputs("bfloat16")
+    made = steps("output", **given, dtype="bfloat16")
+    near = {"output": made["output"].astype(np.float64) * (1 + 2**-9)}
     assert difference_of(dump(made), dump(near), QUIET).sentence == (
-        "noise of float32: no step differs by more than a rounding"
+        "noise of bfloat16: no step differs by more than a rounding"
     )
     tolerant = Asked(tolerance=0.25, identify=False)
     for here in (dump(made), problem(**given)):
         assert difference_of(here, dump(near), tolerant).sentence == "within the tolerance of 0.25"
     assert difference_of(problem(**given), dump(made), QUIET).sentence == (
-        "noise of float32: no stage adds more than its emulations do"
+        "noise of bfloat16: no stage adds more than its emulations do"
     )
