@@ -20,6 +20,7 @@ needs_axe = pytest.mark.skipif(
 )
 pytestmark = [needs_chromium, needs_axe, pytest.mark.slow]
 
+CLOSED = {"compared pictures"}  # its tables, like those of others, would take axe-core a minute
 FINDINGS = """
 axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.map(
   each => [each.impact, each.id, each.help, each.nodes.slice(0, 3).map(node => node.html)]))
@@ -69,7 +70,8 @@ def test_pages_have_no_finding(
         assert (ran.status, ran.err) == (int(command[0] == "diff"), ""), name  # a bug
         page = browser.open(path, width=width)
         page.media(scheme=scheme)
-        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true; })")
+        if name not in CLOSED:
+            page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true; })")
         page.frame()
         found[name] = findings(page)
         page.close()
