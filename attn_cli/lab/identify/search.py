@@ -29,7 +29,6 @@ from attn_cli.maths.problem import Problem
 
 IN_QUESTION = 12.0  # floors: a hypothesis with more left at the first look explains nothing
 _NEAREST = 3  # hypotheses that are ranked though they explain nothing
-_CLEARLY = 0.95  # of the other distance: scores were rounded, or were not
 _ODD = 1e6
 
 
@@ -158,6 +157,15 @@ class Searched:
         """Return the steps of a candidate at the rows of the first look."""
         return self._first.of(candidate.problem)
 
+    def differ(self, one: Problem, other: Problem, judge: Judge) -> bool:
+        """Return whether two problems give different numbers at the rows of the first look."""
+        here, there = self._first.of(one), self._first.of(other)
+        if here is None or there is None:
+            return True
+        return any(
+            _size(difference(there[name], here[name])) > SAME * judge.floors[name] for name in here
+        )
+
     def judge(self, candidate: Candidate) -> tuple[Judge, str]:
         """Return the judge whose centre is a candidate, and the type of the scores."""
         problem, rounded = candidate.problem, False
@@ -177,23 +185,17 @@ class Searched:
     def _scores_were_rounded(self, problem: Problem) -> bool:
         """Return whether the observed steps are nearer to a problem whose scores are rounded.
 
-        A few rows tell, unless both are about as near.
+        A few rows do not tell: both may be about as near.
         """
-        for look in (self._first, self.judged):
-            left = [self._left_to_nearest(problem, look, scores=rounded) for rounded in (0, 1)]
-            if min(left) < _CLEARLY * max(left):
-                break
-        return left[1] < left[0]
+        kept, rounded = (self._left_to_nearest(problem, scores=scores) for scores in (False, True))
+        return rounded < kept
 
-    def _left_to_nearest(self, problem: Problem, look: Look, *, scores: int) -> float:
+    def _left_to_nearest(self, problem: Problem, *, scores: bool) -> float:
         """Return how far the observed steps are from a problem with the usual roundings."""
-        types = to_nearest(self.types(scores=bool(scores)))
-        found = look.of(in_types(problem, types))
-        assert found is not None  # it has been looked at
-        there = {n: look.array(e, self.layouts[n]) for n, e in self._names.items()}
+        found = self._computed(in_types(problem, to_nearest(self.types(scores=scores))))
         return sum(
-            _size(difference(array, found[name])) / (_size(array) or 1.0)
-            for name, array in there.items()
+            _size(difference(there, found[name])) / (_size(there) or 1.0)
+            for name, there in self.there.items()
         )
 
     def _computed(self, problem: Problem) -> Steps:

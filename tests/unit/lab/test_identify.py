@@ -160,6 +160,24 @@ def test_layouts_are_tried() -> None:
         assert found.status == ExitStatus.DONE
 
 
+def test_packed_sequences_of_different_lengths() -> None:
+    arrays, lengths = inputs(n=17), (5, 9, 3)
+    ends = np.cumsum(lengths)
+    parts = [
+        kernel({name: x[:, :, end - n : end] for name, x in arrays.items()}, causal=True)[0]
+        for n, end in zip(lengths, ends, strict=True)
+    ]
+    of = np.repeat(np.arange(3), lengths).tolist()
+    keys: dict[str, Any] = {"causal": True, "documents": {"query": of, "key": of}}
+    packed = np.concatenate(parts, axis=2)[0].swapaxes(0, 1)  # (tokens, heads, d)
+    found = asked(arrays, {"output": packed}, **keys)
+    assert (found.status, found.observed[0].layout) == (ExitStatus.DONE, "shd")
+    joined = kernel(arrays, causal=True)[0][0].swapaxes(0, 1)
+    found = asked(arrays, {"output": joined}, **keys)
+    assert found.status == ExitStatus.NO
+    assert "no-documents" in [each.name for each in found.explaining[0].hypotheses]
+
+
 def test_the_type_that_the_problem_says_holds() -> None:
     arrays = inputs()
     output, _ = kernel(arrays)
