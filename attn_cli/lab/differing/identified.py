@@ -15,6 +15,7 @@ from attn_cli.lab.identify.result import Explanation, Hypothesis, Identified
 from attn_cli.lab.variants.variant import Base
 
 MOST = 1 << 22  # numbers of a step: above it `identify` is not asked
+_TOO_LARGE = "which has more than 4 million numbers or pairs; --save FILE writes a small problem"
 NAMED = 3  # hypotheses of one class that are named
 
 
@@ -29,12 +30,12 @@ NOTHING = Answer((), other=False)
 
 
 def asked_about(pair: Pair, step: str) -> Answer:
-    """Return what `identify` says of an observed step; nothing if it cannot be asked."""
+    """Return what `identify` says of an observed step; nothing if it has no answer."""
     shape = pair.chosen.shapes[step]
     whole = np.arange(pair.problem.n_q)
     pairs = pair.problem.n_q * pair.problem.n_k * (pair.problem.heads or 1)
     if int(np.prod(shape.sizes)) > MOST or pairs > MOST:
-        return NOTHING
+        return Answer((f"identify: not asked about {step}, {_TOO_LARGE}",), other=False)
     values = pair.observed.rows((step,), whole)[step]
     try:
         with np.errstate(all="ignore"):  # hypotheses fill hidden scores with the lowest number

@@ -370,3 +370,17 @@ def test_the_sentence_says_what_was_held_against_what() -> None:
     assert difference_of(problem(**given), dump(made), QUIET).sentence == (
         "noise of bfloat16: no stage adds more than its emulations do"
     )
+
+
+def test_identify_is_not_asked_about_large_steps_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = inputs("float32")
+    wrong = {"output": steps("output", **given, causal=True)["output"]}
+    monkeypatch.setattr("attn_cli.lab.differing.identified.MOST", N * N * HEADS - 1)
+    found = difference_of(problem(**given), dump(wrong), Asked())
+    assert found.verdict == "bug"
+    assert found.identified == (
+        "identify: not asked about output, which has more than 4 million numbers or pairs; "
+        "--save FILE writes a small problem",
+    )
