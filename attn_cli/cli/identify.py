@@ -143,7 +143,7 @@ def identify(
     attn compute samples/two_heads.yaml --only output -o o.npy
     attn identify samples/two_heads.yaml --observed output=o.npy
     attn identify --probe probe.json
-    attn identify --query q.npy --key k.npy --value v.npy --observed output=v.npy --format json
+    attn identify --query q.npy --key k.npy --value v.npy --observed output=mine.npy --format json
     """
     output.check()
     check_target(output)

@@ -15,7 +15,9 @@ from attn_cli.lab.identify.result import Explanation, Hypothesis, Identified
 from attn_cli.lab.variants.variant import Base
 
 MOST = 1 << 22  # numbers of a step: above it `identify` is not asked
-_TOO_LARGE = "which has more than 4 million numbers or pairs; --save FILE writes a small problem"
+_TOO_LARGE = (
+    "which has more than 4 million numbers or pairs; it can be, about the problem that is saved"
+)
 NAMED = 3  # hypotheses of one class that are named
 
 

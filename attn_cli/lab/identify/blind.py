@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from attn_cli.lab.identify.search import Searched
     from attn_cli.maths.heads import PerHead
 
-_OTHER_INPUTS = "observe lse or scores, or give other inputs: attn identify --probe probe.json"
+_OTHER_INPUTS = "observe lse or scores, or give other inputs, such as the probe of identify"
 
 
 def blindness(searched: Searched, judge: Judge) -> tuple[str, ...]:

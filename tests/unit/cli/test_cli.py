@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attn_cli import attention
 from attn_cli.cli.app import build
 from attn_cli.lab.verifying import grid, judging
 from attn_cli.maths.normalizers import NORMALIZERS
@@ -49,9 +50,12 @@ def test_every_command_has_help_with_an_example_that_runs(
     attn("samples", "--copy", "samples")
     Path("mykernel.py").write_text(f"{getsource(faulty_kernel)}\nattention = kernel()\n")
     monkeypatch.setattr(judging, "CASES", grid.CASES[:1])
-    x = np.ones((3, 2))
-    for name in "qkv":
-        np.save(f"{name}.npy", x)
+    given = np.array(
+        [[[2, 1], [0, 3], [1, 1]], [[1, 2], [3, 0], [0, 1]], [[5, 7], [11, 2], [3, 13]]]
+    )
+    arrays = dict(zip("qkv", given, strict=True), mine=attention(*given)["output"])
+    for name, array in arrays.items():
+        np.save(f"{name}.npy", array)
     if "problem.yaml" in ran.out or ".npz" in ran.out:
         write_computations(attn)
     for example in examples:

@@ -382,5 +382,5 @@ def test_identify_is_not_asked_about_large_steps_and_that_is_said(
     assert found.verdict == "bug"
     assert found.identified == (
         "identify: not asked about output, which has more than 4 million numbers or pairs; "
-        "--save FILE writes a small problem",
+        "it can be, about the problem that is saved",
     )
