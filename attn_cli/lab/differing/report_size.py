@@ -22,8 +22,9 @@ from attn_cli.lab.report.size import (
     SIDES,
     TABLES,
     TOKENS,
+    as_written,
     drawn,
-    megabytes,
+    rounded_up,
 )
 
 WORD, PLACE = 64, 24  # bytes of a token, and of a row that has a number, with what hides keys
@@ -113,9 +114,9 @@ def fitting(
         out.append(max(others, key=lambda name: left[name].cells))
         del left[out[-1]]
     least = left[main].shown(SIDES[-1]) + left[main].kept(LEAST) if main else 0
-    needed = megabytes(least + fixed + FIXED)
+    needed = rounded_up(least + fixed + FIXED)
     raise AttnError(
-        f"the page would need about {needed}, and {megabytes(limit)} are allowed",
+        f"the page would need about {needed}, and {as_written(limit)} are allowed",
         help=f"allow more: {argument('max-size', needed)}",
     )
 

@@ -95,6 +95,7 @@ def large(
         main=MAIN,
         maps={MAIN: heat},
         rung=fits.rung,
+        tables=fits.tables,
         held=tuple(kept_steps),
         hidden=hidden,
         taking=taking,

@@ -79,16 +79,14 @@ def _extent(problem: Problem, request: Request) -> Extent:
     """Return how many numbers there are, before anything is computed."""
     steps = plan_unheld(problem, request).steps.values()
     pairs = [step for step in steps if step.axes[-2:] == OF_PAIRS and step.spec.stage.role != CODE]
-    sizes = {step.name: prod(step.shape) for step in steps}
-    of_pairs = max((sizes[step.name] for step in pairs), default=0)
     *lead, queries, keys = pairs[0].shape if pairs else (0, 0)
     return Extent(
         leads=prod(lead) if pairs else 0,
         queries=queries,
         keys=keys,
         pairs=len(pairs),
-        vectors=sum(size for size in sizes.values() if size < of_pairs),
-        numbers=sum(sizes.values()),
+        vectors=sum(prod(step.shape) for step in steps if step.axes[-2:] != OF_PAIRS),
+        numbers=sum(prod(step.shape) for step in steps),
     )
 
 
@@ -126,6 +124,7 @@ def _of_record(
             name: draw(of_record(record, name)) for name in pairs if fits.rung == 1 or name in held
         },
         rung=fits.rung,
+        tables=fits.tables,
         held=held,
         hidden=of_leads(codes) if codes.any() else (),
         taking=() if taking is None else of_leads(taking.astype(np.uint8)),

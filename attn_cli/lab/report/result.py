@@ -41,7 +41,8 @@ class Report:
     """What the page shows of a computation.
 
     `rung` says what is kept: 1 all steps exactly, 2 the steps in `held` as float32, 3 of these only
-    those of pairs, 4 the largest weights of each row.
+    those of pairs, 4 the largest weights of each row. `tables`: whether there is room for maps as
+    tables, if they are small; otherwise they are pictures.
     """
 
     command: str
@@ -52,6 +53,7 @@ class Report:
     main: str  # of these the one that is shown first
     maps: Mapping[str, HeatMap]  # the pictures of these steps
     rung: int
+    tables: bool
     held: tuple[str, ...]  # the steps whose numbers are kept
     hidden: tuple[Runs, ...]  # why keys are hidden, of each lead; one if all agree; none if no key
     taking: tuple[Runs, ...]  # 1 for a key that takes part, if that is another than a visible one

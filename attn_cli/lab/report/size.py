@@ -5,10 +5,13 @@
     3  the same without the vectors
     4  pictures, and the K largest weights of each row, K from 4 to 256
 
-The sizes are upper bounds: a picture is at most as large as its pixels.
+On rungs 2 and 3 small maps are tables, or pictures if tables do not fit. The sizes are upper
+bounds: a picture is at most as large as its pixels.
 """
 
 from __future__ import annotations
+
+import math
 
 from attn_cli.dataclass import dataclass
 from attn_cli.errors import AttnError, argument
@@ -54,11 +57,15 @@ class Extent:
 
 @dataclass(frozen=True)
 class Room:
-    """What fits: the rung, and of rung 4 the side of the pictures and what is kept of a row."""
+    """What fits: the rung, and of rung 4 the side of the pictures and what is kept of a row.
+
+    `tables`: whether small maps are tables.
+    """
 
     rung: int
     side: int | None = None
     kept: int = 0
+    tables: bool = True
 
 
 def holds_text(size: int, limit: int) -> bool:
@@ -73,12 +80,13 @@ def room(extent: Extent, limit: int) -> Room:
     exact = extent.numbers * NUMBER + (extent.cells * extent.pairs * CELL if tables else 0)
     small = max(extent.queries, extent.keys) <= TOKENS and extent.numbers <= EXACT
     if small and exact <= max(free, 0) + FIXED // 2:
-        return Room(1)
-    drawn = extent.cells * (CELL if tables else 2 * BASE64)
-    pairs = drawn + BASE64 * 4 * (2 * extent.cells + extent.leads * extent.queries)
-    for rung, size in ((2, pairs + BASE64 * 4 * extent.vectors), (3, pairs)):
-        if size <= free:
-            return Room(rung)
+        return Room(1, tables=tables)
+    pairs = BASE64 * 4 * (2 * extent.cells + extent.leads * extent.queries)
+    for rung, vectors in ((2, extent.vectors), (3, 0)):
+        for tabled in (True, False) if tables else (False,):
+            drawn = extent.cells * (CELL if tabled else 2 * BASE64)
+            if drawn + pairs + BASE64 * 4 * vectors <= free:
+                return Room(rung, tables=tabled)
     return _largest(extent, free, limit)
 
 
@@ -87,15 +95,16 @@ def _largest(extent: Extent, free: float, limit: int) -> Room:
     rows = extent.leads * extent.queries
     least = _pixels(extent, SIDES[-1]) + BASE64 * rows * (OF_ONE * LEAST + 4)
     if least > free:
+        needed = rounded_up(least + extent.fixed)
         raise AttnError(
-            f"the page would need about {megabytes(least + extent.fixed)}, and "
-            f"{megabytes(limit)} are allowed",
+            f"the page would need about {needed}, and {as_written(limit)} are allowed",
             help=f"choose a head or a batch entry ({argument('head')}, {argument('batch')}), or "
-            f"allow more: {argument('max-size', megabytes(least + extent.fixed))}",
+            f"allow more: {argument('max-size', needed)}",
         )
     side = next((each for each in SIDES if _pixels(extent, each) <= free / 2), SIDES[-1])
     left = (free - _pixels(extent, side)) / BASE64 / rows - 4
-    return Room(4, side, max(LEAST, min(MOST, extent.keys, int(left / OF_ONE))))
+    kept = max(LEAST, min(MOST, extent.keys, int(left / OF_ONE)))
+    return Room(4, side, kept, tables=False)
 
 
 def _pixels(extent: Extent, side: int) -> float:
@@ -111,7 +120,20 @@ def drawn(size: int, side: int | None) -> int:
     return -(-size // max(1, -(-size // side)))
 
 
-def megabytes(size: float) -> str:
-    """Return a number of bytes as `--max-size` is written, rounded up."""
-    tenths = -(-int(size) // 100_000)
-    return f"{tenths / 10:g}MB"
+def rounded_up(size: float) -> str:
+    """Return a number of bytes as `--max-size` is written, rounded up.
+
+    >>> rounded_up(163_112), rounded_up(2_630_000)
+    ('164kB', '2.7MB')
+    """
+    unit = 1000 if size <= 999_000 else 100_000
+    return as_written(math.ceil(size / unit) * unit)
+
+
+def as_written(size: int) -> str:
+    """Return a number of bytes as `--max-size` is written.
+
+    >>> as_written(1000), as_written(95_000), as_written(3_000_000)
+    ('1kB', '95kB', '3MB')
+    """
+    return f"{size / 1000:g}kB" if size < 1_000_000 else f"{size / 1_000_000:g}MB"

@@ -34,7 +34,7 @@ def render(report: DifferenceReport, style: Style) -> str:
     )
     chosen = [*(["pictures.js"] if pictures else []), "choosing.js", "difference.js"]
     parts = [*BASE, *(chosen if report.main else [])]
-    sheets = ["page.css", *(["pictures.css"] if pictures else []), "difference.css"]
+    sheets = ["page.css", *(["pictures.css"] if pictures else []), "marks.css", "difference.css"]
     sheet = assets.style(*sheets, used={kind: range(LEVELS + 1) for kind in ramps})
     if pictures:
         sheet += "\n" + assets.filter_rules(ramps)

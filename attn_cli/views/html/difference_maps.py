@@ -9,7 +9,7 @@ import numpy as np
 
 from attn_cli.lab.differing.collecting import A_ALONE, B_ALONE, BOTH_HIDE
 from attn_cli.views.html.difference_document import titles_of
-from attn_cli.views.html.maps import has_nan, legend_parts, name_of, pixels, table
+from attn_cli.views.html.maps import has_nan, legend_parts, name_of, pixels, table, unknown
 from attn_cli.views.html.markup import element, text
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def trio(report: DifferenceReport, step: Compared, at: int, style: Style) -> str
                 alone=[[LETTERS[code] for code in row] for row in alone.tolist()],
             )  # fmt: skip
         else:
-            nan = np.isnan(panel.values) & (panel.hidden == 0)
+            nan = unknown(panel)
             drawn = pixels(heat, panel, name, nan | (alone > 0) if side == "apart" else nan, SIDE)
         of = f": {names[side]}" if side in names else ""
         caption = f"<b>{said}</b>{text(of)}"

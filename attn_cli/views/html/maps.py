@@ -35,7 +35,7 @@ BESIDE = 400  # cells of a step of pairs that is not the main one, and has table
 
 def is_table(report: Report, step: str) -> bool:
     """Return whether the page has the maps of a step as tables: the main one up to 4096 cells."""
-    if step not in report.maps:
+    if step not in report.maps or not report.tables:
         return False
     heat = report.maps[step]
     size = len(heat.panels) * heat.panels[0].values.size
@@ -54,7 +54,7 @@ def figures(report: Report, step: str, titles: list[str], style: Style) -> Itera
         drawn = (
             table(heat, panel, name_of(step, title), style, titled=step == report.main)
             if not draws_pictures(report)
-            else pixels(heat, panel, name_of(step, title))
+            else pixels(heat, panel, name_of(step, title), unknown(panel))
         )
         caption = element("figcaption", text(", ".join(filter(None, (step, title)))))
         yield element("figure", caption, drawn, data_step=step, data_lead=at)
@@ -160,9 +160,13 @@ def grey(heat: HeatMap, panel: Panel) -> NDArray[np.float64]:
     return np.where((panel.hidden != 0) | np.isnan(panel.values), np.nan, shares)
 
 
-def pixels(
-    heat: HeatMap, panel: Panel, name: str, over: NDArray[np.bool_] | None = None, side: int = 640
-) -> str:
+def unknown(panel: Panel) -> NDArray[np.bool_]:
+    """Return which visible cells are NaN."""
+    found: NDArray[np.bool_] = np.isnan(panel.values) & (panel.hidden == 0)
+    return found
+
+
+def pixels(heat: HeatMap, panel: Panel, name: str, over: NDArray[np.bool_], side: int = 640) -> str:
     """Return a map as a picture, that is called `name`; cells that are `over` are marked."""
     rows, columns = panel.values.shape
     each = max(1, side // max(rows, columns))  # pixels of a cell
@@ -173,39 +177,48 @@ def pixels(
         alt=name,
         style=f"width:{each * columns}px;height:{each * rows}px",
     )
-    marks = ""
-    if over is not None and over.any():
-        marked = palette_png(over.astype(np.uint8), ((0, 0, 0), MARKED), 0)
-        marks = element("img", class_="marks", src=picture(marked), alt="")
-    return element("div", element("div", image, marks, class_="hole"), class_="pixels")
+    return element("div", element("div", image, _marks(over), class_="hole"), class_="pixels")
+
+
+def _marks(over: NDArray[np.bool_]) -> str:
+    """Return the picture that marks cells; empty if there are none."""
+    if not over.any():
+        return ""
+    marked = palette_png(over.astype(np.uint8), ((0, 0, 0), MARKED), 0)
+    return element("img", class_="marks", src=picture(marked), alt="")
 
 
 def miniature(heat: HeatMap, panel: Panel) -> str:
-    """Return a small picture of a head: of blocks, the mean of their colours."""
+    """Return a small picture of a head: of blocks, the mean of their colours; NaN is marked."""
     rows, columns = panel.values.shape
-    shown = grey(heat, panel)
+    shown, marked = grey(heat, panel), unknown(panel)
     rows_of, columns_of = (-(-size // THUMB) for size in (rows, columns))
     if rows_of > 1 or columns_of > 1:
         shown = _blocks(shown, rows_of, columns_of)
+        marked = _summed(marked, rows_of, columns_of) > 0
     image = element("img", class_=LETTERS[heat.diverging], src=picture(grey_png(shown)), alt="")
-    return element("span", image, class_="hole") if np.isnan(shown).any() else image
+    if not np.isnan(shown).any() and not marked.any():
+        return image
+    return element("span", image, _marks(marked), class_="hole")
 
 
 def _blocks(pixels: NDArray[np.float64], high: int, wide: int) -> NDArray[np.float64]:
     """Return the mean of the visible pixels of each block; NaN if it has none."""
-    rows, columns = (
-        np.arange(0, size, of) for size, of in zip(pixels.shape, (high, wide), strict=True)
-    )
-
-    def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = np.add.reduceat(
-            np.add.reduceat(values, rows, axis=0), columns, axis=1
-        )
-        return found
-
     seen = ~np.isnan(pixels)
-    count, total = summed(seen.astype(np.float64)), summed(np.where(seen, pixels, 0.0))
+    count, total = (_summed(each, high, wide) for each in (seen, np.where(seen, pixels, 0.0)))
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _summed(
+    values: NDArray[np.float64] | NDArray[np.bool_], high: int, wide: int
+) -> NDArray[np.float64]:
+    """Return the sum of the values of each block."""
+    rows, columns = (
+        np.arange(0, size, of) for size, of in zip(values.shape, (high, wide), strict=True)
+    )
+    lines = np.add.reduceat(values.astype(np.float64), rows, axis=0)
+    found: NDArray[np.float64] = np.add.reduceat(lines, columns, axis=1)
+    return found
 
 
 def legends(report: Report) -> str:
@@ -238,11 +251,11 @@ def legend_parts(
     if hidden and heat.reasons:
         yield f'<span><i class="key x"></i>{text(legend.hidden_by(heat))}</span>'
     if hidden and has_nan(heat):
-        yield '<span><i class="key n"></i>nan</span>'
+        yield f'<span><i class="key {"n" if tabled else "o"}"></i>nan</span>'
     if tabled and any(panel.largest.any() for panel in heat.panels):
         yield '<span><i class="key m"></i>the largest of its row</span>'
 
 
 def has_nan(heat: HeatMap) -> bool:
     """Return whether a visible cell is NaN."""
-    return any(np.isnan(panel.values[panel.hidden == 0]).any() for panel in heat.panels)
+    return any(unknown(panel).any() for panel in heat.panels)

@@ -5,6 +5,7 @@ Without a script all maps and tables are there; the script adds the stage and th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from attn_cli.views import Style
@@ -13,13 +14,22 @@ from attn_cli.views.html.document import document
 from attn_cli.views.html.foot import foot
 from attn_cli.views.html.head import head, stations, title_of
 from attn_cli.views.html.lines import MOST, arcs, words
-from attn_cli.views.html.maps import draws_pictures, is_table, legends, looks, miniature, used
+from attn_cli.views.html.maps import (
+    draws_pictures,
+    has_nan,
+    is_table,
+    legends,
+    looks,
+    miniature,
+    used,
+)
 from attn_cli.views.html.markup import element, text
 from attn_cli.views.html.shell import whole
 from attn_cli.views.html.steps import every_step, opens
 
 if TYPE_CHECKING:
     from attn_cli.lab.report.result import Report
+    from attn_cli.record import Record
 
 BASE = ("base.js", "numbers.js", "views.js")  # of all pages with a script
 
@@ -46,6 +56,7 @@ def render(report: Report, style: Style) -> str:
         "page.css": True,
         "pictures.css": not tables,
         "heads.css": several,
+        "marks.css": pictures and any(map(has_nan, report.maps.values())),
         "dense.css": tables and any(len(looks(each)) > 1 for each in report.maps.values()),
         "arcs.css": lines,
         "words.css": any(choice.ranking for choice in report.record.choices),
@@ -105,9 +116,16 @@ def _main(report: Report, titles: list[str], style: Style) -> list[str]:
         parts.append(f"<h2>As lines{of}</h2><figure>{arcs(heat, heat.panels[0])}</figure>")
     ranked = words(record, style)
     if ranked:
-        parts.append(f"<h2>The likeliest words</h2>{ranked}")
+        heading = "What decided the answer" if _of_weights(record) else "The likeliest words"
+        parts.append(f"<h2>{heading}</h2>{ranked}")
     parts.append(f"<h2>Every step</h2>{every_step(report, titles, style)}")
     return parts
+
+
+def _of_weights(record: Record) -> bool:
+    """Return whether the answer is read from the weights, not from probabilities of words."""
+    answer = record.settings.get("answer")
+    return isinstance(answer, Mapping) and answer["read"] != "word"
 
 
 def _stage(report: Report, titles: list[str]) -> str:

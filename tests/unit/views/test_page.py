@@ -162,22 +162,64 @@ def test_infinities_nan_and_rows_without_keys_are_shown() -> None:
     assert ">nan</td>" in page
 
 
+@pytest.mark.parametrize("heads", [1, 3])
+def test_nan_in_pictures_is_marked(heads: int) -> None:
+    given = random(heads, 71, 3)
+    page = page_of(given)
+    assert "marks" not in page
+    assert '"key o"' not in page
+    given["query"][..., 5, 1] = np.nan  # a row of products, scores and weights in each head
+    page = page_of({**given, "nonfinite": "allow"})
+    # the pictures of scores and weights, and of several heads the small picture
+    assert page.count("<img class=marks") == heads * (3 if heads > 1 else 2)
+    assert page.count('<i class="key o"></i>nan') == 2
+    assert '"key n"' not in page
+    assert re.search(r"\.marks ?\{", page)
+
+
+def test_the_heading_of_the_answer_says_what_it_was_read_from(attn: Attn) -> None:
+    likeliest, decided = "<h2>The likeliest words</h2>", "<h2>What decided the answer</h2>"
+    for name, heading in (
+        ("not_like", likeliest), ("sentiment", likeliest),
+        ("question_answering", decided), ("summary", decided),
+    ):  # fmt: skip
+        page = attn("compute", SAMPLES / f"{name}.yaml", "-f", "html").out
+        assert [each for each in (likeliest, decided) if each in page] == [heading]
+
+
 class TestWhatFits:
     EXTENT = Extent(leads=12, queries=64, keys=64, pairs=4, vectors=12 * 64 * 48, numbers=10**6)
 
     def test_the_first_rung_that_fits_is_taken(self) -> None:
         small = Extent(leads=2, queries=4, keys=4, pairs=3, vectors=64, numbers=300)
         assert room(small, 5_000_000) == Room(1)
-        assert room(self.EXTENT, 5_000_000) == Room(2)
+        assert room(self.EXTENT, 5_000_000) == Room(2, tables=False)
         cells = 12 * 64 * 64
         without = self.EXTENT.fixed + cells * 4 / 3 * (2 + 8) + 12 * 64 * 4 * 4 / 3
-        assert room(self.EXTENT, int(without) + 1) == Room(3)
+        assert room(self.EXTENT, int(without) + 1) == Room(3, tables=False)
         fits = room(self.EXTENT, int(without) - 1)
         assert (fits.rung, fits.side) == (4, 2048)  # of 64 cells
         assert 4 <= fits.kept <= 64
 
+    def test_small_maps_are_pictures_if_tables_do_not_fit(self) -> None:
+        few = Extent(leads=1, queries=61, keys=59, pairs=4, vectors=0, numbers=20_000)
+        cells, held = 61 * 59, 4 / 3 * 4 * (2 * 61 * 59 + 61)
+        for bytes_of_cell, tables in ((34, True), (2 * 4 / 3, False)):
+            needed = few.fixed + cells * bytes_of_cell + held
+            assert room(few, int(needed) + 1) == Room(2, tables=tables)
+            assert room(few, int(needed) - 1) != Room(2, tables=tables)
+        assert (room(few, int(needed) - 1).rung, room(few, int(needed) - 1).tables) == (4, False)
+
+    @pytest.mark.regression("a page of 60 tokens was refused as too large for 150 kB")
+    @pytest.mark.parametrize("kilobytes", [300, 150, 120])
+    def test_a_small_page_that_fits_is_written(self, kilobytes: int) -> None:
+        page = page_of(random(1, 61, 3), limit=1000 * kilobytes)
+        assert ("<table role=grid" in page) == (kilobytes == 300)
+        assert ("<img class=s" in page) == (kilobytes < 300)
+        assert ("kept" in document_in(page)["page"]) == (kilobytes < 150)
+
     def test_an_error_says_how_large_the_page_would_be(self) -> None:
-        with pytest.raises(AttnError, match=r"would need about 0\.\dMB, and 0\.1MB are allowed"):
+        with pytest.raises(AttnError, match=r"would need about \d+kB, and 95kB are allowed"):
             room(self.EXTENT, 95_000)
 
     def test_the_option_limits_the_page(self, attn: Attn, tmp_path: Path) -> None:
