@@ -337,4 +337,11 @@ def rms(x: AnyArray) -> float:
     flat = np.asarray(x, dtype=np.float64).ravel()
     if not all_finite(flat):
         flat = flat[np.isfinite(flat)]
-    return float(np.sqrt(flat @ flat / flat.size)) if flat.size else 0.0
+    if not flat.size:
+        return 0.0
+    with np.errstate(over="ignore"):
+        found = float(np.sqrt(flat @ flat / flat.size))
+    if np.isfinite(found):
+        return found
+    largest = float(np.max(np.abs(flat)))  # its square is too large for float64
+    return largest * rms(flat / largest)

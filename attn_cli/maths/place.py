@@ -44,7 +44,7 @@ class Place(NamedTuple):
     def keys(self) -> slice:
         """The keys as a slice: their numbers are evenly spaced."""
         if not len(self.j):
-            return slice(0)
+            return slice(0, 0)
         step = int(self.j[1] - self.j[0]) if len(self.j) > 1 else 1
         return slice(int(self.j[0]), int(self.j[-1]) + 1, step)
 

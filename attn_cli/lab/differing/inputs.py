@@ -94,7 +94,7 @@ def of_problem_and_dump(model: Loaded, dump: Dump, chosen: Mapping[str, str]) ->
         lambda array, step: step in steps and bool(candidates(dump, array, steps[step])),
     )
     arrays = {step: found.steps[step] for step in steps if step in found.steps}
-    _refuse_none(arrays, model.name, tuple(steps), dump, found)
+    _refuse_none(arrays, model.name, steps, dump, found)
     refuse_nan(dump, arrays)
     return Chosen(
         shapes={step: steps[step] for step in arrays},
@@ -118,10 +118,19 @@ def _said(dump: Dump, found: Matched, steps: Mapping[str, Shape]) -> list[str]:
 
 
 def _refuse_none(
-    arrays: Mapping[str, str], here: str, steps: tuple[str, ...], dump: Dump, found: Matched
+    arrays: Mapping[str, str], here: str, steps: Mapping[str, Shape], dump: Dump, found: Matched
 ) -> None:
     if arrays:
         return
+    for array in found.unmatched:
+        known = next((step for step in meanings(array) if step in steps), None)
+        if known is not None:
+            shape = shape_text(dump.arrays[array].shape)
+            raise AttnError(
+                f"{dump.name}: {printable(array)} has shape {shape}, "
+                f"which fits no layout of {known}: {steps[known].text}",
+                help="both must have the same numbers of queries, keys, heads and batch entries",
+            )
     inside = ", ".join(dump.arrays)
     several = "".join(f"; {', '.join(a)} could each be {s}" for s, a in found.unclear.items())
     raise AttnError(
@@ -188,9 +197,9 @@ def of_dumps(here: Dump, there: Dump, chosen: Mapping[str, str]) -> Chosen:
         shapes[mine[0]], left[mine[0]], right[mine[0]] = shape, array, same
     if not shapes:
         raise AttnError(
-            f"{here.name} and {there.name} have no step in common",
-            help=f"{here.name} has: {', '.join(here.arrays)}; {there.name} has: "
-            f"{', '.join(there.arrays)}; say what is what: {argument('map', 'here=there')}",
+            f"{here.name} and {there.name} have no step in common of equal shapes",
+            help=f"{here.name} has: {_with_shapes(here)}; {there.name} has: "
+            f"{_with_shapes(there)}; say what is what: {argument('map', 'here=there')}",
         )
     refuse_nan(here, left)
     refuse_nan(there, right)
@@ -203,6 +212,10 @@ def of_dumps(here: Dump, there: Dump, chosen: Mapping[str, str]) -> Chosen:
         unmatched_here=tuple(a for a in here.arrays if a not in left.values()),
         unmatched_there=tuple(a for a in there.arrays if a not in right.values()),
     )
+
+
+def _with_shapes(dump: Dump) -> str:
+    return ", ".join(f"{printable(a)} {shape_text(x.shape)}" for a, x in dump.arrays.items())
 
 
 def _alike(array: str, mine: tuple[str, ...], names: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray, Bools, Integers
 from attn_cli.dataclass import dataclass
+from attn_cli.errors import AttnError
 
 BINS = 8  # blocks of rows, and of keys or features
 # What follows was set on the runs of docs/howto/noise-or-bug.md. Random rounding has sqrt(2)
@@ -28,6 +29,7 @@ MARGIN, SMALL = 1.25, 2.0  # a group of n rows is noise up to MARGIN + SMALL / s
 WIDE, MARGIN_OF_WIDE = 2.0**-20, 3.0
 CLEARLY = 1e-3  # a weight above it is not 0 for want of digits
 FAR = 24.0  # a cell is noise up to so many of its own errors
+LARGEST = 1e140  # squares of larger numbers cannot be summed
 
 
 class Cell(NamedTuple):
@@ -105,6 +107,8 @@ class Tally:
     def add(self, rows: Integers, values: Values) -> None:
         """Take some rows of queries, keys or tokens, which have these numbers."""
         here, expected, there, errors, counts = values
+        _refuse_large(expected)
+        there = _bounded(there)
         whole: Bools = np.ones(there.shape, np.bool_) if counts is None else counts
         whole = np.broadcast_to(whole, there.shape)
         with np.errstate(invalid="ignore"):
@@ -258,12 +262,32 @@ def _edges(count: int) -> list[tuple[int, int]]:
     return [(-(-at * count // bins), -(-(at + 1) * count // bins)) for at in range(bins)]
 
 
+def _refuse_large(expected: AnyArray) -> None:
+    if _large(expected).any():
+        raise AttnError(
+            f"the numbers of a step are larger than {LARGEST:g}: their squares cannot be summed",
+            help="divide V, or the step of both sides, by a large number",
+        )
+
+
+def _bounded(x: AnyArray) -> AnyArray:
+    """Return numbers, infinities as they are, others of at most LARGEST."""
+    large = _large(x)
+    return np.where(large, np.copysign(LARGEST, x), x) if large.any() else x
+
+
+def _large(x: AnyArray) -> Bools:
+    found: Bools = (np.abs(x) > LARGEST) & np.isfinite(x)
+    return found
+
+
 def _size(x: AnyArray, finite: Bools) -> AnyArray:
     return np.abs(np.where(finite & np.isfinite(x), x, 0))
 
 
 def _square(x: AnyArray, finite: Bools) -> AnyArray:
-    found: AnyArray = np.where(finite & np.isfinite(x), x, 0) ** 2
+    with np.errstate(over="ignore"):
+        found: AnyArray = np.where(finite & np.isfinite(x), x, 0) ** 2
     return found
 
 

@@ -17,11 +17,12 @@ from typing import NamedTuple
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Array, Bools
-from attn_cli.lab.noise import Noise, all_finite, difference
+from attn_cli.lab.noise import Noise, difference
 
 TESTED = 0.25  # the largest bar of a hypothesis that can be found
 SAME = 1e-3  # rms distance, in floors, of hypotheses that give the same numbers
 _ODD = 1e6  # floors between a number and one that is not finite
+_LARGEST = 1e100  # floors: squares of larger ones cannot be summed
 # How many times the largest of the emulations a rest may be: kernels that round to nearest have
 # 0.65 of the noise in 16 bits; orders of sums differ by up to 2 in wider types.
 _RMS, _ROW = {True: 1.25, False: 3.0}, {True: 1.5, False: 4.0}
@@ -74,11 +75,13 @@ class Judge:
 
     def _of_step(self, name: str, values: AnyArray) -> Array:
         exact = self.noise.exact[name]
-        found: Array = difference(values, exact)
-        found /= self.floors[name]
-        if not all_finite(found):
-            odd = ~np.isfinite(found)
+        with np.errstate(over="ignore"):
+            found: Array = difference(values, exact)
+            found /= self.floors[name]
+        if not size(found) <= _LARGEST:
+            odd = ~(np.isfinite(values) & np.isfinite(exact))
             found[odd] = _code(values[odd]) - _code(exact[odd])
+            np.clip(found, -_LARGEST, _LARGEST, out=found)
         return found
 
     @cached_property
@@ -151,9 +154,13 @@ def _flat(steps: Mapping[str, Array]) -> Array:
 
 
 def size(x: Array) -> float:
-    """Return the rms of an array."""
+    """Return the rms of an array: of numbers whose squares are too large, the largest of them."""
     flat = x.ravel()
-    return float(np.sqrt(flat @ flat / flat.size)) if flat.size else 0.0
+    if not flat.size:
+        return 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = float(np.sqrt(flat @ flat / flat.size))
+    return float(np.max(np.abs(flat))) if found == np.inf else found
 
 
 def _code(x: AnyArray) -> Array:

@@ -35,13 +35,14 @@ def patterns(
     vectors = axes[-1] != "query"
     lead = axes[:-1] if vectors else axes
     found = [*_along(off, lead)]
-    if vectors:
-        found += _of_rows(judge, name, off, observed)
-        found += _columns(judge.left(name)[off], axes[-1])
-        if values is not None:
-            found += _outside(off, observed, values)
-    if "head" in lead:
-        found += _moved(judge, name, lead.index("head"), off, observed)
+    with np.errstate(over="ignore", invalid="ignore"):  # observed numbers may be of any size
+        if vectors:
+            found += _of_rows(judge, name, off, observed)
+            found += _columns(judge.left(name)[off], axes[-1])
+            if values is not None:
+                found += _outside(off, observed, values)
+        if "head" in lead:
+            found += _moved(judge, name, lead.index("head"), off, observed)
     return tuple(Pattern(sentence=f"{name}: {each}") for each in found)
 
 
@@ -80,10 +81,10 @@ def _of_rows(judge: Judge, name: str, off: Bools, observed: Array) -> Iterator[s
     rows, exact = observed[off], np.asarray(judge.noise.exact[name])[off]
     empty = ~np.isfinite(rows).all(axis=-1)
     if empty.any():
-        yield f"{int(empty.sum())} rows have numbers that are not finite"
+        yield f"{_rows(empty.sum(), 'has', 'have')} numbers that are not finite"
     zero = ~rows.any(axis=-1)
     if zero.any():
-        yield f"{int(zero.sum())} rows are 0"
+        yield f"{_rows(zero.sum(), 'is', 'are')} 0"
     kept = ~(empty | zero)
     rows, exact = rows[kept], exact[kept]
     squares = np.square(exact).sum(axis=-1)
@@ -103,7 +104,7 @@ def _columns(left: Array, axis: str) -> Iterator[str]:
     each = np.sqrt(np.mean(np.square(left), axis=0))
     wrong = np.flatnonzero(each > 4)
     if 0 < len(wrong) < len(each):
-        yield f"{axis}s {_said(wrong, len(each))} of {len(each)}"
+        yield f"{axis}{'s' * (len(wrong) > 1)} {_said(wrong, len(each))} of {len(each)}"
 
 
 def _outside(off: Bools, observed: Array, values: Array) -> Iterator[str]:
@@ -112,7 +113,13 @@ def _outside(off: Bools, observed: Array, values: Array) -> Iterator[str]:
     slack = 0.01 * (high - low)
     outside = ((observed < low - slack) | (observed > high + slack)).any(axis=-1) & off
     if outside.any():
-        yield f"{int(outside.sum())} rows are outside the range of V: they are not averages of it"
+        one, more = "it is not an average", "they are not averages"
+        said = one if outside.sum() == 1 else more
+        yield f"{_rows(outside.sum(), 'is', 'are')} outside the range of V: {said} of it"
+
+
+def _rows(count: int, one: str, more: str) -> str:
+    return f"1 row {one}" if count == 1 else f"{count} rows {more}"
 
 
 def _moved(judge: Judge, name: str, axis: int, off: Bools, observed: Array) -> Iterator[str]:

@@ -255,10 +255,10 @@ def _rest(there: Mapping[str, AnyArray], values: Mapping[str, AnyArray], judge: 
     """
     parts = []
     for name, array in there.items():
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             floor = np.fmax(judge.floors[name], judge.noise.eps[name] * np.abs(values[name]))
-        off = difference(array, values[name])
-        parts.append((off / np.where(np.isfinite(floor), floor, 1.0)).ravel())
+            off = difference(array, values[name]) / np.where(np.isfinite(floor), floor, 1.0)
+        parts.append(off.ravel())
     return _size(np.concatenate(parts))
 
 

@@ -235,6 +235,21 @@ def test_nan_against_a_number_is_a_bug() -> None:
     assert (found.verdict, found.steps[0].reasons) == ("same", ("1 value is NaN on both sides",))
 
 
+def test_numbers_whose_squares_are_too_large() -> None:
+    given = inputs("float32")
+    made = steps("output", **given, dtype="float32")
+    huge = {"output": made["output"].astype(np.float64) * 1e300}
+    for here in (problem(**given), dump(made)):
+        found = difference_of(here, dump(huge), QUIET)
+        assert (found.verdict, first_of(found)) == ("bug", "output")
+        assert found.first is not None
+        assert found.first.worst is not None
+        assert found.first.worst.there > 1e299
+    for other in (made, huge):
+        with pytest.raises(AttnError, match="larger than 1e\\+140"):
+            difference_of(dump(huge), dump(other), QUIET)
+
+
 def test_without_a_problem() -> None:
     given = inputs("bfloat16")
     right = steps("weights output", **given, dtype="bfloat16")

@@ -356,4 +356,45 @@ def test_patterns_of_numbers() -> None:
     assert "dimensions 3 to 6 of 16" in off(shifted)
     found_of_lost = off(lost)
     assert found_of_lost[:2] == ["head 0 of 3", "queries 0 to 5 of 48"]
-    assert {"5 rows are 0", "1 rows have numbers that are not finite"} <= set(found_of_lost)
+    assert {"5 rows are 0", "1 row has numbers that are not finite"} <= set(found_of_lost)
+
+
+def test_one_cell_is_named_in_the_singular() -> None:
+    def one(output: Array) -> None:
+        output[0, 1, 19, 3] = np.inf
+
+    assert off(one) == [
+        "head 1 of 3",
+        "query 19 of 48",
+        "1 row has numbers that are not finite",
+        "dimension 3 of 16",
+        "1 row is outside the range of V: it is not an average of it",
+    ]
+
+
+@pytest.mark.parametrize("size", [1e120, 1e160, 1e300, np.inf])
+def test_numbers_of_any_size_are_not_explained(size: float) -> None:
+    arrays = inputs()
+    output, _ = kernel(arrays)
+    found = asked(arrays, {"output": np.clip(output * size, -1.7e308, 1.7e308)})
+    assert found.status == ExitStatus.UNDECIDED
+    assert found.off == B * H * N
+
+
+def test_values_whose_squares_are_larger_than_any_float64() -> None:
+    arrays = inputs()
+    arrays["value"] *= 1e200
+    q, k, v = arrays.values()
+    e = np.exp(q @ k.swapaxes(-1, -2) / np.sqrt(D))
+    output = e @ v / e.sum(axis=-1, keepdims=True)
+    assert asked(arrays, {"output": output}).status == ExitStatus.DONE
+    assert asked(arrays, {"output": output * 1.01}).status == ExitStatus.UNDECIDED
+
+
+def test_a_batch_entry_without_a_visible_key() -> None:
+    arrays = {side: np.concatenate([x, x]) for side, x in inputs().items()}
+    output, _ = kernel(arrays)
+    output[1] = 0
+    found = asked(arrays, {"output": output}, key_lengths=[N, 0])
+    assert found.status == ExitStatus.DONE
+    assert asked(arrays, {"output": output + 1}, key_lengths=[N, 0]).status != ExitStatus.DONE

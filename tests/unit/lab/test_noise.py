@@ -168,3 +168,4 @@ def test_difference_and_rms_of_numbers_that_are_not_finite() -> None:
     assert off[3] == 2
     assert rms(np.array([3.0, 4.0, nan])) == pytest.approx(np.sqrt(12.5))
     assert rms(np.array([])) == 0
+    assert rms(np.array([3e200, -4e200, np.inf])) == pytest.approx(np.sqrt(12.5) * 1e200)
