@@ -6,7 +6,7 @@ w_j is the weight of key j, one of the n keys that query i sees; s = sum_j w_j, 
     effective   2^H                          the number of equal weights with that entropy
     relative    H / log2 n                   1: equal weights; n is 2 or more
     distance    sum_j p_j |x_j - x_i|        x_i, x_j: positions of query i and key j
-    top_90      the least m such that m of the p_j add up to 0.9
+    top_90      the least m such that m of the p_j add up to 0.9 or more
     max         max_j w_j
     first       w_j of x_j = 0
     diagonal    w_j of x_j = x_i             0 if that key is hidden

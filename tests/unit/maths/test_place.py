@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_cli.maths.place import FAR, near
+from attn_cli.maths.place import FAR, Place, near
+from attn_cli.maths.token_positions import TokenPositions
 
 STEPS = st.sampled_from([1, 2, 3, 7])
 SIDES = st.one_of(st.integers(-3, 9), st.just(FAR))
@@ -38,3 +40,11 @@ def test_near_is_what_it_says(
 def test_queries_in_any_order(of: list[int], keys: int, left: int, right: int) -> None:
     found = near(np.array(of, dtype=np.intp), np.arange(keys), left, right)
     assert found.tolist() == [[p - left <= j <= p + right for j in range(keys)] for p in of]
+
+
+@pytest.mark.regression("attn verify of a wrong kernel ended with a traceback")
+@pytest.mark.parametrize("keys", [range(0), range(3, 4), range(2, 11, 3)])
+def test_keys_as_a_slice_have_both_ends(keys: range) -> None:
+    positions = TokenPositions(offsets=(0,), starts=(0,), query=None, key=None)
+    found = Place(0, 0, np.arange(2), np.array(keys, np.intp), positions).keys
+    assert list(range(found.start, found.stop, found.step or 1)) == list(keys)
