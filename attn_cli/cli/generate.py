@@ -87,8 +87,9 @@ def write_generated(
 
     words = generate(document, count, sampling)
     if output.format in {None, "answer"} and output.output in {None, "-"}:
-        end = end_of(document)
-        return _write_as_they_come((each for each in words if each.answer != end), output)
+        # The problem is read with the first word: only then is `end` known to be right.
+        shown = (each for each in words if each.answer != end_of(document))
+        return _write_as_they_come(shown, output)
     return deliver(recorded(document, list(words)), output)
 
 
