@@ -277,6 +277,8 @@ def _bounded(x: AnyArray) -> AnyArray:
 
 
 def _large(x: AnyArray) -> Bools:
+    if float(np.finfo(x.dtype).max) < LARGEST:  # in float32 LARGEST would be infinite
+        return np.zeros(x.shape, dtype=bool)
     found: Bools = (np.abs(x) > LARGEST) & np.isfinite(x)
     return found
 

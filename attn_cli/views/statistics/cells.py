@@ -98,7 +98,8 @@ def notes(found: Statistics) -> list[str]:
         lines.append("a weight of 0 may be that of a hidden key, so relative has no value")
     if found.empty:
         rows = "1 query has" if found.empty == 1 else f"{found.empty} queries have"
-        lines.append(f"{rows} weights that are all 0: these are in no mean")
+        lacking = "entropy, effective, relative, distance and top 90 %"
+        lines.append(f"{rows} weights that are all 0, which have no {lacking}")
     return lines
 
 

@@ -399,3 +399,20 @@ def test_identify_is_not_asked_about_large_steps_and_that_is_said(
         "identify: not asked about output, which has more than 4 million numbers or pairs; "
         "it can be, about the problem that is saved",
     )
+
+
+@pytest.mark.parametrize("there", ["float32", "float64"])
+def test_arithmetic_in_float32_has_no_warning(there: str) -> None:
+    keys = {**inputs("float32"), "causal": "top-left", "dtype": "float32"}
+    found = difference_of(
+        problem(**keys),
+        dump({"output": steps("output", **keys)["output"].astype(there)}),
+        QUIET,
+    )
+    assert found.verdict in ("same", "noise")
+
+
+def test_problems_in_float32_have_no_warning() -> None:
+    keys = {**inputs("float32"), "causal": "top-left", "dtype": "float32"}
+    found = difference_of(problem(**keys), problem(**{**keys, "scale": 0.25}), QUIET)
+    assert first_of(found) == "scores"
