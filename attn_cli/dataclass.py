@@ -2,7 +2,8 @@
 
 The standard library generates and compiles the methods of every class: half a millisecond per
 class, one millisecond if it is frozen. For a hundred classes that was most of the start-up time.
-Here all classes share the same methods, which look the names up.
+Here all classes share the same methods, which look the names up. A class that has been created many
+times gets an `__init__` of its own after all, which takes a quarter of the time.
 
 A type checker sees the standard library's decorator. At run time there is `frozen` and `kw_only`,
 annotations are texts (`from __future__ import annotations`), and `dataclasses.replace`, `fields`,
@@ -46,6 +47,11 @@ else:
         return type(instance)(**{name: state[name] for name in instance._form.names} | changes)
 
 
+# After so many instances a class has an `__init__` of its own: to compile it takes as long as to
+# create about a hundred instances without it. What a small problem needs stays below that.
+_MANY = 100
+
+
 class _Factory:
     """A default that is created for every instance."""
 
@@ -58,10 +64,21 @@ class _Factory:
 class _Form:
     """The names of the fields of a class, in order, and their defaults."""
 
-    __slots__ = ("defaults", "factories", "finish", "names", "plain", "positional")
+    __slots__ = (
+        "created",
+        "defaults",
+        "factories",
+        "finish",
+        "names",
+        "owner",
+        "plain",
+        "positional",
+    )
 
     def __init__(self, cls: type, *, kw_only: bool) -> None:
         base: Any = getattr(cls, "_form", None)
+        self.owner: Any = cls
+        self.created = 0
         own = cls.__dict__
         annotations: dict[str, str] = own.get("__annotations__", {})
         new = [name for name, kind in annotations.items() if not kind.startswith("ClassVar")]
@@ -109,6 +126,9 @@ def _same(default: Any) -> Any:
 def _init(self: Any, /, *values: Any, **given: Any) -> None:
     """Set every field, in order, to its argument or its default; TypeError as for functions."""
     form: _Form = self._form
+    form.created += 1
+    if form.created == _MANY:
+        form.owner.__init__ = _own_init(form)
     state = self.__dict__
     if not form.factories and len(values) <= len(form.positional):
         # The usual cases, all by name or all by place: no loop over names.
@@ -119,6 +139,27 @@ def _init(self: Any, /, *values: Any, **given: Any) -> None:
         _set_each(self, form, values, given)
     if form.finish is not None:
         form.finish(self)
+
+
+def _own_init(form: _Form) -> Any:
+    """Compile `__init__` for one class: what `_init` does, without looking up names."""
+    known: dict[str, Any] = {"_form": form, "_unset": _Factory}
+    parameters: list[str] = []
+    lines = ["_state = self.__dict__"]
+    keyword = [name for name in form.names if name not in form.positional]
+    for name in (*form.positional, *(["*"] if keyword else []), *keyword):
+        default = form.defaults.get(name)
+        known[f"_default_{name}"] = default.make if type(default) is _Factory else default
+        if type(default) is _Factory:
+            parameters.append(f"{name}=_unset")
+            lines.append(f"if {name} is _unset: {name} = _default_{name}()")
+        else:
+            parameters.append(f"{name}=_default_{name}" if name in form.defaults else name)
+    lines += [f"_state[{name!r}] = {name}" for name in form.names]
+    if form.finish is not None:
+        lines.append("_form.finish(self)")
+    exec(f"def __init__(self, {', '.join(parameters)}):\n  " + "\n  ".join(lines), known)
+    return known["__init__"]
 
 
 def _set_each(self: Any, form: _Form, values: tuple[Any, ...], given: dict[str, Any]) -> None:
@@ -142,7 +183,8 @@ def _set_each(self: Any, form: _Form, values: tuple[Any, ...], given: dict[str, 
 
 
 def _values(self: Any) -> tuple[object, ...]:
-    return tuple(getattr(self, name) for name in self._form.names)
+    state = self.__dict__
+    return tuple([state[name] for name in self._form.names])
 
 
 def _repr(self: Any) -> str:

@@ -1,4 +1,4 @@
-"""The environment that every test runs in: no colour, no terminal size, no threads of its own."""
+"""The environment that all tests run in: no colour, no terminal size, no threads of its own."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ settings.register_profile("attn", deadline=None, derandomize=True, max_examples=
 settings.register_profile("random", deadline=None, max_examples=1000)
 settings.load_profile("attn")
 
+# What tests change is set back by the `monkeypatch` that changed it.
+for _name in SCRUBBED:
+    os.environ.pop(_name, None)
+os.environ["TERM"] = "xterm-256color"
+
 # Python would look for garbage every 700 new objects, among all that the tests have imported.
 gc.set_threshold(50_000)
 
@@ -51,13 +56,6 @@ def pytest_collection_finish() -> None:
     """Have the garbage collector leave alone what is there from now on."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in SCRUBBED:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
 
 
 class Ran(NamedTuple):

@@ -186,7 +186,8 @@ def test_calls_point_down() -> None:
     finally:
         sys.setprofile(before)
     assert {"api", "reading", "sources", "conventions", "engine", "maths", "record"} <= rooms
-    assert {(caller, called[1]) for caller, called in up} == {
+    # A class that has been created often has an `__init__` of its own, which is in no room.
+    assert {(caller, called[1]) for caller, called in up} <= {
         (("dataclass", "_set_each"), "__init__"),
         (("dataclass", "_init"), "__post_init__"),
-    }  # fmt: skip
+    }
