@@ -47,7 +47,7 @@ TORCH = Preset(
         "fused kernels round the weights once more",
         "torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True) keeps 16 bits: precision: "
         "{scores: bfloat16, weighted_sum: bfloat16}",
-        "it returns no weights, and has neither soft cap nor window: flex_attention does",
+        "it returns no weights, and has neither soft cap nor window: flex_attention can do both",
     ),
 )
 
@@ -116,7 +116,7 @@ FLASH_ATTN = Preset(
         "causal was top-left before 2.1",
         "window_size is a pair: W means (W, 0); both bounds are inclusive",
         "sink_token_length is sink_tokens: those keys pass the left bound only",
-        "padding masks alone are boolean: True is a token",
+        "only masks for padding are boolean: True is a token",
         "the LSE of a row that sees no key is +inf in version 2; here, and in 3 and 4, it is -inf",
         "with learnable_sink the LSE includes the sink",
         "attention_ref has upcast=True, its default: all is float32 but q, k, v and its results; "

@@ -171,7 +171,7 @@ _KNOBS = (
             Answer(_fill("0.7 lowest float32", "select"), "the same of float32, also in float64"),
             Answer(_fill(-1e18, "select"), "-1e18 replaces it"),
             Answer(_fill(-1e9, "select"), "-1e9 replaces it"),
-            Answer(_fill(-1e9, "add"), "-1e9 is added to it: in float64 its digits survive that"),
+            Answer(_fill(-1e9, "add"), "-1e9 is added to it: float64 keeps the score to 1e-7"),
             Answer(_fill(-1e6, "select"), "-1e6 replaces it"),
         ),
         default=_fill(-INF, "select"),
@@ -319,7 +319,7 @@ _KNOBS = (
         "which ALiBi slopes do H heads have if H is not a power of two?",
         (
             Answer("paper", "those of the power of two below, then every other one of the next"),
-            Answer("plain", "2^(-8h/H), as if it were one"),
+            Answer("plain", "2^(-8(h + 1)/H) for head h = 0, 1, ..., as if it were one"),
         ),
         default="paper",
     ),

@@ -43,7 +43,7 @@ HF_EAGER = Preset(
         "NaN, because finfo.min is -inf in the float32 of the softmax",
         "queries are at their cache positions; padding hides keys but moves no query, so with "
         "key_lengths give offset",
-        "its windows of both directions see W on either side: |i - j| <= W",
+        "its windows of both directions see W on either side, |i - j| <= W; those of Gemma 3 W - 1",
         "BLOOM has alibi.form: key, GPT-J rope.interleaved: true",
         "boolean masks inside MPT and BLOOM mean ignore",
     ),
@@ -76,8 +76,8 @@ GPT_OSS = Preset(
         "with a sink a row that sees no key is well defined: weights 0",
         "always causal, with as many queries as keys; every other layer has a window",
         "torch's softmax of 16 bits runs in float32 inside, and its result is rounded",
-        "transformers hides with finfo.min instead, and in 16 bits rounds the scores once more, "
-        "less the largest of their row",
+        "transformers hides with finfo.min instead, and subtracts the largest score of each row in "
+        "the type of the model, which in 16 bits rounds once more",
     ),
 )
 

@@ -3,6 +3,7 @@
     relu(x) = max(x, 0)
     gelu(x) = x Phi(x),  Phi(x) = (1 + erf(x / sqrt(2))) / 2 = erfc(-x / sqrt(2)) / 2
     gelu_tanh(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+    tanh(x), and identity(x) = x
 
 `gelu` is the exact form (Hendrycks and Gimpel 2016, arXiv 1606.08415; PyTorch's default, BERT);
 `gelu_tanh` is the approximation that GPT-2 was trained with. They differ by up to 5e-4.

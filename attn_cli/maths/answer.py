@@ -5,8 +5,8 @@
     kept       the keys that receive the largest sums of weights, the sum over all other queries of
                the mean over the heads; in the order of the text
 
-Of equal numbers the first counts. The weights are read while they are computed: a rule of sums
-adds up the rows (`Received`), the other one holds the rows of the queries that it reads (`Rows`).
+Of equal numbers the first counts. The weights are read while they are computed: `kept` adds up the
+rows, `attended` holds the rows of the queries that it reads.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     gated = context * sigmoid(X W_g + b_g)
 
-One gate per feature (X W_g is heads x d_v wide) or one per head (heads wide), computed from X, the
-input of the queries, or from given logits. Qiu et al. 2025 (arXiv 2505.06708); Keras calls it
-use_gate. It is not the score `gated`, which gates each pair of query and key.
+One gate per feature (X W_g has heads * d_v columns) or one per head (heads columns), computed from
+X, the input of the queries, or from given logits. Qiu et al. 2025 (arXiv 2505.06708); Keras calls
+it use_gate. It is not the score `gated`, which gates each pair of query and key.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
     rms:  x / sqrt(mean(x^2) + eps) * gain          (eps 1e-6: Qwen3, Gemma 3)
     l2:   x / max(|x|, eps) * gain                  (eps 1e-12: Henry et al. 2020, arXiv 2010.04245)
 
-x is a row (d_k) of one head, the gain (d_k) one number a feature, the same for all heads. The
-normed row has one type, its product with the gain may have another: Llama, Qwen3 and other models
-in transformers norm in float32, round to the type of the model, and multiply by the gain in it.
+x is a row (d_k) of one head, the gain (d_k) has one number per feature, the same for all heads;
+files of Gemma hold gain - 1. The normed row has one type, its product with the gain may have
+another: Llama, Qwen3 and other models in transformers norm in float32, round to the type of the
+model, and multiply by the gain in it.
 """
 
 from __future__ import annotations

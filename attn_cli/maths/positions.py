@@ -3,10 +3,12 @@
     interleaved:   P[p, 2i] = sin(p / base^(2i/d)),      P[p, 2i + 1] = cos(p / base^(2i/d))
     concatenated:  P[p, i]  = sin(p / base^(i/(h - 1))), P[p, h + i]  = cos(p / base^(i/(h - 1)))
 
-p = 0, 1, ... is the position, d the length of an embedding, h = d/2, base 10000. `interleaved` is
-the paper: Vaswani et al. 2017 (arXiv 1706.03762), section 3.5. `concatenated` is what tensor2tensor
-and fairseq compute: another order, and frequencies that reach 1/base. In an odd d the paper's form
-ends with a sine, theirs with a 0. Learned positions are a table, one row a position.
+p = 0, 1, ... is the position, d the length of an embedding, h = d div 2, base 10000. `interleaved`
+is the paper: Vaswani et al. 2017 (arXiv 1706.03762), section 3.5. `concatenated` is what
+tensor2tensor and fairseq compute: another order, and frequencies that reach 1/base. fairseq's first
+position is not 0, but one more than the index of its padding word. If d is odd, the paper's form
+ends with a sine, theirs with a 0; if h is 1, the only frequency is 1. Learned positions are a table
+with one row per position.
 """
 
 from __future__ import annotations

@@ -18,12 +18,12 @@ with t + h + w = dims/2 are the numbers of pairs that use each:
     in turn  pair m by the height if m mod 3 = 1 and m < 3h, by the width if m mod 3 = 2 and
              m < 3w, else by the temporal position. Qwen3-VL, as in transformers
 
-Scalings change the frequencies,
-so that a model can read more than it was trained on:
+Scalings change the frequencies, so that a model can read longer texts than it was trained on:
 
     linear   frequency / factor. Chen et al. 2023 (arXiv 2306.15595)
     ntk      base' = base * factor^(dims/(dims - 2)): the fastest frequency stays, the slowest is
-             divided by factor. The fixed form, which does not depend on the length of the text
+             divided by factor; if dims is 2, the only frequency stays. The fixed form, which does
+             not depend on the length of the text
     yarn     a pair that turns beta_fast times or more within original_length stays; one that turns
              beta_slow times or less: frequency / factor; a ramp in m between the two, whose ends
              are rounded outwards to whole m, as in the authors' code and in transformers, unless

@@ -1,6 +1,13 @@
-"""From scores to weights, the same for every batch entry and head: data in a fixed order.
+"""From scores to weights, in a fixed order, the same for every batch entry and head.
 
-adjustments (softcap, bias, mask) -> top_k -> temperature -> normaliser -> empty rows -> dropout
+softcap, bias and mask, in the problem's order -> top_k -> temperature -> normaliser -> empty rows
+-> dropout
+
+    top_k        a key is hidden if k or more keys that its query sees have larger scores, so that
+                 all keys with the k-th largest score are kept
+    temperature  s / T, for the scores s that go into the normaliser; sink logits are not divided
+    empty rows   the weights of a query that sees no key: 0, NaN, or 1/n for each of the n keys
+    dropped      weights * keep / (1 - p), keep (0 or 1) as given: nothing is drawn at random
 """
 
 from __future__ import annotations

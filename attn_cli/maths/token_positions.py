@@ -11,8 +11,8 @@ rank_j counts the keys of the same document before j, rank_i the queries before 
 is the number of keys, without padding at the end, q that of queries, a that of keys before start_b.
 start_b keys at the beginning are padding (left padding). Query i is at key i + offset_b: offset 0
 is top-left alignment, n_k - n_q bottom-right. Of each document the first query is at the first key
-(top-left), or the last query at the last key (bottom-right), as in flash-attention's packed
-sequences from 2.1 on and in xformers' block-diagonal masks.
+(top-left: xformers' BlockDiagonalCausalMask), or the last query at the last key (bottom-right:
+flash-attention's packed sequences from 2.1 on, BlockDiagonalCausalFromBottomRightMask of xformers).
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def _bare(number: int, path: Path, conventions: Conventions) -> tuple[int, int]:
         f"{dotted(path)}: {number} can mean {_keys(number)}, the query's own among them, or "
         f"{_keys(number)} before it and its own, {number + 1} in all",
         path=path,
-        help=f"write {{keys: {number}}} for the first (transformers, Mistral), "
+        help=f"write {{keys: {number}}} for the first (transformers, gpt-oss), "
         f"{{left: {number}, right: 0}} for the second (flash-attention, JAX, ONNX)",
     )
 

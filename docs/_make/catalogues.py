@@ -65,33 +65,59 @@ def list_normalizers() -> None:
         )
 
 
-# What is neither a score function, a normaliser nor a step: its heading and its module.
+# What is neither a score function, a normaliser nor a step: its heading, its module, and the names
+# by which readers look for it: keys of a problem and common names.
 DEFINITIONS = {
-    "Positions of queries and keys": "attn_cli.maths.token_positions",
-    "Sinusoidal and learned positions": "attn_cli.maths.positions",
-    "Rotary positions": "attn_cli.maths.rope",
-    "Causal order": "attn_cli.maths.visible.causal",
-    "Windows": "attn_cli.maths.visible.window",
-    "Lengths": "attn_cli.maths.visible.length",
-    "Left padding": "attn_cli.maths.visible.start",
-    "Documents": "attn_cli.maths.visible.document",
-    "ALiBi": "attn_cli.maths.bias.alibi",
-    "Relative bias of T5": "attn_cli.maths.bias.relative",
-    "Soft cap, bias and mask": "attn_cli.maths.adjustments",
-    "Key heads of query heads": "attn_cli.maths.heads",
-    "QK norm": "attn_cli.maths.norm",
-    "Gate on the output": "attn_cli.maths.gate",
-    "After the weighted sum": "attn_cli.maths.after",
-    "Activations": "attn_cli.maths.activations",
-    "The next word": "attn_cli.maths.next_word",
+    "Positions of queries and keys": ("attn_cli.maths.token_positions", "offset"),
+    "Sinusoidal and learned positions": ("attn_cli.maths.positions", "positions"),
+    "Rotary positions": ("attn_cli.maths.rope", "rope, RoPE, NTK, YaRN"),
+    "Causal order": ("attn_cli.maths.visible.causal", "causal, prefix"),
+    "Windows": ("attn_cli.maths.visible.window", "window, sink_tokens"),
+    "Lengths": ("attn_cli.maths.visible.length", "key_lengths"),
+    "Left padding": ("attn_cli.maths.visible.start", "key_start"),
+    "Documents": ("attn_cli.maths.visible.document", "documents"),
+    "ALiBi": ("attn_cli.maths.bias.alibi", "alibi"),
+    "Relative bias of T5": ("attn_cli.maths.bias.relative", "relative_bias"),
+    "Soft cap, bias and mask": (
+        "attn_cli.maths.adjustments",
+        "softcap, score_bias, mask, mask_fill, order",
+    ),
+    "From scores to weights": ("attn_cli.maths.rules", "top_k, temperature, empty_rows, dropout"),
+    "Key heads of query heads": ("attn_cli.maths.heads", "heads, kv_heads, grouping, GQA, MQA"),
+    "QK norm": ("attn_cli.maths.norm", "qk_norm"),
+    "Gate on the output": ("attn_cli.maths.gate", "output_gate"),
+    "After the weighted sum": ("attn_cli.maths.after", "residual, layer_norm, feed_forward"),
+    "Activations": ("attn_cli.maths.activations", "relu, gelu, gelu_tanh, tanh, identity"),
+    "The next word": ("attn_cli.maths.next_word", "next_word"),
+    "The answer": ("attn_cli.maths.answer", "answer"),
 }
 
 
 def list_definitions() -> None:
     """Print a section per rule that is neither a score function, a normaliser nor a step."""
-    for heading, module in DEFINITIONS.items():
+    for heading, (module, _) in DEFINITIONS.items():
         print(f"## {heading}\n")
         _print_definition(module, whole=True)
+        if heading == "Rotary positions":
+            _print_scalings()
+
+
+def _print_scalings() -> None:
+    """Print the parameters of each scaling of rope."""
+    from attn_cli.maths.rope import SCALINGS
+
+    print("Parameters of `rope.scaling`, next to `kind`:\n")
+    for name, kind in SCALINGS.items():
+        print(f"- {name}")
+        for each in kind.parameters:
+            print(f"  - `{each.signature}`: {each.meaning}{_default(each.default)}")
+    print()
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return ""
+    return f" (default: {str(value).lower() if isinstance(value, bool) else f'{value:g}'})"
 
 
 def _print_definition(module: str, *, whole: bool = False) -> None:
@@ -100,7 +126,7 @@ def _print_definition(module: str, *, whole: bool = False) -> None:
     Names of modules become the headings of their sections.
     """
     text = inspect.getdoc(import_module(module)) or ""
-    for heading, other in DEFINITIONS.items():
+    for heading, (other, _) in DEFINITIONS.items():
         text = text.replace(f"`{other.removeprefix('attn_cli.')}`", f'"{heading}"')
     _, _, rest = text.partition("\n\n")
     shown = text if whole else rest
@@ -110,6 +136,7 @@ def _print_definition(module: str, *, whole: bool = False) -> None:
 
 def index_of_formulas() -> None:
     """Print links to the section of every formula."""
+    from attn_cli.lab.statistics_columns import OF_HEADS, OF_QUERIES
     from attn_cli.maths.catalogue import catalogue
     from attn_cli.maths.normalizers import NORMALIZERS
     from attn_cli.maths.scores import SCORES
@@ -118,13 +145,19 @@ def index_of_formulas() -> None:
         "Score functions": ((name, f"scores.md#{name}") for name in SCORES.names),
         "Normalisers": ((name, f"normalizers.md#{name}") for name in NORMALIZERS.names),
         "Steps": ((step.name, f"steps.md#{step.name}") for step in catalogue()),
-        "Positions, masks, biases, norms": (
-            (heading, f"definitions.md#{heading.lower().replace(' ', '-').replace(',', '')}")
-            for heading in DEFINITIONS
+        "Statistics of weights": (
+            (column.name, "statistics.md#definitions")
+            for column in OF_HEADS
+            if column in OF_QUERIES
         ),
     }
     for kind, links in kinds.items():
         print(f"- {kind}: {', '.join(f'[{name}]({link})' for name, link in links)}")
+    print("- [Scale of the scores](scores.md#score-functions): scale, scale_placement")
+    print("- Positions, masks, biases, norms:")
+    for heading, (_, names) in DEFINITIONS.items():
+        anchor = heading.lower().replace(" ", "-").replace(",", "")
+        print(f"  - [{heading}](definitions.md#{anchor}): {names}")
 
 
 def list_formulas() -> None:

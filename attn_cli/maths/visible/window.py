@@ -6,8 +6,10 @@
 p_i and p_j are the positions of query i and key j: see `maths.token_positions`; both bounds belong
 to the window, and -1 leaves a side unbounded. That is flash-attention's pair (left, right).
 Elsewhere one number W may count the keys that are seen, the query's own among them: left = W - 1
-(transformers, Mistral, TransformerLens, cuDNN), or those before it: left = W (JAX, ONNX,
-x-transformers). Beltagy et al. 2020 (arXiv 2004.05150); Jiang et al. 2023 (arXiv 2310.06825).
+(transformers, gpt-oss, TransformerLens, cuDNN), or those before it: left = W (JAX, ONNX,
+x-transformers). Mistral's own code does both: its cache holds W keys, and the mask of its reference
+lets a query see W + 1. Beltagy et al. 2020 (arXiv 2004.05150); Jiang et al. 2023 (arXiv
+2310.06825).
 
 The first `sink_tokens` keys stay visible however far behind a query they are: Xiao et al. 2023
 (arXiv 2309.17453). Only the left bound lets them pass, as in flash-attention's `sink_token_length`:
