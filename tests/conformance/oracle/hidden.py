@@ -52,15 +52,16 @@ class Hidden:
         self.problem, self.axes = problem, axes
         self.user = User(problem, axes)
         self.positions = Positions(problem, axes)
-        self.reasons: dict[int, Callable[[int, int, int, int], bool]] = {
-            CAUSAL: self.causal,
-            WINDOW: self.window,
-            LENGTH: self.length,
-            DOCUMENT: self.document,
-            USER: self.user.hides,
-            START: self.start,
-        }
-        """Every reason that does not depend on scores."""
+        reasons: list[tuple[str, int, Callable[[int, int, int, int], bool]]] = [
+            ("causal", CAUSAL, self.causal),
+            ("window", WINDOW, self.window),
+            ("key_lengths", LENGTH, self.length),
+            ("documents", DOCUMENT, self.document),
+            ("mask", USER, self.user.hides),
+            ("key_start", START, self.start),
+        ]
+        self.reasons = [(code, hides) for key, code, hides in reasons if key in problem]
+        """Every reason that the problem has and that does not depend on scores, in order."""
         self.found: dict[tuple[int, int, int, int], list[int]] = {}
 
     @property
@@ -106,8 +107,6 @@ class Hidden:
 
     def document(self, b: int, h: int, i: int, j: int) -> bool:
         """Of another document than the query."""
-        if not self.positions.documents:
-            return False
         documents = self.positions.documents[b]
         return documents.queries[i] != documents.keys[j]
 
@@ -119,12 +118,13 @@ class Hidden:
         """The reasons that hide and do not depend on scores, in order; looked up once."""
         at = b, h, i, j
         if at not in self.found:
-            self.found[at] = [n for n, hides in self.reasons.items() if hides(b, h, i, j)]
+            self.found[at] = [code for code, hides in self.reasons if hides(b, h, i, j)]
         return self.found[at]
 
     def code(self, left_out: int, b: int, h: int, i: int, j: int) -> int:
         """The first reason that hides, 0 if none does; `left_out`: the score's own reason, 0."""
-        return min([*self.those(b, h, i, j), *([left_out] if left_out else [])], default=0)
+        reasons = self.those(b, h, i, j)
+        return min([*reasons, left_out] if left_out else reasons, default=0)
 
 
 def selected(score: dict[str, Any], i: int, j: int) -> bool:

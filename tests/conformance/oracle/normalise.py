@@ -106,9 +106,10 @@ def exponentials(problem: dict[str, Any], axes: Axes, given: Staged) -> dict[str
         e = [exp(z[j] - m) if j in z else 0.0 for j in range(axes.n_k)]
         return e, total([*e, *(exp(x - m) for x in others)])
 
+    rows = axes.rows(row)
     return {
-        "exp_scores": axes.trimmed(axes.rows(lambda b, h, i: row(b, h, i)[0])),
-        "exp_sum": axes.trimmed(axes.rows(lambda b, h, i: row(b, h, i)[1])),
+        "exp_scores": axes.trimmed(axes.rows(lambda b, h, i: rows[b][h][i][0])),
+        "exp_sum": axes.trimmed(axes.rows(lambda b, h, i: rows[b][h][i][1])),
     }
 
 

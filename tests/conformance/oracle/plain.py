@@ -15,13 +15,15 @@ Heads = list[list[list[list[float]]]]
 
 def total(numbers: Iterable[float]) -> float:
     """The sum, rounded once; NaN and infinity as additions one by one would give them."""
-    listed = list(numbers)
-    return math.fsum(listed) if all(map(math.isfinite, listed)) else sum(listed)
+    try:
+        return math.fsum(numbers)
+    except ValueError:  # infinities of both signs
+        return math.nan
 
 
 def dot(x: Vector, y: Vector) -> float:
     """x.y."""
-    return total(a * b for a, b in zip(x, y, strict=True))
+    return total([a * b for a, b in zip(x, y, strict=True)])
 
 
 def times(M: Matrix, x: Vector) -> list[float]:
@@ -69,8 +71,7 @@ def element(values: Any, index: Sequence[int]) -> Any:
 
     An axis of length 1 stands for all. Axes that the index lacks have length 1.
     """
-    axes = axes_of(values)
-    for at in range(len(index) - axes, len(index)):
+    for at in range(len(index) - axes_of(values), len(index)):
         values = values[0 if at < 0 or len(values) == 1 else index[at]]
     return values
 

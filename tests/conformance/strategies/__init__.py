@@ -59,7 +59,6 @@ def problem_of(
     return {**problem, **keys}
 
 
-@st.composite
 def embedded(draw: st.DrawFn, z: Sizes, problem: dict[str, Any]) -> dict[str, Any]:
     """The problem with Q, K and V made from embeddings, K and V perhaps from those of a memory."""
     made = {name: value for name, value in problem.items() if name not in ARRAYS}
@@ -123,11 +122,11 @@ def without_idle(problem: dict[str, Any]) -> dict[str, Any]:
 @st.composite
 def problems(draw: st.DrawFn) -> dict[str, Any]:
     """A problem as `attn_cli.compute` takes it."""
-    z = draw(sizes())
-    keys = draw(hiding(z))
-    keys |= draw(stages(z, keys))
-    keys |= draw(normalisers(z, keys.get("mask_fill", {}).get("value")))
-    keys |= draw(afterwards(z))
+    z = sizes(draw)
+    keys = hiding(draw, z)
+    keys |= stages(draw, z, keys)
+    keys |= normalisers(draw, z, keys.get("mask_fill", {}).get("value"))
+    keys |= afterwards(draw, z)
     if z.axes == 4 and draw(st.booleans()):
         keys["axes"] = draw(st.sampled_from(["bhsd", "bshd"]))
     if z.heads % z.kv_heads or (z.has_heads and maybe(draw, 5)):
@@ -144,7 +143,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
         keys["nonfinite"] = "refuse" if math.isfinite(wild) else "allow"
     problem = problem_of(z, keys, spoilt, wild)
     if z.axes == 2 and not spoilt and maybe(draw, 2):
-        problem = draw(embedded(z, problem))
+        problem = embedded(draw, z, problem)
     if z.axes == 4 and maybe(draw, 5):
         problem["heads"] = z.heads
     if problem.get("kv_heads") == z.heads and draw(st.booleans()):

@@ -12,7 +12,6 @@ from tests.conformance.strategies.positions import is_placed, placing
 from tests.conformance.strategies.sizes import Sizes, broadcast, maybe, of_heads
 
 
-@st.composite
 def windows(draw: st.DrawFn, z: Sizes, keys: dict[str, Any]) -> dict[str, Any]:
     """window, prefix and sink_tokens."""
     drawn: dict[str, Any] = {}
@@ -39,10 +38,9 @@ def windows(draw: st.DrawFn, z: Sizes, keys: dict[str, Any]) -> dict[str, Any]:
     return drawn
 
 
-@st.composite
 def masks(draw: st.DrawFn, z: Sizes) -> Any:
     """Booleans of either polarity, 0 and 1, or numbers with -infinity; perhaps too few columns."""
-    shape = draw(broadcast(z.scores))
+    shape = broadcast(draw, z.scores)
     if shape[-1] > 2 and maybe(draw, 5):
         shape[-1] = draw(st.integers(2, shape[-1] - 1))
     kind = draw(st.sampled_from(["numbers", "booleans", "0 and 1"]))
@@ -52,13 +50,12 @@ def masks(draw: st.DrawFn, z: Sizes) -> Any:
     return {"values": values, "true_means": draw(st.sampled_from(["attend", "ignore"]))}
 
 
-@st.composite
 def hiding(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
     """Everything that hides but sparse and top_k, and what becomes of it."""
-    keys = draw(placing(z))
-    keys |= draw(windows(z, keys))
+    keys = placing(draw, z)
+    keys |= windows(draw, z, keys)
     if maybe(draw):
-        keys["mask"] = draw(masks(z))
+        keys["mask"] = masks(draw, z)
     hides = set(MASKING) & set(keys) or keys.get("causal")
     if hides and maybe(draw):
         keys["mask_fill"] = draw(

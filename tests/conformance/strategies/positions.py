@@ -31,7 +31,6 @@ def for_each_or_all(draw: st.DrawFn, numbers: list[int]) -> Any:
     return numbers[0] if draw(st.booleans()) else numbers
 
 
-@st.composite
 def extents(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
     """past, key_lengths, key_start and offset."""
     keys: dict[str, Any] = {}
@@ -52,14 +51,12 @@ def extents(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
     return keys
 
 
-@st.composite
 def cumulative(draw: st.DrawFn, documents: int, n: int) -> list[int]:
     """[0, ..., n] of so many documents, of which some may have no length."""
     inner = st.lists(st.integers(0, n), min_size=documents - 1, max_size=documents - 1)
     return [0, *sorted(draw(inner)), n]
 
 
-@st.composite
 def documents(draw: st.DrawFn, z: Sizes, keys: dict[str, Any]) -> Any:
     """Ids in every form: of keys alone if it is clear what ids the queries have."""
     each = [z.batch] * (z.axes > 2 and draw(st.booleans()))
@@ -73,7 +70,7 @@ def documents(draw: st.DrawFn, z: Sizes, keys: dict[str, Any]) -> Any:
     form = draw(st.sampled_from(forms))
     if form == "cu_seqlens":
         counts = [draw(st.integers(1, 4)) for _ in range(z.batch if each else 1)]
-        ends = [[draw(cumulative(count, n)) for count in counts] for n in (z.n_q, z.n_k)]
+        ends = [[cumulative(draw, count, n) for count in counts] for n in (z.n_q, z.n_k)]
         q, k = ends if each else (one for [one] in ends)
         return {"cu_seqlens_q": q, "cu_seqlens_k": k}
     if form == "permuted":  # of as many queries as keys, except those beyond the shorter side
@@ -89,13 +86,12 @@ def documents(draw: st.DrawFn, z: Sizes, keys: dict[str, Any]) -> Any:
     }
 
 
-@st.composite
 def placing(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
     """past, key_lengths, key_start, offset, documents, causal, in any combination with a meaning.
 
     causal goes before documents: with another number of queries it says which ids they have.
     """
-    keys = draw(extents(z))
+    keys = extents(draw, z)
     packed = not z.past and maybe(draw, 4)
     if maybe(draw) and not packed:
         numbers = [draw(st.integers(-z.n_q, z.n_k)) for _ in range(z.batch)]
@@ -107,7 +103,7 @@ def placing(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
         causal = draw(st.sampled_from([*free, *named]))
         keys["causal"] = causal
     if packed:
-        keys["documents"] = draw(documents(z, keys))
+        keys["documents"] = documents(draw, z, keys)
         if isinstance(keys["documents"], dict) and maybe(draw):
             name = alignment(keys) or draw(st.sampled_from(ALIGNMENTS))
             keys["documents"] = {**keys["documents"], "alignment": name}
@@ -116,7 +112,6 @@ def placing(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
     return keys
 
 
-@st.composite
 def forms_of_one(draw: st.DrawFn, z: Sizes, n: int, number: Any) -> Any:
     """Positions of one side: a list, or one of each batch entry."""
     if z.axes > 2 and draw(st.booleans()):
@@ -124,7 +119,6 @@ def forms_of_one(draw: st.DrawFn, z: Sizes, n: int, number: Any) -> Any:
     return z.drawn(number, n)
 
 
-@st.composite
 def forms_of_three(draw: st.DrawFn, z: Sizes, n: int, number: Any) -> Any:
     """Three rows of positions of one side, in every form; a batch of 3 would be ambiguous."""
     forms = ["rows", "mapping"]
@@ -132,12 +126,11 @@ def forms_of_three(draw: st.DrawFn, z: Sizes, n: int, number: Any) -> Any:
         forms += ["batch first", "rows first"]
     form = draw(st.sampled_from(forms))
     if form == "mapping":
-        return {name: draw(forms_of_one(z, n, number)) for name in ROWS}
+        return {name: forms_of_one(draw, z, n, number) for name in ROWS}
     shape = {"rows": (3,), "batch first": (z.batch, 3), "rows first": (3, z.batch)}[form]
     return z.drawn(number, *shape, n)
 
 
-@st.composite
 def given_positions(draw: st.DrawFn, z: Sizes, n_keys: int, three: bool = False) -> Any:
     """Positions of both sides, or one for both if there are as many keys as queries."""
     forms = forms_of_three if three else forms_of_one
@@ -149,14 +142,13 @@ def given_positions(draw: st.DrawFn, z: Sizes, n_keys: int, three: bool = False)
         return z.numbers.randint(0, furthest)
 
     if z.n_q == n_keys and draw(st.booleans()):
-        return draw(forms(z, z.n_q, number))
+        return forms(draw, z, z.n_q, number)
     return {
-        "query": draw(forms(z, z.n_q, number)),
-        "key": draw(forms(z, n_keys, number)),
+        "query": forms(draw, z, z.n_q, number),
+        "key": forms(draw, z, n_keys, number),
     }
 
 
-@st.composite
 def sections(draw: st.DrawFn, pairs: int) -> dict[str, Any]:
     """sections and sections_layout of so many pairs, at least three; each section has a pair."""
     layout = draw(st.sampled_from(["blocks", "in-turn"]))

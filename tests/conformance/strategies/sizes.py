@@ -58,7 +58,6 @@ class Sizes:
         return [self.drawn(one, *shape[1:]) for _ in range(shape[0])]
 
 
-@st.composite
 def sizes(draw: st.DrawFn) -> Sizes:
     """Small ones, with and without batch, heads, grouped keys, past."""
     axes = draw(st.sampled_from([2, 3, 4]))
@@ -95,7 +94,6 @@ def laid_out(values: Any, axes: int, layout: str) -> Any:
     return packed if axes == 3 else packed[0]
 
 
-@st.composite
 def broadcast(draw: st.DrawFn, of: list[int]) -> list[int]:
     """A shape that broadcasts to another: axes of 1, missing ones, and further ones of 1."""
     shape = [draw(st.sampled_from([n, n, 1])) for n in of]

@@ -18,7 +18,6 @@ def for_all_or_each(of: st.SearchStrategy[Any], z: Sizes) -> st.SearchStrategy[A
     return st.one_of(of, of_heads(of, z))
 
 
-@st.composite
 def scores(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
     """score, scale and scale_placement."""
     functions: dict[str, dict[str, Any]] = {
@@ -58,7 +57,6 @@ def scores(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
     return keys
 
 
-@st.composite
 def ropes(draw: st.DrawFn, z: Sizes, placed: bool, turned: int) -> Any:
     """rope, with some of its settings; `turned` is how many keys are turned."""
     if placed and z.d_k % 2 == 0 and maybe(draw):
@@ -85,13 +83,12 @@ def ropes(draw: st.DrawFn, z: Sizes, placed: bool, turned: int) -> Any:
     pairs = keys["dims"] // 2
     three = pairs > 2 and draw(st.booleans())
     if three:
-        keys |= draw(sections(pairs))
+        keys |= sections(draw, pairs)
     if three or not placed or maybe(draw):
-        keys["positions"] = draw(given_positions(z, turned, three))
+        keys["positions"] = given_positions(draw, z, turned, three)
     return keys
 
 
-@st.composite
 def norms(draw: st.DrawFn, z: Sizes) -> Any:
     """qk_norm, with some of its settings."""
     name = draw(st.sampled_from(["rms", "l2"]))
@@ -102,12 +99,11 @@ def norms(draw: st.DrawFn, z: Sizes) -> Any:
     return {"function": name, **{key: keys[key] for key in sorted(some)}}
 
 
-@st.composite
 def biases(draw: st.DrawFn, z: Sizes, placed: bool) -> dict[str, Any]:
     """score_bias, alibi and relative_bias."""
     keys: dict[str, Any] = {}
     if maybe(draw):
-        keys["score_bias"] = z.normal(*draw(broadcast(z.scores)))
+        keys["score_bias"] = z.normal(*broadcast(draw, z.scores))
     if maybe(draw):
         slopes = st.sampled_from(["paper", "plain", z.normal(z.heads)])
         form = st.fixed_dictionaries({}, optional={"slopes": slopes, "form": SLOPE_FORMS})
@@ -121,28 +117,27 @@ def biases(draw: st.DrawFn, z: Sizes, placed: bool) -> dict[str, Any]:
             given = keys[name]
             if isinstance(given, list):
                 given = {"slopes": given}
-            own = {"positions": draw(given_positions(z, z.n_k))}
+            own = {"positions": given_positions(draw, z, z.n_k)}
             keys[name] = own if given is True else {**given, **own}
     return keys
 
 
-@st.composite
 def stages(draw: st.DrawFn, z: Sizes, before: dict[str, Any]) -> dict[str, Any]:
     """Everything between the inputs and the normaliser."""
     placed = is_placed(before, z)
-    keys = draw(scores(z))
+    keys = scores(draw, z)
     if maybe(draw):
         turned = z.n_k
         if z.past:
             rotated = draw(st.booleans())
             keys["past"] = before["past"] | {"rotated": rotated}
             turned = z.new if rotated else z.n_k
-        keys["rope"] = draw(ropes(z, placed, turned))
+        keys["rope"] = ropes(draw, z, placed, turned)
     if maybe(draw):
-        keys["qk_norm"] = draw(norms(z))
+        keys["qk_norm"] = norms(draw, z)
     if maybe(draw):
         keys["softcap"] = draw(st.sampled_from([1.0, 2.5, 30]))
-    keys |= draw(biases(z, placed))
+    keys |= biases(draw, z, placed)
     if maybe(draw):
         keys["order"] = draw(st.permutations(["softcap", "bias", "mask"]))
     if maybe(draw, 4):
@@ -150,7 +145,6 @@ def stages(draw: st.DrawFn, z: Sizes, before: dict[str, Any]) -> dict[str, Any]:
     return keys
 
 
-@st.composite
 def normalisers(draw: st.DrawFn, z: Sizes, fill: Any) -> dict[str, Any]:
     """normalize and temperature, such that nothing overflows."""
     given: list[Any] = [
@@ -170,18 +164,17 @@ def normalisers(draw: st.DrawFn, z: Sizes, fill: Any) -> dict[str, Any]:
     return keys
 
 
-@st.composite
 def afterwards(draw: st.DrawFn, z: Sizes) -> dict[str, Any]:
     """dropout, output_gate, and the output projection."""
     keys: dict[str, Any] = {}
     if maybe(draw, 4):
         values: list[Any] = [False, True] if draw(st.booleans()) else [0.0, 1.0]
-        keys["dropout"] = {"mask": z.choices(values, *draw(broadcast(z.scores)))}
+        keys["dropout"] = {"mask": z.choices(values, *broadcast(draw, z.scores))}
         if draw(st.booleans()):
             keys["dropout"]["p"] = draw(st.sampled_from([0, 0.25]))
     if maybe(draw, 4):
         of = [*z.scores[:-1], z.d_v]
-        keys["output_gate"] = {"logits": z.normal(*draw(broadcast(of)))}
+        keys["output_gate"] = {"logits": z.normal(*broadcast(draw, of))}
     if z.axes < 4 and maybe(draw, 5):
         keys["weights"] = {"output": z.normal(z.heads * z.d_v, 11)}
         if draw(st.booleans()):
