@@ -54,7 +54,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Have the garbage collector leave alone what is there from now on."""
-    gc.collect()
     gc.freeze()
 
 
