@@ -14,7 +14,7 @@ from itertools import permutations
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray
+from attn_cli.arrays import AnyArray, Bools
 from attn_cli.dataclass import replace
 from attn_cli.errors import printable
 from attn_cli.lab.answers.rounding import off
@@ -80,10 +80,11 @@ def _order(answer: Answer, right: AnyArray) -> tuple[int, ...]:
     """Return, for each row, the row whose numbers it has; empty if none is moved."""
     order: list[int] = []
     for row in range(len(right)):
-        fits = [at for at in range(len(right)) if at not in order and _fits(answer, row, right[at])]
-        if not fits:
+        fits = _fits(answer, row, right)
+        fits[order] = False
+        if not fits.any():
             return ()
-        order.append(fits[0])
+        order.append(int(fits.argmax()))
     return () if order == sorted(order) else tuple(order)
 
 
@@ -95,10 +96,10 @@ def _is_shift(order: Sequence[int]) -> bool:
     )
 
 
-def _fits(answer: Answer, row: int, right: AnyArray) -> bool:
-    """Return whether a row of an answer has these numbers."""
+def _fits(answer: Answer, row: int, right: AnyArray) -> Bools:
+    """Return which rows of a matrix have the numbers of a row of an answer."""
     alone = replace(answer, values=answer.values[row], given=answer.given[row])
-    return not off(alone, right).any()
+    return np.asarray(~off(alone, right).any(axis=-1))
 
 
 def _tokens_reordered(answer: Answer, right: AnyArray) -> bool:
@@ -106,8 +107,9 @@ def _tokens_reordered(answer: Answer, right: AnyArray) -> bool:
     n = len(right)
     if right.shape[1] != n or not 1 < n <= _MOST:
         return False
-    orders = (list(order) for order in permutations(range(n)))
-    return any(not off(answer, right[order][:, order]).any() for order in orders)
+    orders = np.array(list(permutations(range(n))))
+    reordered = right[orders[:, :, None], orders[:, None, :]]
+    return not off(answer, reordered).any(axis=(-2, -1)).all()
 
 
 def _of_rows(matrices: Sequence[tuple[Answer, AnyArray]], step: Step) -> Iterator[Found]:
@@ -118,8 +120,9 @@ def _of_rows(matrices: Sequence[tuple[Answer, AnyArray]], step: Step) -> Iterato
         for row in np.flatnonzero(off(answer, right).any(axis=1)).tolist():
             if not answer.given[row].all():
                 return
-            fits = (at for at in range(len(right)) if at != row and _fits(answer, row, right[at]))
-            others.append((row, next(fits, -1)))
+            fits = _fits(answer, row, right)
+            fits[row] = False
+            others.append((row, int(fits.argmax()) if fits.any() else -1))
             rearranged.append(_same_numbers(answer, row, right[row]))
     if all(at >= 0 for _, at in others):
         labels = step.as_matrix().labels[-2]

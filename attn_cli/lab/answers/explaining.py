@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray
+from attn_cli.arrays import AnyArray, Bools
 from attn_cli.dataclass import replace
 from attn_cli.lab.answers.arrangements import arrangements
 from attn_cli.lab.answers.rounding import distance, off
@@ -19,6 +20,9 @@ from attn_cli.lab.variants import Base
 
 if TYPE_CHECKING:
     from attn_cli.lab.answers.judging import Judgement
+
+
+_TOGETHER = 1 << 14  # numbers of variants that are compared at once
 
 
 class Explanation(NamedTuple):
@@ -44,7 +48,7 @@ def explained(trials: Trials, judgement: Judgement) -> Judgement:
     base, answer = trials.base, judgement.answer
     right = base.shown(answer.step)
     tried = list(_changing(trials, answer, right))
-    found = [_of_variant(base, each) for each in tried if not off(answer, each.values).any()]
+    found = [_of_variant(base, each) for each in _giving(answer, tried)]
     if not found and tried:  # rounded intermediate results take longer
         found = list(_with_rounding(trials, answer, tried))
     found += [Explanation(*each) for each in arrangements(base, answer, judgement.step)]
@@ -68,9 +72,29 @@ def _of_variant(base: Base, trial: Trial) -> Explanation:
 
 def _changing(trials: Trials, answer: Answer, right: AnyArray) -> Iterator[Trial]:
     """Yield the variants that change the step of the answer."""
-    for trial in trials.of(answer.step):
-        if off(replace(answer, values=trial.values.astype(np.float64)), right).any():
-            yield trial
+    for part, values in _together(trials.of(answer.step)):
+        changed = off(replace(answer, values=values), right)
+        yield from compress(part, _any_of_each(changed))
+
+
+def _giving(answer: Answer, tried: Sequence[Trial]) -> Iterator[Trial]:
+    """Yield the variants whose numbers are those of the answer."""
+    for part, values in _together(tried):
+        left = off(answer, values)
+        yield from compress(part, ~_any_of_each(left))
+
+
+def _any_of_each(cells: Bools) -> Bools:
+    """Return whether a cell is True, for each place along the first axis."""
+    return np.asarray(cells.reshape(len(cells), -1).any(axis=1))
+
+
+def _together(trials: Sequence[Trial]) -> Iterator[tuple[Sequence[Trial], AnyArray]]:
+    """Yield some variants at a time, with the values of all of them in one array."""
+    count = max(1, _TOGETHER // max(1, trials[0].values.size)) if trials else 1
+    for start in range(0, len(trials), count):
+        part = trials[start : start + count]
+        yield part, np.stack([each.values.astype(np.float64) for each in part])
 
 
 def _with_rounding(trials: Trials, answer: Answer, tried: list[Trial]) -> Iterator[Explanation]:

@@ -53,6 +53,7 @@ class Exercise:
     def __init__(self, base: Base) -> None:
         self._base, self._all = base, AllSteps(base)
         self.right = self._all.of(base.problem)
+        self._written = {name: rounded(x, DECIMALS) for name, x in self.right.items()}
 
     def changed(self, variant: Variant) -> dict[str, AnyArray] | None:
         """Return the steps that are other numbers; None if the variant means nothing here."""
@@ -63,11 +64,11 @@ class Exercise:
         if problem is self._base.problem:
             return {}
         steps = self._all.of(problem)
-        return {name: x for name, x in steps.items() if _differ(x, self.right[name])}
+        return {name: x for name, x in steps.items() if self._differs(name, x)}
 
-
-def _differ(one: AnyArray, other: AnyArray) -> bool:
-    return not np.array_equal(rounded(one, DECIMALS), rounded(other, DECIMALS), equal_nan=True)
+    def _differs(self, name: str, values: AnyArray) -> bool:
+        written = rounded(values, DECIMALS)
+        return not np.array_equal(written, self._written[name], equal_nan=True)
 
 
 class Parting:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attn_cli.arrays import AnyArray
-from attn_cli.lab.altered import own
+from attn_cli.lab.altered import Steps, own
 from attn_cli.lab.answers.rounding import Rounding, decimals_of
 from attn_cli.lab.answers.sheet import Answer
 from attn_cli.lab.variants import Base, Variant, variants_of
@@ -40,14 +40,20 @@ class AllSteps:
 
         Those that the variant does not have, or has with other sizes, are left out.
         """
-        specs, here = pipeline(problem), self._base.specs
-        names = tuple(n for n in self._names if n in specs and _size(specs[n]) == _size(here[n]))
-        if names not in self._samples:
-            self._samples[names] = Sample(self._base, names)
-        steps = self._samples[names].of(problem)
+        here = self._base.specs
+        steps = self._sampled(self._names, problem)
+        if steps is None:
+            specs = pipeline(problem)
+            names = (n for n in self._names if n in specs and _size(specs[n]) == _size(here[n]))
+            steps = self._sampled(tuple(names), problem)
         if steps is None:  # more queries, keys or heads
             return {}
         return {name: own(self._base.problem, here[name], values) for name, values in steps.items()}
+
+    def _sampled(self, names: tuple[str, ...], problem: Problem) -> Steps | None:
+        if names not in self._samples:
+            self._samples[names] = Sample(self._base, names)
+        return self._samples[names].of(problem)
 
 
 def _size(spec: StepSpec) -> tuple[object, ...]:

@@ -55,6 +55,7 @@ class Expected:
         names = (OUTPUT, LSE) if "return_lse" in options else (OUTPUT,)
         self._sample = Sample(self.base, names)
         self._tolerances: dict[str, dict[str, float]] = {}
+        self._varied: dict[str, Mapping[str, AnyArray] | None] = {}
         self._noticed: dict[tuple[str, str], bool | None] = {}
 
     @classmethod
@@ -127,7 +128,12 @@ class Expected:
         return tuple(each for each in hypotheses(self.base) if not each.name.startswith("like: "))
 
     def varied(self, variant: Variant) -> Mapping[str, AnyArray] | None:
-        """Return the results of a variant; None if it means nothing here."""
+        """Return the results of a variant, computed once; None if it means nothing here."""
+        if variant.name not in self._varied:
+            self._varied[variant.name] = self._results_of(variant)
+        return self._varied[variant.name]
+
+    def _results_of(self, variant: Variant) -> Mapping[str, AnyArray] | None:
         with np.errstate(all="ignore"):
             problem = variant.of(self.base)
             if problem is None or self._unseen(problem):

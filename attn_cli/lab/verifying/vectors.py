@@ -132,7 +132,9 @@ class _Written(Asking):
         missing = [name for name in ("q", "k", "v") if name not in arrays]
         if missing:
             raise _broken(f"the case {case.name} has no {missing[0]}")
-        return Expected(self.preset.name, arrays, entry["options"], wide=wide)
+        return Expected(
+            self.preset.name, arrays, entry["options"], wide=wide, emulations=self.emulations
+        )
 
 
 def judged_outputs(

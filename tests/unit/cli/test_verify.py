@@ -9,15 +9,16 @@ import subprocess
 import sys
 from inspect import getsource
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from attn_cli.cli import main
 from attn_cli.errors import AttnError
-from attn_cli.lab.verifying import grid, judging
+from attn_cli.lab.verifying import grid, judging, vectors
 from attn_cli.lab.verifying.case import Case
+from attn_cli.lab.verifying.expected import Expected
 from attn_cli.lab.verifying.process import InProcess
 from attn_cli.testing import verify
 from attn_cli.views import VIEWS, Style
@@ -55,22 +56,41 @@ def chosen() -> tuple[Case, ...]:
     return tuple(case for case in grid.CASES if case.name in CASES)
 
 
+class Once:
+    """`Expected`, which is computed once for all tests that call with the same numbers."""
+
+    of: Any = classmethod(Expected.of.__func__)  # type: ignore[attr-defined]
+    made: ClassVar[dict[object, Expected]] = {}
+
+    def __new__(cls, like: str, arrays: Any, options: Any, **more: Any) -> Any:
+        numbers = {name: (x.dtype, x.shape, x.tobytes()) for name, x in arrays.items()}
+        key = repr((like, numbers, options, more))
+        if key not in cls.made:
+            cls.made[key] = Expected(like, arrays, options, **more)
+        return cls.made[key]
+
+
+def make_small(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Work in a folder, with a few cases and emulations."""
+    patch.chdir(folder)
+    patch.setattr(judging, "CASES", chosen())
+    patch.setattr(judging, "EMULATIONS", 2)
+    for module in (judging, vectors):
+        patch.setattr(module, "Expected", Once)
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of test vectors, written once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("written"))
-        patch.setattr(judging, "CASES", chosen())
-        patch.setattr(judging, "EMULATIONS", 2)
+        make_small(patch, tmp_path_factory.mktemp("written"))
         assert main(["verify", "--like", "torch", "--write", "vectors"]) == 0
         return Path("vectors").absolute()
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(judging, "CASES", chosen())
-    monkeypatch.setattr(judging, "EMULATIONS", 2)
+    make_small(monkeypatch, tmp_path)
     (tmp_path / "own.py").write_text(SOURCE)
     return tmp_path
 
