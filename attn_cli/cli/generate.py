@@ -72,21 +72,43 @@ class GenerateOptions:
         for name in ("sample_top", "seed"):
             value, least = getattr(self, name), 0 if name == "seed" else 1
             option = f"--{name.replace('_', '-')}"
-            if value is not None and temperature == 0:
+            if value is not None and self.sample is None:
                 raise AttnError(f"{option} belongs to --sample", help="add --sample 1")
+            if value is not None and temperature == 0:
+                raise AttnError(
+                    f"--sample 0 takes the likeliest word, so it does not go with {option}",
+                    help="write --sample 1, or leave out one of the two",
+                )
             if value is not None and value < least:
                 raise AttnError(f"{option} must be {least} or more, not {value}")
         return Sampling(temperature=temperature, top=self.sample_top, seed=self.seed or 0)
 
 
+def check_format(output: OutputOptions) -> None:
+    """Raise AttnError for a format that holds steps, of which generated words have none."""
+    output.check()
+    if not output.answers:
+        fitting = [
+            name for name, view in output.views().items() if not (view.one_step or view.binary)
+        ]
+        raise AttnError(
+            f"{output.name} holds numbers of steps, and --generate shows words alone",
+            help=f"formats that hold words: {', '.join(fitting)}",
+        )
+
+
 def write_generated(
-    document: Document, count: int, sampling: Sampling, output: OutputOptions
+    document: Document, count: int, sampling: Sampling, output: OutputOptions, *, ranked: bool
 ) -> int:
-    """Write the generated words: to standard output as they come, else when all are there."""
+    """Write the generated words: to standard output as they come, else when all are there.
+
+    `ranked`: with the likeliest words beside each, if the format says nothing else.
+    """
     from attn_cli.language.generation import end_of, generate, recorded
 
     words = generate(document, count, sampling)
-    if output.format in {None, "answer"} and output.output in {None, "-"}:
+    alone = output.format == "answer" or (output.format is None and not ranked)
+    if alone and output.output in {None, "-"}:
         # The problem is read with the first word: only then is `end` known to be right.
         shown = (each for each in words if each.answer != end_of(document))
         return _write_as_they_come(shown, output)

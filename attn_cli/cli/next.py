@@ -34,6 +34,7 @@ from attn_cli.errors import AttnError, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from attn_cli.language.generation import Sampling
     from attn_cli.maths.problem import Problem
     from attn_cli.record import Record
     from attn_cli.sources.matrices.document import Document
@@ -79,6 +80,14 @@ class NextOptions:
         from attn_cli.reading.sequences import read_problems
         from attn_cli.sources.matrices.files import twice_from_stdin
 
+        self.check()
+        if self.file == "-" and self.words == ["-"]:
+            raise twice_from_stdin("the problem", "the words")
+        with reading_inputs(output.output, force=output.force) as inputs:
+            return read_problems(self.document(keys, inputs))
+
+    def check(self) -> None:
+        """Raise AttnError for a value that an option cannot have, or without a file."""
         if self.top is not None and self.top < 1:
             raise AttnError(f"--top must be 1 or more, not {self.top}")
         if self.file is None:
@@ -86,10 +95,6 @@ class NextOptions:
                 "FILE is missing: a problem file with next_word in it",
                 help="attn samples not_like shows one",
             )
-        if self.file == "-" and self.words == ["-"]:
-            raise twice_from_stdin("the problem", "the words")
-        with reading_inputs(output.output, force=output.force) as inputs:
-            return read_problems(self.document(keys, inputs))
 
     def document(self, keys: KeyOptions, inputs: Inputs) -> Document:
         """Return the document, with the options and the words put into it."""
@@ -144,9 +149,17 @@ def next_word(
     attn next samples/dog_sentence.yaml --show probabilities
     attn next samples/generation.yaml I am planning --generate 12
     """
-    wanted, sampling = shown.steps(), text.sampling()
+    sampling = text.sampling()
     if sampling is not None:
-        return _generated(phrase, text, keys, shown, output)
+        return _generated(phrase, text.generate or 0, sampling, keys, shown, output)
+    return _predicted(phrase, keys, shown, output)
+
+
+def _predicted(
+    phrase: NextOptions, keys: KeyOptions, shown: ShownOptions, output: OutputOptions
+) -> int:
+    """Show the word after each phrase, and the steps that lead to it."""
+    wanted = shown.steps()
     if phrase.compare and shown.asked:
         raise AttnError(
             "--compare shows weights and values, so it goes with neither --show nor --only",
@@ -198,28 +211,33 @@ def next_word(
 
 def _generated(
     phrase: NextOptions,
-    text: GenerateOptions,
+    count: int,
+    sampling: Sampling,
     keys: KeyOptions,
     shown: ShownOptions,
     output: OutputOptions,
 ) -> int:
-    """Write the words that follow those of the phrase."""
-    from attn_cli.cli.generate import write_generated
+    """Write `count` words that follow those of the phrase, or fewer."""
+    from attn_cli.cli.generate import check_format, write_generated
 
-    sampling = text.sampling()
-    assert sampling is not None  # words are to be generated
-    for given, option in ((phrase.compare, "--compare"), (shown.asked, "--show and --only")):
+    for given, option in (
+        (phrase.compare, "--compare"),
+        (shown.asked, "--show and --only"),
+        (phrase.head is not None, "--head"),
+    ):
         if given:
             raise AttnError(
                 f"--generate shows words alone, so it does not go with {option}",
                 help="leave out one of the two",
             )
+    phrase.check()
+    check_format(output)
     output = answer_in_a_pipe(output, shown=phrase.top is not None)
-    output.check_steps(None)
     check_target(output)
     with reading_inputs(output.output, force=output.force) as inputs:
         document = _of_one(phrase.document(keys, inputs))
-        return write_generated(document, text.generate or 0, sampling, output)
+        sampling = replace(sampling, listed=phrase.top or TOP)
+        return write_generated(document, count, sampling, output, ranked=phrase.top is not None)
 
 
 def _of_one(document: Document) -> Document:

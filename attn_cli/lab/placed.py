@@ -6,7 +6,7 @@ keys: in self-attention, or if a setting puts them there (causal order, a window
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,14 @@ def positions_of(settings: Mapping[str, Any], n_q: int, n_k: int, *, cross: bool
     if not (keys and queries and fits):  # a file that others wrote
         return Positions((np.arange(n_k),), None)
     return Positions(keys, queries if not cross or _placed(settings) else None)
+
+
+def warnings_of_statistics(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Return the warnings of a record, without the one that `offset` has no effect on steps.
+
+    It has one on statistics: distances are measured from where it puts the queries.
+    """
+    return tuple(each for each in warnings if not each.startswith("offset has no effect"))
 
 
 def _placed(settings: Mapping[str, Any]) -> bool:

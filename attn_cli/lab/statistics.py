@@ -6,7 +6,7 @@ than a block of rows is held, and a few numbers per query.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from attn_cli.engine.run import put_into
 from attn_cli.engine.settings import settings
 from attn_cli.errors import AttnError
 from attn_cli.lab.drawing import Chosen, rows_of
-from attn_cli.lab.placed import Positions, positions_of
+from attn_cli.lab.placed import Positions, positions_of, warnings_of_statistics
 from attn_cli.lab.row_statistics import FIELDS, RowStatistics, row_statistics
 from attn_cli.lab.sampling import sampled
 from attn_cli.lab.statistics_columns import OF_HEADS, OF_QUERIES, Column
@@ -244,8 +244,13 @@ def not_weights(step: str, role: str) -> AttnError:
     )
 
 
-def finished(tally: Tally, labelled: Labelled, *, per_query: bool, **known: Any) -> Statistics:
-    """Return the table, from what the tally holds and what else is `known`."""
+def finished(
+    tally: Tally, labelled: Labelled, *, per_query: bool, warnings: Iterable[str] = (), **known: Any
+) -> Statistics:
+    """Return the table, from what the tally holds and what else is `known`.
+
+    `warnings` are those of the computation.
+    """
     lead = tuple(Column(axis, axis, f"the {axis}, from 0") for axis in labelled.lead)
     columns = (*lead, *(OF_QUERIES if per_query else OF_HEADS))
     values: dict[str, list[Any]] = {column.name: [] for column in columns}
@@ -281,6 +286,7 @@ def finished(tally: Tally, labelled: Labelled, *, per_query: bool, **known: Any)
         empty=empty,
         placed=tally.placed,
         known=known_keys,
+        warnings=warnings_of_statistics(warnings),
         **known,
     )
 

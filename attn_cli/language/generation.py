@@ -27,11 +27,15 @@ from attn_cli.sources.text.words import nfc
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How a word is chosen: `temperature` 0 takes the likeliest; `top` None: of all words."""
+    """How a word is chosen: `temperature` 0 takes the likeliest; `top` None: of all words.
+
+    `listed`: how many of the likeliest words are recorded with each.
+    """
 
     temperature: float = 0.0
     top: int | None = None
     seed: int = 0
+    listed: int = 5
 
 
 def generate(document: Document, count: int, sampling: Sampling) -> Iterator[Choice]:
@@ -131,12 +135,13 @@ def _check_vectors(document: Document, head: NextWord) -> None:
 
 
 def _next(problem: Problem, sampling: Sampling, rng: np.random.Generator) -> Choice:
-    record = run(problem, Request(steps=("logits", "probabilities")))
+    record = run(problem, Request(steps=("logits", "probabilities"), top=sampling.listed))
     (likeliest,) = record.choices
     if sampling.temperature == 0 or likeliest.doubt.startswith("the word after"):
         return likeliest
     logits = record["logits"].astype(np.float64)
-    logits = (logits - logits.max()) / sampling.temperature
+    with np.errstate(over="ignore"):  # -inf: their share is 0
+        logits = (logits - logits.max()) / sampling.temperature
     order = np.argsort(-logits, kind="stable")[: sampling.top]
     p = np.exp(logits[order])
     p /= p.sum()

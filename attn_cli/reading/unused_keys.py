@@ -15,6 +15,7 @@ from attn_cli.reading.sources import Sources
 from attn_cli.reading.token_positions_reader import goes_by_positions, is_false
 
 HIDING_SCORES = ("sparse", "given", "cosine")
+_ON = {"offset": " on steps"}  # statistics measure distances by it
 
 
 def unused_keys(
@@ -37,7 +38,9 @@ def unused_keys(
         *_of_rules(tree, rules, function),
         *_of_types(tree, scale, placement),
     ]
-    return [f"{key} has no effect: {why}" for key, why in found if _given(tree, key)]
+    return [
+        f"{key} has no effect{_ON.get(key, '')}: {why}" for key, why in found if _given(tree, key)
+    ]
 
 
 def _given(tree: Mapping[str, Any], key: str) -> bool:
@@ -57,8 +60,7 @@ def _of_place(
     users = [name for name, key in KEYS.items() if key.uses_positions]
     if not any(goes_by_positions(tree, key) for key in users):
         possible = f"{', '.join(users[:-1])} or {users[-1]}"
-        why = f"nothing depends on the positions of queries, as {possible} can"
-        found.append(("offset", why))
+        found.append(("offset", f"none depends on the positions of queries, as {possible} can"))
     if not _is_asked(tree, "window"):
         found.append(("sink_tokens", "it lets first keys be seen in spite of a window"))
         if not _is_asked(tree, "causal"):

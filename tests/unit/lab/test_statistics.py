@@ -281,6 +281,21 @@ def test_an_offset_moves_the_diagonal() -> None:
     assert found.placed
 
 
+@pytest.mark.regression("a warning that offset has no effect, by which distances are measured")
+def test_an_offset_that_no_step_uses_is_no_warning_of_statistics(
+    attn: Attn, tmp_path: Path
+) -> None:
+    problem, stored = tmp_path / "p.json", tmp_path / "r.json"
+    problem.write_text(json.dumps(given_weights([[0.25, 0.75]], offset=1)))
+    computed = attn("compute", problem, "-o", stored)
+    assert computed.err.startswith("warning: offset has no effect on steps: ")
+    found = [attn("stats", file, "-f", "json") for file in (problem, stored)]
+    for each in found:
+        assert (each.status, each.err) == (0, "")
+        assert json.loads(each.out)["statistics"][0]["distance"] == 0.25
+        assert json.loads(each.out)["warnings"] == []
+
+
 def test_without_an_order_queries_of_other_tokens_have_no_place() -> None:
     weights = [[0.0, 0.25, 0.75], [1.0, 0.0, 0.0]]
     for keys, placed in (

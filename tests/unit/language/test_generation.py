@@ -73,4 +73,16 @@ def test_one_seed_gives_one_text_and_another_seed_another(attn: Attn) -> None:
 
 def test_a_tiny_temperature_is_the_likeliest_word(attn: Attn) -> None:
     likeliest = attn("next", GENERATION, "I", "--generate", "5").out
-    assert attn("next", GENERATION, "I", "--generate", "5", "--sample", "1e-300").out == likeliest
+    for tiny in ("1e-300", "1e-320"):  # a quotient by the second is beyond float64
+        drawn = attn("next", GENERATION, "I", "--generate", "5", "--sample", tiny)
+        assert (drawn.out, drawn.err) == (likeliest, ""), tiny
+
+
+@pytest.mark.parametrize("chosen", [(), ("--sample", "2")])
+def test_as_many_words_are_listed_as_top_says(chosen: tuple[str, ...], attn: Attn) -> None:
+    asked = ("next", GENERATION, "I", "--generate", "2", "--top", "2", *chosen)
+    table, document = attn(*asked).out, json.loads(attn(*asked, "-f", "json").out)
+    for choice in document["choices"]:
+        assert len(choice["ranking"]) == 2
+        for word, _ in choice["ranking"]:
+            assert f"\n  {word} " in table
