@@ -65,6 +65,8 @@ class FloatType:
 
     def number(self, x: float) -> float:
         """Return one number rounded to this type, as `round` does."""
+        if self.name == "float64":
+            return float(x)
         return float(self.round(np.array([x]))[0])
 
 

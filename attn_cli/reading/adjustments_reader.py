@@ -46,9 +46,11 @@ def read_adjustments(
     if biases:
         made["bias"] = Biases(biases)
     hides = (*schemes, mask) if mask is not None and mask.hides else schemes
-    fill, adds, named = read_fill(sources.precision, conventions)
-    if mask is not None or hides:
-        made["mask"] = Masking(mask, hides, fill, adds, named)
+    masked = mask is not None or bool(hides)
+    if masked or "mask_fill" in tree:  # a fill that is not used is checked too
+        fill, adds, named = read_fill(sources.precision, conventions)
+        if masked:
+            made["mask"] = Masking(mask, hides, fill, adds, named)
     return tuple(made[name] for name in _order(conventions) if name in made)
 
 

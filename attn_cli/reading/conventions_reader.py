@@ -40,14 +40,14 @@ class Conventions:
 
         Without a `reader` the key must be one of the knob's answers; AttnError if it is not.
         """
-        definition = KNOBS[knob]
-        *outer, name = path = definition.key
-        node: Any = self._tree
-        for key in outer:
-            node = node.get(key) if isinstance(node, Mapping) else None
-        if isinstance(node, Mapping) and name in node:
+        outer, _, name = knob.rpartition(".")
+        node: Any = self._tree.get(outer) if outer else self._tree
+        if node is not None and isinstance(node, Mapping) and name in node:
+            path = KNOBS[knob].key
             written = (
-                answer(definition, node[name], path) if reader is None else reader(node[name], path)
+                answer(KNOBS[knob], node[name], path)
+                if reader is None
+                else reader(node[name], path)
             )
             self.write(knob, written)
         return self.get(knob)

@@ -23,7 +23,7 @@ from attn_cli.sources.text.mappings import mapping
 def read_axes(sources: Sources) -> str:
     """Return the order of four axes: bhsd (batch, heads, tokens, features) or bshd."""
     order = str(sources.conventions.read("axes"))
-    if not sources.given_four_axes():
+    if not sources.given_four_axes:
         return "bhsd"
     if not sources.columns:
         return order

@@ -46,7 +46,7 @@ def read_heads(sources: Sources) -> Heads:
 
 def _checked_heads(sources: Sources, query: int | None, key: int | None, owner: str) -> Heads:
     """Return the numbers of heads; raise AttnError if one is not a multiple of the other."""
-    four_axes = sources.given_four_axes()
+    four_axes = sources.given_four_axes
     if key is not None and query is None and not four_axes:
         raise AttnError(
             f"kv_heads is {key}, but there are no heads",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,19 @@ PATH: Path = ("precision",)
 def read_precision(tree: Mapping[str, Any], conventions: Conventions) -> Precision:
     """Return the types; raise AttnError for an unknown name, and for sums in 16 bits."""
     dtype = _type(tree.get("dtype", "float64"), ("dtype",))
+    if "precision" not in tree and conventions.preset is None:
+        return _usual(dtype)
+    return _read(tree, conventions, dtype)
+
+
+@cache
+def _usual(dtype: FloatType) -> Precision:
+    """Return the types of a problem that has no key but dtype for them."""
+    return _read({}, Conventions({}), dtype)
+
+
+def _read(tree: Mapping[str, Any], conventions: Conventions, dtype: FloatType) -> Precision:
+    """Return the types, as `read_precision`, of a problem in this type."""
     given = mapping(tree.get("precision", {}), PATH, KEYS["precision"].inner)
     accumulate = _accumulate(given, dtype)
     types = {

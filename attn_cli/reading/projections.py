@@ -70,7 +70,7 @@ def read_projections(sources: Sources, *, needed: bool) -> Projections:
             help="every key needs one value: take both from the same place",
         )
     refuse_different_axes(query, key, value)
-    apart = sources.given_four_axes()
+    apart = sources.given_four_axes
     count = sources.shapes.size("heads") if apart else heads.query
     kv_count = (sources.shapes.size("kv_heads") if apart else heads.key) or count
     key_heads = read_key_heads(sources, count, kv_count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,7 @@ class Sources:
         located = self.document.located
         return written.cast(path, self.precision.dtype, located, finite=self.finite)
 
+    @cached_property
     def given_four_axes(self) -> bool:
         """Whether Q, K or V is given with batch, heads, tokens and features."""
         tree = self.document.tree

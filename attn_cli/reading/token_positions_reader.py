@@ -200,8 +200,10 @@ def _decided(
     tree: Mapping[str, Any], causal: bool, extent: Extent, conventions: Conventions
 ) -> str:
     """Return the alignment if neither offset, past nor a name decides it."""
+    if extent.plain:
+        return "top-left"
     users = _users(tree)
-    if extent.plain or not (causal or users):
+    if not (causal or users):
         return "top-left"
     alignment = _preset(extent, conventions)
     if alignment is not None:

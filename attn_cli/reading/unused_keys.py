@@ -57,8 +57,8 @@ def _of_place(
 ) -> list[tuple[str, str]]:
     """Return unused keys of positions, axes and heads, each with the reason."""
     found = []
-    users = [name for name, key in KEYS.items() if key.uses_positions]
-    if not any(goes_by_positions(tree, key) for key in users):
+    users = [name for name, key in KEYS.items() if key.uses_positions] if "offset" in tree else []
+    if users and not any(goes_by_positions(tree, key) for key in users):
         possible = f"{', '.join(users[:-1])} or {users[-1]}"
         found.append(("offset", f"none depends on the positions of queries, as {possible} can"))
     if not _is_asked(tree, "window"):
@@ -66,7 +66,7 @@ def _of_place(
         if not _is_asked(tree, "causal"):
             why = "it lets first keys be seen in spite of causal or window"
             found.append(("prefix", why))
-    if not sources.given_four_axes():
+    if not sources.given_four_axes:
         found.append(("axes", "neither query, key nor value has four axes"))
     if not grouped:
         same = "there are no heads" if heads is None else "each key head has one query head"

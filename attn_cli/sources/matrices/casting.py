@@ -22,9 +22,12 @@ def cast(array: AnyArray, path: Path, dtype: np.dtype[Any], *, finite: bool) -> 
         raise AttnError(
             f"{dotted(path)} holds booleans, not numbers", path=path, help="write 1 and 0"
         )
-    # A cast warns of a signalling NaN; like any other NaN it is refused below, or allowed.
-    with np.errstate(over="ignore", invalid="ignore"):
-        result: Array = np.asarray(array, dtype=dtype, order="C")
+    if array.dtype == dtype:
+        result: Array = np.asarray(array, order="C")
+    else:
+        # A cast warns of a signalling NaN; like any other NaN it is refused below, or allowed.
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = np.asarray(array, dtype=dtype, order="C")
     if finite and not np.isfinite(result).all():
         at = tuple(int(n) for n in np.argwhere(~np.isfinite(result))[0])
         raise unfit((*path, *at), array[at], str(dtype))

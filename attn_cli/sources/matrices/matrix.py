@@ -6,6 +6,7 @@ import io
 import os
 import re
 from collections.abc import Sized
+from itertools import chain
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
@@ -271,6 +272,13 @@ def _only_name(archive: Archive, file: str, path: Path) -> str:
 
 def _nested(items: list[Any], path: Path) -> AnyArray:
     """Return nested lists as an array; raise AttnError with the path of the first odd item."""
+    regular = _regular(items)
+    if regular is not None:
+        cells, shape = regular
+        try:
+            return _row(cells, path).reshape(shape)
+        except AttnError:
+            pass  # read item by item, below, for the path of the first fault
     if len(path) >= MAX_DEPTH:
         raise too_deep(path)
     if not items:
@@ -295,6 +303,26 @@ def _nested(items: list[Any], path: Path) -> AnyArray:
         for at, item in enumerate(items)
     ]
     return _stacked(rows, path)
+
+
+_CELLS = {str, Quoted, float, int, bool}  # cells of other types, such as arrays, are not joined
+_MOST_AXES = 4
+
+
+def _regular(items: list[Any]) -> tuple[list[Any], tuple[int, ...]] | None:
+    """Return the cells of nested lists of equal lengths, in order, and their shape; else None.
+
+    >>> _regular([["1", "2", "3"], ["4", "5", "6"]])
+    (['1', '2', '3', '4', '5', '6'], (2, 3))
+    """
+    shape = [len(items)]
+    while set(map(type, items)) == {list}:
+        lengths = set(map(len, items))
+        if len(lengths) > 1 or len(shape) == _MOST_AXES:
+            return None
+        shape += lengths
+        items = list(chain.from_iterable(items))
+    return (items, tuple(shape)) if items and set(map(type, items)) <= _CELLS else None
 
 
 def _stacked(rows: list[AnyArray], path: Path) -> AnyArray:

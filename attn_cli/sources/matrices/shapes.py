@@ -18,6 +18,8 @@ class Shapes:
 
         None if a part of it is not fixed yet.
         """
+        if symbol in self._sizes:
+            return self._sizes[symbol][0]
         total = 0
         for term in symbol.split(" + "):
             factors = [self._sizes.get(factor) for factor in term.split(" ")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from attn_cli.errors import AttnError, Path, did_you_mean, dotted, printable
@@ -10,7 +10,7 @@ from attn_cli.sources.text.meant import meant
 from attn_cli.sources.text.scalars import kind_of
 
 
-def mapping(node: Any, path: Path, allowed: Iterable[str]) -> Mapping[str, Any]:
+def mapping(node: Any, path: Path, allowed: Collection[str]) -> Mapping[str, Any]:
     """Return a mapping whose keys are all allowed; raise AttnError for the first that is not."""
     if not isinstance(node, Mapping):
         raise AttnError(
@@ -18,15 +18,14 @@ def mapping(node: Any, path: Path, allowed: Iterable[str]) -> Mapping[str, Any]:
             path=path,
             help=f"its keys can be: {', '.join(allowed)}",
         )
-    names = list(allowed)
     for key in node:
-        if key not in names:
+        if key not in allowed:
             inside = f" in {dotted(path)}" if path else ""
             raise AttnError(
                 f"unknown key '{printable(str(key))}'{inside}",
                 path=(*path, str(key)),
                 at_key=True,
-                help=advice_for_key(str(key), path, names),
+                help=advice_for_key(str(key), path, allowed),
             )
     return node
 

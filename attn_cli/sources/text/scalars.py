@@ -180,21 +180,30 @@ def numbers(texts: list[Any], path: Path, *, ratios: bool = True) -> list[float]
 
     The whole row is tested at once, and its cells one by one only if that test fails.
     """
-    try:
-        joined = "\n" + "\n".join(texts)
-    except TypeError:
-        return [number(text, (*path, at), ratios=ratios) for at, text in enumerate(texts)]
-    plain = Quoted not in set(map(type, texts)) and joined.count("\n") == len(texts)
-    if plain and not _FOREIGN.search(joined) and not _LEADING_ZERO.search(joined):
+    kinds = set(map(type, texts))
+    if kinds <= {float, int} or (kinds == {str} and _of_digits(texts)):
         try:
             return list(map(float, texts))
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     return [number(text, (*path, at), ratios=ratios) for at, text in enumerate(texts)]
 
 
+def _of_digits(texts: list[str]) -> bool:
+    """Whether texts have the characters of decimal numbers only, and no digits after a 0."""
+    joined = "\n" + "\n".join(texts)
+    if joined.count("\n") != len(texts) or _FOREIGN.search(joined):
+        return False
+    return not _LEADING_ZERO.search(joined)
+
+
 def whole(texts: list[Any]) -> bool:
     """Return whether every cell of a row is written as a whole number."""
+    kinds = set(map(type, texts))
+    if kinds == {str}:
+        return all(map(WHOLE.fullmatch, texts))
+    if kinds <= {float, int}:
+        return float not in kinds
     return all(
         WHOLE.fullmatch(t) is not None
         if isinstance(t, str)
