@@ -90,6 +90,8 @@ def write_wrong_files() -> None:
     Path("long.csv").write_text("\n".join(pairs) + "\n")
     Path("twice.csv").write_text("le,the\nle,that\n")
     np.save("words.npy", np.array([["a", "b"]]))
+    np.save("word.npy", np.array("abc"))
+    np.savez("word.npz", output=np.array(["a", "b"]), weights=np.array("abc"))
     np.save("dates.npy", np.array([["2026-11-22"]], dtype="datetime64[D]"))
     np.save("scalar.npy", np.array(1.0))
     np.save("vector.npy", np.array([1.0, 2.0]))

@@ -297,7 +297,9 @@ def tallied(pair: Pair, kernel: Kernel) -> Tallied:
             if name not in sums:
                 type_ = kernel.stored.get(name, FLOAT_TYPES["float64"])
                 eps = type_.eps * kernel.scale
-                sums[name], first[name] = Tally(shape.axes, shape.sizes, eps, tolerance), part
+                of = f"{pair.model.name}: {name}"
+                sums[name] = Tally(shape.axes, shape.sizes, eps, tolerance, of=of)
+                first[name] = part
             rows = part.rows if shape.of_queries else np.arange(values.there.shape[-2])
             sums[name].add(rows, values)
     if SINKS in shapes:
@@ -311,7 +313,8 @@ def _of_sinks(pair: Pair) -> Tally:
     there = pair.observed.rows((SINKS,), np.arange(0))[SINKS]
     assert here is not None  # it is a common step
     eps = FLOAT_TYPES[pair.type].eps
-    tally = Tally(("head",), here.shape, eps, pair.asked.tolerance)
+    of = f"{pair.model.name}: {SINKS}"
+    tally = Tally(("head",), here.shape, eps, pair.asked.tolerance, of=of)
     errors = np.abs(here)[None] * eps / 2
     tally.add(np.arange(0), Values(here, here, there, errors, None))
     return tally
@@ -337,7 +340,8 @@ def plain(
             with np.errstate(invalid="ignore"):
                 errors = np.abs(np.where(np.isfinite(one), one, 0))[None] * eps / 2
             if name not in found:
-                found[name] = Tally(shape.axes, shape.sizes, eps, asked.tolerance)
+                of = f"{here.name}: {name}"
+                found[name] = Tally(shape.axes, shape.sizes, eps, asked.tolerance, of=of)
             rows = some if shape.of_queries else np.arange(shape.sizes[-2:][0])
             found[name].add(rows, Values(one, one, other, errors, None))
     return found, samples

@@ -78,7 +78,8 @@ def compared_sides(
     found = {}
     for name, shape in shapes.items():
         eps = kernel.stored[name].eps * kernel.scale
-        tally, first = Tally(shape.axes, shape.sizes, eps, tolerance), None
+        of = f"{here.name}: {name}"
+        tally, first = Tally(shape.axes, shape.sizes, eps, tolerance, of=of), None
         for keys in key_parts(shape):
             one, other = (of_keys(side, name, shape, keys) for side in (here, there))
             values = of_input(one, other, kernel, name)

@@ -215,7 +215,8 @@ def of_dumps(here: Dump, there: Dump, chosen: Mapping[str, str]) -> Chosen:
 
 
 def _with_shapes(dump: Dump) -> str:
-    return ", ".join(f"{printable(a)} {shape_text(x.shape)}" for a, x in dump.arrays.items())
+    shapes = (f"{printable(a)} {shape_text(x.shape)}" for a, x in dump.arrays.items())
+    return ", ".join(shapes) or "no arrays with axes"
 
 
 def _alike(array: str, mine: tuple[str, ...], names: list[str]) -> list[str]:

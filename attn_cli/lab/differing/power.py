@@ -31,7 +31,7 @@ def power(pair: Pair, kernel: Kernel, step: str, part: Part) -> tuple[Alternativ
     for name, wrong in _wrong(pair.problem, step, right, part.rows):
         shape = pair.chosen.shapes[step]
         known = pair.asked.tolerance
-        tally = Tally(shape.axes, shape.sizes, _eps(kernel, step), known)
+        tally = Tally(shape.axes, shape.sizes, _eps(kernel, step), known, of=step)
         tally.add(part.rows, values._replace(there=wrong, here=right))
         if tally.total == 0:
             continue  # it is what is right here
@@ -44,7 +44,7 @@ def power_alone(values: Values, tally: Tally) -> tuple[Alternative, ...]:
     """Return which wrong results pass the tolerance, of two dumps."""
     found = []
     for name, wrong in _plain(values.here):
-        other = Tally(tally.axes, tally.sizes, tally.eps, tally.tolerance)
+        other = Tally(tally.axes, tally.sizes, tally.eps, tally.tolerance, of=tally.of)
         other.add(np.arange(values.here.shape[tally.row_axis or 0]), values._replace(there=wrong))
         if other.total:
             found.append(Alternative(name=name, passes=other.beyond == 0))

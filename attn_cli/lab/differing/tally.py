@@ -77,12 +77,21 @@ class Group:
 
 
 class Tally:
-    """The sums of one step. `sizes` are those of the whole step, in the order computed."""
+    """The sums of one step. `sizes` are those of the whole step, in the order computed.
+
+    `of` names the step and whose it is, for errors.
+    """
 
     def __init__(
-        self, axes: Sequence[str], sizes: Sequence[int], eps: float, tolerance: float | None
+        self,
+        axes: Sequence[str],
+        sizes: Sequence[int],
+        eps: float,
+        tolerance: float | None,
+        *,
+        of: str,
     ) -> None:
-        self.axes, self.sizes, self.eps = tuple(axes), tuple(sizes), eps
+        self.axes, self.sizes, self.eps, self.of = tuple(axes), tuple(sizes), eps, of
         self.tolerance = tolerance
         self.zero_alone = 0  # cells that are 0 on one side alone
         self.beyond = 0  # cells off by more than tolerance * max(1, |expected|)
@@ -105,9 +114,16 @@ class Tally:
         }
 
     def add(self, rows: Integers, values: Values) -> None:
-        """Take some rows of queries, keys or tokens, which have these numbers."""
+        """Take some rows of queries, keys or tokens, which have these numbers.
+
+        Raises AttnError for numbers whose squares cannot be summed.
+        """
         here, expected, there, errors, counts = values
-        _refuse_large(expected)
+        if _large(expected).any():
+            raise AttnError(
+                f"{self.of} has numbers larger than {LARGEST:g}: their squares cannot be summed",
+                help="divide V, or the step of both sides, by a large number",
+            )
         there = _bounded(there)
         whole: Bools = np.ones(there.shape, np.bool_) if counts is None else counts
         whole = np.broadcast_to(whole, there.shape)
@@ -260,14 +276,6 @@ def _edges(count: int) -> list[tuple[int, int]]:
     """Return the blocks of an axis: from .. up to, not including."""
     bins = min(BINS, count)
     return [(-(-at * count // bins), -(-(at + 1) * count // bins)) for at in range(bins)]
-
-
-def _refuse_large(expected: AnyArray) -> None:
-    if _large(expected).any():
-        raise AttnError(
-            f"the numbers of a step are larger than {LARGEST:g}: their squares cannot be summed",
-            help="divide V, or the step of both sides, by a large number",
-        )
 
 
 def _bounded(x: AnyArray) -> AnyArray:

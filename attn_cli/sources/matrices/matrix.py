@@ -68,7 +68,7 @@ def _read(document: Document, node: Any, path: Path, *, whole: bool) -> Tensor:
     if isinstance(node, list | tuple):
         return _nested(list(node), path)
     if isinstance(node, np.ndarray):
-        return _real(node, path)
+        return _real(node, dotted(path), path)
     raise AttnError(f"{dotted(path)} must be a matrix, not {kind_of(node)}", path=path, help=_FORMS)
 
 
@@ -131,8 +131,8 @@ def is_table_file(node: Any) -> bool:
     return isinstance(name, str) and os.path.splitext(name)[1].lower() in DELIMITERS
 
 
-def _real(array: S, path: Path) -> S:
-    refuse_no_numbers(array.dtype, dotted(path), path)
+def _real(array: S, name: str, path: Path) -> S:
+    refuse_no_numbers(array.dtype, name, path)
     return array
 
 
@@ -208,20 +208,20 @@ def _from_file(
             )
             return _stacked(rows, path)
         array = None if whole else _by_rows(stream, label, path, document.inputs.sizes)
-        return _real(read_npy(stream, label, path), path) if array is None else array
+        return _real(read_npy(stream, label, path), label, path) if array is None else array
 
 
 def _from_archive(
     document: Document, archive: Archive, name: str, path: Path, *, whole: bool
 ) -> Tensor:
     """Return a member of an archive."""
+    label = f"{archive.name}#{printable(name)}"
     if not whole and (place := archive.place(name, path)) is not None:
         with archive.reopen() as stream:
-            label = f"{archive.name}#{printable(name)}"
             array = _by_rows(stream, label, path, document.inputs.sizes, place)
             if array is not None:
                 return array
-    return _real(archive.read(name, path), path)
+    return _real(archive.read(name, path), label, path)
 
 
 def _by_rows(
@@ -297,7 +297,7 @@ def _nested(items: list[Any], path: Path) -> AnyArray:
             help="all rows of a matrix are lists of the same length",
         )
     rows = [
-        _real(item, (*path, at))
+        _real(item, dotted((*path, at)), (*path, at))
         if isinstance(item, np.ndarray)
         else _nested(list(item), (*path, at))
         for at, item in enumerate(items)
