@@ -23,6 +23,21 @@ def max_abs(x: AnyArray) -> float:
     return max(float(x.max()), -float(x.min())) if x.size else 0.0
 
 
+def some(found: AnyArray) -> bool:
+    """Return whether any is true, or not 0: for few, `found.any()` takes four times as long."""
+    return bool(np.count_nonzero(found))
+
+
+def every(found: AnyArray) -> bool:
+    """Return whether all are true, or not 0: for few, `found.all()` takes four times as long."""
+    return bool(np.count_nonzero(found) == found.size)
+
+
+def all_finite(x: AnyArray) -> bool:
+    """Return whether no value is infinite or NaN."""
+    return every(np.isfinite(x))
+
+
 def consecutive(numbers: Integers) -> list[tuple[int, int]]:
     """Return the runs of consecutive integers, in their order: from .. up to, not including.
 

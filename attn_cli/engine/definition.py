@@ -68,6 +68,8 @@ class DefinedBlocks:
     ) -> None:
         self._problem, self._plan, self._out, self._trace = problem, plan, out, trace
         needed = plan.needed | ({"visible"} if plan.marks else frozenset())
+        # Whether every key is read: if a step shows all, or hidden ones count.
+        self._every_key = plan.whole_rows or problem.rules.looks_everywhere
         self._schedule = schedule_of(
             [s for s in plan.pipeline.values() if s.scope == BLOCK], needed
         )
@@ -86,12 +88,12 @@ class DefinedBlocks:
 
     def block(self, entry: Entry, rows: slice) -> Array:
         """Compute the needed steps of one block; return its context, or None if not needed."""
-        keys = self._keys(entry, rows)
+        keys, i = self._keys(entry, rows), entry.queries(rows)
         if self._trace is not None:
             self._trace("keys", keys)
         context: Array = np.zeros((0, 0))
         for made in steps(entry, rows, keys, self._schedule):
-            self._out.put(entry.lead, made, entry.i[rows], keys)
+            self._out.put(entry.lead, made, i, keys)
             if made.name == "context":
                 context = made.values
         return context
@@ -99,7 +101,7 @@ class DefinedBlocks:
     def _keys(self, entry: Entry, rows: slice) -> slice:
         """Return the range of keys to compute: all if a step shows all, otherwise the reach."""
         problem = self._problem
-        if self._plan.whole_rows or problem.rules.looks_everywhere:
+        if self._every_key:
             return slice(0, problem.n_k)
         start, stop = hull(entry.reach(rows, problem.n_k))
         # A row that must become NaN needs a key: a sum over no keys is 0.

@@ -38,7 +38,7 @@ class Following:
     def of_head(self, entry: Entry, context: Array, rows: slice) -> dict[str, AnyArray]:
         """Return the steps of one head, from the context of one block of its rows."""
         values: dict[str, AnyArray] = {"context": context}
-        at = Rows(self._problem, entry.batch, entry.head, entry.i[rows])
+        at = Rows(self._problem, entry.batch, entry.head, entry.queries(rows))
         for spec in self._of_heads:
             values[spec.name] = spec.apply(at, *(self._read(n, values, at) for n in spec.reads))
             self._out.note(spec.name, entry.lead, values[spec.name], at.i)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from attn_cli.arrays import Integers
+from attn_cli.arrays import Integers, every
 from attn_cli.dataclass import dataclass
 from attn_cli.maths.problem import Edge, Problem
 from attn_cli.maths.stage import JOINED, KEYS, POOLED, PROBLEM, StepSpec
@@ -60,7 +60,7 @@ class StepPlan:
         for axis, index in self.fixed.items():
             if lead[axis] != index:
                 return None
-        wanted = tuple([lead[axis] for axis in self.free])
+        wanted = tuple([lead[axis] for axis in self.free]) if self.fixed else lead[: len(self.free)]
         if self.kept[: len(wanted)].count(None) == len(wanted):
             return wanted
         held = [self.indices(axis) for axis in range(len(wanted))]
@@ -70,12 +70,14 @@ class StepPlan:
 
     def matching(self, rows: Integers | None) -> tuple[slice | Integers, slice | Integers]:
         """Return where the held ones among these rows go, and which of the rows they are."""
+        if rows is self.rows is not None:  # the usual case
+            return slice(None), slice(None)
         if self.rows is None or rows is None:
             kept = self.kept[-2] if len(self.axes) - len(self.free) > 1 else None
             return slice(None), slice(None) if kept is None else np.array(kept, dtype=np.intp)
         first = int(self.rows.searchsorted(rows[0])) if len(rows) else 0
         part = self.rows[first : first + len(rows)]
-        if len(part) == len(rows) and (part == rows).all():
+        if len(part) == len(rows) and every(part == rows):
             return slice(first, first + len(rows)), slice(None)
         targets = self.rows.searchsorted(rows)
         found = targets < len(self.rows)
@@ -156,7 +158,7 @@ def _fixed(problem: Problem, spec: StepSpec, lead: range, chosen: Chosen) -> dic
 
 def labels_of(tokens: Labels, rows: Integers, count: int) -> Labels:
     """Return the labels of the requested queries."""
-    if len(rows) == count and (rows == np.arange(count)).all():
+    if len(rows) == count and every(rows == np.arange(count)):
         return tokens
     if isinstance(tokens, Numbered):
         return tokens.chosen(map(int, rows))

@@ -96,7 +96,7 @@ class Tiles:
                     self.trace("left to the definition" if left else "by tiles", rows)
                 if found is None:
                     return defined.in_blocks(entry, rows)
-                i, context = entry.i[rows], found.context
+                i, context = entry.queries(rows), found.context
                 kinds = problem.rules.kinds(found.empty, entry.place(rows, slice(0, 0)))
                 context[kinds == KINDS.index("nan")] = np.nan
                 for made in (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray, Bools, Integers
+from attn_cli.arrays import AnyArray, Bools, Integers, every, some
 from attn_cli.engine.order import in_order
 from attn_cli.engine.plan import Plan
 from attn_cli.maths.block import StepValues
@@ -31,8 +31,7 @@ class Watch:
 
     def __init__(self, problem: Problem, plan: Plan, sink: Sink) -> None:
         self._problem, self._plan, self._sink = problem, plan, sink
-        # Steps that are NaN if `empty_rows` makes weights NaN.
-        self._of_weights = downstream(plan.pipeline.values(), "weights")
+        self._watched = _watched(problem, plan)
         self.words: dict[int, Choice] = {}  # the next word of each batch entry
         self._deciding = _deciding(problem, plan)
         # The choice for rows without a visible key -> their number, and the first of them.
@@ -55,14 +54,10 @@ class Watch:
         if made.name == "zero_keys":
             self._zero_keys[lead] = int(made.values.sum()), len(made.values)
             return
-        if self._watches(made.name):
-            nonfinite = ~np.isfinite(made.values)
-            if made.matters is not None and made.seen is not None:
-                nonfinite &= made.matters & made.seen  # other -inf are hidden keys
-            if rows is not None and made.name in self._of_weights:
-                self._ignore_empty_rows(lead, nonfinite, rows)
-            if nonfinite.any():
-                self._note_nonfinite(made.name, lead, nonfinite, rows, keys)
+        if made.name in self._watched:
+            finite = np.isfinite(made.values)
+            if not every(finite):
+                self._check(lead, made, ~finite, rows, keys)
         if self._deciding is not None and made.name == "weights" and rows is not None:
             self._deciding.add(lead, made.values, rows, keys)
         if self._sink.wants(made.name):
@@ -92,20 +87,25 @@ class Watch:
         short = [of_entry[0] for of_entry in answers] if of_one else answers
         return short if several else short[0]
 
-    def _watches(self, name: str) -> bool:
-        """Return whether values of a step are checked to be finite.
+    @cached_property
+    def _of_weights(self) -> frozenset[str]:
+        """The steps that are NaN if `empty_rows` makes weights NaN."""
+        return downstream(self._plan.pipeline.values(), "weights")
 
-        Scores and logits are checked even if they are not shown: normalisers can hide an
-        overflow.
-        """
-        stage = self._plan.pipeline[name].stage
-        shown = stage.watched or name in self._plan.steps
-        shown = shown and not stage.aside  # asides are computed from steps that are checked
-        return shown and self._problem.nonfinite == "refuse"
+    def _check(
+        self, lead: Lead, made: StepValues, nonfinite: Bools, rows: Integers | None, keys: slice
+    ) -> None:
+        """Record the values that are not finite, unless their key or their row is hidden."""
+        if made.matters is not None and made.seen is not None:
+            nonfinite &= made.matters & made.seen  # other -inf are hidden keys
+        if rows is not None and self._nan_rows and made.name in self._of_weights:
+            self._ignore_empty_rows(lead, nonfinite, rows)
+        if some(nonfinite):
+            self._note_nonfinite(made.name, lead, nonfinite, rows, keys)
 
     def _note_empty(self, lead: Lead, kinds: AnyArray, rows: Integers) -> None:
         """Record the queries that see no key, by the code of their choice."""
-        if not kinds.any():
+        if not some(kinds):
             return
         for number in range(1, len(KINDS)):
             at = rows[kinds == number]
@@ -114,7 +114,7 @@ class Watch:
                 first = sorted([*first, *((lead, int(row)) for row in at[:NAMED])])
                 self._empty[KINDS[number]] = count + len(at), first[:NAMED]
         nan = kinds == KINDS.index("nan")
-        if nan.any():
+        if some(nan):
             of_lead = self._nan_rows.setdefault(lead, np.zeros(self._problem.n_q, dtype=np.bool_))
             of_lead[rows] = nan
 
@@ -178,6 +178,18 @@ class Watch:
         rest = f" and {more} more" if more else ""
         verb = "has" if count == 1 else "have"
         return f"{'; '.join(names)}{rest} {verb} no key to attend to: the weights there are {given}"
+
+
+def _watched(problem: Problem, plan: Plan) -> frozenset[str]:
+    """Return the steps whose values are checked to be finite.
+
+    Scores and logits are checked even if they are not shown: normalisers can hide an overflow.
+    Asides are computed from steps that are checked.
+    """
+    if problem.nonfinite != "refuse":
+        return frozenset()
+    stages = [spec.stage for spec in plan.pipeline.values() if not spec.stage.aside]
+    return frozenset(each.name for each in stages if each.watched or each.name in plan.steps)
 
 
 def _deciding(problem: Problem, plan: Plan) -> Deciding | None:

@@ -155,7 +155,7 @@ class Masking:
     @property
     def hides_permanently(self) -> bool:
         """Whether hidden keys take no part in what follows."""
-        return bool(np.isneginf(self.fill))
+        return self.fill == -np.inf
 
     def __call__(
         self, scores: Array, seen: Bools, visible: Bools, at: Place

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray, Array, Bools, Integers
+from attn_cli.arrays import AnyArray, Array, Bools, Integers, every, some
 from attn_cli.dataclass import dataclass
 from attn_cli.maths.parameter import Parameters
 from attn_cli.maths.place import Place
@@ -60,10 +60,15 @@ class Entry:
     of_queries: Mapping[str, Array]  # the steps of queries that stages of blocks read, not scaled
     of_keys: Mapping[str, Array]  # and those of keys
 
+    def queries(self, rows: slice) -> Integers:
+        """Return the numbers of some of the query rows; of all, the same array each time."""
+        whole = rows.start == 0 and rows.stop == len(self.i) and rows.step in {None, 1}
+        return self.i if whole else self.i[rows]
+
     def place(self, rows: slice, keys: slice) -> Place:
         """Return the place of a block."""
         j = np.arange(keys.start, keys.stop, keys.step or 1)
-        return Place(self.batch, self.head, self.i[rows], j, self.token_positions)
+        return Place(self.batch, self.head, self.queries(rows), j, self.token_positions)
 
     def reach(self, rows: slice, n_k: int) -> Ranges:
         """Return the ranges of keys outside which these queries see none."""
@@ -94,7 +99,7 @@ class Block:
     """
 
     def __init__(self, entry: Entry, rows: slice, keys: slice, *, why: bool) -> None:
-        self.entry, self.rows, self.rules = entry, rows, entry.rules
+        self.entry, self.rows, self.keys, self.rules = entry, rows, keys, entry.rules
         self.at = entry.place(rows, keys)
         self.parts = entry.score(rows, keys)
         self.values: dict[str, AnyArray] = {}
@@ -111,20 +116,24 @@ class Block:
             return self.values[name]
         if name in self.entry.of_queries:
             return self.entry.of_queries[name][self.rows]
-        return self.entry.of_keys[name][self.at.keys]
+        return self.entry.of_keys[name][self.keys]
 
     def select(self, scores: Array) -> Array:
         """Return the scores, -inf for unselected pairs, and initialise `seen`."""
         entry, rules = self.entry, self.rules
         self.visible = all_of(rules.schemes, self.at)
-        self.selected = np.ones_like(self.visible)
-        if entry.selection is not None:
+        if entry.selection is None:
+            shape = self.visible.shape
+            self.selected = np.ones(shape, np.bool_) if rules.schemes else self.visible
+            self._shown = self.visible
+        else:
             self.selected = entry.selection(self.at.i, self.at.j, scores, self.visible)
             scores = np.where(self.selected, scores, scores.dtype.type(-np.inf))
+            self._shown = self.selected & self.visible
         self.seen = self.selected
         if self._asks_why:
             self.why = why_hidden(entry, self.at, self.selected)
-        self.matters = self.selected & self.visible if rules.hides_permanently else self.selected
+        self.matters = self._shown if rules.hides_permanently else self.selected
         return scores
 
     def adjust(self, step: str, scores: Array) -> Array:
@@ -148,7 +157,7 @@ class Block:
                     dropped = self.seen & ~kept & (self.why == 0)
                     self.why = np.where(dropped, TOP_K, self.why).astype(self.why.dtype)
                 self.seen = kept
-            empty: Bools = np.logical_not((self.visible & self.selected & self.seen).any(axis=1))
+            empty: Bools = np.logical_not((self._shown & self.seen).any(axis=1))
             self.kinds = self.rules.kinds(empty, self.at)
         return self.kinds
 
@@ -158,10 +167,10 @@ class Block:
         rules, kinds = self.rules, self.kinds
         assert kinds is not None  # weights come after `close`
         if self._weighing is None:
-            weighing = self.seen
-            if rules.gives("uniform"):
+            weighing, any_empty = self.seen, some(kinds)
+            if any_empty and rules.gives("uniform"):
                 weighing = weighing | (kinds == KINDS.index("uniform"))[:, None]
-            if rules.gives("zero"):  # also behind a finite fill, where hidden keys are seen
+            if any_empty and rules.gives("zero"):  # also behind a finite fill: hidden keys are seen
                 weighing = weighing & (kinds != KINDS.index("zero"))[:, None]
             self._weighing = weighing
         return self._weighing
@@ -176,7 +185,7 @@ class Block:
         """Return a step of the block, with the marks of its hidden keys if tables show them."""
         values = self.values[spec.name]
         if spec.stage.shifted_formula is not None and self.shift is not None:
-            shifted = bool(self.shift.any())
+            shifted = some(self.shift)
             return StepValues(spec.name, values, self.seen, self.why, shifted=shifted)
         if not spec.stage.marked:
             return StepValues(spec.name, values)
@@ -233,7 +242,7 @@ def weigh(weights: Array, V: Array, seen: Bools) -> Array:
     0 * NaN is NaN, but a hidden key, whose weight is 0, must contribute nothing.
     """
     finite = np.isfinite(V)
-    if finite.all():
+    if every(finite):
         return weights @ V
     context = weights @ np.where(finite, V, V.dtype.type(0))
     for key in np.flatnonzero(~finite.all(axis=1)):

@@ -30,7 +30,8 @@ class Linear:
             weight = weight[head]
         if bias is not None and bias.ndim == 2:
             bias = bias[head]
-        return Linear(weight, bias)
+        shared = weight is self.weight and bias is self.bias
+        return self if shared else Linear(weight, bias)
 
     def backward(self, x: Array, dy: Array) -> tuple[Array, Linear]:
         """Return dx = dy W^T, and dW = x^T dy and db = sum over rows of dy; x (n, d_in)."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from attn_cli.arrays import Array, Bools
+from attn_cli.arrays import Array, Bools, some
 from attn_cli.dataclass import dataclass
 from attn_cli.maths.adjustments import Adjustment, hide_permanently
 from attn_cli.maths.heads import PerHead, of_head
@@ -45,9 +45,9 @@ class EmptyRows:
     other: EmptyRow  # causal order, window, lengths, documents, or these together with the mask
 
     @property
-    def either(self) -> frozenset[EmptyRow]:
+    def either(self) -> tuple[EmptyRow, EmptyRow]:
         """Both of them."""
-        return frozenset((self.mask, self.other))
+        return self.mask, self.other
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ class Rules:
     def kinds(self, empty: Bools, at: Place) -> Kinds:
         """Return the code (see KINDS) of each query of `at`; `empty` marks those without a key."""
         if self.empty_rows is None:
-            return np.where(empty, KINDS.index("fill"), 0).astype(np.uint8)
-        found = np.where(empty, KINDS.index(self.empty_rows.other), 0).astype(np.uint8)
-        if self.empty_rows.mask != self.empty_rows.other and empty.any():
+            return empty * np.uint8(KINDS.index("fill"))
+        found: Kinds = empty * np.uint8(KINDS.index(self.empty_rows.other))
+        if self.empty_rows.mask != self.empty_rows.other and some(empty):
             from attn_cli.maths.visible.user import Mask
 
             for scheme in self.schemes:
@@ -109,6 +109,8 @@ class Rules:
 
     def of_head(self, head: int) -> Parameters:
         """Return the normaliser's parameters of one query head."""
+        if not self.parameters:
+            return self.parameters
         arrays = {p.name for p in self.normalizer.parameters if p.kind == "array"}
         return {n: v[head] if n in arrays else v for n, v in self.parameters.items()}
 
@@ -132,7 +134,7 @@ class Rules:
         weights = self.normalizer.normalize(
             self.divided_by_temperature(scores, temperature), seen, parameters
         )
-        if kinds.any():
+        if some(kinds):
             fill = {"zero": 0.0, "nan": np.nan, "uniform": 1 / max(scores.shape[1], 1)}
             for name, value in fill.items():
                 weights[kinds == KINDS.index(name)] = value

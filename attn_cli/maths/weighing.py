@@ -151,7 +151,7 @@ def context(block: Block, *_: Array) -> Array:
     assert V is not None  # the entry is prepared for it
     assert block.unrounded is not None  # the weights come before
     factors = precision.weighted_sum.round(block.unrounded)
-    return weigh(precision.wide(factors), V[block.at.keys], block.weighing)
+    return weigh(precision.wide(factors), V[block.keys], block.weighing)
 
 
 def _n_k(problem: Problem, _: object) -> int:

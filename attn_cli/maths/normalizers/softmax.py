@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from attn_cli.arrays import Array, Bools
+from attn_cli.arrays import Array, Bools, every
 from attn_cli.formula import Call
 from attn_cli.maths.normalizers.base import SCORES, Normalizer
 from attn_cli.maths.parameter import Parameters
@@ -21,7 +21,7 @@ NONE: Parameters = {}
 
 def normalize(scores: Array, visible: Bools, _: Parameters = NONE) -> Array:
     """Return the softmax of rows (..., rows, keys): each sums to 1, or to 0 if it sees no key."""
-    if visible.all():  # faster without `where`
+    if every(visible):  # faster without `where`
         e: Array = scores - scores.max(axis=-1, keepdims=True, initial=-np.inf)
         np.exp(e, out=e)
         np.divide(e, row_sums(e), out=e, casting="same_kind")

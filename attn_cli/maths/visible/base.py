@@ -67,10 +67,14 @@ class Scheme(Protocol):
 
 def all_of(schemes: Iterable[Scheme], at: Place) -> Bools:
     """Return (len(i) x len(j)): whether every scheme lets query i see key j."""
-    visible = np.ones((len(at.i), len(at.j)), dtype=np.bool_)
+    visible, shape = None, (len(at.i), len(at.j))
     for scheme in schemes:
-        visible &= scheme.sees(at)
-    return visible
+        sees = scheme.sees(at)
+        visible = sees if visible is None else visible & sees
+    if visible is None:
+        return np.ones(shape, dtype=np.bool_)
+    whole = visible if visible.shape == shape else np.broadcast_to(visible, shape)
+    return np.ascontiguousarray(whole)
 
 
 def look_ahead(schemes: Iterable[Scheme], n: int, heads: int, positions: TokenPositions) -> bool:
