@@ -54,7 +54,7 @@ class Surface:
 
 def program() -> Surface:
     """Return the program, whose options are written without a command."""
-    command: Any = get_command(build())
+    command: Any = get_command(build(""))  # no command is loaded
     return _surface("", command, Context(command, info_name="attn", **command.context_settings))
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import attn_cli
-from attn_cli.cli.app import build
+from attn_cli.cli.app import COMMANDS as EVERY
 from attn_cli.cli.keys import COMMANDS, options
 from attn_cli.errors import AttnError
 from attn_cli.sources.text.events import parse
-from tests.conftest import Attn
+from tests.conftest import Attn, program_once
 
 pytestmark = pytest.mark.slow
 
@@ -80,10 +80,10 @@ CASES: dict[str, tuple[str, str]] = {
 
 
 def test_every_command_with_set_takes_keys_as_options() -> None:
-    import typer
-
-    loaded = typer.main.get_command(build()).commands  # type: ignore[attr-defined]
-    with_set = {name for name in loaded if any(p.name == "set" for p in loaded[name].params)}
+    commands = {name: program_once(name).commands[name] for name in EVERY}
+    with_set = {
+        name for name, each in commands.items() if any(p.name == "set" for p in each.params)
+    }
     assert set(COMMANDS) == with_set
 
 
@@ -97,18 +97,26 @@ def without_lines(document: dict[str, Any]) -> dict[str, Any]:
     return {part: document[part] for part in ("settings", "steps", "warnings", "tokens")}
 
 
+@pytest.fixture(scope="module")
+def bare() -> dict[str, Any]:
+    """The document of each base, which several options have."""
+    return {}
+
+
 @pytest.mark.parametrize("option", options())
-def test_file_option_and_python_agree(option: str, attn: Attn, tmp_path: Path) -> None:
+def test_file_option_and_python_agree_and_change_something(
+    option: str, attn: Attn, tmp_path: Path, bare: dict[str, Any]
+) -> None:
     base, value = CASES[option]
     key = options()[option]
-    bare, written = tmp_path / "bare.yaml", tmp_path / "written.yaml"
-    bare.write_text(base)
+    path, written = tmp_path / "bare.yaml", tmp_path / "written.yaml"
+    path.write_text(base)
     without = "".join(line for line in base.splitlines(True) if not line.startswith(f"{key}:"))
     written.write_text(f"{without}{key}: {value}\n")
     from_file = record_of(attn("compute", written, "-f", "json"))
-    from_option = record_of(attn("compute", bare, option, value, "-f", "json"))
-    with_equals = record_of(attn("compute", bare, f"{option}={value}", "-f", "json"))
-    from_set = record_of(attn("compute", bare, "--set", f"{key}={value}", "-f", "json"))
+    from_option = record_of(attn("compute", path, option, value, "-f", "json"))
+    with_equals = record_of(attn("compute", path, f"{option}={value}", "-f", "json"))
+    from_set = record_of(attn("compute", path, "--set", f"{key}={value}", "-f", "json"))
     assert from_file["steps"] == from_option["steps"] == with_equals["steps"] == from_set["steps"]
     assert from_file["settings"] == from_option["settings"]
     node = parse(value, "value")
@@ -116,15 +124,11 @@ def test_file_option_and_python_agree(option: str, attn: Attn, tmp_path: Path) -
     for name, step in from_file["steps"].items():
         expected = np.array(step["values"], dtype=float)
         np.testing.assert_array_equal(np.asarray(from_python[name], dtype=float), expected)
-
-
-@pytest.mark.parametrize("option", [o for o in options() if o not in {"--kv-heads"}])
-def test_each_changes_something(option: str, attn: Attn, tmp_path: Path) -> None:
-    base, value = CASES[option]
-    (tmp_path / "bare.yaml").write_text(base)
-    bare = record_of(attn("compute", tmp_path / "bare.yaml", "-f", "json"))
-    changed = record_of(attn("compute", tmp_path / "bare.yaml", option, value, "-f", "json"))
-    assert without_lines(bare) != without_lines(changed)
+    if option == "--kv-heads":  # K is narrower than Q: without it there is an error
+        return
+    if base not in bare:
+        bare[base] = without_lines(record_of(attn("compute", path, "-f", "json")))
+    assert bare[base] != without_lines(from_option)
 
 
 def test_kv_heads_are_needed_where_k_is_narrower(tmp_path: Path) -> None:
@@ -182,7 +186,6 @@ def test_mappings_may_stand_without_braces(
     path = tmp_path / "p.yaml"
     path.write_text(SQUARE)
     shown = attn("compute", path, option, bare, "-f", "json")
-    assert record_of(shown) == record_of(attn("compute", path, option, f"{{{bare}}}", "-f", "json"))
     path.write_text(f"{SQUARE}{option[2:]}: {{{bare}}}\n")
     assert record_of(shown) == record_of(attn("compute", path, "-f", "json"))
 

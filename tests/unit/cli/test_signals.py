@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from attn_cli.errors import ExitStatus
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, Attn
+from tests.helpers.many import check_each
 from tests.helpers.processes import ATTN, program, started
 
 pytestmark = pytest.mark.slow
@@ -55,15 +56,16 @@ def ended(arguments: list[str], **options: Any) -> tuple[int, bytes, bytes]:
         return process.returncode, out or b"", err or b""
 
 
-# Forks one process for each instruction of writing a file, and sends it a signal there.
+# For each manner of writing and each signal: forks one process for each instruction of writing a
+# file, and sends it the signal there.
 AT_EVERY_LINE = """
 import os, signal, sys
 from attn_cli.cli import signals, write
 
-number, folder = int(sys.argv[1]), sys.argv[2]
+folder = sys.argv[1]
 out = os.path.join(folder, "out.csv")
 
-def ended_at(line):
+def ended_at(line, number, written):
     seen = 0
     def trace(frame, event, _):
         nonlocal seen
@@ -78,7 +80,7 @@ def ended_at(line):
         return trace
     signals.end_commands_by_signals()
     sys.settrace(trace)
-    if sys.argv[3] == "in order":
+    if written == "in order":
         write.write_file(out, [b"new", b"er"])
     else:
         with write.opened(out) as opened:
@@ -87,34 +89,43 @@ def ended_at(line):
     sys.settrace(None)
     os._exit(0)
 
-statuses = []
-while not statuses or statuses[-1]:
-    with open(out, "w") as old:
-        old.write("old")
-    process = os.fork()
-    if process == 0:
-        try:
-            ended_at(len(statuses) + 1)
-        finally:
-            os._exit(99)
-    statuses.append(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
-    with open(out) as now:
-        print(statuses[-1], now.read(), *sorted(os.listdir(folder)))
+for asked in sys.argv[2:]:
+    written, number = asked.split(":")
+    statuses = []
+    while not statuses or statuses[-1]:
+        with open(out, "w") as old:
+            old.write("old")
+        process = os.fork()
+        if process == 0:
+            try:
+                ended_at(len(statuses) + 1, int(number), written)
+            finally:
+                os._exit(99)
+        statuses.append(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+        with open(out) as now:
+            print(asked, statuses[-1], now.read(), *sorted(os.listdir(folder)), sep=":")
 """
 
 
-@pytest.mark.parametrize("written", ["in order", "at offsets"])
-@pytest.mark.parametrize("number", ENDING)
-def test_a_signal_at_any_line_leaves_the_old_file_or_the_new_one(
-    number: signal.Signals, written: str, tmp_path: Path
-) -> None:
-    status, out, err = new_python(AT_EVERY_LINE, str(int(number)), str(tmp_path), written)
+def test_a_signal_at_any_line_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    asked = [
+        f"in order:{signal.SIGINT:d}",
+        f"in order:{signal.SIGTERM:d}",
+        f"at offsets:{signal.SIGHUP:d}",
+    ]
+    status, out, err = new_python(AT_EVERY_LINE, str(tmp_path), *asked)
     assert (status, err) == (0, b"")
-    *ended, last = out.decode().splitlines()
-    assert last == "0 newer out.csv"
-    assert len(ended) > 15
-    old, new = f"{ENDING[number]:d} old out.csv", f"{ENDING[number]:d} newer out.csv"
-    assert {old} < set(ended) <= {old, new}
+    lines = out.decode().splitlines()
+
+    def check(case: str) -> None:
+        *ended, last = [line for line in lines if line.startswith(f"{case}:")]
+        assert last == f"{case}:0:newer:out.csv"
+        assert len(ended) > 15
+        end = ENDING[signal.Signals(int(case.partition(":")[2]))]
+        old, new = (f"{case}:{end:d}:{text}:out.csv" for text in ("old", "newer"))
+        assert {old} < set(ended) <= {old, new}
+
+    check_each(asked, check)
 
 
 def test_a_second_signal_does_not_break_off_the_undoing(tmp_path: Path) -> None:
@@ -236,25 +247,40 @@ def spoken(name: str) -> tuple[tuple[str, ...], int]:
     return (*arguments, *(AS_DATA if "--only" in arguments else ())), status
 
 
-@pytest.mark.parametrize("name", SPOKEN)
-def test_standard_error_that_cannot_be_written_changes_no_status(name: str) -> None:
-    arguments, expected = spoken(name)
-    heard, out, err = child(*arguments)
-    assert heard == expected
-    assert err or "json" in name
+def nowhere_full(*arguments: str) -> tuple[int, bytes]:
     with open("/dev/full", "wb") as full:
-        assert child(*arguments, stderr=full)[:2] == (expected, out)
+        return child(*arguments, stderr=full)[:2]
 
+
+def nowhere_closed(*arguments: str) -> tuple[int, bytes]:
     def closed() -> None:
         os.close(2)
 
-    assert child(*arguments, before=closed, stderr=None)[:2] == (expected, out)
+    return child(*arguments, before=closed, stderr=None)[:2]
+
+
+def nowhere_read(*arguments: str) -> tuple[int, bytes]:
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        assert child(*arguments, stderr=writer)[:2] == (expected, out)
+        return child(*arguments, stderr=writer)[:2]
     finally:
         os.close(writer)
+
+
+NOWHERE = (nowhere_full, nowhere_closed, nowhere_read)
+
+
+@pytest.mark.parametrize("name", SPOKEN)
+def test_standard_error_that_cannot_be_written_changes_no_status(name: str, attn: Attn) -> None:
+    """An error all three ways, what else is said one way each: it is all said by one function."""
+    arguments, expected = spoken(name)
+    heard = attn(*arguments)
+    assert heard.status == expected
+    assert heard.err or "json" in name
+    at = list(SPOKEN).index(name)
+    for way in NOWHERE if name == "an error" else NOWHERE[at % 3 : at % 3 + 1]:
+        assert way(*arguments) == (expected, heard.out.encode())
 
 
 @pytest.mark.parametrize(
@@ -305,9 +331,9 @@ def test_an_error_as_json_whose_reader_has_gone() -> None:
 
 def test_a_named_pipe_whose_reader_leaves(tmp_path: Path) -> None:
     """As with standard output: the reader has what it wanted."""
-    rng = "[" + ", ".join(f"[{n}, 1]" for n in range(997)) + "]"
+    rng = "[" + ", ".join(f"[{n}, 1]" for n in range(211)) + "]"
     problem, pipe = tmp_path / "p.yaml", tmp_path / "pipe.csv"
-    problem.write_text(f"embeddings: {rng}\nscore: dot\n")  # 997 x 997 scores: beyond 64 kB
+    problem.write_text(f"embeddings: {rng}\nscore: dot\n")  # 211 x 211 scores: 300 kB, not 64
     os.mkfifo(pipe)
     reader = subprocess.Popen(["head", "-c", "10", str(pipe)], stdout=subprocess.PIPE)
     try:
