@@ -64,17 +64,16 @@ def test_a_word_is_drawn_with_its_probability(attn: Attn) -> None:
 
 def test_one_seed_gives_one_text_and_another_seed_another(attn: Attn) -> None:
     def text(seed: int) -> str:
-        asked = ("--generate", "9", "--sample", "30", "--seed", seed)
+        asked = ("--generate", "4", "--sample", "30", "--seed", seed)
         return attn("next", GENERATION, "I", *asked).out
 
-    assert text(1) == text(1)
-    assert len({text(seed) for seed in range(5)}) > 1
+    assert text(1) == text(1) != text(2)
 
 
 def test_a_tiny_temperature_is_the_likeliest_word(attn: Attn) -> None:
-    likeliest = attn("next", GENERATION, "I", "--generate", "5").out
+    likeliest = attn("next", GENERATION, "I", "--generate", "3").out
     for tiny in ("1e-300", "1e-320"):  # a quotient by the second is beyond float64
-        drawn = attn("next", GENERATION, "I", "--generate", "5", "--sample", tiny)
+        drawn = attn("next", GENERATION, "I", "--generate", "3", "--sample", tiny)
         assert (drawn.out, drawn.err) == (likeliest, ""), tiny
 
 

@@ -86,11 +86,11 @@ def test_words_of_the_file_itself(attn: Attn) -> None:
     assert attn("next", FILE).out == "hate\n"
 
 
-def test_a_sequence_a_line() -> None:
+def test_a_sequence_a_line(attn: Attn) -> None:
     ran = in_process("next", str(FILE), "-", stdin=b"not like\n\n do  hate \n")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"hate\nhate\n", b"")
-    ran = in_process("next", str(FILE), "-", "--format", "json", stdin=b"not like\nnot hate\n")
-    made = [json.loads(line) for line in ran.stdout.splitlines()]
+    lines = attn("next", FILE, "-", "--format", "json", stdin="not like\nnot hate\n").out
+    made = [json.loads(line) for line in lines.splitlines()]
     assert [(each["title"], each["answer"]) for each in made] == [
         ("not like", "hate"),
         ("not hate", "like"),

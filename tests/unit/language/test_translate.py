@@ -22,7 +22,6 @@ from attn_cli.sources.matrices.document import from_mapping
 from tests.conformance.oracle.plain import dot
 from tests.conformance.oracle.single import single
 from tests.conftest import SAMPLES, Attn, in_process, on_terminal
-from tests.helpers.processes import ATTN, run_to_end
 
 FRENCH = yaml.safe_load((SAMPLES / "french_english.yaml").read_text())
 TENNIS = yaml.safe_load((SAMPLES / "tennis.yaml").read_text())
@@ -158,6 +157,7 @@ def test_the_library_and_the_command_line_agree(attn: Attn) -> None:
     made = document(attn, "-d", SAMPLES / "tennis.yaml", "--context", "I love tennis")
     assert record.answer == made["answer"] == ["J'", "aime", "le tennis"]
     assert record.text == "J'aime le tennis"
+    assert record.cross  # the words attend to the keys of the dictionary
     assert list(record.steps) == list(made["steps"])
     for name, step in record.steps.items():
         np.testing.assert_array_equal(made["steps"][name]["values"], step.values)
@@ -214,12 +214,13 @@ def test_show_brings_the_tables_back_in_a_pipe(attn: Attn) -> None:
     assert attn("translate", "sous", "--only", "q", "-f", "csv").out == "0.0,0.0,0.0,3.0,0.0,0.0\n"
 
 
-def test_standard_input_is_a_sentence_a_line() -> None:
-    for arguments in ((), ("-",)):
-        ran = in_process("translate", *arguments, stdin=b"le chat\n\n  la table \n")
-        assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"the cat\nthe table\n", b"")
-    ran = in_process("translate", "--format", "json", stdin=b"le\nla\n")
-    assert [json.loads(line)["text"] for line in ran.stdout.splitlines()] == ["the", "the"]
+def test_standard_input_is_a_sentence_a_line(attn: Attn) -> None:
+    lines = "le chat\n\n  la table \n"
+    ran = in_process("translate", stdin=lines.encode())
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"the cat\nthe table\n", b"")
+    assert attn("translate", "-", stdin=lines) == (0, "the cat\nthe table\n", "")
+    found = attn("translate", "-", "--format", "json", stdin="le\nla\n").out.splitlines()
+    assert [json.loads(line)["text"] for line in found] == ["the", "the"]
 
 
 def test_nearest_keys(attn: Attn) -> None:
@@ -458,10 +459,11 @@ def test_no_blank_follows_an_apostrophe(words: list[str]) -> None:
     assert line.replace(" ", "") == "".join(words)
 
 
-def test_it_works_in_any_folder(tmp_path: Path) -> None:
-    env = {"PYTHONPATH": str(SAMPLES.parent)}
-    done = run_to_end([*ATTN, "translate", "ci-dessous"], cwd=tmp_path, env=env)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"under\n", b"")
+def test_it_works_in_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attn: Attn
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert attn("translate", "ci-dessous") == (0, "under\n", "")
 
 
 @pytest.mark.regression("overflow in the scores of targets went unseen")

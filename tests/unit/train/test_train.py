@@ -42,9 +42,9 @@ def training(problem: dict[str, Any] = SMALL, **settings: Any) -> Training:
     return read_training(from_mapping({**problem, "train": {**SETTINGS, **settings}}))
 
 
-def answers(path: Path) -> list[tuple[object, str]]:
+def answers(text: str) -> list[tuple[object, str]]:
     """What the file answers for each of its examples, and what it should."""
-    problem = yaml.safe_load(path.read_text())
+    problem = yaml.safe_load(text)
     found = []
     for tokens, follows in problem.pop("train")["examples"]:
         words = tokens.replace(",", "").split()
@@ -58,13 +58,13 @@ def test_a_sample_is_what_its_seed_gives(name: str, tmp_path: Path, attn: Attn) 
     path = SAMPLES / f"{name}.yaml"
     text = path.read_text()
     ran = attn("train", path, "-o", tmp_path / "again.yaml")
-    count = len(answers(path))
     assert (ran.status, ran.out) == (0, "")
-    assert ran.err.endswith(f"; {count} of {count} examples right\n")
     again = (tmp_path / "again.yaml").read_text()
-    for trained in (path, tmp_path / "again.yaml"):
+    for trained in {text, again}:  # on another machine they may differ in the last digit
         assert all(answer == follows for answer, follows in answers(trained))
     shipped, learnt = yaml.safe_load(text), yaml.safe_load(again)
+    count = len(shipped["train"]["examples"])
+    assert ran.err.endswith(f"; {count} of {count} examples right\n")
     for group in LEARNT & shipped.keys():
         for key, values in shipped[group].items():
             if key not in {"vocabulary", "pool"}:
@@ -73,11 +73,14 @@ def test_a_sample_is_what_its_seed_gives(name: str, tmp_path: Path, attn: Attn) 
     for key in shipped.keys() - LEARNT:
         assert learnt[key] == shipped[key]
     if name == "not_like":
-        assert attn("train", "-", "-o", "-", stdin=again).out == again
+        once, twice = (attn("train", "-", "-o", "-", "--steps", 5, stdin=t) for t in (text, again))
+        assert once == twice
+        assert yaml.safe_load(once.out)["weights"] != learnt["weights"]
 
 
 def test_what_not_like_says() -> None:
-    assert answers(SAMPLES / "not_like.yaml") == [(w, w) for w in ("hate", "like", "like", "hate")]
+    text = (SAMPLES / "not_like.yaml").read_text()
+    assert answers(text) == [(w, w) for w in ("hate", "like", "like", "hate")]
     assert compute(SAMPLES / "not_like.yaml").answer == "hate"
     assert compute(SAMPLES / "dog_sentence.yaml").answer == "happy"
     weights = compute(SAMPLES / "dog_sentence.yaml").steps["weights"]
