@@ -44,7 +44,7 @@ def difference_of(here: Loaded, there: Loaded, asked: Asked) -> Difference:
     Raises AttnError if they have no step in common, or an array that is all NaN.
     """
     if here.problem is None and there.problem is None:
-        return _of_dumps(here, there, asked)
+        return _noted(_of_dumps(here, there, asked))
     return difference_of_pair(paired(here, there, asked), (here.name, there.name))
 
 
@@ -69,7 +69,7 @@ def difference_of_pair(pair: Pair, names: tuple[str, str]) -> Difference:
             break
     ordered = _ordered(pair, best, contrast, names)
     kernel = next(iter(used.values()), pair.kernels[0])
-    return _assembled(pair, ordered, used or {"": kernel}, parts, names)
+    return _noted(_assembled(pair, ordered, used or {"": kernel}, parts, names))
 
 
 def _rows(
@@ -161,7 +161,7 @@ def _assembled(
         tolerance=pair.asked.tolerance,
         sampled=pair.sample.text,
         panels=_panels(pair, rows, shown) if first is not None else None,
-        notes=tuple(_notes(pair, used, alternatives)),
+        notes=_notes(pair, used),
         settings={"model": pair.model.name, "type": pair.type},
         warnings=pair.problem.warnings,
     )
@@ -250,16 +250,15 @@ def _panels(pair: Pair, rows: tuple[StepDifference, ...], shown: str) -> Panels 
     return panels(row, shape, some, first, second, role)
 
 
-def _notes(
-    pair: Pair, used: Mapping[str, Kernel], alternatives: tuple[Alternative, ...]
-) -> list[str]:
+def _noted(found: Difference) -> Difference:
+    """Return the comparison with the note that it can find no fault, if that is so."""
+    return replace(found, notes=(*found.notes, found.blind)) if found.blind else found
+
+
+def _notes(pair: Pair, used: Mapping[str, Kernel]) -> tuple[str, ...]:
     """Return what the user should know of how it was compared."""
     said = dict.fromkeys(kernel.said for kernel in used.values() if kernel.said)
-    found = [f"emulated with {', '.join(said)}"] if said and pair.type != "float64" else []
-    if alternatives and all(each.passes for each in alternatives):
-        what = "this tolerance" if pair.asked.tolerance is not None else "the noise of this type"
-        found.append(f"{what} accepts everything that was tried: it cannot find a fault")
-    return found
+    return (f"emulated with {', '.join(said)}",) if said and pair.type != "float64" else ()
 
 
 def _of_dumps(here: Loaded, there: Loaded, asked: Asked) -> Difference:

@@ -117,3 +117,11 @@ class Difference:
     def agrees(self) -> bool | None:
         """Whether there is no bug; None if it cannot be decided."""
         return AGREES.get(self.verdict)
+
+    @property
+    def blind(self) -> str:
+        """The note that all wrong results that were tried pass; empty if one does not."""
+        if not self.power or not all(each.passes for each in self.power):
+            return ""
+        what = "this tolerance" if self.tolerance is not None else "the noise of this type"
+        return f"{what} accepts everything that was tried: it cannot find a fault"

@@ -61,10 +61,11 @@ def number(value: float) -> str:
 
 
 def line(found: Difference) -> str:
-    """Return the verdict in one line."""
+    """Return the verdict in one line, with the note that it can find no fault, if that is so."""
     verdict = found.verdict.upper() if found.verdict == "bug" else found.verdict
     sentence = found.sentence.removeprefix(f"{found.verdict} of ").removeprefix("cannot tell: ")
-    return f"{found.here}, {found.there}: {verdict} - {sentence}"
+    blind = f"; {found.blind}" if found.blind and found.agrees else ""
+    return f"{found.here}, {found.there}: {verdict} - {sentence}{blind}"
 
 
 def sentences(found: Difference) -> Iterator[str]:

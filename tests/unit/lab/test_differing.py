@@ -21,6 +21,7 @@ from attn_cli.lab.noise import narrowest
 from attn_cli.reading.dumps import Dump
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
+from attn_cli.views.differing.parts import line
 from tests.helpers.many import check_each
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -280,7 +281,14 @@ def test_a_tolerance_that_accepts_everything_is_said() -> None:
         "the previous row",
         "the mean of V",
     }
-    assert any("accepts everything that was tried" in note for note in found.notes)
+    note = "this tolerance accepts everything that was tried: it cannot find a fault"
+    assert note in found.notes
+    assert line(found).endswith(f"within the tolerance of 9; {note}")
+    right = dump({"output": np.full((1, HEADS, N, D), 0.5)})
+    for tolerance, blind in ((9.0, True), (0.4, False)):  # also of two dumps
+        found = difference_of(right, dump(wrong), Asked(tolerance=tolerance, identify=False))
+        assert found.verdict == "noise"
+        assert (note in found.notes, line(found).endswith(note)) == (blind, blind)
 
 
 def test_two_problems_and_the_turned_order() -> None:
