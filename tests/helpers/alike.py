@@ -8,6 +8,11 @@ from typing import Any
 import numpy as np
 
 
+def attributes(thing: object) -> dict[str, object]:
+    """The attributes by name: in what order they were set makes no difference."""
+    return dict(sorted(vars(thing).items()))
+
+
 def differences(found: Any, expected: Any, path: str = "") -> Iterator[str]:
     """Yield the path of each part that differs, with both values; arrays by type, shape and values.
 
@@ -35,6 +40,6 @@ def differences(found: Any, expected: Any, path: str = "") -> Iterator[str]:
         for at, (one, other) in enumerate(zip(found, expected, strict=False)):
             yield from differences(one, other, f"{path}[{at}]")
     elif hasattr(expected, "__dict__") and not isinstance(expected, type):
-        yield from differences(vars(found), vars(expected), path)
+        yield from differences(attributes(found), attributes(expected), path)
     elif found != expected and not (found != found and expected != expected):
         yield f"{path}: {found!r}, not {expected!r}"

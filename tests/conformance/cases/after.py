@@ -6,9 +6,20 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from tests.conformance.cases.bases import FOUR, NUMBERS, PACKED, TWO, Cases
+from tests.conformance.cases.bases import (
+    FOUR,
+    NUMBERS,
+    NUMBERS_OF_ENTRIES,
+    PACKED,
+    SHARED,
+    THREE,
+    TWO,
+    Cases,
+    Sizes,
+)
 
 _HIDDEN = {"mask": NUMBERS}
+_HIDDEN_ENTRIES = {"mask": NUMBERS_OF_ENTRIES}
 _EMPTY = {
     "values": [[True] * 7, [False] * 7, [True] * 7, [False] * 7, [False, True] * 3 + [False]],
     "true_means": "ignore",
@@ -16,7 +27,7 @@ _EMPTY = {
 _WITH: dict[str, dict[str, Any]] = {
     "softmax": {},
     "softmax1": {},
-    "sink_logits": {"logits": [0.5, -1.0, 2.0, 0.0, 0.25, -3.0]},
+    "sink_logits": {"logits": [0.5, -1.0, 2.0]},
     "sparsemax": {},
     "entmax15": {},
     "entmax": {"alpha": 1.3},
@@ -46,27 +57,38 @@ _SCORES: list[dict[str, Any]] = [
     {"function": "sparse", "window": 1, "stride": 3, "inside": "cosine"},
 ]
 
+
+def _of(normaliser: str) -> tuple[Sizes, dict[str, Any]]:
+    """Sizes and a mask: with heads if the normaliser has a parameter of each."""
+    if normaliser == "sink_logits":
+        return SHARED, _HIDDEN
+    return THREE, _HIDDEN_ENTRIES
+
+
 AFTER: Cases = {
-    **{f"score {s['function']} {len(s)}": (FOUR, {"score": s, "scale": 0.7}) for s in _SCORES},
+    **{f"score {s['function']} {len(s)}": (SHARED, {"score": s, "scale": 0.7}) for s in _SCORES},
     **{
-        f"normalize {', '.join(map(str, n.values()))}": (FOUR, {**_HIDDEN, "normalize": n})
+        f"normalize {', '.join(map(str, n.values()))}": (
+            _of(n["function"])[0],
+            {**_of(n["function"])[1], "normalize": n},
+        )
         for n in NORMALISERS
     },
     **{
         f"temperature of {name}": (
-            FOUR,
-            {**_HIDDEN, "normalize": {"function": name, **parameters}, "temperature": 2.5},
+            _of(name)[0],
+            {**_of(name)[1], "normalize": {"function": name, **parameters}, "temperature": 2.5},
         )
         for name, parameters in _WITH.items()
         if name != "argmax"
     },
     **{
         f"temperature of each head, {name}": (
-            FOUR,
+            SHARED,
             {
                 **_HIDDEN,
                 "normalize": {"function": name, **parameters},
-                "temperature": [2.5, 0.5, 1.0, 3.0, 0.7, 1.3],
+                "temperature": [2.5, 0.5, 1.0],
             },
         )
         for name, parameters in _WITH.items()
@@ -76,7 +98,7 @@ AFTER: Cases = {
     "temperature, a list without heads": (TWO, {"temperature": [0.4]}),
     **{
         f"empty_rows {rows}, {name}": (
-            FOUR,
+            SHARED if name == "sink_logits" else THREE,
             {
                 "mask": _EMPTY,
                 "empty_rows": rows,
@@ -88,7 +110,7 @@ AFTER: Cases = {
     },
     **{
         f"empty_rows {rows}, mask_fill {value}, {how}": (
-            FOUR,
+            TWO,
             {
                 "mask": _EMPTY,
                 "mask_fill": {"value": value, "how": how},
@@ -101,7 +123,7 @@ AFTER: Cases = {
     },
     **{
         f"empty_rows {rows}, softcap last": (
-            FOUR,
+            THREE,
             {
                 "mask": _EMPTY,
                 "softcap": 2,

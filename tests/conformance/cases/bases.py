@@ -1,4 +1,8 @@
-"""Sizes that the cases share: a different one for each axis."""
+"""Sizes that the cases share: a different one for each axis.
+
+A run takes as long as there are heads and batch entries: a convention that has nothing to do with
+heads is tried in THREE or TWO, and in FOUR as one of its family.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,7 @@ SQUARE = replace(TWO, new=5)
 THREE = replace(TWO, axes=3, batch=2)
 PACKED = replace(THREE, heads=6, kv_heads=3, has_heads=True)
 FOUR = replace(PACKED, axes=4)
+SHARED = replace(FOUR, heads=3, kv_heads=1)
 PAST = replace(FOUR, past=2)
 STANDS = {"offset": [1, 3]}
 """The positions of the queries of the batch entries, for keys that need them."""
@@ -31,3 +36,6 @@ _M = FOUR.choices([True, True, False], 2, 6, 5, 7)
 BOOLEANS = {"values": _M, "true_means": "attend"}
 OTHER_WAY = {"values": _M, "true_means": "ignore"}
 NUMBERS = FOUR.choices([-math.inf, -1.5, 0.0, 0.25], 2, 1, 5, 7)
+# The same for THREE, which has no heads.
+BOOLEANS_OF_ENTRIES = {"values": [heads[0] for heads in _M], "true_means": "attend"}
+NUMBERS_OF_ENTRIES = [heads[0] for heads in NUMBERS]

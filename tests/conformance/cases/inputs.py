@@ -8,6 +8,7 @@ from tests.conformance.cases.bases import (
     FOUR,
     PACKED,
     PAST,
+    SHARED,
     SQUARE,
     STANDS,
     THREE,
@@ -15,7 +16,9 @@ from tests.conformance.cases.bases import (
     Cases,
 )
 
+_BEHIND = replace(THREE, past=2)
 _PAST = {"key": PAST.normal(2, 3, 2, 4), "value": PAST.normal(2, 3, 2, 3)}
+_OF_ONE = {"key": PAST.normal(2, 1, 2, 4), "value": PAST.normal(2, 1, 2, 3)}
 _LONG = {"factor": 4.0, "original_length": 64}
 
 INPUTS: Cases = {
@@ -49,33 +52,33 @@ INPUTS: Cases = {
     ),
     "grouping, a list beside a past": (PAST, {"past": _PAST, "grouping": [2, 2, 0, 0, 2, 0]}),
     "past": (PAST, {"past": _PAST}),
-    "past, causal": (PAST, {"past": _PAST, "causal": True}),
+    "past, causal": (_BEHIND, {"past": _OF_ONE, "causal": True}),
     "past, causal bottom-right": (
-        replace(PAST, new=5),
-        {"past": _PAST, "causal": "bottom-right"},
+        replace(_BEHIND, new=5),
+        {"past": _OF_ONE, "causal": "bottom-right"},
     ),
-    "past and offset": (PAST, {"past": _PAST, "causal": True, "offset": 4}),
+    "past and offset": (_BEHIND, {"past": _OF_ONE, "causal": True, "offset": 4}),
     "past of 2 axes": (
         replace(TWO, past=1),
         {"past": {"key": TWO.normal(1, 1, 1, 4), "value": TWO.normal(1, 1, 1, 3)}},
     ),
     "past, normed and rotated": (
-        PAST,
-        {"past": {**_PAST, "rotated": False}, "qk_norm": "l2", "rope": True},
+        _BEHIND,
+        {"past": {**_OF_ONE, "rotated": False}, "qk_norm": "l2", "rope": True},
     ),
     "past that is rotated": (
         PAST,
         {"past": {**_PAST, "rotated": True}, "qk_norm": "l2", "rope": True},
     ),
     "qk_norm rms": (FOUR, {"qk_norm": "rms"}),
-    "qk_norm l2": (FOUR, {"qk_norm": "l2"}),
-    "qk_norm eps of rms": (FOUR, {"qk_norm": {"function": "rms", "eps": 0.5}}),
-    "qk_norm eps of l2": (FOUR, {"qk_norm": {"function": "l2", "eps": 1.5}}),
+    "qk_norm l2": (THREE, {"qk_norm": "l2"}),
+    "qk_norm eps of rms": (THREE, {"qk_norm": {"function": "rms", "eps": 0.5}}),
+    "qk_norm eps of l2": (THREE, {"qk_norm": {"function": "l2", "eps": 1.5}}),
     "qk_norm query_gain": (
-        FOUR,
+        THREE,
         {"qk_norm": {"function": "rms", "query_gain": [1.0, 2.0, 0.5, -1]}},
     ),
-    "qk_norm key_gain": (FOUR, {"qk_norm": {"function": "l2", "key_gain": [1.0, 2.0, 0.5, -1]}}),
+    "qk_norm key_gain": (SHARED, {"qk_norm": {"function": "l2", "key_gain": [1.0, 2.0, 0.5, -1]}}),
     "rope": (SQUARE, {"rope": True}),
     "rope, offset": (FOUR, {"rope": True, **STANDS}),
     "rope base": (SQUARE, {"rope": {"base": 100}}),

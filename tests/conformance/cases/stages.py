@@ -7,21 +7,26 @@ from dataclasses import replace
 
 from tests.conformance.cases.bases import (
     BOOLEANS,
+    BOOLEANS_OF_ENTRIES,
     FOUR,
-    NUMBERS,
+    NUMBERS_OF_ENTRIES,
     PACKED,
+    SHARED,
     SQUARE,
     STANDS,
+    THREE,
     TWO,
     Cases,
 )
 
-_CAPPED = {"softcap": 1.5, "mask": BOOLEANS, "score_bias": [0.5, -1.0, 0.0, 2.0, 0.0, 1.0, -2.0]}
+_BIAS = [0.5, -1.0, 0.0, 2.0, 0.0, 1.0, -2.0]
+_CAPPED = {"softcap": 1.5, "mask": BOOLEANS, "score_bias": _BIAS}
+_CAPPED_ENTRIES = {"softcap": 1.5, "mask": BOOLEANS_OF_ENTRIES, "score_bias": _BIAS}
 
 _SCALES = [0.3, -0.5, 1.0, 1.3, 0.0, 0.7]
 
 STAGES: Cases = {
-    "scale": (FOUR, {"scale": 0.3}),
+    "scale": (THREE, {"scale": 0.3}),
     "scale of each head": (FOUR, {"scale": _SCALES}),
     "scale of each of packed heads": (PACKED, {"scale": _SCALES}),
     "scale, a list without heads": (TWO, {"scale": [-0.7]}),
@@ -42,39 +47,39 @@ STAGES: Cases = {
         PACKED,
         {"scale": [abs(scale) for scale in _SCALES], "scale_placement": "split"},
     ),
-    "scale_placement query": (FOUR, {"scale_placement": "query"}),
-    "scale_placement split": (FOUR, {"scale_placement": "split", "scale": 0.3}),
+    "scale_placement query": (THREE, {"scale_placement": "query"}),
+    "scale_placement split": (SHARED, {"scale_placement": "split", "scale": 0.3}),
     "scale_placement query of multiplicative": (
-        FOUR,
+        THREE,
         {
             "scale_placement": "query",
             "scale": -0.3,
             "score": {"function": "multiplicative", "W": FOUR.normal(4, 4)},
         },
     ),
-    "softcap": (FOUR, {"softcap": 0.75}),
+    "softcap": (THREE, {"softcap": 0.75}),
     "softcap and bias": (FOUR, {"softcap": 0.75, "score_bias": FOUR.normal(6, 1, 7)}),
     "score_bias": (FOUR, {"score_bias": FOUR.normal(2, 1, 5, 7)}),
     "alibi": (FOUR, {"alibi": True, **STANDS}),
     "alibi of no heads": (SQUARE, {"alibi": True}),
     "alibi slopes": (PACKED, {"alibi": [0.1, 0.2, 0.3, 0.4, 0.5, -0.6], **STANDS}),
-    "alibi slopes paper": (FOUR, {"alibi": {"slopes": "paper"}, **STANDS}),
-    "alibi slopes plain": (FOUR, {"alibi": {"slopes": "plain"}, **STANDS}),
+    "alibi slopes paper": (SHARED, {"alibi": {"slopes": "paper"}, **STANDS}),
+    "alibi slopes plain": (SHARED, {"alibi": {"slopes": "plain"}, **STANDS}),
     **{
-        f"alibi form {form}": (FOUR, {"alibi": {"form": form}, **STANDS})
+        f"alibi form {form}": (SHARED, {"alibi": {"form": form}, **STANDS})
         for form in ("distance", "signed", "key", "last_key", "clamped")
     },
     "relative_bias": (
-        replace(FOUR, new=23),
-        {"relative_bias": {"table": FOUR.normal(8, 6)}, **STANDS},
+        replace(SHARED, new=23),
+        {"relative_bias": {"table": FOUR.normal(8, 3)}, **STANDS},
     ),
     "relative_bias, the past alone": (
-        replace(FOUR, n_q=17),
-        {"relative_bias": {"table": FOUR.normal(8, 6), "bidirectional": False}, **STANDS},
+        replace(THREE, n_q=17),
+        {"relative_bias": {"table": FOUR.normal(8, 1), "bidirectional": False}, **STANDS},
     ),
     "relative_bias max_distance": (
-        replace(FOUR, new=23),
-        {"relative_bias": {"table": FOUR.normal(8, 6), "max_distance": 7}, **STANDS},
+        replace(THREE, new=23),
+        {"relative_bias": {"table": FOUR.normal(8, 1), "max_distance": 7}, **STANDS},
     ),
     "all biases": (
         SQUARE,
@@ -85,7 +90,7 @@ STAGES: Cases = {
         },
     ),
     **{
-        f"order {', '.join(order)}": (FOUR, {**_CAPPED, "order": list(order)})
+        f"order {', '.join(order)}": (THREE, {**_CAPPED_ENTRIES, "order": list(order)})
         for order in (
             ("softcap", "bias", "mask"),
             ("softcap", "mask", "bias"),
@@ -105,17 +110,21 @@ STAGES: Cases = {
     ),
     **{
         f"mask_fill {value}, {how}": (
-            FOUR,
-            {"mask": NUMBERS, "causal": "bottom-right", "mask_fill": {"value": value, "how": how}},
+            THREE,
+            {
+                "mask": NUMBERS_OF_ENTRIES,
+                "causal": "bottom-right",
+                "mask_fill": {"value": value, "how": how},
+            },
         )
         for value in (-math.inf, -2.5, "lowest", "0.7 lowest")
         for how in ("select", "add")
     },
     "mask_fill and top_k": (FOUR, {"mask": BOOLEANS, "mask_fill": {"value": -0.1}, "top_k": 4}),
     "mask_fill and sparse": (
-        FOUR,
+        THREE,
         {
-            "mask": BOOLEANS,
+            "mask": BOOLEANS_OF_ENTRIES,
             "mask_fill": {"value": -0.1},
             "score": {"function": "sparse", "block": 3},
         },
