@@ -15,8 +15,8 @@ from tests.conformance.cases.bases import (
     THREE,
     TWO,
     Cases,
-    Sizes,
 )
+from tests.conformance.strategies.sizes import Sizes
 
 _HIDDEN = {"mask": NUMBERS}
 _HIDDEN_ENTRIES = {"mask": NUMBERS_OF_ENTRIES}
