@@ -173,6 +173,7 @@ def noting(function: Function) -> CodeType | None:
 
 def forget() -> None:
     """Empty the caches, which hold what the package made without a change."""
+    gc.unfreeze()  # tests freeze, and what is frozen is not among the objects
     for each in gc.get_objects():
         if isinstance(each, functools._lru_cache_wrapper):
             name = f"{each.__module__}.{each.__name__}"
