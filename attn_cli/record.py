@@ -57,6 +57,19 @@ class Numbered(Sequence[str]):
         return [self._numbers.index(number)] if number in self._numbers else []
 
 
+def refuse_unknown_steps(
+    names: Iterable[str], there: Iterable[str], meant: Mapping[str, str]
+) -> None:
+    """Raise AttnError for the first name that is not there; `meant`: other names -> those there."""
+    known = list(there)
+    for name in names:
+        if name not in known:
+            raise AttnError(
+                f"unknown step '{name}'",
+                help=did_you_mean(name, known, what="there are", meant=meant, listed=True),
+            )
+
+
 @dataclass(frozen=True)
 class Step:
     """One named array of the computation.
@@ -255,14 +268,7 @@ class Record:
         """
         if names is None or not self.steps:
             return self
-        for name in names:
-            if name not in self.steps:
-                raise AttnError(
-                    f"unknown step '{name}'",
-                    help=did_you_mean(
-                        name, self.steps, what="there are", meant=self._meant, listed=True
-                    ),
-                )
+        refuse_unknown_steps(names, self.steps, self._meant)
         steps = {n: s for n, s in self.steps.items() if n in names}
         return replace(self, steps=steps, repeats=NONE)
 

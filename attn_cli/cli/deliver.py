@@ -171,6 +171,15 @@ def answer_in_a_pipe(output: OutputOptions, *, shown: bool) -> OutputOptions:
     return output
 
 
+def refuse_steps_of_answer(output: OutputOptions, *, shown: bool) -> None:
+    """Raise AttnError if an option names steps, and the format is `answer`, which shows none."""
+    if shown and output.format == "answer":
+        raise AttnError(
+            "the format answer shows no steps, so it does not go with --show and --only",
+            help="leave out one of the two",
+        )
+
+
 def answer_on_a_terminal(output: OutputOptions, *, shown: bool) -> bool:
     """Return whether the answer and its weights go to a terminal: no option names steps."""
     to_screen = output.format is None and output.output in {None, "-"}

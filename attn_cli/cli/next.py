@@ -15,6 +15,7 @@ from attn_cli.cli.deliver import (
     check_target,
     deliver,
     deliver_several,
+    refuse_steps_of_answer,
     say_what_else,
 )
 from attn_cli.cli.generate import GenerateOptions
@@ -170,6 +171,7 @@ def _predicted(
         output = answer_in_a_pipe(output, shown=shown.asked or phrase.top is not None)
         brief = answer_on_a_terminal(output, shown=shown.asked)
         wanted = BRIEF if brief else wanted
+    refuse_steps_of_answer(output, shown=shown.asked)
     output.check_steps(shown.only)
     check_target(output)
     from attn_cli.engine.run import run

@@ -16,6 +16,7 @@ from attn_cli.cli.deliver import (
     deliver,
     deliver_batches,
     deliver_several,
+    refuse_steps_of_answer,
     say_what_else,
 )
 from attn_cli.cli.inputs import reading_inputs
@@ -213,6 +214,7 @@ def translate(look_up: DictionaryOptions, shown: ShownOptions, output: OutputOpt
     wanted = shown.steps()
     output = answer_in_a_pipe(output, shown=shown.asked or look_up.top > 0)
     brief = answer_on_a_terminal(output, shown=shown.asked)
+    refuse_steps_of_answer(output, shown=shown.asked)
     output.check_steps(shown.only)
     check_target(output)
     from attn_cli.language.translation import answers
@@ -236,6 +238,10 @@ def translate(look_up: DictionaryOptions, shown: ShownOptions, output: OutputOpt
             f"there is nothing to write as {output.name}: no word is known",
             help="choose another format, or other words",
         )
+    if wanted is not None:
+        from attn_cli.language.planned import refuse_unknown
+
+        refuse_unknown(translations, wanted)
     if output.view().bounded:
         _check_planned(translations, needed, output)
     if len(translations) == 1:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attn_cli.dataclass import replace
 from attn_cli.engine.order import whole_of
 from attn_cli.engine.plan import plan_unheld
 from attn_cli.language.space import Space
 from attn_cli.language.translation import Translation
-from attn_cli.maths.pipeline import pipeline
+from attn_cli.maths.pipeline import STAGES, pipeline
 from attn_cli.maths.problem import Request
-from attn_cli.record import Whole
+from attn_cli.record import Whole, refuse_unknown_steps
 
 
 def planned(translation: Translation) -> dict[str, Whole]:
@@ -25,6 +25,15 @@ def planned(translation: Translation) -> dict[str, Whole]:
     steps = plan_unheld(problem, Request()).steps.values()
     sentence = {step.name: whole_of(problem, step) for step in steps}
     return _renamed("alone", look_up) | _renamed("sentence", sentence) | look_up
+
+
+def refuse_unknown(translations: Iterable[Translation], names: tuple[str, ...]) -> None:
+    """Raise AttnError for a name that is not one of the steps; nothing is computed."""
+    first = next((each for each in translations if each.query is not None), None)
+    if first is not None:
+        steps = planned(first)
+        meant = {a: s.name for s in STAGES if s.name in steps for a in s.aliases}
+        refuse_unknown_steps(names, steps, meant)
 
 
 def _renamed(part: str, steps: Mapping[str, Whole]) -> dict[str, Whole]:

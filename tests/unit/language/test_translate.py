@@ -401,6 +401,12 @@ def test_a_step_that_is_too_wide_is_refused_before_it_is_computed(
     ran = attn(*asked, "q,weights")
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.startswith("error: weights has 17 columns, and LaTeX shows 16 at most\n")
+    ran = attn("translate", "-d", path, "w1", "--only", "weight")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(
+        "error: unknown step 'weight'\nhelp: did you mean 'weights'? there are"
+    )
+    assert "did you mean 'k'?" in attn("translate", "-d", path, "w1", "--show", "q,K").err
     with pytest.raises(AssertionError, match="it is computed"):
         attn(*asked, "q,weights", "--full")
 
