@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from attn_cli.dataclass import dataclass, replace
-from attn_cli.errors import AttnError, did_you_mean
+from attn_cli.errors import AttnError, did_you_mean, printable
 from attn_cli.formula import Formula
 
 if TYPE_CHECKING:
@@ -111,10 +111,24 @@ class Step:
         """Whether every value of the step is held."""
         return all(indices is None for indices in self.kept)
 
-    def indices(self, axis: int) -> Sequence[int]:
-        """Return the indices along an axis whose values are held."""
-        kept = self.kept[axis]
-        return range(self.shape[axis]) if kept is None else kept
+    def indices(self, axis: int | str) -> Sequence[int]:
+        """Return the indices along an axis, by number or name, whose values are held.
+
+        Raises AttnError for an axis that the step does not have.
+        """
+        at = self._number(axis)
+        kept = self.kept[at]
+        return range(self.shape[at]) if kept is None else kept
+
+    def _number(self, axis: int | str) -> int:
+        """Return the number of an axis, from 0; -1 is the last."""
+        try:
+            return range(len(self.axes))[axis] if isinstance(axis, int) else self.axes.index(axis)
+        except (IndexError, ValueError):
+            raise AttnError(
+                f"{self.name} has no axis {printable(repr(axis))}",
+                help=f"its axes are: {', '.join(self.axes)}",
+            ) from None
 
     def cut(self, kept: tuple[Sequence[int] | None, ...]) -> Step:
         """Return the step with some indices of each axis alone (None: all), of a whole step."""
@@ -127,9 +141,12 @@ class Step:
                     peaks = peaks.take(list(indices), axis=axis)
         return replace(self, values=values, kept=kept, peaks=peaks, hidden=hidden)
 
-    def entry(self, axis: str, index: int) -> Step:
-        """Return one entry along an axis, such as a head, of a whole step: without that axis."""
-        at = self.axes.index(axis)
+    def entry(self, axis: int | str, index: int) -> Step:
+        """Return one entry along an axis, by number or name, of a whole step: without that axis.
+
+        `entry("head", 0)` is the first head. Raises AttnError for an axis that there is not.
+        """
+        at = self._number(axis)
         rest = [other for other in range(len(self.axes)) if other != at]
         taken = (slice(None),) * at + (index,)
         return replace(
@@ -143,11 +160,15 @@ class Step:
             peaks=None,
         )
 
-    def letter_of(self, axis: int) -> str | None:
-        """Return the letter that tables put before the numbers of an axis; None if it has words."""
-        if not isinstance(self.labels[axis], Numbered):
+    def letter_of(self, axis: int | str) -> str | None:
+        """Return the letter that tables put before the numbers of an axis; None if it has words.
+
+        The axis is given by number or name. Raises AttnError for one that the step does not have.
+        """
+        at = self._number(axis)
+        if not isinstance(self.labels[at], Numbered):
             return None
-        return self.letter if self.axes[axis] in FEATURES else ""
+        return self.letter if self.axes[at] in FEATURES else ""
 
     def as_matrix(self) -> Step:
         """Return a step of one axis as one of a single row; any other as it is."""

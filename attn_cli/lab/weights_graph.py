@@ -83,7 +83,7 @@ def graph(record: Record, *, threshold: float, top: int | None) -> Graph:
         command=record.command,
         nodes=queries if queries is keys else (*queries, *keys),
         edges=_edges(weights, places, step, lead, (queries, keys)),
-        lead={axis: step.indices(step.axes.index(axis)) for axis in lead},
+        lead={axis: step.indices(axis) for axis in lead},
         left_out=left_out,
         hidden=0 if step.hidden is None else int(np.count_nonzero(step.hidden)),
         threshold=threshold,
@@ -146,7 +146,7 @@ def _edges(
     ends: tuple[tuple[Node, ...], tuple[Node, ...]],
 ) -> tuple[Edge, ...]:
     """Return the edges at places in the flattened weights."""
-    held = [step.indices(step.axes.index(axis)) for axis in (*lead, "query", "key")]
+    held = [step.indices(axis) for axis in (*lead, "query", "key")]
     at = np.unravel_index(places, weights.shape)
     edges = []
     for weight, *indices in zip(weights[at].tolist(), *(a.tolist() for a in at), strict=True):

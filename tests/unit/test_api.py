@@ -281,3 +281,21 @@ def test_python_may_leave_out_with_none_and_use_any_mapping() -> None:
         attention(x, x, x, causal=np.bool_(True))["weights"],
         attention(x, x, x, causal=True)["weights"],
     )
+
+
+def test_an_axis_of_a_step_is_named_or_numbered() -> None:
+    weights = compute(SAMPLES / "two_heads.yaml", head=1)["weights"]
+    step = compute(SAMPLES / "two_heads.yaml").steps["weights"]
+    assert step.axes == ("head", "query", "key")
+    for axes in ((0, 1, 2), (-3, -2, -1), step.axes):
+        assert [list(step.indices(axis)) for axis in axes] == [[0, 1], [*range(4)], [*range(4)]]
+        assert [step.letter_of(axis) for axis in axes] == ["", None, None]
+        head = step.entry(axes[0], 1)
+        assert (head.axes, head.shape) == (("query", "key"), (4, 4))
+        np.testing.assert_array_equal(head.values, weights.squeeze())
+        assert step.entry(axes[2], 3).labels == step.labels[:2]
+    for axis in ("keys", 3, -4):
+        for ask in (step.indices, step.letter_of, lambda axis: step.entry(axis, 0)):
+            with pytest.raises(AttnError, match=f"weights has no axis {axis!r}") as caught:
+                ask(axis)
+            assert caught.value.help == "its axes are: head, query, key"
