@@ -38,11 +38,12 @@ signals._end = lambda number, frame: os._exit(1)
 
 
 def killed(code: str, *arguments: str) -> tuple[int, str]:
-    """Run the kills in a fork, after some code."""
+    """Run the kills in a fork, after some code, with small problems."""
     whole = f"""
 import sys
 from attn_cli.cli import signals, write
 from tests.fuzz import kills
+kills.SIZE = 13
 {code}
 sys.exit(kills.main(sys.argv[1:]))
 """

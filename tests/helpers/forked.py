@@ -11,6 +11,7 @@ import faulthandler
 import gc
 import io
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -18,9 +19,12 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from typing import Any, NoReturn
 
 from rich.style import Style
+
+import attn_cli
 
 # What Python reads when it starts: a fork has started with that of the tests.
 _READ_AT_START = ("PYTHON", "LC_", "LANG")
@@ -136,12 +140,11 @@ def _leave(run: Callable[[], object]) -> NoReturn:
 @cache
 def _import_all() -> None:
     """Import what commands import, before the first fork."""
-    import numpy  # noqa: F401
     import rich.table  # noqa: F401
     import yaml  # noqa: F401
 
-    from attn_cli.cli.app import build
-
-    build()
+    for module in pkgutil.walk_packages(attn_cli.__path__, "attn_cli."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
     gc.collect()
     gc.freeze()  # a fork would copy all that the garbage collector looks at

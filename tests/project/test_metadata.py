@@ -9,7 +9,6 @@ import pytest
 from attn_cli import __version__
 from tests.conftest import Attn
 from tests.helpers.processes import ROOT
-from tests.performance.test_startup import by_command
 from tests.project.test_requirements import PROJECT, PYTHONS
 
 
@@ -32,10 +31,6 @@ def test_the_build_has_that_version() -> None:
     from hatchling.plugin.manager import PluginManager
 
     assert ProjectMetadata(str(ROOT), PluginManager()).version == __version__
-
-
-def test_no_start_reads_the_metadata_of_packages() -> None:
-    assert "importlib.metadata" not in by_command("--version")
 
 
 def test_classifiers_name_the_versions_of_python_that_are_locked() -> None:
