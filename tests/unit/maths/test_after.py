@@ -13,6 +13,7 @@ from attn_cli import AttnError, compute
 from attn_cli.maths.activations import ACTIVATIONS
 from tests.conformance.oracle.normalise import softmax
 from tests.conformance.oracle.plain import project
+from tests.helpers.many import for_each
 
 N, D, D_FF, D_LAST, WORDS = 5, 3, 7, 11, 13
 
@@ -62,7 +63,7 @@ REFERENCE: dict[str, Callable[[float], float]] = {
 }
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@for_each("name", ACTIVATIONS)
 def test_feed_forward(name: str) -> None:
     rng = np.random.default_rng(3)
     network = {
@@ -104,9 +105,7 @@ def head(rng: np.random.Generator, pool: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(
-    ("pool", "rows"), [("mean", range(N)), ("last", [N - 1]), ({"token": "c"}, [2])]
-)
+@for_each("pool, rows", [("mean", range(N)), ("last", [N - 1]), ({"token": "c"}, [2])])
 def test_next_word(pool: Any, rows: Any) -> None:
     rng = np.random.default_rng(5)
     next_word = head(rng, pool)
@@ -174,8 +173,8 @@ def test_a_batch_has_an_answer_each() -> None:
         close(record["pooled"][at], record["output"][at].mean(axis=0))
 
 
-@pytest.mark.parametrize(
-    ("keys", "message"),
+@for_each(
+    "keys, message",
     [
         (
             {"residual": True, "weights": {"output": np.ones((3, 2))}},
@@ -231,9 +230,7 @@ def test_residual_needs_embeddings() -> None:
         compute({**given, "residual": True})
 
 
-@pytest.mark.parametrize(
-    ("dtype", "large"), [("float16", 600.0), ("float32", 1e20), ("float64", 1e200)]
-)
+@for_each("dtype, large", [("float16", 600.0), ("float32", 1e20), ("float64", 1e200)])
 def test_layer_norm_of_large_rows(dtype: str, large: float) -> None:
     x = [[0.0, large]]
     record = compute(
@@ -266,10 +263,7 @@ def test_a_mean_of_narrow_numbers_does_not_overflow_on_its_way() -> None:
     assert record.warnings == ()
 
 
-@pytest.mark.parametrize(
-    ("steps", "named"),
-    [(None, ["output", "pooled", "logits"]), (["probabilities"], ["logits"])],
-)
+@for_each("steps, named", [(None, ["output", "pooled", "logits"]), (["probabilities"], ["logits"])])
 def test_overflow_is_named_in_every_stage(steps: list[str] | None, named: list[str]) -> None:
     record = compute(
         {
@@ -342,7 +336,7 @@ def test_a_next_word_after_a_network_of_another_depth() -> None:
 
 
 @pytest.mark.regression("gate logits were not transposed in the layout of columns")
-@pytest.mark.parametrize("width", [1, 3])
+@for_each("width", [1, 3])
 def test_gate_logits_are_columns_where_tokens_are(width: int) -> None:
     x = np.random.default_rng(5).normal(size=(3, 3))  # d_v = n_q: a wrong axis would go unseen
     logits = np.random.default_rng(7).normal(size=(3, width))

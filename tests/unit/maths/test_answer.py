@@ -12,6 +12,7 @@ from attn_cli.errors import AttnError
 from attn_cli.maths.problem import Edge, Problem, Request
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
+from tests.helpers.many import for_each
 
 BATCH, HEADS, N_Q, N_K, D = 2, 3, 5, 7, 11
 
@@ -27,7 +28,7 @@ def _problem(answer: dict[str, Any], *, n_k: int = N_K, **keys: Any) -> Problem:
     return read_problem(from_mapping({**arrays, "answer": answer, **keys}))
 
 
-@pytest.mark.parametrize("chosen", [{}, {"head": 1}, {"rows": (2,)}, {"steps": ("weights",)}])
+@for_each("chosen", [{}, {"head": 1}, {"rows": (2,)}, {"steps": ("weights",)}])
 def test_the_key_that_a_query_attends_to_is_of_the_mean_over_all_heads(
     chosen: dict[str, Any],
 ) -> None:
@@ -78,7 +79,7 @@ def test_kept_keys_that_receive_the_same_are_kept_in_the_order_of_the_text() -> 
     assert [choice.value for choice in found.choices] == pytest.approx([4 / 5, 4 / 5])
 
 
-@pytest.mark.parametrize(("pool", "rows"), [("mean", slice(None)), ("last", slice(-1, None))])
+@for_each("pool, rows", [("mean", slice(None)), ("last", slice(-1, None))])
 def test_of_the_likeliest_word_the_weights_of_the_pooled_rows_are_told(
     pool: str, rows: slice
 ) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from decimal import Decimal, localcontext
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from attn_cli.maths.heads import GROUPINGS, key_head
 from attn_cli.maths.normalizers.softmax import normalize
 from attn_cli.maths.token_positions import TokenPositions
 from tests.conftest import Attn
+from tests.helpers.many import for_each
 from tests.helpers.places import place
 
 RNG = np.random.default_rng(13)
@@ -37,13 +39,14 @@ LOOPS: dict[str, Callable[[int, int, int], int]] = {
 }
 
 
+@cache
 def power(numerator: int, denominator: int) -> float:
     """2^(-numerator/denominator), rounded once."""
     with localcontext(prec=60):
         return float(Decimal(2) ** (-Decimal(numerator) / Decimal(denominator)))
 
 
-@pytest.mark.parametrize("heads", [1, 2, 4, 8, 16, 32, 64])
+@for_each("heads", [1, 2, 4, 8, 16, 32, 64])
 def test_slopes_of_a_power_of_two(heads: int) -> None:
     """The two kinds are one."""
     expected = [power(8 * (h + 1), heads) for h in range(heads)]
@@ -66,7 +69,7 @@ def test_slopes_of_twelve_heads() -> None:
     np.testing.assert_allclose(slopes(12, "plain"), plain, rtol=2e-16)
 
 
-@pytest.mark.parametrize("heads", range(1, 68))
+@for_each("heads", range(1, 68))
 def test_the_slopes_of_mpt_are_those_of_the_paper(heads: int) -> None:
     """MPT takes the next higher power of two, every second slope first, and cuts."""
     ceiling = 2 ** math.ceil(math.log2(heads))
@@ -75,8 +78,8 @@ def test_the_slopes_of_mpt_are_those_of_the_paper(heads: int) -> None:
     np.testing.assert_allclose(slopes(heads, "paper"), shuffled, rtol=3e-16)
 
 
-@pytest.mark.parametrize("form", LOOPS)
-@pytest.mark.parametrize("offset", [0, 2, -3, 11])
+@for_each("form", LOOPS)
+@for_each("offset", [0, 2, -3, 11])
 def test_alibi_in_five_forms(form: str, offset: int) -> None:
     m = slopes(3, "paper")
     alibi = Alibi(m, form, N_K)
@@ -163,7 +166,7 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(("buckets", "bidirectional", "max_distance"), SETTINGS)
+@for_each("buckets, bidirectional, max_distance", SETTINGS)
 def test_buckets_one_by_one(buckets: int, bidirectional: bool, max_distance: int) -> None:
     distances = np.arange(-300, 301)
     found = bucket(distances, buckets, bidirectional, max_distance)
@@ -173,7 +176,7 @@ def test_buckets_one_by_one(buckets: int, bidirectional: bool, max_distance: int
     assert found.max() < buckets
 
 
-@pytest.mark.parametrize("bidirectional", [True, False])
+@for_each("bidirectional", [True, False])
 def test_the_buckets_of_t5(bidirectional: bool) -> None:
     """By logarithms, as it was published; 16, 32 and 64 lie on boundaries."""
     count = 16 if bidirectional else 32
@@ -195,8 +198,8 @@ def test_on_a_boundary() -> None:
     )
 
 
-@pytest.mark.parametrize(("buckets", "bidirectional", "max_distance"), SETTINGS)
-@pytest.mark.parametrize("offset", [0, 2, -3, 40])
+@for_each("buckets, bidirectional, max_distance", SETTINGS)
+@for_each("offset", [0, 2, -3, 40])
 def test_relative_bias(buckets: int, bidirectional: bool, max_distance: int, offset: int) -> None:
     table = RNG.normal(size=(buckets, 3))
     bias = RelativeBias(table, bidirectional, max_distance)
@@ -227,7 +230,7 @@ def test_formulas_of_what_is_learned_or_given() -> None:
     assert str(ScoreBias(np.zeros((1, 1, 1, 1))).formula) == "score_bias"
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 5, 7), (1, 3, 1, 7), (2, 1, 5, 1), (1, 1, 1, 1)])
+@for_each("shape", [(2, 3, 5, 7), (1, 3, 1, 7), (2, 1, 5, 1), (1, 1, 1, 1)])
 def test_a_given_bias(shape: tuple[int, ...]) -> None:
     matrix = RNG.normal(size=shape)
     whole = np.broadcast_to(matrix, (2, 3, 5, 7))

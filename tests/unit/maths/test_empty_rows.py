@@ -13,6 +13,7 @@ import pytest
 import attn_cli
 from attn_cli import compute
 from tests.conftest import Attn
+from tests.helpers.many import for_each
 from tests.helpers.tiled import by_tiles, in_blocks
 
 INF, NAN = math.inf, math.nan
@@ -41,8 +42,8 @@ def expected(mask: str, other: str) -> list[list[float]]:
     return [[VALUES[mask]], [VALUES[other]], [VALUES[other]], [2.0]]
 
 
-@pytest.mark.parametrize("mask", VALUES)
-@pytest.mark.parametrize("other", VALUES)
+@for_each("mask", VALUES)
+@for_each("other", VALUES)
 def test_by_cause(mask: str, other: str) -> None:
     by_cause = {"mask": mask, "other": other}
     record = attn_cli.compute(rows(by_cause))
@@ -62,7 +63,7 @@ def test_the_mask_alone_counts_even_if_others_hide_the_row_too() -> None:
     assert found.tolist() == [[0, 0], [0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "hiding",
     [
         {"window": {"left": 0, "right": 0}, "offset": 5},
@@ -133,7 +134,7 @@ def many(mask: str, other: str) -> dict[str, Any]:
     return {**problem, "empty_rows": {"mask": mask, "other": other}}
 
 
-@pytest.mark.parametrize(("mask", "other"), [("nan", "zero"), ("zero", "nan"), ("zero", "uniform")])
+@for_each("mask, other", [("nan", "zero"), ("zero", "nan"), ("zero", "uniform")])
 def test_by_tiles_and_for_some_rows(mask: str, other: str) -> None:
     problem = many(mask, other)
     whole = attn_cli.compute(problem, steps=["weights", "output"])
@@ -190,8 +191,8 @@ EMPTY: dict[str, Any] = {
 
 
 @pytest.mark.regression("row_sums of an empty row depended on the block and on the other steps")
-@pytest.mark.parametrize("steps", [["output"], ["context"], ["row_sums"], ["lse", "row_sums"]])
-@pytest.mark.parametrize("rows", ["zero", "nan", "uniform"])
+@for_each("steps", [["output"], ["context"], ["row_sums"], ["lse", "row_sums"]])
+@for_each("rows", ["zero", "nan", "uniform"])
 def test_rows_without_a_key_do_not_depend_on_what_is_asked_for(steps: list[str], rows: str) -> None:
     """A block of rows that reaches no key at all has no weights that could be NaN."""
     whole = compute({**EMPTY, "empty_rows": rows})

@@ -14,6 +14,7 @@ from attn_cli.maths.exponentials import limit
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
+from tests.helpers.many import for_each
 
 STEPS = ("exp_scores", "exp_sum", "weights")
 
@@ -37,8 +38,8 @@ def test_they_are_the_exponentials_of_the_last_scores() -> None:
     assert record.steps["exp_sum"].reads == ("exp_scores",)
 
 
-@pytest.mark.parametrize(
-    ("normalize", "sink", "formula"),
+@for_each(
+    "normalize, sink, formula",
     [
         ("softmax1", 1.0, "exp_sum = 1 + sum(exp_scores)"),
         (
@@ -84,8 +85,8 @@ def test_a_sink_is_shifted_with_the_scores() -> None:
     np.testing.assert_array_equal(below["exp_sum"], [1])
 
 
-@pytest.mark.parametrize(
-    ("dtype", "keys", "largest"),
+@for_each(
+    "dtype, keys, largest",
     [("float64", 3, 700), ("float32", 3, 80), ("bfloat16", 3, 80), ("float16", 3, 80)],
 )
 def test_the_range_is_that_of_the_type(dtype: str, keys: int, largest: float) -> None:

@@ -16,6 +16,7 @@ from attn_cli.sources.matrices.document import from_mapping
 from tests.conformance.oracle.plain import project
 from tests.conformance.oracle.single import single
 from tests.conftest import Attn
+from tests.helpers.many import for_each
 
 N, D_MODEL, HEADS, D_K, D_V, D_OUT = 5, 7, 3, 2, 11, 13
 
@@ -127,7 +128,7 @@ def test_columns_are_the_transposes() -> None:
     np.testing.assert_array_equal(compute(one_a_head)["weights"], columns["weights"])
 
 
-@pytest.mark.parametrize("batch", [None, 2])
+@for_each("batch", [None, 2])
 def test_given_q_k_v_are_split(batch: int | None) -> None:
     rng = np.random.default_rng(6)
     lead = () if batch is None else (batch,)
@@ -219,8 +220,8 @@ def test_an_npz_of_heads_is_read_again(attn: Attn, tmp_path: Any) -> None:
     np.testing.assert_allclose(again, whole["weights"], rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
+@for_each(
+    "change, message",
     [
         ({"heads": 0}, "heads must be at least 1, not 0"),
         ({"heads": 4}, "weights.query has 6 features, which 4 heads cannot share evenly"),
@@ -238,8 +239,8 @@ def test_heads_that_do_not_fit(change: dict[str, Any], message: str) -> None:
     assert raised.value.message == message
 
 
-@pytest.mark.parametrize("head", range(HEADS))
-@pytest.mark.parametrize("steps", [None, ["q", "k", "v", "weights", "context", "output"]])
+@for_each("head", range(HEADS))
+@for_each("steps", [None, ["q", "k", "v", "weights", "context", "output"]])
 def test_any_one_head_beside_what_follows_all(head: int, steps: list[str] | None) -> None:
     p = problem(np.random.default_rng(12))
     whole, one = compute(p, steps=steps), compute(p, head=head, steps=steps)
@@ -251,7 +252,7 @@ def test_any_one_head_beside_what_follows_all(head: int, steps: list[str] | None
     np.testing.assert_array_equal(one.steps["weights"].peaks, peaks[head])
 
 
-@pytest.mark.parametrize("name", ["output", "pooled", "probabilities"])
+@for_each("name", ["output", "pooled", "probabilities"])
 def test_only_what_follows_the_heads(name: str) -> None:
     p = problem(np.random.default_rng(13))
     rng = np.random.default_rng(14)
@@ -318,8 +319,8 @@ def test_a_key_head_is_turned_once_for_all_that_read_it(
     assert sorted(turned) == [3] * 12 + [5] * 4  # 2 x 6 query heads, 2 x 2 key heads
 
 
-@pytest.mark.parametrize("axes", ["bhsd", "bshd"])
-@pytest.mark.parametrize("kv_heads", [2, 4])
+@for_each("axes", ["bhsd", "bshd"])
+@for_each("kv_heads", [2, 4])
 def test_heads_of_four_axes_are_joined_for_a_projection_of_all(axes: str, kv_heads: int) -> None:
     rng = np.random.default_rng(3)
     batch, heads, n_q, n_k, d, d_v, d_out = 2, 4, 3, 7, 5, 11, 13

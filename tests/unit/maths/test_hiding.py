@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +27,7 @@ from attn_cli.maths.visible.document import Documents
 from attn_cli.maths.visible.length import KeyLengths
 from attn_cli.maths.visible.user import Mask
 from attn_cli.maths.visible.window import Window
+from tests.helpers.many import for_each
 from tests.helpers.places import place
 
 RNG = np.random.default_rng(17)
@@ -50,8 +50,8 @@ def counts(*schemes: Scheme, n: int = 6) -> list[int]:
     return [int(row.sum()) for row in all_of(schemes, place(range(n), range(n)))]
 
 
-@pytest.mark.parametrize("offset", [0, 2, -3, 9])
-@pytest.mark.parametrize("prefix", [0, 1, 4])
+@for_each("offset", [0, 2, -3, 9])
+@for_each("prefix", [0, 1, 4])
 def test_causal(offset: int, prefix: int) -> None:
     at = place(range(1, N_Q), range(1, N_K), offset)
     expected = loop(at, lambda p, j: j <= p or j < prefix)
@@ -68,9 +68,9 @@ def test_with_more_queries_than_keys_both_alignments() -> None:
     assert bottom == [[0, 0], [0, 0], [0, 0], [1, 0], [1, 1]]
 
 
-@pytest.mark.parametrize("offset", [0, 2, -4, 9])
-@pytest.mark.parametrize(("left", "right"), [(2, 0), (0, 3), (1, 2), (-1, 1), (3, -1), (-1, -1)])
-@pytest.mark.parametrize(("prefix", "sink_tokens"), [(0, 0), (2, 0), (0, 3), (1, 2), (4, 1)])
+@for_each("offset", [0, 2, -4, 9])
+@for_each("left, right", [(2, 0), (0, 3), (1, 2), (-1, 1), (3, -1), (-1, -1)])
+@for_each("prefix, sink_tokens", [(0, 0), (2, 0), (0, 3), (1, 2), (4, 1)])
 def test_window(offset: int, left: int, right: int, prefix: int, sink_tokens: int) -> None:
     def sees(p: int, j: int) -> bool:
         no_later = right == -1 or j <= p + right

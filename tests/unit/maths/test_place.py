@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from attn_cli.maths.place import FAR, Place, near
 from attn_cli.maths.token_positions import TokenPositions
+from tests.helpers.many import for_each
 
 STEPS = st.sampled_from([1, 2, 3, 7])
 SIDES = st.one_of(st.integers(-3, 9), st.just(FAR))
@@ -43,7 +44,7 @@ def test_queries_in_any_order(of: list[int], keys: int, left: int, right: int) -
 
 
 @pytest.mark.regression("attn verify of a wrong kernel ended with a traceback")
-@pytest.mark.parametrize("keys", [range(0), range(3, 4), range(2, 11, 3)])
+@for_each("keys", [range(0), range(3, 4), range(2, 11, 3)])
 def test_keys_as_a_slice_have_both_ends(keys: range) -> None:
     positions = TokenPositions(offsets=(0,), starts=(0,), query=None, key=None)
     found = Place(0, 0, np.arange(2), np.array(keys, np.intp), positions).keys

@@ -18,7 +18,7 @@ from attn_cli.sources.matrices.document import from_mapping
 from tests.conformance.cases import PROBLEMS
 from tests.conformance.expected import problem_of, record_of
 from tests.conformance.strategies import problems
-from tests.helpers.many import check_each
+from tests.helpers.many import check_each, for_each
 
 pytestmark = pytest.mark.slow
 
@@ -43,8 +43,8 @@ def test_each_convention() -> None:
     check_each(PROBLEMS, lambda case: same(problem_of(case), record_of(case)))
 
 
-@pytest.mark.parametrize("scale", ["float16", "bfloat16", "float32"])
-@pytest.mark.parametrize("placement", ["scores", "query", "split"])
+@for_each("scale", ["float16", "bfloat16", "float32"])
+@for_each("placement", ["scores", "query", "split"])
 def test_a_scale_in_a_type_of_its_own(placement: str, scale: str) -> None:
     rng = np.random.default_rng(73)
     query, key, value = (rng.normal(size=size) for size in ((5, 3), (7, 3), (7, 2)))

@@ -12,10 +12,11 @@ from attn_cli.maths.positions import sinusoidal
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.train.learnt import arrays_of, with_arrays
+from tests.helpers.many import for_each
 from tests.unit.maths.test_after import D, N, close
 
 
-@pytest.mark.parametrize("d", [4, 5, 7])
+@for_each("d", [4, 5, 7])
 def test_sinusoidal_positions_of_the_paper(d: int) -> None:
     table = sinusoidal(11, d, 10000.0, "interleaved", np.dtype(np.float64)).values
     for p in range(11):
@@ -82,7 +83,7 @@ def test_positions_that_overflow_are_said() -> None:
         compute({"embeddings": np.ones((3, 4)), "positions": tiny})
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+@for_each("dtype", ["float64", "float32", "float16", "bfloat16"])
 def test_all_who_read_x_with_positions_read_the_same_numbers(dtype: str) -> None:
     """The projections, the step, the residual connection and training: rounded once, the same."""
     rng = np.random.default_rng(7)

@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import arrays
 
 from attn_cli import AttnError, attention, compute
 from attn_cli.floats import FLOAT_TYPES, FloatType
+from tests.helpers.many import for_each
 
 INF, NAN = math.inf, math.nan
 BF16, F16, F32, F64 = (FLOAT_TYPES[n] for n in ("bfloat16", "float16", "float32", "float64"))
@@ -125,7 +126,7 @@ def test_bfloat16_of_float16_can_be_larger_than_float16() -> None:
     same(rounded(BF16, values, np.float16), [65536, -65536, 2.0**-24, 1, INF, NAN])
 
 
-@pytest.mark.parametrize("kind", FLOAT_TYPES.values(), ids=lambda kind: kind.name)
+@for_each("kind", FLOAT_TYPES.values())
 def test_rounding_says_nothing_and_keeps_what_is_not_finite(kind: FloatType) -> None:
     with np.errstate(all="raise"):
         same(rounded(kind, [NAN, INF, -INF, 0.0, -0.0]), [NAN, INF, -INF, 0.0, -0.0])
@@ -134,7 +135,7 @@ def test_rounding_says_nothing_and_keeps_what_is_not_finite(kind: FloatType) -> 
         assert np.isnan(kind.round(signalling)).all()
 
 
-@pytest.mark.parametrize("kind", FLOAT_TYPES.values(), ids=lambda kind: kind.name)
+@for_each("kind", FLOAT_TYPES.values())
 def test_what_is_rounded_already_is_not_copied(kind: FloatType) -> None:
     once = rounded(kind, [[1 / 3, 2e-40], [-7.0, INF]])
     assert kind.round(once) is once
@@ -200,7 +201,7 @@ def test_a_product_is_rounded_once() -> None:
         assert found.dtype == np.float32
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+@for_each("dtype", ["float16", "bfloat16", "float32"])
 def test_every_step_is_a_number_of_its_type(dtype: str) -> None:
     rng = np.random.default_rng(3)
     problem = {
@@ -262,14 +263,11 @@ def test_the_lowest_number_is_finite_in_the_type_of_the_sums_too() -> None:
 
 
 @pytest.mark.regression("a scale or sigma became 0 or infinity in a narrow type")
-@pytest.mark.parametrize(
-    ("keys", "dtype", "message"),
-    [
+@for_each("keys, dtype, message", [
         ({"scale": 1e-50}, "float16", "scale = 1e-50 is too small for float32"),
         ({"scale": 1e300}, "float32", "scale = 1e+300 is too large for float32"),
         ({"score": {"function": "gaussian", "sigma": 1e-9}}, "float16", "score.sigma = 1e-09 is too small for float16"),  # noqa: E501
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_numbers_that_the_type_cannot_hold(keys: dict[str, Any], dtype: str, message: str) -> None:
     with pytest.raises(AttnError) as caught:
         compute({"embeddings": [[1.0]], "dtype": dtype, **keys})

@@ -19,6 +19,7 @@ import pytest
 import attn_cli
 from attn_cli import AttnError, compute
 from tests.conftest import Attn
+from tests.helpers.many import for_each
 from tests.unit.maths.test_precision import nearest
 
 # Score 257 beside 256, or 2049 beside 2048: the larger is not a number of the type.
@@ -46,8 +47,8 @@ ROUND: dict[str, Callable[[float], float]] = {
 }
 
 
-@pytest.mark.parametrize("dtype", ODD)
-@pytest.mark.parametrize("name", WIDE)
+@for_each("dtype", ODD)
+@for_each("name", WIDE)
 def test_scores_of_16_bits_are_kept_in_float32(name: str, dtype: str) -> None:
     record = attn_cli.compute(odd(dtype, like=name))
     rounded = [ROUND[dtype](ONE), ROUND[dtype](1 - ONE)]
@@ -59,15 +60,15 @@ def test_scores_of_16_bits_are_kept_in_float32(name: str, dtype: str) -> None:
     assert record.settings["precision"]["scores"] == "float32"  # type: ignore[index]
 
 
-@pytest.mark.parametrize("dtype", ODD)
-@pytest.mark.parametrize("name", NARROW)
+@for_each("dtype", ODD)
+@for_each("name", NARROW)
 def test_other_systems_round_the_scores(name: str, dtype: str) -> None:
     record = attn_cli.compute(odd(dtype, like=name))
     assert record["weights"].tolist() == record["output"].tolist() == [[0.5, 0.5]]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", WIDE)
+@for_each("dtype", ["float32", "float64"])
+@for_each("name", WIDE)
 def test_wider_problems_are_untouched(name: str, dtype: str) -> None:
     precision = attn_cli.compute({**odd("bfloat16", like=name), "dtype": dtype}).settings[
         "precision"
@@ -83,8 +84,8 @@ def test_a_type_that_is_written_is_kept_exactly() -> None:
     assert note in record.warnings
 
 
-@pytest.mark.parametrize(
-    ("keys", "step"),
+@for_each(
+    "keys, step",
     [
         ({"score_bias": [[1, 0]]}, "biased"),
         ({"mask": [[1.0, 0.0]]}, "masked"),
@@ -95,7 +96,7 @@ def test_a_type_that_is_written_is_kept_exactly() -> None:
         ),
     ],
 )
-@pytest.mark.parametrize("name", WIDE)
+@for_each("name", WIDE)
 def test_each_step_up_to_the_softmax_has_the_type(
     name: str, keys: dict[str, Any], step: str
 ) -> None:
@@ -119,9 +120,7 @@ def test_a_softcap_has_the_type_too() -> None:
 
 
 # exp(0) and exp(1) over their sum, times 1 and -1: -tanh(1/2). With rounded weights -236/512.
-@pytest.mark.parametrize(
-    ("name", "eighths"), [("torch", 237), ("flash-attn", 237), ("xformers", 237), ("jax", 236)]
-)
+@for_each("name, eighths", [("torch", 237), ("flash-attn", 237), ("xformers", 237), ("jax", 236)])
 def test_weights_meet_the_values_in_float32_or_rounded(name: str, eighths: int) -> None:
     problem = {"query": [[1]], "key": [[0], [1]], "value": [[1], [-1]], "score": "dot"}
     record = attn_cli.compute({**problem, "dtype": "bfloat16", "like": name})
@@ -162,8 +161,8 @@ ROUND_THE_SCALE = ("keras", "tensor2tensor")
 DO_NOT = ("torch-mha", "opennmt", "hf-eager", "x-transformers", "gpt-oss", "gemma-2", "d2l")
 
 
-@pytest.mark.parametrize("dtype", OF_SCALE)
-@pytest.mark.parametrize("name", [*ROUND_THE_SCALE, *DO_NOT, "annotated-transformer"])
+@for_each("dtype", OF_SCALE)
+@for_each("name", [*ROUND_THE_SCALE, *DO_NOT, "annotated-transformer"])
 def test_the_scale_is_rounded_to_16_bits_or_not(name: str, dtype: str) -> None:
     exact, rounded = OF_SCALE[dtype]
     narrow = name in ROUND_THE_SCALE
@@ -179,15 +178,15 @@ def test_the_scale_is_rounded_to_16_bits_or_not(name: str, dtype: str) -> None:
         assert note in record.warnings
 
 
-@pytest.mark.parametrize("dtype", OF_SCALE)
-@pytest.mark.parametrize("name", WIDE)
+@for_each("dtype", OF_SCALE)
+@for_each("name", WIDE)
 def test_systems_with_float32_scores_do_not_round_the_scale(name: str, dtype: str) -> None:
     (score,) = scaled_once(dtype, 7, like=name)["scores"][0].tolist()
     assert abs(score * math.sqrt(3) / 7 - 1) < 2**-22  # two roundings to float32
 
 
-@pytest.mark.parametrize("dtype", OF_ROOT)
-@pytest.mark.parametrize("name", ["onnx@1.21", "onnx@1.22", "onnx"])
+@for_each("dtype", OF_ROOT)
+@for_each("name", ["onnx@1.21", "onnx@1.22", "onnx"])
 def test_the_root_of_the_scale_is_rounded(name: str, dtype: str) -> None:
     exact, rounded = OF_ROOT[dtype]
     x = 7 if dtype == "bfloat16" else 31
@@ -199,8 +198,8 @@ def test_the_root_of_the_scale_is_rounded(name: str, dtype: str) -> None:
     assert scaled_once(dtype, x, scale_placement="split")["scores"].tolist() == [[exact]]
 
 
-@pytest.mark.parametrize("placement", ["query", "scores"])
-@pytest.mark.parametrize("dtype", OF_SCALE)
+@for_each("placement", ["query", "scores"])
+@for_each("dtype", OF_SCALE)
 def test_a_scale_that_is_given_is_rounded_likewise(dtype: str, placement: str) -> None:
     """Once: a scale that is a number of the type already is what it was."""
     exact, rounded = OF_SCALE[dtype]
@@ -213,7 +212,7 @@ def test_a_scale_that_is_given_is_rounded_likewise(dtype: str, placement: str) -
     assert given["scores"].tolist() == [[exact]]
 
 
-@pytest.mark.parametrize("dtype", OF_SCALE)
+@for_each("dtype", OF_SCALE)
 def test_the_scale_of_each_head_is_rounded(dtype: str) -> None:
     query, key = [[[[7, 0, 0]], [[7, 0, 0]]]], [[[[1, 0, 0]], [[1, 0, 0]]]]
     problem = {"query": query, "key": key, "value": key, "axes": "bhsd", "dtype": dtype}
@@ -264,9 +263,9 @@ ROPE_TYPES: list[tuple[Any, tuple[str, str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
-@pytest.mark.parametrize(("written", "types"), ROPE_TYPES)
-@pytest.mark.parametrize("scaling", [None, {"kind": "linear", "factor": 3}])
+@for_each("dtype", ["float64", "bfloat16"])
+@for_each("written, types", ROPE_TYPES)
+@for_each("scaling", [None, {"kind": "linear", "factor": 3}])
 def test_rope_in_types_of_its_own(
     written: Any, types: tuple[str, str, str], scaling: Any, dtype: str
 ) -> None:
@@ -329,8 +328,8 @@ def test_a_gain_in_the_type_of_the_model() -> None:
     assert twice.settings["precision"]["norm"] == {"row": F32, "gain": BF16}  # type: ignore[index]
 
 
-@pytest.mark.parametrize(
-    ("keys", "step"),
+@for_each(
+    "keys, step",
     [
         ({"layer_norm": {"gamma": [0.1, 0.7], "beta": [0.3, 0.9]}}, "layer_norm"),
         (
@@ -390,9 +389,7 @@ def test_the_type_of_scaled_q_and_k_is_idle_if_a_preset_cannot_scale_them() -> N
 
 
 @pytest.mark.regression("sums of 70,000 weights overflowed float16")
-@pytest.mark.parametrize(
-    "normalize", ["softmax", "softmax1", {"function": "sink_logits", "logits": [0.0]}]
-)
+@for_each("normalize", ["softmax", "softmax1", {"function": "sink_logits", "logits": [0.0]}])
 def test_sums_of_a_normaliser_in_float16_are_not_held_in_it(normalize: Any) -> None:
     n = 70_000
     problem = {
@@ -434,7 +431,7 @@ def normal(*shape: int) -> Any:
 
 
 @pytest.mark.regression("all placements of the scale rounded the scores alike")
-@pytest.mark.parametrize("placement", ["scores", "query", "split"])
+@for_each("placement", ["scores", "query", "split"])
 def test_each_placement_of_the_scale_rounds_what_it_scales(placement: str) -> None:
     def half(x: Any) -> Any:
         return np.float32(np.float16(x))
@@ -455,7 +452,7 @@ def test_each_placement_of_the_scale_rounds_what_it_scales(placement: str) -> No
 
 
 @pytest.mark.regression("norms were rounded twice in float16")
-@pytest.mark.parametrize("function", ["rms", "l2"])
+@for_each("function", ["rms", "l2"])
 def test_norms_of_float16_run_in_float32_and_are_rounded_once(function: str) -> None:
     q, k = np.float64(np.float16(normal(5, 30))), np.float64(np.float16(normal(7, 30)))
     problem = {"query": q, "key": k, "value": k, "dtype": "float16", "qk_norm": function}

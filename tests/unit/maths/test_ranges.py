@@ -20,6 +20,7 @@ from attn_cli.maths.visible.document import FEW, Documents
 from attn_cli.maths.visible.length import KeyLengths
 from attn_cli.maths.visible.user import Mask
 from attn_cli.maths.visible.window import Window
+from tests.helpers.many import for_each
 
 pytestmark = pytest.mark.slow
 
@@ -165,7 +166,7 @@ def test_documents_of_another_batch_entry() -> None:
     assert scheme.open(place, 3) == ((0, 1),)
 
 
-@pytest.mark.parametrize("many", [FEW, FEW + 1])
+@for_each("many", [FEW, FEW + 1])
 def test_many_documents_reach_all(many: int) -> None:
     """Rather than be looked up one by one."""
     queries, keys = np.arange(many)[None], np.repeat(np.arange(many), 2)[None, 2:]

@@ -14,6 +14,7 @@ from attn_cli.maths.visible.base import Scheme, common_reach
 from attn_cli.maths.visible.causal import Causal
 from attn_cli.maths.visible.length import KeyLengths
 from attn_cli.maths.visible.window import Window
+from tests.helpers.many import for_each
 
 N_K = 11
 
@@ -38,10 +39,8 @@ SCHEMES = [
 ]
 
 
-@pytest.mark.parametrize("scheme", SCHEMES, ids=repr)
-@pytest.mark.parametrize(
-    "p", [[0], [4], [10], [4, 5, 6], [-3, -2], [-1, 0, 1], [9, 10, 11, 12]], ids=str
-)
+@for_each("scheme", SCHEMES)
+@for_each("p", [[0], [4], [10], [4, 5, 6], [-3, -2], [-1, 0, 1], [9, 10, 11, 12]])
 def test_the_reach_is_from_the_first_to_the_last_key_seen(scheme: Scheme, p: list[int]) -> None:
     start, stop = hull(common_reach([scheme], standing_at(p), N_K))
     keys = seen_by(scheme, p)
@@ -59,8 +58,8 @@ def test_what_two_schemes_reach_apart_is_nothing() -> None:
     assert common_reach(apart, standing_at([]), N_K) == ()
 
 
-@pytest.mark.parametrize(
-    ("window", "formula"),
+@for_each(
+    "window, formula",
     [
         (Window(-1, -1), "any j"),
         (Window(-1, 2), "j <= i + 2"),

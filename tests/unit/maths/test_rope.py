@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from attn_cli.arrays import Array
 from attn_cli.formula import Symbol
 from attn_cli.maths.rope import SCALINGS, Rope, Scaling
+from tests.helpers.many import for_each
 
 RNG = np.random.default_rng(11)
 YARN = {"factor": 4.0, "original_length": 4096}
@@ -46,8 +47,8 @@ def plain(base: float, dims: int) -> list[float]:
     return [base ** (-2 * m / dims) for m in range(dims // 2)]
 
 
-@pytest.mark.parametrize(
-    ("interleaved", "expected"),
+@for_each(
+    "interleaved, expected",
     [
         (False, [-1.9841, 1.9599, 2.4624, 4.0198]),
         (True, [-1.1426, 1.9221, 2.9599, 4.0298]),
@@ -60,8 +61,8 @@ def test_the_numbers_that_tell_the_layouts_apart(interleaved: bool, expected: li
     np.testing.assert_array_equal(x, [[1, 2, 3, 4]])  # what was given stays
 
 
-@pytest.mark.parametrize("interleaved", [False, True])
-@pytest.mark.parametrize(("dims", "depth"), [(14, 14), (6, 13), (2, 3)])
+@for_each("interleaved", [False, True])
+@for_each("dims, depth", [(14, 14), (6, 13), (2, 3)])
 def test_each_pair_is_turned_by_its_own_angle(interleaved: bool, dims: int, depth: int) -> None:
     x = RNG.normal(size=(5, depth))
     positions = at(0, 7, -3, 1000, 2)
@@ -110,7 +111,7 @@ def test_without_scaling_and_linear() -> None:
     )
 
 
-@pytest.mark.parametrize("dims", [4, 14, 128])
+@for_each("dims", [4, 14, 128])
 def test_ntk_is_a_larger_base(dims: int) -> None:
     rope = scaled("ntk", 1e4, dims, factor=5)
     base = 1e4 * 5 ** (dims / (dims - 2))
@@ -141,8 +142,8 @@ def yarn(base: float, dims: int, p: dict[str, Any]) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("base", "dims", "parameters"),
+@for_each(
+    "base, dims, parameters",
     [
         (1e4, 128, YARN),
         (150_000.0, 64, {"factor": 32, "original_length": 4096, "beta_fast": 29, "beta_slow": 3}),
@@ -196,8 +197,8 @@ def test_what_yarn_takes_where_nothing_is_said() -> None:
     assert scaled("yarn", 1e4, 128, **unsaid).factor == said.factor
 
 
-@pytest.mark.parametrize(
-    ("base", "dims", "p"),
+@for_each(
+    "base, dims, p",
     [(500_000.0, 128, LLAMA3), (1e4, 14, LLAMA3 | {"factor": 3.0, "original_length": 101})],
 )
 def test_llama3(base: float, dims: int, p: dict[str, float]) -> None:

@@ -13,6 +13,7 @@ from attn_cli.maths.scores import SCORES
 from tests.conformance.oracle.normalise import softmax
 from tests.conformance.oracle.plain import dot, times
 from tests.conformance.oracle.single import single
+from tests.helpers.many import for_each
 
 N_Q, N_K, D, D_V, H = 5, 7, 3, 2, 11
 RNG = np.random.default_rng(20261122)
@@ -77,8 +78,8 @@ def test_every_score_function_is_tried() -> None:
     assert {name for name, _, _ in CASES.values()} | {"given"} == set(SCORES.names)
 
 
-@pytest.mark.parametrize("scale", [None, 0.3])
-@pytest.mark.parametrize("case", CASES)
+@for_each("scale", [None, 0.3])
+@for_each("case", CASES)
 def test_scores_weights_and_context(case: str, scale: float | None) -> None:
     name, keys, parameters = CASES[case]
     expected = single(Q, keys, V, written(name, parameters), scale=scale)
@@ -89,7 +90,7 @@ def test_scores_weights_and_context(case: str, scale: float | None) -> None:
     np.testing.assert_array_equal(record["output"], record["context"])
 
 
-@pytest.mark.parametrize("case", CASES)
+@for_each("case", CASES)
 def test_products_are_unscaled_and_only_where_there_are_some(case: str) -> None:
     name, keys, parameters = CASES[case]
     record = attention(Q, keys, V, written(name, parameters), scale=5)
@@ -173,7 +174,7 @@ def test_top_k_keeps_ties_and_looks_only_at_what_is_visible() -> None:
     np.testing.assert_allclose(record["weights"], [[1 / 3, 0, 1 / 3, 0, 1 / 3]], rtol=1e-15)
 
 
-@pytest.mark.parametrize("name", ["dot", "scaled", "gated", "gaussian", "cosine"])
+@for_each("name", ["dot", "scaled", "gated", "gaussian", "cosine"])
 def test_depths_must_agree_where_q_k_is_formed(name: str) -> None:
     every: dict[str, dict[str, Any]] = {
         "gated": {"W_g": normal(1, D + 13)},
@@ -188,7 +189,7 @@ INF = np.inf
 
 
 @pytest.mark.regression("given scores inside sparse were those of the first query")
-@pytest.mark.parametrize("row", [0, 3])
+@for_each("row", [0, 3])
 def test_given_scores_inside_sparse_follow_the_query(row: int) -> None:
     table = np.arange(25.0).reshape(5, 5)
     score = {"function": "sparse", "window": 1, "inside": {"function": "given", "scores": table}}
@@ -199,7 +200,7 @@ def test_given_scores_inside_sparse_follow_the_query(row: int) -> None:
 
 
 @pytest.mark.regression("equal distances differed in the last digit; sigma squared overflowed")
-@pytest.mark.parametrize("sigma", [0.7, 1.7, 0.499, 1e200, 1e-200])
+@for_each("sigma", [0.7, 1.7, 0.499, 1e200, 1e-200])
 def test_equal_distances_stay_equal(sigma: float) -> None:
     score = {"function": "gaussian", "sigma": sigma}
     key = np.array([[5.0, 0], [3, 4], [0, 5]]) * sigma

@@ -21,6 +21,7 @@ from attn_cli.maths.visible.causal import Causal
 from attn_cli.maths.visible.document import Documents
 from attn_cli.maths.visible.start import KeyStart
 from attn_cli.maths.visible.window import Window
+from tests.helpers.many import for_each
 
 HUGE = 1e30
 
@@ -43,8 +44,8 @@ FEWER = {"query": [0, 0, 1], "key": [0, 1, 1]}
 UP_TO_ITSELF = {"left": -1, "right": 0}
 
 
-@pytest.mark.parametrize(
-    ("how", "beside"),
+@for_each(
+    "how, beside",
     [
         ({"causal": "bottom-right"}, {}),
         ({"causal": True, "like": "flash-attn"}, {}),
@@ -52,7 +53,6 @@ UP_TO_ITSELF = {"left": -1, "right": 0}
         ({"window": UP_TO_ITSELF, "like": "flash-attn"}, {}),
         ({"window": UP_TO_ITSELF}, {"alignment": "bottom-right"}),
     ],
-    ids=str,
 )
 def test_each_document_is_bottom_right_in_itself(
     how: dict[str, Any], beside: dict[str, str]
@@ -163,7 +163,7 @@ def test_rope_counts_inside_documents() -> None:
     np.testing.assert_allclose(record["k_rotated"], expected, rtol=1e-14, atol=1e-15)
 
 
-@pytest.mark.parametrize("layout", ["blocks", "in-turn"])
+@for_each("layout", ["blocks", "in-turn"])
 def test_three_rows_of_positions(layout: str) -> None:
     """16 dims are 8 pairs. In turn pair m is height for m = 1, 4, 7 and width for m = 2, 5."""
     x = np.random.default_rng(7).normal(size=(1, 16))
@@ -204,7 +204,7 @@ def test_rows_of_positions_in_either_order_of_axes() -> None:
             np.testing.assert_allclose(first[b, n, 0], a * math.cos(t) - c * math.sin(t), 1e-12)
 
 
-@pytest.mark.parametrize("rotated", [True, False])
+@for_each("rotated", [True, False])
 def test_a_past_of_keys_from_after_or_before_rope(rotated: bool) -> None:
     past, new = ROWS[:2], ROWS[2:]
     stored = np.array([turned(list(x), p) for p, x in enumerate(past)]) if rotated else past

@@ -9,6 +9,7 @@ import pytest
 
 from attn_cli import AttnError, attention
 from tests.conformance.oracle.single import single
+from tests.helpers.many import for_each
 
 N_Q, N_K, D, D_V = 5, 7, 3, 2
 RNG = np.random.default_rng(7)
@@ -16,8 +17,8 @@ Q, K, V = (RNG.normal(size=s).tolist() for s in ((N_Q, D), (N_K, D), (N_K, D_V))
 INF = np.inf
 
 
-@pytest.mark.parametrize(
-    ("n_q", "n_k", "causal", "offset"),
+@for_each(
+    "n_q, n_k, causal, offset",
     [
         (5, 5, True, 0),
         (5, 7, "top-left", 0),
@@ -60,8 +61,8 @@ def test_float_mask_is_added_and_minus_infinity_hides() -> None:
     np.testing.assert_allclose(record["context"], expected["context"], rtol=1e-13, atol=1e-15)
 
 
-@pytest.mark.parametrize("kind", [bool, int, float])
-@pytest.mark.parametrize("true_means", ["attend", "ignore"])
+@for_each("kind", [bool, int, float])
+@for_each("true_means", ["attend", "ignore"])
 def test_boolean_mask_says_which_way_round(kind: type, true_means: str) -> None:
     values = RNG.random(size=(N_Q, N_K)) < 0.5
     values[2] = true_means == "attend"
@@ -73,9 +74,7 @@ def test_boolean_mask_says_which_way_round(kind: type, true_means: str) -> None:
     np.testing.assert_allclose(record["weights"], expected["weights"], rtol=1e-13, atol=1e-15)
 
 
-@pytest.mark.parametrize(
-    "shape", [(7,), (1, 7), (5, 1), (3, 5, 7), (2, 1, 5, 7), (2, 3, 1, 1), (1, 5, 7)]
-)
+@for_each("shape", [(7,), (1, 7), (5, 1), (3, 5, 7), (2, 1, 5, 7), (2, 3, 1, 1), (1, 5, 7)])
 def test_a_mask_broadcasts_from_the_right(shape: tuple[int, ...]) -> None:
     q, k, v = (RNG.normal(size=s) for s in ((2, 3, 5, D), (2, 3, 7, D), (2, 3, 7, D_V)))
     mask = RNG.normal(size=shape)
@@ -104,9 +103,9 @@ def test_mask_causal_and_sparse_are_joined() -> None:
     np.testing.assert_allclose(record["weights"], expected["weights"], rtol=1e-13, atol=1e-15)
 
 
-@pytest.mark.parametrize("normalize", ["softmax", "none", "argmax"])
-@pytest.mark.parametrize("poison", [1e300, np.nan, INF, -INF])
-@pytest.mark.parametrize("place", ["key", "value"])
+@for_each("normalize", ["softmax", "none", "argmax"])
+@for_each("poison", [1e300, np.nan, INF, -INF])
+@for_each("place", ["key", "value"])
 def test_nothing_hidden_reaches_a_result(normalize: str, poison: float, place: str) -> None:
     """A hidden key or value may hold anything: the result is that of the shorter problem."""
     key, value = np.array(K), np.array(V)
@@ -146,7 +145,7 @@ def test_a_visible_nan_shows() -> None:
     assert np.isnan(record["output"]).all()
 
 
-@pytest.mark.parametrize("normalize", ["softmax", "none", "argmax"])
+@for_each("normalize", ["softmax", "none", "argmax"])
 def test_a_row_without_a_key_is_zero_and_named(normalize: str) -> None:
     mask = np.zeros((N_Q, N_K))
     mask[1] = -INF

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
 from attn_cli.maths.problem import Problem
 from attn_cli.reading.schema import read_problem
@@ -13,6 +12,7 @@ from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.train.learnt import arrays_of, with_arrays
 from attn_cli.train.loss import Stack, loss_and_gradients
 from attn_cli.train.objective import objective_of
+from tests.helpers.many import for_each
 from tests.unit.train.test_gradients import D_K, D_V, D, base, normal
 
 H = 7
@@ -65,8 +65,8 @@ def everything(score: Any, *, heads: bool, seed: int = 0) -> Problem:
     return read_problem(from_mapping(problem | ({"heads": 2} if heads else {})))
 
 
-@pytest.mark.parametrize("heads", [False, True])
-@pytest.mark.parametrize("name", SCORES)
+@for_each("heads", [False, True])
+@for_each("name", SCORES)
 def test_arrays_and_gradients_have_the_same_names_and_shapes(name: str, heads: bool) -> None:
     score, parameters = SCORES[name]
     problem = everything(score, heads=heads)
@@ -79,8 +79,8 @@ def test_arrays_and_gradients_have_the_same_names_and_shapes(name: str, heads: b
         assert gradients[key].shape == (*lead, *array.shape), key
 
 
-@pytest.mark.parametrize("heads", [False, True])
-@pytest.mark.parametrize("name", SCORES)
+@for_each("heads", [False, True])
+@for_each("name", SCORES)
 def test_each_array_is_replaced_alone(name: str, heads: bool) -> None:
     problem = everything(SCORES[name][0], heads=heads)
     before = arrays_of(problem)
