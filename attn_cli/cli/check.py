@@ -120,7 +120,8 @@ def check(asked: CheckOptions, keys: KeyOptions, output: CheckOutput) -> int:
         from attn_cli.lab.answers.showing import mistakes
 
         return deliver(mistakes(base), output)
-    from attn_cli.lab.answers.judging import Graded, judge_all
+    from attn_cli.lab.answers.judgement import Graded
+    from attn_cli.lab.answers.judging import judge_all
 
     judged = tuple(judge_all(base, sheets))
     if len(judged) == 1:

@@ -32,6 +32,7 @@ from attn_cli.maths.stage import JOINED, Rows, StepSpec
 from attn_cli.maths.visible.base import all_of
 from attn_cli.train.learnt import EMBEDDINGS, MEMORY, NAMES, POSITIONS, Gradients
 from attn_cli.train.objective import Objective, OfAttended, Targets
+from attn_cli.train.passed import Forward, Head
 
 
 @dataclass(frozen=True)
@@ -61,31 +62,6 @@ class Stack:
             return X
         part = source.inputs.shape[-1]
         return X[..., head * part : (head + 1) * part]
-
-
-@dataclass(frozen=True)
-class Head:
-    """The results of the forward pass of one head."""
-
-    number: int
-    Q: Array
-    K: Array
-    V: Array
-    visible: Bools  # (examples, n_q, n_k), or (n_q, n_k) for all examples
-    steps: Mapping[str, Array]
-
-
-@dataclass(frozen=True)
-class Forward:
-    """The results of the forward pass."""
-
-    heads: tuple[Head, ...]
-    steps: Mapping[str, Array]  # of all heads together, from concat or output on
-
-    @property
-    def probabilities(self) -> Array:
-        """The probabilities of all words, (examples, words)."""
-        return self.steps["probabilities"]
 
 
 def forward(stack: Stack, specs: Mapping[str, StepSpec]) -> Forward:

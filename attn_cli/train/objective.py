@@ -10,16 +10,12 @@ attend to (examples, queries).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from attn_cli.arrays import Array, Bools, Integers
 from attn_cli.maths.answer import ReadAttended, ReadKept
 from attn_cli.maths.problem import Problem
-
-if TYPE_CHECKING:
-    from attn_cli.train.loss import Forward
+from attn_cli.train.passed import Forward
 
 Targets = Integers
 

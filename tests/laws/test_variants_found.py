@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attn_cli.lab.altered import own
-from attn_cli.lab.answers.judging import Judgement, judge_all
+from attn_cli.lab.answers.judgement import Judgement
+from attn_cli.lab.answers.judging import judge_all
 from attn_cli.lab.answers.rounding import distance
 from attn_cli.lab.answers.sheet import Answer
 from attn_cli.lab.answers.sheet_reader import sheet_of

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import compress
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from attn_cli.arrays import AnyArray, Bools
 from attn_cli.dataclass import replace
 from attn_cli.lab.answers.arrangements import arrangements
+from attn_cli.lab.answers.judgement import RIGHT, Explanation, Judgement
 from attn_cli.lab.answers.rounding import distance, off
 from attn_cli.lab.answers.sheet import Answer
 from attn_cli.lab.answers.slips import slip_in
@@ -18,26 +18,7 @@ from attn_cli.lab.answers.solved import changed_weights, known_weights, solved_w
 from attn_cli.lab.answers.trials import Trial, Trials
 from attn_cli.lab.variants import Base
 
-if TYPE_CHECKING:
-    from attn_cli.lab.answers.judging import Judgement
-
-
 _TOGETHER = 1 << 14  # numbers of variants that are compared at once
-
-
-class Explanation(NamedTuple):
-    """A variant that gives the numbers of an answer, or comes near.
-
-    `off`: how many of them it does not give; `far`: by how much at most.
-    """
-
-    name: str
-    sentence: str
-    off: int = 0
-    far: float = 0.0
-
-
-RIGHT = Explanation("right", "the right numbers")  # as the nearest, if no variant is nearer
 
 
 def explained(trials: Trials, judgement: Judgement) -> Judgement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attn_cli.lab.answers.judging import Graded, Judged, Judgement
+from attn_cli.lab.answers.judgement import Graded, Judged, Judgement
 from attn_cli.views import Style
 from attn_cli.views.csv import lines_of
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from attn_cli.lab.answers.explaining import Explanation
-from attn_cli.lab.answers.judging import Graded, Judged, Judgement
+from attn_cli.lab.answers.judgement import Explanation, Graded, Judged, Judgement
 from attn_cli.views import Style
 from attn_cli.views.answers.parts import verdict
 from attn_cli.views.json import FORMAT, rounded, written

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from attn_cli.errors import printable
-from attn_cli.lab.answers.judging import Graded, Judged
+from attn_cli.lab.answers.judgement import Graded, Judged
 from attn_cli.views import Style
 from attn_cli.views.answers.parts import grids, reasons, solved, verdict
 from attn_cli.views.markdown import escaped, row

@@ -9,7 +9,7 @@ import numpy as np
 
 from attn_cli.arrays import AnyArray
 from attn_cli.errors import printable
-from attn_cli.lab.answers.judging import Judgement
+from attn_cli.lab.answers.judgement import Judgement
 from attn_cli.views.cells import cells, labels_along, room_of_words
 
 LEFT_OUT = "-"  # in place of a number that was left out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from attn_cli.errors import printable
-from attn_cli.lab.answers.judging import Graded, Judged, Judgement
+from attn_cli.lab.answers.judgement import Graded, Judged, Judgement
 from attn_cli.views import BOX, Style
 from attn_cli.views.answers.parts import Grid, grids, reasons, solved, verdict
 from attn_cli.views.cells import COLUMN_GAP, cell_width, column_blocks, title_of

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from attn_cli.errors import AttnError
 from attn_cli.lab.altered import own, steps_of, with_rounded, with_steps
-from attn_cli.lab.answers.judging import Judged, Judgement, judge, judge_all
+from attn_cli.lab.answers.judgement import Judged, Judgement
+from attn_cli.lab.answers.judging import judge, judge_all
 from attn_cli.lab.answers.sheet import Sheet
 from attn_cli.lab.answers.sheet_reader import sheet_of
 from attn_cli.lab.variants import MISTAKES, Base
