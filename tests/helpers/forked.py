@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from rich.style import Style
@@ -61,14 +62,14 @@ class Fork(subprocess.Popen[Any]):
         The others, in order: close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell, and
         both ends of the pipes of 0, 1 and 2.
         """
-        _, _, cwd, env, _, _, _, *pipes = others[:13]
+        _, open_, cwd, env, _, _, _, *pipes = others[:13]
         streams = (pipes[0], pipes[3], pipes[5])
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if not self.pid:
             try:
-                self._begin(streams, cwd, env, preexec_fn)
+                self._begin(streams, open_, cwd, env, preexec_fn)
                 sys.argv = [os.fsdecode(each) for each in args]
                 _leave(self._run)
             finally:
@@ -76,13 +77,17 @@ class Fork(subprocess.Popen[Any]):
         self._child_created = True
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
 
-    def _begin(self, streams: tuple[int, ...], cwd: Any, env: Any, before: Any) -> None:
+    def _begin(
+        self, streams: tuple[int, ...], open_: tuple[int, ...], cwd: Any, env: Any, before: Any
+    ) -> None:
         """Have what a process begins with: its streams, folder, environment and signals."""
         os.setsid()
         for number, descriptor in enumerate(streams):
             if descriptor >= 0:
                 os.dup2(descriptor, number)
-        os.closerange(3, 4096)
+        edges = [2, *sorted(open_), 4096]
+        for below, above in pairwise(edges):
+            os.closerange(below + 1, above)
         if cwd is not None:
             os.chdir(cwd)
         if env is not None:

@@ -9,22 +9,22 @@ import subprocess
 import sys
 from inspect import getsource
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 
 from attn_cli.cli import main
 from attn_cli.errors import AttnError
-from attn_cli.lab.verifying import grid, judging, vectors
+from attn_cli.lab.verifying import grid, judging
 from attn_cli.lab.verifying.case import Case
-from attn_cli.lab.verifying.expected import Expected
 from attn_cli.lab.verifying.process import InProcess
 from attn_cli.testing import verify
 from attn_cli.views import VIEWS, Style
 from tests.conftest import Attn
 from tests.helpers import faulty_kernel
 from tests.helpers.faulty_kernel import kernel
+from tests.helpers.verified import compute_once, fork_children
 
 pytestmark = pytest.mark.slow
 
@@ -56,27 +56,13 @@ def chosen() -> tuple[Case, ...]:
     return tuple(case for case in grid.CASES if case.name in CASES)
 
 
-class Once:
-    """`Expected`, which is computed once for all tests that call with the same numbers."""
-
-    of: Any = classmethod(Expected.of.__func__)  # type: ignore[attr-defined]
-    made: ClassVar[dict[object, Expected]] = {}
-
-    def __new__(cls, like: str, arrays: Any, options: Any, **more: Any) -> Any:
-        numbers = {name: (x.dtype, x.shape, x.tobytes()) for name, x in arrays.items()}
-        key = repr((like, numbers, options, more))
-        if key not in cls.made:
-            cls.made[key] = Expected(like, arrays, options, **more)
-        return cls.made[key]
-
-
 def make_small(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """Work in a folder, with a few cases and emulations."""
     patch.chdir(folder)
     patch.setattr(judging, "CASES", chosen())
-    patch.setattr(judging, "EMULATIONS", 2)
-    for module in (judging, vectors):
-        patch.setattr(module, "Expected", Once)
+    patch.setattr(judging, "EMULATIONS", 1)
+    compute_once(patch)
+    fork_children(patch)
 
 
 @pytest.fixture(scope="module")

@@ -202,11 +202,12 @@ class TestEntries:
 
 
 def test_the_strongest_of_a_large_matrix() -> None:
-    weights = np.random.default_rng(3).random((2000, 2000))
+    n = 500
+    weights = np.random.default_rng(3).random((n, n))
     record = compute(
-        {"value": np.zeros((2000, 1)), "score": {"function": "given", "scores": weights}},
+        {"value": np.zeros((n, 1)), "score": {"function": "given", "scores": weights}},
         steps=["weights"],
     )
     drawn = graph(record, threshold=0, top=20)
     assert drawn.edges[0].weight == record["weights"].max()
-    assert drawn.left_out == LeftOut(below=0, beyond=2000 * 2000 - 20, nan=0)
+    assert drawn.left_out == LeftOut(below=0, beyond=n * n - 20, nan=0)

@@ -30,15 +30,21 @@ from attn_cli.lab.verifying.process import InChild, InProcess
 from attn_cli.lab.verifying.verified import Judged, Verified
 from tests.helpers.faulty_kernel import FAULTS, kernel
 from tests.helpers.many import check_each
+from tests.helpers.verified import Once, compute_once, fork_children
 
 pytestmark = pytest.mark.slow
 
 BY_NAME = {case.name: case for case in CASES}
 
 
+@pytest.fixture(autouse=True)
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compute_once(monkeypatch)
+
+
 @cache
 def asking(*names: str, like: str = "torch") -> Asking:
-    return Asking(like, [BY_NAME[name] for name in names], emulations=2)
+    return Asking(like, [BY_NAME[name] for name in names], emulations=1)
 
 
 def verdict(function: Callable[..., Any], *cases: str, like: str = "torch") -> Verified:
@@ -58,7 +64,7 @@ def alone(function: Callable[..., Any], case: str = "plain") -> Judged:
 
 
 def test_the_right_kernel_is_right_in_every_case() -> None:
-    found = verify(InProcess(kernel(), "numpy"), Asking("torch", emulations=2), dtypes=["float32"])
+    found = verify(InProcess(kernel(), "numpy"), Asking("torch", emulations=1), dtypes=["float32"])
     assert found.agrees is True
     assert {each.verdict for each in found.conventions} == {"right"}
     assert len([case for each in found.conventions for case in each.cases]) == len(CASES)
@@ -308,7 +314,7 @@ def _with(case: Case | None, knob: str, value: object, like: str = "torch") -> A
 
 
 def _like(name: str, like: str) -> Any:
-    expected = Expected.of(BY_NAME[name], like)
+    expected = Once.of(BY_NAME[name], like, emulations=1)
     return None if expected is None else expected.results["output"]
 
 
@@ -354,8 +360,9 @@ class TestChild:
                 yield answer.verdict, answer.text
 
     def test_crashes_and_calls_without_an_end(
-        self, folder: Path, capfd: pytest.CaptureFixture[str]
+        self, folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        fork_children(monkeypatch)
         (folder / "own.py").write_text(CHILD)
         first, *later = self.calls("one-key", "causal", "one-key", "softcap", "one-key")
         assert first == ("done", "")
@@ -382,7 +389,8 @@ class TestChild:
         assert f'{os.sep}own.py", line 2' in traceback
         assert "attn_cli" not in traceback
 
-    def test_names_that_are_not_there(self, folder: Path) -> None:
+    def test_names_that_are_not_there(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        fork_children(monkeypatch)
         (folder / "own.py").write_text("number = 7\ndef attend(q, k, v): ...\n")
         for name, said in {
             "nowhere:attention": "^there is no module 'nowhere'\n",
