@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -237,10 +237,27 @@ def _part(
         seen = completed(sight, own)
         if (seen != (own == 0)).any():
             problem = seeing(problem, seen, rows)
-    inputs = inputs_of(problem)
-    given = {name for name in names if name in inputs}
     numbers = {**others, **{name: there[name] for name in (*keys, *of_queries)}}
-    computed = tuple(name for name in names if name not in given)
+    values = _values(problem, kernel, rows, {n: here[n] for n in names}, there, numbers, seen)
+    return Part(rows=rows, values=values)
+
+
+def _values(
+    problem: Problem,
+    kernel: Kernel,
+    rows: Integers,
+    here: Steps,
+    there: Steps,
+    numbers: Mapping[str, Any],
+    seen: Bools,
+) -> dict[str, Values]:
+    """Return the numbers of the steps of `here`, and what is expected of each.
+
+    Stages go on from `numbers`: arrays, or `OtherKeys`. `seen` are the keys that are seen there.
+    """
+    inputs = inputs_of(problem)
+    given = {name for name in here if name in inputs}
+    computed = tuple(name for name in here if name not in given)
     taps = Taps(problem, numbers, rows, computed, kernel.stored)
     values = {}
     noise = None
@@ -254,7 +271,7 @@ def _part(
             compute=taps.compute,
             sums=any(kernel.stored[n].eps < WIDE for n in computed if n in kernel.stored),
         )
-    for name in names:
+    for name in here:
         if noise is None or name in given:
             values[name] = of_input(here[name], there[name], kernel, name)
             continue
@@ -263,7 +280,7 @@ def _part(
             counts = seen.reshape(there[name].shape) | (there[name] > -FINITE_FILL)
         errors = noise.errors(name) * kernel.scale
         values[name] = Values(here[name], noise.exact[name], there[name], errors, counts)
-    return Part(rows=rows, values=values)
+    return values
 
 
 class Tallied(NamedTuple):

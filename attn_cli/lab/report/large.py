@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,7 +37,9 @@ from attn_cli.maths.visible.base import REASONS, Lead
 from attn_cli.record import Step
 
 if TYPE_CHECKING:
+    from attn_cli.engine.run import Passed
     from attn_cli.engine.threads import OnProgress
+    from attn_cli.lab.heat_map import HeatMap
     from attn_cli.maths.block import StepValues
     from attn_cli.maths.problem import Problem, Request
 
@@ -60,21 +62,7 @@ def large(
     codes = ("visible",) if "visible" in pipeline(problem) else ()
     small = {name: each for name, each in plan.steps.items() if _is_small(each)}
     wanted = replace(request, steps=tuple(dict.fromkeys((*small, last, MAIN, *codes))))
-    passed: dict[str, Any] = {}
-    sinks: list[_Keeping] = []
-
-    def fill(_rows: Cut, pools: Mapping[Lead, Pool]) -> Filled:
-        whole = plan_unheld(problem, wanted)
-        sink = _Keeping(problem, wanted, whole, small, pools, fits.kept)
-        sinks.append(sink)
-        done = put_into(problem, wanted, whole, sink, on_progress=on_progress)
-        passed["done"] = done
-        return Filled(REASONS, done.settings, done.warnings)
-
-    outline = outline_of(problem, step, Chosen(batch=request.batch))
-    outline = replace(outline, rows=range(step.shape[-2]))
-    heat = draw(Drawing(outline, fill), (fits.side or 1, fits.side or 1), exact=True)
-    (sink,), done = sinks, passed["done"]
+    heat, sink, done = _drawn(problem, wanted, step, small, fits, on_progress)
     kept_steps = sink.store.steps()
     steps = {n: kept_steps.get(n) or _without_values(each) for n, each in plan.steps.items()}
     leads = tuple(product(*map(range, step.shape[:-2])))
@@ -106,6 +94,31 @@ def large(
         kept=sink.kept(last),
         limit=limit,
     )
+
+
+def _drawn(
+    problem: Problem,
+    wanted: Request,
+    step: StepPlan,
+    small: Mapping[str, StepPlan],
+    fits: Room,
+    on_progress: OnProgress | None,
+) -> tuple[HeatMap, _Keeping, Passed]:
+    """Compute the wanted steps once; return the picture of `step`, and what was kept."""
+    found: list[tuple[_Keeping, Passed]] = []
+
+    def fill(_rows: Cut, pools: Mapping[Lead, Pool]) -> Filled:
+        whole = plan_unheld(problem, wanted)
+        sink = _Keeping(problem, wanted, whole, small, pools, fits.kept)
+        done = put_into(problem, wanted, whole, sink, on_progress=on_progress)
+        found.append((sink, done))
+        return Filled(REASONS, done.settings, done.warnings)
+
+    outline = outline_of(problem, step, Chosen(batch=wanted.batch))
+    outline = replace(outline, rows=range(step.shape[-2]))
+    heat = draw(Drawing(outline, fill), (fits.side or 1, fits.side or 1), exact=True)
+    ((sink, done),) = found
+    return heat, sink, done
 
 
 def _planned(problem: Problem, request: Request) -> Plan:

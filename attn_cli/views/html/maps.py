@@ -111,12 +111,36 @@ def table(
     `written` has the numbers as text. `alone` says of each cell which side alone sees its key: a
     hidden one of these has that as its text.
     """
+    if written is None:
+        written = cells(np.where(panel.hidden != 0, 0.0, panel.values), style.decimals)
+    head = "".join(f"<th scope=col>{token(word)}</th>" for word in heat.keys.labels)
+    lines = _lines_of_cells(heat, panel, written, alone, titled=titled)
+    rows = "".join(
+        f"<tr><th scope=row>{token(word)}</th>{line}</tr>"
+        for word, line in zip(heat.queries.labels, lines, strict=True)
+    )
+    return element(
+        "table",
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody>",
+        role="grid",
+        class_=" ".join(looks(heat)),
+        aria_label=name,
+    )
+
+
+def _lines_of_cells(
+    heat: HeatMap,
+    panel: Panel,
+    written: list[list[str]],
+    alone: list[list[str]] | None,
+    *,
+    titled: bool,
+) -> Iterator[str]:
+    """Yield the cells of each row of a map."""
     level = levels_of(heat, panel).tolist()
     columns = len(heat.keys.labels)
     small = columns > NUMBERED
     first = shade(False, 0)
-    if written is None:
-        written = cells(np.where(panel.hidden != 0, 0.0, panel.values), style.decimals)
     unknown = np.isnan(panel.values).tolist()
     reasons = {
         code: f'<td class=x title="hidden: {text(why)}"></td>'
@@ -125,10 +149,8 @@ def table(
         for code, why in enumerate(heat.legend)
     }  # fmt: skip
     codes, largest = panel.hidden.tolist(), panel.largest.tolist()
-    head = "".join(f"<th scope=col>{token(word)}</th>" for word in heat.keys.labels)
-    rows = []
-    for row, word in enumerate(heat.queries.labels):
-        line = [f"<tr><th scope=row>{token(word)}</th>"]
+    for row in range(len(codes)):
+        line = []
         for column in range(columns):
             side = alone[row][column] if alone is not None else ""
             if codes[row][column]:
@@ -143,14 +165,7 @@ def table(
                 line.append(f'<td class="{of} m">{shown}</td>')
             else:
                 line.append(f"<td>{shown}</td>" if of == first else element("td", shown, class_=of))
-        rows.append(f"{''.join(line)}</tr>")
-    return element(
-        "table",
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody>",
-        role="grid",
-        class_=" ".join(looks(heat)),
-        aria_label=name,
-    )
+        yield "".join(line)
 
 
 def grey(heat: HeatMap, panel: Panel) -> NDArray[np.float64]:
