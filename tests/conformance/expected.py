@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from attn_cli import Record, compute
+from attn_cli.engine.blocks import ARRAYS_PER_BLOCK
 from attn_cli.engine.run import run
 from attn_cli.maths.problem import Problem, Request
 from attn_cli.reading.schema import read_problem
@@ -35,8 +36,15 @@ def problem_of(case: str) -> Problem:
     return read_problem(from_mapping(PROBLEMS[case]))
 
 
-# Small tiles and blocks, so that small problems have several.
-SMALL: dict[str, Any] = {"tile": (3, 4), "block_bytes": 1 << 11}
+def turn(case: str, of: int) -> int:
+    """Which of so many checks is the turn of a case: each check meets cases of every family."""
+    return _PLACES[case] % of
+
+
+_PLACES = {case: place for place, case in enumerate(PROBLEMS)}
+
+# Small tiles, and blocks of three rows of seven keys, so that small problems have several.
+SMALL: dict[str, Any] = {"tile": (3, 4), "block_bytes": 3 * 7 * 8 * ARRAYS_PER_BLOCK}
 CONTEXTS = ("lse", "context", "gated", "concat", "output")
 
 

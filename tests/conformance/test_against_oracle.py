@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 
 import attn_cli
 from tests.conformance.cases import FAMILIES, PROBLEMS
-from tests.conformance.expected import named_of, oracle_of, problem_of, record_of
+from tests.conformance.expected import named_of, oracle_of, problem_of, record_of, turn
 from tests.conformance.oracle import attention_with_named
 from tests.conformance.ranks import ranks_clearly
 from tests.conformance.strategies import problems
@@ -44,9 +44,13 @@ def test_each_convention(family: str) -> None:
 
 
 def test_the_exponentials_of_each_convention() -> None:
-    """They come only if they are named, and only from a normaliser that has them."""
-    there = {case: named_of(case) for case in PROBLEMS}
-    assert 10 < sum(bool(steps) for steps in there.values()) < len(PROBLEMS)
+    """They come only if they are named, and only from a normaliser that has them.
+
+    Of conventions before the normaliser a quarter is tried: they are made of the scores alone.
+    """
+    some = [case for case in PROBLEMS if case in FAMILIES["after"] or not turn(case, 4)]
+    there = {case: named_of(case) for case in some}
+    assert 10 < sum(bool(steps) for steps in there.values()) < len(some)
 
     def check(case: str) -> None:
         if there[case]:
@@ -57,10 +61,10 @@ def test_the_exponentials_of_each_convention() -> None:
         condition = "it is there if the normaliser is softmax, softmax1 or sink_logits; "
         assert (error.value.help or "").startswith(condition)
 
-    check_each(PROBLEMS, check)
+    check_each(some, check)
 
 
-@settings(max_examples=100)
+@settings(max_examples=70)
 @given(problems())
 def test_any_conventions_at_once(problem: dict[str, Any]) -> None:
     expected, by_name = attention_with_named(problem)

@@ -81,7 +81,7 @@ def identical(found: attn_cli.Record, expected: attn_cli.Record) -> None:
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(problems(), st.data())
 def test_a_default_that_is_written_out(problem: dict[str, Any], data: st.DataObject) -> None:
     same = defaults(problem)

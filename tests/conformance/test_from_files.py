@@ -17,7 +17,7 @@ from attn_cli.reading.schema import read_document, read_problem
 from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.matrices.files import Inputs
 from tests.conformance.cases import FAMILIES, PROBLEMS
-from tests.conformance.expected import oracle_of, problem_of
+from tests.conformance.expected import oracle_of, problem_of, turn
 from tests.conformance.strategies import problems
 from tests.helpers.alike import differences
 from tests.helpers.many import check_each
@@ -77,12 +77,14 @@ def same(path: Path, expected: Problem) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("write", [as_npz, as_yaml])
-def test_each_convention(family: str, write: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("write", "one_in"), [(as_npz, 1), (as_yaml, 3)])
+def test_each_convention(family: str, write: Any, one_in: int, tmp_path: Path) -> None:
+    """A YAML file is read as a mapping is: a third of the cases. An archive has its own names."""
+
     def check(case: str) -> None:
         same(write(PROBLEMS[case], tmp_path), problem_of(case))
 
-    check_each(FAMILIES[family], check)
+    check_each([case for case in FAMILIES[family] if not turn(case, one_in)], check)
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -100,7 +100,7 @@ def test_one_batch_entry_has_the_bits_of_the_whole() -> None:
     check_each(batches[::5], check)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(problems(), st.integers(0, 3), st.data())
 def test_some_steps_of_one_query_batch_entry_and_head_in_blocks_of_few_rows(
     problem: dict[str, Any], rows: int, data: st.DataObject
@@ -124,7 +124,7 @@ def test_some_steps_of_one_query_batch_entry_and_head_in_blocks_of_few_rows(
     same(part, expected)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(problems(), st.data())
 def test_as_little_memory_as_the_steps_take(problem: dict[str, Any], data: st.DataObject) -> None:
     read, whole = whole_of(problem)

@@ -37,7 +37,7 @@ def names_alone(record: attn_cli.Record, rows: list[dict[str, int]]) -> None:
     assert all(text.startswith(f"{'; '.join(named)}{more} {verb} {SAID}: ") for text in said)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(problems(), st.booleans(), st.data())
 def test_rows_without_a_key_are_named(
     problem: dict[str, Any], row_by_row: bool, data: st.DataObject

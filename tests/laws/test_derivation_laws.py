@@ -31,7 +31,7 @@ def place_in(axes: tuple[str, ...], line: Any, index: dict[str, int], n_k: int, 
     return tuple(place.get(axis, slice(None)) for axis in axes)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(problems(), st.data())
 def test_each_line_gives_the_value_of_the_record(keys: dict[str, Any], data: Any) -> None:
     problem = read_problem(from_mapping(keys))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -30,6 +30,7 @@ WHEREVER = {
 }
 
 
+@settings(max_examples=12)
 @given(problems())
 def test_rows_sum_to_one_or_zero(problem: Mapping) -> None:
     softmax = {k: v for k, v in problem.items() if k != "empty_rows"} | {"normalize": "softmax"}
@@ -39,6 +40,7 @@ def test_rows_sum_to_one_or_zero(problem: Mapping) -> None:
     assert (weights >= 0).all()
 
 
+@settings(max_examples=15)
 @given(problems(), st.integers(1, 2), st.integers(1, 30))
 def test_a_shortened_record_holds_the_edges(problem: Mapping, items: int, threshold: int) -> None:
     loaded = read_problem(from_mapping(problem))
@@ -66,6 +68,7 @@ def anywhere(draw: st.DrawFn) -> tuple[Mapping, int]:
     return problem, -3 if problem.get("axes") == "bshd" else -2
 
 
+@settings(max_examples=12)
 @given(anywhere(), st.randoms(use_true_random=False))
 def test_permuting_keys_with_values_changes_no_output(
     drawn: tuple[Mapping, int], random: Any
@@ -80,6 +83,7 @@ def test_permuting_keys_with_values_changes_no_output(
     )
 
 
+@settings(max_examples=12)
 @given(anywhere())
 def test_keys_that_are_hidden_might_as_well_not_be_there(drawn: tuple[Mapping, int]) -> None:
     problem, axis = drawn

@@ -18,7 +18,7 @@ from attn_cli.maths.problem import Problem, Request
 from attn_cli.record import Record
 from tests.conformance import expected
 from tests.conformance.cases import PROBLEMS
-from tests.conformance.expected import oracle_of, problem_of
+from tests.conformance.expected import oracle_of, problem_of, turn
 from tests.conformance.oracle import attention
 from tests.conformance.strategies import problems
 from tests.helpers.many import check_each
@@ -70,6 +70,8 @@ def test_any_conventions_at_once(
 
 
 def test_each_convention() -> None:
+    """In subtiles, a third of the cases: `conformance/test_engines.py` has all of them in tiles."""
+
     def checked(case: str) -> None:
         threads = 1 + (TILED.index(case) % 4 == 0)
         found = check(problem_of(case), oracle_of(case), tile=(2, 3), threads=threads)
@@ -77,7 +79,9 @@ def test_each_convention() -> None:
         assert (found.by_tiles > 0, found.left > 0) == (not wild, wild)
         assert found.record.warnings == expected.contexts_of(case, "definition").warnings
 
-    check_each(TILED, checked)
+    check_each(
+        [case for case in TILED if not turn(case, 3) or "nonfinite" in PROBLEMS[case]], checked
+    )
 
 
 def test_most_conventions_are_taken() -> None:
@@ -89,10 +93,13 @@ RNG = np.random.default_rng(23)
 N_Q, N_K, D, D_V, H = 127, 199, 13, 17, 7
 
 
-def qkv(n_q: int = N_Q, n_k: int = N_K, **keys: Any) -> Mapping:
-    """Two batch entries, six heads that read three: more than one tile of each."""
-    made = {"query": RNG.normal(size=(2, 6, n_q, D)), "key": RNG.normal(size=(2, 3, n_k, D))}
-    return made | {"value": RNG.normal(size=(2, 3, n_k, D_V))} | keys
+def qkv(n_q: int = N_Q, n_k: int = N_K, groups: int = 1, **keys: Any) -> Mapping:
+    """Two batch entries, heads of which two read the same keys: more than one tile of each."""
+    made = {
+        "query": RNG.normal(size=(2, 2 * groups, n_q, D)),
+        "key": RNG.normal(size=(2, groups, n_k, D)),
+    }
+    return made | {"value": RNG.normal(size=(2, groups, n_k, D_V))} | keys
 
 
 def plain(n_q: int = N_Q, n_k: int = N_K, **keys: Any) -> Mapping:
@@ -120,7 +127,7 @@ ZEROED = np.random.default_rng(3).normal(size=(N_K, D))  # of which some keys ar
 ZEROED[[0, 5, 6, 7, 90, N_K - 1]] = 0
 
 LARGER: dict[str, Mapping] = {
-    "dense": qkv(),
+    "dense": qkv(groups=3),
     "causal": qkv(N_K, causal=True),
     "offset": qkv(causal=True, offset=[5, -31]),
     "bottom-right": qkv(N_K, N_Q, causal="bottom-right"),
@@ -136,7 +143,7 @@ LARGER: dict[str, Mapping] = {
     "booleans": plain(mask={"values": np.isneginf(NUMBERS), "true_means": "ignore"}),
     "numbers": plain(mask=NUMBERS),
     "numbers of batch entries": qkv(mask=NUMBERS[None, None]),
-    "alibi": qkv(N_K, alibi=True, causal=True),
+    "alibi": qkv(N_K, groups=3, alibi=True, causal=True),
     "relative": plain(N_K, relative_bias={"table": RNG.normal(size=(32, 1))}),
     "bias": plain(score_bias=RNG.normal(size=(N_Q, N_K))),
     "softcap": qkv(softcap=1.5),
@@ -146,7 +153,7 @@ LARGER: dict[str, Mapping] = {
     "cold": qkv(temperature=0.1),
     "hot": qkv(temperature=7),
     "softmax1": qkv(normalize="softmax1"),
-    "sinks": qkv(normalize=SINKS, causal="top-left"),
+    "sinks": qkv(groups=3, normalize=SINKS, causal="top-left"),
     "negative scale": qkv(scale=-1.5),
     "no scale": qkv(scale=0.0),
     "scaled query": qkv(scale=0.3, scale_placement="query"),

@@ -41,9 +41,9 @@ def plain(**keys: Any) -> Mapping:
 
 
 def batched(**keys: Any) -> Mapping:
-    """Two batch entries, four heads that read two."""
-    made = {"query": RNG.normal(size=(2, 4, N_Q, D)), "key": RNG.normal(size=(2, 2, N_K, D))}
-    return made | {"value": RNG.normal(size=(2, 2, N_K, D_V))} | keys
+    """Two batch entries, three heads that read one."""
+    made = {"query": RNG.normal(size=(2, 3, N_Q, D)), "key": RNG.normal(size=(2, 1, N_K, D))}
+    return made | {"value": RNG.normal(size=(2, 1, N_K, D_V))} | keys
 
 
 def cached(rotated: bool, past: int = 59, **keys: Any) -> Mapping:
