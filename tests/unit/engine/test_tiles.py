@@ -90,7 +90,7 @@ def test_most_conventions_are_taken() -> None:
 
 
 RNG = np.random.default_rng(23)
-N_Q, N_K, D, D_V, H = 127, 199, 13, 17, 7
+N_Q, N_K, D, D_V, H = 89, 137, 13, 17, 7
 
 
 def qkv(n_q: int = N_Q, n_k: int = N_K, groups: int = 1, **keys: Any) -> Mapping:
@@ -224,9 +224,9 @@ def test_one_query_and_the_type_of_32_bits(name: str) -> None:
     double, expected = larger(name)
     for step in steps:
         np.testing.assert_allclose(found.record[step], expected[step], rtol=1e-4, atol=1e-5)
-    one = by_tiles(double, steps, tile=(64, 32), rows=(101,)).record["context"]
+    one = by_tiles(double, steps, tile=(64, 32), rows=(71,)).record["context"]
     np.testing.assert_allclose(
-        one[..., 0, :], expected["context"][..., 101, :], rtol=CLOSE, atol=CLOSE
+        one[..., 0, :], expected["context"][..., 71, :], rtol=CLOSE, atol=CLOSE
     )
 
 
