@@ -23,7 +23,8 @@ def small_script(source: str) -> str:
     >>> small_script("const name = b + 'x  y'; // why\n\n  f(name, `${name} name`);\n")
     "const a=b+'x  y';f(a,`${a} name`);"
     """
-    return _joined(_renamed(_pieces(source), _names(source)))
+    pieces = _pieces(source)
+    return _joined(_renamed(pieces, _names(source, "".join(pieces))))
 
 
 def _pieces(source: str) -> list[str]:
@@ -52,12 +53,11 @@ def _needed(before: str, after: str) -> bool:
     return words or (before == after and after in "+-")
 
 
-def _names(source: str) -> dict[str, str]:
-    """Return name -> a short one, for variables, functions and parameters.
+def _names(source: str, code: str) -> dict[str, str]:
+    """Return name -> a short one, for variables, functions and parameters of the code.
 
     Not for names that members have too, or keys of objects: they may be read from data.
     """
-    code = "".join(_pieces(source))
     declared = re.findall(r"\b(?:function|const|let) (\w+)|(\w+) =>", code)
     listed = re.findall(
         r"function \w*\(([\w, ]*)\)|\(([\w, ]*)\) =>|(?:const|let) \[([\w, ]*)\]", code

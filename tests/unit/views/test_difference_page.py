@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,24 @@ WINDOW = steps(**GIVEN, causal="bottom-right", window={"left": 2, "right": 0}, d
 CAUSAL: dict[str, Any] = {**GIVEN, "causal": "bottom-right"}
 
 
+@cache
+def windowed() -> DifferenceReport:
+    """A causal problem against a dump of the same with a window."""
+    return compared(loaded(**CAUSAL), dumped(WINDOW))
+
+
+@cache
+def windowed_page() -> str:
+    return render(windowed(), Style())
+
+
+@cache
+def exact_causal() -> Arrays:
+    return steps(**CAUSAL)
+
+
 def test_the_page_is_well_formed_asks_for_nothing_and_is_the_same_each_time() -> None:
-    page = page_of(loaded(**CAUSAL), dumped(WINDOW))
+    page = windowed_page()
     tree = Tree(page)
     assert page.count("<script") == 2
     script = page[page.rindex("<script>") + 8 : page.rindex("</script>")]
@@ -126,10 +143,8 @@ def test_the_document_is_that_of_json(attn: Attn, tmp_path: Path) -> None:
 
 
 def test_numbers_are_those_of_both_sides_and_of_the_worst_cells() -> None:
-    here, there = loaded(**CAUSAL), dumped(WINDOW)
-    exact = steps(**CAUSAL)
-    found = compared(here, there)
-    page = document_in(render(found, Style()))["page"]
+    exact, found = exact_causal(), windowed()
+    page = document_in(windowed_page())["page"]
     assert page["main"] == "weights"  # the first step that follows what is visible
 
     def each(name: str) -> None:
@@ -154,11 +169,11 @@ def test_numbers_are_those_of_both_sides_and_of_the_worst_cells() -> None:
 
 
 def test_cells_of_the_tables_are_the_numbers_and_say_which_side_sees_a_key() -> None:
-    page = page_of(loaded(**CAUSAL), dumped(WINDOW))
+    page = windowed_page()
     masked = re.findall(r"<div class=trio data-step=masked .*?</div></div>", page)
     assert [drawn.count("<td class=n>") for drawn in masked] == [0, 0]  # -inf less -inf is 0
     trios = re.findall(r"<div class=trio data-step=weights data-lead=(\d)>(.*?</div>)</div>", page)
-    exact = steps(**CAUSAL)["weights"][0]
+    exact = exact_causal()["weights"][0]
     assert [int(lead) for lead, _ in trios] == [0, 1]
     query, key = np.indices((7, 11))
     by_a, by_b = key <= query + 4, (key <= query + 4) & (key >= query + 2)
@@ -196,7 +211,7 @@ def test_cells_of_the_tables_are_the_numbers_and_say_which_side_sees_a_key() -> 
 
 
 def test_the_table_of_stages_leads_to_the_worst_cells() -> None:
-    page = page_of(loaded(**CAUSAL), dumped(WINDOW))
+    page = windowed_page()
     table = page[page.index('<table class="plain stages">') : page.index("</table>")]
     rows = dict(re.findall(r"<th scope=row>(?:<a[^>]*>)?(\w+).*?href=\"(#[^\"]*/[^\"]*)\"", table))
     assert rows["visible"] == "#weights/h0/q0/k0"  # the first key that is hidden there
@@ -220,8 +235,8 @@ def test_small_differences_are_never_written_as_zero() -> None:
 
 
 def test_the_first_two_maps_have_one_scale_and_the_third_is_diverging() -> None:
-    made = compared(loaded(**CAUSAL), dumped(WINDOW)).steps["weights"]
-    most = max(steps(**CAUSAL)["weights"].max(), WINDOW["weights"].max())
+    made = windowed().steps["weights"]
+    most = max(exact_causal()["weights"].max(), WINDOW["weights"].max())
     assert made.here.high == made.there.high == pytest.approx(most, rel=1e-6)
     assert (made.here.low, made.here.diverging, made.there.diverging) == (0, False, False)
     assert made.apart.diverging
@@ -230,7 +245,7 @@ def test_the_first_two_maps_have_one_scale_and_the_third_is_diverging() -> None:
 
 def test_sides_can_be_turned_and_two_problems_or_two_dumps() -> None:
     one, other = loaded(**CAUSAL), dumped(WINDOW)
-    straight = document_in(page_of(one, other))["page"]["steps"]["weights"]
+    straight = document_in(windowed_page())["page"]["steps"]["weights"]
     turned = document_in(page_of(other, one))["page"]["steps"]["weights"]
     assert straight["values"]["here"] == turned["values"]["there"]
     assert straight["hidden"] == turned["hidden"][::-1]
@@ -294,11 +309,16 @@ def test_hostile_tokens_and_names_are_text(attn: Attn, tmp_path: Path) -> None:
 
 class TestWhatFits:
     def test_the_first_rung_that_fits_is_taken(self) -> None:
-        assert compared(loaded(**CAUSAL), dumped(WINDOW)).rung == 1
+        assert windowed().rung == 1
         large = inputs(70, 1, 5)
         far = steps("q scores weights output", **large, scale=0.4, dtype="float32")
         here, there = loaded(**large), dumped(far)
-        whole = compared(here, there)
+        difference = difference_of(here, there, QUIET)
+
+        def within(limit: int) -> DifferenceReport:
+            return report(difference, here, there, QUIET, limit=limit)
+
+        whole = within(5_000_000)
         assert (whole.rung, whole.main) == (2, "scores")
         assert sorted(whole.tables) == ["output", "q"]
         exact = steps("scores", **large)["scores"]
@@ -307,18 +327,18 @@ class TestWhatFits:
             numbers_in(made, "apart"), (far["scores"] - exact).ravel().astype(np.float32)
         )
         for limit, rung in ((340_000, 3), (250_000, 4)):
-            found = compared(here, there, limit)
+            found = within(limit)
             assert len(render(found, Style()).encode()) <= limit
             assert found.rung == rung
             assert (found.steps["scores"].numbers is not None) == (rung == 3)
             assert found.steps["weights"].largest is not None
             assert found.steps["output"].numbers is not None  # small
-        less = compared(here, there, 200_000)
+        less = within(200_000)
         assert less.left_out == ("weights",)  # the largest, except the one shown first
         assert "too large for this page: weights" in render(less, Style())
         assert [*less.steps] == ["q", "scores", "output"]
         with pytest.raises(AttnError, match=r"would need about 1\d\dkB, and \d+kB are allowed"):
-            compared(here, there, 100_000)
+            within(100_000)
 
     def test_the_largest_of_each_row_are_kept(self) -> None:
         large = inputs(70, 1, 4)
@@ -351,7 +371,7 @@ class TestWhatFits:
     def test_of_sampled_rows_the_positions_are_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Pair, "rows", property(lambda _: np.array([0, 2, 6])))
         page = document_in(page_of(loaded(**CAUSAL), dumped(WINDOW)))["page"]
-        made, exact = page["steps"]["weights"], steps(**CAUSAL)["weights"]
+        made, exact = page["steps"]["weights"], exact_causal()["weights"]
         assert made["rows"] == [0, 2, 6]
         assert page["words"][made["words"][0]] == ["0", "2", "6"]
         np.testing.assert_allclose(
