@@ -41,6 +41,18 @@ def streaming(problem: Problem, request: Request) -> Streamed:
     return step
 
 
+def in_parts(problem: Problem, step: str, rows: int, n_k: int) -> AnyArray:
+    """The step, written so many rows at a time."""
+    found = streaming(problem, Request(steps=(step,), memory=_bytes_of(rows, n_k)))
+    target = Numbers(found)
+    found.into(target)
+    return target.array
+
+
+def _bytes_of(rows: int, n_k: int) -> int:
+    return 2 * rows * n_k * 8 * ARRAYS_PER_BLOCK
+
+
 def memory_of(rows: int, n_k: int) -> str:
     """An option: half of it is so many rows of a block of scores of float64."""
-    return f"{2 * rows * n_k * 8 * ARRAYS_PER_BLOCK}B"
+    return f"{_bytes_of(rows, n_k)}B"

@@ -6,6 +6,7 @@ What they are is tested key by key, by formula; here a whole record from Python 
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ import numpy as np
 import pytest
 
 import attn_cli
+from attn_cli.maths.problem import Problem
 from tests.conformance.test_from_files import as_npz, as_yaml
 from tests.conftest import Attn
-from tests.helpers.streaming import memory_of
-from tests.helpers.tiled import by_tiles, defined
+from tests.helpers.many import check_each
+from tests.helpers.reading import alike, in_file, on_command_line
+from tests.helpers.streaming import in_parts
+from tests.helpers.tiled import by_tiles, defined, loaded
 
 pytestmark = pytest.mark.slow
 
@@ -97,9 +101,19 @@ CASES: dict[str, tuple[Mapping, str, Any, bool]] = {
 }  # fmt: skip
 
 
-def whole(case: str, **more: Any) -> attn_cli.Record:
+def whole(case: str) -> Mapping:
     base, key, value, _ = CASES[case]
-    return attn_cli.compute({**base, key: value, **more})
+    return {**base, key: value}
+
+
+@cache
+def problem_of(case: str) -> Problem:
+    return loaded(whole(case))
+
+
+@cache
+def record_of(case: str) -> attn_cli.Record:
+    return attn_cli.compute(problem_of(case))
 
 
 def close(found: Any, expected: Any, base: Mapping) -> None:
@@ -108,76 +122,70 @@ def close(found: Any, expected: Any, base: Mapping) -> None:
     np.testing.assert_allclose(found, expected, rtol=bound, atol=bound, equal_nan=True)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_from_files_and_options(case: str, attn: Attn, tmp_path: Path) -> None:
-    base, key, value, _ = CASES[case]
-    expected = whole(case)
-    written = as_npz({**base, key: value}, tmp_path)
-    (tmp_path / "bare").mkdir()
-    bare = as_yaml(base, tmp_path / "bare")
-    text = json.dumps(value).replace("Infinity", ".inf")
-    for arguments in (
-        (written,),
-        (as_yaml({**base, key: value}, tmp_path),),
-        (bare, f"--{key.replace('_', '-')}", text),
-        (bare, "--set", f"{key}={text}"),
-    ):
-        out = tmp_path / "out.npz"
-        ran = attn("compute", *arguments, "-o", out, "--force")
-        assert ran.status == 0, ran.err
-        with np.load(out) as found:
-            for name in ("weights", "output"):
-                close(found[name], expected[name], base)
+def test_from_files_and_options(attn: Attn, tmp_path: Path) -> None:
+    """The problem of the other tests, from wherever it is read."""
+
+    def check(case: str) -> None:
+        base, key, value, _ = CASES[case]
+        expected = problem_of(case)
+        for write in (as_npz, as_yaml):
+            alike(in_file(write(whole(case), tmp_path)), expected)
+        bare, text = as_yaml(base, tmp_path), json.dumps(value).replace("Infinity", ".inf")
+        option = f"--{key.replace('_', '-')}"
+        alike(on_command_line(attn, bare, option, text), expected)
+        alike(on_command_line(attn, bare, "--set", f"{key}={text}"), expected)
+
+    check_each(CASES, check)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_each_changes_something(case: str) -> None:
-    base, key, _, _ = CASES[case]
-    if key in ("mask", "dropout", "window", "sink_tokens", "score_bias"):
-        base = {k: v for k, v in base.items() if k != "like"}
-    found, without = whole(case), attn_cli.compute(base)
-    assert any(
-        not np.array_equal(found[name], without[name], equal_nan=True)
-        for name in ("q_rotated", "q_normed", "scores", "dropped", "weights", "output")
-        if name in found.steps and name in without.steps
-    )
+def test_each_changes_something() -> None:
+    def check(case: str) -> None:
+        base, key, _, _ = CASES[case]
+        if key in ("mask", "dropout", "window", "sink_tokens", "score_bias"):
+            base = {k: v for k, v in base.items() if k != "like"}
+        found, without = record_of(case), attn_cli.compute(base)
+        assert any(
+            not np.array_equal(found[name], without[name], equal_nan=True)
+            for name in ("q_rotated", "q_normed", "scores", "dropped", "weights", "output")
+            if name in found.steps and name in without.steps
+        )
+
+    check_each(CASES, check)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_one_query_of_one_head_of_one_batch_entry(case: str) -> None:
-    base, key, value, _ = CASES[case]
-    expected = whole(case)
-    for i in range(N_Q):
-        b, h = i % B, i % H
-        found = attn_cli.compute({**base, key: value}, query_token=i, batch=b, head=h)
-        for name in ("scores", "weights", "output"):
-            close(found[name][0], expected[name][b][h][i], base)
+def test_one_query_of_one_head_of_one_batch_entry() -> None:
+    def check(case: str) -> None:
+        steps = ("scores", "weights", "output")
+        for i in range(N_Q):
+            b, h = i % B, i % H
+            found = attn_cli.compute(problem_of(case), steps=steps, query_token=i, batch=b, head=h)
+            for name in steps:
+                close(found[name][0], record_of(case)[name][b][h][i], whole(case))
+
+    check_each(CASES, check)
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("only", ["weights", "output"])
-def test_by_parts(case: str, only: str, attn: Attn, tmp_path: Path) -> None:
+def test_by_parts() -> None:
     """Two rows at a time."""
-    base, key, value, _ = CASES[case]
-    expected = whole(case)[only]
-    out = tmp_path / "out.npy"
-    problem = as_npz({**base, key: value}, tmp_path)
-    few = "--memory", memory_of(2, whole(case)["weights"].shape[-1])
-    ran = attn("compute", problem, "--only", only, "-o", out, *few)
-    assert ran.status == 0, ran.err
-    close(np.load(out), expected, base)
+
+    def check(case: str) -> None:
+        for step in ("weights", "output"):
+            found = in_parts(problem_of(case), step, 2, record_of(case)["weights"].shape[-1])
+            close(found, record_of(case)[step], whole(case))
+
+    check_each(CASES, check)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if CASES[case][3]])
-def test_in_tiles(case: str) -> None:
-    base, key, value, _ = CASES[case]
-    problem = {**base, key: value}
-    found, expected = by_tiles(problem), defined(problem)
-    assert found.by_tiles > 0
-    np.testing.assert_allclose(
-        found.record["output"], expected["output"], rtol=1e-12, atol=1e-12, equal_nan=True
-    )
-    assert found.record.warnings == expected.warnings
+def test_in_tiles() -> None:
+    def check(case: str) -> None:
+        found, expected = by_tiles(problem_of(case)), defined(problem_of(case))
+        assert found.by_tiles > 0
+        np.testing.assert_allclose(
+            found.record["output"], expected["output"], rtol=1e-12, atol=1e-12, equal_nan=True
+        )
+        assert found.record.warnings == expected.warnings
+
+    check_each([case for case in CASES if CASES[case][3]], check)
 
 
 WORDS = "tokens: [a, b]\nembeddings: {a: [1, 0], b: [0, 1]}\n"

@@ -13,10 +13,12 @@ import pytest
 
 import attn_cli
 from attn_cli.engine.estimate import estimate
-from attn_cli.maths.problem import Projection, Request
+from attn_cli.maths.problem import Problem, Projection, Request
 from tests.conformance.test_from_files import as_npz, as_yaml
 from tests.conftest import Attn
-from tests.helpers.streaming import memory_of
+from tests.helpers.many import check_each
+from tests.helpers.reading import alike, in_file, on_command_line
+from tests.helpers.streaming import in_parts
 from tests.helpers.tiled import by_tiles, defined, loaded
 
 pytestmark = pytest.mark.slow
@@ -106,6 +108,11 @@ def each_alone(keys: str) -> list[attn_cli.Record]:
     return [attn_cli.compute(alone(given, head), steps=steps) for head in range(H)]
 
 
+@cache
+def problem_of(case: str) -> Problem:
+    return loaded({**GROUPED, **CASES[case]})
+
+
 def packed(rows: Any) -> Any:
     """(batch, heads, n, d) as (batch, n, heads d)."""
     array = np.array(rows).swapaxes(1, 2)
@@ -116,99 +123,108 @@ def close(found: Any, wanted: Any) -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_each_head_is_as_it_is_alone(case: str) -> None:
-    keys = CASES[case]
-    found = attn_cli.compute({**GROUPED, **keys})
-    for step in ("scores", "weights", "lse", "context"):
-        close(found[step], expected(keys, step))
+def test_each_head_is_as_it_is_alone() -> None:
+    def check(case: str) -> None:
+        steps = ("scores", "weights", "lse", "context")
+        found = attn_cli.compute(problem_of(case), steps=steps)
+        for step in steps:
+            close(found[step], expected(CASES[case], step))
+
+    check_each(CASES, check)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_packed_heads(case: str) -> None:
-    keys = CASES[case]
+def test_packed_heads() -> None:
     arrays = {name: packed(GROUPED[name]) for name in ("query", "key", "value")}
-    found = attn_cli.compute({**GROUPED, **arrays, "heads": H, "kv_heads": KV, **keys})
-    close(found["weights"], expected(keys, "weights"))
-    close(found["output"], packed(expected(keys, "context")))
+
+    def check(case: str) -> None:
+        keys = CASES[case]
+        problem = {**GROUPED, **arrays, "heads": H, "kv_heads": KV, **keys}
+        found = attn_cli.compute(problem, steps=["weights", "output"])
+        close(found["weights"], expected(keys, "weights"))
+        close(found["output"], packed(expected(keys, "context")))
+
+    check_each(CASES, check)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_heads_of_embeddings(case: str) -> None:
+def test_heads_of_embeddings() -> None:
     """Projections by units: each head gets its features of Q, K and V as they are."""
-    keys = CASES[case]
     query, key, value = (np.array(packed(GROUPED[n]))[0] for n in ("query", "key", "value"))
-    problem = {
-        "embeddings": np.eye(N_Q), "memory": {"embeddings": np.eye(N_K)},
-        "weights": {"query": query, "key": key, "value": value},
-        "heads": H, "kv_heads": KV, "offset": GROUPED["offset"][0], **keys,
-    }  # fmt: skip
-    found = attn_cli.compute(problem)
-    close(found["weights"], expected(keys, "weights")[0])
-    close(found["concat"], np.array(packed(expected(keys, "context")))[0])
+
+    def check(case: str) -> None:
+        keys = CASES[case]
+        problem = {
+            "embeddings": np.eye(N_Q), "memory": {"embeddings": np.eye(N_K)},
+            "weights": {"query": query, "key": key, "value": value},
+            "heads": H, "kv_heads": KV, "offset": GROUPED["offset"][0], **keys,
+        }  # fmt: skip
+        found = attn_cli.compute(problem, steps=["weights", "concat"])
+        close(found["weights"], expected(keys, "weights")[0])
+        close(found["concat"], np.array(packed(expected(keys, "context")))[0])
+
+    check_each(CASES, check)
 
 
-@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_in_tiles(case: str, dtype: str) -> None:
-    keys = CASES[case] | {"dtype": dtype}
-    found = by_tiles({**GROUPED, **keys})
-    assert found.by_tiles > 0
-    assert found.left == 0
+def test_in_tiles(dtype: str) -> None:
     bound = 1e-12 if dtype == "float64" else 1e-5
-    wanted = expected(CASES[case], "output")
-    np.testing.assert_allclose(found.record["output"], wanted, rtol=bound, atol=bound)
-    assert found.record.warnings == defined({**GROUPED, **keys}).warnings
+
+    def check(case: str) -> None:
+        problem = loaded({**GROUPED, **CASES[case], "dtype": dtype})
+        found = by_tiles(problem)
+        assert found.by_tiles > 0
+        assert found.left == 0
+        wanted = expected(CASES[case], "output")
+        np.testing.assert_allclose(found.record["output"], wanted, rtol=bound, atol=bound)
+        assert found.record.warnings == defined(problem).warnings
+
+    check_each(CASES, check)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_one_query_of_one_head(case: str) -> None:
-    keys = CASES[case]
-    wanted = {step: expected(keys, step) for step in ("scores", "weights", "output")}
-    for head in range(H):
-        b, i = head % B, head % N_Q
-        found = attn_cli.compute({**GROUPED, **keys}, query_token=i, batch=b, head=head)
-        for step, values in wanted.items():
-            close(found[step][0], values[b, head, i])
+def test_one_query_of_one_head() -> None:
+    def check(case: str) -> None:
+        steps = ("scores", "weights", "output")
+        wanted = {step: expected(CASES[case], step) for step in steps}
+        for head in range(H):
+            b, i = head % B, head % N_Q
+            found = attn_cli.compute(
+                problem_of(case), steps=steps, query_token=i, batch=b, head=head
+            )
+            for step, values in wanted.items():
+                close(found[step][0], values[b, head, i])
+
+    check_each(CASES, check)
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("only", ["weights", "output"])
-def test_by_parts(case: str, only: str, attn: Attn, tmp_path: Path) -> None:
-    """Two rows at a time, into a file."""
-    wanted = expected(CASES[case], only)
-    out, problem = tmp_path / "out.npy", as_npz({**GROUPED, **CASES[case]}, tmp_path)
-    few = "--memory", memory_of(2, N_K)
-    ran = attn("compute", problem, "--only", only, "-o", out, *few)
-    assert ran.status == 0, ran.err
-    close(np.load(out), wanted)
+def test_by_parts() -> None:
+    """Two rows at a time."""
+
+    def check(case: str) -> None:
+        for step in ("weights", "output"):
+            close(in_parts(problem_of(case), step, 2, N_K), expected(CASES[case], step))
+
+    check_each(CASES, check)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_from_files_and_options(case: str, attn: Attn, tmp_path: Path) -> None:
-    keys = CASES[case]
+def test_from_files_and_options(attn: Attn, tmp_path: Path) -> None:
+    """The problem of the other tests, from wherever it is read."""
     (tmp_path / "bare").mkdir()
     bare = as_yaml(GROUPED, tmp_path / "bare")
-    options, sets = [], []
-    for key, value in keys.items():
-        options += [f"--{key.replace('_', '-')}", json.dumps(value)]
-        sets += ["--set", f"{key}={json.dumps(value)}"]
-    if keys.get("causal"):
-        at = options.index("--causal")
-        del options[at + 1]
-    wanted = {step: expected(keys, step) for step in ("weights", "output")}
-    for arguments in (
-        [as_npz({**GROUPED, **keys}, tmp_path)],
-        [as_yaml({**GROUPED, **keys}, tmp_path)],
-        [bare, *options],
-        [bare, *sets],
-    ):
-        out = tmp_path / "out.npz"
-        ran = attn("compute", *arguments, "-o", out, "--force")
-        assert ran.status == 0, ran.err
-        with np.load(out) as found:
-            for step, values in wanted.items():
-                close(found[step], values)
+
+    def check(case: str) -> None:
+        keys = CASES[case]
+        options, sets = [], []
+        for key, value in keys.items():
+            text = json.dumps(value)
+            options += [f"--{key.replace('_', '-')}", *([] if key == "causal" else [text])]
+            sets += ["--set", f"{key}={text}"]
+        alike(in_file(as_yaml({**GROUPED, **keys}, tmp_path)), problem_of(case))
+        alike(on_command_line(attn, bare, *options), problem_of(case))
+        alike(on_command_line(attn, bare, *sets), problem_of(case))
+        # In an archive windows are bounds, and not the text of each head.
+        found = attn_cli.compute(in_file(as_npz({**GROUPED, **keys}, tmp_path)), steps=["output"])
+        close(found["output"], expected(keys, "output"))
+
+    check_each(CASES, check)
 
 
 @pytest.mark.parametrize("suffix", ["npy", "csv"])

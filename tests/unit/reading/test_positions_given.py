@@ -14,10 +14,15 @@ import numpy as np
 import pytest
 
 import attn_cli
+from attn_cli.maths.problem import Problem
+from attn_cli.reading.schema import read_problem
+from attn_cli.sources.matrices.document import from_mapping
 from tests.conformance.oracle import attention
 from tests.conformance.test_from_files import as_npz, as_yaml
 from tests.conftest import Attn
-from tests.helpers.streaming import memory_of
+from tests.helpers.many import check_each
+from tests.helpers.reading import alike, in_file, on_command_line
+from tests.helpers.streaming import in_parts
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +113,16 @@ def oracle_of(case: str) -> Mapping:
     return attention(WRITTEN[case])
 
 
+@cache
+def problem_of(case: str) -> Problem:
+    return read_problem(from_mapping(WRITTEN[case]))
+
+
+@cache
+def record_of(case: str) -> attn_cli.Record:
+    return attn_cli.compute(problem_of(case))
+
+
 def close(found: Any, expected: Any, message: str = "") -> None:
     np.testing.assert_allclose(
         np.array(found, dtype=float), expected, rtol=1e-11, atol=1e-11, err_msg=message
@@ -126,25 +141,39 @@ def steps_of(ran: Any) -> Mapping:
     return {name: step["values"] for name, step in json.loads(ran.out)["steps"].items()}
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_from_files_options_and_python(case: str, attn: Attn, tmp_path: Path) -> None:
-    base, path, value = CASES[case]
-    problem = WRITTEN[case]
-    expected = oracle_of(case)
-    outer = path.partition(".")[0]
-    option = f"--{outer.replace('_', '-')}"
-    as_json = ("-f", "json")
-    same(steps_of(attn("compute", as_npz(problem, tmp_path), *as_json)), expected)
-    same(steps_of(attn("compute", as_yaml(problem, tmp_path), *as_json)), expected)
-    without = as_yaml({key: node for key, node in base.items() if key != outer}, tmp_path)
-    same(steps_of(attn("compute", without, option, json.dumps(problem[outer]), *as_json)), expected)
-    # A part by itself is set in a file that has the others.
-    bare = as_yaml(base, tmp_path)
-    same(
-        steps_of(attn("compute", bare, "--set", f"{path}={json.dumps(value)}", *as_json)), expected
-    )
-    record = attn_cli.compute(problem)
-    same({name: record[name] for name in record.steps}, expected)
+def test_every_step_is_that_of_the_oracle() -> None:
+    def check(case: str) -> None:
+        record = record_of(case)
+        same({name: record[name] for name in record.steps}, oracle_of(case))
+
+    check_each(CASES, check)
+
+
+def arrays(node: Any) -> Any:
+    """The node with arrays in the place of lists."""
+    if isinstance(node, dict):
+        return {key: arrays(value) for key, value in node.items()}
+    return np.array(node) if isinstance(node, list) else node
+
+
+def test_from_files_options_and_arrays(attn: Attn, tmp_path: Path) -> None:
+    """The problem that was computed, from wherever it is read."""
+
+    def check(case: str) -> None:
+        base, path, value = CASES[case]
+        problem, expected = WRITTEN[case], problem_of(case)
+        outer = path.partition(".")[0]
+        alike(in_file(as_npz(problem, tmp_path)), expected)
+        alike(in_file(as_yaml(problem, tmp_path)), expected)
+        alike(read_problem(from_mapping(arrays(problem))), expected)
+        without = as_yaml({key: node for key, node in base.items() if key != outer}, tmp_path)
+        option = f"--{outer.replace('_', '-')}", json.dumps(problem[outer])
+        alike(on_command_line(attn, without, *option), expected)
+        # A part by itself is set in a file that has the others.
+        part = "--set", f"{path}={json.dumps(value)}"
+        alike(on_command_line(attn, as_yaml(base, tmp_path), *part), expected)
+
+    check_each(CASES, check)
 
 
 def test_numbers_with_commas_and_files_as_options(attn: Attn, tmp_path: Path) -> None:
@@ -164,63 +193,57 @@ def test_numbers_with_commas_and_files_as_options(attn: Attn, tmp_path: Path) ->
     same(steps_of(ran), attention(base | {"rope": {"positions": PLACES}}))
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_arrays_of_numpy(case: str) -> None:
-    def arrays(node: Any) -> Any:
-        if isinstance(node, dict):
-            return {key: arrays(value) for key, value in node.items()}
-        return np.array(node) if isinstance(node, list) else node
+def test_one_query_of_one_head_of_one_batch_entry() -> None:
+    def check(case: str) -> None:
+        expected = oracle_of(case)
+        steps = {"q_rotated", "scores", "biased", "masked", "weights", "output"} & {*expected}
+        for i in range(N_Q):
+            b, h = i % B, i % H
+            found = attn_cli.compute(problem_of(case), steps=steps, query_token=i, batch=b, head=h)
+            for name in steps:
+                close(found[name], [expected[name][b][h][i]], name)
 
-    record = attn_cli.compute({key: arrays(node) for key, node in WRITTEN[case].items()})
-    same({name: record[name] for name in record.steps}, oracle_of(case))
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_one_query_of_one_head_of_one_batch_entry(case: str, attn: Attn, tmp_path: Path) -> None:
-    path = as_npz(WRITTEN[case], tmp_path)
-    expected = oracle_of(case)
-    for i in range(N_Q):
-        b, h = i % B, i % H
-        chosen = ("--query-token", i, "--batch", b, "--head", h)
-        found = steps_of(attn("compute", path, *chosen, "-f", "json"))
-        for name in {"q_rotated", "scores", "biased", "masked", "weights", "output"} & {*expected}:
-            close(found[name], [expected[name][b][h][i]], name)
+    check_each(CASES, check)
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("only", ["weights", "output"])
-def test_by_parts(case: str, only: str, attn: Attn, tmp_path: Path) -> None:
+def test_by_parts() -> None:
     """Two rows at a time."""
-    problem, out = WRITTEN[case], tmp_path / "out.npy"
-    expected = oracle_of(case)
-    few = "--memory", memory_of(2, len(expected["weights"][0][0][0]))
-    ran = attn("compute", as_yaml(problem, tmp_path), "--only", only, "-o", out, *few)
-    assert ran.status == 0, ran.err
-    close(np.load(out), expected[only])
+
+    def check(case: str) -> None:
+        expected = oracle_of(case)
+        for step in ("weights", "output"):
+            n_k = len(expected["weights"][0][0][0])
+            close(in_parts(problem_of(case), step, 2, n_k), expected[step], step)
+
+    check_each(CASES, check)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_each_changes_the_output(case: str) -> None:
-    """Against the problem without the key, or with the other value of the key."""
+def other_than(case: str) -> Mapping:
+    """The problem without the key of a case, or with the other value of the key."""
     base, path, value = CASES[case]
     if path == "past.rotated":
-        other = with_key(base, path, not value)
-    elif path == "rope.sections_layout":
-        other = with_key(base, path, "in-turn")
-    elif path == "rope.sections":
-        other = {**base, "rope": {"positions": {side: ROWS[side][2] for side in ROWS}}}
-    elif path.startswith("rope"):
-        other = {**base, "rope": {**base["rope"], "positions": {"query": [0] * N_Q}}}
-        n_keys = len(base["key"][0][0])
-        other["rope"]["positions"]["key"] = [*range(n_keys)]
+        return with_key(base, path, not value)
+    if path == "rope.sections_layout":
+        return with_key(base, path, "in-turn")
+    if path == "rope.sections":
+        return {**base, "rope": {"positions": {side: ROWS[side][2] for side in ROWS}}}
+    if path.startswith("rope"):
+        rope = {**base["rope"], "positions": {"query": [0] * N_Q}}
+        rope["positions"]["key"] = [*range(len(base["key"][0][0]))]
         for key in ("sections", "sections_layout"):
-            other["rope"].pop(key, None)
-    elif "positions" in path:
-        other = {**base, "offset": 0}
-    else:
-        other = base
-    found, without = (attn_cli.compute(problem)["output"] for problem in (WRITTEN[case], other))
-    assert abs(found - without).max() > 1e-3
+            rope.pop(key, None)
+        return {**base, "rope": rope}
+    if "positions" in path:
+        return {**base, "offset": 0}
+    return base
+
+
+def test_each_changes_the_output() -> None:
+    def check(case: str) -> None:
+        other = attn_cli.compute(other_than(case), steps=["output"])
+        assert abs(record_of(case)["output"] - other["output"]).max() > 1e-3
+
+    check_each(CASES, check)
 
 
 # Name -> keys of a problem of 5 queries and 5 or 7 keys, and the runs of positions in its settings.
