@@ -272,7 +272,7 @@ X_TRANSFORMERS = Preset(
     notes=(
         "a row from which the mask hides every key has output 0, but the weights that it returns "
         "are uniform; rows emptied by causal order, alone or together with the mask, are uniform "
-        "(in float64 NaN: the fill is -inf in the float32 of the softmax)",
+        "(there in float64 NaN: the fill is -inf in the float32 of the softmax)",
         "Attention joins max_attend_past to the mask: a row that both empty has output 0 there",
         "with qk_norm the softmax runs in the type of the scores",
         "its sparse_topk keeps ties with the k-th, as top_k does",

@@ -41,8 +41,8 @@ HF_EAGER = Preset(
     notes=(
         "a row that sees no key is uniform, because finfo.min takes up the score; in float64 it is "
         "NaN, because finfo.min is -inf in the float32 of the softmax",
-        "queries are at their cache positions; padding hides keys but moves no query, so with "
-        "key_lengths give offset",
+        "the last query is at the last key: padding, as key_lengths say it, hides keys and moves "
+        "no query; of a static cache with room to spare, give offset",
         "its windows of both directions see W on either side, |i - j| <= W; those of Gemma 3 W - 1",
         "BLOOM has alibi.form: key, GPT-J rope.interleaved: true",
         "boolean masks inside MPT and BLOOM mean ignore",
@@ -112,8 +112,8 @@ GEMMA_2 = Preset(
         "the cap on scores is softcap: 50; the one on logits after the last layer is another",
         "a row that sees no key is uniform, because finfo.min takes up the score; in float64 it is "
         "NaN, because finfo.min is -inf in the float32 of the softmax",
-        "queries are at their cache positions; padding hides keys but moves no query, so with "
-        "key_lengths give offset",
+        "the last query is at the last key: padding, as key_lengths say it, hides keys and moves "
+        "no query; of a static cache with room to spare, give offset",
     ),
 )
 
@@ -135,7 +135,8 @@ D2L = Preset(
     ),
     notes=(
         "masks are valid lengths, one per batch entry or one per query: key_lengths, or a mask",
-        "a row that sees no key is uniform: all its scores are -1e6",
+        "a row that sees no key is uniform: all its scores are -1e6; in float16 the fill is -inf, "
+        "and the row NaN",
         "additive attention has no bias",
     ),
 )
@@ -199,8 +200,8 @@ TENSOR2TENSOR = Preset(
         "tensorflow/python/ops/math_ops.py: binary_op_wrapper (the type of q *= d**-0.5)",
     ),
     notes=(
-        "masks are numbers that are added: a row that sees no key is uniform in float32, and in "
-        "float64 it is as without a mask",
+        "masks are numbers that are added: a row that sees no key is uniform in float32 and "
+        "bfloat16, as without a mask in float64, and NaN in float16, where the fill is -inf",
         "biases that hide add up: a key that two of them hide is at -2e9, below one that only one "
         "hides; here a hidden key gets the fill once",
         "its top-k subtracts the k-th weight after the softmax and divides by the sum: no top_k",
@@ -230,6 +231,7 @@ ANNOTATED = Preset(
     notes=(
         "masks hold 1 for attend: masked_fill(mask == 0, -1e9)",
         "the weights that it returns are after dropout",
-        "a row that sees no key is uniform: all its scores are -1e9",
+        "a row that sees no key is uniform: all its scores are -1e9; in float16 the fill is -inf, "
+        "and the row NaN",
     ),
 )

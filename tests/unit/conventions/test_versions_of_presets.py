@@ -14,6 +14,7 @@ import attn_cli
 from attn_cli import compute
 from attn_cli.conventions.presets import PRESETS
 from tests.conftest import Attn
+from tests.helpers.many import for_each
 
 INF, NAN = math.inf, math.nan
 NO_KEY = {"query": [[0]], "key": [[0], [0]], "value": [[1], [3]], "mask": [[-INF, -INF]]}
@@ -34,6 +35,36 @@ def test_and_nan_in_float64_up_to_0_10_0() -> None:
     record = attn_cli.compute({**NO_KEY, "like": "jax@0.10.0"})
     assert np.isnan(record["weights"]).all()
     assert np.isnan(record["output"]).all()
+
+
+# Weights of a query with scores 0 and 1 that sees neither key, as the notes of presets say it:
+# in float64, float32, bfloat16 and float16.
+UNIFORM, HIDES_NOTHING = [0.5, 0.5], [1 / (1 + math.e), math.e / (1 + math.e)]
+NO_KEY_OF = {
+    "hf-eager": ([NAN] * 2, UNIFORM, UNIFORM, UNIFORM),
+    "gemma-2": ([NAN] * 2, UNIFORM, UNIFORM, UNIFORM),
+    "opennmt": (UNIFORM, UNIFORM, UNIFORM, UNIFORM),
+    "d2l": (UNIFORM, UNIFORM, UNIFORM, [NAN] * 2),
+    "annotated-transformer": (UNIFORM, UNIFORM, UNIFORM, [NAN] * 2),
+    "tensor2tensor": (HIDES_NOTHING, UNIFORM, UNIFORM, [NAN] * 2),
+}
+
+
+@for_each("like", NO_KEY_OF)
+def test_rows_without_a_key_are_as_the_notes_say(like: str) -> None:
+    problem = {"query": [[1]], "key": [[0], [1]], "value": [[1], [3]], "score": "dot", "like": like}
+    for dtype, weights in zip(("float64", "float32", "bfloat16", "float16"), NO_KEY_OF[like],
+                              strict=True):  # fmt: skip
+        found = compute({**problem, "causal": True, "offset": -1, "dtype": dtype})["weights"]
+        np.testing.assert_allclose(found, [weights], rtol=1e-6, err_msg=dtype)
+
+
+@for_each("like", ["hf-eager", "gemma-2", "x-transformers"])
+def test_key_lengths_move_no_query_where_the_last_is_at_the_last_key(like: str) -> None:
+    problem = {"query": [[0]] * 2, "key": [[0]] * 4, "value": [[1]] * 4, "causal": True}
+    record = compute({**problem, "key_lengths": 3, "like": like})
+    assert record.settings["offset"] == 2
+    np.testing.assert_allclose(record["weights"], [[1 / 3, 1 / 3, 1 / 3, 0]] * 2)
 
 
 @pytest.mark.parametrize(
