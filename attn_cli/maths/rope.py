@@ -37,7 +37,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -106,12 +105,12 @@ class Rope:
 
     def frequencies(self) -> Array:
         """Return the angle by which each pair turns per position, (dims/2) in float64."""
-        return self._turning.frequencies
+        return self._turning().frequencies
 
     @property
     def factor(self) -> float:
         """The factor on cos and sin: 1 for all scalings except yarn."""
-        return self._turning.factor
+        return self._turning().factor
 
     def __call__(self, x: Array, positions: Integers) -> Array:
         """Return x, (n, d), with each row rotated; leading axes are rotated alike.
@@ -162,7 +161,7 @@ class Rope:
 
     def _table(self, positions: Integers) -> tuple[Array, Array]:
         """Return cos and sin, (n, dims/2), as they meet x."""
-        frequencies, factor = self._turning
+        frequencies, factor = self._turning()
         rounded, stored = self.types.angles.round, self.types.table.round
         of_pairs = positions[:, None] if self.sections is None else positions[self.rows()].T
         angle = rounded(of_pairs * frequencies).astype(np.float64)
@@ -176,9 +175,7 @@ class Rope:
         half = self.dims // 2
         return slice(half), slice(half, self.dims)
 
-    @cached_property
     def _turning(self) -> Turning:
-        """The frequencies and the factor, which are the same in every head and batch entry."""
         plain = _plain(self.base, self.dims, self.types.angles)
         if self.scaling is None:
             return Turning(plain)
