@@ -37,12 +37,15 @@ NAMES: dict[str, Any] = {
 }  # fmt: skip
 
 
+_OF_TABLE = frozenset(TEMPLATES)
+
+
 def has_its_template(line: Line) -> bool:
     """Whether a line is as the table has it: no value without the arithmetic that it has there.
 
     A hidden cell has none, whatever is in the table.
     """
-    return line.template in TEMPLATES or line.template.kind == "hidden"
+    return line.template in _OF_TABLE or line.template.kind == "hidden"
 
 
 def arithmetic(line: Line) -> str:

@@ -91,9 +91,8 @@ def test_every_sample_every_head_and_cell() -> None:
             (first, keys[2]),
             (inner, keys[0]),
             (end, keys[1]),
-            (inner, keys[1]),
+            (end, None),
         ]
-        cells += [(first, None), (end, None)]
         for head, (query, key) in product(range(problem.heads or 1), dict.fromkeys(cells)):
             asked = Asked(head=head if problem.heads else None, query=query, key=key)
             derivation = derive(problem, asked)

@@ -370,9 +370,9 @@ def test_blocks_of_rows_give_what_all_rows_give() -> None:
 def test_no_matrix_of_all_queries_is_held() -> None:
     import tracemalloc
 
-    n = 1200
+    n = 1200  # blocks of 1/20 of the matrix
     problem = problem_of({"embeddings": np.random.default_rng(2).normal(size=(n, 2)).tolist()})
-    request = Request(steps=("weights",), block_bytes=1 << 18)
+    request = Request(steps=("weights",), block_bytes=1 << 19)
     tracemalloc.start()
     try:
         found = statistics(problem, request)
