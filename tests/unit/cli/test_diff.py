@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import SAMPLES, Attn
+from tests.unit.lab.test_identify import ask_about_few
 
 # One head, Q = K = I, scale 1: the weights are e / (e + 1) and 1 / (e + 1), or 1 if one is hidden.
 PROBLEM = (
@@ -24,6 +25,8 @@ V = np.array([[1.0, 0.0], [0.0, 3.0]])
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    ask_about_few(monkeypatch)
+    monkeypatch.setattr("attn_cli.lab.differing.compare.EMULATIONS", 3)
     Path("p.yaml").write_text(PROBLEM)
     np.savez("right.npz", weights=RIGHT, output=RIGHT @ V)
     np.savez("open.npz", attn_probs=OPEN, o=OPEN @ V, gamma=np.ones(3))

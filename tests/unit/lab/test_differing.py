@@ -70,6 +70,16 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three emulations: faults are far beyond the noise, whatever it is exactly."""
+    monkeypatch.setattr("attn_cli.lab.differing.compare.EMULATIONS", 3)
+
+
+with_few = pytest.mark.usefixtures("few")
+
+
+@with_few
 @pytest.mark.parametrize("type_", ["bfloat16", "float16", "float32"])
 def test_a_fault_is_found_at_its_stage(type_: str) -> None:
     given = {**inputs(type_), **BASE}
@@ -85,6 +95,7 @@ def test_a_fault_is_found_at_its_stage(type_: str) -> None:
     check_each(FAULTS if type_ == "bfloat16" else ("another scale",), check)
 
 
+@with_few
 def test_faults_of_no_option_are_found_at_their_stage() -> None:
     given = {**inputs("bfloat16"), **BASE}
     right = read_problem(from_mapping({**given, "dtype": "bfloat16"}))
@@ -163,6 +174,7 @@ def test_numpy_in_float32_is_noise_and_float64_is_the_same() -> None:
     assert exact.verdict == "same"
 
 
+@with_few
 def test_visible_keys_are_compared_first_with_the_reason() -> None:
     given = inputs("bfloat16")
     window = {"causal": "top-left", "window": {"left": 4, "right": 0}}
@@ -182,6 +194,7 @@ def test_visible_keys_are_compared_first_with_the_reason() -> None:
     assert found.steps[0].cells == rows
 
 
+@with_few
 def test_layouts_and_base_2_are_noticed() -> None:
     given = inputs("float16")
     made = steps("q lse output", **given, dtype="float16")
@@ -197,6 +210,7 @@ def test_layouts_and_base_2_are_noticed() -> None:
     assert {"query" in notes["q"], "o" in notes["output"]} == {True}
 
 
+@with_few
 def test_names_are_matched_listed_and_mapped() -> None:
     given = inputs("float16")
     made = steps("weights output", **given, dtype="float16")
@@ -220,6 +234,7 @@ def test_names_are_matched_listed_and_mapped() -> None:
     assert "weights" in [row.step for row in found.steps]
 
 
+@with_few
 def test_nan_against_a_number_is_a_bug() -> None:
     given = inputs("float32")
     made = steps("output", **given, dtype="float32")
@@ -236,6 +251,7 @@ def test_nan_against_a_number_is_a_bug() -> None:
     assert (found.verdict, found.steps[0].reasons) == ("same", ("1 value is NaN on both sides",))
 
 
+@with_few
 def test_numbers_whose_squares_are_too_large() -> None:
     given = inputs("float32")
     made = steps("output", **given, dtype="float32")
@@ -271,6 +287,7 @@ def test_without_a_problem() -> None:
         difference_of(dump({"a": np.ones(2)}), dump({"b": np.ones(2)}), QUIET)
 
 
+@with_few
 def test_a_tolerance_that_accepts_everything_is_said() -> None:
     given = inputs("float32")
     wrong = {"output": np.full((1, HEADS, N, D), 0.75)}
@@ -291,6 +308,7 @@ def test_a_tolerance_that_accepts_everything_is_said() -> None:
         assert (note in found.notes, line(found).endswith(note)) == (blind, blind)
 
 
+@with_few
 def test_two_problems_and_the_turned_order() -> None:
     given = inputs("float32")
     found = difference_of(problem(**given), problem(**given, scale=0.2), QUIET)
@@ -346,6 +364,7 @@ def test_the_narrowest_type() -> None:
     assert narrowest(np.array([np.nan, np.inf])).name == "bfloat16"
 
 
+@with_few
 def test_given_keys_are_compared_and_read_where_they_differ() -> None:
     given = inputs("float32")
     there = {**given, "key": given["key"].copy()}
@@ -420,6 +439,7 @@ def test_arithmetic_in_float32_has_no_warning(there: str) -> None:
     assert found.verdict in ("same", "noise")
 
 
+@with_few
 def test_problems_in_float32_have_no_warning() -> None:
     keys = {**inputs("float32"), "causal": "top-left", "dtype": "float32"}
     found = difference_of(problem(**keys), problem(**{**keys, "scale": 0.25}), QUIET)
