@@ -24,12 +24,12 @@ CLOSE = 1e-12
 def agree(record: attn_cli.Record, expected: dict[str, Any]) -> None:
     """Every step that the oracle has is there, and is the same."""
     for name, values in expected.items():
-        step = record[name]
-        assert step.shape == np.shape(values), name
+        step, right = record[name], np.array(values)
+        assert step.shape == right.shape, name
         if name == "visible":
-            np.testing.assert_array_equal(step, values, err_msg=name)
+            np.testing.assert_array_equal(step, right, err_msg=name)
         else:
-            np.testing.assert_allclose(step, values, rtol=CLOSE, atol=CLOSE, err_msg=name)
+            np.testing.assert_allclose(step, right, rtol=CLOSE, atol=CLOSE, err_msg=name)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -46,8 +46,7 @@ def check(problem: Mapping | Problem, oracle: Mapping, **k: Any) -> Served:
     return found
 
 
-# About 4 s on one core.
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(problems(), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3))
 def test_any_conventions_at_once(
     problem: Mapping, queries: int, keys: int, subtile: int, threads: int
@@ -77,7 +76,7 @@ def test_each_convention() -> None:
         found = check(problem_of(case), oracle_of(case), tile=(2, 3), threads=threads)
         wild = PROBLEMS[case].get("nonfinite") == "allow"
         assert (found.by_tiles > 0, found.left > 0) == (not wild, wild)
-        assert found.record.warnings == expected.contexts_of(case, "definition").warnings
+        assert found.record.warnings == expected.record_of(case).warnings
 
     check_each(
         [case for case in TILED if not turn(case, 3) or "nonfinite" in PROBLEMS[case]], checked
@@ -206,6 +205,8 @@ def test_larger_than_a_tile(name: str) -> None:
     problem, expected = larger(name)
     steps = ("lse", "context")
     same(problem, steps, expected=expected, tile=(37, 53), subtile=11, aligned=16, threads=2)
+    if list(LARGER).index(name) % 2:  # of the others one row is computed below
+        return
     rows = tuple(range(5, problem.n_q, 3))
     found = by_tiles(problem, steps, tile=(37, 53), subtile=11, rows=rows)
     for step in steps:
@@ -224,6 +225,8 @@ def test_one_query_and_the_type_of_32_bits(name: str) -> None:
     double, expected = larger(name)
     for step in steps:
         np.testing.assert_allclose(found.record[step], expected[step], rtol=1e-4, atol=1e-5)
+    if list(LARGER).index(name) % 2 == 0:
+        return
     one = by_tiles(double, steps, tile=(64, 32), rows=(71,)).record["context"]
     np.testing.assert_allclose(
         one[..., 0, :], expected["context"][..., 71, :], rtol=CLOSE, atol=CLOSE

@@ -112,6 +112,8 @@ def test_larger_than_a_tile(name: str) -> None:
     """All queries on two threads, and some of them, against the definition."""
     problem, whole = larger(name)
     same(problem, ("lse", "context"), expected=whole, threads=2, **HOW)
+    if list(LARGER).index(name) % 2:
+        return
     rows = tuple(range(5, N_Q, 3))
     found = by_tiles(problem, ("context",), rows=rows, **HOW)
     part = np.take(whole["context"], rows, axis=-2)
@@ -200,18 +202,23 @@ def test_documents_are_each_by_itself() -> None:
         np.testing.assert_allclose(packed[q], defined(alone)["output"], rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("huge", [1e30, np.inf, np.nan])
-@pytest.mark.parametrize("sides", [("value",), ("key",), ("key", "value")])
-@pytest.mark.parametrize(
-    ("keys", "hidden"),
-    [
-        ({"key_start": LATE}, slice(0, LATE)),
-        ({"key_start": LATE, **RIGHT, "rope": True}, slice(0, LATE)),
-        ({"key_start": LATE, **RIGHT, "alibi": True, "prefix": 5}, slice(0, LATE)),
-        ({"documents": CU}, slice(*K_ENDS[1:3])),
-        ({"documents": CU, **RIGHT, "rope": True}, slice(*K_ENDS[1:3])),
-    ],
-)
+UNSEEN: list[tuple[Mapping, slice]] = [
+    ({"key_start": LATE}, slice(0, LATE)),
+    ({"key_start": LATE, **RIGHT, "rope": True}, slice(0, LATE)),
+    ({"key_start": LATE, **RIGHT, "alibi": True, "prefix": 5}, slice(0, LATE)),
+    ({"documents": CU}, slice(*K_ENDS[1:3])),
+    ({"documents": CU, **RIGHT, "rope": True}, slice(*K_ENDS[1:3])),
+]
+WILD = [  # any two of keys, sides and numbers together
+    (*unseen, sides, huge)
+    for a, unseen in enumerate(UNSEEN)
+    for b, sides in enumerate([("value",), ("key",), ("key", "value")])
+    for c, huge in enumerate([1e30, np.inf, np.nan])
+    if (a + b + c) % 3 == 0
+]
+
+
+@pytest.mark.parametrize(("keys", "hidden", "sides", "huge"), WILD)
 def test_what_nobody_sees_may_hold_anything(
     keys: Mapping, hidden: slice, sides: tuple[str, ...], huge: float
 ) -> None:
