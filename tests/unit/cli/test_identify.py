@@ -131,11 +131,21 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def test_a_kernel_that_ran_on_the_probe_is_identified_from_the_file(attn: Attn) -> None:
+def test_a_kernel_that_ran_on_the_probe_is_identified_from_the_file(
+    attn: Attn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among a few hypotheses: test_probe has those that are separated."""
     assert attn("identify", "--probe", "probe.npz").status == 0
     with np.load("probe.npz") as file:
         arrays = dict(file)
     assert arrays["mask.true_means"] == "attend"
+    of_file = candidates(Base.read(read_document("probe.npz", Inputs())))
+    of_probe = candidates(Base.read(from_mapping(probe())))
+    assert [each.hypotheses for each in of_file] == [each.hypotheses for each in of_probe]
+    for here, there in zip(of_file, of_probe, strict=True):
+        assert {*differing(here.problem, there.problem)} <= {"altered"}, here.hypotheses
+        assert here.problem.altered.keys() == there.problem.altered.keys()
+    ask_about_few(monkeypatch, *FAULTS)
     for name, fault in FAULTS.items():
         output, lse = reference(arrays, **fault)
         np.savez("made.npz", output=output.astype(np.float32), lse=lse.astype(np.float32))
@@ -147,9 +157,3 @@ def test_a_kernel_that_ran_on_the_probe_is_identified_from_the_file(attn: Attn) 
         (best,) = (each for each in document["classes"] if each["explains"])
         assert name in [each["name"] for each in best["hypotheses"]]
         assert ran.status == bool(name)
-    of_file = candidates(Base.read(read_document("probe.npz", Inputs())))
-    of_probe = candidates(Base.read(from_mapping(probe())))
-    assert [each.hypotheses for each in of_file] == [each.hypotheses for each in of_probe]
-    for here, there in zip(of_file, of_probe, strict=True):
-        assert {*differing(here.problem, there.problem)} <= {"altered"}, here.hypotheses
-        assert here.problem.altered.keys() == there.problem.altered.keys()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -72,14 +71,17 @@ def asked(
     return identify(Base.read(document), given, depth=depth)
 
 
-def ask_about_few(patch: pytest.MonkeyPatch) -> None:
-    """Try one in nine hypotheses, and no fits: for what is read, judged and said of the problem."""
+def ask_about_few(patch: pytest.MonkeyPatch, *names: str, fits: bool = False) -> None:
+    """Try one in nine hypotheses and those of these names: the search is not the subject."""
 
     def some(base: Base) -> Iterator[Variant]:
-        return islice(hypotheses(base), 0, None, 9)
+        for at, variant in enumerate(hypotheses(base)):
+            if at % 9 == 0 or variant.name in names:
+                yield variant
 
     patch.setattr("attn_cli.lab.identify.candidates.hypotheses", some)
-    patch.setattr("attn_cli.lab.identify.asking.FAMILIES", ())
+    if not fits:
+        patch.setattr("attn_cli.lab.identify.asking.FAMILIES", ())
 
 
 @pytest.fixture
@@ -130,7 +132,8 @@ FITTED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", FITTED)
-def test_numbers_that_no_list_has_are_fitted(name: str) -> None:
+def test_numbers_that_no_list_has_are_fitted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask_about_few(monkeypatch, fits=True)
     options, keys = FITTED[name]
     arrays = inputs()
     found = asked(arrays, {"output": kernel(arrays, **options)[0]})
@@ -180,7 +183,8 @@ def test_layouts_are_tried() -> None:
         assert found.status == ExitStatus.DONE
 
 
-def test_packed_sequences_of_different_lengths() -> None:
+def test_packed_sequences_of_different_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask_about_few(monkeypatch, "no-documents")
     arrays, lengths = inputs(n=17), (5, 9, 3)
     ends = np.cumsum(lengths)
     parts = [
@@ -287,8 +291,9 @@ def test_one_key_that_each_query_sees_cannot_tell(name: str) -> None:
         assert found.status == ExitStatus.DONE
 
 
-def test_more_keys_than_the_problem_shows_are_seen() -> None:
+def test_more_keys_than_the_problem_shows_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The only row of top-left causal order sees key 0; the kernel aligns at the end."""
+    ask_about_few(monkeypatch, "causal: bottom-right")
     arrays = inputs()
     output, _ = kernel(arrays)
     arrays["query"] = arrays["query"][:, :, -1:]

@@ -1,6 +1,7 @@
 """Answers judged: right, rounded, truncated, wrong; and which mistake explains a wrong one."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,15 @@ PROBLEM = {"embeddings": X, "weights": W, "score": "scaled", "tokens": ["a", "b"
 
 
 def base_of(**keys: Any) -> Base:
+    if not keys:
+        return _plain()
     document = from_mapping({**PROBLEM, **keys})
+    return Base(read_problem(document), document)
+
+
+@cache
+def _plain() -> Base:
+    document = from_mapping(PROBLEM)
     return Base(read_problem(document), document)
 
 
