@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import cache
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -14,18 +15,33 @@ from attn_cli.lab.verifying.expected import Expected
 from tests.helpers.forked import Fork
 
 
+class _Call:
+    """The arguments of an `Expected`; those with the same numbers are equal."""
+
+    def __init__(self, like: str, arrays: Any, options: Any, more: Any) -> None:
+        self.like, self.arrays, self.options, self.more = like, arrays, options, more
+        numbers = {name: (x.dtype, x.shape, x.tobytes()) for name, x in arrays.items()}
+        self._text = repr((like, numbers, options, more))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Call) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@cache
+def _made(call: _Call) -> Expected:
+    return Expected(call.like, call.arrays, call.options, **call.more)
+
+
 class Once:
     """`Expected`, which is computed once for all tests that call with the same numbers."""
 
     of: Any = classmethod(Expected.of.__func__)  # type: ignore[attr-defined]
-    made: ClassVar[dict[str, Expected]] = {}
 
     def __new__(cls, like: str, arrays: Any, options: Any, **more: Any) -> Any:
-        numbers = {name: (x.dtype, x.shape, x.tobytes()) for name, x in arrays.items()}
-        key = repr((like, numbers, options, more))
-        if key not in cls.made:
-            cls.made[key] = Expected(like, arrays, options, **more)
-        return cls.made[key]
+        return _made(_Call(like, arrays, options, more))
 
 
 def compute_once(patch: pytest.MonkeyPatch) -> None:
