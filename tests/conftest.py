@@ -8,23 +8,16 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
-from functools import cache
-from itertools import chain
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
 
 from attn_cli.cli import app, main
-from attn_cli.cli.app import COMMANDS, program
-from attn_cli.engine.engines import ENGINES
-from attn_cli.maths.normalizers import NORMALIZERS
-from attn_cli.maths.scores import SCORES
-from attn_cli.reading.keys import KEYS
-from attn_cli.views import VIEWS
 from tests.helpers.processes import ATTN, ROOT, SCRUBBED, read_terminal, run_to_end, started
+from tests.helpers.programs import program_once
 
 # A slow machine is not a failure. The tests of a change draw the same examples every time; the
 # others are drawn by `make fuzz`.
@@ -36,6 +29,8 @@ settings.load_profile("attn")
 for _name in SCRUBBED:
     os.environ.pop(_name, None)
 os.environ["TERM"] = "xterm-256color"
+
+app.program = program_once
 
 # Python would look for garbage every 700 new objects, among all that the tests have imported.
 gc.set_threshold(50_000)
@@ -68,25 +63,6 @@ class Ran(NamedTuple):
 Attn = Callable[..., Ran]
 
 
-class Registered(tuple[object, ...]):
-    """Rows, equal if they are the same objects: to hash their fields takes longer."""
-
-    def __hash__(self) -> int:
-        return hash(tuple(map(id, self)))
-
-
-@cache
-def _program(wanted: str, registered: Registered) -> Any:
-    return program(wanted)
-
-
-def program_once(wanted: str) -> Any:
-    """The program with a command, made once: again only if another thing is registered."""
-    registries: tuple[Iterable[object], ...] = (SCORES, NORMALIZERS, ENGINES.names, COMMANDS, KEYS)
-    views = VIEWS.of(*VIEWS.results).values()
-    return _program(wanted, Registered(chain(*registries, views)))
-
-
 @pytest.fixture
 def attn(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Attn:
     """Run a command line in this process, as in a pipe."""
@@ -94,7 +70,6 @@ def attn(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     def run(*arguments: object, stdin: bytes | str | None = None) -> Ran:
         data = stdin.encode() if isinstance(stdin, str) else stdin or b""
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
-        monkeypatch.setattr(app, "program", program_once)
         capfd.readouterr()
         status = main([str(a) for a in arguments])
         captured = capfd.readouterr()

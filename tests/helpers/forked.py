@@ -21,12 +21,15 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.style import Style
 
 import attn_cli
+from attn_cli.cli import main
 
+SAMPLE = Path(__file__).parent.parent.parent / "samples" / "love_coding.yaml"
 # What Python reads when it starts: a fork has started with that of the tests.
 _READ_AT_START = ("PYTHON", "LC_", "LANG")
 
@@ -144,12 +147,14 @@ def _leave(run: Callable[[], object]) -> NoReturn:
 
 @cache
 def _import_all() -> None:
-    """Import what commands import, before the first fork."""
+    """Import what commands import, and compute once, before the first fork."""
     import rich.table  # noqa: F401
     import yaml  # noqa: F401
 
     for module in pkgutil.walk_packages(attn_cli.__path__, "attn_cli."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
+    # What a computation keeps for the next one, such as the formulas of its steps.
+    main(["compute", str(SAMPLE), "-o", os.devnull])
     gc.collect()
     gc.freeze()  # a fork would copy all that the garbage collector looks at

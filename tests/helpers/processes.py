@@ -42,6 +42,7 @@ def started(
         process: subprocess.Popen[Any]
         if run is None and tuple(arguments[:3]) == ATTN and serves(options.get("env")):
             run, arguments = _attn, ("attn", *arguments[3:])
+            _make_program(*arguments[1:2])
         if run is not None:
             process = Fork(run, arguments, **options)
         else:
@@ -58,6 +59,16 @@ def _attn() -> None:
     from attn_cli.__main__ import entry
 
     entry()
+
+
+def _make_program(*wanted: str | bytes) -> None:
+    """Make the program of a command here, where the forks of several tests find it."""
+    from attn_cli.cli import app
+    from tests.helpers.programs import program_once
+
+    app.program = program_once
+    if wanted and wanted[0] in app.COMMANDS:
+        program_once(os.fsdecode(wanted[0]))
 
 
 def program(code: str) -> Callable[[], object]:

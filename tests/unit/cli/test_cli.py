@@ -16,8 +16,9 @@ from attn_cli.cli.app import COMMANDS
 from attn_cli.lab.verifying import grid, judging
 from attn_cli.maths.normalizers import NORMALIZERS
 from attn_cli.maths.scores import SCORES
-from tests.conftest import SAMPLES, Attn, Ran, program_once
+from tests.conftest import SAMPLES, Attn, Ran
 from tests.helpers import faulty_kernel
+from tests.helpers.programs import program_once
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,6 @@ def test_every_command_has_help_with_an_example_that_runs(
     examples = re.findall(r"^  (attn .*)$", ran.out, re.MULTILINE)
     assert examples
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TERM", "xterm-256color")  # with shades
     shutil.copytree(SAMPLES, "samples")
     Path("mykernel.py").write_text(f"{getsource(faulty_kernel)}\nattention = kernel()\n")
     monkeypatch.setattr(judging, "CASES", grid.CASES[:1])
@@ -407,7 +407,6 @@ def test_every_option_of_the_other_commands_changes_something(
     command: str, attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TERM", "xterm-256color")  # with shades
     shutil.copytree(SAMPLES, "samples")
     given = program_once(command).commands[command].params
     assert {p.name for p in given} - {"words", "file", "names"} == set(PAIRS[command])
@@ -447,7 +446,6 @@ def test_every_option_changes_something(
     attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TERM", "xterm-256color")  # with shades
     options = {p.name for p in program_once("compute").commands["compute"].params} - {"file"}
     assert options | {"help"} == set(EFFECTS)
     rng = np.random.default_rng(1)

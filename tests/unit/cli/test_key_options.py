@@ -14,7 +14,8 @@ from attn_cli.cli.app import COMMANDS as EVERY
 from attn_cli.cli.keys import COMMANDS, options
 from attn_cli.errors import AttnError
 from attn_cli.sources.text.events import parse
-from tests.conftest import Attn, program_once
+from tests.conftest import Attn
+from tests.helpers.programs import program_once
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from attn_cli.cli.app import COMMANDS
 from attn_cli.cli.output import OutputOptions
 from attn_cli.conventions import preset, presets
 from attn_cli.lab import heat_map, preset_comparison, statistics, weights_graph, worksheet
-from attn_cli.lab.answers import judging, showing
+from attn_cli.lab.answers import judgement, showing
 from attn_cli.lab.derivation import result as derivation
 from attn_cli.lab.differing import report as differing_report
 from attn_cli.lab.differing import result as differing
@@ -42,8 +42,8 @@ RESULTS = {
     "Worksheet": worksheet,
     "DifferenceReport": differing_report,
     "Statistics": statistics,
-    "Judged": judging,
-    "Graded": judging,
+    "Judged": judgement,
+    "Graded": judgement,
     "Mistakes": showing,
     "Identified": identification,
     "Difference": differing,
