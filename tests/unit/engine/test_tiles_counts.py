@@ -121,6 +121,12 @@ def test_blocks_of_rows_are_whole_tiles() -> None:
     assert of_subtiles(same_block(44)) == same_block(44).sum()
 
 
+def test_no_tile_is_larger_than_asked_for() -> None:
+    """The memory of a thread: at most so many queries against so many keys."""
+    found = by_tiles(rows(), tile=TILE, subtile=SUBTILE)
+    assert max(found.events.of("scores")) == TILE[0] * TILE[1]
+
+
 def test_what_is_seen_by_all_needs_no_strips() -> None:
     """Strips change what is computed only at the edge."""
     assert count(rows(), tile=(100, 100)) == N * N
