@@ -38,7 +38,8 @@ def nothing_left_open() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("nothing_left_open")
-def test_files_are_closed_with_the_last_view(folder: Path) -> None:
+def test_files_are_closed_with_the_last_view(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored, "MOST_OPEN", len(stored._open) + 8)
     for _ in range(2 * stored.MOST_OPEN):
         row = typed(saved(folder, numbers((3, 2)))).swapaxes(0, 1)
         assert len(row[:]) == 2

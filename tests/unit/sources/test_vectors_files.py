@@ -55,31 +55,32 @@ def test_a_small_packed_file_that_is_cut_short() -> None:
 
 def test_a_packed_file_that_is_cut_short_behind_the_last_wanted_word() -> None:
     rng = np.random.default_rng(0)
-    text = "\n".join(f"w{at} " + " ".join(map(str, rng.random(50))) for at in range(1_000))
+    text = "\n".join(f"w{at} " + " ".join(map(str, rng.random(50))) for at in range(300))
     data = gzip.compress(text.encode())
     Path("v.gz").write_bytes(data[:-1_000])
     assert list(read_vectors(Inputs(), "v.gz", ["w3"]).rows) == ["w3"]
     with pytest.raises(AttnError, match="cannot be unpacked"):
-        read_vectors(Inputs(), "v.gz", ["w3", "w999"])
+        read_vectors(Inputs(), "v.gz", ["w3", "w299"])
 
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_memory_does_not_grow_with_the_file(packed: bool) -> None:
-    size = big("v.txt", 12_000)
+    size = big("v.txt", 4_000)
     if packed:
         Path("v.txt").write_bytes(gzip.compress(Path("v.txt").read_bytes(), 1))
     tracemalloc.start()
-    vectors = read_vectors(Inputs(), "v.txt", ["word11999", "none"])
-    assert nearest_words(Inputs(), "v.txt", "word1199x", n=1) == ["word1199"]
+    vectors = read_vectors(Inputs(), "v.txt", ["word3999", "none"])
+    assert nearest_words(Inputs(), "v.txt", "word399x", n=1) == ["word399"]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert list(vectors.rows) == ["word11999"]
-    assert size > 9.6e6
-    assert peak < 5e6
+    assert list(vectors.rows) == ["word3999"]
+    assert size > 3.2e6
+    assert peak < 2.5e6
 
 
-def test_progress_is_told_now_and_then() -> None:
-    size = big("v.txt", 20_000)
+def test_progress_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines_module, "STEP", 1 << 18)
+    size = big("v.txt", 1_200)
     told: list[tuple[int, int]] = []
     read_vectors(Inputs(), "v.txt", ["none"], progress=lambda *at: told.append(at))
     assert told[-1] == (size, size)
@@ -249,13 +250,13 @@ def test_an_npy_on_a_system_that_cannot_read_rows(
 
 
 def test_only_the_rows_that_are_wanted_are_read() -> None:
-    np.lib.format.open_memmap("v.npy", mode="w+", dtype=np.float64, shape=(4, 4_000_000))
+    np.lib.format.open_memmap("v.npy", mode="w+", dtype=np.float64, shape=(4, 400_000))
     Path("w.txt").write_text("a\nb\nc\nd\n")
     tracemalloc.start()
     assert from_npy("none").missing == ("none",)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 5e6  # a row would be 32 MB
+    assert peak < 5e5  # a row would be 3.2 MB
 
 
 # Names
