@@ -302,3 +302,10 @@ def test_a_folder_of_tensors_is_that_of_a_model(tmp_path: Path) -> None:
     assert not folder_of_a_model(str(tmp_path))
     (tmp_path / "part-1.safetensors").write_text("")
     assert folder_of_a_model(str(tmp_path))
+
+
+def test_bytes_that_no_text_has_are_those_of_an_npy_file(attn: Attn) -> None:
+    others = ("--key", "k.npy", "--value", "v.npy")
+    ran = attn("compute", "--query", "-", *others, stdin=b"1,2\0\n")
+    assert ran.status == 2
+    assert ran.err.startswith("error: standard input is not an NPY file: it begins with b'1,2")

@@ -12,7 +12,9 @@ import pytest
 
 from attn_cli import memory
 from attn_cli.errors import AttnError
+from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.files import Inputs
+from attn_cli.sources.matrices.shapes import Shapes
 from tests.conftest import SAMPLES, Attn
 from tests.helpers.processes import ATTN, started
 
@@ -293,3 +295,19 @@ class TestLimit:
         stream = Inputs(limit=3).open("pipe", "the problem")
         assert isinstance(stream, io.BytesIO)
         assert (stream.read(), writer.wait(60)) == (b"abc", 0)
+
+
+def test_paths_of_an_option_are_not_relative_to_the_file() -> None:
+    document = Document({}, folder="there", options={("score", "W"): "--weight"})
+    beside = os.path.join("there", "w.npy")
+    assert document.beside("w.npy", ("score", "W")) == "w.npy"
+    assert document.beside("w.npy", ("score", "W", "file")) == "w.npy"
+    assert document.beside("w.npy", ("score",)) == document.beside("w.npy", ("W",)) == beside
+
+
+def test_the_owner_of_a_product_is_that_of_its_last_factor() -> None:
+    shapes = Shapes()
+    shapes.fix("heads", 2, "heads")
+    shapes.fix("d_k", 3, "weights.key")
+    assert shapes.owner("heads d_k") == "weights.key"
+    assert shapes.size("heads d_k") == 6

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
+import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -16,6 +18,7 @@ from attn_cli.errors import AttnError
 from attn_cli.sources.matrices import stored
 from attn_cli.sources.matrices.document import Document
 from attn_cli.sources.matrices.matrix import read_array_by_rows
+from attn_cli.sources.matrices.stored import File, _filename
 from tests.unit.sources.test_stored import by_rows, folder, numbers, saved, typed
 
 pytestmark = pytest.mark.slow
@@ -72,3 +75,17 @@ def test_threads_read_at_the_same_time(folder: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         read = list(pool.map(lambda head: view[(head,)][:], range(8)))
     np.testing.assert_array_equal(np.concatenate(read, axis=1), array)
+
+
+def test_standard_input_is_in_no_other_process(folder: Path) -> None:
+    """A name that is no file is that of standard input."""
+    file = saved(folder, numbers((3, 2)))
+    with file.open("rb") as stream:
+        without_name = File(stream.fileno(), "standard input", ("query",), slice(0, 6), None)
+        with pytest.raises(AttnError, match="standard input cannot be opened again"):
+            pickle.dumps(without_name)
+        assert _filename(stream) == str(file)
+    for name in (0, "<fdopen>"):
+        nameless = io.BytesIO()
+        nameless.name = name
+        assert _filename(nameless) is None

@@ -12,6 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_cli import compute
+from attn_cli.sources.text.broken import late_mark
+from attn_cli.sources.text.events import Quoted
+from attn_cli.sources.text.scalars import is_number
+from attn_cli.sources.text.slips import glued
+from attn_cli.sources.text.tokens import read_tokens
 from attn_cli.sources.text.words import words_of
 from tests.conftest import Attn
 
@@ -186,3 +191,23 @@ def test_a_line_that_begins_with_a_bracket_may_be_a_token(
     one = ["--query", "[[1]]", "--key", "[[1]]", "--value", "[[1]]"]
     ran = attn("compute", *one, "--tokens-file", tmp_path / "t.txt", "-f", "json")
     assert json.loads(ran.out)["tokens"]["query"] == [text.rstrip("\n")]
+
+
+def test_tokens_of_an_array() -> None:
+    assert read_tokens(np.array(["a", "b"]), ("tokens",)) == ("a", "b")
+
+
+def test_a_late_mark_is_placed_at_the_mark() -> None:
+    fault = late_mark("a: 1\n  b: 2\n\ufeffc: 3")
+    assert fault is not None
+    assert (fault.mark.index, fault.mark.line, fault.mark.column) == (12, 2, 0)
+
+
+def test_a_long_value_is_cut_in_advice() -> None:
+    assert glued("query", 5, "x" * 30).help == f"write 'query: {'x' * 30}'"
+    assert glued("query", 5, "x" * 31).help == f"write 'query: {'x' * 27}...'"
+
+
+def test_a_number_in_quotes_is_a_word() -> None:
+    assert is_number("3")
+    assert not is_number(Quoted("3"))

@@ -13,6 +13,7 @@ from attn_cli.conventions.examples import EXAMPLES
 from attn_cli.conventions.knobs import KNOBS, text
 from attn_cli.conventions.preset import Preset
 from attn_cli.conventions.presets import PRESETS, preset
+from attn_cli.dataclass import replace
 from attn_cli.lab.preset_comparison import Differences, compare
 from attn_cli.views import BOX, Style
 from attn_cli.views.columns import columns
@@ -282,3 +283,10 @@ def test_every_example_has_a_knob_left_open() -> None:
             answered = isinstance(node, Mapping) and last in node
             assert not answered or name in {"causal", "window"}
             assert "like" not in example.problem
+
+
+def test_a_preset_without_notes_has_no_heading_for_them() -> None:
+    shown = table.render(replace(PRESETS["torch"], notes=()), Style())
+    assert "\nNotes\n" in table.render(PRESETS["torch"], Style())
+    assert "Notes" not in shown
+    assert "\nSources\n" in shown
