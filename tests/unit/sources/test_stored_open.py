@@ -78,7 +78,7 @@ def test_threads_read_at_the_same_time(folder: Path) -> None:
 
 
 def test_standard_input_is_in_no_other_process(folder: Path) -> None:
-    """A name that is no file is that of standard input."""
+    """Standard input has a number for a name, or one that is not a path."""
     file = saved(folder, numbers((3, 2)))
     with file.open("rb") as stream:
         without_name = File(stream.fileno(), "standard input", ("query",), slice(0, 6), None)
