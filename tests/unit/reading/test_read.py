@@ -351,3 +351,25 @@ def test_whole_numbers_that_int64_cannot_hold(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text(f"embeddings: [[{10**300}, {2**53 + 2}]]\n")
     np.testing.assert_array_equal(compute(path, steps=["v"])["v"], [[1e300, 2.0**53 + 2]])
+
+
+def test_a_matrix_of_no_numbers_is_said_to_be_empty() -> None:
+    cases: tuple[tuple[list[Any], str], ...] = (([], ""), ([[]], r"\[0\]"))
+    for matrix, place in cases:
+        with pytest.raises(AttnError, match=f"^weights.query{place} is empty"):
+            compute({"embeddings": [[1.0]], "weights": {"query": matrix}})
+
+
+def test_beside_heads_four_axes_have_their_own_key_heads() -> None:
+    x = np.arange(24.0).reshape(1, 2, 3, 4) / 9
+    shared = compute({"query": x, "key": x[:, :1], "value": x[:, :1], "heads": 2})
+    twice = np.repeat(x[:, :1], 2, axis=1)
+    alone = compute({"query": x, "key": twice, "value": twice})
+    np.testing.assert_array_equal(shared["output"], alone["output"])
+
+
+def test_a_network_has_the_activation_that_is_written() -> None:
+    network = {"W1": [[1.0]], "W2": [[1.0]]}
+    for activation, expected in (({}, 0.0), ({"activation": "identity"}, -2.0)):
+        record = compute({"embeddings": [[-2.0]], "feed_forward": {**network, **activation}})
+        assert record["feed_forward"].tolist() == [[expected]]
