@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import attn_cli
-from attn_cli import AttnError, attention, compute
+from attn_cli import AttnError, attention, compute, samples
 from tests.conftest import SAMPLES
 
 Q, K, V = [[1.0, 2.0]], [[3.0, 5.0], [7.0, 11.0]], [[13.0], [17.0]]
@@ -299,3 +300,32 @@ def test_an_axis_of_a_step_is_named_or_numbered() -> None:
             with pytest.raises(AttnError, match=f"weights has no axis {axis!r}") as caught:
                 ask(axis)
             assert caught.value.help == "its axes are: head, query, key"
+
+
+def test_one_thread_computes_unless_more_are_asked_for() -> None:
+    for function in (attention, compute):
+        assert inspect.signature(function).parameters["threads"].default == 1
+
+
+def test_a_step_is_whole_unless_it_is_cut() -> None:
+    step = attention(Q, K, V).steps["weights"]
+    assert step.whole
+    assert not step.cut((None, [1])).whole
+
+
+def test_samples_are_in_alphabetical_order_with_their_first_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in "bca":
+        (tmp_path / f"{name}.yaml").write_text(f"# The {name}.\nvalue: [[1]]\n")
+    backwards = [tmp_path / f"{name}.yaml" for name in "cba"]
+    monkeypatch.setattr(samples, "folder", lambda: tmp_path)
+    assert samples.sample("b").summary == "The b."
+    monkeypatch.setattr(Path, "glob", lambda *_: backwards)
+    assert samples.names() == ["a", "b", "c"]
+
+
+def test_a_message_of_the_longest_length_is_not_cut() -> None:
+    for length, end in ((2000, "x"), (2001, "x...")):
+        assert AttnError("x" * length).report().endswith(f"x{end}")
+    assert len(AttnError("x" * 2001).report()) == len("error: ") + 2000 + len("...")
