@@ -71,8 +71,9 @@ class _Form:
         "finish",
         "names",
         "owner",
-        "plain",
         "positional",
+        "required",
+        "start",
     )
 
     def __init__(self, cls: type, *, kw_only: bool) -> None:
@@ -92,7 +93,8 @@ class _Form:
                 if type(own[name]) is _Factory:
                     delattr(cls, name)
         self.factories = any(type(each) is _Factory for each in self.defaults.values())
-        self.plain = {} if self.factories else self.defaults
+        self.start = {**self.names, **self.defaults}
+        self.required = self.names.keys() - self.defaults.keys()
 
 
 class _StandardFields:
@@ -130,11 +132,14 @@ def _init(self: Any, /, *values: Any, **given: Any) -> None:
     if form.created == _MANY:
         form.owner.__init__ = _own_init(form)
     state = self.__dict__
-    if not form.factories and len(values) <= len(form.positional):
-        # The usual cases, all by name or all by place: no loop over names.
-        state.update(zip(form.positional, values, strict=False) if values else form.plain)
+    # The usual cases, all by name or all by place: no loop over names. Each leaves the fields in
+    # their order, as JSON shows them.
+    if not values and not form.factories and given.keys() >= form.required:
+        state.update(form.start)
         state.update(given)
-    if state.keys() != form.names.keys() or (values and given) or form.factories:
+    elif not given and len(values) <= len(form.positional):
+        state.update(zip(form.positional, values, strict=False))
+    if state.keys() != form.names.keys() or form.factories:
         state.clear()
         _set_each(self, form, values, given)
     if form.finish is not None:

@@ -111,6 +111,25 @@ def test_what_is_made_is_finished_replaced_and_pickled(instances: int) -> None:
         ours.replace(made, other=1)  # type: ignore[call-arg]
 
 
+@ours.dataclass(kw_only=True)
+class Ordered:
+    """A class whose first field has a default, as JSON shows its fields in their order."""
+
+    beside: int | None = None
+    step: str
+    heading: str
+    others: int = 3
+
+
+@pytest.mark.regression("the order of members in JSON changed with the number of instances")
+@pytest.mark.parametrize("instances", [0, ours._MANY])
+def test_fields_are_in_their_order_however_they_are_given(instances: int) -> None:
+    for _ in range(instances):
+        Ordered(step="", heading="")
+    for made in (Ordered(heading="b", step="a"), Ordered(others=7, step="a", heading="b")):
+        assert [*vars(made)] == ["beside", "step", "heading", "others"]
+
+
 @ours.dataclass(frozen=True)
 class Spoken:
     """A class with a line of its own, and a default that the standard library refuses."""
