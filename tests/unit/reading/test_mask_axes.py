@@ -66,6 +66,14 @@ def test_by_name(axes: list[str]) -> None:
         assert found[b, h, i, j] == values[tuple(place[name] for name in axes)]
 
 
+def test_more_leading_axes_of_one_than_the_scores_have() -> None:
+    alone = {side: array[0, 0] for side, array in problem().items()}
+    values = drawn(N_Q, N_K)
+    for shape in ((N_Q, N_K), (1, N_Q, N_K), (1, 1, N_Q, N_K)):
+        found = seen({**alone, "mask": attend(values.reshape(shape))})
+        np.testing.assert_array_equal(found, values)
+
+
 def test_batch_and_heads_in_one_axis() -> None:
     values = drawn(B * H, N_Q, N_K)
     for keys in (
