@@ -38,6 +38,12 @@ def all_finite(x: AnyArray) -> bool:
     return every(np.isfinite(x))
 
 
+def part_of(numbers: Integers, part: slice) -> Integers:
+    """Return a part of some numbers; if it is all of them, the same array."""
+    whole = part.start == 0 and part.stop == len(numbers) and part.step in {None, 1}
+    return numbers if whole else numbers[part]
+
+
 def consecutive(numbers: Integers) -> list[tuple[int, int]]:
     """Return the runs of consecutive integers, in their order: from .. up to, not including.
 

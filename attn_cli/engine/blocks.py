@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attn_cli.arrays import Array
+from attn_cli.arrays import Array, part_of
 from attn_cli.engine.entry import EntryBuilder, Schedules
 from attn_cli.engine.following import Following
 from attn_cli.engine.plan import Plan
@@ -41,7 +41,7 @@ def run_blocks(
     `blocks_of` maps an entry to a function that computes rows of it. That function puts the steps
     from scores to contexts itself, and returns the context. `keys`: whether entries have K and V.
     """
-    rows, work = plan.computed, list(_work(plan))
+    work = list(_work(plan))
     unread_after = _last_reads(problem, work)
     with np.errstate(all="ignore"):  # `Watch` reports overflow by the name of the step
         whole = WholeSteps(problem, plan.pipeline)
@@ -50,12 +50,13 @@ def run_blocks(
                 out.note(name, (), whole[name])
         schedules = Schedules.of(plan.pipeline, plan.needed)
         schedules = schedules if keys else schedules.without_keys
-        builder = EntryBuilder(problem, schedules, rows, out.note, plan.key_bytes)
+        builder = EntryBuilder(problem, schedules, plan.computed, out.note, plan.key_bytes)
         following = Following(problem, plan, out, whole)
         if plan.any_of_rows:
             workers.expect(sum(len(i.leads) * -(-_length(i.rows) // height) for i in work))
         for at, (group, leads, part) in enumerate(work):
-            entries = [builder.entry(lead, rows[part]) for lead in leads]
+            rows = part_of(plan.computed, part)
+            entries = [builder.entry(lead, rows) for lead in leads]
             if plan.any_of_rows:
                 if part.start == 0:
                     following.begin()
@@ -65,8 +66,8 @@ def run_blocks(
                         following.of_head(entry, compute(block), block)
                         for entry, compute in zip(entries, computing, strict=True)
                     ]
-                    following.add(group, rows[part][block], contexts)
-                if part.stop == len(rows):
+                    following.add(group, part_of(rows, block), contexts)
+                if part.stop == len(plan.computed):
                     following.end(group)
             builder.drop(unread_after.get(at, ()))
         for lead in plan.unread:

@@ -7,7 +7,7 @@ computed once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -96,7 +96,11 @@ class EntryBuilder:
         """`key_bytes`: the memory for keys and values that are held for other entries."""
         self.problem, self.rows, self.note = problem, rows, note
         self._schedules, self._key_bytes = schedules, key_bytes
+        self._queries = _keeping(schedules.queries, {query_end(problem), *schedules.read})
+        self._keys = _keeping(schedules.keys, {key_end(problem), *schedules.read})
+        self._values = _keeping(schedules.values, {value_end(problem), *schedules.read})
         self._of_keys: dict[Lead, dict[str, Array]] = {}  # key head -> steps of its keys
+        self._held = 0  # bytes of these
         self._noted: set[tuple[str, Lead]] = set()
 
     def entry(self, lead: Lead, rows: Integers | None = None) -> Entry:
@@ -105,9 +109,7 @@ class EntryBuilder:
         `rows` are some of the query rows; None: all of them.
         """
         rows = self.rows if rows is None else rows
-        of_queries = self._walk(
-            self._schedules.queries, query_end(self.problem), Side(self.problem, lead, rows)
-        )
+        of_queries = self._walk(self._queries, Side(self.problem, lead, rows))
         of_keys = self._keys_of(self.problem.key_lead(lead))
         sides = Sides(rows, of_queries, of_keys)
         entry = prepared(self.problem, lead, sides, in_blocks=self._schedules.in_blocks)
@@ -123,39 +125,48 @@ class EntryBuilder:
         """Return the steps of a key head, computed once and held until they are dropped."""
         if lead not in self._of_keys:
             self._of_keys[lead] = self.of_keys(lead, slice(None))
-            held = sum(x.nbytes for steps in self._of_keys.values() for x in steps.values())
-            if held > self._key_bytes:
+            self._held += _bytes(self._of_keys[lead])
+            if self._held > self._key_bytes:
                 self.drop(self._of_keys.keys() - {lead})
         return self._of_keys[lead]
 
     def drop(self, key_leads: Iterable[Lead]) -> None:
         """Drop the keys and values of these key heads."""
         for lead in key_leads:
-            self._of_keys.pop(lead, None)
+            self._held -= _bytes(self._of_keys.pop(lead, {}))
 
     def of_keys(self, lead: Lead, rows: slice) -> dict[str, Array]:
         """Return the steps of some keys of a key head; nothing is held."""
         side = Side(self.problem, lead, rows)
-        steps = self._walk(self._schedules.keys, key_end(self.problem), side)
-        return steps | self._walk(self._schedules.values, value_end(self.problem), side)
+        return self._walk(self._keys, side) | self._walk(self._values, side)
 
-    def _walk(self, schedule: Schedule, end: str, side: Side) -> dict[str, Array]:
-        """Compute the needed steps of a side and note them.
-
-        Returns those that stages of blocks read, and the last one.
-        """
+    def _walk(self, schedule: Schedule, side: Side) -> dict[str, Array]:
+        """Compute the needed steps of a side and note them; return those that are read later."""
         values: dict[str, Array] = {}
-        kept = {end, *self._schedules.read}
         rows = side.rows if isinstance(side.rows, np.ndarray) else None
         for spec, finished in schedule:
-            x = spec.apply(side, *(values[name] for name in spec.reads if name in values))
+            x = spec.apply(side, *[values[name] for name in spec.reads if name in values])
             if rows is not None or (spec.name, side.lead) not in self._noted:
                 self._noted.add((spec.name, side.lead))
                 self.note(spec.name, side.lead, x, rows)
             values[spec.name] = x
-            for name in {*finished} & values.keys() - kept:
-                del values[name]
+            for name in finished:
+                values.pop(name, None)
         return values
+
+
+def _keeping(schedule: Schedule, kept: Set[str]) -> Schedule:
+    """Return a schedule of one side, after which the steps in `kept` are still there.
+
+    Those are the steps that stages of blocks read, and the last one.
+    """
+    return tuple(
+        (spec, tuple(name for name in finished if name not in kept)) for spec, finished in schedule
+    )
+
+
+def _bytes(steps: Mapping[str, Array]) -> int:
+    return sum(x.nbytes for x in steps.values())
 
 
 class Sides(NamedTuple):

@@ -11,7 +11,7 @@ from math import prod
 
 import numpy as np
 
-from attn_cli.arrays import Integers
+from attn_cli.arrays import Integers, every
 from attn_cli.dataclass import dataclass, replace
 from attn_cli.engine.step_plan import Chosen, StepPlan, axes_of_tokens, bytes_of, step_plan
 from attn_cli.errors import AttnError, argument, did_you_mean
@@ -98,7 +98,7 @@ def make_plan(problem: Problem, request: Request) -> Plan:
     wanted = np.zeros(problem.n_q, dtype=np.bool_)  # np.unique would load numpy.ma: 12 ms
     for positions in of_queries:
         wanted[positions] = True
-    computed = np.flatnonzero(wanted)
+    computed = rows if every(wanted) and len(rows) == len(wanted) else np.flatnonzero(wanted)
     groups = _groups(problem, steps, chosen, of_all_heads=answers)
     marks = request.marks and hides(problem)
     unread = _unread(problem, steps, chosen)

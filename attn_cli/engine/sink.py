@@ -7,7 +7,7 @@ import numpy as np
 from attn_cli.arrays import AnyArray, Array, Integers, every
 from attn_cli.engine.order import order_of
 from attn_cli.engine.plan import Plan
-from attn_cli.engine.step_plan import StepPlan
+from attn_cli.engine.step_plan import Matching, StepPlan
 from attn_cli.maths.block import StepValues
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.visible.base import REASONS, Lead
@@ -47,13 +47,14 @@ class Store:
             return
         if made.shifted:
             self._shifted.add(name)
-        _copy(self._values[name][place], step, made.values, rows)
+        at = step.matching(rows)
+        _copy(self._values[name][place], step, made.values, at)
         if made.seen is None:
             return
         if name in self._hidden and made.why is not None:
-            _copy(self._hidden[name][place], step, np.where(made.seen, 0, made.why), rows)
+            _copy(self._hidden[name][place], step, np.where(made.seen, 0, made.why), at)
         if name in self._peaks:
-            targets, sources = step.matching(rows)
+            targets, sources = at
             seen = True if every(made.seen) else made.seen  # True: much faster
             largest = made.values.max(axis=1, where=seen, initial=-np.inf)
             self._peaks[name][place][targets] = largest[sources]
@@ -81,8 +82,8 @@ class Store:
         ).reordered(order_of(self._problem, step.spec, step.axes))
 
 
-def _copy(held: AnyArray, step: StepPlan, values: AnyArray, rows: Integers | None) -> None:
+def _copy(held: AnyArray, step: StepPlan, values: AnyArray, at: Matching) -> None:
     columns = None if step.axes[-1] == "query" else step.kept[-1]
     part = values if columns is None else values[..., list(columns)]
-    targets, sources = step.matching(rows)
+    targets, sources = at
     held[targets] = part[sources]

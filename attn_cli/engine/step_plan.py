@@ -19,6 +19,8 @@ NEW_KEY = "new key"  # the axis "key" of steps without the past
 
 # For each leading axis the requested entry, None for all.
 Chosen = list[int | None]
+# Where rows go among those that a step holds, and which of the given rows they are.
+Matching = tuple[slice | Integers, slice | Integers]
 
 
 @dataclass(frozen=True)
@@ -57,21 +59,21 @@ class StepPlan:
 
     def place(self, lead: Lead) -> tuple[int, ...] | None:
         """Return the index of a batch entry and head among those held; None if it is not held."""
+        if not self.fixed and self.kept.count(None) == len(self.kept):  # the usual case
+            return lead[: len(self.free)]
         for axis, index in self.fixed.items():
             if lead[axis] != index:
                 return None
-        wanted = tuple([lead[axis] for axis in self.free]) if self.fixed else lead[: len(self.free)]
-        if self.kept[: len(wanted)].count(None) == len(wanted):
-            return wanted
+        wanted = tuple([lead[axis] for axis in self.free])
         held = [self.indices(axis) for axis in range(len(wanted))]
         if any(index not in indices for index, indices in zip(wanted, held, strict=True)):
             return None
         return tuple(indices.index(i) for i, indices in zip(wanted, held, strict=True))
 
-    def matching(self, rows: Integers | None) -> tuple[slice | Integers, slice | Integers]:
+    def matching(self, rows: Integers | None) -> Matching:
         """Return where the held ones among these rows go, and which of the rows they are."""
-        if rows is self.rows is not None:  # the usual case
-            return slice(None), slice(None)
+        if rows is not None and rows is self.rows:  # the usual case
+            return slice(0, len(rows)), slice(None)
         if self.rows is None or rows is None:
             kept = self.kept[-2] if len(self.axes) - len(self.free) > 1 else None
             return slice(None), slice(None) if kept is None else np.array(kept, dtype=np.intp)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attn_cli.arrays import AnyArray, Array, Bools, Integers, every, some
+from attn_cli.arrays import AnyArray, Array, Bools, Integers, every, part_of, some
 from attn_cli.dataclass import dataclass
 from attn_cli.maths.parameter import Parameters
 from attn_cli.maths.place import Place
@@ -61,9 +61,8 @@ class Entry:
     of_keys: Mapping[str, Array]  # and those of keys
 
     def queries(self, rows: slice) -> Integers:
-        """Return the numbers of some of the query rows; of all, the same array each time."""
-        whole = rows.start == 0 and rows.stop == len(self.i) and rows.step in {None, 1}
-        return self.i if whole else self.i[rows]
+        """Return the numbers of some of the query rows."""
+        return part_of(self.i, rows)
 
     def place(self, rows: slice, keys: slice) -> Place:
         """Return the place of a block."""
