@@ -50,7 +50,8 @@ def consecutive(numbers: Integers) -> list[tuple[int, int]]:
     >>> consecutive(np.array([0, 1, 2, 7, 9, 10, 4]))
     [(0, 3), (7, 8), (9, 11), (4, 5)]
     """
-    ends = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
+    (breaks,) = (numbers[1:] - numbers[:-1] != 1).nonzero()
+    ends = [0, *(breaks + 1).tolist(), len(numbers)]
     return [(int(numbers[a]), int(numbers[b - 1]) + 1) for a, b in pairwise(ends) if a < b]
 
 

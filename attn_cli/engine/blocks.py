@@ -42,7 +42,7 @@ def run_blocks(
     from scores to contexts itself, and returns the context. `keys`: whether entries have K and V.
     """
     work = list(_work(plan))
-    unread_after = _last_reads(problem, work)
+    unread_after, any_of_rows = _last_reads(problem, work), plan.any_of_rows
     with np.errstate(all="ignore"):  # `Watch` reports overflow by the name of the step
         whole = WholeSteps(problem, plan.pipeline)
         for name, step in plan.steps.items():
@@ -52,12 +52,12 @@ def run_blocks(
         schedules = schedules if keys else schedules.without_keys
         builder = EntryBuilder(problem, schedules, plan.computed, out.note, plan.key_bytes)
         following = Following(problem, plan, out, whole)
-        if plan.any_of_rows:
+        if any_of_rows:
             workers.expect(sum(len(i.leads) * -(-_length(i.rows) // height) for i in work))
         for at, (group, leads, part) in enumerate(work):
             rows = part_of(plan.computed, part)
             entries = [builder.entry(lead, rows) for lead in leads]
-            if plan.any_of_rows:
+            if any_of_rows:
                 if part.start == 0:
                     following.begin()
                 computing = [blocks_of(entry) for entry in entries]

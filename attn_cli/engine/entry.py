@@ -34,7 +34,7 @@ from attn_cli.maths.stage import (
     StepSpec,
     closure,
     downstream,
-    schedule_of,
+    schedule_of_needed,
 )
 from attn_cli.maths.visible.base import Lead
 
@@ -69,9 +69,9 @@ class Schedules:
         from_v = downstream(of_keys, "v")
         after = {BLOCK, ROWS, JOINED, POOLED}
         return cls(
-            queries=schedule_of([spec for spec in specs if spec.scope == QUERIES], needed),
-            keys=schedule_of([spec for spec in of_keys if spec.name not in from_v], needed),
-            values=schedule_of([spec for spec in of_keys if spec.name in from_v], needed),
+            queries=schedule_of_needed([spec for spec in specs if spec.scope == QUERIES], needed),
+            keys=schedule_of_needed([s for s in of_keys if s.name not in from_v], needed),
+            values=schedule_of_needed([s for s in of_keys if s.name in from_v], needed),
             read=frozenset(
                 name
                 for spec in specs

@@ -50,6 +50,8 @@ class StepPlan:
     @property
     def held(self) -> tuple[int, ...]:
         """The shape of the part that is held."""
+        if self.kept.count(None) == len(self.kept):
+            return self.shape
         return tuple(n if k is None else len(k) for n, k in zip(self.shape, self.kept, strict=True))
 
     def indices(self, axis: int) -> Sequence[int]:
@@ -110,16 +112,13 @@ def step_plan(
     """Return the plan of one step; `of_tokens` has the labels of the axes that several share."""
     axes = spec.axes
     lead, sizes, lead_axes = _lead_of(problem, spec)
-    free = tuple(axis for axis in lead if chosen[axis] is None)
+    free = tuple([axis for axis in lead if chosen[axis] is None])
+    named = [NEW_KEY if axis == "key" and spec.new_keys else axis for axis in axes]
     labels = (
-        *(Numbered(range(sizes[axis])) for axis in free),
-        *(
-            of_tokens[name] if name in of_tokens else Numbered(range(spec.depth))
-            for axis in axes
-            for name in (NEW_KEY if axis == "key" and spec.new_keys else axis,)
-        ),
+        *[Numbered(range(sizes[axis])) for axis in free],
+        *[of_tokens[n] if n in of_tokens else Numbered(range(spec.depth)) for n in named],
     )
-    shape = tuple(len(names) for names in labels)
+    shape = tuple(map(len, labels))
     kept = edges(shape, edge)
     held = None
     if "query" in axes:
@@ -127,7 +126,7 @@ def step_plan(
         held = rows if indices is None else rows[list(indices)]
     return StepPlan(
         spec=spec,
-        axes=(*(lead_axes[axis] for axis in free), *axes),
+        axes=(*[lead_axes[axis] for axis in free], *axes),
         labels=labels,
         shape=shape,
         kept=kept,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Event
 from typing import TypeVar
 
 import numpy as np
@@ -36,7 +35,7 @@ class Workers:
     def __init__(self, threads: int, on_progress: OnProgress | None = None) -> None:
         self.threads = threads
         self._on_progress = on_progress
-        self._stop = Event()
+        self._stopped = False
         self._done = 0
         self._all = 0
 
@@ -52,7 +51,7 @@ class Workers:
 
     def check(self) -> None:
         """Raise StoppedError if the computation was interrupted."""
-        if self._stop.is_set():
+        if self._stopped:
             raise StoppedError
 
     def each(self, work: Callable[[T], None], parts: Sequence[T]) -> None:
@@ -78,9 +77,9 @@ class Workers:
                     future.result()
                     self.finished()
             except BaseException:
-                self._stop.set()
+                self._stopped = True
                 pool.shutdown(wait=True, cancel_futures=True)
-                self._stop.clear()
+                self._stopped = False
                 raise
 
 

@@ -14,7 +14,7 @@ from attn_cli.maths.meeting import MEETING
 from attn_cli.maths.next_word import NEXT_WORD
 from attn_cli.maths.pairs import PAIRS
 from attn_cli.maths.rows import ROW_STAGES
-from attn_cli.maths.stage import Stage, StepSpec
+from attn_cli.maths.stage import Reads, Stage, StepSpec
 from attn_cli.maths.weighing import WEIGHING
 
 if TYPE_CHECKING:
@@ -26,16 +26,25 @@ STAGES: list[Stage] = [*INPUTS, *MEETING, *PAIRS, *EXPONENTIALS, *WEIGHING, *ROW
 
 def pipeline(problem: Problem) -> dict[str, StepSpec]:
     """Return the steps that a problem has by name, in the order computed."""
-    waiting = [(stage, reads) for stage in STAGES if (reads := stage.reads(problem)) is not None]
     found: dict[str, StepSpec] = {}
-    while waiting:
-        met = (n for n, (_, reads) in enumerate(waiting) if found.keys() >= set(reads))
-        at = next(met, None)
-        if at is None:  # the others read steps that the problem does not have
-            break
-        stage, reads = waiting.pop(at)
-        found[stage.name] = stage.of(problem, found, reads)
-    return found
+    waiting: list[tuple[Stage, Reads]] = []  # for the steps that they read
+    for each in STAGES:
+        given = each.reads(problem)
+        if given is None:
+            continue
+        waiting.append((each, given))
+        while (at := _first_ready(waiting, found)) is not None:
+            stage, reads = waiting.pop(at)
+            found[stage.name] = stage.of(problem, found, reads)
+    return found  # those that wait still read steps that the problem does not have
+
+
+def _first_ready(waiting: list[tuple[Stage, Reads]], found: dict[str, StepSpec]) -> int | None:
+    """Return the number of the first stage of which all that it reads is there."""
+    for at, (_, reads) in enumerate(waiting):
+        if all(name in found for name in reads):
+            return at
+    return None
 
 
 def names() -> tuple[str, ...]:

@@ -227,7 +227,11 @@ Schedule = tuple[tuple[StepSpec, tuple[str, ...]], ...]
 
 def schedule_of(specs: Sequence[StepSpec], wanted: Collection[str]) -> Schedule:
     """Return the steps to compute for the wanted ones, each with those not read after it."""
-    needed = closure(specs, wanted)
+    return schedule_of_needed(specs, closure(specs, wanted))
+
+
+def schedule_of_needed(specs: Sequence[StepSpec], needed: Collection[str]) -> Schedule:
+    """Return the schedule of the needed steps; all that they read is needed too."""
     due = [spec for spec in specs if spec.name in needed]
     finished: dict[str, list[str]] = {spec.name: [] for spec in due}
     for name, reader in {name: s.name for s in due for name in (s.name, *s.reads)}.items():

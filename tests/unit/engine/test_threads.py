@@ -154,7 +154,7 @@ def test_an_interrupt_while_waiting_stops_all() -> None:
 def test_a_stopped_part_says_so() -> None:
     workers = Workers(2)
     workers.check()
-    workers._stop.set()
+    workers._stopped = True
     with pytest.raises(StoppedError):
         workers.check()
 
