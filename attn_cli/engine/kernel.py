@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attn_cli.arrays import Array, Bools, max_abs
+from attn_cli.arrays import Array, Bools, all_finite, max_abs
 from attn_cli.dataclass import replace
 from attn_cli.engine.online import Bounds, Sums
 from attn_cli.engine.threads import Workers
@@ -360,7 +360,7 @@ class Kernel:
 
 def _refuse_nonfinite(scores: Array) -> None:
     """Raise UnsafeError if a score is not finite."""
-    if not np.isfinite(scores).all():
+    if not all_finite(scores):
         raise UnsafeError
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from attn_cli.arrays import Array, Bools
+from attn_cli.arrays import Array, Bools, every, some
 from attn_cli.dataclass import dataclass
 
 SLACK = 8.0  # by which a score may exceed m
@@ -93,9 +93,10 @@ class Sums:
         self._max_slack = max_slack  # by which a score may exceed m; infinite: m never changes
         self._underflow_floor = underflow_floor  # for s - m
         self._neg_max = neg_max  # -m, if scores come as s - m; None if they come as s
-        self._begun = bool(highest.min(initial=0) > -inf)  # whether every row has an m
-        self._m = _finite(highest)
-        self._none = bool(highest.max(initial=-inf) == -inf)  # whether nothing has been summed
+        unseen = np.count_nonzero(highest == -inf)
+        self._begun = unseen == 0  # whether every row has an m
+        self._m = _finite(highest.copy())
+        self._none = unseen == len(highest)  # whether nothing has been summed
         self._buffers: tuple[Array, Array] | None = None  # for the sums of one tile; allocated once
 
     @classmethod
@@ -166,10 +167,14 @@ class Sums:
         highest = scores.max(axis=1)
         if self._neg_max is not None:
             highest += self._m
-        grows = highest > np.where(self.highest == -inf, self.highest, self._m + self._max_slack)
-        if not grows.any():
+        most = self.highest  # that m may lag behind
+        if not self._none:
+            most = np.where(self.highest == -inf, self.highest, self._m + self._max_slack)
+        grows = highest > most
+        if not some(grows):
             return
-        highest = np.where(grows, highest, self.highest)
+        if not every(grows):
+            highest = np.where(grows, highest, self.highest)
         finite = _finite(highest)
         if not self._none:
             self._shrink(np.exp(self.highest - finite))
@@ -177,7 +182,7 @@ class Sums:
             _take(scores, finite - self._m)
             np.negative(finite, out=self._neg_max)
         self.highest[:] = highest
-        self._begun, self._m = bool(highest.min() > -inf), finite
+        self._begun, self._m = finite is highest, finite
 
     def _shrink(self, by: Array) -> None:
         self.weighed *= by[:, None]
@@ -202,7 +207,7 @@ class Sums:
         if self._neg_max is not None:
             np.negative(finite, out=self._neg_max)
         self.highest[:] = highest
-        self._begun, self._m = bool(highest.min(initial=0) > -inf), finite
+        self._begun, self._m = finite is highest, finite
 
     def finished(self, sinks: Iterable[float]) -> tuple[Array, Array, Bools]:
         """Return contexts, lse, and which rows had no key; the context of those is 0.
@@ -212,7 +217,8 @@ class Sums:
         """
         empty: Bools = self.highest == -inf
         # Vectorised exp may round the same floor differently at different positions.
-        self.total[empty], self.weighed[empty] = 0, 0
+        if some(empty):
+            self.total[empty], self.weighed[empty] = 0, 0
         lse: Array = _finite(self.highest) + np.log(self.total)  # log(0) is -inf
         for sink in sinks:
             logit = self.total.dtype.type(sink)
@@ -221,8 +227,10 @@ class Sums:
             self._shrink(np.exp(self.highest - highest))
             self.total += np.exp(logit - highest)
             self.highest[:] = highest
-        divisor = np.where(self.total == 0, self.total.dtype.type(1), self.total)
-        self.weighed /= divisor[:, None]
+        if every(self.total):
+            self.weighed /= self.total[:, None]
+        else:  # not by 0
+            self.weighed /= np.where(self.total == 0, self.total.dtype.type(1), self.total)[:, None]
         return self.weighed, lse, empty
 
 
@@ -243,6 +251,9 @@ def _take(scores: Array, grown: Array) -> None:
 
 
 def _finite(highest: Array) -> Array:
-    """Return m, or 0 if no key has been seen: -inf - (-inf) is NaN."""
-    finite: Array = np.where(highest == -inf, highest.dtype.type(0), highest)
-    return finite
+    """Return m, or 0 if no key has been seen: -inf - (-inf) is NaN.
+
+    If every row has seen one, that is the array itself.
+    """
+    unseen = highest == -inf
+    return np.where(unseen, highest.dtype.type(0), highest) if some(unseen) else highest

@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attn_cli.arrays import Array
+from attn_cli.arrays import Array, some
 from attn_cli.dataclass import dataclass
 from attn_cli.engine.blocks import ARRAYS_PER_BLOCK, run_blocks
 from attn_cli.engine.definition import DefinedBlocks
@@ -98,7 +98,8 @@ class Tiles:
                     return defined.in_blocks(entry, rows)
                 i, context = entry.queries(rows), found.context
                 kinds = problem.rules.kinds(found.empty, entry.place(rows, slice(0, 0)))
-                context[kinds == KINDS.index("nan")] = np.nan
+                if some(kinds):
+                    context[kinds == KINDS.index("nan")] = np.nan
                 for made in (
                     StepValues("empty", kinds),
                     StepValues("lse", found.lse),

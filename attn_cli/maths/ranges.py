@@ -29,6 +29,11 @@ def union(some: Iterable[Range]) -> Ranges:
     return tuple(found)
 
 
+def up_to(n: int) -> Ranges:
+    """Return the first n keys."""
+    return ((0, n),) if n > 0 else ()
+
+
 def intersection(some: Iterable[Range], others: Iterable[Range]) -> Ranges:
     """Return the ranges that hold the keys that both have.
 
@@ -46,7 +51,7 @@ def intersection(some: Iterable[Range], others: Iterable[Range]) -> Ranges:
             a, b = next(mine, (0, 0))
         else:
             c, d = next(theirs, (0, 0))
-    return union(found)
+    return tuple(found)
 
 
 def without(some: Iterable[Range], taken: Range) -> Ranges:

@@ -13,7 +13,7 @@ import numpy as np
 from attn_cli.arrays import Array, Bools, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.maths.place import near
-from attn_cli.maths.ranges import Range, Ranges, intersection, runs, union
+from attn_cli.maths.ranges import Range, Ranges, intersection, runs, union, up_to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class Selection:
         """Return the ranges outside which no key can be selected for the queries i."""
         first, last, shared = int(i.min()), int(i.max()), self.global_tokens or 0
         if self.only_defined or self.stride is not None or self.top_k is not None or first < shared:
-            return union([(0, n_k)])
+            return up_to(n_k)
         found: list[Range] = [(0, shared)]
         if self.window is not None:
             found.append((first - self.window, last + self.window + 1))

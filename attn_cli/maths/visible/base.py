@@ -15,7 +15,7 @@ import numpy as np
 from attn_cli.arrays import Bools
 from attn_cli.formula import Formula
 from attn_cli.maths.place import Place
-from attn_cli.maths.ranges import Range, Ranges, intersection, joined, longest, union
+from attn_cli.maths.ranges import Range, Ranges, intersection, joined, longest, up_to
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,7 +95,7 @@ def codes(schemes: Iterable[Scheme], at: Place) -> Codes:
 
 def common_reach(schemes: Iterable[Scheme], at: Place, n_k: int) -> Ranges:
     """Return ranges of keys outside which no query sees any key: if few, those that all reach."""
-    found = union([(0, n_k)]) if len(at.i) else ()
+    found = up_to(n_k) if len(at.i) else ()
     for scheme in schemes if found else ():
         found = intersection(found, scheme.reach(at, n_k))
     return joined(found, GAP) if len(found) > MANY else found
@@ -103,7 +103,7 @@ def common_reach(schemes: Iterable[Scheme], at: Place, n_k: int) -> Ranges:
 
 def open_to_all(schemes: Iterable[Scheme], at: Place, n_k: int) -> Range:
     """Return the longest range of keys that no scheme hides from any query; (0, 0): none."""
-    found = union([(0, n_k)])
+    found = up_to(n_k)
     for scheme in schemes if len(at.i) else ():
         found = intersection(found, scheme.open(at, n_k))
     return longest(found)

@@ -15,7 +15,7 @@ from attn_cli.arrays import Bools, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.formula import Formula, Relation, Symbol, Words
 from attn_cli.maths.place import Place
-from attn_cli.maths.ranges import Ranges, runs, union
+from attn_cli.maths.ranges import Ranges, runs, union, up_to
 
 FEW = 8  # documents of a block of queries up to which their keys are looked up
 
@@ -44,7 +44,7 @@ class Documents:
         """Return the keys of the documents of the queries; all keys if those are many."""
         ids = set(self.query_ids[at.batch, at.i].tolist())
         if len(ids) > FEW:
-            return union([(0, n_k)])
+            return up_to(n_k)
         key_ids = self.key_ids[at.batch]
         return union(part for each in ids for part in runs(key_ids == each))
 

@@ -11,7 +11,7 @@ from attn_cli.arrays import Bools
 from attn_cli.dataclass import dataclass
 from attn_cli.formula import Formula, Index, Relation, Symbol, number
 from attn_cli.maths.place import Place
-from attn_cli.maths.ranges import Ranges, union
+from attn_cli.maths.ranges import Ranges, up_to
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class KeyLengths:
 
     def reach(self, at: Place, n_k: int) -> Ranges:
         """Return the keys below the length."""
-        return union([(0, min(self.lengths[at.batch], n_k))])
+        return up_to(min(self.lengths[at.batch], n_k))
 
     def open(self, at: Place, n_k: int) -> Ranges:
         """Return the keys below the length: every query sees all of them."""

@@ -10,7 +10,7 @@ from attn_cli.arrays import Array, Bools
 from attn_cli.dataclass import dataclass
 from attn_cli.formula import Formula
 from attn_cli.maths.place import Place, cells
-from attn_cli.maths.ranges import Ranges, union
+from attn_cli.maths.ranges import Ranges, up_to
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Mask:
 
     def reach(self, at: Place, n_k: int) -> Ranges:  # noqa: ARG002
         """Return all keys: which ones a mask hides is known only by reading it."""
-        return union([(0, n_k)])
+        return up_to(n_k)
 
     def open(self, at: Place, n_k: int) -> Ranges:  # noqa: ARG002
         """Return no key, for the same reason."""
