@@ -174,6 +174,11 @@ def test_what_becomes_idle_is_left_out(formula: Formula, expected: str) -> None:
     assert str(formula.with_({i: number(0.0), m: number(1.0)})) == expected
 
 
+def test_a_fraction_needs_no_parentheses_in_a_product() -> None:
+    assert f.Product(Q / m, i).latex() == r"\frac{Q}{m} \, i"
+    assert f.Product(i, Q / m).latex() == r"i \, \frac{Q}{m}"
+
+
 @given(ANY)
 def test_all_at_the_same_time(formula: Formula) -> None:
     a, b = Symbol("a"), Symbol("b")

@@ -290,6 +290,14 @@ def test_words_need_no_quotes_in_a_shell() -> None:
         assert re.fullmatch(r"[\w.@-]+", word), word
 
 
+def test_short_names_of_options_are_first() -> None:
+    for surface in (program(), *SURFACES.values()):
+        for option in surface.options:
+            long = [name.startswith("--") for name in option.names]
+            assert long == sorted(long), option.names
+    assert program().options[-1].names == ("-h", "--help")
+
+
 def test_the_program_and_its_commands_are_walked() -> None:
     assert list(SURFACES) == list(COMMANDS)
     assert {name for option in program().options for name in option.names} == {

@@ -212,6 +212,19 @@ def test_little_is_imported_before_ctrl_c_has_its_meaning() -> None:
     assert (status, out.split()) == (0, [b"attn_cli", b"attn_cli.__main__"])
 
 
+def test_garbage_is_not_looked_for_at_exit() -> None:
+    """All that is imported is frozen when the command is over: to visit it takes milliseconds."""
+    code = """
+import gc, os, sys
+gc.freeze = lambda: os.write(2, b"frozen")
+sys.argv = ["attn", "--version"]
+from attn_cli.__main__ import entry
+entry()
+"""
+    status, _, err = python(code)
+    assert (status, err) == (0, b"frozen")
+
+
 def test_an_end_of_file_is_no_interrupt() -> None:
     """EOFError out of a command is a bug of ours: Typer would take it for Ctrl-C."""
     code = f"""

@@ -27,6 +27,7 @@ from attn_cli.lab.report import result as report
 from attn_cli.lab.verifying import verified
 from attn_cli.maths.catalogue import catalogue
 from attn_cli.views import VIEWS, View
+from attn_cli.views.choices import margin
 from docs._make.tables import commands_by_views
 from tests.conftest import SAMPLES, Attn, on_terminal
 
@@ -80,6 +81,20 @@ def names() -> Iterator[str]:
     VIEWS.add(NAMES)
     yield NAMES.name
     VIEWS.remove(NAMES)
+
+
+def test_a_view_that_is_removed_is_not_found() -> None:
+    before = VIEWS.of(*NAMES.accepts)
+    VIEWS.add(NAMES)
+    assert VIEWS.of(*NAMES.accepts) != before
+    VIEWS.remove(NAMES)
+    assert VIEWS.of(*NAMES.accepts) == before
+
+
+def test_a_margin_needs_a_second_best_and_a_number() -> None:
+    for second, above in (("c", None), (None, 0.5), (None, None)):
+        assert margin(record.Choice("a", "b", 0.75, second, above), 2) == "0.75"
+    assert margin(record.Choice("a", "b", 0.75, "c", 0.0), 2) == "0.75, the same as 'c'"
 
 
 def test_every_view_accepts_types_that_there_are() -> None:
