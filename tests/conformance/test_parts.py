@@ -105,6 +105,20 @@ def test_one_batch_entry_has_the_bits_of_the_whole() -> None:
     check_each(batches[::5], check)
 
 
+ALONE = ("top_k", "mask_fill and top_k", "every reason", "past, normed and rotated", "dropout p")
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_each_step_alone(case: str) -> None:
+    """Without the steps that are computed before it in a whole record."""
+    whole = record_of(case)
+
+    def check(name: str) -> None:
+        same(attn_cli.compute(problem_of(case), steps=[name]), {name: whole[name]})
+
+    check_each(whole.steps, check)
+
+
 @settings(max_examples=40)
 @given(problems(), st.integers(0, 3), st.data())
 def test_some_steps_of_one_query_batch_entry_and_head_in_blocks_of_few_rows(
