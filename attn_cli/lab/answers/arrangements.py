@@ -120,8 +120,7 @@ def _of_rows(matrices: Sequence[tuple[Answer, AnyArray]], step: Step) -> Iterato
         for row in np.flatnonzero(off(answer, right).any(axis=1)).tolist():
             if not answer.given[row].all():
                 return
-            fits = _fits(answer, row, right)
-            fits[row] = False
+            fits = _fits(answer, row, right)  # its own does not: it is wrong
             others.append((row, int(fits.argmax()) if fits.any() else -1))
             rearranged.append(_same_numbers(answer, row, right[row]))
     if all(at >= 0 for _, at in others):

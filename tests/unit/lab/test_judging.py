@@ -16,6 +16,7 @@ from attn_cli.lab.answers.judgement import Judged, Judgement
 from attn_cli.lab.answers.judging import judge, judge_all
 from attn_cli.lab.answers.sheet import Sheet
 from attn_cli.lab.answers.sheet_reader import sheet_of
+from attn_cli.lab.answers.trials import Trials
 from attn_cli.lab.variants import MISTAKES, Base
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import Document, from_mapping
@@ -199,6 +200,32 @@ class TestWrong:
         ):
             found = only(base, weights=written(values, 4))
             assert name in [each.name for each in found.explanations]
+
+    def test_what_is_moved_is_said(self) -> None:
+        base, weights = base_of(), base_of().steps["weights"]
+        order, copied, turned = [2, 0, 1, 4, 3], weights.copy(), weights.copy()
+        copied[3], turned[2] = weights[0], weights[2, ::-1]
+        twice = base_of(embeddings=[X[0], X[0], X[2]], tokens=["a", "b", "c"])
+        for of, step, values, said in (
+            (base, "weights", weights[[4, 0, 1, 2, 3]], "the rows are right, but moved by one"),
+            (base, "weights", weights[[1, 0, 2, 3, 4]], "the rows are right, but in another order"),
+            (base, "weights", weights[:, order], "the columns are right, but in another order"),
+            (base, "weights", weights[order][:, order], "but of the tokens in another order"),
+            (base, "weights", copied, "the row of d has the numbers of the row of a"),
+            (base, "weights", turned, "the row is right, but with its numbers in other cells"),
+            (twice, "q", twice.steps["q"][[2, 0, 1]], "the rows are right, but moved by one"),
+        ):
+            found = only(of, **{step: written(values, 4)})
+            assert said in " ".join(each.sentence for each in found.explanations)
+
+    def test_variants_are_compared_some_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("attn_cli.lab.answers.explaining._TOGETHER", 50)  # two matrices
+        base = base_of()
+        last = [t.variant.name for t in Trials(base).of("scores")][-1]
+        for variant in ("no-scale", last):
+            values = next(t.values for t in Trials(base).of("scores") if t.variant.name == variant)
+            found = only(base, scores=written(values, 4))
+            assert variant in [each.name for each in found.explanations]
 
     def test_the_weights_behind_a_wrong_output_are_solved(self) -> None:
         V = [[2, 0, 1], [0, 3, 1], [1, 1, 5]]
