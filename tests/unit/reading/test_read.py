@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from attn_cli import AttnError, attention, compute
+from attn_cli.reading.schema import read_problem
+from attn_cli.reading.sides import LETTERS, Heads
+from attn_cli.sources.matrices.document import from_mapping
 from attn_cli.sources.text.events import find, parse
 from attn_cli.sources.text.scalars import number, numbers
 from tests.conftest import SAMPLES, Attn
@@ -373,3 +376,30 @@ def test_a_network_has_the_activation_that_is_written() -> None:
     for activation, expected in (({}, 0.0), ({"activation": "identity"}, -2.0)):
         record = compute({"embeddings": [[-2.0]], "feed_forward": {**network, **activation}})
         assert record["feed_forward"].tolist() == [[expected]]
+
+
+def test_heads_of_keys_have_a_symbol_of_their_own_if_there_are_fewer() -> None:
+    assert [Heads(4, 2).symbol(side) for side in LETTERS] == ["heads", "kv_heads", "kv_heads"]
+    assert [Heads(4, 4).symbol(side) for side in LETTERS] == ["heads"] * 3
+
+
+def test_types_narrower_than_float64_are_known_unless_one_is_chosen() -> None:
+    half, single = np.ones((2, 2), np.float16), np.ones((2, 2), np.float32)
+    problem = {"query": half, "key": single, "value": np.ones((2, 2))}
+    assert read_problem(from_mapping(problem)).narrow == ("float16", "float32")
+    assert read_problem(from_mapping({**problem, "dtype": "float32"})).narrow == ()
+
+
+def test_the_alignment_of_onnx_depends_on_a_cache() -> None:
+    zeros = {"query": np.zeros((2, 1)), "key": np.zeros((3, 1)), "value": np.zeros((3, 1))}
+    causal = {**zeros, "causal": True, "like": "onnx"}
+    first = [[1.0, 0, 0], [1 / 2, 1 / 2, 0]]
+    np.testing.assert_allclose(compute(causal)["weights"], first)
+    last = [[1 / 2, 1 / 2, 0], [1 / 3, 1 / 3, 1 / 3]]
+    np.testing.assert_allclose(compute({**causal, "key_lengths": 3})["weights"], last)
+
+
+def test_an_alignment_other_than_that_of_the_preset_is_noted() -> None:
+    zeros = {"query": np.zeros((2, 1)), "key": np.zeros((3, 1)), "value": np.zeros((3, 1))}
+    record = compute({**zeros, "causal": "bottom-right", "like": "torch"})
+    assert record.warnings == ("causal is bottom-right, as written; like torch has top-left",)
