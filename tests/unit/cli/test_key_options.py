@@ -116,9 +116,11 @@ def test_file_option_and_python_agree_and_change_something(
     written.write_text(f"{without}{key}: {value}\n")
     from_file = record_of(attn("compute", written, "-f", "json"))
     from_option = record_of(attn("compute", path, option, value, "-f", "json"))
-    with_equals = record_of(attn("compute", path, f"{option}={value}", "-f", "json"))
-    from_set = record_of(attn("compute", path, "--set", f"{key}={value}", "-f", "json"))
-    assert from_file["steps"] == from_option["steps"] == with_equals["steps"] == from_set["steps"]
+    # One of the other two ways: what makes the same of them does not look at the key.
+    even = list(CASES).index(option) % 2 == 0
+    other = [f"{option}={value}"] if even else ["--set", f"{key}={value}"]
+    from_other = record_of(attn("compute", path, *other, "-f", "json"))
+    assert from_file["steps"] == from_option["steps"] == from_other["steps"]
     assert from_file["settings"] == from_option["settings"]
     node = parse(value, "value")
     from_python = attn_cli.compute({**parse(without, "base"), key: node})
