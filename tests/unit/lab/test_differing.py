@@ -10,14 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from attn_cli.errors import AttnError
-from attn_cli.floats import FLOAT_TYPES
+from attn_cli.floats import FLOAT_TYPES, FloatType
 from attn_cli.lab.altered import steps_of, with_steps
 from attn_cli.lab.differing.compare import Asked
 from attn_cli.lab.differing.difference import difference_of
 from attn_cli.lab.differing.inputs import Loaded
 from attn_cli.lab.differing.result import Difference
 from attn_cli.lab.differing.rows import BUDGET, edges_of, of_problem, sampled
-from attn_cli.lab.noise import narrowest
+from attn_cli.lab.differing.taps import Taps
+from attn_cli.lab.noise import at_random, in_types, kernel_types, narrowest
 from attn_cli.reading.dumps import Dump
 from attn_cli.reading.schema import read_problem
 from attn_cli.sources.matrices.document import from_mapping
@@ -175,6 +176,34 @@ def test_numpy_in_float32_is_noise_and_float64_is_the_same() -> None:
 
 
 @with_few
+def tapped(scores: list[float], stored: Mapping[str, FloatType]) -> NDArray[np.float64]:
+    """Return weights as emulations of softmax in float32 give them, by seed and key."""
+    keys: Any = {"query": [[1.0]], "key": [[1.0], [0.0]], "value": [[1.0], [2.0]], "score": "dot"}
+    observed = {"scores": np.array([scores]), "weights": np.zeros((1, 2))}
+    taps = Taps(read_problem(from_mapping(keys)), observed, np.array([0]), ("weights",), stored)
+    types = kernel_types("float32")
+    found = [
+        taps.compute(in_types(taps.problem, at_random(types, seed)))["weights"][0]
+        for seed in range(8)
+    ]
+    return np.array(found)
+
+
+def test_scores_of_an_array_in_16_bits_are_moved_by_up_to_half_a_unit() -> None:
+    weights = tapped([1.0, 0.0], {"scores": FLOAT_TYPES["bfloat16"]})
+    moved = np.abs(np.log(weights[:, 0] / weights[:, 1]) - 1)  # the score is their quotient's log
+    assert 2.0**-10 < moved.max() <= 2.0**-8 * (1 + 1e-3)
+    kept = tapped([1.0, 0.0], {})
+    assert np.log(kept[:, 0] / kept[:, 1]) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_small_weight_has_the_noise_of_its_logarithm() -> None:
+    """Softmax rounds s - max = -20, so that exp(-20) is off by up to 20 roundings of 0.707."""
+    weights, right = tapped([20.0, 0.0], {})[:, 1], 1 / (1 + np.exp(20.0))
+    moved = np.abs(weights / right - 1) / FLOAT_TYPES["float32"].eps
+    assert 5 < moved.max() <= 0.707 * np.sqrt(3 + 20**2) + 1  # and the rounding of the step
+
+
 def test_visible_keys_are_compared_first_with_the_reason() -> None:
     given = inputs("bfloat16")
     window = {"causal": "top-left", "window": {"left": 4, "right": 0}}

@@ -211,6 +211,18 @@ def test_the_type_that_the_problem_says_holds() -> None:
 
 
 @with_few
+def test_parts_of_the_arithmetic_have_the_types_that_the_problem_says() -> None:
+    arrays = {name: x[:, :1, :7] for name, x in inputs("float32").items()}
+    q, k, v = arrays.values()
+    e = np.exp(q @ k.swapaxes(-1, -2) * D**-0.5)
+    weights = rounded(e / e.sum(axis=-1, keepdims=True), "bfloat16")
+    observed = {"output": rounded(weights @ v, "float32")}
+    said: dict[str, Any] = {"dtype": "float32", "precision": {"weighted_sum": "bfloat16"}}
+    assert asked(arrays, observed, **said).status == ExitStatus.DONE
+    assert asked(arrays, observed, dtype="float32").status == ExitStatus.UNDECIDED
+
+
+@with_few
 def test_scores_that_were_rounded_are_noticed() -> None:
     arrays = inputs()
     q, k, v = arrays.values()

@@ -410,6 +410,12 @@ def test_rounding_keeps_what_a_variant_or_a_student_replaced() -> None:
     np.testing.assert_allclose(steps_of(twice, ["q"])["q"], 0.3, rtol=1e-12)
 
 
+def test_nan_agrees_with_nan() -> None:
+    base = base_of(mask={"values": [[0] * 5, *[[1] * 5] * 4], "true_means": "attend"},
+                   empty_rows="nan")  # fmt: skip
+    assert only(base, weights={"a": ["nan"] * 5}).verdict == "agrees"
+
+
 def test_mistakes_that_overflow_give_no_warning() -> None:
     huge = {"query": [[1e200, 1], [1, 1]], "key": [[1e200, 1], [0, 1]], "value": [[1, 2], [3, 4]]}
     base = Base(read_problem(from_mapping(huge)))

@@ -8,6 +8,7 @@ import pytest
 from attn_cli.arrays import Array
 from attn_cli.floats import FLOAT_TYPES
 from attn_cli.lab.draws import Draws
+from attn_cli.lab.identify.judging import Judge
 from attn_cli.lab.noise import (
     EMULATIONS,
     Noise,
@@ -104,6 +105,14 @@ def test_float32_moves_the_terms_of_sums() -> None:
     assert noise.floor("output") == pytest.approx(expected, rel=0.05)
 
 
+def test_terms_of_sums_of_16_bit_numbers_move_if_the_order_of_sums_matters() -> None:
+    ones = np.ones(4000)
+    assert np.array_equal(at_random(kernel_types("bfloat16"), 0).wide(ones), ones)
+    moved = at_random(kernel_types("bfloat16"), 0, sums=True).wide(ones) - 1
+    assert np.abs(moved).max() <= FLOAT_TYPES["float32"].eps
+    assert rms(moved) == pytest.approx(FLOAT_TYPES["float32"].eps / np.sqrt(3), rel=0.05)
+
+
 def test_exact_results_have_a_floor_too() -> None:
     noise = Noise.of(one_key(np.array([[2.0, 2.0]])), ("output",), kernel_types("bfloat16"))
     assert noise.floor("output") == 2 * 2.0**-7 / 64
@@ -116,6 +125,18 @@ def test_lse_of_a_16_bit_kernel_has_the_noise_of_float32() -> None:
     noise = Noise.of(problem, ("output", "lse"), kernel_types("bfloat16"))
     assert noise.floor("lse") < 1e-6
     assert noise.floor("output") > 1e-4
+
+
+@pytest.mark.parametrize(("left", "off"), [(3.9, 0), (4.1, 1)])
+def test_a_rest_of_one_row_is_noise_up_to_four_times_the_largest(left: float, off: int) -> None:
+    """Each row of the emulations is off by 1; one of 100 rows barely changes the rms of all."""
+    signs = np.where(np.arange(400).reshape(100, 4) % 3, 1.0, -1.0)
+    emulated = tuple({"output": sign * signs} for sign in (1, -1))
+    exact, observed = np.zeros((100, 4)), np.zeros((100, 4))
+    observed[7] = left
+    noise = Noise({"output": exact}, emulated, kernel_types("float32"), {"output": 2.0**-23})
+    judge = Judge(noise, {"output": observed}, ["output"])
+    assert (judge.explained, judge.rows_off) == (not off, off)
 
 
 def test_seeds_are_fixed() -> None:

@@ -10,6 +10,7 @@ import pytest
 from attn_cli.dataclass import replace
 from attn_cli.engine.run import run
 from attn_cli.lab.altered import computed
+from attn_cli.lab.noise import in_types, kernel_types
 from attn_cli.lab.variants import Base, Variant, hypotheses
 from attn_cli.lab.variants.shared import Sample
 from attn_cli.maths.pipeline import pipeline
@@ -120,6 +121,54 @@ def test_products_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     again = replace(base.problem, key=replace(key, inputs=key.embedded.copy()))
     assert sample.of(again) is not None
     assert len(asked) == 16
+
+
+def plain(**keys: Any) -> Base:
+    sizes = {"query": (3, 4), "key": (5, 4), "value": (5, 2)}
+    return base_of(**{name: RNG.normal(size=size) for name, size in sizes.items()}, **keys)
+
+
+def test_scores_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those of q and k that are known: a variant of the cap asks for no new ones."""
+    base, asked = plain(softcap=3), []
+    sample, prepare = Sample(base, ("output",)), base.problem.score.prepare
+
+    def prepared(*arguments: Any) -> Any:
+        score = prepare(*arguments)
+
+        def block(*at: slice) -> Any:
+            asked.append(at)
+            return score(*at)
+
+        return block
+
+    monkeypatch.setitem(vars(base.problem.score), "prepare", prepared)
+    for cap in (3, 2, 1):
+        problem = base.read_with({"softcap": cap})
+        assert problem is not None
+        assert sample.of(problem) is not None
+    assert len(asked) == 1
+
+
+def test_other_types_have_their_own_queries_keys_and_values() -> None:
+    base, steps = plain(), ("output",)
+    narrow = in_types(base.problem, kernel_types("bfloat16"))
+    sample = Sample(base, steps)
+    for problem in (base.problem, narrow):
+        found = sample.of(problem)
+        assert found is not None
+        np.testing.assert_array_equal(
+            found["output"], run(problem, Request(steps=steps)).steps["output"].values
+        )
+    assert not np.array_equal(sample.own["output"], sample.of(narrow)["output"])  # type: ignore[index]
+
+
+def test_rows_that_the_next_word_needs_are_not_those_of_the_sample() -> None:
+    """The row before the next word, the last one, is computed for it."""
+    base = plain(next_word={"vocabulary": ["a", "b"], "weights": [[1, 2], [0, 3]]})
+    found = Sample(base, ("output", "logits"), rows=(0,)).own
+    np.testing.assert_array_equal(found["output"], base.steps["output"][[0]])
+    np.testing.assert_array_equal(found["logits"], base.steps["logits"])
 
 
 def test_a_preset_shares_the_arrays_of_the_problem() -> None:

@@ -47,6 +47,15 @@ def asking(*names: str, like: str = "torch") -> Asking:
     return Asking(like, [BY_NAME[name] for name in names], emulations=1)
 
 
+def one_row(
+    like: str, values: list[float], options: dict[str, Any] | None = None, **arrays: Any
+) -> Expected:
+    """Return what a query of zeros gives: the mean of the values of the keys that it sees."""
+    V = np.array(values).reshape(1, 1, -1, 1)
+    zeros = {"q": np.zeros((1, 1, 1, 2)), "k": np.zeros((1, 1, len(values), 2)), "v": V}
+    return Expected(like, {**zeros, **arrays}, options or {}, emulations=4)
+
+
 def verdict(function: Callable[..., Any], *cases: str, like: str = "torch") -> Verified:
     return verify(InProcess(function, "numpy"), asking(*cases, like=like), dtypes=["float32"])
 
@@ -145,6 +154,34 @@ def test_a_number_beyond_the_type_may_be_an_infinity() -> None:
     for lowest, wrong in ((-np.inf, 0), (np.inf, 1), (-65504.0, 1)):
         found["lse"][0, 0, 2] = lowest
         assert int(expected.off(found, "float16")["lse"].sum()) == wrong, lowest
+
+
+def test_the_tolerance_is_four_errors_of_the_emulations_and_four_units() -> None:
+    between = 1 + 2.0**-8  # two numbers of bfloat16: both are off by 2^-8
+    found = one_row("torch", [between]).tolerances("bfloat16")
+    assert found["output"] == 4 * 2.0**-8 + 4 * 2.0**-8 * between
+
+
+def test_a_row_of_hidden_scores_has_the_noise_of_equal_weights() -> None:
+    """Each hidden score is the same number of bfloat16; the mean of 1 and 3 needs no rounding."""
+    hidden = one_row("jax", [1.0, 3.0], mask=np.zeros((1, 1, 1, 2), dtype=bool))
+    assert hidden.results["output"].item() == 2
+    assert hidden.tolerances("bfloat16")["output"] == 4 * 2.0**-8 * 2
+
+
+def test_an_output_within_twice_the_tolerance_tells_nothing() -> None:
+    assert one_row("torch", [1.0, 1.0, 1.0]).tells("bfloat16")
+    unlike = one_row("torch", [1.0, 1.0, -1.98])  # errors of 1/3 in bfloat16 are up to 0.002
+    assert unlike.results["output"].item() == pytest.approx(0.02 / 3, rel=1e-4)
+    assert not unlike.tells("bfloat16")
+
+
+def test_variants_of_the_log_sum_exp_mean_nothing_without_it() -> None:
+    for options, unseen in ({}, True), ({"return_lse": True}, False):
+        expected = one_row("torch", [1.0, 3.0], options)
+        variant = next(each for each in expected.listed if each.name == "lse-of-base-2")
+        assert (expected.varied(variant) is None) is unseen
+        assert expected.notices(variant, "float32") is (None if unseen else True)
 
 
 class CrackedError(Exception):
