@@ -75,9 +75,7 @@ class Following:
         pooled = next_word.rows(self._problem.n_q)
         at = Rows(self._problem, group[0] if self._problem.batch else 0, 0, pooled)
         for spec in self._pooled:
-            read = (values[name] for name in spec.reads)
-            apply = spec.exact if spec.name == "pooled" else spec.apply
-            values[spec.name] = apply(at, *read)
+            values[spec.name] = spec.apply(at, *(values[name] for name in spec.reads))
             self._out.note(spec.name, group, values[spec.name])
         if "probabilities" in self._plan.steps:
             tokens, top = self._problem.query_tokens, self._plan.top

@@ -133,6 +133,18 @@ def test_next_word(pool: Any, rows: Any) -> None:
     np.testing.assert_allclose(alone["probabilities"], record["probabilities"], rtol=1e-13)
 
 
+def test_the_mean_of_rows_is_rounded_as_any_step() -> None:
+    """1 + 1.5 / 128 lies between two numbers of bfloat16: the even one is 1 + 2 / 128."""
+    eye = np.eye(2)
+    record = compute({
+        "query": 1000 * eye, "key": eye, "value": [[1], [1 + 3 / 128]], "dtype": "bfloat16",
+        "next_word": {"vocabulary": ["x", "y"], "weights": [[1.0, 2.0]]},
+    })  # fmt: skip
+    assert record["output"].ravel().tolist() == [1, 1 + 3 / 128]
+    assert record["pooled"].tolist() == [1 + 2 / 128]
+    assert record["logits"].tolist() == [1 + 2 / 128, 2 + 4 / 128]
+
+
 def test_the_answer_is_of_the_whole_vocabulary_also_where_it_is_shown_shortened() -> None:
     from attn_cli.engine.run import run
     from attn_cli.maths.problem import Edge, Request

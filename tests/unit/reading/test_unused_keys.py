@@ -10,6 +10,7 @@ import pytest
 from attn_cli import AttnError, compute
 
 SQUARE = {"query": [[1, 0], [0, 1], [1, 1]], "key": [[1, 2], [3, 1], [0, 1]], "value": [[1]] * 3}
+NETWORK = {"W1": [[1, 2]], "W2": [[1], [2]]}
 
 
 POSITIONED = "rope, alibi, relative_bias, causal or window"
@@ -71,6 +72,10 @@ IDLE: dict[str, tuple[dict[str, Any], str]] = {
         {"precision": {"norm": "float32"}},
         "there is neither qk_norm nor layer_norm",
     ),
+    "precision.norm with a network": (
+        {"precision": {"norm": "float32"}, "feed_forward": NETWORK},
+        "there is neither qk_norm nor layer_norm",
+    ),
 }
 
 
@@ -102,6 +107,8 @@ def test_a_key_that_changes_nothing_is_a_warning_that_names_it(name: str) -> Non
         {"sink_tokens": 1, "window": {"keys": 1}},
         {"precision": {"rope": "float32"}, "rope": True},
         {"precision": {"norm": "float32"}, "qk_norm": "rms"},
+        {"precision": {"norm": "float32"}, "layer_norm": True},
+        {"precision": {"norm": "float32"}, "feed_forward": {**NETWORK, "layer_norm": True}},
         {"precision": {"scaled": "float32"}, "scale_placement": "query"},
     ],
     ids=lambda keys: next(iter(keys)),

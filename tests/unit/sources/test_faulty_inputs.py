@@ -306,6 +306,17 @@ def test_a_folder_of_tensors_is_that_of_a_model(tmp_path: Path) -> None:
 
 def test_bytes_that_no_text_has_are_those_of_an_npy_file(attn: Attn) -> None:
     others = ("--key", "k.npy", "--value", "v.npy")
-    ran = attn("compute", "--query", "-", *others, stdin=b"1,2\0\n")
-    assert ran.status == 2
-    assert ran.err.startswith("error: standard input is not an NPY file: it begins with b'1,2")
+    for given, said in {
+        b"1,2\0\n": "is not an NPY file: it begins with b'1,2",
+        b"\x93NUMPY": "has a broken NPY header: the file ends in it",
+    }.items():
+        ran = attn("compute", "--query", "-", *others, stdin=given)
+        assert ran.status == 2
+        assert ran.err.startswith(f"error: standard input {said}")
+
+
+def test_the_first_line_says_what_delimits_a_table(attn: Attn, tmp_path: Path) -> None:
+    np.save(tmp_path / "k.npy", np.eye(2))
+    keys = ("--key", tmp_path / "k.npy", "--value", tmp_path / "k.npy", "--only", "q", "-f", "csv")
+    ran = attn("compute", "--query", "-", *keys, stdin=b"1,2\n3,4\t\n")
+    assert (ran.status, ran.out) == (0, "1.0,2.0\n3.0,4.0\n")
