@@ -123,7 +123,7 @@ def _keys_of(
     if selection.stride is None or not follows_strides:
         return _count(intersection(visible, selection.reach(i, problem.n_k)))
     near, afar = replace(selection, stride=None), _count(visible) // selection.stride
-    return afar + (0 if near.empty else _count(intersection(visible, near.reach(i, problem.n_k))))
+    return afar + _count(intersection(visible, near.reach(i, problem.n_k)))
 
 
 def _count(ranges: Ranges) -> int:

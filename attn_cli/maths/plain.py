@@ -33,7 +33,7 @@ def attention(problem: Problem, lead: Lead = ()) -> tuple[Array, Array]:
     parts = problem.score.prepare(q, k, problem.parameters)(slice(0, len(q)), slice(0, len(k)))
     score = parts.score if parts.products is None else parts.products
     assert score is not None  # a score function gives one of the two
-    if parts.products is not None and problem.placement == "scores":
+    if parts.products is not None:
         score = types.wide(types.scores.round(score))
     if parts.gate is not None:
         score = types.wide(types.scores.round(parts.gate)) * score

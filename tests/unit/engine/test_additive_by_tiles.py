@@ -39,6 +39,19 @@ def test_units_of_any_size_side_by_side(dtype: str, together: int) -> None:
     np.testing.assert_allclose(score, expected, rtol=0, atol=close)
 
 
+@pytest.mark.parametrize(("size", "definition"), [(3.0, False), (1e-6, True)])
+def test_large_factors_take_the_definition_only_if_tanh_is_small(
+    monkeypatch: pytest.MonkeyPatch, size: float, definition: bool
+) -> None:
+    """2 units in the last digit of 1 are too many only if v multiplies them and the score not."""
+    Q = K = np.full((N_K, D), size)
+    p = {"W1": np.eye(H, D), "W2": np.eye(H, D), "v": np.full(H, 1e6)}
+    left: list[str] = []
+    monkeypatch.setattr(additive, "prepare", lambda *_: left.append("definition"))
+    additive.by_tiles(Q, K, p)
+    assert bool(left) == definition
+
+
 def test_rows_in_the_cache_are_all_rows() -> None:
     rows = list(additive.in_cache(np.zeros((N_Q, N_K)), 3 * 8 * N_K))
     assert [np.arange(N_Q)[part].tolist() for part in rows] == [[0, 1, 2], [3, 4, 5], [6]]

@@ -9,7 +9,9 @@ import pytest
 
 from attn_cli.arrays import Array, Bools
 from attn_cli.dataclass import replace
+from attn_cli.engine import estimate as estimates
 from attn_cli.engine.blocks import ARRAYS_PER_BLOCK
+from attn_cli.engine.definition import SLOWER
 from attn_cli.engine.estimate import estimate
 from attn_cli.engine.run import run
 from attn_cli.engine.tiles import Tiles
@@ -221,3 +223,16 @@ def test_tiles_that_are_larger_than_the_memory() -> None:
     assert str(error.value) == expected
     run(problem, replace(request, memory=24_272))
     run(problem, replace(request, tile=(1 << 16, 1 << 16), memory=2 * 8 * N * N))
+
+
+def test_the_estimate_of_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of tiles on one thread, as in the trial; threads divide it, the definition multiplies it."""
+    monkeypatch.setattr(estimates, "QUICK", 0)
+    monkeypatch.setattr(estimates, "_seconds_per_score", lambda *_: 0.25)
+    problem, request = loaded(rows()), Request(steps=("output",), threads=2)
+    seconds = {
+        name: estimate(problem, replace(request, engine=name)).seconds
+        for name in ("tiles", "definition")
+    }
+    assert seconds == {"tiles": N * N * 0.25 / 2, "definition": N * N * 0.25 * SLOWER}
+    assert SLOWER > 1

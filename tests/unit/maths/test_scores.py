@@ -90,6 +90,16 @@ def test_scores_weights_and_context(case: str, scale: float | None) -> None:
     np.testing.assert_array_equal(record["output"], record["context"])
 
 
+@for_each("layout", ["rows", "columns"])
+@for_each("name", ["additive", "multiplicative"])
+def test_the_formula_of_sparse_is_that_of_the_function_inside(name: str, layout: Any) -> None:
+    inside, parameters = SCORES.get(name), {"b": np.ones(D)}
+    formula = SCORES.get("sparse").expression({"inside": (inside, parameters)}, layout)
+    assert formula == inside.expression(parameters, layout)
+    without = {"additive": inside.expression({}, layout), "multiplicative": None}[name]
+    assert formula != without
+
+
 @for_each("case", CASES)
 def test_products_are_unscaled_and_only_where_there_are_some(case: str) -> None:
     name, keys, parameters = CASES[case]
