@@ -11,8 +11,9 @@ from attn_cli.arrays import AnyArray, Integers
 from attn_cli.dataclass import dataclass
 from attn_cli.engine.plan import plan_unheld
 from attn_cli.lab.altered import Steps
-from attn_cli.lab.differing.compare import VISIBLE, Pair
+from attn_cli.lab.differing.compare import Pair
 from attn_cli.lab.differing.inputs import Chosen
+from attn_cli.lab.differing.names import VISIBLE
 from attn_cli.lab.differing.sides import OfDump, OfProblem, Shape
 from attn_cli.lab.differing.visibility import codes_here, completed, sight_there
 from attn_cli.lab.drawing import LEADING

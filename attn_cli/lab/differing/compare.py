@@ -35,7 +35,7 @@ from attn_cli.lab.differing.inputs import (
     of_problems,
     sinks_of,
 )
-from attn_cli.lab.differing.names import SINKS
+from attn_cli.lab.differing.names import SINKS, VISIBLE
 from attn_cli.lab.differing.rows import NUMBERS, Sample, parts, sampled
 from attn_cli.lab.differing.rows import of_problem as sample_of
 from attn_cli.lab.differing.sides import OfDump, OfProblem, Shape
@@ -53,8 +53,6 @@ from attn_cli.lab.noise import EMULATIONS, Noise, narrowest
 from attn_cli.maths.pipeline import pipeline
 from attn_cli.maths.problem import Problem
 from attn_cli.maths.stage import CODE
-
-VISIBLE = "visible"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -354,8 +352,8 @@ def plain(
             one, other = (side.rows((name,), some)[name] for side in (here, there))
             type_ = asked.dtype or _widest(here.types[name], there.types[name])
             eps = FLOAT_TYPES[type_].eps
-            with np.errstate(invalid="ignore"):
-                errors = np.abs(np.where(np.isfinite(one), one, 0))[None] * eps / 2
+            size = 0.0 if here.coded(name) and there.coded(name) else np.abs(one)
+            errors = np.where(np.isfinite(one), size, 0)[None] * eps / 2
             if name not in found:
                 of = f"{here.name}: {name}"
                 found[name] = Tally(shape.axes, shape.sizes, eps, asked.tolerance, of=of)

@@ -8,7 +8,6 @@ import numpy as np
 
 from attn_cli.dataclass import replace
 from attn_cli.lab.differing.compare import (
-    VISIBLE,
     Asked,
     Pair,
     Part,
@@ -20,7 +19,7 @@ from attn_cli.lab.differing.compare import (
 from attn_cli.lab.differing.identified import NOTHING, about
 from attn_cli.lab.differing.inputs import Chosen, Loaded
 from attn_cli.lab.differing.judging import judged, judged_alone, judged_visible, notes_of
-from attn_cli.lab.differing.names import SINKS
+from attn_cli.lab.differing.names import SINKS, VISIBLE
 from attn_cli.lab.differing.panels import panels
 from attn_cli.lab.differing.power import power, power_alone
 from attn_cli.lab.differing.result import (
@@ -266,12 +265,17 @@ def _of_dumps(here: Loaded, there: Loaded, asked: Asked) -> Difference:
     one, other, chosen = dumps(here, there, asked)
     tallies, samples = plain(one, other, chosen.shapes, asked)
     rows = tuple(
-        judged_alone(tally, name, asked.dtype or one.types[name], notes_of(other.notes, name))
+        judged_alone(
+            tally,
+            name,
+            None if one.coded(name) and other.coded(name) else asked.dtype or one.types[name],
+            notes_of(other.notes, name),
+        )
         for name, tally in tallies.items()
     )
     first = next((row for row in rows if row.verdict in {"bug", "cannot tell"}), None)
     verdict = _verdict(rows)
-    type_ = rows[-1].type
+    type_ = next((row.type for row in reversed(rows) if row.type), None)
     alternatives = _power_alone(one, chosen, tallies, rows, first, asked)
     return Difference(
         command="diff",

@@ -55,7 +55,7 @@ def judged(
     )
 
 
-def judged_alone(tally: Tally, step: str, type_: str, note: str) -> StepDifference:
+def judged_alone(tally: Tally, step: str, type_: str | None, note: str) -> StepDifference:
     """Return the row of a step of two dumps: no stage can be computed."""
     size, apart = tally.rms(tally.size), tally.rms(tally.added)
     verdict: Verdict
@@ -69,7 +69,7 @@ def judged_alone(tally: Tally, step: str, type_: str, note: str) -> StepDifferen
     elif tally.reach <= 2.0:
         verdict = "noise"
     else:
-        clear = apart > min(CLEAR * tally.eps, WIDE) * size
+        clear = not tally.noise or apart > min(CLEAR * tally.eps, WIDE) * size
         verdict = "bug" if clear else "cannot tell"
     cell = _worst(tally)
     reasons = _reasons(tally, turned=False)

@@ -17,6 +17,7 @@ from attn_cli.errors import AttnError, argument, did_you_mean, printable
 from attn_cli.maths.pipeline import STAGES
 
 SINKS = "sinks"  # a parameter of softmax, not a step; compared with the logits of sink_logits
+VISIBLE = "visible"  # codes, not numbers: 0, or why a key is hidden
 # Names that steps do not have themselves (`Stage.aliases`), in lower case.
 KNOWN: Mapping[str, tuple[str, ...]] = {
     "q_proj": ("q",),

@@ -52,6 +52,7 @@ class StepDifference:
 
     `added` and `inherited` are rms in units of the floor: the rms of the emulations of the stage in
     `type`. Of the row `visible`, `added` is None, and `cells` are those that one side alone sees.
+    `type` is None for truth values and codes, which have no noise.
     """
 
     step: str

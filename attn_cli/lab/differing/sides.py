@@ -13,6 +13,7 @@ from attn_cli.engine.plan import plan_unheld
 from attn_cli.engine.step_plan import StepPlan
 from attn_cli.errors import AttnError, argument, printable
 from attn_cli.lab.altered import Steps
+from attn_cli.lab.differing.names import VISIBLE
 from attn_cli.lab.layouts import Layout, arranged, fitting, letters
 from attn_cli.lab.noise import FROM_NARROW, difference, exactly, narrowest, rms, values_of
 from attn_cli.maths.pipeline import pipeline
@@ -86,6 +87,7 @@ class OfDump:
         self._layouts: dict[str, Layout] = {}
         self._factors: dict[str, float] = {}
         self._read: dict[str, str] = {}
+        self._truths: set[str] = set()  # arrays of truth values
         self._shapes = shapes
         self._candidates = {
             step: candidates(dump, array, shapes[step]) for step, array in arrays.items()
@@ -148,6 +150,10 @@ class OfDump:
         """Step -> the narrowest type that holds its values, as far as they were read."""
         return self._read
 
+    def coded(self, name: str) -> bool:
+        """Return whether an array that was read has truth values or codes: nothing rounds them."""
+        return name == VISIBLE or name in self._truths
+
     def rows(self, names: tuple[str, ...], rows: Integers) -> Steps:
         """Return steps: these rows of those of queries, all of the others."""
         found = {}
@@ -166,6 +172,8 @@ class OfDump:
         return values.astype(np.float64, copy=False)
 
     def _note_type(self, name: str, values: AnyArray) -> None:
+        if values.dtype == np.bool_:
+            self._truths.add(name)
         known = self._read.get(name)
         type_ = narrowest(values).name
         self._read[name] = type_ if known is None else wider(known, type_)

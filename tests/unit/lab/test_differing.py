@@ -175,7 +175,6 @@ def test_numpy_in_float32_is_noise_and_float64_is_the_same() -> None:
     assert exact.verdict == "same"
 
 
-@with_few
 def tapped(scores: list[float], stored: Mapping[str, FloatType]) -> NDArray[np.float64]:
     """Return weights as emulations of softmax in float32 give them, by seed and key."""
     keys: Any = {"query": [[1.0]], "key": [[1.0], [0.0]], "value": [[1.0], [2.0]], "score": "dot"}
@@ -204,6 +203,7 @@ def test_a_small_weight_has_the_noise_of_its_logarithm() -> None:
     assert 5 < moved.max() <= 0.707 * np.sqrt(3 + 20**2) + 1  # and the rounding of the step
 
 
+@with_few
 def test_visible_keys_are_compared_first_with_the_reason() -> None:
     given = inputs("bfloat16")
     window = {"causal": "top-left", "window": {"left": 4, "right": 0}}
@@ -314,6 +314,27 @@ def test_without_a_problem() -> None:
     assert difference_of(dump(right), dump(near), tolerant).verdict == "noise"
     with pytest.raises(AttnError, match="no step in common"):
         difference_of(dump({"a": np.ones(2)}), dump({"b": np.ones(2)}), QUIET)
+
+
+def test_truth_values_and_codes_have_no_noise() -> None:
+    """One key of 1600 that one side alone sees is a difference, whatever the type of the rest."""
+    output = np.linspace(1, 2, 80).reshape(40, 2)
+    seen = np.tri(40, dtype=np.bool_)
+    other = seen.copy()
+    other[3, 31] = True
+    for name, here, there in (
+        ("own", seen, other),
+        ("visible", 1.0 - seen, 1.0 - other),
+    ):
+        arrays = {name: here, "output": output}
+        found = difference_of(dump(arrays), dump({name: there, "output": output}), QUIET)
+        row = next(each for each in found.steps if each.step == name)
+        assert (found.verdict, row.verdict, row.type, row.floor) == ("bug", "bug", None, 0)
+        assert found.type == "float64"
+        same = difference_of(dump(arrays), dump(arrays), QUIET)
+        assert {each.verdict for each in same.steps} == {"same"}
+    mixed = difference_of(dump({"own": seen}), dump({"own": seen + 0.0}), QUIET)
+    assert mixed.type == "bfloat16"  # the other side has numbers
 
 
 @with_few
