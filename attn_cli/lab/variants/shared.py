@@ -150,7 +150,7 @@ class Sample:
     def _entries(self, problem: Problem, plan: Plan, found: _Collected) -> Callable[[Lead], Entry]:
         """Return what prepares an entry of a variant, if possible from that of the base."""
         schedules = Schedules.of(plan.pipeline, plan.needed)
-        if not self._same_inputs(problem, plan, schedules):
+        if not self._same_inputs(problem, plan):
             return self._built(problem, plan, schedules, found).entry
 
         def shared(lead: Lead) -> Entry:
@@ -184,8 +184,11 @@ class Sample:
             builder.unread(lead)
         return builder
 
-    def _same_inputs(self, problem: Problem, plan: Plan, schedules: Schedules) -> bool:
-        """Return whether q, k and v are those of the base, up to where they meet."""
+    def _same_inputs(self, problem: Problem, plan: Plan) -> bool:
+        """Return whether q, k and v are those of the base, up to where they meet.
+
+        Then blocks read the same steps of them, too.
+        """
         base = self.base.problem
         compared = (*_INPUTS, *_SIZES, *(("rotated_at",) if problem.qk_transform.rope else ()))
         if not all(_same(getattr(problem, name), getattr(base, name)) for name in compared):
@@ -197,8 +200,7 @@ class Sample:
             if name not in plan.pipeline or plan.pipeline[name].scope in _BEFORE_BLOCKS
         ):
             return False
-        read = {n for n in schedules.read if plan.pipeline[n].scope in _BEFORE_BLOCKS}
-        return read <= self._plan.needed and self._same_types(problem, plan)
+        return self._same_types(problem, plan)
 
     def _same_types(self, problem: Problem, plan: Plan) -> bool:
         """Return whether q, k and v are the same numbers in the types of a variant.
