@@ -171,9 +171,9 @@ def _base(base: f.Formula) -> str:
 
 def _call(call: f.Call) -> str:
     function, *arguments = call.parts
-    if function == "sqrt":
+    if len(arguments) == 1 and function == "sqrt":
         return rf"\sqrt{{{latex(arguments[0])}}}"
-    if function in OPERATORS:
+    if len(arguments) == 1 and function in OPERATORS:
         return _prefix(f.Prefix(function, *arguments))
     if isinstance(function, f.Formula):
         name = latex(function)

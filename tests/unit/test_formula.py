@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from attn_cli import compute
@@ -113,8 +113,15 @@ def assert_sound(latex: str) -> None:
 
 
 @given(ANY)
+@example(f.Call("sum", Symbol("a"), Symbol("b")))
 def test_latex_is_sound(formula: Formula) -> None:
     assert_sound(formula.latex())
+
+
+@pytest.mark.parametrize("function", ["sqrt", "sum"])
+def test_signs_of_one_argument_are_names_if_there_are_two(function: str) -> None:
+    two = f.Call(function, Symbol("a"), Symbol("b")).latex()
+    assert two == rf"\operatorname{{{function}}}(a, b)"
 
 
 @given(ANY)
