@@ -102,7 +102,7 @@ def write_generated(
 ) -> int:
     """Write the generated words: to standard output as they come, else when all are there.
 
-    `ranked`: with the likeliest words beside each, if the format says nothing else.
+    `ranked`: whether each word comes with the likeliest ones, if no format is given.
     """
     from attn_cli.language.generation import end_of, generate, recorded
 

@@ -1,4 +1,4 @@
-"""What is to be said of answers: each judged, and why it is wrong; `judging` has the verdicts."""
+"""The verdict on each answer of a sheet, and why it is wrong; `judging` finds the verdicts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RIGHT = Explanation("right", "the right numbers")  # as the nearest, if no varia
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What is to be said of the answer for one step. Arrays have the problem's order of axes."""
+    """The verdict on the answer for one step. Arrays have the problem's order of axes."""
 
     answer: Answer
     verdict: Verdict
